@@ -1,0 +1,119 @@
+"""Every error this program can tell, and what each one means for the run.
+
+    MlhubError
+    ├── UsageError          the call itself is wrong                     exit 2
+    ├── SourceError         not found, not STAC, refused at the root     exit 3
+    ├── CatalogError        the listing broke off: run again             exit 5
+    ├── TransferError       this asset is not to be had; the run goes on
+    │   ├── Corrupt         the bytes are not the bytes that were promised
+    │   └── Transient       may be tried again (retry_after: what the server asked for)
+    └── Fatal               nothing more can be done in this run
+        ├── StorageError    disk full, read-only, not a directory        exit 7
+        ├── LimitReached    --max-transfer, --max-duration, --max-errors exit 8
+        └── Locked          another run owns DEST                        exit 11
+
+An expected failure of one asset becomes an `Outcome`; only `Fatal` and bugs leave the pipeline.
+`kind` is a stable word for machines (errors.jsonl, JSON events); the message is for people and
+holds no secret: whoever raises passes URLs through `urls.redacted`.
+"""
+
+from __future__ import annotations
+
+
+class MlhubError(Exception):
+    """Base of all errors raised on purpose. `kind` names the class of failure for machines."""
+
+    kind = "error"
+    exit_code = 1
+    retryable = False
+
+    def __init__(self, message: str, *, kind: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        if kind is not None:
+            self.kind = kind
+
+
+class UsageError(MlhubError):
+    """An option, path or configuration that cannot be used as given."""
+
+    kind = "usage"
+    exit_code = 2
+
+
+class SourceError(MlhubError):
+    """SOURCE does not exist, is not STAC, or refuses us at its root."""
+
+    kind = "source"
+    exit_code = 3
+
+
+class CatalogError(MlhubError):
+    """The listing broke off part way. What was listed before is still downloaded."""
+
+    kind = "listing"
+    exit_code = 5
+    retryable = True
+
+
+class TransferError(MlhubError):
+    """One document or asset could not be had. `status` is the HTTP status where there was one."""
+
+    kind = "transfer"
+    exit_code = 4
+
+    def __init__(self, message: str, *, kind: str | None = None, status: int | None = None) -> None:
+        super().__init__(message, kind=kind)
+        self.status = status
+
+
+class Corrupt(TransferError):
+    """The body is complete but is not what catalogue or server promised."""
+
+    kind = "corrupt"
+
+
+class Transient(TransferError):
+    """May work when tried again. `retry_after`: seconds the server asked us to stay away, if it did."""
+
+    kind = "transient"
+    exit_code = 5
+    retryable = True
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: str | None = None,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, kind=kind, status=status)
+        self.retry_after = retry_after
+
+
+class Fatal(MlhubError):
+    """Ends the run: everything is cancelled, what is on disk stays."""
+
+    kind = "fatal"
+
+
+class StorageError(Fatal):
+    """The local disk refuses: full, read-only, failing, or DEST is no directory."""
+
+    kind = "storage"
+    exit_code = 7
+
+
+class LimitReached(Fatal):
+    """A limit the user set was reached."""
+
+    kind = "limit"
+    exit_code = 8
+
+
+class Locked(Fatal):
+    """Another run owns DEST."""
+
+    kind = "locked"
+    exit_code = 11

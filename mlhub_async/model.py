@@ -1,0 +1,239 @@
+"""The nouns: plain frozen values that every other module speaks in."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .errors import MlhubError
+
+type_of_json = dict[str, Any]
+
+
+class Status(enum.Enum):
+    """What became of a job."""
+
+    FETCHED = "fetched"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+class Proof(enum.Enum):
+    """How much is known about the bytes on disk, strongest first."""
+
+    CHECKSUM = "checksum"
+    """they match a digest that catalogue or server published"""
+    SIZE = "size"
+    """their number matches Content-Length, Content-Range or file:size"""
+    NONE = "none"
+    """nothing was published to check them against, or it cannot be computed here"""
+
+
+@dataclass(frozen=True, slots=True)
+class Checksum:
+    """A published digest. `usable` is false where the algorithm is unknown: never "ok", never a failure."""
+
+    algorithm: str
+    digest: bytes
+
+    @property
+    def usable(self) -> bool:
+        return bool(self.algorithm)
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One file of the catalogue. Identity is (collection, item, key), never href: hrefs expire.
+
+    `item` is "" for an asset of the collection itself. `href` is absolute, or as bad as the catalogue
+    wrote it; `size` is file:size in bytes. `stamp` changes when the catalogue says the content changed.
+    """
+
+    href: str
+    key: str
+    item: str
+    collection: str
+    media_type: str | None = None
+    size: int | None = None
+    checksum: Checksum | None = None
+    stamp: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """what a path template may ask for beyond the identity: filename, datetime, year, month, day"""
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        return (self.collection, self.item, self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What the ledger knows of a file that is on disk. `path` is relative to DEST, with forward slashes."""
+
+    path: str
+    size: int
+    sha256: str
+    mtime_ns: int
+    proof: Proof
+    validator: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """An asset and its place under DEST. `open_ended`: the suffix is still to come from a redirect.
+
+    `known` is the record of an earlier run whose file is still there, to be confirmed or replaced.
+    """
+
+    asset: Asset
+    path: str
+    open_ended: bool = False
+    known: Record | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one job. `size` is in bytes, `received` counts what crossed the wire for it."""
+
+    job: Job
+    status: Status
+    record: Record | None = None
+    error: MlhubError | None = None
+    attempts: int = 0
+    received: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A STAC Item as the source gave it. `href` is where it was read: the base of its relative hrefs."""
+
+    id: str
+    collection: str
+    body: type_of_json
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A STAC Collection document as the source gave it."""
+
+    id: str
+    body: type_of_json
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a listing was read. `matched` is the server's total where it tells one."""
+
+    matched: int | None = None
+    listing: str = ""
+    """which listing the total belongs to, where a run has several (one per collection)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """One record of the catalogue that cannot be used: the listing goes on without it.
+
+    A `benign` flaw (a source link that leads nowhere) is reported but does not make the copy incomplete.
+    """
+
+    where: str
+    error: MlhubError
+    benign: bool = False
+
+
+Entry = Page | Collection | Item | Flaw
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request. Only http.py adds credentials, for the one origin they belong to."""
+
+    url: str
+    method: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The head of one response: status, header fields by lower-case name, the URL that answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A JSON document that was read whole. `url` is where it finally came from: base for relative hrefs."""
+
+    body: Any
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """When to stop trying. `attempts` counts fruitless ones in a row; waits are in seconds, full jitter."""
+
+    attempts: int = 6
+    base: float = 1.0
+    cap: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which items and assets of a source are wanted. Names and meaning as in stac-client and stac-asset."""
+
+    collections: tuple[str, ...] = ()
+    dataset: str | None = None
+    ids: tuple[str, ...] = ()
+    bbox: tuple[float, ...] | None = None
+    intersects: type_of_json | None = None
+    datetime: str | None = None
+    query: type_of_json | None = None
+    filter: Any = None
+    limit: int | None = None
+    max_items: int | None = None
+    method: str | None = None
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    media_types: tuple[str, ...] = ()
+    min_size: int | None = None
+    max_size: int | None = None
+    classes: tuple[str, ...] = ()
+    follow_sources: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a mirror is made. Sizes in bytes, rates in bytes per second, times in seconds; None: no limit."""
+
+    selection: Selection = field(default_factory=Selection)
+    concurrency: int | None = None
+    max_per_host: int | None = None
+    bwlimit: int | None = None
+    tpslimit: float | None = None
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    connect_timeout: float = 15.0
+    timeout: float = 60.0
+    min_speed: int = 1024
+    if_exists: str = "resume"
+    verify: str = "auto"
+    durability: str = "process"
+    path_template: str = "${collection}/${id}/${key}${ext}"
+    asset_hrefs: str = "relative"
+    fail_fast: bool = False
+    max_errors: int | None = None
+    max_transfer: int | None = None
+    max_duration: float | None = None
+    allow_private: bool = False
+    allow_origins: tuple[str, ...] = ()
+    ca_file: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    api_key: str | None = None
+    api_token: str | None = None
+    profile: str | None = None

@@ -1,0 +1,1 @@
+"""Sources: catalogues told entry by entry, behind `ports.Source`."""

@@ -1,0 +1,1 @@
+"""Stores: where mirrored bytes live."""

@@ -1,0 +1,1 @@
+"""Transports: one hop on the wire each, behind `ports.Transport`."""
