@@ -9,7 +9,7 @@ from typing import Any
 
 from .errors import MlhubError
 
-type_of_json = dict[str, Any]
+JsonObject = dict[str, Any]
 
 
 class Status(enum.Enum):
@@ -110,7 +110,7 @@ class Item:
 
     id: str
     collection: str
-    body: type_of_json
+    body: JsonObject
     href: str
 
 
@@ -119,7 +119,7 @@ class Collection:
     """A STAC Collection document as the source gave it."""
 
     id: str
-    body: type_of_json
+    body: JsonObject
     href: str
 
 
@@ -191,9 +191,9 @@ class Selection:
     dataset: str | None = None
     ids: tuple[str, ...] = ()
     bbox: tuple[float, ...] | None = None
-    intersects: type_of_json | None = None
+    intersects: JsonObject | None = None
     datetime: str | None = None
-    query: type_of_json | None = None
+    query: JsonObject | None = None
     filter: Any = None
     limit: int | None = None
     max_items: int | None = None
