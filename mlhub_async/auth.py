@@ -1,0 +1,227 @@
+"""Where secrets come from and which origin may see them; nobody else reads a key or a profile file."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import stat
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, NoReturn
+from uuid import uuid4
+
+from . import urls
+from .errors import UsageError
+from .model import Request
+
+ANONYMOUS = "__anonymous__"
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_OURS = frozenset(
+    "accept-encoding connection content-length expect host if-range keep-alive proxy-connection range te "
+    "trailer transfer-encoding upgrade".split()
+)
+"""Fields that say how a message is framed or what part of it is meant: set by the program alone."""
+
+
+class Secret:
+    """A string that does not print, log, format or pickle. Only `reveal()` tells it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __format__(self, spec: str) -> str:
+        return format("***", spec)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is not written down: it cannot be pickled or copied")
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """One header field or query parameter, and the origins that may see it."""
+
+    kind: Literal["header", "query"]
+    name: str
+    value: Secret
+    origins: frozenset[urls.Origin]
+
+
+class Credentials:
+    """Every credential of a run. `sign` adds to a request those that belong to its origin, and no other."""
+
+    def __init__(self, credentials: Iterable[Credential] = ()) -> None:
+        self._of: dict[urls.Origin, tuple[Credential, ...]] = {}
+        for credential in credentials:
+            for origin in credential.origins:
+                self._of[origin] = (*self._of.get(origin, ()), credential)
+
+    @property
+    def secrets(self) -> frozenset[Secret]:
+        return frozenset(c.value for known in self._of.values() for c in known)
+
+    def sign(self, request: Request) -> Request:
+        """The request as it may go out: the same object where nothing belongs to its origin."""
+        known = self._of and self._of.get(urls.origin(request.url))
+        if not known:
+            return request
+        for credential in known:
+            request = _applied(credential, request)
+        return request
+
+
+def _applied(credential: Credential, request: Request) -> Request:
+    name, value = credential.name, credential.value.reveal()
+    if credential.kind == "query":
+        return replace(request, url=urls.with_query(urls.without(request.url, {name}), {name: value}))
+    headers = {k: v for k, v in request.headers.items() if k.lower() != name.lower()}
+    return replace(request, headers={**headers, name: value})
+
+
+def mlhub_credential(
+    root_url: str,
+    *,
+    api_key: str | None = None,
+    api_token: str | None = None,
+    profile: str | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Credential | None:
+    """The credential for the API at `root_url`, bound to its origin, or None: nobody gave one.
+
+    The first that is set wins: `api_key`, `api_token`, MLHUB_API_KEY, `profile`, MLHUB_PROFILE, the
+    profile [default], MLHUB_ACCESS_TOKEN. A profile that was named must exist.
+    """
+    environ = os.environ if environ is None else environ
+    origins = frozenset({urls.origin(root_url)})
+    if token := None if api_key else api_token:
+        return _bearer(token, origins)
+    named = profile or environ.get("MLHUB_PROFILE")
+    key = api_key or environ.get("MLHUB_API_KEY")
+    if not key and named == ANONYMOUS:
+        return None
+    if key := key or profile_key(profiles_path(environ), named):
+        return Credential("query", "key", Secret(_line(key, "the API key")), origins)
+    token = environ.get("MLHUB_ACCESS_TOKEN")
+    return _bearer(token, origins) if token else None
+
+
+def _bearer(token: str, origins: frozenset[urls.Origin]) -> Credential:
+    secret = Secret(f"Bearer {_line(token, 'the access token')}")
+    return Credential("header", "Authorization", secret, origins)
+
+
+def _line(value: str, what: str) -> str:
+    text = value.strip()
+    if _CONTROL.search(text):
+        raise UsageError(f"{what} contains a line break or control character: copy it again")
+    return text
+
+
+def header_credentials(pairs: Iterable[tuple[str, str]], source_url: str) -> list[Credential]:
+    """The headers the user gave, bound to the origin of SOURCE."""
+    pairs = list(pairs)
+    if pairs and not source_url.lower().startswith(("http://", "https://")):
+        raise UsageError("--header belongs to the origin of SOURCE, and this SOURCE has none: drop it")
+    for name, _ in pairs:
+        _check_header_name(name)
+    return [
+        Credential("header", k, Secret(_line(v, f"header {k}")), frozenset({urls.origin(source_url)}))
+        for k, v in pairs
+    ]
+
+
+def _check_header_name(name: str) -> None:
+    if not _TOKEN.fullmatch(name):
+        raise UsageError(f"{name!r} is no header name: write it as 'Name: value'")
+    if name.lower() in _OURS:
+        raise UsageError(f"header {name} is set by the program itself: drop it")
+
+
+def profiles_path(environ: Mapping[str, str] | None = None) -> Path:
+    """Where the official client keeps its profiles: `profiles` in MLHUB_HOME, by default ~/.mlhub."""
+    environ = os.environ if environ is None else environ
+    return Path(environ.get("MLHUB_HOME") or "~/.mlhub").expanduser() / "profiles"
+
+
+def profile_key(path: Path, profile: str | None) -> str | None:
+    """The key of a profile; of [default], which need not exist, when none is named."""
+    found = _read(path)
+    key = found.get(profile or "default", "api_key", fallback="").strip()
+    if profile and not key:
+        raise UsageError(
+            f"{path} has no api_key in section [{profile}]: run 'mlhub-async configure --profile {profile}'"
+        )
+    return key or None
+
+
+def _read(path: Path) -> configparser.ConfigParser:
+    found = configparser.ConfigParser(interpolation=None)
+    try:
+        with path.open(encoding="utf-8") as file:
+            _warn_if_open_to_others(path, os.fstat(file.fileno()).st_mode)
+            found.read_file(file)
+    except FileNotFoundError:
+        pass
+    except (configparser.Error, UnicodeDecodeError):
+        # Their messages quote the line, and the line may be the key.
+        raise UsageError(
+            f"{path} is not a profiles file: expected [section] lines and api_key = ..."
+        ) from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    return found
+
+
+def _warn_if_open_to_others(path: Path, mode: int) -> None:
+    if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
+        warnings.warn(f"{path} can be read by other users: chmod 600 it", stacklevel=5)
+
+
+def write_profile(path: Path, profile: str, api_key: str) -> None:
+    """Set one profile's key. The other profiles stay; the file is never half written nor open to others."""
+    if profile in (ANONYMOUS, configparser.DEFAULTSECT) or not re.fullmatch(
+        r"[^\[\]\x00-\x1f\x7f]+", profile
+    ):
+        raise UsageError(f"{profile!r} cannot be the name of a profile")
+    key = _line(api_key, "the API key")
+    if not key:
+        raise UsageError("the API key is empty")
+    path = path.resolve()  # the file may be a link into a collection of dot-files: keep the link
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is written now is closed to others
+        profiles = _read(path)
+    profiles.read_dict({profile: {"api_key": key}})
+    try:
+        _replace(path, profiles)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _replace(path: Path, profiles: configparser.ConfigParser) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(f".profiles.{uuid4().hex}")
+    try:
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            profiles.write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
