@@ -1,0 +1,197 @@
+"""How a run is seen while it runs: workers add to plain numbers, one timer looks at them and draws.
+
+The only module that knows tqdm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, TextIO
+
+from tqdm import tqdm
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+
+
+@dataclass(slots=True)
+class Meter:
+    """What has happened so far. Whoever does something adds to it; nothing here is ever taken back."""
+
+    listed: int = 0
+    """items read from the catalogue"""
+    pages: int = 0
+    selected: int = 0
+    fetched: int = 0
+    skipped: int = 0
+    failed: int = 0
+    filtered: int = 0
+    duplicates: int = 0
+    retries: int = 0
+    bytes: int = 0
+    """committed to their final names"""
+    received: int = 0
+    """read from the wire, whatever became of it"""
+    expected_bytes: int = 0
+    """what the sizes known so far add up to"""
+    held: dict[str, float] = field(default_factory=dict)
+    """origins that asked us to stay away, and until when (loop time)"""
+
+    @property
+    def done(self) -> int:
+        return self.fetched + self.skipped + self.failed
+
+
+class Display(Protocol):
+    """Something that shows a meter: `draw` by one timer, `say` for a line of its own, `close` at the end."""
+
+    every: float
+
+    def draw(self, meter: Meter) -> None: ...
+
+    def say(self, line: str) -> None: ...
+
+    def close(self) -> None: ...
+
+
+async def watch(
+    meter: Meter,
+    draw: Callable[[Meter], None],
+    every: float,
+    *,
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+) -> None:
+    """Draw the meter every so many seconds until cancelled, or until there is nobody left to see it."""
+    while True:
+        await sleep(every)
+        try:
+            draw(meter)
+        except OSError:  # the terminal is gone: no reason to stop the run
+            return
+
+
+def human(count: float) -> str:
+    """A number of bytes for people: 1536 is '1.5 KiB'."""
+    power = 0
+    while count >= 1024 and power < len(_UNITS) - 1:
+        count, power = count / 1024, power + 1
+    return f"{count:.0f} B" if power == 0 else f"{count:.1f} {_UNITS[power]}"
+
+
+def status_line(meter: Meter, seconds: float, held: int = 0) -> str:
+    """One plain line that says how far the run is."""
+    parts = [
+        f"{meter.done}/{meter.selected} assets",
+        f"{human(meter.bytes)} stored",
+        f"{human(meter.received / seconds if seconds > 0 else 0)}/s",
+        f"{meter.listed} items listed",
+    ]
+    counts = ((meter.failed, "failed"), (meter.retries, "retries"), (held, "hosts waiting"))
+    return ", ".join(parts + [f"{n} {what}" for n, what in counts if n])
+
+
+def _held(meter: Meter, now: float) -> int:
+    return sum(until > now for until in meter.held.values())
+
+
+class Lines:
+    """A line now and then, for logs and pipes."""
+
+    def __init__(
+        self, out: TextIO, *, every: float = 30.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.every = every
+        self._out, self._clock, self._began = out, clock, clock()
+
+    def draw(self, meter: Meter) -> None:
+        now = self._clock()
+        self.say(status_line(meter, now - self._began, _held(meter, now)))
+
+    def say(self, line: str) -> None:
+        print(line, file=self._out, flush=True)
+
+    def close(self) -> None:
+        """Nothing to tidy up: the summary follows."""
+
+
+class _Tqdm(tqdm):  # type: ignore[type-arg]  # generic only in its stubs
+    monitor_interval = 0  # we have a timer: no thread that looks after the bar
+
+
+class Bar:
+    """A tqdm bar on a terminal: assets done of those selected so far, which grow while the listing runs."""
+
+    every = 0.1
+
+    def __init__(
+        self, out: TextIO, *, colour: bool = True, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock = clock
+        self._rate = _Rate(clock())
+        self._bar = _Tqdm(
+            total=0,
+            unit="asset",
+            file=out,
+            leave=False,
+            dynamic_ncols=True,
+            mininterval=0,
+            miniters=0,
+            colour="green" if colour else None,
+            bar_format="{n_fmt}/{total_fmt} assets |{bar}| {elapsed}{postfix}",
+        )
+
+    def draw(self, meter: Meter) -> None:
+        now = self._clock()
+        self._bar.total, self._bar.n = meter.selected, meter.done
+        self._bar.set_postfix_str(self._postfix(meter, now), refresh=False)
+        self._bar.refresh()
+
+    def _postfix(self, meter: Meter, now: float) -> str:
+        parts = [f"{human(self._rate.at(now, meter.received))}/s", human(meter.bytes)]
+        counts = ((meter.failed, "failed"), (meter.retries, "retries"), (_held(meter, now), "waiting"))
+        return ", ".join(parts + [f"{n} {what}" for n, what in counts if n])
+
+    def say(self, line: str) -> None:
+        self._bar.write(line, file=self._bar.fp)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._bar.close()
+
+
+class _Rate:
+    """Bytes per second, smoothed over the last seconds."""
+
+    def __init__(self, now: float, *, halving: float = 2.0) -> None:
+        self._then, self._count, self._rate, self._halving = now, 0, 0.0, halving
+
+    def at(self, now: float, count: int) -> float:
+        if (passed := now - self._then) > 0:
+            weight = 0.5 ** (passed / self._halving)
+            self._rate = weight * self._rate + (1 - weight) * (count - self._count) / passed
+            self._then, self._count = now, count
+        return self._rate
+
+
+class Silence:
+    """Shows nothing of what goes well."""
+
+    every = 3600.0
+
+    def draw(self, meter: Meter) -> None: ...
+
+    def say(self, line: str) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def display(out: TextIO, environ: Mapping[str, str], *, quiet: bool = False) -> Display:
+    """The display that suits `out`: a bar on a terminal, lines elsewhere, nothing when told to be quiet."""
+    if quiet:
+        return Silence()
+    if out.isatty() and environ.get("TERM") != "dumb" and not environ.get("TQDM_DISABLE"):
+        return Bar(out, colour=not environ.get("NO_COLOR"))
+    return Lines(out)
