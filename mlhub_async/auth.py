@@ -21,8 +21,8 @@ ANONYMOUS = "__anonymous__"
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _OURS = frozenset(
-    "accept-encoding connection content-length expect host if-range keep-alive proxy-connection range te "
-    "trailer transfer-encoding upgrade".split()
+    {"accept-encoding", "connection", "content-length", "expect", "host", "if-range", "keep-alive"}
+    | {"proxy-connection", "range", "te", "trailer", "transfer-encoding", "upgrade"}
 )
 """Fields that say how a message is framed or what part of it is meant: set by the program alone."""
 
