@@ -74,7 +74,11 @@ class Corrupt(TransferError):
 
 
 class Transient(TransferError):
-    """May work when tried again. `retry_after`: seconds the server asked us to stay away, if it did."""
+    """May work when tried again.
+
+    `retry_after`: seconds the server asked us to stay away, if it did. `tries`: at most so many attempts
+    in a row are worth it for this kind of failure, where that is less than the policy allows.
+    """
 
     kind = "transient"
     exit_code = 5
@@ -87,9 +91,11 @@ class Transient(TransferError):
         kind: str | None = None,
         status: int | None = None,
         retry_after: float | None = None,
+        tries: int | None = None,
     ) -> None:
         super().__init__(message, kind=kind, status=status)
         self.retry_after = retry_after
+        self.tries = tries
 
 
 class Fatal(MlhubError):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
+
+from .errors import MlhubError
 
 T = TypeVar("T")
 _END = object()
@@ -46,3 +48,27 @@ def first_of(failures: BaseExceptionGroup[BaseException]) -> BaseException:
     while isinstance(failure, BaseExceptionGroup):
         failure = failure.exceptions[0]
     return failure
+
+
+async def one_ahead(pages: AsyncIterator[T], consume: Callable[[T], Awaitable[None]]) -> None:
+    """Consume an async iterator while exactly one further element is being fetched, never more.
+
+    An error of the iterator is raised only after everything it gave before has been consumed.
+    """
+
+    async def coming() -> tuple[T | object, MlhubError | None]:
+        try:
+            return await anext(pages, _END), None
+        except MlhubError as error:
+            return _END, error
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            following = group.create_task(coming())
+            while (page := (await following)[0]) is not _END:
+                following = group.create_task(coming())
+                await consume(page)  # type: ignore[arg-type]  # END is the only object that is not a T
+    except BaseExceptionGroup as failures:
+        raise first_of(failures) from None
+    if (error := following.result()[1]) is not None:
+        raise error

@@ -1,0 +1,241 @@
+"""HTTP policy, once for every transport: slots, credentials per origin, redirects, refusals, low speed.
+
+A transport does one hop and knows none of this. What a status means is decided in `refusal.py`,
+where a document may send us in `reach.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import orjson
+
+from ..auth import Credentials
+from ..errors import TransferError, Transient
+from ..limits import Limits
+from ..model import Document, Head, Request
+from ..ports import Buffer, Sink, Transport
+from ..retry import MAX_RETRY_AFTER, Retry
+from ..urls import Origin, origin, parse, redacted
+from .page import Page
+from .reach import Reach
+from .refusal import refusal
+
+MAX_HOPS = 5
+MAX_ERROR_BODY = 8 << 10
+ACCEPTED = frozenset({200, 206, 304, 416})
+"""Statuses that the caller's sink decides about; every other one is a redirect or a refusal."""
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+CARRIED = frozenset({"accept", "accept-encoding", "range", "if-range", "if-none-match"})
+"""Request fields that say nothing about the user: only these follow a redirect to another origin."""
+AZURE_VERSION = "2021-06-08"
+OnRedirect = Callable[[str], Awaitable[None]]
+
+
+class _Answer:
+    """The sink of one hop: lets bodies through to the target, keeps the start of an error's body."""
+
+    __slots__ = ("error_body", "head", "limits", "mark", "paused", "received", "slow", "target")
+
+    def __init__(self, target: Sink, limits: Limits, slow: asyncio.Timeout) -> None:
+        self.target = target
+        self.limits = limits
+        self.slow = slow
+        self.head: Head | None = None
+        self.error_body = b""
+        self.received = 0
+        self.mark = -1
+        self.paused = False
+
+    def start(self, head: Head) -> None:
+        self.head = head
+        if head.status in ACCEPTED:
+            self.target.start(head)
+
+    def write(self, data: Buffer) -> Awaitable[None] | None:
+        self.received += len(data)
+        if self.head is not None and self.head.status in ACCEPTED:
+            busy = self.target.write(data) or self.limits.pay(len(data))
+            self.paused = busy is not None
+            return busy
+        self.error_body += bytes(data[: MAX_ERROR_BODY - len(self.error_body)])
+        if self.received > 8 * MAX_ERROR_BODY:
+            raise _EnoughOfThisError
+        return None
+
+
+class _EnoughOfThisError(Exception):
+    """An error's body goes on for ever: the connection is given up, what was read is enough."""
+
+
+class Http:
+    """Fetches by policy through transports. Close it with `await close()`: it owns the transports."""
+
+    def __init__(
+        self,
+        transports: dict[str, Transport],
+        limits: Limits,
+        *,
+        credentials: Credentials,
+        retry: Retry,
+        reach: Reach,
+        timeout: float = 60.0,
+        min_speed: int = 0,
+    ) -> None:
+        self._transports = transports
+        self._limits = limits
+        self._credentials = credentials
+        self._retry = retry
+        self._reach = reach
+        self._window = timeout
+        self._min_speed = min_speed
+        self._active: set[_Answer] = set()
+        self._watch: asyncio.TimerHandle | None = None
+        self._checked_at = 0.0
+
+    async def get(self, request: Request, sink: Sink, on_redirect: OnRedirect | None = None) -> Head:
+        """Follow redirects and push the final body into `sink`. One attempt; returns the final head.
+
+        `on_redirect` hears of each new URL before it is asked and may raise to stop there.
+        Raises `Transient` or `TransferError`; whatever the sink raises comes through as it is.
+        """
+        home, signed = origin(request.url), True
+        seen = {request.url}
+        for _ in range(MAX_HOPS + 1):
+            signed = signed and origin(request.url) == home
+            head = await self._hop(self._credentials.sign(request) if signed else request, sink)
+            if head.status not in REDIRECTS:
+                return head
+            request = _redirected(request, head)
+            if request.url in seen:
+                raise TransferError(f"{redacted(request.url)} redirects in a circle", kind="redirect-loop")
+            seen.add(request.url)
+            if on_redirect is not None:
+                await on_redirect(request.url)
+        raise TransferError(f"{redacted(request.url)}: after {MAX_HOPS} redirects", kind="redirect-loop")
+
+    async def _hop(self, request: Request, sink: Sink) -> Head:
+        place = origin(request.url)
+        if place.scheme != "file":
+            self._reach.check_literal(place)
+        request = _for_host(request, place)
+        async with self._limits.slot(place):
+            answer = await self._send(request, place, sink)
+        head = answer.head
+        if head is None:
+            raise Transient(f"{redacted(request.url)}: no answer", kind="protocol", tries=3)
+        if head.status in ACCEPTED or (head.status in REDIRECTS and head.headers.get("location")):
+            return head
+        error = refusal(head, answer.error_body, request.url)
+        if isinstance(error, Transient) and error.retry_after and error.retry_after <= MAX_RETRY_AFTER:
+            self._limits.hold(place, error.retry_after)
+        raise error
+
+    async def _send(self, request: Request, place: Origin, sink: Sink) -> _Answer:
+        transport = self._transports.get(place.scheme)
+        if transport is None:
+            raise TransferError(f"{redacted(request.url)}: scheme not read", kind="unsupported-scheme")
+        try:
+            async with asyncio.timeout(None) as slow:
+                answer = _Answer(sink, self._limits, slow)
+                self._observe(answer)
+                try:
+                    await transport.send(request, answer)
+                except _EnoughOfThisError:
+                    pass
+                finally:
+                    self._active.discard(answer)
+        except TimeoutError:
+            raise Transient(
+                f"{redacted(request.url)}: slower than {self._min_speed} bytes/s for {self._window:g} s",
+                kind="too-slow",
+            ) from None
+        return answer
+
+    def _observe(self, answer: _Answer) -> None:
+        """One timer looks at all hops; it runs only while there are any."""
+        self._active.add(answer)
+        if self._watch is None and self._min_speed:
+            loop = asyncio.get_running_loop()
+            self._checked_at = loop.time()
+            self._watch = loop.call_later(self._window, self._drop_the_slow)
+
+    def _drop_the_slow(self) -> None:
+        """Ends hops that received less than min_speed for a whole window. A window in which we slept
+        ourselves (SIGSTOP, a closed lid), or in which our own disk made the server wait, does not count."""
+        loop = asyncio.get_running_loop()
+        asleep = loop.time() - self._checked_at > 1.5 * self._window + 5
+        for answer in self._active:
+            watched = answer.mark >= 0 and answer.head is not None and not answer.paused and not asleep
+            if watched and answer.received - answer.mark < self._min_speed * self._window:
+                answer.slow.reschedule(loop.time())
+            answer.mark = answer.received
+        self._checked_at = loop.time()
+        self._watch = loop.call_later(self._window, self._drop_the_slow) if self._active else None
+
+    async def read(self, request: Request) -> Document:
+        """Read one JSON document, with retries. See `ports.Reader`."""
+        return await self._retry(partial(self._read_json, request))
+
+    async def read_bytes(self, request: Request) -> tuple[bytes, str]:
+        """Read one document of any kind, with retries: its decoded bytes and its final URL."""
+        return await self._retry(partial(self._read_once, request))
+
+    async def _read_json(self, request: Request) -> Document:
+        raw, url = await self._read_once(request)
+        try:
+            return Document(orjson.loads(raw.removeprefix(b"\xef\xbb\xbf")), url)
+        except orjson.JSONDecodeError as error:
+            looks = "an HTML page" if raw.lstrip()[:1] == b"<" else f"not JSON ({error})"
+            raise Transient(f"{redacted(url)}: the answer is {looks}", kind="not-json", tries=3) from None
+
+    async def _read_once(self, request: Request) -> tuple[bytes, str]:
+        headers = {"accept": "application/geo+json, application/json", "accept-encoding": "gzip"}
+        page = Page(request.url)
+        head = await self.get(
+            Request(request.url, request.method, {**headers, **request.headers}, request.body), page
+        )
+        return page.whole(), head.url
+
+    async def close(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+        for transport in {id(t): t for t in self._transports.values()}.values():
+            await transport.close()
+
+
+def _redirected(request: Request, head: Head) -> Request:
+    """The request for the next hop, rebuilt for where it goes (FAULTS 4.7.3)."""
+    here = origin(request.url)
+    try:
+        target = parse(head.headers.get("location"), request.url)
+    except TransferError as error:
+        raise TransferError(
+            f"{redacted(request.url)}: redirect to {error}", kind="redirect-refused"
+        ) from None
+    there = origin(target)
+    if there.scheme not in ("http", "https") or (here.scheme == "https" and there.scheme == "http"):
+        raise TransferError(
+            f"{redacted(request.url)}: redirect to {there.scheme}: refused ({redacted(target)})",
+            kind="redirect-refused",
+        )
+    keep_method = head.status in (307, 308) or request.method == "GET"
+    carried = {k: v for k, v in request.headers.items() if here == there or k.lower() in CARRIED}
+    return Request(
+        target,
+        request.method if keep_method else "GET",
+        carried,
+        request.body if keep_method and (here == there or request.method == "GET") else None,
+    )
+
+
+def _for_host(request: Request, place: Origin) -> Request:
+    """Azure answers as of 2009 (no ranges, unquoted ETag) unless the version is named."""
+    if not place.host.endswith(".blob.core.windows.net"):
+        return request
+    return Request(
+        request.url, request.method, {**request.headers, "x-ms-version": AZURE_VERSION}, request.body
+    )

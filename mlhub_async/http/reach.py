@@ -1,0 +1,45 @@
+"""Where a document may send us: the guard against requests to the user's own network (SSRF)."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from ..errors import TransferError
+from ..urls import Origin, address_class, origin
+
+
+class Reach:
+    """Which addresses a document may send us to: public ones, and the kind that the user's own root has.
+
+    `named` origins were given by the user and may be anywhere. Checked on the addresses that are really
+    connected to, so a name that changes its answer gains nothing.
+    """
+
+    def __init__(self, *, allow_private: bool = False, local_root: bool = False) -> None:
+        self._everywhere = allow_private
+        self._classes = {"public", "loopback"} if local_root else {"public"}
+        self._named: set[tuple[str, int]] = set()
+
+    def name(self, url: str) -> None:
+        """The user named this URL: its origin is trusted with its kind of address."""
+        self._named.add(origin(url)[1:])
+
+    def check(self, host: str, port: int, address: str) -> None:
+        """Raises `TransferError` (kind "private-address") if `address` is out of reach."""
+        kind = address_class(address)
+        if (host.lower(), port) in self._named:
+            self._classes.add(kind)
+        if not self._everywhere and kind not in self._classes:
+            raise TransferError(
+                f"{host} is at {address}, a {kind} address that this catalogue may not send us to "
+                "(--allow-private permits it)",
+                kind="private-address",
+            )
+
+    def check_literal(self, place: Origin) -> None:
+        """The same for a host that is an address already and so never reaches a resolver."""
+        try:
+            ipaddress.ip_address(place.host.strip("[]"))
+        except ValueError:
+            return
+        self.check(place.host, place.port, place.host.strip("[]"))

@@ -1,0 +1,113 @@
+"""When to try again, and when to stop: the only user of tenacity."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
+
+from .errors import Transient
+from .model import RetryPolicy
+
+T = TypeVar("T")
+MAX_RETRY_AFTER = 3600.0
+"""A server that asks for more than an hour is not waited for: the rest is for another run."""
+PATIENCE = 1800.0
+"""Seconds of waiting at a server's request that one transfer accepts without any progress."""
+Sleep = Callable[[float], Awaitable[None]]
+
+
+def never() -> int:
+    return 0
+
+
+@dataclass
+class _Budget:
+    """Counts fruitless attempts. Progress refills it; a wait that the server asked for is not an attempt."""
+
+    policy: RetryPolicy
+    progress: Callable[[], int]
+    mark: int
+    uniform: Callable[[float, float], float]
+    fruitless: int = 0
+    patience: float = PATIENCE
+
+    def count(self, state: RetryCallState) -> None:
+        error = _error_of(state)
+        if (now := self.progress()) > self.mark:
+            self.mark, self.fruitless, self.patience = now, 0, PATIENCE
+        self.fruitless += 1
+        if error.retry_after is not None and self.patience > 0:
+            self.patience -= max(error.retry_after, self.policy.base, 0.01)
+            self.fruitless -= self.fruitless >= self.policy.attempts
+
+    def spent(self, state: RetryCallState) -> bool:
+        error = _error_of(state)
+        allowed = min(self.policy.attempts, error.tries or self.policy.attempts)
+        return (error.retry_after or 0) > MAX_RETRY_AFTER or self.fruitless >= allowed
+
+    def wait(self, state: RetryCallState) -> float:
+        """Full jitter. What the server asked for is waited at the origin's gate, by everybody."""
+        exponent = max(self.fruitless - 1, 0)
+        return self.uniform(0, min(self.policy.cap, self.policy.base * 2**exponent))
+
+
+def _error_of(state: RetryCallState) -> Transient:
+    error = state.outcome.exception() if state.outcome else None
+    if not isinstance(error, Transient):
+        raise TypeError(f"only Transient is retried, not {error!r}")
+    return error
+
+
+class Retry:
+    """Repeats an attempt while it raises `Transient`, by one policy. Safe to share between tasks."""
+
+    def __init__(
+        self,
+        policy: RetryPolicy,
+        *,
+        sleep: Sleep = asyncio.sleep,
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self._policy = policy
+        self._sleep = sleep
+        self._uniform = uniform
+
+    async def __call__(
+        self,
+        attempt: Callable[[], Awaitable[T]],
+        *,
+        progress: Callable[[], int] = never,
+        failed: Callable[[Transient], None] | None = None,
+    ) -> T:
+        """The result of the first attempt that succeeds; raises the last `Transient` otherwise.
+
+        `progress` is a number that grows when an attempt got further than any before it; `failed` is
+        told of every failure that will be tried again.
+        """
+        mark = progress()
+        try:
+            return await attempt()
+        except Transient as error:
+            first = [error]
+
+        async def again() -> T:
+            # The first attempt ran outside tenacity, which costs more than a small file does.
+            if first:
+                raise first.pop()
+            return await attempt()
+
+        budget = _Budget(self._policy, progress, mark, self._uniform)
+        return await AsyncRetrying(
+            retry=retry_if_exception_type(Transient),
+            after=budget.count,
+            stop=budget.spent,
+            wait=budget.wait,
+            before_sleep=lambda state: failed(_error_of(state)) if failed else None,
+            sleep=self._sleep,
+            reraise=True,
+        )(again)

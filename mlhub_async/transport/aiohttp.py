@@ -1,0 +1,130 @@
+"""One hop through aiohttp: the general transport. Its library's types and errors stop here."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+from collections.abc import Callable
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from ..errors import MlhubError, TransferError, Transient
+from ..model import Head, Request
+from ..ports import Sink
+from ..urls import redacted
+
+READ_BUFFER = 1 << 20
+"""Bytes aiohttp may hold per response before it stops reading: large bodies in few pieces."""
+LOCAL_SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOMEM})
+Check = Callable[[str, int, str], None]
+
+
+class AiohttpTransport:
+    """See `ports.Transport`. Must be made inside the running loop; times in seconds."""
+
+    def __init__(
+        self,
+        *,
+        user_agent: str,
+        connect_timeout: float,
+        idle_timeout: float,
+        check: Check,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        connector = aiohttp.TCPConnector(
+            limit=0,  # slots are counted above, per origin, where waiting for one is not a timeout
+            resolver=_CheckedResolver(check),
+            ssl=tls if tls is not None else True,
+            ttl_dns_cache=300,
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": user_agent},
+            auto_decompress=False,
+            trust_env=False,
+            requote_redirect_url=False,
+            read_bufsize=READ_BUFFER,
+            timeout=aiohttp.ClientTimeout(
+                total=None, connect=None, sock_connect=connect_timeout, sock_read=idle_timeout
+            ),
+        )
+
+    async def send(self, request: Request, sink: Sink) -> None:
+        try:
+            async with self._session.request(
+                request.method,
+                URL(request.url, encoded=True),
+                headers=request.headers,
+                data=request.body,
+                allow_redirects=False,
+            ) as response:
+                sink.start(Head(response.status, response.headers, request.url))
+                body = response.content
+                while data := await body.readany():
+                    if (busy := sink.write(data)) is not None:
+                        await busy
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            if isinstance(error, MlhubError):
+                raise
+            raise translated(error, request.url) from None
+
+    async def close(self) -> None:
+        await self._session.close()
+
+
+class _CheckedResolver(AbstractResolver):
+    """Resolves in a thread and lets only those addresses through that the policy allows."""
+
+    def __init__(self, check: Check) -> None:
+        self._inner = aiohttp.ThreadedResolver()
+        self._check = check
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        found = await self._inner.resolve(host, port, family)
+        for entry in found:
+            self._check(host, port, entry["host"])
+        return found
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+TROUBLES: list[tuple[type[Exception] | tuple[type[Exception], ...], str, str, int | None]] = [
+    ((aiohttp.ClientSSLError, ssl.SSLError), "tls", "TLS failed", 3),
+    (aiohttp.ClientConnectorDNSError, "dns", "host name not found", 3),
+    (aiohttp.ClientProxyConnectionError, "proxy", "proxy not reached", 3),
+    (aiohttp.ConnectionTimeoutError, "timeout", "no connection in time", None),
+    (aiohttp.ClientConnectorError, "unreachable", "no connection", None),
+    (TimeoutError, "timeout", "no data in time", None),
+    (aiohttp.ClientPayloadError, "truncated", "the body ended early", None),
+    (aiohttp.ClientResponseError, "protocol", "the answer is not valid HTTP", 3),
+]
+"""What may pass: type, our kind and words, and how often it is worth trying. The first match counts."""
+
+
+def translated(error: Exception, url: str) -> TransferError:
+    """Our error for theirs. The message is ours alone: theirs quote headers and signed URLs."""
+    where = redacted(url)
+    code = getattr(error, "errno", None) or getattr(getattr(error, "os_error", None), "errno", None)
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        reason = getattr(error.certificate_error, "verify_message", "not trusted")
+        return TransferError(f"{where}: certificate refused ({reason})", kind="tls")
+    if isinstance(error, aiohttp.InvalidURL):
+        return TransferError(f"{where}: not a usable URL", kind="bad-href")
+    if code in LOCAL_SHORTAGE:
+        return Transient(f"{where}: out of local resources ({_name(code)})", kind="local-shortage")
+    for types, kind, words, tries in TROUBLES:
+        if isinstance(error, types):
+            reason = f" ({_name(code)})" if code else ""
+            return Transient(f"{where}: {words}{reason}", kind=kind, tries=tries)
+    return Transient(f"{where}: connection lost ({_name(code)})", kind="connection")
+
+
+def _name(code: int | None) -> str:
+    return errno.errorcode.get(code, str(code)) if code else "closed"

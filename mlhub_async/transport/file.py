@@ -1,0 +1,71 @@
+"""One hop to a local file: the transport for `file:` hrefs of a catalogue that lies on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from email.utils import formatdate
+from pathlib import Path
+
+from ..errors import TransferError
+from ..model import Head, Request
+from ..ports import Sink
+from ..urls import redacted, to_path
+
+PIECE = 1 << 20
+_RANGE = re.compile(r"bytes=([0-9]{1,18})-")
+
+
+class FileTransport:
+    """Reads regular files below `root`, links followed before the check; everything else is refused.
+
+    `root` None: no local file may be read at all, the rule for every catalogue that came by network.
+    """
+
+    def __init__(self, root: Path | None) -> None:
+        self._root = root.resolve() if root is not None else None
+
+    async def send(self, request: Request, sink: Sink) -> None:
+        path = await asyncio.to_thread(self._admitted, request.url)
+        try:
+            with path.open("rb", buffering=0) as file:
+                status = os.fstat(file.fileno())
+                start = self._start(request, status.st_size)
+                file.seek(start)
+                sink.start(_head(request.url, status, start))
+                while data := await asyncio.to_thread(file.read, PIECE):
+                    if (busy := sink.write(data)) is not None:
+                        await busy
+        except FileNotFoundError:
+            raise TransferError(f"{path}: no such file", kind="not-found", status=404) from None
+        except PermissionError:
+            raise TransferError(f"{path}: not readable", kind="forbidden", status=403) from None
+
+    def _admitted(self, url: str) -> Path:
+        path = to_path(url).resolve()
+        if self._root is None or not path.is_relative_to(self._root):
+            raise TransferError(f"{redacted(url)}: outside the catalogue's own folder", kind="outside-root")
+        if not path.is_file():
+            raise TransferError(f"{path}: no such file", kind="not-found", status=404)
+        return path
+
+    @staticmethod
+    def _start(request: Request, size: int) -> int:
+        asked = _RANGE.fullmatch(request.headers.get("range", ""))
+        start = int(asked.group(1)) if asked else 0
+        return start if start < size else 0
+
+    async def close(self) -> None:
+        pass
+
+
+def _head(url: str, status: os.stat_result, start: int) -> Head:
+    headers = {
+        "content-length": str(status.st_size - start),
+        "etag": f'"{status.st_mtime_ns:x}-{status.st_size:x}"',
+        "last-modified": formatdate(status.st_mtime, usegmt=True),
+    }
+    if start:
+        headers["content-range"] = f"bytes {start}-{status.st_size - 1}/{status.st_size}"
+    return Head(206 if start else 200, headers, url)
