@@ -1,0 +1,78 @@
+"""Hides one comparison: catalogue in front, clients in turn, every copy checked, the place cleared."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import catalogue
+import check
+import measure
+from clients import Client, Task
+from corpus import File
+from server import Server
+from table import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What all comparisons of one call share. `limit` is in seconds, for one run of one client."""
+
+    work: Path
+    server: Server
+    clients: Sequence[Client]
+    rounds: int
+    limit: float
+
+    def task(self, name: str, files: Sequence[File]) -> Task:
+        """Put a catalogue in front of `files`, which are served as /NAME/files/ITEM/NAME."""
+        base = f"{self.server.base}/{name}"
+        items = catalogue.write(self.server.root / name, f"{base}/stac", f"{base}/files", files)
+        return Task(
+            f"{base}/stac", f"{base}/files", files, items, self.work / "dest", self.work, self.server.ca
+        )
+
+    def copies(self, label: str, task: Task) -> list[Run]:
+        """Every client, every round, into an empty directory."""
+        return self._rounds(label, {client.name: task for client in self.clients}, fresh=True)
+
+    def repeats(self, label: str, task: Task) -> list[Run]:
+        """Every client fills a directory of its own; what is measured is finding that nothing is to do."""
+        tasks = {client.name: self._own(task, client) for client in self.clients}
+        for client in self.clients:
+            self._once("first run", client, tasks[client.name], 0)
+        return self._rounds(label, tasks, fresh=False)
+
+    def _own(self, task: Task, client: Client) -> Task:
+        work = self.work / client.name
+        work.mkdir()
+        return replace(task, dest=work / "dest", work=work)
+
+    def _rounds(self, label: str, tasks: Mapping[str, Task], *, fresh: bool) -> list[Run]:
+        runs = []
+        for number in range(self.rounds):
+            turn = number % len(self.clients)
+            for client in [*self.clients[turn:], *self.clients[:turn]]:
+                runs.append(self._once(label, client, tasks[client.name], number))
+                if fresh:
+                    shutil.rmtree(tasks[client.name].dest)
+        return runs
+
+    def _once(self, label: str, client: Client, task: Task, number: int) -> Run:
+        task.dest.mkdir(parents=True, exist_ok=True)
+        log = task.work / f"{client.name}.log"
+        cost = measure.run(client.copy(task), log, client.env(task), self.limit)
+        flaw = check.flaw(task.dest / client.below, task.files)
+        if cost.code and not flaw:
+            flaw = "the copy is right, but the exit status says that it is not"
+        told = f"wall {cost.wall:.2f} s, CPU {cost.cpu:.2f} s, peak {cost.rss / 1e6:.0f} MB"
+        print(
+            f"{label}, round {number + 1}, {client.name}: {told}{flaw and '; INVALID: ' + flaw}",
+            file=sys.stderr,
+        )
+        if flaw:
+            print(log.read_text(errors="replace")[-2000:], file=sys.stderr)
+        return Run(label, client.name, number, cost, flaw)

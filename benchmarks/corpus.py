@@ -1,0 +1,88 @@
+"""Hides how the files to be copied are made: deterministic, incompressible, each with its digest."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+PIECE = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A corpus as it is spoken of: so many files of such a size, so many of them per item."""
+
+    name: str
+    count: int
+    size: int
+    per_item: int
+
+    def scaled(self, scale: float) -> Shape:
+        """Fewer files; where there are only a handful, smaller ones."""
+        if self.count < 100:
+            return Shape(self.name, self.count, max(1, int(self.size * scale)), self.per_item)
+        return Shape(self.name, max(1, int(self.count * scale)), self.size, self.per_item)
+
+    @property
+    def bytes(self) -> int:
+        return self.count * self.size
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.count:,} x {self.size / 1024:,.6g} KiB"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file as it is served under files/ITEM/NAME, and as it has to arrive."""
+
+    item: str
+    name: str
+    size: int
+    sha256: str
+
+    @property
+    def path(self) -> str:
+        return f"{self.item}/{self.name}"
+
+
+SHAPES = {
+    "small": Shape("small", 20_000, 16 << 10, 10),
+    "chips": Shape("chips", 8_000, 100 << 10, 4),
+    "large": Shape("large", 4, 512 << 20, 1),
+}
+
+
+def generate(shape: Shape, below: Path) -> list[File]:
+    """Write the corpus as below/ITEM/NAME."""
+    return [_write(below, shape, number) for number in range(shape.count)]
+
+
+def tiny(count: int, content: bytes) -> list[File]:
+    """`count` names for one and the same content: the server has a rule for it, the disk one file."""
+    digest = hashlib.sha256(content).hexdigest()
+    return [File(*_place(number, 10), len(content), digest) for number in range(count)]
+
+
+def _write(below: Path, shape: Shape, number: int) -> File:
+    item, name = _place(number, shape.per_item)
+    path = below / item / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256()
+    with path.open("wb") as file:
+        for piece in _pieces(shape, number):
+            digest.update(piece)
+            file.write(piece)
+    return File(item, name, shape.size, digest.hexdigest())
+
+
+def _place(number: int, per_item: int) -> tuple[str, str]:
+    return f"item-{number // per_item:06d}", f"a{number % per_item}.bin"
+
+
+def _pieces(shape: Shape, number: int) -> Iterator[bytes]:
+    source = random.Random(f"{shape.name} {number}")
+    for start in range(0, shape.size, PIECE):
+        yield source.randbytes(min(PIECE, shape.size - start))

@@ -1,0 +1,105 @@
+"""Hides nginx: its configuration, its certificate, its start and its end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+CONFIG = """
+daemon off; master_process off; worker_processes 1; pid nginx.pid; error_log error.log warn;
+worker_rlimit_nofile 8192;
+events {{ worker_connections 4096; multi_accept on; }}
+http {{
+  access_log off; sendfile on; tcp_nopush on; tcp_nodelay on; server_tokens off;
+  keepalive_requests 100000000; keepalive_timeout 75s; types {{ }} default_type application/octet-stream;
+  client_body_temp_path t/b; proxy_temp_path t/p;
+  fastcgi_temp_path t/f; uwsgi_temp_path t/u; scgi_temp_path t/s;
+  map $arg_token $page {{ default ""; "~^[0-9]+$" ".$arg_token"; }}
+  server {{
+    listen 127.0.0.1:{port}{tls}; root {root};
+    location ~ ^/[a-z]+/files/ {{ autoindex on; }}
+    location ~ ^/tiny[0-9]+/files/ {{ try_files /tiny.bin =404; }}
+    location ~ /stac.*/items {{ default_type application/geo+json; try_files $uri$page.json =404; }}
+    location ~ ^(?<document>/[a-z0-9]+/stac.*?)/?$ {{
+      default_type application/json; try_files $document.json =404;
+    }}
+  }}
+}}
+"""
+HINT = "apt-get install nginx-light"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running nginx. `ca` is the certificate a client has to trust, where it speaks TLS."""
+
+    base: str
+    root: Path
+    ca: Path | None
+
+
+def find() -> str | None:
+    """nginx on PATH, or where distributions put it for root only."""
+    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/opt/homebrew/bin")
+
+
+def version(nginx: str) -> str:
+    said = subprocess.run([nginx, "-v"], capture_output=True, text=True, check=True)
+    return (said.stderr or said.stdout).strip().rpartition("/")[2]
+
+
+@contextmanager
+def serving(nginx: str, work: Path, *, tls: bool = False) -> Iterator[Server]:
+    """Serve work/root on a free port of 127.0.0.1 until the block is left."""
+    prefix, root = work / "nginx", work / "root"
+    for folder in (prefix / "t", root):
+        folder.mkdir(parents=True, exist_ok=True)
+    port, ca = _free_port(), _certificate(prefix) if tls else None
+    settings = " ssl; ssl_certificate cert.pem; ssl_certificate_key key.pem" if tls else ""
+    (prefix / "nginx.conf").write_text(CONFIG.format(port=port, root=root, tls=settings))
+    argv = [nginx, "-p", str(prefix), "-c", str(prefix / "nginx.conf"), "-e", str(prefix / "error.log")]
+    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
+    try:
+        _wait(process, port, prefix / "error.log")
+        yield Server(f"{'https' if tls else 'http'}://127.0.0.1:{port}", root, ca)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _certificate(folder: Path) -> Path:
+    """A certificate for 127.0.0.1 that signs itself: the clients are told to trust it."""
+    ca = folder / "cert.pem"
+    argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    argv += ["-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    argv += ["-keyout", str(folder / "key.pem"), "-out", str(ca)]
+    subprocess.run(argv, check=True, capture_output=True)
+    os.chmod(folder / "key.pem", 0o600)
+    return ca
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    for _ in range(200):
+        if process.poll() is not None:
+            raise SystemExit(
+                f"nginx did not start: {log.read_text() if log.exists() else process.returncode}"
+            )
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    raise SystemExit(f"nginx does not answer on 127.0.0.1:{port}")
