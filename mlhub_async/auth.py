@@ -14,7 +14,7 @@ from typing import Literal, NoReturn
 from uuid import uuid4
 
 from . import urls
-from .errors import UsageError
+from .errors import TransferError, UsageError
 from .model import Request
 
 ANONYMOUS = "__anonymous__"
@@ -90,7 +90,7 @@ class Credentials:
 def _applied(credential: Credential, request: Request) -> Request:
     name, value = credential.name, credential.value.reveal()
     if credential.kind == "query":
-        return replace(request, url=urls.with_query(urls.without(request.url, {name}), {name: value}))
+        return replace(request, url=urls.with_query(request.url, name, value))
     headers = {k: v for k, v in request.headers.items() if k.lower() != name.lower()}
     return replace(request, headers={**headers, name: value})
 
@@ -109,7 +109,7 @@ def mlhub_credential(
     profile [default], MLHUB_ACCESS_TOKEN. A profile that was named must exist.
     """
     environ = os.environ if environ is None else environ
-    origins = frozenset({urls.origin(root_url)})
+    origins = _origins(root_url)
     if token := None if api_key else api_token:
         return _bearer(token, origins)
     named = profile or environ.get("MLHUB_PROFILE")
@@ -136,18 +136,23 @@ def _line(value: str, what: str) -> str:
 
 def header_credentials(pairs: Iterable[tuple[str, str]], source_url: str) -> list[Credential]:
     """The headers the user gave, bound to the origin of SOURCE."""
-    pairs = list(pairs)
-    if pairs and not source_url.lower().startswith(("http://", "https://")):
-        raise UsageError("--header belongs to the origin of SOURCE, and this SOURCE has none: drop it")
-    for name, _ in pairs:
-        _check_header_name(name)
-    return [
-        Credential("header", k, Secret(_line(v, f"header {k}")), frozenset({urls.origin(source_url)}))
-        for k, v in pairs
-    ]
+    found = []
+    for name, value in pairs:
+        check_header_name(name)
+        secret = Secret(_line(value, f"header {name}"))
+        found.append(Credential("header", name, secret, _origins(source_url)))
+    return found
 
 
-def _check_header_name(name: str) -> None:
+def _origins(url: str) -> frozenset[urls.Origin]:
+    try:
+        return frozenset({urls.origin(urls.parse(url))})
+    except TransferError as error:
+        raise UsageError(f"credentials need an http(s) URL to belong to: {error.message}") from None
+
+
+def check_header_name(name: str) -> None:
+    """Raises UsageError for what is no field name, or is a field that the program itself must set."""
     if not _TOKEN.fullmatch(name):
         raise UsageError(f"{name!r} is no header name: write it as 'Name: value'")
     if name.lower() in _OURS:
