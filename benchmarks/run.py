@@ -3,6 +3,7 @@
     python benchmarks/run.py                          small, chips and large, three rounds
     python benchmarks/run.py --corpus small --tls     20,000 x 16 KiB over https
     python benchmarks/run.py --scale 0.05 --rounds 1  a quick look
+    python benchmarks/run.py --corpus small --scale 0.3 --delay 50   6,000 files, each 50 ms away
     python benchmarks/run.py --noop                   the second run on a finished copy
     python benchmarks/run.py --memory                 peak memory at 10,000 and at 100,000 assets
 
@@ -18,6 +19,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -45,20 +47,18 @@ Mode = Callable[[Bench, argparse.Namespace, Mapping[str, str]], list[Run]]
 
 def main() -> int:
     args = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     nginx = server.find()
-    if nginx is None:
-        print(f"nginx is not here, and there is no benchmark without it. To have it: {server.HINT}")
-        return 2
     wanted = _wanted(args)
     versions = clients.present(wanted)
     here = [client for client in wanted if client.name in versions]
-    if not here:
-        print("None of the wanted clients is here.")
+    if nginx is None or not here or not _can_delay(args):
+        print(f"Not measured: it takes nginx ({server.HINT}) and a client at least.", file=sys.stderr)
         return 2
     print(_machine(server.version(nginx), args))
     with tempfile.TemporaryDirectory(prefix="mlhub-benchmark-", dir=args.tmp) as folder:
         work = Path(folder)
-        with server.serving(nginx, work, tls=args.tls) as serving:
+        with server.serving(nginx, work, tls=args.tls, delay=args.delay / 1000) as serving:
             bench = Bench(work, serving, here, args.rounds, args.limit)
             runs = _mode(args)(bench, args, versions)
     if args.json:
@@ -114,6 +114,13 @@ def _mode(args: argparse.Namespace) -> Mode:
     return memory if args.memory else repeats if args.noop else copies
 
 
+def _can_delay(args: argparse.Namespace) -> bool:
+    if not args.delay or server.ECHO.exists():
+        return True
+    print(f"--delay takes {server.ECHO.name} as well: {server.ECHO_HINT}", file=sys.stderr)
+    return False
+
+
 def _wanted(args: argparse.Namespace) -> list[Client]:
     known = clients.known(clients.locate(args.stac_asset_python))
     default = "ours" if args.memory else NOOP if args.noop else COPY
@@ -154,6 +161,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="default: 3, with --memory 1")
     parser.add_argument("--scale", type=float, default=1.0, help="0.05: a twentieth of the files or bytes")
     parser.add_argument("--tls", action="store_true", help="https, with a certificate made for the run")
+    parser.add_argument("--delay", type=float, default=0, metavar="MS", help="to the first byte of each file")
     parser.add_argument("--tmp", metavar="DIR", default=SHM if Path(SHM).is_dir() else None)
     parser.add_argument("--json", metavar="FILE", help="write every single run to FILE")
     parser.add_argument("--limit", type=float, default=900, help="seconds one run of one client may take")

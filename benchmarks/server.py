@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CONFIG = """
-daemon off; master_process off; worker_processes 1; pid nginx.pid; error_log error.log warn;
+{modules} daemon off; master_process off; worker_processes 1; pid nginx.pid; error_log error.log warn;
 worker_rlimit_nofile 8192;
 events {{ worker_connections 4096; multi_accept on; }}
 http {{
@@ -24,7 +24,8 @@ http {{
   map $arg_token $page {{ default ""; "~^[0-9]+$" ".$arg_token"; }}
   server {{
     listen 127.0.0.1:{port}{tls}; root {root};
-    location ~ ^/[a-z]+/files/ {{ autoindex on; }}
+    location ~ ^/[a-z]+/files/ {{ autoindex on; {delay} }}
+    location @now {{ autoindex on; }}
     location ~ ^/tiny[0-9]+/files/ {{ try_files /tiny.bin =404; }}
     location ~ /stac.*/items {{ default_type application/geo+json; try_files $uri$page.json =404; }}
     location ~ ^(?<document>/[a-z0-9]+/stac.*?)/?$ {{
@@ -34,6 +35,8 @@ http {{
 }}
 """
 HINT = "apt-get install nginx-light"
+ECHO = Path("/usr/lib/nginx/modules/ngx_http_echo_module.so")
+ECHO_HINT = "apt-get install libnginx-mod-http-echo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +59,13 @@ def version(nginx: str) -> str:
 
 
 @contextmanager
-def serving(nginx: str, work: Path, *, tls: bool = False) -> Iterator[Server]:
-    """Serve work/root on a free port of 127.0.0.1 until the block is left."""
+def serving(nginx: str, work: Path, *, tls: bool = False, delay: float = 0) -> Iterator[Server]:
+    """Serve work/root on a free port of 127.0.0.1 until the block is left; files after `delay` seconds."""
     prefix, root = work / "nginx", work / "root"
     for folder in (prefix / "t", root):
         folder.mkdir(parents=True, exist_ok=True)
     port, ca = _free_port(), _certificate(prefix) if tls else None
-    settings = " ssl; ssl_certificate cert.pem; ssl_certificate_key key.pem" if tls else ""
-    (prefix / "nginx.conf").write_text(CONFIG.format(port=port, root=root, tls=settings))
+    (prefix / "nginx.conf").write_text(_config(port, root, ca, delay))
     argv = [nginx, "-p", str(prefix), "-c", str(prefix / "nginx.conf"), "-e", str(prefix / "error.log")]
     process = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
     try:
@@ -72,6 +74,16 @@ def serving(nginx: str, work: Path, *, tls: bool = False) -> Iterator[Server]:
     finally:
         process.terminate()
         process.wait()
+
+
+def _config(port: int, root: Path, ca: Path | None, delay: float) -> str:
+    return CONFIG.format(
+        port=port,
+        root=root,
+        tls=" ssl; ssl_certificate cert.pem; ssl_certificate_key key.pem" if ca else "",
+        modules=f"load_module {ECHO};" if delay else "",
+        delay=f"echo_sleep {delay}; echo_exec @now;" if delay else "",
+    )
 
 
 def _certificate(folder: Path) -> Path:
