@@ -1,0 +1,27 @@
+"""Hides what a URL is made of: how a catalogue's is read, what identifies it, what of it may be shown.
+
+`parse` is the gate. Everything else expects a URL that came through it; only `redacted` and `term_safe`
+take any text at all, since errors have to name what did not come through.
+"""
+
+from .address import address_class
+from .identity import canonical, expiring, with_query, without
+from .parsing import Origin, filename, from_path, origin, parse, suffix, to_path
+from .shown import redacted, term_safe
+
+__all__ = [
+    "Origin",
+    "address_class",
+    "canonical",
+    "expiring",
+    "filename",
+    "from_path",
+    "origin",
+    "parse",
+    "redacted",
+    "suffix",
+    "term_safe",
+    "to_path",
+    "with_query",
+    "without",
+]

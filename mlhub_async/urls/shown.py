@@ -1,0 +1,77 @@
+"""Hides secrets and terminal control from whoever reads a message: what may be shown of hostile text."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote_plus
+
+LONGEST_SHOWN = 300
+
+_CREDENTIAL = (
+    r"x-amz-.*|x-goog-.*|signature|expires|key-pair-id|policy|awsaccesskeyid|ossaccesskeyid|googleaccessid"
+    r"|security-token|key|api[_-]?key|access[_-]?token|(?:ocp-apim-)?subscription-key|sas|sas_token"
+    r"|hdnts|hdnea|__token__"
+)
+_credential = re.compile(_CREDENTIAL, re.IGNORECASE | re.DOTALL).fullmatch
+
+# `token` is a cursor in paging links: not shown, but never taken out of a URL.
+_shy = re.compile(
+    _CREDENTIAL + "|sig|token|auth|authorization|code|password|passwd|pwd|secret|session|jwt",
+    re.IGNORECASE | re.DOTALL,
+).fullmatch
+
+_USERINFO = re.compile(
+    r"^(\s*(?:[A-Za-z][A-Za-z0-9+.-]*:)?[/\\]*)"
+    r"(?:[^/?#]*@|[^/?#@:\[\]]*:(?!\d*(?:[/?#]|$))[^@]*@)",
+    re.DOTALL,
+)
+"""The second form is a password with a slash in it: no valid URL, and no reason to show it."""
+
+_DOWNLOAD_TOKEN = re.compile(
+    r"(/download/)(?![^/?#]*\.[A-Za-z0-9]{1,8}(?:[/?#]|$))[^/?#]{32,}(?=[?#]|$)",
+)
+
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff"
+    "\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+
+
+def term_safe(text: object, limit: int = 80) -> str:
+    """Text of unknown origin on one line: no escape sequence, no line break, no change of direction."""
+    shown = (text if isinstance(text, str) else str(text))[: limit + 1]
+    if not (shown.isascii() and shown.isprintable()):
+        shown = _UNSAFE.sub(_visible, shown)
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def _visible(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65_536 else f"\\U{code:08x}"
+
+
+def redacted(url: str) -> str:
+    """Any URL, or what was meant to be one, as people and logs may see it; at most 300 characters."""
+    bare = _USERINFO.sub(r"\1", url).partition("#")[0]
+    start, mark, query = _DOWNLOAD_TOKEN.sub(r"\1***", bare).partition("?")
+    return term_safe(start + mark + "".join(map(_shown, re.split("([&;])", query))), LONGEST_SHOWN)
+
+
+def _shown(pair: str) -> str:
+    """A value that is itself a URL with a query or a user name is hidden whole."""
+    name, equals, value = pair.partition("=")
+    if not equals:
+        return "***" if len(pair) >= 32 else pair
+    nested = unquote_plus(value)
+    hide = _shy(unquote_plus(name).strip()) or ("://" in nested and ("?" in nested or "@" in nested))
+    return f"{name}=***" if hide else pair
+
+
+def is_credential(name: str) -> bool:
+    """Whether a query parameter of this name, decoded, only proves who asks."""
+    return bool(_credential(name.strip()))
+
+
+def download_token(url: str) -> bool:
+    """Whether the path is MLHub's /download/<opaque token>: a long last segment without an extension."""
+    return "/download/" in url and bool(_DOWNLOAD_TOKEN.search(url.partition("?")[0]))
