@@ -17,7 +17,7 @@ import ssl
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -99,6 +99,12 @@ class Site:
     def count(self, path: str) -> int:
         return len(self.requests[path])
 
+    async def until(self, true: Callable[[], bool], seconds: float = 10) -> None:
+        """Wait until something about this site is true."""
+        async with asyncio.timeout(seconds):
+            while not true():  # noqa: ASYNC110  (the condition is the caller's: no event to wait for)
+                await asyncio.sleep(0.002)
+
     async def begin(self) -> None:
         self._server = await asyncio.start_server(self._connected, sock=self._socket, ssl=self._tls)
 
@@ -118,6 +124,7 @@ class Site:
         assert task is not None
         self._tasks.add(task)
         self.connections += 1
+        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             with suppress(OSError, EOFError, asyncio.LimitOverrunError):
                 while await self._one(reader, writer):

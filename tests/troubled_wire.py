@@ -13,6 +13,12 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
 
+try:
+    import fcntl
+    import termios
+except ImportError:  # Windows
+    fcntl = None
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -215,9 +221,21 @@ async def end(reply: Reply, seen: Seen, reader: asyncio.StreamReader, writer: as
     if reply.ending == "hang":
         await reader.read()
     elif reply.ending == "rst":
-        # Bytes still in the kernel's send buffer would be thrown away with the reset.
-        await asyncio.sleep(0.02)
+        await delivered(writer.get_extra_info("socket"))
         linger = struct.pack("HH" if hasattr(socket, "SO_EXCLUSIVEADDRUSE") else "ii", 1, 0)
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         writer.transport.abort()
     return reply.ending == "keep" and seen.headers.get("connection", "").lower() != "close"
+
+
+async def delivered(connection: socket.socket) -> None:
+    """Wait until the peer has what was sent: a reset throws away what the kernel still holds."""
+    if fcntl is None:
+        await asyncio.sleep(0.1)
+        return
+    for _ in range(500):
+        held = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4))
+        if held == bytes(4):
+            break
+        await asyncio.sleep(0.002)
+    await asyncio.sleep(0.005)
