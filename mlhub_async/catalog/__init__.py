@@ -1,0 +1,12 @@
+"""Hides how the mirrored STAC is written: from what was read and what is on disk to bytes. No file I/O.
+
+An item stays as it came, valid or not; only what ties a document to its place changes: links, and the
+href, size and digest of the assets that are on disk.
+"""
+
+from .collection import catalog_json, collection_json
+from .extent import Extent
+from .hrefs import Place
+from .item import item_json
+
+__all__ = ["Extent", "Place", "catalog_json", "collection_json", "item_json"]
