@@ -388,6 +388,7 @@ MD5 = "d50110" + hashlib.md5(b"x").hexdigest()
         (MD5, Proof.SIZE, OURS),
         ("12149f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b", Proof.CHECKSUM, OURS),
         ("7fff01ab", Proof.CHECKSUM, OURS),
+        (MD5.removeprefix("d50110"), Proof.CHECKSUM, OURS),
         ("no multihash", Proof.CHECKSUM, OURS),
         (None, Proof.CHECKSUM, OURS),
         (7, Proof.CHECKSUM, OURS),

@@ -51,11 +51,13 @@ def _asset(asset: Any, record: Record | None, base: str, place: Place) -> Any:
 
 
 def _digest(published: object, record: Record) -> str:
-    """The publisher's digest where it was proven, ours where there is none that can be computed."""
+    """The publisher's multihash where it was proven, ours where there is none that can be computed."""
     ours = "1220" + record.sha256
-    if record.proof is not Proof.CHECKSUM or not isinstance(published, str) or published == ours:
+    if record.proof is not Proof.CHECKSUM or published in (None, ours):
         return ours
-    return published if checksum.multihash(published).usable else ours
+    known = checksum.parse(published)
+    theirs = checksum.multihash(known.algorithm, known.digest) if known and known.usable else ours
+    return theirs if theirs == published else ours
 
 
 def _with_alternates(asset: JsonObject, base: str, place: Place) -> JsonObject:
