@@ -1,8 +1,9 @@
 """Hides how a href is spelled in the mirror: relative inside, absolute and without secrets outside.
 
-A path is written into a href as it stands, not percent-encoded: pystac, rustac and GDAL open a relative
-href as a file name without decoding it, so the file "a%3Ab" is found as "./a%3Ab" and not as "./a%253Ab".
-What a web server would need encoded ("#", "?", ";") never occurs in a name that `names` has made safe.
+A path is written into a href as it stands, not percent-encoded: pystac opens a relative href as a file
+name without decoding it, so the file "a%3Ab" is found as "./a%3Ab" and never as "./a%253Ab". Spaces and
+letters beyond ASCII are found by pystac and rustac alike; what would need encoded ("%", "#", "?", ";")
+reads differently from reader to reader, so names had better be free of it.
 """
 
 from __future__ import annotations
