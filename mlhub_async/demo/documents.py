@@ -1,0 +1,225 @@
+"""The sample as JSON: STAC catalogue, collections and items, and MLHub's own dataset object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from ..model import JsonObject
+from . import bands, objects, sample, scenes
+from .sample import DATASET, LABELS, SOURCE, Place, Sample
+
+DOI = "10.34911/rdnt.d2ce8i"
+LICENSE = "CC-BY-4.0"
+_EO = "https://stac-extensions.github.io/eo/v1.1.0/schema.json"
+_LABEL = "https://stac-extensions.github.io/label/v1.0.1/schema.json"
+_LAND_WEST_TO_EAST = [-180.0, 0.0, 180.0, 15.0]
+_CONFORMS = (
+    "https://api.stacspec.org/v1.0.0/core",
+    "https://api.stacspec.org/v1.0.0/collections",
+    "https://api.stacspec.org/v1.0.0/ogcapi-features",
+    "https://api.stacspec.org/v1.0.0/item-search",
+    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
+    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/oas30",
+    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
+)
+_ABOUT = {
+    LABELS: (
+        "labels",
+        "LandCoverNet sample labels",
+        "Made-up land cover labels in the shape of LandCoverNet v1.",
+    ),
+    SOURCE: (
+        "source_imagery",
+        "LandCoverNet sample imagery",
+        "Made-up Sentinel-2 imagery for the sample labels.",
+    ),
+}
+
+
+def link(rel: str, href: str, media_type: str = "application/json", **more: str) -> JsonObject:
+    return {"rel": rel, "type": media_type, "href": href, **more}
+
+
+def instant(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """Writes the documents of one site. `token` seals a stored path for a download link, anew each time."""
+
+    content: Sample
+    root: str
+    token: Callable[[str], str]
+
+    def landing(self) -> JsonObject:
+        return {
+            "type": "Catalog",
+            "id": "mlhub-demo",
+            "title": "Radiant MLHub API look-alike",
+            "description": "A made-up sample of LandCoverNet behind an API like the one Radiant MLHub had.",
+            "stac_version": "1.0.0",
+            "conformsTo": list(_CONFORMS),
+            "links": [
+                link("self", f"{self.root}/"),
+                link("root", f"{self.root}/"),
+                link("data", f"{self.root}/collections"),
+                link("docs", f"{self.root}/docs", "text/html", title="API documentation"),
+                link("conformance", f"{self.root}/conformance"),
+                link("search", f"{self.root}/search", "application/geo+json", method="GET"),
+                link("search", f"{self.root}/search", "application/geo+json", method="POST"),
+                link("service-desc", f"{self.root}/api", "application/vnd.oai.openapi+json;version=3.0"),
+                *(link("child", f"{self.root}/collections/{name}") for name in sample.COLLECTIONS),
+            ],
+        }
+
+    def conformance(self) -> JsonObject:
+        return {"conformsTo": list(_CONFORMS)}
+
+    def dataset(self) -> JsonObject:
+        return {
+            "id": DATASET,
+            "title": "LandCoverNet sample",
+            "doi": DOI,
+            "status": "ready",
+            "description": "Made-up labels and Sentinel-2 imagery in the shape of LandCoverNet v1.",
+            "citation": "None: this data is made up.",
+            "registry": f"{self.root}/datasets/{DATASET}",
+            "documentation_link": f"{self.root}/docs",
+            "tags": ["land cover", "segmentation", "sentinel-2"],
+            "date_added": "2020-07-01T00:00:00+00:00",
+            "date_modified": "2020-12-02T03:41:49+00:00",
+            "bbox": {"type": "MultiPolygon", "coordinates": [[_outline(self._extent())]]},
+            "collections": [
+                {"id": name, "types": [_ABOUT[name][0]], "license": LICENSE} for name in sample.COLLECTIONS
+            ],
+            "creator_contact": {"creator": "mlhub-async", "contact": ""},
+            "publications": [],
+            "tools_applications": [],
+            "tutorials": [],
+        }
+
+    def collections(self) -> JsonObject:
+        links = [link(rel, href) for rel, href in (("root", "/"), ("parent", "/"), ("self", "/collections"))]
+        for each in links:
+            each["href"] = self.root + each["href"]
+        return {"collections": [self.collection(name) for name in sample.COLLECTIONS], "links": links}
+
+    def collection(self, name: str) -> JsonObject:
+        here = f"{self.root}/collections/{name}"
+        last = 0 if name == LABELS else self.content.dates - 1
+        interval = [instant(sample.LABELLED), instant(self.content.moment(last))]
+        return {
+            "type": "Collection",
+            "id": name,
+            "title": _ABOUT[name][1],
+            "description": _ABOUT[name][2],
+            "stac_version": "1.0.0",
+            "license": LICENSE,
+            "keywords": ["land cover"],
+            "providers": [{"name": "mlhub-async", "roles": ["producer", "host"]}],
+            "extent": {"spatial": {"bbox": [self._extent()]}, "temporal": {"interval": [interval]}},
+            "links": [
+                link("items", f"{here}/items", "application/geo+json"),
+                link("parent", f"{self.root}/"),
+                link("root", f"{self.root}/"),
+                link("self", here),
+            ],
+            "assets": {},
+        }
+
+    def _extent(self) -> list[float]:
+        if self.content.chips > 100:
+            return _LAND_WEST_TO_EAST
+        boxes = [sample.bounds(sample.chip(number).ring()) for number in range(self.content.chips)]
+        west, south, east, north = zip(*boxes, strict=True)
+        return [min(west), min(south), max(east), max(north)]
+
+    def item(self, place: Place) -> JsonObject:
+        ring = sample.chip(place.chip).ring()
+        collection = f"{self.root}/collections/{place.collection}"
+        item_id = self.content.item_id(place)
+        body = self._label(place) if place.date < 0 else self._source(place)
+        return {
+            "id": item_id,
+            "bbox": list(sample.bounds(ring)),
+            "type": "Feature",
+            "links": [
+                link("collection", collection),
+                link("parent", collection),
+                link("root", f"{self.root}/"),
+                link("self", f"{collection}/items/{item_id}", "application/geo+json"),
+                *body.pop("links", ()),
+            ],
+            "geometry": {"type": "Polygon", "coordinates": [ring]},
+            "collection": place.collection,
+            "stac_version": "1.0.0",
+            **body,
+        }
+
+    def _label(self, place: Place) -> JsonObject:
+        counts = scenes.class_counts(objects.landscape_of(place))
+        return {
+            "stac_extensions": [_LABEL],
+            "properties": {
+                "datetime": instant(sample.LABELLED),
+                "label:type": "raster",
+                "label:tasks": ["segmentation"],
+                "label:methods": ["manual"],
+                "label:properties": None,
+                "label:description": "Land cover of one chip in 2018",
+                "label:classes": [{"name": "labels", "classes": list(scenes.CLASSES)}],
+                "label:overviews": [
+                    {
+                        "property_key": "labels",
+                        "counts": [{"name": name, "count": count} for name, count in counts.items()],
+                    }
+                ],
+                "labels": list(counts),
+            },
+            "assets": {
+                "labels": self._asset(
+                    place, "labels", "image/tiff", title="Land cover", roles=["labels", "labels-raster"]
+                ),
+                "source_dates": self._asset(place, "source_dates", "text/csv", title="Dates of the imagery"),
+                "documentation": self._asset(
+                    place, "documentation", "application/pdf", title="Documentation"
+                ),
+            },
+            "links": [self._source_link(Place(place.chip, date)) for date in range(self.content.dates)],
+        }
+
+    def _source_link(self, place: Place) -> JsonObject:
+        href = f"{self.root}/collections/{SOURCE}/items/{self.content.item_id(place)}"
+        return link("source", href, "application/geo+json")
+
+    def _source(self, place: Place) -> JsonObject:
+        return {
+            "stac_extensions": [_EO],
+            "properties": {
+                "datetime": instant(self.content.moment(place.date)),
+                "gsd": 10,
+                "platform": "Sentinel-2",
+                "instruments": ["MultiSpectral Instrument"],
+                "eo:cloud_cover": round(objects.cloudiness(place) / 2.56, 1),
+            },
+            "assets": {key: self._asset(place, key, "image/tiff", **_described(key)) for key in bands.KEYS},
+        }
+
+    def _asset(self, place: Place, key: str, media_type: str, **more: object) -> JsonObject:
+        path = objects.path_of(place, key, self.content.stamp(place.date) if place.date >= 0 else "")
+        return {"href": f"{self.root}/download/{self.token(path)}", "type": media_type, **more}
+
+
+def _described(key: str) -> JsonObject:
+    if key not in bands.BANDS:
+        return {"title": {"CLD": "Cloud probability", "SCL": "Scene classification"}[key]}
+    common, wavelength, _ = bands.BANDS[key]
+    return {"eo:bands": [{"name": key, "common_name": common, "center_wavelength": wavelength}]}
+
+
+def _outline(box: list[float]) -> list[list[float]]:
+    west, south, east, north = box
+    return [[west, south], [east, south], [east, north], [west, north], [west, south]]

@@ -1,0 +1,146 @@
+"""The bytes of the sample: what lies under each path of the storage origin, made when asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from . import bands, sample, scenes, tiff
+
+DOCUMENTATION = "landcovernet/documentation.pdf"
+_LABEL = re.compile(
+    r"landcovernet/labels/(\w{5}_\d{1,4})/\1_(2018_LC_10m\.tif|labeling_dates\.csv)", re.ASCII
+)
+_SOURCE = re.compile(r"landcovernet/source/(\w{5}_\d{1,4})/\1_(\d{8})_([A-Z0-9]{3})_10m\.tif", re.ASCII)
+# Pictures repeat after this many chips, so that a big catalogue is served from few deflated strips.
+_LOOKS = 12
+_COLOURS = ("000000", "0d0887", "a0a0a0", "d9b38c", "ffffff", "1b5e20", "f2c14e", "8bc34a")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One object of the storage origin."""
+
+    body: bytes
+    media_type: str
+    md5: bytes
+
+
+def path_of(place: sample.Place, key: str, stamp: str) -> str:
+    """Where the bytes of an asset lie. All label items share one documentation."""
+    name = sample.chip(place.chip).name
+    if place.date >= 0:
+        return f"landcovernet/source/{name}/{name}_{stamp}_{key}_10m.tif"
+    if key == "documentation":
+        return DOCUMENTATION
+    return (
+        f"landcovernet/labels/{name}/{name}_{'2018_LC_10m.tif' if key == 'labels' else 'labeling_dates.csv'}"
+    )
+
+
+@lru_cache(maxsize=128)
+def stored(content: sample.Sample, path: str) -> Stored | None:
+    """The object under this path, or None."""
+    found = _made(content, path)
+    return None if found is None else Stored(*found, hashlib.md5(found[0], usedforsecurity=False).digest())
+
+
+def _made(content: sample.Sample, path: str) -> tuple[bytes, str] | None:
+    if path == DOCUMENTATION:
+        return documentation(), "application/pdf"
+    if match := _LABEL.fullmatch(path):
+        place = content.find(f"{sample.LABELS}_{match[1]}")
+        if place is not None:
+            return (
+                (_label(place), "image/tiff") if match[2].endswith("tif") else (_dates(content), "text/csv")
+            )
+    if (match := _SOURCE.fullmatch(path)) and match[3] in bands.KEYS:
+        place = content.find(f"{sample.SOURCE}_{match[1]}_{match[2]}")
+        if place is not None:
+            return _imagery(content, place, match[3]), "image/tiff"
+    return None
+
+
+def _land(look: int) -> bytes:
+    return scenes.rotated(scenes.landscape(look % scenes.LANDSCAPES), look * 21_001 % scenes.PIXELS)
+
+
+def landscape_of(place: sample.Place) -> int:
+    return place.chip % _LOOKS % scenes.LANDSCAPES
+
+
+def cloudiness(place: sample.Place) -> int:
+    """How many of every 256 pixels are under cloud: a third of the dates are clear."""
+    roll = (place.chip % _LOOKS * 7 + place.date * 5) % 9
+    return max(0, roll - 2) ** 2 * 2
+
+
+@lru_cache(maxsize=_LOOKS)
+def _label_strip(look: int) -> bytes:
+    return tiff.deflated(_land(look).translate(bytes(i >> 5 for i in range(256))))
+
+
+@lru_cache(maxsize=640)
+def _band_strip(look: int, key: str, cover: int, day: int) -> bytes:
+    sky = scenes.rotated(scenes.clouds(), (look * 9_001 + day * 257) % scenes.PIXELS)
+    return tiff.deflated(bands.band(key, _land(look), sky, cover, day))
+
+
+def _raster(place: sample.Place, strip: bytes, bits: int, description: str) -> tiff.Raster:
+    chip = sample.chip(place.chip)
+    east, north = chip.corner
+    return tiff.Raster(
+        strip, bits, chip.tile.epsg, east, north, f"LandCoverNet sample {chip.name} {description}"
+    )
+
+
+def _label(place: sample.Place) -> bytes:
+    raster = _raster(place, _label_strip(place.chip % _LOOKS), 8, "2018 land cover")
+    return tiff.encoded(raster, _palette())
+
+
+def _palette() -> tuple[int, ...]:
+    channels = [[int(colour[at : at + 2], 16) * 257 for colour in _COLOURS] for at in (0, 2, 4)]
+    return tuple(value for channel in channels for value in (*channel, *[0] * (256 - len(channel))))
+
+
+def _imagery(content: sample.Sample, place: sample.Place, key: str) -> bytes:
+    day = content.moment(place.date).timetuple().tm_yday
+    strip = _band_strip(place.chip % _LOOKS, key, cloudiness(place), day)
+    return tiff.encoded(
+        _raster(place, strip, 16 if key in bands.BANDS else 8, f"{content.stamp(place.date)} {key}")
+    )
+
+
+def _dates(content: sample.Sample) -> bytes:
+    rows = [f"{date},{content.moment(date):%Y-%m-%d}" for date in range(content.dates)]
+    return "\n".join(["number,date", *rows, ""]).encode()
+
+
+@lru_cache(maxsize=1)
+def documentation() -> bytes:
+    """A one-page PDF."""
+    lines = [
+        "LandCoverNet sample",
+        "Made-up data in the shape of LandCoverNet v1:",
+        "no real place looks like this.",
+    ]
+    text = "BT /F1 18 Tf 72 720 Td 28 TL " + " ".join(f"({line}) Tj T*" for line in lines) + " ET"
+    objects = [
+        "<< /Type /Catalog /Pages 2 0 R >>",
+        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 5 0 R "
+        "/Resources << /Font << /F1 4 0 R >> >> >>",
+        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+        f"<< /Length {len(text)} >>\nstream\n{text}\nendstream",
+    ]
+    out, places = "%PDF-1.4\n", []
+    for number, body in enumerate(objects, 1):
+        places.append(len(out))
+        out += f"{number} 0 obj\n{body}\nendobj\n"
+    table = "".join(f"{place:010} 00000 n \n" for place in places)
+    start, size = len(out), len(objects) + 1
+    out += f"xref\n0 {size}\n0000000000 65535 f \n{table}trailer\n<< /Size {size} /Root 1 0 R >>\n"
+    return f"{out}startxref\n{start}\n%%EOF\n".encode("ascii")

@@ -1,0 +1,88 @@
+"""Listings, page by page: `token=next:<item id>`, and a last page without `next`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+import orjson
+from aiohttp import web
+
+from ..model import JsonObject
+from . import listing, parameters
+from .answers import detail, written
+from .documents import Documents, link
+from .listing import Turn
+from .sample import Place, Sample
+from .site import PREFIX
+
+_JOINED = ("ids", "collections", "bbox")
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """Answers listing and search requests."""
+
+    content: Sample
+    documents: Documents
+
+    async def items(self, request: web.Request) -> web.Response:
+        asked = parameters.of_query(request.query)
+        return self._page(request, asked, request.match_info["collection"])
+
+    async def search(self, request: web.Request) -> web.Response:
+        if request.method != "POST":
+            return self._page(request, parameters.of_query(request.query))
+        try:
+            asked = orjson.loads(await request.read())
+        except orjson.JSONDecodeError:
+            asked = None
+        if not isinstance(asked, dict):
+            return detail(400, "The body must be a JSON object.")
+        return self._page(request, asked)
+
+    def _page(self, request: web.Request, asked: JsonObject, collection: str = "") -> web.Response:
+        try:
+            query = parameters.query({**asked, "collections": [collection]} if collection else asked)
+            limit, turn = parameters.limit(asked), parameters.turn(asked, self.content)
+        except ValueError as error:
+            return detail(400, str(error))
+        places, more = listing.page(self.content, query, turn, limit)
+        context: JsonObject = {"limit": limit, "returned": len(places)}
+        if (total := listing.matched(self.content, query)) is not None:
+            context["matched"] = total
+        page = {
+            "type": "FeatureCollection",
+            "context": context,
+            "features": [self.documents.item(place) for place in places],
+            "links": [*self._links(collection), *self._turns(request, asked, turn, places, more)],
+        }
+        return written(request, page, "application/geo+json")
+
+    def _links(self, collection: str) -> list[JsonObject]:
+        root = self.documents.root
+        here = f"{root}/collections/{collection}" if collection else f"{root}/search"
+        first = [link("items", f"{here}/items", "application/geo+json")] if collection else []
+        return [*first, link("parent", f"{root}/"), link("root", f"{root}/"), link("self", here)]
+
+    def _turns(
+        self, request: web.Request, asked: JsonObject, turn: Turn | None, places: list[Place], more: bool
+    ) -> list[JsonObject]:
+        """The links to the neighbours. Only `previous` repeats the caller's key, as the original did."""
+        back, links = turn is not None and turn.back, []
+        if places and (more or back):
+            links.append(self._turn(request, asked, "next", f"next:{self.content.item_id(places[-1])}"))
+        if places and turn is not None and (more or not back):
+            token = f"prev:{self.content.item_id(places[0])}"
+            links.append(self._turn(request, asked, "previous", token))
+        return links
+
+    def _turn(self, request: web.Request, asked: JsonObject, rel: str, token: str) -> JsonObject:
+        root = f"{self.documents.root}{request.path.removeprefix(PREFIX)}"
+        rest = {name: value for name, value in asked.items() if name not in ("token", "key")}
+        if request.method == "POST":
+            return {**link(rel, root), "method": "POST", "merge": False, "body": {**rest, "token": token}}
+        flat = {name: ",".join(value) if name in _JOINED else value for name, value in rest.items()}
+        if rel == "previous" and "key" in asked:
+            flat["key"] = asked["key"]
+        return {**link(rel, f"{root}?{urlencode({**flat, 'token': token})}"), "method": "GET"}
