@@ -176,6 +176,10 @@ def profile_key(path: Path, profile: str | None) -> str | None:
     return key or None
 
 
+def has_profile(path: Path, profile: str) -> bool:
+    return bool(_read(path).get(profile, "api_key", fallback=""))
+
+
 def _read(path: Path) -> configparser.ConfigParser:
     found = configparser.ConfigParser(interpolation=None)
     try:

@@ -1,0 +1,29 @@
+"""The command line: words in, `Options` down, exit codes out."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import click
+
+from .. import __version__
+from .configuring import configure
+from .program import SETTINGS, Program
+
+
+@click.group(cls=Program, context_settings=SETTINGS)
+@click.version_option(__version__, "--version", prog_name="mlhub-async")
+def program() -> None:
+    """Mirror a STAC catalogue's assets: whole, provably, fast.
+
+    If it exits 0 the copy is complete and correct, and DEST/.mlhub/receipt.json proves it.
+    """
+
+
+for command in (configure,):
+    program.add_command(command)
+
+
+def main() -> NoReturn:
+    """Entry point of `mlhub-async` and `python -m mlhub_async`."""
+    program.main()

@@ -1,0 +1,32 @@
+"""`configure`: keeps an MLHub key where this program and the official client look for it."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from .. import auth
+from . import saying
+from .options import SECRET
+
+
+@click.command()
+@click.option("--profile", default="default", show_default=True, metavar="NAME", help="Profile to write.")
+@click.option("--api-key", type=SECRET, metavar="KEY|@FILE", help="Instead of asking, or reading stdin.")
+@click.option("-y", "--yes", is_flag=True, help="Replace a key without asking.")
+def configure(profile: str, api_key: str | None, yes: bool) -> int:
+    """Write an MLHub profile (the official client reads the same file)."""
+    path = auth.profiles_path()
+    asks = sys.stdin.isatty()
+    if asks and not yes and auth.has_profile(path, profile):
+        click.confirm(f"{path} already has a key for [{profile}]. Replace it?", abort=True, err=True)
+    auth.write_profile(path, profile, api_key or _asked(asks))
+    saying.tell(f"The key of profile [{profile}] is in {path}")
+    return 0
+
+
+def _asked(asks: bool) -> str:
+    if asks:
+        return str(click.prompt("MLHub API key", hide_input=True, err=True))
+    return sys.stdin.readline()

@@ -1,0 +1,146 @@
+"""Every option of the command line, declared once; its parameter name is its field in `Options`.
+
+`selection__bbox` is `Options.selection.bbox`, `retry__attempts` is `Options.retry.attempts`. What is
+not given stays out, so that defaults live in `model` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from ..model import Options
+from . import values
+from .values import Value
+
+Declaration = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+BBOX = Value("bbox", values.bbox)
+GEOMETRY = Value("geojson", values.geometry)
+INTERVAL = Value("datetime", values.interval)
+QUERY = Value("query", values.query)
+CQL2 = Value("cql2", values.cql2)
+SIZE = Value("size", values.size)
+LIMIT = Value("size", values.positive(values.size))
+RATE = Value("n", values.positive(values.rate))
+SECONDS = Value("seconds", values.positive(values.seconds))
+COUNT = Value("n", values.count)
+SOME = Value("n", values.positive(values.count))
+WORKERS = Value("n|auto", values.auto_or_count)
+ATTEMPTS = Value("n", values.attempts)
+ORIGIN = Value("origin", values.origin)
+SECRET = Value("secret", values.secret)
+HEADER = Value("header", values.header)
+TEMPLATE = Value("template", values.template)
+PEM = click.Path(exists=True, dir_okay=False)
+
+
+def default_of(field: str) -> Any:
+    """What `Options` has in a field when nothing is given."""
+    value: Any = Options()
+    for part in field.split("__"):
+        value = getattr(value, part)
+    return value
+
+
+def _one(
+    names: str, field: str, metavar: str | None, text: str, kind: Any = None, *, shown: str | None = None
+) -> Declaration:
+    default = shown or default_of(field)
+    if default is not None:
+        text += f"  [default: {default:g}]" if isinstance(default, float) else f"  [default: {default}]"
+    return click.option(*names.split(), field, metavar=metavar, help=text, type=kind)
+
+
+def _many(names: str, field: str, metavar: str, text: str, kind: Any = None) -> Declaration:
+    return click.option(
+        *names.split(), field, metavar=metavar, help=f"{text} (repeatable)", type=kind, multiple=True
+    )
+
+
+def _flag(names: str, field: str, text: str) -> Declaration:
+    return click.option(names, field, is_flag=True, default=None, help=text)
+
+
+def _choice(names: str, field: str, choices: str, text: str) -> Declaration:
+    return _one(names, field, None, text, click.Choice(choices.split(), case_sensitive=False))
+
+
+SELECTION: list[Declaration] = [
+    _many("-c --collection --collections", "selection__collections", "ID", "Only this collection."),
+    _one("--dataset", "selection__dataset", "ID", "All collections of this MLHub dataset."),
+    _many("--ids --id", "selection__ids", "ID", "Only this item."),
+    _one("--bbox", "selection__bbox", "W S E N", "Only items that touch this box, in degrees.", BBOX),
+    _one("--intersects", "selection__intersects", "GEOJSON|@FILE", "Only items that touch this.", GEOMETRY),
+    _one("--datetime", "selection__datetime", "A/B", "Only items of then; '..' is an open end.", INTERVAL),
+    _many("--query", "selection__query", "JSON|COND", "Only items like 'eo:cloud_cover<10'.", QUERY),
+    _one("--filter", "selection__filter", "CQL2|@FILE", "Only items that match this filter.", CQL2),
+    _one("--limit", "selection__limit", "N", "Items per page that a server is asked for.", SOME),
+    _one("--max-items", "selection__max_items", "N", "No more than so many items.", SOME),
+    _choice("--method", "selection__method", "GET POST", "How to search a STAC API."),
+    _many("-i --include", "selection__include", "GLOB", "Only assets whose key matches."),
+    _many("-x --exclude", "selection__exclude", "GLOB", "No assets whose key matches; wins."),
+    _many("--role --roles", "selection__roles", "ROLE", "Only assets with this role."),
+    _many("--media-type", "selection__media_types", "TYPE", "Only assets of this media type."),
+    _one("--min-size", "selection__min_size", "SIZE", "No smaller assets.", SIZE),
+    _one("--max-size", "selection__max_size", "SIZE", "No larger assets.", SIZE),
+    _many("--class", "selection__classes", "NAME", "Only label items with any of these classes."),
+    click.option(
+        "--follow-sources/--no-follow-sources",
+        "selection__follow_sources",
+        default=None,
+        help="Also take the source imagery that label items link to.  [default: follow]",
+    ),
+]
+
+NETWORK: list[Declaration] = [
+    _one(
+        "-j --concurrency --jobs --max-concurrent-downloads --max-workers",
+        "concurrency",
+        "N|auto",
+        "Transfers at a time.",
+        WORKERS,
+        shown="auto",
+    ),
+    _one("--max-per-host", "max_per_host", "N", "Transfers at a time from one host.", SOME),
+    _one("--bwlimit --limit-rate", "bwlimit", "SIZE", "Bytes per second in all: 10M is 10 MiB.", LIMIT),
+    _one("--tpslimit", "tpslimit", "N", "Requests per second in all.", RATE),
+    _one(
+        "-R --retries",
+        "retry__attempts",
+        "N|infinite",
+        "Retries in a row that bring nothing.",
+        ATTEMPTS,
+        shown=str(default_of("retry__attempts") - 1),
+    ),
+    _one("--connect-timeout", "connect_timeout", "S", "Longest wait for a connection.", SECONDS),
+    _one("--timeout", "timeout", "S", "Longest wait for the next byte; never the total.", SECONDS),
+    _one("--min-speed", "min_speed", "SIZE", "Bytes per second below which we reconnect.", SIZE),
+    _flag("--allow-private", "allow_private", "Let remote catalogues lead to private addresses."),
+    _many("--allow-origin", "allow_origins", "ORIGIN", "Let catalogue links lead here too.", ORIGIN),
+    _one("--ca-file", "ca_file", "PEM", "Certificates to trust, instead of the system's.", PEM),
+    _one("--api-key", "api_key", "KEY|@FILE", "MLHub key; others can see it, a profile is better.", SECRET),
+    _one("--api-token", "api_token", "TOKEN|@FILE", "Bearer token, the older form of a key.", SECRET),
+    _one("--profile", "profile", "NAME", "Where 'configure' put the key."),
+    _many("-H --header", "headers", "'K: V'", "Sent to the origin of SOURCE only.", HEADER),
+]
+
+COPY: list[Declaration] = [
+    _choice("--if-exists", "if_exists", "resume skip overwrite refresh error", "What to do with old files."),
+    _choice("--verify", "verify", "auto size checksum deep", "How much proof a file needs."),
+    _choice("--durability", "durability", "process full", "Survive a killed process, or power cuts too."),
+    _one(
+        "-p --path-template",
+        "path_template",
+        "TEMPLATE",
+        "Where a file goes; also ${filename} ${datetime} ${year} ${month} ${day}.",
+        TEMPLATE,
+    ),
+    _choice("--asset-hrefs", "asset_hrefs", "relative absolute", "How the written catalogue links files."),
+    _flag("--fail-fast", "fail_fast", "Stop at the first failure."),
+    _one("--max-errors", "max_errors", "N", "Stop after more failures than this.", COUNT),
+    _one("--max-transfer", "max_transfer", "SIZE", "Stop after so many bytes; exit 8.", LIMIT),
+    _one("--max-duration", "max_duration", "S", "Stop after so long; exit 8.", SECONDS),
+]

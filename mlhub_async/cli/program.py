@@ -1,0 +1,81 @@
+"""The one place where what went wrong becomes a line on stderr and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
+
+import click
+
+from ..errors import MlhubError
+from . import saying
+from .given import join_bbox
+
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+class Command(click.Command):
+    """A command whose --bbox takes four or six words."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, join_bbox(args))
+
+
+class Program(click.Group):
+    """The command group. Its commands return their exit code."""
+
+    command_class = Command
+
+    def main(  # type: ignore[override]  # never returns, where click's may
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
+    ) -> NoReturn:
+        """Run the command and exit the process: no traceback for anything but a bug."""
+        extra["standalone_mode"] = False
+        with warnings.catch_warnings():
+            warnings.showwarning = saying.warning
+            sys.exit(self._code(args, prog_name or "mlhub-async", extra))
+
+    def _code(self, args: Sequence[str] | None, name: str, extra: dict[str, Any]) -> int:
+        try:
+            code = super().main(args, name, **extra)
+        except click.exceptions.NoArgsIsHelpError as bare:
+            click.echo(bare.format_message(), err=True)
+            return 2
+        except click.ClickException as wrong:
+            saying.error(wrong.format_message() + _see(wrong))
+            return 2
+        except MlhubError as failure:
+            saying.error(failure.message)
+            return failure.exit_code
+        except click.Abort:
+            return 128 + signal.SIGINT
+        return code if isinstance(code, int) else 0
+
+    def make_context(self, *args: Any, **how: Any) -> click.Context:
+        with _while_somebody_reads():
+            return super().make_context(*args, **how)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _while_somebody_reads():
+            code = super().invoke(ctx)
+            sys.stdout.flush()
+            return code
+
+
+@contextlib.contextmanager
+def _while_somebody_reads() -> Iterator[None]:
+    """A reader of stdout that leaves, as `head` does, ends the program as the shell expects."""
+    try:
+        yield
+    except BrokenPipeError:
+        saying.abandon_stdout()
+        raise click.exceptions.Exit(saying.BROKEN_PIPE) from None
+
+
+def _see(wrong: click.ClickException) -> str:
+    ctx = wrong.ctx if isinstance(wrong, click.UsageError) else None
+    return f" (see '{ctx.command_path} -h')" if ctx is not None else ""

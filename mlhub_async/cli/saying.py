@@ -1,0 +1,80 @@
+"""Single lines for people and programs, and the options that say which of them are wanted."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import click
+import orjson
+
+from ..errors import MlhubError
+from ..urls import term_safe
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+BROKEN_PIPE = 141
+"""the exit code when nobody reads our stdout any more, as the shell has it"""
+
+
+def output(command: C) -> C:
+    """The options of every command that say how it talks; they arrive together as `screen`."""
+    click.option("--json", "as_json", is_flag=True, help="JSON lines on stdout.")(command)
+    click.option("-v", "--verbose", count=True, help="Say more: failures and retries, -vv every file.")(
+        command
+    )
+    click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")(command)
+    return command
+
+
+def tell(line: str) -> None:
+    """One line to stderr; nobody has to be listening."""
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except OSError:
+        return
+
+
+def error(message: str) -> None:
+    tell(f"mlhub-async: error: {term_safe(' '.join(message.split()), 1000)}")
+
+
+def warning(message: Warning | str, *_: object, **__: object) -> None:
+    """Stands in for `warnings.showwarning`."""
+    tell(f"mlhub-async: warning: {term_safe(str(message), 1000)}")
+
+
+def encoded(value: object) -> bytes:
+    try:
+        return orjson.dumps(value, default=str)
+    except orjson.JSONEncodeError:  # text that is not Unicode, which the other encoder escapes
+        return json.dumps(value, default=str).encode("ascii")
+
+
+def abandon_stdout() -> None:
+    """Let the interpreter's last flush of a broken stdout go nowhere instead of failing."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def event_line(event: Mapping[str, object]) -> str:
+    """An event on one line, safe for a terminal."""
+    names = (event.get("collection"), event.get("item"), event.get("key"))
+    where = "/".join(term_safe(name) for name in names if name) or term_safe(event.get("href") or "")
+    error = event.get("error")
+    why = term_safe(error.get("message", ""), 300) if isinstance(error, dict) else ""
+    return f"{event.get('event')}: " + ": ".join(part for part in (where, why) if part)
+
+
+def as_event(failure: MlhubError) -> dict[str, object]:
+    """An error as events have it."""
+    return {
+        "class": type(failure).__name__,
+        "kind": failure.kind,
+        "message": failure.message,
+        "retryable": failure.retryable,
+    }

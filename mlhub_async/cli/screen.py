@@ -1,0 +1,98 @@
+"""What people and programs see of a run while it runs: humans on stderr, JSON lines on stdout."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import BinaryIO, TypeVar
+
+from .. import flow
+from ..errors import MlhubError
+from ..progress import Display, Meter, display, watch
+from .running import Stop, run
+from .saying import BROKEN_PIPE, abandon_stdout, as_event, encoded, error, event_line
+
+T = TypeVar("T")
+
+_LOUDNESS = {"error": 1, "retry": 1, "throttle": 1, "finish": 2, "skip": 2, "page": 2, "start": 3}
+"""how many -v it takes to see an event"""
+
+
+class JsonLines:
+    """Writes each event as one line. When the reader has gone it says so once and writes no more."""
+
+    def __init__(self, out: BinaryIO, gone: Callable[[], None]) -> None:
+        self._out: BinaryIO | None = out
+        self._gone = gone
+        self.last: object = None
+
+    def __call__(self, event: Mapping[str, object]) -> None:
+        if self._out is None:
+            return
+        self.last = event.get("event")
+        try:
+            self._out.write(encoded(event) + b"\n")
+            self._out.flush()
+        except BrokenPipeError:
+            self._out = None
+            abandon_stdout()
+            self._gone()
+
+
+class Screen:
+    """How one command talks, and the way in which it can be told to stop."""
+
+    def __init__(self, *, quiet: bool = False, verbose: int = 0, as_json: bool = False) -> None:
+        self.meter = Meter()
+        self.stop = Stop(self.say)
+        self.as_json = as_json
+        self._quiet, self._verbose = quiet, verbose
+        self._display: Display = display(sys.stderr, os.environ, quiet=quiet)
+        self._json = JsonLines(sys.stdout.buffer, lambda: self.stop.request(BROKEN_PIPE)) if as_json else None
+
+    def say(self, line: str) -> None:
+        """For people: not with -q."""
+        if not self._quiet:
+            self._display.say(line)
+
+    def event(self, event: Mapping[str, object]) -> None:
+        """For programs, and for people who asked for it with -v."""
+        if self._json is not None:
+            self._json(event)
+        if self._verbose >= _LOUDNESS.get(str(event.get("event")), 9):
+            self.say(event_line(event))
+
+    def run(self, work: Callable[[], Awaitable[int]]) -> int:
+        """The exit code of `work`, with an early end told to people and programs."""
+        try:
+            code = run(work, self.stop)
+        except MlhubError as failure:
+            error(failure.message)
+            self._summary(failure.exit_code, error=as_event(failure))
+            return failure.exit_code
+        if self.stop.code is not None:
+            self.say("interrupted: what is finished is kept, the same command goes on from there")
+        self._summary(code)
+        return code
+
+    def _summary(self, code: int, **more: object) -> None:
+        """The last line is always a summary, also when the run had no time to write one."""
+        if self._json is not None and self._json.last != "summary":
+            self._json({"event": "summary", "ts": time.time(), "exit_code": code, **more})
+
+    async def watching(self, work: Awaitable[T]) -> T:
+        """The result of `work`, with the meter drawn meanwhile."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                timer = group.create_task(watch(self.meter, self._display.draw, self._display.every))
+                try:
+                    return await work
+                finally:
+                    timer.cancel()
+        except BaseExceptionGroup as failures:
+            raise flow.first_of(failures) from None
+        finally:
+            self._display.close()

@@ -1,0 +1,370 @@
+import dataclasses
+import os
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from mlhub_async import auth
+from mlhub_async.cli import options as table
+from mlhub_async.cli import program
+from mlhub_async.cli.given import declared, join_bbox, to_options
+from mlhub_async.cli.program import Command
+from mlhub_async.errors import StorageError
+from mlhub_async.model import Options
+
+SQUARE = {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 0]]]}
+
+NOT_THE_DEFAULT = {
+    "--collection": ("a", ("selection", "collections"), ("a",)),
+    "--dataset": ("d", ("selection", "dataset"), "d"),
+    "--ids": ("i", ("selection", "ids"), ("i",)),
+    "--bbox": ("-1,-2,3,4", ("selection", "bbox"), (-1.0, -2.0, 3.0, 4.0)),
+    "--intersects": (
+        '{"type":"Polygon","coordinates":[[[0,0],[1,0],[1,1],[0,0]]]}',
+        ("selection", "intersects"),
+        SQUARE,
+    ),
+    "--datetime": (
+        "2018-01-01T00:00:00Z/..",
+        ("selection", "datetime"),
+        "2018-01-01T00:00:00Z/..",
+    ),
+    "--query": ("eo:cloud_cover<10", ("selection", "query"), {"eo:cloud_cover": {"lt": 10}}),
+    "--filter": ("eo:cloud_cover < 10", ("selection", "filter"), "eo:cloud_cover < 10"),
+    "--limit": ("50", ("selection", "limit"), 50),
+    "--max-items": ("5", ("selection", "max_items"), 5),
+    "--method": ("post", ("selection", "method"), "POST"),
+    "--include": ("B0*", ("selection", "include"), ("B0*",)),
+    "--exclude": ("B09", ("selection", "exclude"), ("B09",)),
+    "--role": ("data", ("selection", "roles"), ("data",)),
+    "--media-type": ("image/tiff", ("selection", "media_types"), ("image/tiff",)),
+    "--min-size": ("1K", ("selection", "min_size"), 1024),
+    "--max-size": ("2M", ("selection", "max_size"), 2 * 1024**2),
+    "--class": ("Wheat", ("selection", "classes"), ("Wheat",)),
+    "--no-follow-sources": (None, ("selection", "follow_sources"), False),
+    "--concurrency": ("7", ("concurrency",), 7),
+    "--max-per-host": ("3", ("max_per_host",), 3),
+    "--bwlimit": ("10M", ("bwlimit",), 10 * 1024**2),
+    "--tpslimit": ("2.5", ("tpslimit",), 2.5),
+    "--retries": ("0", ("retry", "attempts"), 1),
+    "--connect-timeout": ("3", ("connect_timeout",), 3.0),
+    "--timeout": ("2m", ("timeout",), 120.0),
+    "--min-speed": ("0", ("min_speed",), 0),
+    "--if-exists": ("refresh", ("if_exists",), "refresh"),
+    "--verify": ("deep", ("verify",), "deep"),
+    "--durability": ("full", ("durability",), "full"),
+    "--path-template": ("${collection}/${key}${ext}", ("path_template",), "${collection}/${key}${ext}"),
+    "--asset-hrefs": ("absolute", ("asset_hrefs",), "absolute"),
+    "--fail-fast": (None, ("fail_fast",), True),
+    "--max-errors": ("0", ("max_errors",), 0),
+    "--max-transfer": ("1.5G", ("max_transfer",), 3 * 1024**3 // 2),
+    "--max-duration": ("1h", ("max_duration",), 3600.0),
+    "--allow-private": (None, ("allow_private",), True),
+    "--allow-origin": ("https://CDN.example:443", ("allow_origins",), ("https://cdn.example",)),
+    "--ca-file": (__file__, ("ca_file",), __file__),
+    "--header": ("X-A: b=c: d", ("headers",), (("X-A", "b=c: d"),)),
+    "--api-key": ("k", ("api_key",), "k"),
+    "--api-token": ("t", ("api_token",), "t"),
+    "--profile": ("p", ("profile",), "p"),
+}
+
+
+def read(*args):
+    """The Options that these words become, through the very table that the commands use."""
+    found = []
+
+    @click.command(cls=Command)
+    @declared(table.SELECTION, table.NETWORK, table.COPY)
+    def command(**given):
+        found.append(to_options(given))
+
+    command.main(list(args), standalone_mode=False)
+    return found[0]
+
+
+def value(options, path):
+    for name in path:
+        options = getattr(options, name)
+    return options
+
+
+def leaves():
+    """Every field of Options, those of its parts among them."""
+    for field in dataclasses.fields(Options):
+        default = getattr(Options(), field.name)
+        if field.name == "retry":
+            yield ("retry", "attempts")
+        elif dataclasses.is_dataclass(default):
+            yield from ((field.name, part.name) for part in dataclasses.fields(default))
+        else:
+            yield (field.name,)
+
+
+def told(result):
+    """What a failed command says: one line on stderr, no traceback."""
+    assert "Traceback" not in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith("mlhub-async: error: ")
+    return result.stderr
+
+
+class TestEveryOptionReachesOptions:
+    @pytest.mark.parametrize("name", NOT_THE_DEFAULT)
+    def test_its_value_arrives_in_its_field_and_nowhere_else(self, name):
+        given, path, expected = NOT_THE_DEFAULT[name]
+        options = read(name) if given is None else read(name, given)
+        assert value(options, path) == expected
+        changed = [leaf for leaf in leaves() if value(options, leaf) != value(Options(), leaf)]
+        assert changed == [path]
+
+    def test_no_field_lacks_an_option(self):
+        assert {path for _, path, _ in NOT_THE_DEFAULT.values()} == set(leaves())
+
+    def test_no_option_is_missing_from_this_table(self):
+        declared_ones = declared(table.SELECTION, table.NETWORK, table.COPY)(
+            click.Command("x", callback=print)
+        )
+        for option in declared_ones.params:
+            assert set(NOT_THE_DEFAULT) & {*option.opts, *option.secondary_opts}, option.opts
+
+    def test_nothing_given_is_the_default(self):
+        assert read() == Options()
+
+    @pytest.mark.parametrize(
+        ("alias", "name"),
+        [
+            ("--collections", "--collection"),
+            ("-c", "--collection"),
+            ("--jobs", "--concurrency"),
+            ("-j", "--concurrency"),
+            ("--max-concurrent-downloads", "--concurrency"),
+            ("--limit-rate", "--bwlimit"),
+            ("-R", "--retries"),
+            ("-p", "--path-template"),
+            ("-i", "--include"),
+            ("-x", "--exclude"),
+            ("-H", "--header"),
+        ],
+    )
+    def test_what_other_tools_call_it_works_too(self, alias, name):
+        given, path, expected = NOT_THE_DEFAULT[name]
+        assert value(read(alias, given), path) == expected
+
+
+class TestValues:
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [("0", 0), ("10", 10), ("10k", 10240), ("1KiB", 1024), ("2 MB", 2 * 1024**2), ("0.5g", 1024**3 // 2)],
+    )
+    def test_sizes_are_bytes_in_powers_of_1024(self, text, expected):
+        assert read("--min-size", text).selection.min_size == expected
+
+    @pytest.mark.parametrize(
+        ("option", "text"),
+        [
+            ("--min-size", "-1"),
+            ("--min-size", "10X"),
+            ("--min-size", "nan"),
+            ("--bwlimit", "0"),
+            ("--tpslimit", "0"),
+            ("--tpslimit", "inf"),
+            ("--timeout", "0"),
+            ("--timeout", "soon"),
+            ("-j", "0"),
+            ("-j", "many"),
+            ("-R", "-1"),
+            ("--limit", "0"),
+            ("--bbox", "1,2,3"),
+            ("--bbox", "1,2,3,nan"),
+            ("--bbox", "0,50,1,40"),
+            ("--bbox", "45,181,46,182"),
+            ("--intersects", '{"type":"Circle","coordinates":[]}'),
+            ("--intersects", "{"),
+            ("--intersects", "@/no/such/file"),
+            ("--intersects", '{"type":"FeatureCollection","features":[{},{}]}'),
+            ("--datetime", "yesterday"),
+            ("--datetime", "2018-13"),
+            ("--datetime", "2018-02-30"),
+            ("--datetime", "2018-01-01T00:00:00"),
+            ("--datetime", "../.."),
+            ("--datetime", "2019/2018"),
+            ("--query", "cloudy"),
+            ("--query", '{"a": 1}'),
+            ("--query", "[]"),
+            ("--filter", "{"),
+            ("--header", "novalue"),
+            ("--header", "Host: x"),
+            ("--api-key", "@/no/such/file"),
+            ("--api-key", " "),
+            ("--path-template", "${nonsense}"),
+            ("--allow-origin", "cdn.example"),
+            ("--allow-origin", "https://"),
+            ("--ca-file", "/no/such/file"),
+            ("--if-exists", "maybe"),
+        ],
+    )
+    def test_what_cannot_be_meant_is_refused(self, option, text):
+        with pytest.raises(click.UsageError):
+            read(option, text)
+
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("2018", "2018-01-01T00:00:00Z/2018-12-31T23:59:59Z"),
+            ("2018-02", "2018-02-01T00:00:00Z/2018-02-28T23:59:59Z"),
+            ("2018-02-03", "2018-02-03T00:00:00Z/2018-02-03T23:59:59Z"),
+            ("2018/2019", "2018-01-01T00:00:00Z/2019-12-31T23:59:59Z"),
+            ("/2019-06", "../2019-06-30T23:59:59Z"),
+            ("2018-01-01T02:00:00+02:00", "2018-01-01T00:00:00Z"),
+            ("2018-01-01t00:00:00.5z/..", "2018-01-01T00:00:00.500000Z/.."),
+        ],
+    )
+    def test_times_are_read_as_stac_client_reads_them(self, text, expected):
+        assert read("--datetime", text).selection.datetime == expected
+
+    @pytest.mark.parametrize("numbers", ["-1 -2 3 4", "-1,-2,3,4", "-1, -2, 3, 4", "-1 -2 0 3 4 9"])
+    def test_a_box_is_four_or_six_words_or_one_with_commas(self, numbers):
+        words = numbers.split()
+        box = read("--bbox", *words, "--limit", "3").selection.bbox
+        assert box == tuple(float(word.strip(",")) for word in numbers.replace(",", " ").split())
+
+    def test_a_box_before_a_positional_argument_leaves_it_alone(self):
+        assert join_bbox(["--bbox", "1", "2", "3", "4", "dest"]) == ["--bbox=1 2 3 4", "dest"]
+        assert join_bbox(["--bbox", "1", "2", "3", "4", "5"]) == ["--bbox=1 2 3 4", "5"]
+        assert join_bbox(["--bbox", "1", "2"]) == ["--bbox", "1", "2"]
+
+    def test_box_and_geometry_together_are_refused(self):
+        with pytest.raises(click.UsageError, match="one"):
+            read("--bbox", "1,2,3,4", "--intersects", NOT_THE_DEFAULT["--intersects"][0])
+
+    @pytest.mark.parametrize("wrap", ["{}", '{{"type":"Feature","geometry":{}}}'])
+    def test_a_geometry_may_be_a_feature_and_may_be_in_a_file(self, tmp_path, wrap):
+        geojson = wrap.format(NOT_THE_DEFAULT["--intersects"][0])
+        (tmp_path / "area.json").write_text(geojson)
+        for text in (geojson, f"@{tmp_path}/area.json", f"{tmp_path}/area.json"):
+            assert read("--intersects", text).selection.intersects == SQUARE
+
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("a>=1", {"a": {"gte": 1}}),
+            ("a <= 1.5", {"a": {"lte": 1.5}}),
+            ("platform=sentinel-2a", {"platform": {"eq": "sentinel-2a"}}),
+            ("a<>x", {"a": {"neq": "x"}}),
+            ('{"a":{"in":[1,2]}}', {"a": {"in": [1, 2]}}),
+        ],
+    )
+    def test_a_query_is_json_or_a_condition(self, text, expected):
+        assert read("--query", text).selection.query == expected
+
+    def test_two_conditions_on_one_property_are_both_meant(self):
+        assert read("--query", "a>1", "--query", "a<5").selection.query == {"a": {"gt": 1, "lt": 5}}
+
+    def test_a_filter_in_json_is_read_as_json(self):
+        assert read("--filter", '{"op":"=","args":[1,1]}').selection.filter == {"op": "=", "args": [1, 1]}
+
+    def test_a_secret_may_come_from_a_file(self, tmp_path):
+        (tmp_path / "key").write_text("sesame\n")
+        assert read("--api-key", f"@{tmp_path}/key").api_key == "sesame"
+
+    @pytest.mark.parametrize("text", ["X-A: b", "X-A=b", "X-A :b"])
+    def test_a_header_may_be_written_in_two_ways(self, text):
+        assert read("-H", text).headers == (("X-A", "b"),)
+
+    def test_auto_and_infinite_are_words_for_numbers(self):
+        assert read("-j", "auto").concurrency is None
+        assert read("-R", "infinite").retry.attempts > 10**6
+
+
+class TestExitCodes:
+    @pytest.mark.parametrize("args", [["nonsense"], ["configure", "--nonsense"], ["configure", "surplus"]])
+    def test_a_wrong_call_is_one_line_and_2(self, args):
+        result = CliRunner().invoke(program, args)
+        assert result.exit_code == 2
+        assert "-h'" in told(result)
+
+    def test_no_command_shows_help_and_is_2(self):
+        result = CliRunner().invoke(program, [])
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "Usage:" in result.stderr
+
+    def test_an_error_of_ours_is_one_line_its_exit_code_and_harmless_to_a_terminal(self, monkeypatch):
+        def failing(*args):
+            raise StorageError("/data is full:\nno \x1b[31mspace")
+
+        monkeypatch.setattr(auth, "write_profile", failing)
+        result = CliRunner().invoke(program, ["configure"], input="k\n")
+        assert result.exit_code == StorageError.exit_code == 7
+        assert told(result) == "mlhub-async: error: /data is full: no \\x1b[31mspace\n"
+
+    def test_a_bug_is_not_hidden(self, monkeypatch):
+        def failing(*args):
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(auth, "write_profile", failing)
+        result = CliRunner().invoke(program, ["configure"], input="k\n")
+        assert result.exit_code == 1
+        assert isinstance(result.exception, ZeroDivisionError)
+
+    @pytest.mark.parametrize("args", [["-h"], ["--help"], ["--version"], ["configure", "-h"]])
+    def test_help_is_0_on_stdout(self, args):
+        result = CliRunner().invoke(program, args)
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert result.stdout
+
+    def test_every_command_and_option_has_help(self):
+        for name, command in program.commands.items():
+            assert command.help, name
+            for option in command.params:
+                assert isinstance(option, click.Argument) or option.help, (name, option.opts)
+
+
+class TestConfigure:
+    @pytest.fixture(autouse=True)
+    def home(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("MLHUB_HOME", str(tmp_path / "home"))
+
+    @pytest.mark.parametrize(("args", "typed"), [(["--api-key", "sesame"], ""), ([], "sesame\n")])
+    def test_the_key_given_or_piped_is_found_afterwards_and_never_shown(self, args, typed):
+        result = CliRunner().invoke(program, ["configure", "--profile", "p", *args], input=typed)
+        assert result.exit_code == 0
+        assert "sesame" not in result.output
+        assert auth.profile_key(auth.profiles_path(), "p") == "sesame"
+
+    def test_no_key_is_a_usage_error(self):
+        assert "empty" in told(CliRunner().invoke(program, ["configure"], input=""))
+
+
+class TestProcess:
+    def run(self, *args, **how):
+        return subprocess.run(
+            [sys.executable, *args], capture_output=True, text=True, timeout=30, check=False, **how
+        )
+
+    def test_the_module_is_the_program(self):
+        assert self.run("-m", "mlhub_async", "--version").stdout.startswith("mlhub-async, version ")
+
+    def test_help_does_not_pay_for_what_it_does_not_need(self):
+        script = (
+            "import sys\nfrom mlhub_async.cli import program\n"
+            "try:\n program.main(['configure', '-h'])\nexcept SystemExit: pass\n"
+            "print({'aiohttp', 'tqdm', 'asyncio', 'uvloop', 'sqlite3'} & set(sys.modules))"
+        )
+        assert self.run("-c", script).stdout.splitlines()[-1] == "set()"
+
+    def test_a_reader_that_leaves_is_no_error_to_talk_about(self):
+        read_end, write_end = os.pipe()
+        os.close(read_end)
+        with os.fdopen(write_end, "w") as gone:
+            done = subprocess.run(
+                [sys.executable, "-m", "mlhub_async", "-h"],
+                stdout=gone,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=30,
+                check=False,
+            )
+        assert (done.returncode, done.stderr) == (141, "")
