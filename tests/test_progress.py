@@ -1,0 +1,173 @@
+import asyncio
+import dataclasses
+import io
+
+import pytest
+
+from mlhub_async import progress
+from mlhub_async.progress import Bar, Lines, Meter, Silence, display, human, watch
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+class Gone(io.StringIO):
+    def write(self, text):
+        raise OSError(5, "Input/output error")
+
+
+class Clock:
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+def busy():
+    return Meter(listed=20, selected=40, fetched=7, skipped=2, failed=1, retries=3, bytes=2048, received=4096)
+
+
+class TestMeter:
+    def test_everything_begins_at_nothing(self):
+        meter = Meter()
+        assert not any(getattr(meter, field.name) for field in dataclasses.fields(meter))
+
+    def test_done_is_whatever_came_to_an_end(self):
+        assert busy().done == 10
+
+
+class TestHuman:
+    @pytest.mark.parametrize(
+        ("count", "text"),
+        [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (5 * 1024**4, "5.0 TiB"), (1024**6, "1024.0 PiB")],
+    )
+    def test_bytes_are_shown_in_powers_of_1024(self, count, text):
+        assert human(count) == text
+
+
+class TestWatch:
+    async def test_one_timer_draws_what_the_numbers_are_at_the_time(self):
+        meter, drawn, ticks = Meter(), [], []
+
+        async def tick(every):
+            ticks.append(every)
+            if len(ticks) > 3:
+                raise asyncio.CancelledError
+            meter.fetched += 10
+
+        with pytest.raises(asyncio.CancelledError):
+            await watch(meter, lambda m: drawn.append(m.fetched), 0.5, sleep=tick)
+        assert (drawn, ticks) == ([10, 20, 30], [0.5] * 4)
+
+    async def test_a_terminal_that_is_gone_ends_the_drawing_and_nothing_else(self):
+        async def tick(every):
+            await asyncio.sleep(0)
+
+        await watch(Meter(), Lines(Gone()).draw, 1, sleep=tick)
+
+
+class TestLines:
+    def test_a_line_tells_how_far_the_run_is(self):
+        out, clock = io.StringIO(), Clock()
+        lines = Lines(out, clock=clock)
+        clock.now += 2
+        meter = busy()
+        meter.held["https://slow.example"] = clock.now + 30
+        meter.held["https://fast.example"] = clock.now - 1
+        lines.draw(meter)
+        lines.close()
+        assert out.getvalue() == (
+            "10/40 assets, 2.0 KiB stored, 2.0 KiB/s, 20 items listed, 1 failed, 3 retries, 1 hosts waiting\n"
+        )
+
+    def test_nothing_to_worry_about_is_not_mentioned(self):
+        out = io.StringIO()
+        Lines(out, clock=Clock()).draw(Meter())
+        assert out.getvalue() == "0/0 assets, 0 B stored, 0 B/s, 0 items listed\n"
+
+    def test_there_is_one_every_thirty_seconds(self):
+        assert Lines(io.StringIO()).every == 30
+
+
+class TestBar:
+    def test_it_shows_done_of_selected_and_the_rate(self):
+        out, clock = Terminal(), Clock()
+        bar = Bar(out, colour=False, clock=clock)
+        clock.now += 100  # long enough for the smoothed rate to be the plain one
+        bar.draw(busy())
+        bar.close()
+        assert "10/40 assets" in out.getvalue()
+        assert "41 B/s, 2.0 KiB, 1 failed, 3 retries" in out.getvalue()
+        assert "\x1b[3" not in out.getvalue()
+
+    def test_its_total_grows_while_the_listing_runs(self):
+        out, meter = Terminal(), busy()
+        bar = Bar(out)
+        bar.draw(meter)
+        meter.selected = 4000
+        bar.draw(meter)
+        bar.close()
+        assert "10/4000 assets" in out.getvalue()
+
+    def test_a_line_of_its_own_stands_above_the_bar(self):
+        out = Terminal()
+        bar = Bar(out)
+        bar.draw(busy())
+        bar.say("hello")
+        bar.close()
+        assert "hello\n" in out.getvalue()
+
+    def test_it_closes_quietly_when_the_terminal_is_gone(self):
+        out = Terminal()
+        bar = Bar(out)
+        bar.draw(busy())
+        out.write = Gone().write
+        bar.close()
+
+    def test_it_starts_no_thread(self):
+        bar = Bar(Terminal())
+        assert bar._bar.monitor is None
+        bar.close()
+
+
+class TestRate:
+    def test_it_forgets_the_past_by_half_every_two_seconds(self):
+        rate = progress._Rate(0.0)
+        assert rate.at(1000.0, 100_000) == pytest.approx(100)
+        assert rate.at(1002.0, 100_000) == pytest.approx(50)
+        assert rate.at(1002.0, 100_000) == pytest.approx(50)
+
+
+class TestDisplay:
+    @pytest.mark.parametrize(
+        ("out", "environ", "quiet", "kind"),
+        [
+            (Terminal, {}, False, Bar),
+            (Terminal, {"TERM": "dumb"}, False, Lines),
+            (Terminal, {"TQDM_DISABLE": "1"}, False, Lines),
+            (io.StringIO, {}, False, Lines),
+            (Terminal, {}, True, Silence),
+        ],
+    )
+    def test_it_suits_whoever_is_looking(self, out, environ, quiet, kind):
+        shown = display(out(), environ, quiet=quiet)
+        assert type(shown) is kind
+        shown.close()
+
+    @pytest.mark.parametrize(("environ", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+    def test_no_color_is_honoured(self, environ, coloured):
+        out = Terminal()
+        bar = display(out, environ)
+        bar.draw(busy())
+        bar.close()
+        assert ("\x1b[32m" in out.getvalue()) is coloured
+
+    def test_silence_is_silent(self):
+        silence = Silence()
+        silence.draw(busy())
+        silence.say("hello")
+        silence.close()
+        assert silence.every > 60
