@@ -1,0 +1,163 @@
+"""Hides in what form items are handed over: FeatureCollection, NDJSON, standard input, Python objects."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+import sys
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import Collection as Some
+from pathlib import Path
+from typing import Any, Protocol
+
+import aiofiles
+
+from .. import stac, urls
+from ..errors import SourceError
+from ..flow import one_ahead
+from ..model import Asset, Document, Flaw, Item, Page, Request, Selection
+from ..ports import Emit, Reader
+from .lines import parsed
+from .quota import Entries, Quota
+
+BLOCK = 1 << 18
+Records = AsyncIterator[tuple[list[Any], str, int | None]]
+"""Batches of undecided records, the base of their relative hrefs, and the total where it is known."""
+
+
+class RawReader(Reader, Protocol):
+    """A Reader that also reads what is not one JSON document; with the URL that answered."""
+
+    async def read_bytes(self, request: Request) -> tuple[bytes, str]: ...
+
+
+class ItemsSource:
+    """Items as they are handed over. `records` begins anew with each call, where that can be."""
+
+    def __init__(self, name: str, records: Callable[[], Records], selection: Selection) -> None:
+        self.name = name
+        self._records = records
+        self._selection = selection
+        self._admits = stac.admits(selection)
+
+    async def list(self, emit: Emit) -> None:
+        await one_ahead(self._entries(), emit)
+
+    async def refresh(self, asset: Asset) -> Asset | None:
+        """There is nothing to ask again."""
+        return None
+
+    async def _entries(self) -> AsyncIterator[Entries]:
+        quota = Quota(self._selection.max_items)
+        async for records, url, matched in self._records():
+            found = _items(records, url)
+            chosen = [one for one in found if isinstance(one, Flaw) or self._admits(one)]
+            yield quota.cut([Page(matched), *chosen])
+            if quota.used_up:
+                return
+
+
+def of_document(
+    reader: Reader, document: Document, selection: Selection, allow_origins: Some[str] = frozenset()
+) -> ItemsSource:
+    """A Feature or FeatureCollection that was read. One with a `next` link is a search result: it goes on."""
+
+    async def records() -> Records:
+        body = document.body
+        if next(stac.links(body, "next"), None):
+            async for page in stac.pages(reader, Request(document.url), allow_origins=allow_origins):
+                yield page.records, page.url, page.matched
+        else:
+            yield _records_of(body), document.url, stac.matched_of(body)
+
+    return ItemsSource(urls.redacted(document.url), records, selection)
+
+
+def of_lines(reader: RawReader, url: str, selection: Selection) -> ItemsSource:
+    """NDJSON. A local file is read as it is needed, whatever its size."""
+
+    async def records() -> Records:
+        blocks = _file(urls.to_path(url)) if url.startswith("file:") else _remote(reader, url)
+        async for batch in parsed(blocks, urls.redacted(url)):
+            yield batch, url, None
+
+    return ItemsSource(urls.redacted(url), records, selection)
+
+
+def of_stdin(selection: Selection) -> ItemsSource:
+    """Standard input: NDJSON as it comes, or a FeatureCollection, or items one after another."""
+
+    async def records() -> Records:
+        async for batch in parsed(_stdin(), "standard input"):
+            yield batch, urls.from_path(Path.cwd()) + "/", None
+
+    return ItemsSource("-", records, selection)
+
+
+def of_objects(given: Iterable[Any] | AsyncIterable[Any], selection: Selection) -> ItemsSource:
+    """Items as dicts or as anything with `to_dict()` (pystac), one by one or in collections."""
+
+    async def records() -> Records:
+        base = urls.from_path(Path.cwd()) + "/"
+        async for one in _each(given):
+            body = one.to_dict() if hasattr(one, "to_dict") else one
+            yield _records_of(body), base, None
+
+    return ItemsSource("objects", records, selection)
+
+
+def _items(records: list[Any], url: str) -> Iterable[Item | Flaw]:
+    for record in records:
+        if isinstance(record, Flaw):
+            yield record
+        elif isinstance(record, dict) and record.get("type") == "FeatureCollection":
+            yield from stac.items_of(_records_of(record), url)
+        else:
+            yield from stac.items_of([record], url)
+
+
+def _records_of(body: Any) -> list[Any]:
+    if not isinstance(body, dict) or body.get("type") != "FeatureCollection":
+        return [body]
+    features = body.get("features")
+    if not isinstance(features, list):
+        raise SourceError("the FeatureCollection has no list of features", kind="not-stac")
+    return features
+
+
+async def _each(given: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[Any]:
+    if isinstance(given, AsyncIterable):
+        async for one in given:
+            yield one
+    else:
+        for one in given:
+            yield one
+
+
+async def _file(path: Path) -> AsyncIterator[bytes]:
+    async with aiofiles.open(path, "rb") as file:
+        while block := await file.read(BLOCK):
+            yield block
+
+
+async def _remote(reader: RawReader, url: str) -> AsyncIterator[bytes]:
+    yield (await reader.read_bytes(Request(url)))[0]
+
+
+async def _stdin() -> AsyncIterator[bytes]:
+    """A pipe is waited for by the loop: a thread in read() could not be called back."""
+    descriptor = sys.stdin.fileno()
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        async with aiofiles.open(descriptor, "rb", closefd=False) as file:
+            while block := await file.read(BLOCK):
+                yield block
+        return
+    stream = asyncio.StreamReader(limit=BLOCK)
+    loop = asyncio.get_running_loop()
+    pipe, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), sys.stdin)
+    try:
+        while block := await stream.read(BLOCK):
+            yield block
+    finally:
+        pipe.close()

@@ -1,0 +1,138 @@
+"""Hides that label items only point at their imagery: the source items behind their links are listed too."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Collection as Some
+from dataclasses import dataclass
+
+from .. import stac, urls
+from ..errors import CatalogError, Fatal, MlhubError, SourceError, TransferError, Transient
+from ..flow import fan_out
+from ..model import Asset, Collection, Entry, Flaw, Item, Request
+from ..ports import Emit, Reader, Source
+from .quota import Entries
+
+READERS = 16
+FirstTime = Callable[[list[str]], Awaitable[list[str]]]
+"""Those of the URLs that were not asked about before in this run."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    url: str
+    label: str
+
+
+Links = list[_Link]
+
+
+class FollowSources:
+    """Any source, and the items that its label items name as their source, each once.
+
+    What is found that way is not asked whether it is in the bbox, in the interval or of the class that
+    was searched for: it was chosen by its label. Asset filters hold for it. `--max-items` counts labels.
+    Links of source items are not followed further.
+    """
+
+    def __init__(
+        self,
+        inner: Source,
+        reader: Reader,
+        allow_origins: Some[str] = frozenset(),
+        first_time: FirstTime | None = None,
+    ) -> None:
+        self.name = inner.name
+        self._inner = inner
+        self._reader = reader
+        self._allow = allow_origins
+        self._first_time = first_time or _remembering()
+        self._told: set[str] = set()
+
+    async def list(self, emit: Emit) -> None:
+        """A listing that breaks off still has the links followed that it gave until then."""
+        broken: list[MlhubError] = []
+
+        async def produce(put: Callable[[_Link], Awaitable[None]]) -> None:
+            async def both(entries: Sequence[Entry]) -> None:
+                self._told.update(one.id for one in entries if isinstance(one, Collection))
+                await emit(entries)
+                for link in await self._new_links(entries, emit):
+                    await put(link)
+
+            try:
+                await self._inner.list(both)
+            except (CatalogError, SourceError) as error:
+                broken.append(error)
+
+        async def work(link: _Link) -> None:
+            await emit(await self._behind(link))
+
+        await fan_out(produce, work, READERS)
+        for error in broken:
+            raise error
+
+    async def refresh(self, asset: Asset) -> Asset | None:
+        return await self._inner.refresh(asset)
+
+    async def _new_links(self, entries: Sequence[Entry], emit: Emit) -> Links:
+        found: dict[str, _Link] = {}
+        flaws: Entries = []
+        for item in entries:
+            if not isinstance(item, Item):
+                continue
+            for href in stac.source_links(item):
+                try:
+                    url = stac.followed(href, item.href, self._allow)
+                    found.setdefault(urls.canonical(url), _Link(url, item.id))
+                except MlhubError as error:
+                    flaws.append(_dangling(href, item.id, error.message))
+        if flaws:
+            await emit(flaws)
+        return [found[url] for url in await self._first_time(list(found))] if found else []
+
+    async def _behind(self, link: _Link) -> Entries:
+        try:
+            document = await self._reader.read(Request(link.url))
+        except Transient as error:
+            return [Flaw(f"source of {urls.term_safe(link.label)}: {urls.redacted(link.url)}", error)]
+        except TransferError as error:
+            return [_dangling(link.url, link.label, error.message)]
+        if not isinstance(document.body, dict) or document.body.get("type") != "Feature":
+            return [_dangling(link.url, link.label, "it is not a STAC item")]
+        found = stac.item_of(document.body, document.url)
+        if isinstance(found, Flaw):
+            return [_dangling(link.url, link.label, found.error.message)]
+        return [*await self._collection(found), found]
+
+    async def _collection(self, item: Item) -> Entries:
+        if item.collection in self._told:
+            return []
+        self._told.add(item.collection)
+        for link in stac.links(item.body, "collection"):
+            try:
+                url = stac.followed(link["href"], item.href, self._allow)
+                document = await self._reader.read(Request(url))
+            except Fatal:
+                raise
+            except MlhubError:
+                return []
+            found = stac.collection_of(document.body, document.url)
+            return [found] if isinstance(found, Collection) else []
+        return []
+
+
+def _dangling(href: str, label: str, why: str) -> Flaw:
+    where = f"source of {urls.term_safe(label)}: {urls.redacted(href)}"
+    return Flaw(where, TransferError(f"{where}: {why}", kind="dangling-source"), benign=True)
+
+
+def _remembering() -> FirstTime:
+    seen: set[str] = set()
+
+    async def first_time(asked: list[str]) -> list[str]:
+        new = [url for url in dict.fromkeys(asked) if url not in seen]
+        seen.update(new)
+        return new
+
+    return first_time

@@ -1,0 +1,59 @@
+"""Hides what servers do to links: missing parts, lost https, other hosts, relative hrefs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from .. import urls
+from ..errors import CatalogError, MlhubError
+from ..model import JsonObject
+
+
+def links(body: JsonObject, rel: str) -> Iterator[JsonObject]:
+    """The links of this relation that have an href to follow; whatever else stands there is passed over."""
+    listed: Any = body.get("links")
+    for link in listed if isinstance(listed, list) else ():
+        if isinstance(link, dict) and link.get("rel") == rel:
+            href = link.get("href")
+            if isinstance(href, str) and href.strip():
+                yield link
+
+
+def resolved(href: str, base: str) -> str:
+    """`href` as an absolute URL, or as it was written where it makes none: its user then fails by name."""
+    if href.startswith(("https://", "http://")):
+        return href
+    try:
+        return urls.parse(href, base)
+    except MlhubError:
+        return href
+
+
+def followed(href: str, base: str, allowed: Collection[str]) -> str:
+    """The URL a link leads to. Raises `TransferError` for a bad href, `CatalogError` for another origin.
+
+    `allowed` are origins as `str(urls.origin(url))` writes them, beside the one of `base`.
+    A link that fell back from https to http on the host it was read from is lifted to https again:
+    servers behind a proxy write such links, and nobody should send a key over them.
+    """
+    url = urls.parse(href, base)
+    trusted = {str(urls.origin(base)), *allowed}
+    if str(urls.origin(url)) not in trusted:
+        url = _lifted(url)
+    other = str(urls.origin(url))
+    if other in trusted:
+        return url
+    raise CatalogError(
+        f"{urls.redacted(base)} leads on to another origin, {other}: "
+        f"if you trust it, add --allow-origin {other}",
+        kind="cross-origin",
+    )
+
+
+def _lifted(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme != "http":
+        return url
+    return urlunsplit(parts._replace(scheme="https", netloc=parts.netloc.removesuffix(":80")))

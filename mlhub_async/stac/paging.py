@@ -1,0 +1,120 @@
+"""Hides how a listing is walked: page after page, smaller pages where big ones fail, and never in circles."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass
+from typing import Any
+
+from .. import urls
+from ..errors import CatalogError, MlhubError, SourceError, TransferError, Transient
+from ..model import Document, JsonObject, Request
+from ..ports import Reader
+from .loops import LoopGuard
+from .nexts import SMALLEST_LIMIT, limit_of, next_request, with_limit
+
+_TOO_MUCH_ASKED = frozenset({400, 413, 500, 502, 504})
+_UNREADABLE = frozenset({"not-json", "too-big"})
+
+
+@dataclass(frozen=True, slots=True)
+class PageOf:
+    """One page as the server gave it. `records` are its features (or collections), unchecked."""
+
+    number: int
+    body: JsonObject
+    records: list[Any]
+    matched: int | None
+    url: str
+
+
+async def pages(
+    reader: Reader,
+    request: Request,
+    *,
+    member: str = "features",
+    allow_origins: Collection[str] = frozenset(),
+) -> AsyncIterator[PageOf]:
+    """Every page from `request` on. Starts no task, so it may be left at any point.
+
+    Raises `SourceError` when the first page is refused, `CatalogError` when a later one fails for good,
+    is no page, leads to another origin, or the listing runs in circles. Where servers drop `limit` or
+    filters from their next links, pages hold more than was asked for: filter what comes.
+    """
+    guard = LoopGuard()
+    asked: Request | None = request
+    number, cap = 0, None
+    while asked is not None:
+        number += 1
+        guard.ask(asked, number)
+        document, answered = await _read(reader, asked, number)
+        if answered is not asked:
+            cap = limit_of(answered)
+        page = _page(document, number, member)
+        guard.take(page.records, number)
+        yield page
+        following = next_request(page.body, page.url, answered, request, allow_origins)
+        asked = following and _capped(following, cap)
+
+
+def _capped(request: Request, cap: int | None) -> Request:
+    """A page size that failed is not asked for again."""
+    limit = limit_of(request)
+    return with_limit(request, cap) if limit and cap and limit > cap else request
+
+
+async def _read(reader: Reader, request: Request, number: int) -> tuple[Document, Request]:
+    """The page, and the request that got it: big pages that fail are asked for again in halves."""
+    while True:
+        try:
+            return await reader.read(request), request
+        except TransferError as error:
+            limit = limit_of(request)
+            if limit is None or limit <= SMALLEST_LIMIT or not _may_be_size(error):
+                raise _broken(error, request, number) from error
+            request = with_limit(request, max(SMALLEST_LIMIT, limit // 2))
+
+
+def _may_be_size(error: TransferError) -> bool:
+    return error.status in _TOO_MUCH_ASKED or error.kind in _UNREADABLE
+
+
+def _broken(error: TransferError, request: Request, number: int) -> MlhubError:
+    """On the first page a refusal means the source or the search, later on that the listing broke off."""
+    where = urls.redacted(request.url)
+    if number > 1 or isinstance(error, Transient) or error.status is None:
+        return CatalogError(f"page {number} of {where} could not be read: {error.message}")
+    if error.status in (401, 403):
+        return refused(request.url, error.status)
+    if error.status in (404, 410):
+        return SourceError(f"{where} does not exist ({error.status}): check its spelling", kind="not-found")
+    return SourceError(f"{where} refuses the request: {error.message}; check the selection or --method")
+
+
+def refused(url: str, status: int) -> SourceError:
+    return SourceError(
+        f"{urls.redacted(url)} refuses access ({status}): set MLHUB_API_KEY, or give --api-key, --profile "
+        "or -H 'Authorization: …'",
+        kind="forbidden",
+    )
+
+
+def _page(document: Document, number: int, member: str) -> PageOf:
+    body = document.body
+    where = f"page {number} of {urls.redacted(document.url)}"
+    if not isinstance(body, dict):
+        raise CatalogError(f"{where} is not a JSON object", kind="not-a-page")
+    records = body.get(member)
+    if not isinstance(records, list):
+        raise CatalogError(f"{where} has no list of {member}", kind="not-a-page")
+    return PageOf(number, body, records, matched_of(body), document.url)
+
+
+def matched_of(body: JsonObject) -> int | None:
+    """How many records the server says there are: numberMatched, or its older spellings."""
+    for place in (body, body.get("context"), body.get("search:metadata")):
+        for name in ("numberMatched", "matched"):
+            found = place.get(name) if isinstance(place, dict) else None
+            if isinstance(found, int) and not isinstance(found, bool) and found >= 0:
+                return found
+    return None
