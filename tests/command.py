@@ -1,0 +1,86 @@
+"""The program as users run it: another process with a clean environment, which can also be killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).parent.parent
+KEPT = (
+    "PATH",
+    "SYSTEMROOT",
+    "SYSTEMDRIVE",
+    "TEMP",
+    "TMP",
+    "LANG",
+    "LD_LIBRARY_PATH",
+)
+DIRT = ("Traceback (most recent", "was never awaited", "never retrieved", "Exception ignored", "Unclosed ")
+
+
+class Finished:
+    """What a run of the program left: exit code, output, and the files under DEST by name."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+        dirt = [word for word in DIRT if word in err]
+        assert not dirt or code == 1, f"{dirt} on stderr:\n{err}"
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+class Running:
+    """A run of the program that has not ended yet."""
+
+    def __init__(self, words: tuple[str, ...], home: Path, env: dict[str, str]) -> None:
+        known = {name: os.environ[name] for name in KEPT if name in os.environ}
+        clean = {**known, "HOME": str(home), "USERPROFILE": str(home), "PYTHONPATH": str(REPOSITORY), **env}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "mlhub_async", *words],
+            cwd=home,
+            env=clean,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+        )
+
+    def interrupt(self) -> None:
+        self.process.send_signal(signal.SIGINT)
+
+    def kill(self) -> None:
+        """kill -9: no clean-up of any sort runs in the program."""
+        self.process.kill()
+        self.process.communicate()
+
+    def finish(self, timeout: float = 50) -> Finished:
+        out, err = self.process.communicate(timeout=timeout)
+        return Finished(self.process.returncode, out, err)
+
+
+class Program:
+    """`mlhub-async` as users run it: another process, a clean environment, an empty home directory."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.runs: list[Running] = []
+
+    def start(self, *words: object, env: dict[str, str] | None = None) -> Running:
+        running = Running(tuple(str(word) for word in words), self.home, env or {})
+        self.runs.append(running)
+        return running
+
+    def __call__(self, *words: object, env: dict[str, str] | None = None, timeout: float = 50) -> Finished:
+        return self.start(*words, env=env).finish(timeout)
+
+    def close(self) -> None:
+        for run in self.runs:
+            if run.process.poll() is None:
+                run.kill()
