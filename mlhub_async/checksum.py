@@ -38,6 +38,7 @@ _CODES = {
 _NUMBERS = {name: code for code, name in _CODES.items()}
 _BARE = {16: "md5", 20: "sha1", 32: "sha256", 64: "sha512"}
 _LABELS = {"md5", "sha1", "sha224", "sha256", "sha384", "sha512"}
+_usual = re.compile(r"1220([0-9a-f]{64})", re.ASCII).fullmatch
 _hex = re.compile(r"(?:[0-9A-Fa-f]{2})+", re.ASCII).fullmatch
 _digests = re.compile(r"([a-z0-9-]+)=:([A-Za-z0-9+/]*={0,2}):", re.ASCII).findall
 _goog_md5 = re.compile(r"(?:^|,)\s*md5=([A-Za-z0-9+/]+={0,2})\s*(?:,|$)", re.ASCII).search
@@ -60,6 +61,8 @@ def parse(text: object) -> Checksum | None:
         return None
     if not isinstance(text, str) or len(text) > 1000:
         return UNUSABLE
+    if usual := _usual(text):
+        return Checksum("sha256", bytes.fromhex(usual[1]))
     label, colon, digits = text.strip().strip('"').rpartition(":")
     if not _hex(digits):
         return UNUSABLE

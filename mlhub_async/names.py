@@ -155,7 +155,9 @@ def media_suffix(media_type: str | None) -> str:
     if not media_type:
         return ""
     kind = media_type.partition(";")[0].strip().lower()
-    return _SUFFIXES.get(kind) or {"+json": ".json", "+xml": ".xml", "+zip": ".zip"}.get(kind[-5:], "")
+    return _SUFFIXES.get(kind) or {"json": ".json", "xml": ".xml", "zip": ".zip"}.get(
+        kind.rpartition("+")[2], ""
+    )
 
 
 def check_template(template: str) -> None:

@@ -25,7 +25,9 @@ _LEGAL = r"A-Za-z0-9\-._~!$&'()*+,;=:@/?"
 _TAIL = rf"[{_LEGAL}]*+(?:%[0-9A-Fa-f]{{2}}[{_LEGAL}]*+)*+"
 _SEGMENT = r"[A-Za-z0-9_][A-Za-z0-9_.~-]*+"
 
-_clean = re.compile(rf"https?://(?:{_NAMED}|{_IPV4})(?::(?:{_PORT}))?/{_TAIL}", re.ASCII).fullmatch
+_clean = re.compile(
+    rf"https?://(?=[^/:]{{1,253}}[/:])(?:{_NAMED}|{_IPV4})(?::(?:{_PORT}))?/{_TAIL}", re.ASCII
+).fullmatch
 _beside = re.compile(rf"(?:\./)?+((?:{_SEGMENT}/)*+{_SEGMENT})", re.ASCII).fullmatch
 _port = re.compile(_PORT, re.ASCII).fullmatch
 _ipv4 = re.compile(_IPV4, re.ASCII).fullmatch
@@ -89,7 +91,9 @@ def _resolved(href: str, base: str | None) -> str:
     if len(href) > LONGEST:
         raise ValueError(f"it is longer than {LONGEST} characters")
     if base is not None and "?" not in base and (near := _beside(href)):
-        return _checked(base[: base.rfind("/") + 1] + near[1])
+        directory = base[: base.rfind("/") + 1]
+        if not directory.endswith("//"):
+            return _checked(directory + near[1])
     if _CONTROL.search(href):
         raise ValueError("it contains control characters")
     if _scheme(href):

@@ -1,0 +1,189 @@
+"""The forms in which a digest is published, and what may be concluded from each."""
+
+import base64
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlhub_async import checksum
+from mlhub_async.model import Checksum
+
+BODY = b"test"
+ALGORITHMS = [
+    "md5",
+    "sha1",
+    "sha224",
+    "sha256",
+    "sha384",
+    "sha512",
+    "sha3_256",
+    "sha3_512",
+    "blake2b-32",
+    "blake2s-16",
+]
+
+
+def digest(algorithm, body=BODY):
+    made = checksum.hasher(algorithm)
+    made.update(body)
+    return made.digest()
+
+
+@pytest.mark.parametrize(
+    ("text", "algorithm", "size"),
+    [
+        # the examples of the STAC file extension, for the text "test"
+        ("1114a94a8fe5ccb19ba61c4c0873d391e987982fbbd3", "sha1", 20),
+        ("12209f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "sha256", 32),
+        ("90e4021044a8995dd50b6657a037a7839304535b", "blake2b-16", 16),
+        ("d50110098f6bcd4621d373cade4e832627b4f6", "md5", 16),
+        # its truncated example with the length byte put right
+        ("12149f86d081884c7d659a2feaa0c55ad015a3bf4f1b", "sha256", 20),
+    ],
+)
+def test_the_multihashes_of_the_file_extension_are_read_and_hold(text, algorithm, size):
+    published = checksum.parse(text)
+    assert (published.algorithm, len(published.digest)) == (algorithm, size)
+    assert checksum.matches(published, digest(algorithm))
+    assert not checksum.matches(published, digest(algorithm, b"tset"))
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_what_we_write_as_a_multihash_is_what_we_read(algorithm):
+    full = digest(algorithm)
+    assert checksum.parse(checksum.multihash(algorithm, full)) == Checksum(algorithm, full)
+    assert checksum.parse(checksum.multihash(algorithm, full).upper()) == Checksum(algorithm, full)
+
+
+def test_our_own_digests_carry_the_prefix_that_stac_tools_look_for():
+    assert checksum.multihash("sha256", bytes(32)) == "1220" + "00" * 32
+
+
+@pytest.mark.parametrize("algorithm", ["md5", "sha1", "sha256", "sha512"])
+def test_a_bare_digest_is_known_by_its_length(algorithm):
+    full = hashlib.new(algorithm, BODY).digest()
+    for form in (full.hex(), full.hex().upper(), f" {full.hex()}\n", f'"{full.hex()}"'):
+        assert checksum.parse(form) == Checksum(algorithm, full)
+
+
+@pytest.mark.parametrize(
+    ("label", "algorithm"),
+    [("md5", "md5"), ("MD5", "md5"), ("sha256", "sha256"), ("sha-256", "sha256"), ("sha2-512", "sha512")],
+)
+def test_a_labelled_digest_is_taken_at_its_word(label, algorithm):
+    full = hashlib.new(algorithm, BODY).digest()
+    assert checksum.parse(f"{label}:{full.hex()}") == Checksum(algorithm, full)
+
+
+def test_no_checksum_is_not_the_same_as_one_we_cannot_use():
+    assert checksum.parse(None) is None
+    assert checksum.parse("") == Checksum("", b"")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "12149f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b",  # the README's example: says 20 bytes, has 22
+        "d41d8cd98f00b204e9800998ecf8427e-12",  # S3 multipart ETag
+        '"d41d8cd98f00b204e9800998ecf8427e-12"',
+        'W/"d41d8cd98f00b204e9800998ecf8427e"',
+        "0004deadbeef",  # identity
+        "00209f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "12049f86d081",  # four bytes prove nothing
+        "1e20" + "00" * 32,  # blake3: unknown here
+        "12219f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a0800",  # longer than SHA-256
+        "abc",
+        "zz" * 16,
+        "\u0660\u0661" * 16,
+        "md5:" + "00" * 20,
+        "crc32:deadbeef",
+        "sha256-n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=",
+        "ff" * 30,
+        42,
+        ["1220"],
+        {"md5": "x"},
+    ],
+)
+def test_what_cannot_be_read_is_declared_but_proves_and_refutes_nothing(text):
+    published = checksum.parse(text)
+    assert published == Checksum("", b"") and not published.usable
+    assert not checksum.matches(published, digest("sha256"))
+
+
+@pytest.mark.parametrize("algorithm", ["sha1", "sha256", "sha512"])
+def test_a_bare_digest_that_looks_like_a_truncated_multihash_fails_no_file(algorithm):
+    size = {"sha1": 20, "sha256": 32, "sha512": 64}[algorithm]
+    code = {20: 0x12, 32: 0x12, 64: 0x13}[size]
+    assert not checksum.parse(bytes([code, size - 2, *range(size - 2)]).hex()).usable
+
+
+def test_a_checksum_of_a_megabyte_is_none_we_can_use():
+    assert checksum.parse("8" * 1_000_000) == Checksum("", b"")
+
+
+@given(st.text() | st.binary().map(bytes.hex) | st.binary().map(lambda b: "12" + b.hex()))
+def test_parse_takes_any_text_and_never_a_digest_too_short(text):
+    published = checksum.parse(text)
+    assert not published.usable or len(published.digest) >= 16
+
+
+@given(st.sampled_from(ALGORITHMS), st.integers(16, 64), st.binary())
+def test_a_truncated_multihash_matches_its_body_unless_it_may_be_something_else(algorithm, length, body):
+    full = digest(algorithm, body)
+    published = checksum.parse(checksum.multihash(algorithm, full[:length]))
+    if published.usable:
+        assert checksum.matches(published, full)
+        assert not checksum.matches(published, bytes([full[0] ^ 1]) + full[1:])
+    else:
+        assert len(full) > length and length + 2 in (20, 32, 64)
+
+
+def test_a_hasher_of_no_known_name_is_a_mistake_of_ours():
+    with pytest.raises(KeyError):
+        checksum.hasher("crc32")
+
+
+def base64_of(algorithm, body=BODY):
+    return base64.b64encode(hashlib.new(algorithm, body).digest()).decode()
+
+
+@pytest.mark.parametrize(
+    ("headers", "algorithm"),
+    [
+        ({"content-md5": base64_of("md5")}, "md5"),
+        ({"x-ms-blob-content-md5": base64_of("md5")}, "md5"),
+        ({"x-goog-hash": f"crc32c=n03x6A==,md5={base64_of('md5')}"}, "md5"),
+        ({"x-goog-hash": f"crc32c=n03x6A==, md5={base64_of('md5')}"}, "md5"),
+        ({"repr-digest": f"sha-256=:{base64_of('sha256')}:"}, "sha256"),
+        ({"repr-digest": f"sha-512=:{base64_of('sha512')}:, unixsum=30637"}, "sha512"),
+        ({"repr-digest": f"sha-512=:{base64_of('sha512')}:,sha-256=:{base64_of('sha256')}:"}, "sha256"),
+        ({"x-amz-checksum-sha256": base64_of("sha256"), "content-md5": base64_of("md5")}, "sha256"),
+        ({"content-md5": "garbage", "x-goog-hash": f"md5={base64_of('md5')}"}, "md5"),
+    ],
+)
+def test_servers_publish_digests_in_header_fields(headers, algorithm):
+    published = checksum.from_headers(headers)
+    assert published.algorithm == algorithm
+    assert checksum.matches(published, hashlib.new(algorithm, BODY).digest())
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"etag": '"098f6bcd4621d373cade4e832627b4f6"'},
+        {"content-md5": "not base64!"},
+        {"content-md5": base64.b64encode(b"short").decode()},
+        {"content-md5": "n4bQgYhMfWWaL+qgxVrQFaO/é"},
+        {"x-amz-checksum-sha256": base64_of("sha256") + "-3"},
+        {"x-amz-checksum-sha256": base64_of("sha256"), "x-amz-checksum-type": "COMPOSITE"},
+        {"content-digest": f"sha-256=:{base64_of('sha256')}:"},  # of the message, not of the file
+        {"x-goog-hash": f"md5={base64_of('md5')}", "x-goog-stored-content-encoding": "gzip"},
+        {"x-goog-hash": "crc32c=n03x6A=="},
+        {"repr-digest": "sha-256=:not base64:"},
+    ],
+)
+def test_header_fields_that_say_nothing_about_the_whole_file_are_no_checksum(headers):
+    assert checksum.from_headers(headers) is None
