@@ -1,0 +1,108 @@
+"""Readers for tests: documents in a dict, and the wire by aiohttp."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+import orjson
+
+from mlhub_async import urls
+from mlhub_async.errors import MlhubError, TransferError
+from mlhub_async.model import Document, Entry, Request, Selection
+from mlhub_async.sources import recognise
+
+
+class Documents:
+    """A Reader over a dict of URL (or `posted(url, body)`) to JSON value, bytes, or the error to raise.
+
+    Notes what was asked for. `file:` URLs that are not in the dict are read from disk.
+    """
+
+    def __init__(self, known: Mapping[str, Any] | None = None) -> None:
+        self.known = dict(known or {})
+        self.asked: list[str] = []
+
+    async def read(self, request: Request) -> Document:
+        self.asked.append(request.url)
+        body = orjson.loads(request.body) if request.body else None
+        found = self.known.get(posted(request.url, body) if request.method == "POST" else request.url)
+        if isinstance(found, MlhubError):
+            raise found
+        if found is None and request.url.startswith("file:"):
+            found = parsed(_from_disk(request.url), 200)
+        if found is None:
+            raise TransferError(f"{urls.redacted(request.url)}: 404", kind="not-found", status=404)
+        return Document(orjson.loads(orjson.dumps(found)), request.url)
+
+    async def read_bytes(self, request: Request) -> tuple[bytes, str]:
+        return self.known[request.url], request.url
+
+
+def posted(url: str, body: Any) -> str:
+    return f"POST {url} {orjson.dumps(body, option=orjson.OPT_SORT_KEYS).decode()}"
+
+
+class Wire:
+    """A Reader over real sockets, without retries."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self.session = session
+
+    async def read(self, request: Request) -> Document:
+        async with self.session.request(
+            request.method, request.url, data=request.body, headers=request.headers
+        ) as response:
+            return Document(parsed(await response.read(), response.status), str(response.url))
+
+
+def parsed(body: bytes, status: int) -> Any:
+    if status != 200:
+        raise TransferError(f"answered {status}", kind="http", status=status)
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise TransferError("not JSON", kind="not-json", status=status) from error
+
+
+def _from_disk(url: str) -> bytes:
+    try:
+        return urls.to_path(url).read_bytes()
+    except FileNotFoundError as error:
+        raise TransferError(f"{urls.redacted(url)}: no such file", kind="not-found") from error
+
+
+async def entries(source: Any) -> list[Entry]:
+    found: list[Entry] = []
+
+    async def emit(some: Any) -> None:
+        found.extend(some)
+
+    await source.list(emit)
+    return found
+
+
+async def listed(where: str, reader: Documents, **selection: Any) -> list[Entry]:
+    """What SOURCE lists, as the command line would."""
+    return await entries(
+        await recognise(where, reader, Selection(**selection), mlhub_root="https://hub.test/v1")
+    )
+
+
+def item(name: str, collection: str | None = "c", **more: Any) -> dict[str, Any]:
+    body = {"type": "Feature", "id": name, "properties": {}, "assets": {}, "links": [], **more}
+    return body if collection is None else {**body, "collection": collection}
+
+
+def page(*features: Any, next: Any = None, **more: Any) -> dict[str, Any]:
+    """A page; `next` is an href or a whole link."""
+    link = {"href": next} if isinstance(next, str) else next
+    return {
+        "type": "FeatureCollection",
+        "features": list(features),
+        "links": [{"rel": "self", "href": "https://api.test/"}, {"rel": "next", **link}] if link else [],
+        **more,
+    }
+
+
+def link(rel: str, href: Any, **more: Any) -> dict[str, Any]:
+    return {"rel": rel, "href": href, **more}
