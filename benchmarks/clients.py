@@ -60,9 +60,12 @@ class Client:
 
 
 def known(peers: Path) -> dict[str, Client]:
-    """Every client by name. `peers` is the Python that has stac-asset."""
-    stac_asset = peers.with_name("stac-asset")
-    clients = [
+    """Every client by name. `peers` is the Python that has stac-asset and parfive."""
+    return {client.name: client for client in [*_programs(), *_python_peers(peers)]}
+
+
+def _programs() -> list[Client]:
+    return [
         Client(
             "ours",
             [sys.executable, "-m", "mlhub_async", "--version"],
@@ -81,6 +84,13 @@ def known(peers: Path) -> dict[str, Client]:
             f"{sys.executable} -m pip install aiohttp",
             _aiohttp,
         ),
+        Client("cp", ["cp", "--version"], "apt-get install coreutils", _cp),
+    ]
+
+
+def _python_peers(peers: Path) -> list[Client]:
+    stac_asset = peers.with_name("stac-asset")
+    return [
         Client(
             "stac-asset",
             [
@@ -93,9 +103,15 @@ def known(peers: Path) -> dict[str, Client]:
             lambda task: _stac_asset(stac_asset, task),
             env=_trusting,
         ),
-        Client("cp", ["cp", "--version"], "apt-get install coreutils", _cp),
+        Client(
+            "parfive",
+            [str(peers), "-c", "import parfive; print(parfive.__version__)"],
+            "python -m venv PEERS && PEERS/bin/pip install parfive, "
+            "then --stac-asset-python PEERS/bin/python",
+            lambda task: _parfive(peers, task),
+            env=_trusting,
+        ),
     ]
-    return {client.name: client for client in clients}
 
 
 def present(clients: Sequence[Client]) -> dict[str, str]:
@@ -155,6 +171,11 @@ def _aiohttp(task: Task) -> list[str]:
 def _stac_asset(program: Path, task: Task) -> list[str]:
     options = ["-q", "--max-concurrent-downloads", str(WORKERS)]
     return [str(program), "download", *options, str(task.items), str(task.dest)]
+
+
+def _parfive(python: Path, task: Task) -> list[str]:
+    listing = task.note("parfive", lambda url, path: f"{url}\t{path}\n")
+    return [str(python), str(HERE / "plain_parfive.py"), listing, str(task.dest)]
 
 
 def _cp(task: Task) -> list[str]:

@@ -18,7 +18,10 @@ KIB = 1 if sys.platform == "darwin" else 1024
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one run took. `rss` is the peak of the largest process, in bytes; `code` the exit status."""
+    """What one run took. `rss` is the peak of the largest process, in bytes; `code` the exit status.
+
+    `rss` is 0 where the run was over before anybody could look.
+    """
 
     wall: float
     cpu: float
@@ -56,7 +59,7 @@ def run(argv: Sequence[str], log: Path, env: Mapping[str, str], limit: float) ->
 def _peak(told: int, seen: int) -> int:
     """A child begins with the peak of its parent, so what wait4 tells is its own only when larger."""
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIB
-    return told if told > own or not seen else seen
+    return told if told > own else seen
 
 
 class _Watch:

@@ -157,7 +157,7 @@ def _arguments() -> argparse.Namespace:
     mode.add_argument("--memory", action="store_true", help="peak memory at 10,000 and 100,000 assets")
     mode.add_argument("--noop", action="store_true", help="the second run on a finished small corpus")
     parser.add_argument("--corpus", choices=[*SHAPES, "all"], default="all")
-    parser.add_argument("--clients", metavar="A,B", help=f"default: {COPY}; also: cp")
+    parser.add_argument("--clients", metavar="A,B", help=f"default: {COPY}; also: parfive, cp")
     parser.add_argument("--rounds", type=int, help="default: 3, with --memory 1")
     parser.add_argument("--scale", type=float, default=1.0, help="0.05: a twentieth of the files or bytes")
     parser.add_argument("--tls", action="store_true", help="https, with a certificate made for the run")

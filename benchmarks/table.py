@@ -58,10 +58,10 @@ def _pad(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
 
 def _numbers(runs: Sequence[Run], name: str, sound: Sequence[Cost]) -> list[str]:
     medians = [_text(_median(sound, measure)) for measure in MEASURES]
-    peak = f"{max(cost.rss for cost in sound) / 1e6:.0f}" if sound else "-"
+    peak = max((cost.rss for cost in sound), default=0)
     to_curl = [_text(ratio(runs, name, "curl", measure)) for measure in MEASURES]
     from_ours = [_text(ratio(runs, "ours", name, measure)) for measure in MEASURES]
-    return [*medians, peak, *to_curl, *from_ours]
+    return [*medians, f"{peak / 1e6:.0f}" if peak else "-", *to_curl, *from_ours]
 
 
 def _median(costs: Sequence[Cost], measure: Measure) -> float | None:
