@@ -30,11 +30,19 @@ def imports(path: Path) -> set[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.level == depth:
             found |= {node.module.split(".")[0]} if node.module else {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and (node.module or "").startswith("mlhub_async"):
-            found.add(((node.module or "") + ".").split(".")[1] or "__init__")
-        elif isinstance(node, ast.Import):
-            found |= {(a.name + ".").split(".")[1] for a in node.names if a.name.split(".")[0] == "mlhub_async"}
+        else:
+            found |= {own_part(name) for name in absolute_names(node) if name.split(".")[0] == "mlhub_async"}
     return found
+
+
+def absolute_names(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.ImportFrom) and node.level == 0:
+        return [node.module or ""]
+    return [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+
+
+def own_part(name: str) -> str:
+    return f"{name}.".split(".")[1] or "__init__"
 
 
 def test_every_module_has_its_place_in_the_map():
