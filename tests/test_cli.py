@@ -1,5 +1,8 @@
+import contextlib
 import dataclasses
 import os
+import re
+import signal
 import subprocess
 import sys
 
@@ -368,3 +371,87 @@ class TestProcess:
                 check=False,
             )
         assert (done.returncode, done.stderr) == (141, "")
+
+
+class TestSignals:
+    """What a signal does to a process; the work is a coroutine in a script of its own."""
+
+    SCRIPT = """
+import asyncio, sys, time
+from mlhub_async.cli import running
+{setup}
+async def work():
+    try:
+        print('ready', flush=True)
+        {work}
+    finally:
+        print('cleaned up', flush=True)
+    return 4
+sys.exit(running.run(work, running.Stop(lambda line: print(line, flush=True))))
+"""
+
+    @contextlib.contextmanager
+    def working(self, work, setup=""):
+        script = self.SCRIPT.format(work=work, setup=setup)
+        with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout.readline() == "ready\n"
+                yield process
+            finally:
+                process.kill()
+
+    @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+    def test_the_first_lets_the_work_clean_up_and_names_itself_in_the_exit_code(self, name, code):
+        with self.working("await asyncio.sleep(60)") as process:
+            process.send_signal(getattr(signal, name))
+            assert process.wait(10) == code
+            assert process.stdout.read() == f"{name}: stopping; a second one stops at once\ncleaned up\n"
+
+    def test_the_second_does_not_wait_for_anything(self):
+        stubborn = "await asyncio.to_thread(time.sleep, 60)"
+        with self.working(stubborn) as process:
+            process.send_signal(signal.SIGINT)
+            assert process.stdout.readline().startswith("SIGINT")
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 143
+
+    def test_what_does_not_stop_by_itself_is_stopped(self):
+        setup = "running.GRACE = 0.1"
+        with self.working("await asyncio.to_thread(time.sleep, 60)", setup) as process:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 143
+
+    def test_a_run_started_by_nohup_outlives_its_terminal(self):
+        setup = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)"
+        with self.working("await asyncio.sleep(0.05)", setup) as process:
+            process.send_signal(signal.SIGHUP)
+            assert process.wait(10) == 4
+
+    def test_work_that_cancels_itself_is_a_bug_and_shown_as_one(self):
+        with self.working("raise asyncio.CancelledError", "sys.stderr = sys.stdout") as process:
+            assert process.wait(10) == 1
+            assert "Traceback" in process.stdout.read()
+
+
+class TestServeDemo:
+    def test_it_tells_where_it_is_at_once_and_runs_until_told_to_stop(self):
+        command = [sys.executable, "-m", "mlhub_async", "serve-demo", "--items", "1"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            try:
+                first = process.stdout.readline()
+                root = re.search(r"http://127\.0\.0\.1:\d+/\S+", first)[0]
+                example = process.stdout.readline()
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(10) == 143
+                assert "Traceback" not in process.stderr.read()
+            finally:
+                process.kill()
+        assert f"mlhub-async mirror {root} " in example
+
+    @pytest.mark.parametrize(
+        "args", [["--items", "0"], ["--errors", "2"], ["--port", "70000"], ["--errors", "x"]]
+    )
+    def test_a_demo_that_cannot_be_is_a_usage_error(self, args):
+        result = CliRunner().invoke(program, ["serve-demo", *args])
+        assert result.exit_code == 2
+        assert told(result)

@@ -44,6 +44,14 @@ def to_options(given: dict[str, Any]) -> Options:
     )
 
 
+def exclusive(what: str, *given: str | None) -> str | None:
+    """The one that was given, if any: several may only say the same."""
+    meant = {one for one in given if one}
+    if len(meant) > 1:
+        raise click.UsageError(f"{what} is given in two ways that differ: {', '.join(sorted(meant))}")
+    return meant.pop() if meant else None
+
+
 def _part(prefix: str, found: dict[str, Any]) -> dict[str, Any]:
     return {name.removeprefix(prefix): value for name, value in found.items() if name.startswith(prefix)}
 

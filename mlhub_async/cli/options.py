@@ -26,6 +26,8 @@ SIZE = Value("size", values.size)
 LIMIT = Value("size", values.positive(values.size))
 RATE = Value("n", values.positive(values.rate))
 SECONDS = Value("seconds", values.positive(values.seconds))
+PAUSE = Value("seconds", values.seconds)
+SHARE = Value("share", values.share)
 COUNT = Value("n", values.count)
 SOME = Value("n", values.positive(values.count))
 WORKERS = Value("n|auto", values.auto_or_count)
@@ -143,4 +145,11 @@ COPY: list[Declaration] = [
     _one("--max-errors", "max_errors", "N", "Stop after more failures than this.", COUNT),
     _one("--max-transfer", "max_transfer", "SIZE", "Stop after so many bytes; exit 8.", LIMIT),
     _one("--max-duration", "max_duration", "S", "Stop after so long; exit 8.", SECONDS),
+]
+
+SAMPLE: list[Declaration] = [
+    click.option("--items", type=SOME, metavar="N", help="Label items in the sample."),
+    click.option("--dates", type=SOME, metavar="N", help="Source images per label item."),
+    click.option("--latency", type=PAUSE, metavar="S", help="Wait before every answer."),
+    click.option("--errors", type=SHARE, metavar="SHARE", help="Share of requests to spoil, 0 to 1."),
 ]

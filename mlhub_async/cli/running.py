@@ -40,7 +40,7 @@ class Stop:
     def _signalled(self, number: int) -> None:
         if self.code is not None:
             os._exit(128 + number)
-        self._say(f"{signal.Signals(number).name}: stopping, what is done is kept (again: stop at once)")
+        self._say(f"{signal.Signals(number).name}: stopping; a second one stops at once")
         self.request(128 + number)
 
     def request(self, code: int) -> None:
@@ -62,12 +62,12 @@ def _give_up(code: int) -> NoReturn:
     os._exit(code)
 
 
-def run(work: Callable[[], Awaitable[int]], stop: Stop) -> int:
+def run(work: Callable[[], Awaitable[int | None]], stop: Stop) -> int:
     """The exit code of `work`, or of what stopped it."""
 
     async def stoppable() -> int:
         stop.listen()
-        return await work()
+        return await work() or 0
 
     try:
         with asyncio.Runner(loop_factory=_fast_loop()) as runner:

@@ -72,9 +72,4 @@ def event_line(event: Mapping[str, object]) -> str:
 
 def as_event(failure: MlhubError) -> dict[str, object]:
     """An error as events have it."""
-    return {
-        "class": type(failure).__name__,
-        "kind": failure.kind,
-        "message": failure.message,
-        "retryable": failure.retryable,
-    }
+    return {"class": failure.kind, "message": failure.message, "retryable": failure.retryable}

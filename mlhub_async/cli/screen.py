@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from .. import flow
 from ..errors import MlhubError
@@ -96,3 +96,8 @@ class Screen:
             raise flow.first_of(failures) from None
         finally:
             self._display.close()
+
+
+def screen_of(given: dict[str, Any]) -> Screen:
+    """The screen that the `output` options ask for, which are taken out of what was given."""
+    return Screen(**{name: given.pop(name) for name in ("quiet", "verbose", "as_json")})

@@ -70,6 +70,13 @@ def seconds(text: str) -> float:
     return float(found[1]) * _SECONDS[found[2].lower()]
 
 
+def share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise ValueError(f"{text!r} is no share: write a number from 0 to 1")
+    return value
+
+
 def rate(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):

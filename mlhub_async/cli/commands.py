@@ -1,0 +1,121 @@
+"""The commands' names, arguments and help; what they do is imported when they do it."""
+
+# ruff: noqa: PLC0415 - help and completion should not wait for the engine to be imported
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from .given import declared, exclusive, to_options
+from .options import COPY, NETWORK, SAMPLE, SELECTION, SOME
+from .saying import output
+
+SAVE = "Write the items that would be mirrored; .ndjson: one a line. SOURCE of a later mirror."
+
+
+@click.command()
+@click.argument("source")
+@click.argument("dest", required=False)
+@click.option("-o", "--output-dir", "output_dir", metavar="DEST", help="DEST, for those who write it so.")
+@click.option("-n", "--dry-run", is_flag=True, help="Fetch nothing: the same as 'plan SOURCE'.")
+@click.option("--save", metavar="FILE", help=f"With -n: {SAVE}")
+@declared(SELECTION, NETWORK, COPY)
+@click.option("--overwrite", is_flag=True, help="The same as --if-exists overwrite.")
+@click.option("--skip-existing", is_flag=True, help="The same as --if-exists skip.")
+@output
+def mirror(source: str, save: str | None, dry_run: bool, **given: Any) -> int:
+    """Copy a catalogue's assets; run again to resume and refresh.
+
+    SOURCE is "mlhub" (with -c or --dataset), the URL of a STAC API, or a STAC document, as a URL or a
+    path; "-" reads items from stdin. DEST is the current directory if not given.
+    """
+    from .copying import run_mirror, run_plan
+    from .screen import screen_of
+
+    dest = exclusive("DEST", given.pop("dest"), given.pop("output_dir")) or "."
+    aliases = [name for name in ("overwrite", "skip_existing") if given.pop(name)]
+    meant = [name.removesuffix("_existing") for name in aliases]
+    given["if_exists"] = exclusive("--if-exists", given["if_exists"], *meant)
+    if save and not dry_run:
+        raise click.UsageError("--save belongs to -n: a mirror writes its own catalogue")
+    screen, options = screen_of(given), to_options(given)
+    return run_plan(source, options, screen, save) if dry_run else run_mirror(source, dest, options, screen)
+
+
+@click.command()
+@click.argument("source")
+@click.option("--save", metavar="FILE", help=SAVE)
+@declared(SELECTION, NETWORK, COPY)
+@output
+def plan(source: str, save: str | None, **given: Any) -> int:
+    """Tell what a mirror of SOURCE would fetch: counts, sizes, disk."""
+    from .copying import run_plan
+    from .screen import screen_of
+
+    screen = screen_of(given)
+    return run_plan(source, to_options(given), screen, save)
+
+
+@click.command()
+@click.argument("dest", default=".")
+@click.option("--deep", is_flag=True, help="Read every byte and compare digests, not sizes alone.")
+@click.option("-j", "--concurrency", "--jobs", "workers", type=SOME, metavar="N", help="Files at a time.")
+@output
+def verify(dest: str, deep: bool, workers: int | None, **given: Any) -> int:
+    """Prove a mirror offline: sizes, digests, receipt. Exit 6 if it is damaged."""
+    from .looking import run_verify
+    from .screen import screen_of
+
+    return run_verify(dest, deep, workers, screen_of(given))
+
+
+@click.command()
+@click.argument("dest", default=".")
+@output
+def status(dest: str, **given: Any) -> int:
+    """Tell what the ledger says, per collection and per class of failure."""
+    from .looking import run_status
+    from .screen import screen_of
+
+    return run_status(dest, screen_of(given))
+
+
+@click.command()
+@click.argument("source", default="mlhub")
+@declared(SELECTION, NETWORK)
+@output
+def ls(source: str, **given: Any) -> int:
+    """List datasets, collections, items or assets, one level at a time.
+
+    Without selection the top level; with -c the items of a collection; with --ids their assets.
+    """
+    from .listing import run_ls
+    from .screen import screen_of
+
+    screen = screen_of(given)
+    return run_ls(source, to_options(given), screen)
+
+
+@click.command()
+@click.argument("dest", default="demo-mirror")
+@declared(SAMPLE)
+@output
+def demo(dest: str, **given: Any) -> int:
+    """Start the embedded sample catalogue on loopback and mirror it into DEST (demo-mirror)."""
+    from .screen import screen_of
+    from .trying import run_demo
+
+    screen = screen_of(given)
+    return run_demo(dest, given, screen)
+
+
+@click.command("serve-demo")
+@click.option("--port", type=click.IntRange(0, 65535), metavar="N", help="Port of the API (any free one).")
+@declared(SAMPLE)
+def serve_demo(**given: Any) -> int:
+    """Keep the embedded sample catalogue running on loopback, for trying things out."""
+    from .serving import run_serve_demo
+
+    return run_serve_demo(given)

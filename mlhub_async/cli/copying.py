@@ -1,0 +1,25 @@
+"""What `mirror` and `plan` do, from `Options` to the last line on the screen."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from .. import mirror as core
+from ..model import Options
+from .closing import closing_lines
+from .screen import Screen
+
+
+def run_mirror(source: str, dest: str, options: Options, screen: Screen) -> int:
+    return screen.run(lambda: copied(source, dest, options, screen, os.environ))
+
+
+async def copied(source: str, dest: str, options: Options, screen: Screen, environ: Mapping[str, str]) -> int:
+    """Mirror, and say what became of it. Returns the exit code."""
+    report = await screen.watching(
+        core.mirror(source, dest, options, meter=screen.meter, events=screen.event, environ=environ)
+    )
+    for line in closing_lines(report):
+        screen.say(line)
+    return report.exit_code
