@@ -60,15 +60,14 @@ def plan(source: str, save: str | None, **given: Any) -> int:
 
 @click.command()
 @click.argument("dest", default=".")
-@click.option("--deep", is_flag=True, help="Read every byte and compare digests, not sizes alone.")
 @click.option("-j", "--concurrency", "--jobs", "workers", type=SOME, metavar="N", help="Files at a time.")
 @output
-def verify(dest: str, deep: bool, workers: int | None, **given: Any) -> int:
+def verify(dest: str, workers: int | None, **given: Any) -> int:
     """Prove a mirror offline: sizes, digests, receipt. Exit 6 if it is damaged."""
     from .looking import run_verify
     from .screen import screen_of
 
-    return run_verify(dest, deep, workers, screen_of(given))
+    return run_verify(dest, workers, screen_of(given))
 
 
 @click.command()

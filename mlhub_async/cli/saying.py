@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import click
@@ -36,6 +36,12 @@ def tell(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
     except OSError:
         return
+
+
+def show(lines: Iterable[str]) -> None:
+    """The answer to a question, on stdout."""
+    for line in lines:
+        print(line)
 
 
 def error(message: str) -> None:

@@ -1,0 +1,33 @@
+"""What `verify` and `status` do: look at a mirror that is there, without a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..verify import status, verify
+from .saying import show, tell
+from .screen import Screen
+
+
+def run_verify(dest: str, workers: int | None, screen: Screen) -> int:
+    return screen.run(lambda: _verified(Path(dest), workers, screen))
+
+
+async def _verified(dest: Path, workers: int | None, screen: Screen) -> int:
+    found = await screen.watching(verify(dest, workers=workers, meter=screen.meter))
+    screen.event({"event": "summary", **found.as_json()})
+    lines = list(found.lines())
+    for line in lines[: len(found.damage)]:
+        tell(line)  # also with -q: this is what it was asked
+    for line in lines[len(found.damage) :]:
+        screen.say(line)
+    return found.exit_code
+
+
+def run_status(dest: str, screen: Screen) -> int:
+    report = status(Path(dest))
+    if screen.as_json:
+        screen.event({"event": "summary", **report.as_json()})
+    else:
+        show(report.lines())
+    return 0
