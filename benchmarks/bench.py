@@ -54,8 +54,7 @@ class Bench:
     def _rounds(self, label: str, tasks: Mapping[str, Task], *, fresh: bool) -> list[Run]:
         runs = []
         for number in range(self.rounds):
-            turn = number % len(self.clients)
-            for client in [*self.clients[turn:], *self.clients[:turn]]:
+            for client in turned(self.clients, number):
                 runs.append(self._once(label, client, tasks[client.name], number))
                 if fresh:
                     shutil.rmtree(tasks[client.name].dest)
@@ -76,3 +75,9 @@ class Bench:
         if flaw:
             print(log.read_text(errors="replace")[-2000:], file=sys.stderr)
         return Run(label, client.name, number, cost, flaw)
+
+
+def turned(clients: Sequence[Client], number: int) -> list[Client]:
+    """The order of this round: nobody is always the one who finds the machine warm."""
+    turn = number % len(clients)
+    return [*clients[turn:], *clients[:turn]]

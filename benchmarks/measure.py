@@ -63,7 +63,7 @@ def _peak(told: int, seen: int) -> int:
 
 
 class _Watch:
-    """Looks at a process twenty times a second: its high-water mark so far, and whether it is overdue."""
+    """Looks at a process fifty times a second: its high-water mark so far, and whether it is overdue."""
 
     def __init__(self, pid: int, deadline: float) -> None:
         self.peak = 0
@@ -77,7 +77,7 @@ class _Watch:
         self._thread.join()
 
     def _look(self) -> None:
-        while not self._done.wait(0.05):
+        while not self._done.wait(0.02):
             self.peak = max(self.peak, _high_water(self._pid))
             if time.perf_counter() > self._deadline:
                 os.killpg(self._pid, signal.SIGKILL)

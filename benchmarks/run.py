@@ -6,6 +6,7 @@
     python benchmarks/run.py --corpus small --scale 0.3 --delay 50   6,000 files, each 50 ms away
     python benchmarks/run.py --noop                   the second run on a finished copy
     python benchmarks/run.py --memory                 peak memory at 10,000 and at 100,000 assets
+    python benchmarks/run.py --listing                reading and planning 200,000 assets
 
 Every copy is compared with the original, byte for byte by SHA-256; a wrong one is marked INVALID and
 counts nowhere. Nothing is installed: a client that is not there is named, with the way to get it.
@@ -25,9 +26,11 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from statistics import median
 
 import clients
 import corpus
+import listing
 import server
 from bench import Bench
 from clients import Client
@@ -60,7 +63,7 @@ def main() -> int:
         work = Path(folder)
         with server.serving(nginx, work, tls=args.tls, delay=args.delay / 1000) as serving:
             bench = Bench(work, serving, here, args.rounds, args.limit)
-            runs = _mode(args)(bench, args, versions)
+            runs = MODES[args.mode][0](bench, args, versions)
     if args.json:
         rows = [asdict(run) for run in runs]
         Path(args.json).write_text(json.dumps({"versions": versions, "runs": rows}, indent=1))
@@ -100,7 +103,7 @@ def memory(bench: Bench, args: argparse.Namespace, versions: Mapping[str, str]) 
     for count in (max(1, int(count * args.scale)) for count in TINY_COUNTS):
         task = bench.task(f"tiny{count}", corpus.tiny(count, TINY))
         part = bench.copies(f"{count:,} assets", task)
-        peaks.append({run.client: run.cost.rss for run in part if not run.flaw})
+        peaks.append({run.client: run.cost.rss for run in part if not run.flaw and run.cost.rss})
         print(f"\n{count:,} assets of {len(TINY)} bytes\n{show(part, versions)}", flush=True)
         runs += part
     for name in peaks[0].keys() & peaks[1].keys():
@@ -110,8 +113,23 @@ def memory(bench: Bench, args: argparse.Namespace, versions: Mapping[str, str]) 
     return runs
 
 
-def _mode(args: argparse.Namespace) -> Mode:
-    return memory if args.memory else repeats if args.noop else copies
+def reading(bench: Bench, args: argparse.Namespace, versions: Mapping[str, str]) -> list[Run]:
+    """How fast a catalogue is read and planned, nothing fetched."""
+    count = max(1, int(listing.COUNT * args.scale))
+    runs = listing.readings(bench, count, bench.clients)
+    print(f"\nreading a catalogue of {count:,} assets\n{show(runs, versions)}")
+    for name in versions:
+        if walls := [run.cost.wall for run in runs if run.client == name and not run.flaw]:
+            print(f"{name}: {count / median(walls):,.0f} assets per second, start-up included")
+    return runs
+
+
+MODES: dict[str, tuple[Mode, str]] = {
+    "copies": (copies, COPY),
+    "noop": (repeats, NOOP),
+    "memory": (memory, "ours"),
+    "listing": (reading, "ours,pystac-client"),
+}
 
 
 def _can_delay(args: argparse.Namespace) -> bool:
@@ -122,9 +140,11 @@ def _can_delay(args: argparse.Namespace) -> bool:
 
 
 def _wanted(args: argparse.Namespace) -> list[Client]:
-    known = clients.known(clients.locate(args.stac_asset_python))
-    default = "ours" if args.memory else NOOP if args.noop else COPY
-    names = (args.clients or default).split(",")
+    if args.mode == "listing":
+        known = {client.name: client for client in listing.readers()}
+    else:
+        known = clients.known(clients.locate(args.stac_asset_python))
+    names = (args.clients or MODES[args.mode][1]).split(",")
     if unknown := [name for name in names if name not in known]:
         raise SystemExit(f"No such client: {', '.join(unknown)}. There are: {', '.join(known)}.")
     return [known[name] for name in dict.fromkeys(names)]
@@ -154,10 +174,11 @@ def _arguments() -> argparse.Namespace:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--memory", action="store_true", help="peak memory at 10,000 and 100,000 assets")
-    mode.add_argument("--noop", action="store_true", help="the second run on a finished small corpus")
+    for name, (what, _) in MODES.items():
+        mode.add_argument(f"--{name}", dest="mode", action="store_const", const=name, help=what.__doc__)
+    parser.set_defaults(mode="copies")
     parser.add_argument("--corpus", choices=[*SHAPES, "all"], default="all")
-    parser.add_argument("--clients", metavar="A,B", help=f"default: {COPY}; also: parfive, cp")
+    parser.add_argument("--clients", metavar="A,B", help=f"default: those of the mode; also: parfive, cp")
     parser.add_argument("--rounds", type=int, help="default: 3, with --memory 1")
     parser.add_argument("--scale", type=float, default=1.0, help="0.05: a twentieth of the files or bytes")
     parser.add_argument("--tls", action="store_true", help="https, with a certificate made for the run")
@@ -167,7 +188,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--limit", type=float, default=900, help="seconds one run of one client may take")
     parser.add_argument("--stac-asset-python", metavar="PATH", default=sys.executable)
     args = parser.parse_args()
-    args.rounds = args.rounds or (1 if args.memory else 3)
+    args.rounds = args.rounds or (1 if args.mode == "memory" else 3)
     return args
 
 
