@@ -170,7 +170,7 @@ class Documents:
                 "label:methods": ["manual"],
                 "label:properties": None,
                 "label:description": "Land cover of one chip in 2018",
-                "label:classes": [{"name": "labels", "classes": list(scenes.CLASSES)}],
+                "label:classes": [{"name": None, "classes": list(scenes.CLASSES)}],
                 "label:overviews": [
                     {
                         "property_key": "labels",

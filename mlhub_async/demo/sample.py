@@ -20,6 +20,7 @@ COLLECTIONS = (LABELS, SOURCE)
 LABELLED = datetime(2018, 1, 1, tzinfo=UTC)
 
 _PER_TILE = 30
+_PAIR = 2 * _PER_TILE
 _ROUND = geo.TILES * _PER_TILE
 MOST_CHIPS = _ROUND * (geo.PER_SIDE**2 // _PER_TILE)
 _LABEL_ID = re.compile(rf"{LABELS}_(\w{{5}})_(\d{{1,4}})", re.ASCII)
@@ -63,7 +64,7 @@ def bounds(ring: list[tuple[float, float]]) -> Box:
 def chip(number: int) -> Chip:
     """Chips go in rounds over all tiles, 30 per tile and round, two tiles at a time."""
     turn, rest = divmod(number, _ROUND)
-    pair, rest = divmod(rest, 2 * _PER_TILE)
+    pair, rest = divmod(rest, _PAIR)
     step, second = divmod(rest, 2)
     return Chip(number, geo.tile(2 * pair + second), turn * _PER_TILE + (12 + 17 * step) % _PER_TILE)
 
@@ -75,7 +76,7 @@ def _number(tile_name: str, spot: str) -> int | None:
         return None
     turn, place = divmod(int(spot), _PER_TILE)
     step = (place - 12) * 23 % _PER_TILE
-    return turn * _ROUND + tile // 2 * 2 * _PER_TILE + 2 * step + tile % 2
+    return turn * _ROUND + tile // 2 * _PAIR + 2 * step + tile % 2
 
 
 @lru_cache(maxsize=8192)
@@ -150,7 +151,17 @@ class Sample:
         if box is None:
             yield from numbers
             return
-        for number in numbers:
-            tile = number % _ROUND // (2 * _PER_TILE) * 2 + number % 2
-            if touching(box, tile_box(tile)) and touching(box, bounds(chip(number).ring())):
-                yield number
+        for run in _runs(numbers):
+            pair = run[0] % _ROUND // _PAIR
+            near = [touching(box, tile_box(2 * pair + second)) for second in range(2)]
+            if any(near):
+                yield from (n for n in run if near[n % 2] and touching(box, bounds(chip(n).ring())))
+
+
+def _runs(numbers: range) -> Iterator[range]:
+    """Cuts a range, of either direction, where one pair of tiles gives way to the next."""
+    while numbers:
+        first = numbers[0]
+        length = _PAIR - first % _PAIR if numbers.step > 0 else first % _PAIR + 1
+        yield numbers[:length]
+        numbers = numbers[length:]
