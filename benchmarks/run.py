@@ -178,7 +178,7 @@ def _arguments() -> argparse.Namespace:
         mode.add_argument(f"--{name}", dest="mode", action="store_const", const=name, help=what.__doc__)
     parser.set_defaults(mode="copies")
     parser.add_argument("--corpus", choices=[*SHAPES, "all"], default="all")
-    parser.add_argument("--clients", metavar="A,B", help=f"default: those of the mode; also: parfive, cp")
+    parser.add_argument("--clients", metavar="A,B", help="default: those of the mode; also: parfive, cp")
     parser.add_argument("--rounds", type=int, help="default: 3, with --memory 1")
     parser.add_argument("--scale", type=float, default=1.0, help="0.05: a twentieth of the files or bytes")
     parser.add_argument("--tls", action="store_true", help="https, with a certificate made for the run")
