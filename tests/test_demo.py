@@ -14,6 +14,23 @@ from mlhub_async.demo import DemoConfig, Site, serve
 
 NO_KEY = b'{"detail": "Must provide API key or Bearer token to access this route."}'
 
+# chip 29NMG_12 is about -9.627..-9.604 east, 6.310..6.333 north
+AROUND = [[-10, 6], [-9, 6], [-9, 7], [-10, 7], [-10, 6]]
+HOLE = [[-9.65, 6.29], [-9.58, 6.29], [-9.58, 6.35], [-9.65, 6.35], [-9.65, 6.29]]
+TRIANGLE = {"type": "Polygon", "coordinates": [[[-9.63, 6.3], [-9.61, 6.31], [-9.61, 6.4], [-9.63, 6.3]]]}
+SENSELESS = [
+    {"limit": 0},
+    {"token": "next:x"},
+    {"datetime": "now"},
+    {"bbox": [1, 2]},
+    {"ids": "x"},
+    {"query": {}},
+    {"intersects": {"type": "Circle", "coordinates": [1, 2]}},
+    {"intersects": {"type": "Polygon", "coordinates": []}},
+    {"intersects": {"type": "Point", "coordinates": 7}},
+    {"intersects": TRIANGLE, "bbox": [1, 2, 3, 4]},
+]
+
 
 @pytest.fixture
 async def demo():
@@ -23,6 +40,12 @@ async def demo():
 
 def ids(page: dict[str, Any]) -> list[str]:
     return [item["id"] for item in page["features"]]
+
+
+def in_a_query(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return json.dumps(value) if isinstance(value, dict) else value
 
 
 def next_of(page: dict[str, Any], rel: str = "next") -> dict[str, Any] | None:
@@ -135,11 +158,19 @@ async def test_a_page_comes_gzipped_to_those_who_ask(demo):
         ({"bbox": [-10, 6, -9, 7]}, 12),
         ({"bbox": [170, 6, -9, 7]}, 12),
         ({"bbox": [0, 0, 1, 1]}, 0),
+        ({"intersects": {"type": "Point", "coordinates": [-9.615, 6.32]}}, 4),
+        ({"intersects": {"type": "Point", "coordinates": [-9.6, 6.32]}}, 0),
+        ({"intersects": {"type": "MultiPoint", "coordinates": [[0, 0], [-9.615, 6.32]]}}, 4),
+        ({"intersects": {"type": "LineString", "coordinates": [[-9.615, 0], [-9.615, 9]]}}, 4),
+        ({"intersects": {"type": "Polygon", "coordinates": [AROUND]}}, 12),
+        ({"intersects": {"type": "Polygon", "coordinates": [AROUND, HOLE]}}, 8),
+        ({"intersects": {"type": "MultiPolygon", "coordinates": [[AROUND]]}, "collections": [LABELS]}, 3),
+        ({"intersects": {"type": "GeometryCollection", "geometries": [TRIANGLE]}}, 4),
         ({"bbox": [-10, 6, -9, 7], "datetime": "2018-08-31T00:00:00Z", "ids": [CHIP]}, 0),
     ],
 )
 async def test_a_search_filters_the_same_way_by_get_and_by_post(demo, asked, number):
-    flat = {name: v if isinstance(v, str) else ",".join(map(str, v)) for name, v in asked.items()}
+    flat = {name: in_a_query(value) for name, value in asked.items()}
     posted, got = await demo.post({**asked, "limit": 100}), await demo.get("/search", **flat, limit=100)
     assert ids(posted) == ids(got)
     assert len(ids(posted)) == posted["context"]["matched"] == number
@@ -158,7 +189,15 @@ async def test_the_next_link_of_a_posted_search_repeats_what_was_asked(demo):
 
 @pytest.mark.parametrize(
     "asked",
-    [{"limit": 0}, {"token": "next:x"}, {"datetime": "now"}, {"bbox": [1, 2]}, {"ids": "x"}, {"query": {}}],
+    [
+        {"limit": 0},
+        {"token": "next:x"},
+        {"datetime": "now"},
+        {"bbox": [1, 2]},
+        {"ids": "x"},
+        {"query": {}},
+        *SENSELESS,
+    ],
 )
 async def test_a_search_that_makes_no_sense_is_refused(demo, asked):
     assert "detail" in await demo.post(asked, 400)

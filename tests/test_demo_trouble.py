@@ -115,7 +115,7 @@ def test_a_size_or_share_that_cannot_be_is_a_usage_error(wrong):
 async def test_run_forever_says_where_it_is_and_ends_when_cancelled():
     said: list[str] = []
     running = asyncio.create_task(run_forever(DemoConfig(items=1), said.append))
-    await until(lambda: len(said) == 2)
+    await until(lambda: len(said) == 3)
     root = said[0].split(" at ")[1].split()[0]
     async with aiohttp.ClientSession() as session, session.get(f"{root}/collections/{SOURCE}") as answer:
         assert answer.status == 200

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from . import sample
+from . import sample, shapes
 from .sample import LABELS, Box, Place, Sample
 
 # Counting what meets a box means looking at every chip: past this many, no total is told.
@@ -23,6 +23,7 @@ class Query:
     collections: tuple[str, ...] = sample.COLLECTIONS
     ids: tuple[str, ...] = ()
     box: Box | None = None
+    shape: tuple[shapes.Part, ...] = ()
     since: datetime = EARLIEST
     until: datetime = LATEST
 
@@ -75,7 +76,7 @@ def _walk(content: Sample, query: Query, name: str, turn: Turn | None, back: boo
         numbers, dates = range(turn.place.chip if turn else last, -1, -1), dates[::-1]
     else:
         numbers = range(turn.place.chip if turn else 0, content.chips)
-    for number in content.chips_in(query.box, numbers):
+    for number in _chips(content, query, numbers):
         for date in dates:
             if turn is None or _is_beyond(Place(number, date), turn):
                 yield Place(number, date)
@@ -99,7 +100,13 @@ def _admitted(content: Sample, query: Query, place: Place) -> bool:
         content, query, place.collection
     ):
         return False
-    return query.box is None or any(content.chips_in(query.box, range(place.chip, place.chip + 1)))
+    return any(True for _ in _chips(content, query, range(place.chip, place.chip + 1)))
+
+
+def _chips(content: Sample, query: Query, numbers: range) -> Iterator[int]:
+    for number in content.chips_in(query.box, numbers):
+        if not query.shape or shapes.meets(query.shape, sample.chip(number).ring()):
+            yield number
 
 
 def _rank(place: Place) -> tuple[bool, int, int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-import orjson
 from aiohttp import web
 
 from ..model import JsonObject
@@ -16,8 +15,6 @@ from .listing import Turn
 from .sample import Place, Sample
 from .site import PREFIX
 
-_JOINED = ("ids", "collections", "bbox")
-
 
 @dataclass(frozen=True, slots=True)
 class Pages:
@@ -27,22 +24,14 @@ class Pages:
     documents: Documents
 
     async def items(self, request: web.Request) -> web.Response:
-        asked = parameters.of_query(request.query)
-        return self._page(request, asked, request.match_info["collection"])
+        return await self._page(request, request.match_info["collection"])
 
     async def search(self, request: web.Request) -> web.Response:
-        if request.method != "POST":
-            return self._page(request, parameters.of_query(request.query))
-        try:
-            asked = orjson.loads(await request.read())
-        except orjson.JSONDecodeError:
-            asked = None
-        if not isinstance(asked, dict):
-            return detail(400, "The body must be a JSON object.")
-        return self._page(request, asked)
+        return await self._page(request)
 
-    def _page(self, request: web.Request, asked: JsonObject, collection: str = "") -> web.Response:
+    async def _page(self, request: web.Request, collection: str = "") -> web.Response:
         try:
+            asked = await _asked(request)
             query = parameters.query({**asked, "collections": [collection]} if collection else asked)
             limit, turn = parameters.limit(asked), parameters.turn(asked, self.content)
         except ValueError as error:
@@ -82,7 +71,13 @@ class Pages:
         rest = {name: value for name, value in asked.items() if name not in ("token", "key")}
         if request.method == "POST":
             return {**link(rel, root), "method": "POST", "merge": False, "body": {**rest, "token": token}}
-        flat = {name: ",".join(value) if name in _JOINED else value for name, value in rest.items()}
+        flat = parameters.to_query(rest)
         if rel == "previous" and "key" in asked:
             flat["key"] = asked["key"]
         return {**link(rel, f"{root}?{urlencode({**flat, 'token': token})}"), "method": "GET"}
+
+
+async def _asked(request: web.Request) -> JsonObject:
+    if request.method == "POST":
+        return parameters.of_body(await request.read())
+    return parameters.of_query(request.query)

@@ -6,31 +6,53 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
+
 from ..model import JsonObject
-from . import sample
+from . import sample, shapes
 from .listing import EARLIEST, LATEST, Query, Turn
 from .sample import Box, Sample
 
 _LISTS = ("ids", "collections", "bbox")
-_KNOWN = {*_LISTS, "datetime", "limit", "token", "key"}
+_KNOWN = {*_LISTS, "datetime", "intersects", "limit", "token", "key"}
 _DEFAULT, _MOST = 10, 1000
 
 
 def of_query(query: Mapping[str, str]) -> JsonObject:
     """A query string in the shape of a POST body."""
-    return {name: value.split(",") if name in _LISTS and value else value for name, value in query.items()}
+    asked: JsonObject = {n: v.split(",") if n in _LISTS and v else v for n, v in query.items()}
+    if asked.get("intersects"):
+        asked["intersects"] = orjson.loads(asked["intersects"])
+    return asked
+
+
+def to_query(asked: JsonObject) -> dict[str, str]:
+    """The inverse of `of_query`."""
+    flat = {name: ",".join(value) if name in _LISTS else value for name, value in asked.items()}
+    return {n: orjson.dumps(v).decode() if isinstance(v, dict) else str(v) for n, v in flat.items()}
+
+
+def of_body(body: bytes) -> JsonObject:
+    asked = orjson.loads(body)
+    if not isinstance(asked, dict):
+        raise ValueError("The body must be a JSON object.")
+    return asked
 
 
 def query(asked: JsonObject) -> Query:
     unknown = sorted(asked.keys() - _KNOWN)
     if unknown:
         raise ValueError(f"Not supported by this API: {', '.join(unknown)}.")
+    box, shape = _box(asked.get("bbox")), shapes.parts(asked["intersects"]) if asked.get("intersects") else ()
+    if box and shape:
+        raise ValueError("bbox and intersects cannot be asked for together.")
     since, until = _interval(asked.get("datetime"))
     names = _strings(asked, "collections")
     return Query(
         collections=tuple(names) if names else sample.COLLECTIONS,
         ids=tuple(_strings(asked, "ids")),
-        box=_box(asked.get("bbox")),
+        box=shapes.box_of(shape) if shape else box,
+        shape=shape,
         since=since,
         until=until,
     )

@@ -61,6 +61,7 @@ def bounds(ring: list[tuple[float, float]]) -> Box:
     return min(east), min(north), max(east), max(north)
 
 
+@lru_cache(maxsize=4096)
 def chip(number: int) -> Chip:
     """Chips go in rounds over all tiles, 30 per tile and round, two tiles at a time."""
     turn, rest = divmod(number, _ROUND)

@@ -42,7 +42,8 @@ async def run_forever(config: DemoConfig, announce: Callable[[str], None]) -> No
     """Serve until cancelled; `announce` gets a few lines that tell how to use what is running."""
     async with serve(config) as site:
         announce(f"MLHub look-alike at {site.root} (assets at {site.storage})")
-        announce(f"try: mlhub-async mirror {site.root} data -c {LABELS} --api-key {site.key}")
+        announce(f"export MLHUB_ROOT_URL={site.root} MLHUB_API_KEY={site.key}")
+        announce(f"mlhub-async mirror mlhub data -c {LABELS}")
         await asyncio.Event().wait()
 
 
