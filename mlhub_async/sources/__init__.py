@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection as Some
+from dataclasses import dataclass
 from pathlib import Path
 
 from .. import stac, urls
-from ..errors import CatalogError, SourceError, TransferError, Transient, UsageError
+from ..errors import CatalogError, MlhubError, SourceError, TransferError, Transient, UsageError
 from ..model import Document, JsonObject, Request, Selection
 from ..ports import Source
 from .api import ApiSource
@@ -47,49 +48,50 @@ async def recognise(
     Raises `UsageError` for a kind we do not know, `SourceError` for a place that is no catalogue,
     `CatalogError` where the network may do better next time.
     """
-    allowed = frozenset(map(_origin, allow_origins))
-    found = await _found(source, reader, selection, mlhub_root, allowed)
-    return FollowSources(found, reader, allowed, first_time) if selection.follow_sources else found
+    look = _Look(reader, selection, frozenset(map(_origin, allow_origins)), mlhub_root)
+    url = source if source in ("mlhub", "-") else _url(source)
+    found = await look.at(url)
+    return FollowSources(found, reader, look.allowed, first_time, url) if selection.follow_sources else found
 
 
-async def _found(
-    source: str, reader: RawReader, selection: Selection, mlhub_root: str, allowed: frozenset[str]
-) -> Source:
-    if source == "mlhub":
-        return MlhubSource(reader, mlhub_root, selection, allowed)
-    if source == "-":
-        return of_stdin(selection)
-    url = _url(source)
-    path = url.partition("?")[0].lower()
-    if path.endswith(_NOT_YET):
-        raise UsageError(
-            f"{urls.redacted(url)}: this kind of file cannot be read yet; unpack it, or give its catalogue"
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """Looks at what is there and chooses the source for it."""
+
+    reader: RawReader
+    selection: Selection
+    allowed: frozenset[str]
+    mlhub_root: str
+
+    async def at(self, url: str) -> Source:
+        if url == "mlhub":
+            return MlhubSource(self.reader, self.mlhub_root, self.selection, self.allowed)
+        if url == "-":
+            return of_stdin(self.selection)
+        path = url.partition("?")[0].lower()
+        if path.endswith(_NOT_YET):
+            raise UsageError(
+                f"{urls.redacted(url)}: such a file cannot be read yet; give its catalogue's JSON"
+            )
+        if path.endswith(_LINES):
+            return of_lines(self.reader, url, self.selection)
+        return self._of(await _root(self.reader, url), urls.redacted(url))
+
+    def _of(self, document: Document, where: str) -> Source:
+        """1. items  2. an API's landing page  3. a catalogue or collection  4. none of them"""
+        body, url = document.body, document.url
+        kind = body.get("type") if isinstance(body, dict) else None
+        if kind in ("FeatureCollection", "Feature"):
+            return of_document(self.reader, document, self.selection, self.allowed)
+        if isinstance(body, dict) and _is_landing(body):
+            return ApiSource(self.reader, url, body, self.selection, self.allowed)
+        if kind in ("Catalog", "Collection") or (isinstance(body, dict) and "stac_version" in body):
+            return StaticSource(self.reader, body, url, self.selection, self.allowed)
+        raise SourceError(
+            f"{where} is JSON, but neither a STAC API nor a catalogue, collection or item: "
+            "give the address of one of these",
+            kind="not-stac",
         )
-    if path.endswith(_LINES):
-        return of_lines(reader, url, selection)
-    return _of(await _root(reader, url), url, reader, selection, allowed)
-
-
-def _of(
-    document: Document, asked: str, reader: RawReader, selection: Selection, allowed: frozenset[str]
-) -> Source:
-    """1. items  2. an API's landing page  3. a catalogue or collection  4. none of them"""
-    body = document.body
-    where = urls.redacted(asked)
-    if not isinstance(body, dict):
-        raise SourceError(f"{where} is JSON, but not a STAC object", kind="not-stac")
-    kind = body.get("type")
-    if kind in ("FeatureCollection", "Feature"):
-        return of_document(reader, document, selection, allowed)
-    if _is_landing(body):
-        return ApiSource(reader, document.url, body, selection, allowed)
-    if kind in ("Catalog", "Collection") or "stac_version" in body:
-        return StaticSource(reader, body, document.url, selection, allowed)
-    raise SourceError(
-        f"{where} is JSON, but neither a STAC API nor a catalogue, collection or item: "
-        "give the address of one of these",
-        kind="not-stac",
-    )
 
 
 def _is_landing(body: JsonObject) -> bool:
@@ -102,21 +104,25 @@ def _is_landing(body: JsonObject) -> bool:
 
 
 async def _root(reader: RawReader, url: str) -> Document:
-    where = urls.redacted(url)
     try:
         return await reader.read(Request(url))
-    except Transient as error:
-        raise CatalogError(f"{where} could not be read: {error.message}") from error
     except TransferError as error:
-        if error.status in (401, 403):
-            raise stac.refused(url, error.status) from error
-        if error.kind == "not-json":
-            raise SourceError(
-                f"{where} is not JSON, so it is no catalogue: give the address of a STAC API, "
-                "or of its JSON, not of a web page about it",
-                kind="not-json",
-            ) from error
-        raise SourceError(f"{where} cannot be read: {error.message}", kind=error.kind) from error
+        raise _unread(error, url) from error
+
+
+def _unread(error: TransferError, url: str) -> MlhubError:
+    where = urls.redacted(url)
+    if error.kind == "not-json":
+        return SourceError(
+            f"{where} is not JSON, so it is no catalogue: give the address of a STAC API, "
+            "or of its JSON, not of a web page about it",
+            kind="not-json",
+        )
+    if error.status in (401, 403):
+        return stac.refused(url, error.status)
+    if isinstance(error, Transient):
+        return CatalogError(f"{where} could not be read: {error.message}")
+    return SourceError(f"{where} cannot be read: {error.message}", kind=error.kind)
 
 
 def _url(source: str) -> str:

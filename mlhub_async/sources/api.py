@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from collections.abc import Collection as Some
 from dataclasses import replace
-from difflib import get_close_matches
-from urllib.parse import quote
 
 from .. import stac, urls
-from ..errors import CatalogError, MlhubError, SourceError, TransferError, Transient
-from ..flow import one_ahead
+from ..errors import MlhubError, SourceError, TransferError, Transient
+from ..flow import fan_out, one_ahead
 from ..model import Asset, Collection, Flaw, Item, JsonObject, Page, Request, Selection
 from ..ports import Emit, Reader
-from .quota import Entries, Names, Quota
-from .searches import at_items, at_search, needs_search, served
+from .directory import Directory
+from .endpoints import Endpoints, needs_search
+from .renewal import Renewal
+from .tally import Entries, Tally
 
-Assets = list[Asset]
-REMEMBERED_ITEMS = 64
-LISTED_COLLECTIONS = 10_000
+READERS = 8
 
 
 class ApiSource:
-    """A STAC API. `landing` is its landing page as read from `root`; {} where only the paths are known."""
+    """A STAC API. `landing` is its landing page as read from `root`; {} where only the paths are known.
+
+    What the server can select it is asked to select; all of it is selected here again, since servers
+    drop parts of a search from their next links.
+    """
 
     def __init__(
         self,
@@ -36,184 +36,115 @@ class ApiSource:
     ) -> None:
         self.name = urls.redacted(root)
         self._reader = reader
-        self._root = root.partition("?")[0].partition("#")[0].rstrip("/") + "/"
-        self._landing = landing
         self._selection = selection
         self._allow = allow_origins
-        self._quota = Quota(selection.max_items)
-        self._locks = [asyncio.Lock() for _ in range(16)]
-        self._items: OrderedDict[tuple[str, str], Assets] = OrderedDict()
+        self._places = Endpoints(root, landing, allow_origins)
+        self._tally = Tally(selection)
+        self._admits = stac.admits(replace(selection, collections=()), served=self._places.served)
+        self.directory = Directory(reader, self._places, allow_origins)
+        self._renewal = Renewal(reader, self._places)
 
     async def list(self, emit: Emit) -> None:
-        self._quota = Quota(self._selection.max_items)
-        await one_ahead(self._entries(), emit)
+        self._tally = Tally(self._selection)
+        searching = self._places.search and needs_search(self._selection)
+        if searching:
+            await one_ahead(self._searched(), emit)
+        elif self._selection.ids and self._selection.collections:
+            await self._by_id(emit)
+        else:
+            await one_ahead(self._listed(), emit)
+        if missing := self._tally.missing(self.name):
+            await emit(missing)
 
     async def refresh(self, asset: Asset) -> Asset | None:
         """The asset as its item has it now. Many assets of one item at once read it once."""
-        place = (asset.collection, asset.item)
-        async with self._locks[hash(place) % len(self._locks)]:
-            known = _renewed(self._items.get(place, ()), asset)
-            return known or _renewed(await self._reread(place), asset)
+        return await self._renewal.renewed(asset)
 
-    async def collections(self) -> AsyncIterator[JsonObject]:
-        """Every collection document of the API, over all pages of /collections."""
-        request = Request(self._url("data", "collections"))
-        async for page in stac.pages(self._reader, request, member="collections", allow_origins=self._allow):
-            for record in page.records:
-                if isinstance(record, dict):
-                    yield record
+    async def _named(self) -> Some[Collection]:
+        """The collections that were asked for. All are looked up first: a misspelt one is told at once."""
+        return [await self.directory.one(name) for name in dict.fromkeys(self._selection.collections)]
 
-    async def collection(self, name: str) -> Collection:
-        """One collection document. Raises `SourceError`, with the nearest ids, if there is none."""
-        url = self._collection_url(name)
-        try:
-            document = await self._reader.read(Request(url))
-        except Transient as error:
-            raise CatalogError(f"collection {urls.term_safe(name)}: {error.message}") from error
-        except TransferError as error:
-            if error.status in (401, 403):
-                raise stac.refused(url, error.status) from error
-            raise await self._unknown(name, error) from error
-        found = stac.collection_of(document.body, document.url)
-        if isinstance(found, Flaw):
-            raise SourceError(f"{found.error.message}: it is no STAC collection", kind="not-stac")
-        return found
-
-    async def _entries(self) -> AsyncIterator[Entries]:
-        if self._search_url() and needs_search(self._selection):
-            async for entries in self._searched():
-                yield entries
-            return
-        names = dict.fromkeys(self._selection.collections)
-        async for name in _each(names) if names else self._names():
-            if self._quota.used_up:
+    async def _listed(self) -> AsyncIterator[Entries]:
+        """Collection by collection. One that is refused while others were not is a flaw."""
+        first = True
+        async for found in self._collections():
+            if self._tally.used_up:
                 return
-            async for entries in self._listed(name):
-                yield entries
+            yield [found]
+            if isinstance(found, Flaw):
+                continue
+            try:
+                async for entries in self._walk(self._places.items(found.id, self._selection), found.id):
+                    yield entries
+            except SourceError as error:
+                if first:
+                    raise
+                yield [Flaw(f"collection {urls.term_safe(found.id)}", error)]
+            first = False
 
-    async def _names(self) -> AsyncIterator[str]:
-        async for record in self.collections():
-            if isinstance(record.get("id"), str):
-                yield record["id"]
-
-    async def _listed(self, name: str) -> AsyncIterator[Entries]:
-        """One collection by its items endpoint."""
-        yield [await self.collection(name)]
-        request = at_items(f"{self._collection_url(name)}/items", self._selection)
-        chosen = replace(self._selection, collections=())
-        async for entries in self._walk(request, chosen, name):
-            yield entries
+    async def _collections(self) -> AsyncIterator[Collection | Flaw]:
+        if not self._selection.collections:
+            async for one in self.directory.all():
+                yield one
+        for one in await self._named():
+            yield one
 
     async def _searched(self) -> AsyncIterator[Entries]:
-        """All by one search; a collection comes before the first of its items."""
-        told: set[str] = set()
-        for name in dict.fromkeys(self._selection.collections):
-            yield [await self.collection(name)]
-            told.add(name)
-        request = at_search(self._search_url(), self._method(), self._selection, self._landing)
-        async for entries in self._walk(request, self._selection, ""):
-            for name in dict.fromkeys(one.collection for one in entries if isinstance(one, Item)):
-                if name not in told:
-                    told.add(name)
-                    yield await self._met(name)
-            yield entries
+        """By search; a collection comes before the first of its items."""
+        named = await self._named()
+        told = {one.id for one in named}
+        if named:
+            yield [*named]
+        for request in self._places.searches(self._selection):
+            async for entries in self._walk(request, ""):
+                for name in dict.fromkeys(one.collection for one in entries if isinstance(one, Item)):
+                    if name not in told:
+                        told.add(name)
+                        yield await self._met(name)
+                yield entries
 
     async def _met(self, name: str) -> Entries:
         """The collection of an item that was found. Items may live in one that the API does not describe."""
         try:
-            return [await self.collection(name)]
+            return [await self.directory.one(name)]
         except MlhubError as error:
             return [Flaw(f"collection {urls.term_safe(name)}", error, benign=not error.retryable)]
 
-    async def _walk(self, request: Request, chosen: Selection, name: str) -> AsyncIterator[Entries]:
-        admitted = stac.admits(chosen, served=served(self._landing) if self._search_url() else frozenset())
-        fallback = name or stac.NO_COLLECTION
+    async def _walk(self, request: Request, collection: str) -> AsyncIterator[Entries]:
+        """The pages of one listing; `collection` is "" for a search."""
+        names = frozenset() if collection else frozenset(self._selection.collections)
         async for page in stac.pages(self._reader, request, allow_origins=self._allow):
-            entries: Entries = [Page(page.matched, name)]
-            for one in stac.items_of(page.records, page.url, fallback):
-                if isinstance(one, Flaw) or admitted(one):
+            entries: Entries = [Page(page.matched, collection)]
+            for one in stac.items_of(page.records, page.url, collection or stac.NO_COLLECTION):
+                if isinstance(one, Flaw) or ((not names or one.collection in names) and self._admits(one)):
                     entries.append(one)
-            yield self._quota.cut(entries)
-            if self._quota.used_up:
+            yield self._tally.cut(entries)
+            if self._tally.used_up:
                 return
 
-    async def _unknown(self, name: str, error: TransferError) -> SourceError:
-        ids: Names = []
-        try:
-            async for record in self.collections():
-                ids.append(str(record.get("id")))
-                if len(ids) >= LISTED_COLLECTIONS:
-                    break
-        except MlhubError:
-            ids = []
-        return SourceError(
-            f"{self.name} has no collection {urls.term_safe(name)!r}{nearest(name, ids)} ({error.message})",
-            kind="not-found",
-        )
+    async def _by_id(self, emit: Emit) -> None:
+        """An API without search: every item by its own address, in whichever collection has it."""
+        named = await self._named()
+        await emit([Page(), *named])
 
-    async def _reread(self, place: tuple[str, str]) -> Assets:
-        collection, item = place
-        url = self._collection_url(collection) + (f"/items/{quote(item, safe='')}" if item else "")
+        async def produce(put: Callable[[tuple[str, str]], Awaitable[None]]) -> None:
+            for collection in named:
+                for name in dict.fromkeys(self._selection.ids):
+                    await put((collection.id, name))
+
+        async def work(place: tuple[str, str]) -> None:
+            if not self._tally.used_up:
+                await emit(self._tally.cut(await self._item(*place)))
+
+        await fan_out(produce, work, READERS)
+
+    async def _item(self, collection: str, name: str) -> Entries:
+        url = self._places.item(collection, name)
         try:
             document = await self._reader.read(Request(url))
-        except Transient:
-            raise
-        except TransferError:
-            return []
-        assets = _assets(document.body, document.url, place)
-        self._items[place] = assets
-        self._items.move_to_end(place)
-        if len(self._items) > REMEMBERED_ITEMS:
-            self._items.popitem(last=False)
-        return assets
-
-    def _collection_url(self, name: str) -> str:
-        return f"{self._url('data', 'collections').rstrip('/')}/{quote(name, safe='')}"
-
-    def _search_url(self) -> str:
-        for link in stac.links(self._landing, "search"):
-            return stac.followed(link["href"], self._root, self._allow)
-        return ""
-
-    def _method(self) -> str:
-        advertised = {
-            str(link.get("method") or "GET").upper() for link in stac.links(self._landing, "search")
-        }
-        default = "POST" if "POST" in advertised else "GET"
-        text_filter = isinstance(self._selection.filter, str)
-        return (self._selection.method or ("GET" if text_filter else default)).upper()
-
-    def _url(self, rel: str, path: str) -> str:
-        for link in stac.links(self._landing, rel):
-            return stac.followed(link["href"], self._root, self._allow).partition("?")[0]
-        return self._root + path
-
-
-def nearest(name: str, ids: list[str]) -> str:
-    """What the user may have meant, as the rest of a sentence."""
-    folded = {one.casefold(): one for one in ids}
-    close = [folded[one] for one in get_close_matches(name.casefold(), folded, n=5, cutoff=0.5)]
-    if not close:
-        return "; mlhub-async ls lists them" if ids else ""
-    return "; did you mean " + ", ".join(urls.term_safe(one) for one in close) + "?"
-
-
-async def _each(names: Iterable[str]) -> AsyncIterator[str]:
-    for name in names:
-        yield name
-
-
-def _assets(body: object, url: str, place: tuple[str, str]) -> list[Asset]:
-    collection, item = place
-    if item:
-        found = stac.item_of(body, url, collection)
-        return stac.assets_of(replace(found, collection=collection)) if isinstance(found, Item) else []
-    whole = stac.collection_of(body, url)
-    return stac.collection_assets(whole) if isinstance(whole, Collection) else []
-
-
-def _renewed(assets: Some[Asset], stale: Asset) -> Asset | None:
-    for asset in assets:
-        if asset.identity == stale.identity and asset.href and asset.href != stale.href:
-            return asset
-    return None
+        except Transient as error:
+            return [Flaw(urls.redacted(url), error)]
+        except TransferError as error:
+            return [] if error.status in (404, 410) else [Flaw(urls.redacted(url), error)]
+        found = stac.item_of(document.body, document.url, collection)
+        return [found] if isinstance(found, Flaw) or self._admits(found) else []

@@ -19,7 +19,7 @@ from ..flow import one_ahead
 from ..model import Asset, Document, Flaw, Item, Page, Request, Selection
 from ..ports import Emit, Reader
 from .lines import parsed
-from .quota import Entries, Quota
+from .tally import Entries, Tally
 
 BLOCK = 1 << 18
 Records = AsyncIterator[tuple[list[Any], str, int | None]]
@@ -49,13 +49,15 @@ class ItemsSource:
         return None
 
     async def _entries(self) -> AsyncIterator[Entries]:
-        quota = Quota(self._selection.max_items)
+        tally = Tally(self._selection)
         async for records, url, matched in self._records():
             found = _items(records, url)
             chosen = [one for one in found if isinstance(one, Flaw) or self._admits(one)]
-            yield quota.cut([Page(matched), *chosen])
-            if quota.used_up:
+            yield tally.cut([Page(matched), *chosen])
+            if tally.used_up:
                 return
+        if missing := tally.missing(self.name):
+            yield missing
 
 
 def of_document(

@@ -11,7 +11,8 @@ from ..errors import CatalogError, Fatal, MlhubError, SourceError, TransferError
 from ..flow import fan_out
 from ..model import Asset, Collection, Entry, Flaw, Item, Request
 from ..ports import Emit, Reader, Source
-from .quota import Entries
+from .local import check_inside
+from .tally import Entries
 
 READERS = 16
 FirstTime = Callable[[list[str]], Awaitable[list[str]]]
@@ -32,7 +33,8 @@ class FollowSources:
 
     What is found that way is not asked whether it is in the bbox, in the interval or of the class that
     was searched for: it was chosen by its label. Asset filters hold for it. `--max-items` counts labels.
-    Links of source items are not followed further.
+    Links of source items are not followed further. `root` is the document that the listing began with:
+    links to files are followed only within its folder.
     """
 
     def __init__(
@@ -41,11 +43,13 @@ class FollowSources:
         reader: Reader,
         allow_origins: Some[str] = frozenset(),
         first_time: FirstTime | None = None,
+        root: str = "",
     ) -> None:
         self.name = inner.name
         self._inner = inner
         self._reader = reader
         self._allow = allow_origins
+        self._root = root
         self._first_time = first_time or _remembering()
         self._told: set[str] = set()
 
@@ -83,13 +87,19 @@ class FollowSources:
                 continue
             for href in stac.source_links(item):
                 try:
-                    url = stac.followed(href, item.href, self._allow)
+                    url = self._target(href, item.href)
                     found.setdefault(urls.canonical(url), _Link(url, item.id))
                 except MlhubError as error:
                     flaws.append(_dangling(href, item.id, error.message))
         if flaws:
             await emit(flaws)
         return [found[url] for url in await self._first_time(list(found))] if found else []
+
+    def _target(self, href: str, base: str) -> str:
+        url = stac.followed(href, base, self._allow)
+        if url.startswith("file:"):
+            check_inside(url, self._root)
+        return url
 
     async def _behind(self, link: _Link) -> Entries:
         try:
@@ -111,7 +121,7 @@ class FollowSources:
         self._told.add(item.collection)
         for link in stac.links(item.body, "collection"):
             try:
-                url = stac.followed(link["href"], item.href, self._allow)
+                url = self._target(link["href"], item.href)
                 document = await self._reader.read(Request(url))
             except Fatal:
                 raise

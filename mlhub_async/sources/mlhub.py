@@ -11,8 +11,9 @@ from .. import stac, urls
 from ..errors import CatalogError, SourceError, TransferError, Transient, UsageError
 from ..model import Asset, Request, Selection
 from ..ports import Emit, Reader
-from .api import ApiSource, nearest
-from .quota import Names
+from .api import ApiSource
+from .directory import unknown
+from .tally import Names
 
 
 class MlhubSource:
@@ -31,27 +32,29 @@ class MlhubSource:
         self._api = ApiSource(reader, self._root, {}, selection, allow_origins)
 
     async def list(self, emit: Emit) -> None:
-        names = [*self._selection.collections]
+        names: Names = [*self._selection.collections]
         if self._selection.dataset:
-            names += await self._of_dataset(self._selection.dataset, frozenset(names))
-        chosen = replace(self._selection, collections=tuple(dict.fromkeys(names)))
+            names = await self._of_dataset(self._selection.dataset, names)
+        chosen = replace(self._selection, collections=tuple(names))
         self._api = ApiSource(self._reader, self._root, {}, chosen, self._allow)
         await self._api.list(emit)
 
     async def refresh(self, asset: Asset) -> Asset | None:
         return await self._api.refresh(asset)
 
-    async def _of_dataset(self, dataset: str, named: frozenset[str]) -> Names:
-        """The dataset's collections, once each (the API repeats some); with -c too, those named of them."""
+    async def _of_dataset(self, dataset: str, named: Names) -> Names:
+        """The dataset's collections, of which the API repeats some; with -c too, those of them."""
         document = await self._dataset(dataset)
         listed = document.get("collections") if isinstance(document, dict) else None
-        if not isinstance(listed, list):
-            raise SourceError(
-                f"dataset {urls.term_safe(dataset)} has no list of collections", kind="not-stac"
-            )
-        ids = [one.get("id") if isinstance(one, dict) else one for one in listed]
-        found = [one for one in ids if isinstance(one, str) and one]
-        return [one for one in found if not named or one in named]
+        ids = [one.get("id") if isinstance(one, dict) else one for one in listed or ()]
+        found = list(dict.fromkeys(one for one in ids if isinstance(one, str) and one))
+        shown = f"dataset {urls.term_safe(dataset)}"
+        if not found:
+            raise SourceError(f"{shown} has no collections", kind="not-stac")
+        for name in named:
+            if name not in found:
+                raise unknown(f"{shown} has no collection", name, found)
+        return named or found
 
     async def _dataset(self, dataset: str) -> Any:
         where = "doi/" if "/" in dataset else ""
@@ -63,9 +66,8 @@ class MlhubSource:
         except TransferError as error:
             if error.status in (401, 403):
                 raise stac.refused(url, error.status) from error
-            close = nearest(dataset, await self._dataset_ids())
-            raise SourceError(
-                f"MLHub has no dataset {urls.term_safe(dataset)!r}{close} ({error.message})", kind="not-found"
+            raise unknown(
+                "MLHub has no dataset", dataset, await self._dataset_ids(), error.message
             ) from error
 
     async def _dataset_ids(self) -> Names:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Awaitable, Callable, Iterable
 from collections.abc import Collection as Some
 from dataclasses import dataclass
@@ -13,7 +12,9 @@ from ..errors import CatalogError, MlhubError, SourceError, TransferError
 from ..flow import fan_out
 from ..model import Asset, Collection, Document, Entry, Flaw, Item, JsonObject, Page, Request, Selection
 from ..ports import Emit, Reader
-from .quota import Entries, Quota
+from .directory import unknown
+from .local import check_inside
+from .tally import Entries, Tally
 
 READERS = 16
 DEEPEST = 64
@@ -54,7 +55,8 @@ class StaticSource:
         self._begin()
 
     def _begin(self) -> None:
-        self._quota = Quota(self._selection.max_items)
+        self._tally = Tally(self._selection)
+        self._met: set[str] = set()
         self._seen = {urls.canonical(self._root.url)}
         self._next: Steps = []
 
@@ -62,12 +64,12 @@ class StaticSource:
         self._begin()
         await self._visit(self._root, "", emit)
         for _ in range(DEEPEST):
-            if not self._next or self._quota.used_up:
-                return
             level, self._next = self._next, []
             await self._crawl(level, emit)
-        if self._next:
+        if self._next and not self._tally.used_up:
             raise CatalogError(f"{self.name} is more than {DEEPEST} levels deep", kind="too-deep")
+        if missing := [*self._unmet(), *self._tally.missing(self.name)]:
+            await emit(missing)
 
     async def refresh(self, asset: Asset) -> Asset | None:
         """There is no way from an asset back to its file; static hrefs do not expire."""
@@ -76,7 +78,7 @@ class StaticSource:
     async def _crawl(self, level: Steps, emit: Emit) -> None:
         async def produce(put: Callable[[_Step], Awaitable[None]]) -> None:
             for step in level:
-                if self._quota.used_up:
+                if self._tally.used_up:
                     return
                 await put(step)
 
@@ -102,7 +104,7 @@ class StaticSource:
             async for page in stac.pages(self._reader, Request(step.url), allow_origins=self._allow):
                 await emit([Page(page.matched, step.collection)])
                 await self._items(stac.items_of(page.records, page.url, _named(step.collection)), emit)
-                if self._quota.used_up:
+                if self._tally.used_up:
                     return
         except SourceError as error:
             raise CatalogError(error.message, kind=error.kind) from error
@@ -110,7 +112,7 @@ class StaticSource:
     async def _visit(self, document: Document, collection: str, emit: Emit) -> None:
         """One document, as what it says it is: links are often labelled wrongly."""
         body, url = document.body, document.url
-        if self._quota.used_up:
+        if self._tally.used_up:
             return
         if _is_branch(body):
             await emit(self._branch(body, url, collection))
@@ -121,7 +123,9 @@ class StaticSource:
         entries: Entries = [Page()]
         if _is_collection(body):
             found = stac.collection_of(body, url)
-            collection = found.id if isinstance(found, Collection) else collection
+            if isinstance(found, Collection):
+                collection = found.id
+                self._met.add(collection)
             if self._wanted(collection):
                 entries.append(found)
         return entries + self._follow(body, url, collection)
@@ -143,7 +147,7 @@ class StaticSource:
     def _target(self, href: str, url: str) -> str:
         target = stac.followed(href, url, self._allow)
         if target.startswith("file:"):
-            _check_inside(target, self._root.url)
+            check_inside(target, self._root.url)
         return target
 
     def _is_new(self, rel: str, target: str) -> bool:
@@ -157,8 +161,17 @@ class StaticSource:
 
     async def _items(self, found: Iterable[Entry], emit: Emit) -> None:
         chosen = [one for one in found if not isinstance(one, Item) or self._admits(one)]
-        if kept := self._quota.cut(chosen):
+        if kept := self._tally.cut(chosen):
             await emit(kept)
+
+    def _unmet(self) -> Entries:
+        """Chosen collections that the catalogue does not have: an error if there is nothing else."""
+        chosen = self._selection.collections
+        missing = [name for name in chosen if name not in self._met] if not self._tally.used_up else []
+        errors = [unknown(f"{self.name} has no collection", name, sorted(self._met)) for name in missing]
+        if errors and len(errors) == len(chosen):
+            raise errors[0]
+        return [Flaw(self.name, error) for error in errors]
 
     def _wanted(self, collection: str) -> bool:
         chosen = self._selection.collections
@@ -178,12 +191,3 @@ def _is_branch(body: Any) -> bool:
 def _is_collection(body: JsonObject) -> bool:
     """Before STAC 1.0 collections had no type."""
     return body.get("type") == "Collection" or ("extent" in body and "license" in body)
-
-
-def _check_inside(target: str, root: str) -> None:
-    """A catalogue on disk is read within its own folder, symbolic links resolved."""
-    if not root.startswith("file:"):
-        raise TransferError(f"{urls.redacted(target)} is a local file", kind="outside-root")
-    folder = os.path.realpath(urls.to_path(root).parent)
-    if os.path.commonpath([folder, os.path.realpath(urls.to_path(target))]) != folder:
-        raise TransferError(f"{urls.redacted(target)} is outside the catalogue's folder", kind="outside-root")

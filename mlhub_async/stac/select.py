@@ -10,6 +10,8 @@ from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
+import orjson
+
 from ..errors import UsageError
 from ..model import Asset, Item, JsonObject, Selection
 from . import classes, query, space, times
@@ -93,14 +95,16 @@ def _intersects(geometry: JsonObject, served: bool) -> Iterator[Test]:
 
 
 def _filter(expression: Any, served: bool) -> Iterator[Test]:
+    """Only what is wholly true is selected: a property that is missing leaves a rest that is neither."""
     cql2 = _optional("cql2", "--filter", served)
     if cql2 is None:
         return
     try:
-        parsed = cql2.parse_text(expression) if isinstance(expression, str) else cql2.Expr(expression)
-    except (ValueError, TypeError) as error:
-        raise UsageError(f"--filter is not CQL2: {error}") from error
-    yield parsed.matches
+        text = isinstance(expression, str)
+        parsed = cql2.parse_text(expression) if text else cql2.parse_json(orjson.dumps(expression).decode())
+    except cql2.ParseError as error:
+        raise UsageError(f"--filter is not CQL2:\n{error}") from error
+    yield lambda body: parsed.reduce(body).to_json() is True
 
 
 def _optional(module: str, option: str, served: bool) -> ModuleType | None:

@@ -1,0 +1,69 @@
+"""Hides how an API's collections are found, and what the user may have meant by one that is not there."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from collections.abc import Collection as Some
+from difflib import get_close_matches
+
+from .. import stac, urls
+from ..errors import CatalogError, MlhubError, SourceError, TransferError, Transient
+from ..model import Collection, Flaw, Request
+from ..ports import Reader
+from .endpoints import Endpoints
+from .tally import Names
+
+ENOUGH_TO_GUESS = 10_000
+
+
+class Directory:
+    """The collections of one API."""
+
+    def __init__(self, reader: Reader, places: Endpoints, allow_origins: Some[str] = frozenset()) -> None:
+        self._reader = reader
+        self._places = places
+        self._allow = allow_origins
+
+    async def all(self) -> AsyncIterator[Collection | Flaw]:
+        """Every collection, over all pages of /collections."""
+        request = Request(self._places.collections)
+        async for page in stac.pages(self._reader, request, member="collections", allow_origins=self._allow):
+            for record in page.records:
+                yield stac.collection_of(record, page.url)
+
+    async def one(self, name: str) -> Collection:
+        """Raises `SourceError`, with the nearest ids, if there is none of this name."""
+        url = self._places.collection(name)
+        try:
+            document = await self._reader.read(Request(url))
+        except Transient as error:
+            raise CatalogError(f"collection {urls.term_safe(name)}: {error.message}") from error
+        except TransferError as error:
+            if error.status in (401, 403):
+                raise stac.refused(url, error.status) from error
+            raise await self._unknown(name, error) from error
+        found = stac.collection_of(document.body, document.url)
+        if isinstance(found, Flaw):
+            raise SourceError(f"{found.error.message}: it is no STAC collection", kind="not-stac")
+        return found
+
+    async def _unknown(self, name: str, error: TransferError) -> SourceError:
+        ids: Names = []
+        try:
+            async for one in self.all():
+                ids += [one.id] if isinstance(one, Collection) else []
+                if len(ids) >= ENOUGH_TO_GUESS:
+                    break
+        except MlhubError:
+            ids = []
+        return unknown(f"{urls.redacted(self._places.root)} has no collection", name, ids, error.message)
+
+
+def unknown(what: str, name: str, ids: Names, why: str = "") -> SourceError:
+    """`name` is none of `ids`; the message names those it resembles."""
+    folded = {one.casefold(): one for one in ids}
+    close = [folded[one] for one in get_close_matches(name.casefold(), folded, n=5, cutoff=0.5)]
+    meant = f"; did you mean {', '.join(map(urls.term_safe, close))}?" if close else ""
+    listed = "; mlhub-async ls lists what there is" if ids and not close else ""
+    reason = f" ({why})" if why and not ids else ""
+    return SourceError(f"{what} {urls.term_safe(name)!r}{meant or listed}{reason}", kind="not-found")
