@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pystac
 import pytest
+from schemas import offline_validator
 from test_catalog import FILE, hrefs, item, record
 
 from mlhub_async.catalog import Extent, Place, catalog_json, collection_json, item_json
@@ -159,6 +160,16 @@ def test_what_the_file_extension_says_is_true_of_the_files(tree):
             data = Path(asset.get_absolute_href()).read_bytes()
             assert asset.extra_fields["file:size"] == len(data)
             assert asset.extra_fields["file:checksum"] == "1220" + hashlib.sha256(data).hexdigest()
+
+
+def test_every_document_is_valid_stac_with_all_extensions_it_declares(tree):
+    offline_validator()
+    documents = [json.loads(path.read_bytes()) for path in tree.rglob("*.json")]
+    documents = [one for one in documents if one["stac_version"] in ("1.0.0", "1.1.0")]
+    assert len(documents) == 7
+    assert sum(FILE in one.get("stac_extensions", ()) for one in documents) == 3
+    for one in documents:
+        pystac.validation.validate_dict(one)
 
 
 def test_nothing_in_the_tree_is_absolute_but_what_leads_to_the_network(tree):
