@@ -9,7 +9,8 @@
     │   └── Transient       may be tried again (retry_after: what the server asked for)
     └── Fatal               nothing more can be done in this run
         ├── StorageError    disk full, read-only, not a directory        exit 7
-        ├── LimitReached    --max-transfer, --max-duration, --max-errors exit 8
+        ├── LimitReached    --max-transfer, --max-duration               exit 8
+        ├── TooManyErrors   --max-errors, --fail-fast                    exit 4
         └── Locked          another run owns DEST                        exit 11
 
 An expected failure of one asset becomes an `Outcome`; only `Fatal` and bugs leave the pipeline.
@@ -116,6 +117,13 @@ class LimitReached(Fatal):
 
     kind = "limit"
     exit_code = 8
+
+
+class TooManyErrors(Fatal):
+    """So many assets failed that the user did not want to go on."""
+
+    kind = "too-many-errors"
+    exit_code = 4
 
 
 class Locked(Fatal):

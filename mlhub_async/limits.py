@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 
+from .errors import LimitReached
 from .urls import Origin
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -46,6 +47,7 @@ class Limits:
         *,
         tpslimit: float | None = None,
         bwlimit: int | None = None,
+        max_transfer: int | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
@@ -55,6 +57,7 @@ class Limits:
         self._interval = 1 / tpslimit if tpslimit else 0.0
         self._next_turn = 0.0
         self._bandwidth = bwlimit
+        self._allowance = max_transfer
         self._paid_until = 0.0
         self._gates: dict[Origin, Gate] = {}
 
@@ -80,7 +83,14 @@ class Limits:
             self._next_turn = max(self._next_turn, self.clock()) + self._interval
 
     def pay(self, size: int) -> Awaitable[None] | None:
-        """Account for received bytes; an awaitable when the bandwidth limit wants a pause first."""
+        """Account for received bytes; an awaitable when the bandwidth limit wants a pause first.
+
+        Raises `LimitReached` when the run has received all that it may.
+        """
+        if self._allowance is not None:
+            self._allowance -= size
+            if self._allowance < 0:
+                raise LimitReached("--max-transfer is reached; run again to go on where this stopped")
         if self._bandwidth is None:
             return None
         now = self.clock()

@@ -83,13 +83,15 @@ class Record:
 class Job:
     """An asset and its place under DEST. `open_ended`: the suffix is still to come from a redirect.
 
-    `known` is the record of an earlier run whose file is still there, to be confirmed or replaced.
+    `known` is the record of an earlier run whose file is still there: to be replaced if the server has
+    another version of it, or, with `recheck`, if its bytes on disk are no longer those of the record.
     """
 
     asset: Asset
     path: str
     open_ended: bool = False
     known: Record | None = None
+    recheck: bool = False
 
 
 @dataclass(frozen=True, slots=True)

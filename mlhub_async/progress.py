@@ -14,6 +14,8 @@ from typing import Protocol, TextIO
 
 from tqdm import tqdm
 
+from .model import Outcome, Status
+
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
@@ -43,6 +45,14 @@ class Meter:
     @property
     def done(self) -> int:
         return self.fetched + self.skipped + self.failed
+
+    def settle(self, outcome: Outcome) -> None:
+        """Count what became of one asset."""
+        self.fetched += outcome.status is Status.FETCHED
+        self.skipped += outcome.status is Status.SKIPPED
+        self.failed += outcome.status is Status.FAILED
+        if outcome.record is not None:
+            self.bytes += outcome.record.size
 
 
 class Display(Protocol):

@@ -8,10 +8,10 @@ import mlhub_async
 
 BANDS = [
     ["__main__", "cli", "blocking", "demo"],
-    ["client", "mirror", "verify", "report"],
-    ["transfer", "plan", "progress", "catalog", "sources"],
+    ["client", "mirror", "network", "closing", "verify", "report"],
+    ["transfer", "intake", "inventory", "plan", "events", "progress", "catalog", "sources"],
     ["http", "transport", "stac", "ledger", "stores"],
-    ["flow", "retry", "limits", "auth", "names"],
+    ["sharing", "flow", "retry", "limits", "auth", "validators", "names"],
     ["ports", "checksum", "model", "urls", "errors"],
 ]
 RANK = {name: rank for rank, name in enumerate(name for band in BANDS for name in band)}

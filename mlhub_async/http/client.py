@@ -57,7 +57,8 @@ class _Answer:
     def write(self, data: Buffer) -> Awaitable[None] | None:
         self.received += len(data)
         if self.head is not None and self.head.status in ACCEPTED:
-            busy = self.target.write(data) or self.limits.pay(len(data))
+            busy = self.limits.pay(len(data))
+            busy = _both(self.target.write(data), busy) if busy is not None else self.target.write(data)
             self.paused = busy is not None
             return busy
         self.error_body += bytes(data[: MAX_ERROR_BODY - len(self.error_body)])
@@ -68,6 +69,12 @@ class _Answer:
 
 class _EnoughOfThisError(Exception):
     """An error's body goes on for ever: the connection is given up, what was read is enough."""
+
+
+async def _both(first: Awaitable[None] | None, second: Awaitable[None]) -> None:
+    if first is not None:
+        await first
+    await second
 
 
 class Http:

@@ -1,0 +1,98 @@
+"""The end of a run: the catalogue over the items, the list of what is missing, the receipt."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+
+import orjson
+
+from .catalog import Extent, catalog_json, collection_json
+from .inventory import Inventory
+from .ledger import Book, Ledger, Row
+from .ledger.book import COLLECTION, DONE
+from .model import Collection
+from .report import INTERRUPTED, Report
+from .stac import NO_COLLECTION
+from .stores.local import STATE, LocalStore
+
+ROOT = "catalog.json"
+
+
+async def close_mirror(
+    report: Report, ledger: Ledger, store: LocalStore, inventory: Inventory, finished: str
+) -> None:
+    """Write what describes the mirror, then close the ledger. After Ctrl-C only the receipt, at once."""
+    report.finished = finished
+    code = report.exit_code
+    try:
+        await ledger.flush()
+        if code != INTERRUPTED:
+            spans = inventory.collections
+            await ledger.ask(lambda book: _write_catalogue(book, store, inventory, spans, report))
+            await ledger.ask(lambda book: _write_errors(book, store))
+        await ledger.ask(lambda book: _write_receipt(book, store, report, code))
+    finally:
+        await ledger.close()
+
+
+def _write_receipt(book: Book, store: LocalStore, report: Report, code: int) -> None:
+    report.manifest_sha256 = book.manifest(book.run)
+    receipt = orjson.dumps(report.receipt(), option=orjson.OPT_INDENT_2) + b"\n"
+    store.write_document(f"{STATE}/receipt.json", receipt)
+    book.end_run(report.finished, code)
+
+
+def _write_catalogue(
+    book: Book,
+    store: LocalStore,
+    inventory: Inventory,
+    spans: dict[str, tuple[str, Extent]],
+    report: Report,
+) -> None:
+    """Every collection that DEST holds, this run's and earlier ones', and the root above them."""
+    for name, (_, extent) in spans.items():
+        book.put_collection(name, None, "", orjson.dumps(extent.state).decode())
+    rows: list[Row] = []
+    children: list[tuple[str, str]] = []
+    for name, body, href, extent_json in book.collections():
+        path = book.path_of(name)
+        if name == NO_COLLECTION or path is None:
+            continue
+        collection = Collection(name, orjson.loads(body), href) if body else name
+        extent = Extent(orjson.loads(extent_json))
+        pieces = collection_json(
+            collection, inventory.place(path, ""), book.item_paths(name), book.records(name, ""), extent
+        )
+        rows.append(_put(store, path, pieces, name))
+        title = collection.body.get("title") if isinstance(collection, Collection) else None
+        children.append((title if isinstance(title, str) else name, path))
+    words = f"A mirror made by mlhub-async of {report.source}"
+    root = catalog_json(_name(report), words, children, book.item_paths(NO_COLLECTION))
+    rows.append(_put(store, ROOT, root, ""))
+    book.settle(rows)
+
+
+def _name(report: Report) -> str:
+    return report.dest.resolve().name or "mirror"
+
+
+def _put(store: LocalStore, path: str, pieces: Iterable[bytes], collection: str) -> Row:
+    digest = hashlib.sha256()
+    size = 0
+
+    def counted() -> Iterator[bytes]:
+        nonlocal size
+        for piece in pieces:
+            digest.update(piece)
+            size += len(piece)
+            yield piece
+
+    mtime_ns = store.write_pieces(path, counted())
+    facts = (size, mtime_ns, digest.hexdigest(), "none", "", "", "", "")
+    return Row(collection, "", COLLECTION, "", path, DONE, *facts)
+
+
+def _write_errors(book: Book, store: LocalStore) -> None:
+    lines = (orjson.dumps(row) + b"\n" for row in book.missing(book.run))
+    store.write_pieces(f"{STATE}/errors.jsonl", lines)

@@ -1,0 +1,204 @@
+"""One representation as it arrives: what each answer means for the bytes we have (FAULTS 4.2).
+
+The sink of a transfer's attempts. It decides whether an answer begins anew, goes on or is refused,
+and in the end what is proven of the bytes.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Awaitable
+
+from . import checksum
+from .errors import Corrupt, TransferError, Transient
+from .model import Asset, Checksum, Head, Job, Proof
+from .ports import Buffer
+from .progress import Meter
+from .stores.body import SMALL
+from .stores.local import Draft, LocalStore
+from .urls import redacted
+from .validators import content_length, content_range, contradicts, validator
+
+STEP = 64 << 10
+"""An attempt that got this many bytes further (or 1/64 of a smaller body) was not fruitless."""
+
+
+class Intake:
+    """What is known so far of the version being fetched, and the unfinished bytes of it."""
+
+    def __init__(self, job: Job, store: LocalStore, meter: Meter, *, check_digests: bool) -> None:
+        self.asset: Asset = job.asset
+        self.draft: Draft = store.draft(job.asset.identity)
+        self.received = 0
+        self.total: int | None = None
+        self.validator = ""
+        self.unchanged = False
+        self._job = job
+        self._store = store
+        self._meter = meter
+        self._check_digests = check_digests
+        self._published: Checksum | None = None
+        self._decoder: zlib._Decompress | None = None
+        self._encoded = False
+        self._resuming = False
+        self._best = 0
+
+    async def take_up(self) -> None:
+        """Go on with the bytes of an earlier run, if it left any that are tied to a version."""
+        left = self.draft.left
+        if left is not None:
+            self.validator, self.total = left.validator, left.total
+            await self.draft.body.adopt(self._algorithms())
+            self._best = self.draft.body.offset
+
+    def _algorithms(self) -> list[str]:
+        wanted = [self.asset.checksum, self._published]
+        return [one.algorithm for one in wanted if one is not None and one.usable]
+
+    def progress(self) -> int:
+        """Grows when an attempt got further than any before it."""
+        return self._best // max(min(STEP, (self.total or STEP) // 64), 1)
+
+    def conditions(self) -> dict[str, str]:
+        """The request fields of the next attempt: resume what is proven, or ask for what has changed."""
+        known, offset = self._job.known, self.draft.body.offset
+        self.unchanged = False
+        self._resuming = bool(offset) and self._may_resume() and offset != self.total
+        fields = {"accept": "*/*", "accept-encoding": "identity"}
+        if self._resuming:
+            fields["range"] = f"bytes={offset}-"
+            if self.validator:
+                fields["if-range"] = self.validator
+        elif known is not None and not self._job.recheck and known.validator.startswith('"'):
+            fields["if-none-match"] = known.validator
+        return fields
+
+    def _may_resume(self) -> bool:
+        """No validator, no resume; but a published digest will tell good from bad in the end."""
+        return not self._encoded and bool(self.validator or self._algorithms())
+
+    def start(self, head: Head) -> None:
+        """Decide what this answer is to us, before any byte of it (see `ports.Sink`).
+
+        1. 200: the whole of some version, from its first byte. 2. 206: the rest of the version we have,
+        or it is refused. 3. 304: what is on disk is still right. 4. 416: there is no rest.
+        """
+        if head.status == 304:
+            self.unchanged = self._job.known is not None
+            if not self.unchanged:
+                raise Transient("304 to a request without condition", kind="protocol", tries=3, status=304)
+        elif head.status == 206:
+            self._continue(head)
+        elif head.status == 416:
+            self._nothing_left(head)
+        else:
+            self._begin(head)
+
+    def _begin(self, head: Head) -> None:
+        encoding = head.headers.get("content-encoding", "identity").strip().lower()
+        self._encoded = encoding not in ("", "identity")
+        self._decoder = self._decoder_for(encoding) if self._encoded else None
+        self.total = None if self._encoded else content_length(head.headers)
+        self.validator = "" if self._encoded else validator(head.headers)
+        self._check_size(self.total)
+        self._published = checksum.from_headers(head.headers) if not self._encoded else None
+        large = self.total is not None and self.total > SMALL
+        self.draft.body.begin(self._algorithms(), large=large)
+        self._store.bind(self.draft, self.validator, self.total)
+
+    def _decoder_for(self, encoding: str) -> zlib._Decompress | None:
+        """A coding nobody asked for is taken off; but a .gz file labelled with it is that very file."""
+        if self._job.path.endswith((".gz", ".tgz")):
+            return None
+        if encoding in ("gzip", "x-gzip"):
+            return zlib.decompressobj(wbits=31)
+        if encoding == "deflate":
+            return zlib.decompressobj()
+        raise TransferError(f"{self.name}: content encoding {encoding[:20]!r} unknown", kind="encoding")
+
+    def _check_size(self, total: int | None) -> None:
+        if self.asset.size is not None and total is not None and total != self.asset.size:
+            raise Corrupt(
+                f"{self.name}: file:size says {self.asset.size} bytes, the server {total}",
+                kind="size-mismatch",
+            )
+
+    def _continue(self, head: Head) -> None:
+        span = content_range(head.headers)
+        offset = self.draft.body.offset
+        fits = (
+            self._resuming
+            and span is not None
+            and span.first == offset
+            and (span.total == self.total or (span.total is None and bool(self.validator)))
+            and head.headers.get("content-encoding", "identity").strip().lower() in ("", "identity")
+            and not (self.validator and contradicts(head.headers, self.validator))
+        )
+        if not fits:
+            self.restart()
+            raise Transient(
+                f"{self.name}: the range answered is not the one asked for", kind="range", tries=3
+            )
+
+    def _nothing_left(self, head: Head) -> None:
+        span = content_range(head.headers)
+        same = span is not None and span.total == self.total == self.draft.body.offset
+        self.restart()
+        words = "complete already" if same else "shorter than what is here"
+        raise Transient(f"{self.name}: the server says it is {words}", kind="range", tries=3, status=416)
+
+    def restart(self) -> None:
+        """Forget the bytes: the next attempt begins at the first one."""
+        self.validator = ""
+        self.total = None
+        self.draft.body.begin((), large=False)
+
+    def write(self, data: Buffer) -> Awaitable[None] | None:
+        self.received += len(data)
+        self._meter.received += len(data)
+        if self._decoder is not None:
+            data = self._decoded(data)
+        body = self.draft.body
+        limit = self.total if self.total is not None else self.asset.size
+        if limit is not None and body.offset + len(data) > limit:
+            raise Corrupt(f"{self.name}: more than the {limit} bytes it should have", kind="size-mismatch")
+        busy = body.write(data)
+        self._best = max(self._best, body.offset)
+        return busy
+
+    def _decoded(self, data: Buffer) -> bytes:
+        assert self._decoder is not None
+        try:
+            return self._decoder.decompress(data)
+        except zlib.error as error:
+            raise Corrupt(f"{self.name}: broken compression ({error})", kind="decoding") from None
+
+    async def complete(self) -> tuple[dict[str, bytes], Proof]:
+        """The digests of the whole body and how much they prove; raises if anything is not as promised."""
+        size = self.draft.body.offset
+        if (self.total is not None and size != self.total) or (self._decoder and not self._decoder.eof):
+            raise Transient(f"{self.name}: {size} of {self.total} bytes came", kind="truncated")
+        self._check_size(size)
+        digests = await self.draft.body.complete()
+        for wanted in (self.asset.checksum, self._published) if self._check_digests else ():
+            digest = digests.get(wanted.algorithm) if wanted is not None and wanted.usable else None
+            if wanted is not None and digest is not None and not checksum.matches(wanted, digest):
+                raise Corrupt(
+                    f"{self.name}: the bytes do not match the published {wanted.algorithm}",
+                    kind="checksum-mismatch",
+                )
+        sized = self.total is not None or self.asset.size is not None
+        return digests, self.proof(Proof.SIZE if sized else Proof.NONE)
+
+    def proof(self, weaker: Proof) -> Proof:
+        """CHECKSUM where a digest was compared; NONE where one was published that we cannot compute."""
+        declared = self.asset.checksum
+        if not self._check_digests:
+            return weaker
+        if declared is not None:
+            return Proof.CHECKSUM if declared.usable else Proof.NONE
+        return Proof.CHECKSUM if self._published is not None and self._published.usable else weaker
+
+    @property
+    def name(self) -> str:
+        return redacted(self.asset.href)

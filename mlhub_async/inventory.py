@@ -1,0 +1,129 @@
+"""Which items are under way: entries of the listing become jobs, outcomes become finished items."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import orjson
+
+from . import stac
+from .catalog import Extent, Place, item_json
+from .ledger import Claim, Ledger, Wanted
+from .ledger.book import ITEM
+from .model import Collection, Item, Job, Options, Outcome, Record
+from .plan import document_path, job_of, wanted
+from .stac import NO_COLLECTION
+
+Finished = Callable[[Item, dict[str, Record]], None]
+
+
+@dataclass(slots=True)
+class Open:
+    """An item that still misses some of its assets, and the records of those that are there."""
+
+    item: Item
+    path: str
+    missing: int
+    records: dict[str, Record] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Taken:
+    """What a batch of entries came to: jobs to do, outcomes that need no work, and what was left out."""
+
+    jobs: list[tuple[Job, bool]] = field(default_factory=list)
+    items: int = 0
+    repeated: int = 0
+    filtered: int = 0
+    duplicates: int = 0
+
+
+class Inventory:
+    """Memory is bounded by the queue: an item is forgotten when its last asset is settled."""
+
+    def __init__(self, ledger: Ledger, options: Options, *, base: str, source_root: str) -> None:
+        self._ledger = ledger
+        self._options = options
+        self._wants = stac.wants(options.selection)
+        self._base = base
+        self._source_root = source_root
+        self._open: dict[tuple[str, str], Open] = {}
+        self._extents: dict[str, Extent] = {}
+        self._homes: dict[str, str] = {}
+        self.finished: Finished | None = None
+
+    async def take(self, owners: Sequence[Item | Collection]) -> Taken:
+        """Claim the wanted assets of a batch in the ledger, all at once, and make jobs of them."""
+        taken = Taken()
+        homes = [Wanted(name, "", document_path(name, ""), ()) for name in self._new_collections(owners)]
+        asked = [self._wanted(owner, taken) for owner in owners]
+        answers = await self._ledger.claim([*homes, *asked])
+        for home, answer in zip(homes, answers, strict=False):
+            if answer is not None:
+                self._homes[home.collection] = answer[0]
+        for owner, request, claimed in zip(owners, asked, answers[len(homes) :], strict=True):
+            if claimed is None:
+                taken.repeated += isinstance(owner, Item)
+                taken.duplicates += len(request.assets)
+            else:
+                self._start(owner, *claimed, taken)
+                taken.duplicates += len(request.assets) - len(claimed[1])
+        return taken
+
+    def _new_collections(self, owners: Sequence[Item | Collection]) -> list[str]:
+        names = (owner.collection if isinstance(owner, Item) else owner.id for owner in owners)
+        return [name for name in dict.fromkeys(names) if name not in self._homes]
+
+    def _wanted(self, owner: Item | Collection, taken: Taken) -> Wanted:
+        assets = stac.assets_of(owner) if isinstance(owner, Item) else stac.collection_assets(owner)
+        request = wanted(owner, assets, self._wants, self._options.path_template)
+        taken.items += isinstance(owner, Item)
+        taken.filtered += len(assets) - len(request.assets)
+        return request
+
+    def _start(self, owner: Item | Collection, path: str, claims: list[Claim], taken: Taken) -> None:
+        taken.jobs += [job_of(claim, self._options) for claim in claims]
+        if isinstance(owner, Collection):
+            self._keep_collection(owner)
+            return
+        self._extents.setdefault(owner.collection, Extent()).add(owner.body)
+        entry = Open(owner, path, len(claims))
+        if claims:
+            self._open[owner.collection, owner.id] = entry
+        else:
+            self._finish(entry)
+
+    def _keep_collection(self, collection: Collection) -> None:
+        body = orjson.dumps(collection.body)
+        extent = orjson.dumps(Extent().state).decode()
+        self._ledger.tell(lambda book: book.put_collection(collection.id, body, collection.href, extent))
+
+    def settle(self, outcome: Outcome) -> None:
+        """Note one asset's outcome; with the last one its item's document is written."""
+        asset = outcome.job.asset
+        entry = self._open.get((asset.collection, asset.item))
+        if entry is None:
+            return
+        entry.missing -= 1
+        if outcome.record is not None:
+            entry.records[asset.key] = outcome.record
+        if not entry.missing:
+            del self._open[asset.collection, asset.item]
+            self._finish(entry)
+
+    def _finish(self, entry: Open) -> None:
+        item = entry.item
+        data = item_json(item, entry.records, self.place(entry.path, item.collection))
+        self._ledger.record_document((item.collection, item.id, ITEM, ""), entry.path, data)
+        if self.finished is not None:
+            self.finished(item, entry.records)
+
+    def place(self, path: str, collection: str) -> Place:
+        parent = None if collection in ("", NO_COLLECTION) else self._homes[collection]
+        return Place(path, parent, self._base, self._source_root)
+
+    @property
+    def collections(self) -> dict[str, tuple[str, Extent]]:
+        """Of each collection of this run the path of its document and what its items span."""
+        return {name: (path, self._extents.get(name, Extent())) for name, path in self._homes.items()}

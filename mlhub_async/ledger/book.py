@@ -1,0 +1,342 @@
+"""The ledger's statements: everything here is synchronous and runs in the one thread that owns SQLite."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import stat
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+from ..model import Asset, Proof, Record
+from ..names import distinct, fold
+
+ASSET, ITEM, COLLECTION = 0, 1, 2
+"""Roles: an asset, the JSON document of an item, that of a collection."""
+PLANNED, DONE, FAILED = 0, 1, 2
+
+
+class Row(NamedTuple):
+    """One settled file, as journal and table keep it. `error` is JSON, "" for a file that is there."""
+
+    collection: str
+    item: str
+    role: int
+    key: str
+    path: str
+    state: int
+    size: int
+    mtime_ns: int
+    sha256: str
+    proof: str
+    validator: str
+    stamp: str
+    url: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One item with the assets that are wanted of it, each with the path it would like to have.
+
+    `path` is that of the item's own document; an item of "" stands for the collection itself.
+    """
+
+    collection: str
+    item: str
+    path: str
+    assets: Sequence[tuple[Asset, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The place that an asset was given. `known`: its file is there as an earlier run left it.
+
+    `current`: and the catalogue says nothing else of it than it did then.
+    """
+
+    asset: Asset
+    path: str
+    known: Record | None = None
+    current: bool = False
+
+
+class Book:
+    """One open ledger, seen from its own thread. `root` is DEST: facts are compared with its files."""
+
+    def __init__(self, database: sqlite3.Connection, root: Path) -> None:
+        self._db = database
+        self._root = str(root)
+        self.run = 0
+
+    def begin_run(self, source: str, selection: str, started: str) -> bool:
+        """Open a run; true if an earlier one left finished files."""
+        earlier = self._db.execute("SELECT 1 FROM file WHERE state=? LIMIT 1", (DONE,)).fetchone()
+        self.run = (
+            self._db.execute(
+                "INSERT INTO run (source, selection, started) VALUES (?, ?, ?)", (source, selection, started)
+            ).lastrowid
+            or 0
+        )
+        return earlier is not None
+
+    def end_run(self, finished: str, exit_code: int) -> None:
+        self._db.execute("UPDATE run SET finished=?, exit_code=? WHERE id=?", (finished, exit_code, self.run))
+
+    def claim(self, wanted: Sequence[Wanted]) -> list[tuple[str, list[Claim]] | None]:
+        """For each owner its document's path and its assets' claims; None for an item seen in this run."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            claims = [self._claim_item(entry) for entry in wanted]
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+        return claims
+
+    def _claim_item(self, wanted: Wanted) -> tuple[str, list[Claim]] | None:
+        role = ITEM if wanted.item else COLLECTION
+        document = (wanted.collection, wanted.item, role, "")
+        path = self._insert(document, wanted.path, "")
+        if path is None:
+            path, run = self._db.execute(
+                "SELECT path, run FROM file WHERE collection=? AND item=? AND role=? AND key=?", document
+            ).fetchone()
+            if run == self.run and role == ITEM:
+                return None
+            self._touch(document)
+        return path, [claim for pair in wanted.assets if (claim := self._claim_asset(*pair))]
+
+    def _claim_asset(self, asset: Asset, wish: str) -> Claim | None:
+        identity = (asset.collection, asset.item, ASSET, asset.key)
+        path = self._insert(identity, wish, asset.stamp)
+        if path is not None:
+            return Claim(asset, path)
+        row = self._db.execute(
+            "SELECT path, run, state, size, mtime_ns, sha256, proof, validator, stamp FROM file "
+            "WHERE collection=? AND item=? AND role=? AND key=?",
+            identity,
+        ).fetchone()
+        path, run, state, size, mtime_ns, sha256, proof, validator, stamp = row
+        if run == self.run:
+            return None
+        self._touch(identity)
+        if state != DONE or not self._intact(path, size, mtime_ns):
+            return Claim(asset, path)
+        record = Record(path, size, sha256, mtime_ns, Proof(proof), validator)
+        return Claim(asset, path, record, stamp == asset.stamp)
+
+    def _insert(self, identity: tuple[str, str, int, str], path: str, stamp: str) -> str | None:
+        """The path given to a row that is new; None if the row was there already."""
+        for attempt in range(3):
+            key = number(fold(path))
+            added = self._db.execute(
+                "INSERT OR IGNORE INTO file (collection, item, role, key, path, fold, state, run, stamp) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*identity, path, key, PLANNED, self.run, stamp),
+            ).rowcount
+            if added:
+                return path
+            if not self._db.execute("SELECT 1 FROM file WHERE fold=?", (key,)).fetchone():
+                return None
+            if self._db.execute(
+                "SELECT 1 FROM file WHERE collection=? AND item=? AND role=? AND key=?", identity
+            ).fetchone():
+                return None
+            path = distinct(path, f"{attempt or ''}" + "\0".join(map(str, identity)))
+        raise AssertionError(f"no free place for {identity}")
+
+    def _touch(self, identity: tuple[str, str, int, str]) -> None:
+        self._db.execute(
+            "UPDATE file SET run=? WHERE collection=? AND item=? AND role=? AND key=?", (self.run, *identity)
+        )
+
+    def _intact(self, path: str, size: int, mtime_ns: int) -> bool:
+        try:
+            found = os.stat(f"{self._root}/{path}", follow_symlinks=False)
+        except (OSError, ValueError):
+            return False
+        return stat.S_ISREG(found.st_mode) and (found.st_size, found.st_mtime_ns) == (size, mtime_ns)
+
+    def move(self, identity: tuple[str, str, str], path: str) -> str:
+        """Give a claimed asset another path, once its suffix is known; returns the path it got."""
+        collection, item, key = identity
+        for seed in ("", "\0".join(identity), "+" + "\0".join(identity)):
+            wish = distinct(path, seed) if seed else path
+            moved = self._db.execute(
+                "UPDATE OR IGNORE file SET path=?, fold=? WHERE collection=? AND item=? AND role=? AND key=?",
+                (wish, number(fold(wish)), collection, item, ASSET, key),
+            ).rowcount
+            if moved:
+                return wish
+        raise AssertionError(f"no free place for {identity}")
+
+    def settle(self, rows: Iterable[Row]) -> None:
+        """Write what became of files. Rows that a lost ledger never claimed are put in as they are."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            self._db.executemany(
+                "INSERT INTO file (collection, item, role, key, path, fold, state, run, size, mtime_ns,"
+                " sha256, proof, validator, stamp, url, url_key, error)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (collection, item, role, key) DO UPDATE SET state=excluded.state,"
+                " size=excluded.size, mtime_ns=excluded.mtime_ns, sha256=excluded.sha256,"
+                " proof=excluded.proof, validator=excluded.validator, stamp=excluded.stamp,"
+                " url=excluded.url, url_key=excluded.url_key, error=excluded.error",
+                (self._values(row) for row in rows),
+            )
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def _values(self, row: Row) -> tuple[object, ...]:
+        *identity, path, state, size, mtime_ns, sha256, proof, validator, stamp, url, error = row
+        facts = (size, mtime_ns, sha256, proof, validator, stamp, url, number(url) if url else None)
+        return (*identity, path, number(fold(path)), state, self.run, *facts, error or None)
+
+    def document(self, identity: tuple[str, str, int, str], digest: str) -> bool:
+        """Whether the document of an item or collection is on disk with this very content."""
+        found = self._db.execute(
+            "SELECT path, size, mtime_ns FROM file "
+            "WHERE collection=? AND item=? AND role=? AND key=? AND state=1 AND sha256=?",
+            (*identity, digest),
+        ).fetchone()
+        return found is not None and self._intact(*found)
+
+    def find(self, url: str) -> Record | None:
+        """A finished file that was fetched from this very URL, if it is still there."""
+        rows = self._db.execute(
+            "SELECT path, size, sha256, mtime_ns, proof, validator FROM file "
+            "WHERE url_key=? AND state=1 AND url=?",
+            (number(url), url),
+        )
+        for path, size, sha256, mtime_ns, proof, validator in rows:
+            if self._intact(path, size, mtime_ns):
+                return Record(path, size, sha256, mtime_ns, Proof(proof), validator)
+        return None
+
+    def first_time(self, urls: Sequence[str]) -> list[str]:
+        """Those of `urls` that were not asked about in this run before."""
+        found = []
+        self._db.execute("BEGIN IMMEDIATE")
+        for url in urls:
+            if self._db.execute(
+                "INSERT INTO seen VALUES (?, ?) ON CONFLICT DO UPDATE SET run=excluded.run "
+                "WHERE run<>excluded.run",
+                (number(url), self.run),
+            ).rowcount:
+                found.append(url)
+        self._db.execute("COMMIT")
+        return found
+
+    def add_flaw(self, place: str, error: str, benign: bool) -> None:
+        self._db.execute("INSERT INTO flaw VALUES (?, ?, ?, ?)", (self.run, place, error, benign))
+
+    def put_collection(self, id: str, body: bytes | None, href: str, extent: str) -> None:
+        """Keep what a collection said of itself; a run that did not see it leaves that as it was."""
+        self._db.execute(
+            "INSERT INTO collection VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET extent=excluded.extent,"
+            " body=coalesce(excluded.body, body), href=CASE WHEN excluded.body IS NULL THEN href ELSE"
+            " excluded.href END",
+            (id, body, href, extent),
+        )
+
+    def collections(self) -> list[tuple[str, bytes | None, str, str]]:
+        return self._db.execute("SELECT id, body, href, extent FROM collection ORDER BY id").fetchall()
+
+    def path_of(self, collection: str) -> str | None:
+        """The path of a collection's own document."""
+        found = self._db.execute(
+            "SELECT path FROM file WHERE collection=? AND item='' AND role=?", (collection, COLLECTION)
+        ).fetchone()
+        return str(found[0]) if found else None
+
+    def item_paths(self, collection: str) -> Iterator[str]:
+        """Paths of the item documents on disk, in the order of the item ids."""
+        rows = self._db.execute(
+            "SELECT path FROM file WHERE collection=? AND role=? AND state=? ORDER BY item",
+            (collection, ITEM, DONE),
+        )
+        return (str(path) for (path,) in rows)
+
+    def records(self, collection: str, item: str) -> dict[str, Record]:
+        """The finished assets of one item by key; `item` "" for the collection's own."""
+        rows = self._db.execute(
+            "SELECT key, path, size, sha256, mtime_ns, proof, validator FROM file "
+            "WHERE collection=? AND item=? AND role=0 AND state=1",
+            (collection, item),
+        )
+        return {
+            key: Record(path, size, sha256, mtime_ns, Proof(proof), validator)
+            for key, path, size, sha256, mtime_ns, proof, validator in rows
+        }
+
+    def finished(self, run: int | None = None) -> Iterator[tuple[int, Record]]:
+        """Every file that is there, with its role; of one run only, or of all. Sorted by path."""
+        rows = self._db.execute(
+            "SELECT role, path, size, sha256, mtime_ns, proof, validator FROM file "
+            "WHERE state=1 AND (?1 IS NULL OR run=?1) ORDER BY path",
+            (run,),
+        )
+        for role, path, size, sha256, mtime_ns, proof, validator in rows:
+            yield role, Record(path, size, sha256, mtime_ns, Proof(proof or "none"), validator or "")
+
+    def manifest(self, run: int) -> str:
+        """sha256 over the sorted lines `path size sha256` of the assets that a run stands for."""
+        digest = hashlib.sha256()
+        for role, record in self.finished(run):
+            if role == ASSET:
+                digest.update(f"{record.path} {record.size} {record.sha256}\n".encode())
+        return digest.hexdigest()
+
+    def missing(self, run: int) -> Iterator[dict[str, object]]:
+        """One row for each asset of a run that is not there, and for each flaw of its listing."""
+        rows = self._db.execute(
+            "SELECT collection, item, key, path, url, state, error FROM file "
+            "WHERE run=? AND role=0 AND state<>1",
+            (run,),
+        )
+        for collection, item, key, path, url, state, error in rows:
+            yield {
+                "collection": collection,
+                "item": item or None,
+                "key": key,
+                "path": path,
+                "href": url,
+                "error": orjson.loads(error) if state == FAILED and error else UNFINISHED,
+            }
+        flaws = self._db.execute("SELECT place, error, benign FROM flaw WHERE run=?", (run,))
+        for place, error, benign in flaws:
+            yield {"href": place, "error": orjson.loads(error), "benign": bool(benign)}
+
+    def tally(self) -> list[tuple[str, int, str, int, int]]:
+        """(collection, state, error class, files, bytes) of all assets, for `status`."""
+        return self._db.execute(
+            "SELECT collection, state, coalesce(json_extract(error, '$.class'), ''), count(*), "
+            "coalesce(sum(size), 0) FROM file WHERE role=0 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+        ).fetchall()
+
+    def last_run(self) -> int:
+        found = self._db.execute("SELECT max(id) FROM run").fetchone()[0]
+        return int(found or 0)
+
+    def close(self) -> None:
+        """Fold the write-ahead log back in, so that one file holds everything."""
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._db.close()
+
+
+UNFINISHED = {"class": "unfinished", "message": "the run ended before this asset's turn", "retryable": True}
+Ask = Callable[[Book], object]
+
+
+def number(text: str) -> int:
+    """A 64-bit number for a text: index keys stay small. Where two may not meet, the text is compared."""
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)

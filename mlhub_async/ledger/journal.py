@@ -1,0 +1,53 @@
+"""What was settled since the last database commit: one line each, appended before anything else happens.
+
+Two files take turns: while the rows of one are being committed, the other takes the new ones.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import orjson
+
+from .book import Row
+
+
+class Journal:
+    """Append-only. It survives SIGKILL: a written line is the kernel's; a torn last line is ignored."""
+
+    def __init__(self, directory: Path) -> None:
+        self._paths = [directory / "journal.0", directory / "journal.1"]
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+        self._fds = [os.open(path, flags, 0o600) for path in self._paths]
+        self._current = 0
+
+    def left(self) -> list[Row]:
+        """The rows that a killed run did not get to commit."""
+        return [row for path in self._paths for row in _rows(path.read_bytes())]
+
+    def append(self, row: Row) -> None:
+        os.write(self._fds[self._current], orjson.dumps([*row]) + b"\n")
+
+    def turn(self) -> int:
+        """Let the other file take over; returns the number of the one to `clear` after the commit."""
+        before, self._current = self._current, 1 - self._current
+        return before
+
+    def clear(self, number: int | None = None) -> None:
+        for index in (0, 1) if number is None else (number,):
+            os.ftruncate(self._fds[index], 0)
+
+    def close(self) -> None:
+        for fd in self._fds:
+            os.close(fd)
+
+
+def _rows(data: bytes) -> list[Row]:
+    rows = []
+    for line in data.split(b"\n"):
+        try:
+            rows.append(Row(*orjson.loads(line)))
+        except (ValueError, TypeError):
+            continue
+    return rows

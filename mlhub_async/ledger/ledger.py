@@ -1,0 +1,198 @@
+"""The ledger as the event loop sees it: claims by the batch, records that never wait for the disk."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import sqlite3
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import orjson
+
+from ..errors import MlhubError, StorageError
+from ..model import Outcome, Record, Status
+from .book import DONE, FAILED, Book, Claim, Row, Wanted
+from .journal import Journal
+from .schema import connect
+
+T = TypeVar("T")
+BATCH = 500
+DELAY = 0.2
+"""Rows are committed when there are so many, or after so many seconds."""
+BACKLOG = 5_000
+"""Rows that may wait before `room` makes the workers wait as well."""
+WriteDocument = Callable[[str, bytes], int]
+Document = tuple[tuple[str, str, int, str], str, bytes]
+
+
+class Ledger:
+    """Owns the database, its thread and the journal. `open` first, `close` in the end, from one loop."""
+
+    def __init__(
+        self, state: Path, root: Path, write_document: WriteDocument, *, full_sync: bool = False
+    ) -> None:
+        self._state = state
+        self._root = root
+        self._write_document = write_document
+        self._full_sync = full_sync
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="mlhub-ledger")
+        self._rows: list[Row] = []
+        self._documents: list[Document] = []
+        self._told: list[Callable[[Book], None]] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._flushing: asyncio.Future[None] | None = None
+        self.resumed = False
+
+    async def open(self, source: str, selection: str, started: str) -> None:
+        """Raises `StorageError`, or `UsageError` for a ledger of a newer program."""
+        self._journal = Journal(self._state)
+        self._book = await self._call(self._open)
+        self.resumed = await self.ask(lambda book: book.begin_run(source, selection, started))
+
+    def _open(self) -> Book:
+        book = Book(connect(self._state / "ledger.sqlite", full_sync=self._full_sync), self._root)
+        if left := self._journal.left():
+            book.settle(left)
+            self._journal.clear()
+        return book
+
+    async def _call(self, call: Callable[[], T]) -> T:
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._thread, call)
+        except sqlite3.Error as error:
+            raise self._storage_error(error) from None
+
+    def _storage_error(self, error: sqlite3.Error) -> StorageError:
+        return StorageError(f"{self._state}/ledger.sqlite: {error}; free some space, then run again")
+
+    async def ask(self, question: Callable[[Book], T]) -> T:
+        """Run a question in the ledger's thread, after everything that was recorded before it."""
+        return await self._call(lambda: question(self._book))
+
+    async def claim(self, wanted: Sequence[Wanted]) -> list[tuple[str, list[Claim]] | None]:
+        """See `Book.claim`."""
+        self._raise_failure()
+        return await self.ask(lambda book: book.claim(wanted))
+
+    async def find(self, url: str) -> Record | None:
+        """See `Book.find`."""
+        return await self.ask(lambda book: book.find(url))
+
+    async def first_time(self, urls: list[str]) -> list[str]:
+        """See `Book.first_time`."""
+        return await self.ask(lambda book: book.first_time(urls))
+
+    async def move(self, identity: tuple[str, str, str], path: str) -> str:
+        """See `Book.move`."""
+        return await self.ask(lambda book: book.move(identity, path))
+
+    def record(self, outcome: Outcome, url: str) -> None:
+        """Remember what became of a job: at once in the journal, with the next batch in the database."""
+        asset, record, error = outcome.job.asset, outcome.record, outcome.error
+        state = DONE if record is not None and outcome.status is not Status.FAILED else FAILED
+        facts = (
+            (record.size, record.mtime_ns, record.sha256, record.proof.value, record.validator)
+            if (record is not None)
+            else (0, 0, "", "none", "")
+        )
+        path = record.path if record is not None else outcome.job.path
+        said = error_json(error) if error is not None else ""
+        row = Row(asset.collection, asset.item, 0, asset.key, path, state, *facts, asset.stamp, url, said)
+        self._journal.append(row)
+        self._rows.append(row)
+        self._schedule()
+
+    def record_document(self, identity: tuple[str, str, int, str], path: str, data: bytes) -> None:
+        """Write the document of an item or collection with the next batch, unless it is there already."""
+        self._documents.append((identity, path, data))
+        self._schedule()
+
+    def tell(self, fact: Callable[[Book], None]) -> None:
+        """Something to do in the ledger's thread with the next batch."""
+        self._told.append(fact)
+        self._schedule()
+
+    def room(self) -> Awaitable[None] | None:
+        """Something to wait for when the disk is far behind."""
+        self._raise_failure()
+        return self.flush() if len(self._rows) + len(self._documents) > BACKLOG else None
+
+    def _schedule(self) -> None:
+        if len(self._rows) + len(self._documents) >= BATCH:
+            self._start_flush()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(DELAY, self._start_flush)
+
+    def _start_flush(self) -> None:
+        if self._flushing is not None and not self._flushing.done():
+            if self._timer is None or self._timer.when() < asyncio.get_running_loop().time():
+                self._timer = asyncio.get_running_loop().call_later(DELAY, self._start_flush)
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._raise_failure()
+        rows, self._rows = self._rows, []
+        documents, self._documents = self._documents, []
+        told, self._told = self._told, []
+        number = self._journal.turn()
+        loop = asyncio.get_running_loop()
+        self._flushing = loop.run_in_executor(self._thread, self._commit, rows, documents, told, number)
+
+    def _commit(
+        self, rows: list[Row], documents: list[Document], told: list[Callable[[Book], None]], number: int
+    ) -> None:
+        """In the ledger's thread. Documents go to the disk before the rows that say they are there."""
+        written = [row for entry in documents if (row := self._put_document(*entry)) is not None]
+        self._book.settle([*rows, *written])
+        for fact in told:
+            fact(self._book)
+        self._journal.clear(number)
+
+    def _put_document(self, identity: tuple[str, str, int, str], path: str, data: bytes) -> Row | None:
+        digest = hashlib.sha256(data).hexdigest()
+        if self._book.document(identity, digest):
+            return None
+        mtime_ns = self._write_document(path, data)
+        return Row(*identity, path, DONE, len(data), mtime_ns, digest, "none", "", "", "", "")
+
+    def _raise_failure(self) -> None:
+        if self._flushing is not None and self._flushing.done():
+            error, self._flushing = self._flushing.exception(), None
+            if isinstance(error, sqlite3.Error):
+                raise self._storage_error(error) from None
+            if error is not None:
+                raise error
+
+    async def flush(self) -> None:
+        """Return when everything recorded so far is in the database."""
+        while self._rows or self._documents or self._told or self._flushing is not None:
+            if self._flushing is not None:
+                await asyncio.wait([self._flushing])
+                self._raise_failure()
+            if self._rows or self._documents or self._told:
+                self._start_flush()
+
+    async def close(self) -> None:
+        """Flush, fold everything into one file and end the thread; in that order, whatever fails."""
+        try:
+            await self.flush()
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+            try:
+                await self._call(self._book.close)
+            finally:
+                self._thread.shutdown(wait=True)
+                self._journal.close()
+
+
+def error_json(error: MlhubError) -> str:
+    """An error as errors.jsonl and the events show it."""
+    shown = {"class": error.kind, "message": error.message, "retryable": error.retryable}
+    status = getattr(error, "status", None)
+    return orjson.dumps(shown | ({"status": status} if status else {})).decode()

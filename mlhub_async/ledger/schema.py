@@ -1,0 +1,100 @@
+"""The tables, and how a database file is opened, checked and, if it is broken, put aside."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from pathlib import Path
+
+from ..errors import StorageError, UsageError
+
+APPLICATION_ID = 0x4D4C4842  # "MLHB"
+VERSION = 1
+NO_SHARED_MEMORY = frozenset({"nfs", "nfs4", "cifs", "smb3", "lustre", "gpfs", "9p", "beegfs", "ceph"})
+"""File systems without the shared memory that SQLite's write-ahead log needs; FUSE is added by prefix."""
+
+SCHEMA = """
+CREATE TABLE file (
+  collection TEXT NOT NULL, item TEXT NOT NULL, role INTEGER NOT NULL, key TEXT NOT NULL,
+  path TEXT NOT NULL, fold INTEGER NOT NULL UNIQUE, state INTEGER NOT NULL, run INTEGER NOT NULL,
+  size INTEGER, mtime_ns INTEGER, sha256 TEXT, proof TEXT, validator TEXT, stamp TEXT,
+  url TEXT, url_key INTEGER, error TEXT,
+  PRIMARY KEY (collection, item, role, key)
+) WITHOUT ROWID;
+CREATE INDEX file_by_url ON file (url_key) WHERE state = 1;
+CREATE TABLE collection (id TEXT PRIMARY KEY, body BLOB, href TEXT, extent TEXT) WITHOUT ROWID;
+CREATE TABLE flaw (run INTEGER NOT NULL, place TEXT NOT NULL, error TEXT NOT NULL, benign INTEGER NOT NULL);
+CREATE TABLE seen (url_key INTEGER PRIMARY KEY, run INTEGER NOT NULL);
+CREATE TABLE run (
+  id INTEGER PRIMARY KEY, source TEXT NOT NULL, selection TEXT NOT NULL, started TEXT NOT NULL,
+  finished TEXT, exit_code INTEGER
+);
+"""
+
+
+def connect(path: Path, *, full_sync: bool = False) -> sqlite3.Connection:
+    """Open the ledger, made or mended as needed. A broken one is renamed, never deleted.
+
+    Raises `UsageError` for a ledger of a newer program, `StorageError` when the disk refuses.
+    """
+    database = _open(path, full_sync)
+    if database is None:
+        aside = path.with_name(f"{path.name}.corrupt-{time.strftime('%Y%m%dT%H%M%S')}")
+        for suffix in ("", "-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(f"{path}{suffix}", f"{aside}{suffix}")
+        database = _open(path, full_sync)
+    if database is None:
+        raise StorageError(f"{path}: no database can be kept here")
+    return database
+
+
+def _open(path: Path, full_sync: bool) -> sqlite3.Connection | None:
+    """None if what is at `path` is no sound database."""
+    fresh = not path.exists() or path.stat().st_size == 0
+    if fresh:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64)
+    try:
+        database.execute("PRAGMA busy_timeout=5000")
+        _choose_journal(database, path, full_sync)
+        if not fresh and database.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            database.close()
+            return None
+        _migrate(database, path)
+    except sqlite3.DatabaseError as error:
+        database.close()
+        if isinstance(error, sqlite3.OperationalError) and "locked" not in str(error) and fresh:
+            raise StorageError(f"{path}: {error}") from None
+        return None
+    return database
+
+
+def _choose_journal(database: sqlite3.Connection, path: Path, full_sync: bool) -> None:
+    mode = "DELETE" if _on_network(path) else "WAL"
+    got = database.execute(f"PRAGMA journal_mode={mode}").fetchone()[0]
+    careful = "EXTRA" if got.upper() != "WAL" else "FULL" if full_sync else "NORMAL"
+    database.execute(f"PRAGMA synchronous={careful}")
+
+
+def _migrate(database: sqlite3.Connection, path: Path) -> None:
+    version = database.execute("PRAGMA user_version").fetchone()[0]
+    if version > VERSION:
+        raise UsageError(f"{path} was written by a newer mlhub-async (format {version}); use that one")
+    if version == 0:
+        database.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        database.executescript(f"BEGIN;{SCHEMA}PRAGMA user_version={VERSION};COMMIT;")
+
+
+def _on_network(path: Path) -> bool:
+    """Whether the longest mount point above `path` is of a kind without shared memory."""
+    try:
+        mounts = [line.split()[1:3] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    except OSError:
+        return False
+    place = str(path.resolve())
+    above = [(point, kind) for point, kind in mounts if place.startswith(point.rstrip("/") + "/")]
+    kind = max(above, key=lambda mount: len(mount[0]), default=("", ""))[1]
+    return kind in NO_SHARED_MEMORY or kind.startswith("fuse")

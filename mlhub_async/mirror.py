@@ -1,0 +1,242 @@
+"""The composition root: builds the parts, wires them, runs the pipeline and proves the result.
+
+`pump` is the whole pipeline on one screen; what each part does is said in its own module.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from . import names
+from .closing import close_mirror
+from .errors import CatalogError, LimitReached, TooManyErrors
+from .events import Events, Told
+from .flow import fan_out
+from .http import Http
+from .inventory import Inventory, Taken
+from .ledger import Book, Ledger, error_json
+from .model import Collection, Entry, Flaw, Item, Job, Options, Outcome, Page, Selection, Status
+from .network import local_root, mlhub_root, network
+from .ports import Source
+from .progress import Meter
+from .report import Report
+from .retry import Retry
+from .sharing import Sharing
+from .sources import of_objects, recognise
+from .stores.local import LocalStore
+from .transfer import Kit, fetch
+
+WORKERS = 32
+"""Concurrent transfers unless -j says otherwise."""
+FirstTime = Callable[[list[str]], Awaitable[list[str]]]
+Given = str | Iterable[Any] | AsyncIterable[Any]
+"""A SOURCE of the command line, or STAC items: dicts or objects with `to_dict`, pystac's for example."""
+
+
+@dataclass(slots=True)
+class Run:
+    """One mirror under way: the parts, and where its results are counted."""
+
+    source: Source
+    options: Options
+    kit: Kit
+    ledger: Ledger
+    inventory: Inventory
+    report: Report
+
+
+async def pump(run: Run) -> None:
+    """Listing and downloading at once: entries become jobs, jobs outcomes, outcomes finished items."""
+
+    async def produce(put: Callable[[Job], Awaitable[None]]) -> None:
+        async def emit(entries: Sequence[Entry]) -> None:
+            note_listing(run, entries)
+            owners = [entry for entry in entries if isinstance(entry, Item | Collection)]
+            taken = await run.inventory.take(owners)
+            note_taken(run, taken)
+            for job, done in taken.jobs:
+                if done:
+                    settle(run, Outcome(job, Status.SKIPPED, job.known), "")
+                else:
+                    await put(job)
+
+        try:
+            await run.source.list(emit)
+            run.report.listing.ended = True
+        except CatalogError as error:
+            run.report.listing.error = error
+
+    async def work(job: Job) -> None:
+        run.kit.events.job("start", job)
+        settle(run, *await fetch(job, run.kit))
+        if (behind := run.ledger.room()) is not None:
+            await behind
+
+    await fan_out(produce, work, run.options.concurrency or WORKERS)
+
+
+def note_listing(run: Run, entries: Sequence[Entry]) -> None:
+    """Count what a batch of entries says of the listing itself."""
+    for entry in entries:
+        if isinstance(entry, Page):
+            run.report.page(entry)
+            run.kit.meter.pages += 1
+            run.kit.events.page(entry)
+        elif isinstance(entry, Flaw):
+            run.report.add_flaw(entry)
+            said = error_json(entry.error)
+            run.ledger.tell(partial(Book.add_flaw, place=entry.where, error=said, benign=entry.benign))
+            run.kit.events.tell("error", href=entry.where, error=orjson.loads(said))
+
+
+def note_taken(run: Run, taken: Taken) -> None:
+    report, meter = run.report, run.kit.meter
+    report.listing.seen += taken.items
+    report.listing.unique += taken.items - taken.repeated
+    report.filtered += taken.filtered
+    report.duplicates += taken.duplicates
+    report.selected += len(taken.jobs)
+    meter.listed += taken.items - taken.repeated
+    meter.filtered += taken.filtered
+    meter.duplicates += taken.duplicates
+    meter.selected += len(taken.jobs)
+    meter.expected_bytes += sum(job.asset.size or 0 for job, _ in taken.jobs)
+
+
+def settle(run: Run, outcome: Outcome, url: str) -> None:
+    """Every outcome passes here once: to the ledger, to those who watch, to the report."""
+    if url:
+        run.ledger.record(outcome, url)
+    run.inventory.settle(outcome)
+    run.report.add(outcome)
+    run.kit.meter.settle(outcome)
+    run.kit.events.outcome(outcome)
+    allowed = 0 if run.options.fail_fast else run.options.max_errors
+    if allowed is not None and run.report.failures > allowed:
+        error = outcome.error
+        raise TooManyErrors(f"stopped after {run.report.failures} failed assets; the last: {error}")
+
+
+async def mirror(
+    source: Given,
+    dest: str | os.PathLike[str],
+    options: Options | None = None,
+    *,
+    meter: Meter | None = None,
+    events: Told | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Report:
+    """Copy the selected assets of a catalogue to DEST; run again to resume and refresh.
+
+    `source` is any SOURCE of the command line, or an iterable of STAC items (dicts, pystac Items).
+    Failed assets are in the report, as is a listing that broke off or a limit that was reached. Raises
+    `UsageError`, `SourceError`, `StorageError` or `Locked`. Cancelling it saves the state and re-raises.
+    """
+    options = options or Options()
+    names.check_template(options.path_template)
+    environ = os.environ if environ is None else environ
+    store = LocalStore(Path(dest), durability=options.durability)
+    ledger = Ledger(store.state, store.root, store.write_document, full_sync=options.durability == "full")
+    store.refuse_unless_directory()
+    async with opened(source, options, environ, ledger.first_time) as (found, http):
+        store.open()
+        try:
+            report = Report(found.name, store.root, selected(options), _now())
+            await ledger.open(report.source, orjson.dumps(report.selection).decode(), report.started)
+            kit = _kit(found, http, store, ledger, options, meter or Meter(), Events(events))
+            base = str(store.root.resolve()) if options.asset_hrefs == "absolute" else ""
+            inventory = Inventory(ledger, options, base=base, source_root=_local_root(source))
+            return await _to_the_end(Run(found, options, kit, ledger, inventory, report))
+        finally:
+            store.close()
+
+
+def _kit(
+    source: Source,
+    http: Http,
+    store: LocalStore,
+    ledger: Ledger,
+    options: Options,
+    meter: Meter,
+    events: Events,
+) -> Kit:
+    return Kit(
+        http=http,
+        store=store,
+        retry=Retry(options.retry),
+        sharing=Sharing(ledger.find if ledger.resumed else None),
+        refresh=source.refresh,
+        move=ledger.move,
+        meter=meter,
+        events=events,
+        check_digests=options.verify != "size",
+    )
+
+
+async def _to_the_end(run: Run) -> Report:
+    """Pump until the end, a limit, an error or a signal; whatever it is, write down what is there."""
+    report, began = run.report, time.monotonic()
+    try:
+        async with asyncio.timeout(run.options.max_duration):
+            await pump(run)
+    except TimeoutError:
+        report.stopped = LimitReached("--max-duration is over; run again to go on where this stopped")
+    except (LimitReached, TooManyErrors) as error:
+        report.stopped = error
+    except BaseException as error:
+        report.stopped = error
+        raise
+    finally:
+        report.seconds = time.monotonic() - began
+        await close_mirror(report, run.ledger, run.kit.store, run.inventory, _now())
+        run.kit.events.tell(**report.summary())
+    return report
+
+
+def selected(options: Options) -> dict[str, Any]:
+    """What was asked for beyond the defaults, for the receipt."""
+    chosen, default = asdict(options.selection), asdict(Selection())
+    return {name: value for name, value in chosen.items() if value != default[name]}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _local_root(source: Given) -> str:
+    root = local_root(source) if isinstance(source, str) else None
+    return str(root.resolve()) if root is not None else ""
+
+
+@contextlib.asynccontextmanager
+async def opened(
+    source: Given, options: Options, environ: Mapping[str, str], first_time: FirstTime | None = None
+) -> AsyncIterator[tuple[Source, Http]]:
+    """The source that a SOURCE means, and the network it is read through, which is closed at the end."""
+    word = source if isinstance(source, str) else "-"
+    async with network(word, options, environ) as http:
+        if isinstance(source, str):
+            yield (
+                await recognise(
+                    source,
+                    http,
+                    options.selection,
+                    mlhub_root=mlhub_root(environ),
+                    allow_origins=options.allow_origins,
+                    first_time=first_time,
+                ),
+                http,
+            )
+        else:
+            yield of_objects(source, options.selection), http

@@ -1,0 +1,97 @@
+"""How the parts that reach the network are put together from `Options`."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from . import __version__
+from .auth import Credential, Credentials, header_credentials, mlhub_credential
+from .errors import UsageError
+from .http import Http, Reach
+from .limits import Limits
+from .model import Options
+from .ports import Transport
+from .retry import Retry
+from .transport.aiohttp import AiohttpTransport
+from .transport.file import FileTransport
+
+MLHUB_ROOT = "https://api.radiant.earth/mlhub/v1"
+SLOTS = 32
+"""Requests at a time to one origin unless --max-per-host says otherwise."""
+
+
+def mlhub_root(environ: Mapping[str, str]) -> str:
+    return environ.get("MLHUB_ROOT_URL") or MLHUB_ROOT
+
+
+def local_root(source: str) -> Path | None:
+    """The folder that a local SOURCE may read from: its own; None for one on the network."""
+    if source == "-":
+        return Path.cwd()
+    if "://" in source or source == "mlhub":
+        return None
+    path = Path(source)
+    return path if path.is_dir() else path.parent
+
+
+@asynccontextmanager
+async def network(source: str, options: Options, environ: Mapping[str, str]) -> AsyncIterator[Http]:
+    """An `Http` for one source, closed at the end. `source` is the word that the user gave."""
+    root = local_root(source)
+    base = mlhub_root(environ) if source == "mlhub" else source
+    reach = Reach(allow_private=options.allow_private, local_root=root is not None)
+    for named in ([] if root is not None else [base]) + list(options.allow_origins):
+        reach.name(named)
+    web = AiohttpTransport(
+        user_agent=f"mlhub_async/{__version__}",
+        connect_timeout=options.connect_timeout,
+        idle_timeout=options.timeout,
+        check=reach.check,
+        tls=_tls(options.ca_file),
+    )
+    transports: dict[str, Transport] = {"http": web, "https": web, "file": FileTransport(root)}
+    limits = Limits(
+        options.max_per_host or options.concurrency or SLOTS,
+        tpslimit=options.tpslimit,
+        bwlimit=options.bwlimit,
+        max_transfer=options.max_transfer,
+    )
+    http = Http(
+        transports,
+        limits,
+        credentials=Credentials([] if root is not None else _credentials(base, options, environ)),
+        retry=Retry(options.retry),
+        reach=reach,
+        timeout=options.timeout,
+        min_speed=options.min_speed,
+    )
+    try:
+        yield http
+    finally:
+        await http.close()
+
+
+def _credentials(base: str, options: Options, environ: Mapping[str, str]) -> list[Credential]:
+    """What the user gave goes to SOURCE's origin; what lies in the environment only to MLHub's own."""
+    found = list(header_credentials(options.headers, base))
+    given = options.api_key or options.api_token or options.profile
+    key = mlhub_credential(
+        base if given else mlhub_root(environ),
+        api_key=options.api_key,
+        api_token=options.api_token,
+        profile=options.profile,
+        environ=environ,
+    )
+    return [*found, key] if key is not None else found
+
+
+def _tls(ca_file: str | None) -> ssl.SSLContext | None:
+    if ca_file is None:
+        return None
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise UsageError(f"--ca-file {ca_file}: {error.strerror or error}") from None

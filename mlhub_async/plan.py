@@ -1,0 +1,62 @@
+"""Asset → place: which assets of an item are wanted, and where under DEST each belongs. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from . import names
+from .ledger import Claim, Wanted
+from .model import Asset, Collection, Item, Job, JsonObject, Options
+from .urls import suffix
+
+Wants = Callable[[Asset, JsonObject], bool]
+
+
+def extension(asset: Asset) -> str:
+    """From the href's path, else from the media type; "" where only a redirect can tell."""
+    return suffix(asset.href) or names.media_suffix(asset.media_type)
+
+
+def place(asset: Asset, template: str) -> str:
+    """The path under DEST that an asset would like to have."""
+    fields = {
+        "collection": asset.collection,
+        "id": asset.item,
+        "key": asset.key,
+        "ext": extension(asset),
+    }
+    if template != names.DEFAULT_TEMPLATE:
+        fields = {**asset.fields, **fields}
+    return names.render(template, fields)
+
+
+def document_path(collection: str, item: str) -> str:
+    """Where the JSON document of an item lies, or for an item of "" that of its collection."""
+    if not item:
+        return f"{names.collection_dir(collection)}/collection.json"
+    name = names.item_dir(item)
+    return f"{names.collection_dir(collection)}/{name}/{name}.json"
+
+
+def wanted(owner: Item | Collection, assets: Iterable[Asset], wants: Wants, template: str) -> Wanted:
+    """What the ledger is asked for on behalf of one item or collection."""
+    item, collection = (owner.id, owner.collection) if isinstance(owner, Item) else ("", owner.id)
+    chosen = [(asset, place(asset, template)) for asset in assets if wants(asset, owner.body)]
+    return Wanted(collection, item, document_path(collection, item), chosen)
+
+
+def job_of(claim: Claim, options: Options) -> tuple[Job, bool]:
+    """The job for a claim, and whether it is done already: its file is there and the catalogue's word
+    has not changed since. Truth table of --if-exists over a file of ours:
+
+    resume: done if current, else asked for with a condition · skip: done · overwrite: fetched anew ·
+    refresh: asked for with a condition · error: left to the worker, which says so.
+    """
+    known, mode = claim.known, options.if_exists
+    open_ended = not extension(claim.asset)
+    if known is None or mode == "overwrite":
+        return Job(claim.asset, claim.path, open_ended), False
+    if mode == "skip" or (mode == "resume" and claim.current):
+        recheck = options.verify in ("checksum", "deep")
+        return Job(claim.asset, known.path, known=known, recheck=recheck), not recheck
+    return Job(claim.asset, known.path, known=known), False

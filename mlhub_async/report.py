@@ -1,0 +1,180 @@
+"""What became of a run: the counts that must balance, the exit code they allow, the receipt."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from . import __version__
+from .errors import MlhubError
+from .model import Flaw, Outcome, Page, Proof, Status
+
+KEPT_FAILURES = 1000
+"""Failures kept in memory for the caller; all of them are in errors.jsonl."""
+INTERRUPTED = 130
+
+
+@dataclass(slots=True)
+class Listing:
+    """How the catalogue was read. `complete` only if it ended normally and gave what it announced."""
+
+    pages: int = 0
+    totals: dict[str, int] = field(default_factory=dict)
+    seen: int = 0
+    unique: int = 0
+    ended: bool = False
+    capped: bool = False
+    error: MlhubError | None = None
+
+    @property
+    def matched(self) -> int | None:
+        return sum(self.totals.values()) if self.totals else None
+
+    @property
+    def complete(self) -> bool:
+        short = self.matched is not None and self.seen < self.matched and not self.capped
+        return self.ended and self.error is None and not short
+
+
+@dataclass(slots=True)
+class Report:
+    """The result of a mirror. Sizes in bytes, `seconds` of wall time.
+
+    `failed` holds the failed outcomes (the first thousand), `failures` counts them all.
+    """
+
+    source: str
+    dest: Path
+    selection: dict[str, Any]
+    started: str
+    listing: Listing = field(default_factory=Listing)
+    selected: int = 0
+    fetched: int = 0
+    skipped: int = 0
+    failures: int = 0
+    lasting: int = 0
+    filtered: int = 0
+    duplicates: int = 0
+    bytes: int = 0
+    received: int = 0
+    seconds: float = 0.0
+    finished: str = ""
+    manifest_sha256: str = ""
+    proofs: Counter[Proof] = field(default_factory=Counter)
+    failed: list[Outcome] = field(default_factory=list)
+    flaws: list[Flaw] = field(default_factory=list)
+    flaw_count: int = 0
+    dangling: int = 0
+    stopped: BaseException | None = None
+
+    def page(self, page: Page) -> None:
+        self.listing.pages += 1
+        if page.matched is not None:
+            known = self.listing.totals.get(page.listing, 0)
+            self.listing.totals[page.listing] = max(known, page.matched)
+
+    def add(self, outcome: Outcome) -> None:
+        self.received += outcome.received
+        if outcome.status is Status.FAILED or outcome.record is None:
+            self.failures += 1
+            self.lasting += not (outcome.error is not None and outcome.error.retryable)
+            if len(self.failed) < KEPT_FAILURES:
+                self.failed.append(outcome)
+            return
+        self.fetched += outcome.status is Status.FETCHED
+        self.skipped += outcome.status is Status.SKIPPED
+        self.bytes += outcome.record.size
+        self.proofs[outcome.record.proof] += 1
+
+    def add_flaw(self, flaw: Flaw) -> None:
+        self.flaw_count += not flaw.benign
+        self.dangling += flaw.benign
+        if flaw.error.retryable:
+            self.listing.error = self.listing.error or flaw.error
+        elif not flaw.benign:
+            self.lasting += 1
+        if len(self.flaws) < KEPT_FAILURES:
+            self.flaws.append(flaw)
+
+    @property
+    def complete(self) -> bool:
+        """The receipt balances: everything selected is on disk, and the listing was whole."""
+        return self.listing.complete and self.selected == sum(self.proofs.values())
+
+    @property
+    def exit_code(self) -> int:
+        """1. what stopped the run  2. a listing that broke off, 5  3. lasting failures, 4  4. others, 5"""
+        if isinstance(self.stopped, asyncio.CancelledError):
+            return INTERRUPTED
+        if self.stopped is not None:
+            return self.stopped.exit_code if isinstance(self.stopped, MlhubError) else 1
+        if not self.listing.complete:
+            return 5
+        if self.lasting:
+            return 4
+        return 0 if self.complete else 5
+
+    @property
+    def ok(self) -> bool:
+        return self.exit_code == 0
+
+    @property
+    def receipt_path(self) -> Path:
+        return self.dest / ".mlhub" / "receipt.json"
+
+    def raise_for_failures(self) -> None:
+        """Raise the first error of a run that is not complete; nothing if it is."""
+        if self.stopped is not None:
+            raise self.stopped
+        if self.listing.error is not None:
+            raise self.listing.error
+        errors = [outcome.error for outcome in self.failed]
+        errors += [flaw.error for flaw in self.flaws if not flaw.benign]
+        for error in filter(None, errors):
+            raise error
+
+    def receipt(self) -> dict[str, Any]:
+        """The content of receipt.json, as CONTRACT names its fields."""
+        listing = self.listing
+        return {
+            "tool": "mlhub-async",
+            "version": __version__,
+            "source": self.source,
+            "selection": self.selection,
+            "started": self.started,
+            "finished": self.finished,
+            "listing": {
+                "complete": listing.complete,
+                "pages": listing.pages,
+                "matched": listing.matched,
+                "seen": listing.seen,
+                "unique": listing.unique,
+                "dangling_source_links": self.dangling,
+            },
+            "assets": {
+                "selected": self.selected,
+                "verified_checksum": self.proofs[Proof.CHECKSUM],
+                "verified_size": self.proofs[Proof.SIZE],
+                "unverifiable": self.proofs[Proof.NONE],
+                "failed": self.failures,
+                "filtered": self.filtered,
+                "duplicates": self.duplicates,
+            },
+            "bytes": self.bytes,
+            "manifest_sha256": self.manifest_sha256,
+            "exit_code": self.exit_code,
+        }
+
+    def summary(self) -> dict[str, Any]:
+        """The receipt and how the run went: the last event of every run."""
+        run = {
+            "fetched": self.fetched,
+            "skipped": self.skipped,
+            "received": self.received,
+            "seconds": round(self.seconds, 3),
+            "dest": str(self.dest),
+        }
+        return {"event": "summary", **self.receipt(), **run}

@@ -1,0 +1,71 @@
+"""One URL is fetched once, however many assets name it: in flight, just finished, or finished before."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from .model import Record
+
+REMEMBERED = 8192
+"""Finished URLs kept in memory. A URL that is shared comes up again and again and so stays among them."""
+
+
+@dataclass(slots=True)
+class Flight:
+    """A transfer of one URL that is under way. `stalled`: it waits for another one itself."""
+
+    landed: asyncio.Future[Record | None] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+    stalled: bool = False
+
+
+class Sharing:
+    """`find` looks a URL up among the files of earlier runs, None if there are none."""
+
+    def __init__(self, find: Callable[[str], Awaitable[Record | None]] | None) -> None:
+        self._find = find
+        self._flights: dict[str, Flight] = {}
+        self._recent: OrderedDict[str, Record] = OrderedDict()
+
+    def knows(self, url: str) -> bool:
+        """Whether `existing` has anything to say: cheap, for the many URLs that nobody shares."""
+        return url in self._flights or url in self._recent or self._find is not None
+
+    async def existing(self, url: str, waiting: Flight | None = None) -> Record | None:
+        """The file that this URL was fetched to, after waiting for a transfer of it that is under way.
+
+        `waiting` is the caller's own flight: while it waits nobody waits for it, so no circle can form.
+        """
+        if (record := self._recent.get(url)) is not None:
+            self._recent.move_to_end(url)
+            return record
+        flight = self._flights.get(url)
+        if flight is not None and flight is not waiting and not flight.stalled:
+            if waiting is not None:
+                waiting.stalled = True
+            try:
+                return await asyncio.shield(flight.landed)
+            finally:
+                if waiting is not None:
+                    waiting.stalled = False
+        return await self._find(url) if self._find is not None and flight is None else None
+
+    def take_off(self, url: str, flight: Flight) -> None:
+        """From now on others wait for this flight instead of fetching the URL themselves."""
+        self._flights.setdefault(url, flight)
+
+    def land(self, flight: Flight, urls: list[str], record: Record | None) -> None:
+        """The flight ended, with a file or without: tell those who wait."""
+        for url in urls:
+            if self._flights.get(url) is flight:
+                del self._flights[url]
+            if record is not None:
+                self._recent[url] = record
+                self._recent.move_to_end(url)
+        while len(self._recent) > REMEMBERED:
+            self._recent.popitem(last=False)
+        flight.landed.set_result(record)

@@ -1,0 +1,46 @@
+"""One run per DEST: a lock that the kernel gives back when its holder dies."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from ..errors import Locked
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _take(fd: int) -> None:
+        msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _take(fd: int) -> None:
+        # POSIX locks, not flock: those are seen by all nodes of a cluster file system.
+        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+class RunLock:
+    """Opened once per process: closing any other descriptor of the file would drop a POSIX lock."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fd: int | None = None
+
+    def take(self) -> None:
+        """Raises `Locked` if another process has it."""
+        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            _take(self._fd)
+        except OSError:
+            self.release()
+            raise Locked(
+                f"{self._path.parent.parent}: another run owns this directory; "
+                "wait for it to end or choose another DEST"
+            ) from None
+
+    def release(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None

@@ -1,0 +1,99 @@
+"""The directories under DEST: opened one by one without following links, so nothing lands elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections import OrderedDict
+from pathlib import Path
+
+from ..errors import MlhubError, StorageError, TransferError
+
+HAS_DIR_FD = {os.open, os.mkdir, os.rename, os.stat, os.unlink} <= os.supports_dir_fd
+OPEN_DIRECTORIES = 128
+STOPS_THE_RUN = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENOMEM}
+    if hasattr(errno, "EDQUOT")
+    else {errno.ENOSPC, errno.EROFS, errno.EIO, errno.ENOMEM}
+)
+
+
+def storage_error(error: OSError, path: str | Path) -> MlhubError:
+    """Our error for one of the local file system: the whole disk's trouble, or this one path's."""
+    reason = error.strerror or type(error).__name__
+    if error.errno in STOPS_THE_RUN:
+        return StorageError(f"{path}: {reason}; free some space or choose another DEST, then run again")
+    return TransferError(f"{path}: {reason}", kind="path")
+
+
+class Tree:
+    """Places finished files under the root. Not for several threads at once; close it when done."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._fds: OrderedDict[str, int] = OrderedDict()
+
+    def place(self, source: str, source_dir: int | None, path: str) -> None:
+        """Rename the finished file `source` (in `source_dir`) to `path`, replacing a regular file there.
+
+        Raises `TransferError` (kind "path") where something else is in the way, links among the parents
+        included, and `StorageError` when the disk refuses.
+        """
+        try:
+            self._place(source, source_dir, path)
+        except OSError as error:
+            raise storage_error(error, path) from None
+
+    def _place(self, source: str, source_dir: int | None, path: str) -> None:
+        folder, _, name = path.rpartition("/")
+        if not HAS_DIR_FD:
+            target = self.root / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(source, target)
+            return
+        fd = self._directory(folder)
+        with contextlib.suppress(FileNotFoundError):
+            mode = os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+                raise TransferError(f"{path}: something that is no file is in the way", kind="path")
+        try:
+            os.rename(source, name, src_dir_fd=source_dir, dst_dir_fd=fd)
+        except FileNotFoundError:
+            # The directory was removed behind our back: open it anew, once.
+            self._forget(folder)
+            os.rename(source, name, src_dir_fd=source_dir, dst_dir_fd=self._directory(folder))
+
+    def _directory(self, folder: str) -> int:
+        fd = self._fds.get(folder)
+        if fd is not None:
+            self._fds.move_to_end(folder)
+            return fd
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        if not folder:
+            fd = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        else:
+            above, _, name = folder.rpartition("/")
+            parent = self._directory(above)
+            try:
+                fd = os.open(name, flags, dir_fd=parent)
+            except FileNotFoundError:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(name, dir_fd=parent)
+                fd = os.open(name, flags, dir_fd=parent)
+        self._fds[folder] = fd
+        if len(self._fds) > OPEN_DIRECTORIES:
+            os.close(self._fds.popitem(last=False)[1])
+        return fd
+
+    def _forget(self, folder: str) -> None:
+        while folder:
+            fd = self._fds.pop(folder, None)
+            if fd is not None:
+                os.close(fd)
+            folder = folder.rpartition("/")[0]
+
+    def close(self) -> None:
+        while self._fds:
+            os.close(self._fds.popitem()[1])

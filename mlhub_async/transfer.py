@@ -1,0 +1,220 @@
+"""fetch: one asset from open to commit. What an answer means for the bytes is `intake`'s to say."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from . import checksum
+from .errors import Corrupt, Fatal, MlhubError, TransferError, Transient
+from .events import Events
+from .http import Http
+from .intake import Intake
+from .model import Asset, Head, Job, Outcome, Proof, Record, Request, Status
+from .progress import Meter
+from .retry import Retry
+from .sharing import Flight, Sharing
+from .stores.local import LocalStore
+from .urls import canonical, expiring, parse, suffix
+
+REFRESHES = 2
+"""How often an expired href is asked for anew, per asset and run."""
+EXPIRED = frozenset({400, 401, 403, 404, 410})
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """What fetch works with; one for the whole run. `move` gives an asset a path with its late suffix."""
+
+    http: Http
+    store: LocalStore
+    retry: Retry
+    sharing: Sharing
+    refresh: Callable[[Asset], Awaitable[Asset | None]]
+    move: Callable[[tuple[str, str, str], str], Awaitable[str]]
+    meter: Meter
+    events: Events
+    check_digests: bool = True
+
+
+async def fetch(job: Job, kit: Kit) -> tuple[Outcome, str]:
+    """Bring one asset to its place. Returns what became of it and the URL its bytes are known by.
+
+    An expected failure is an outcome; only `Fatal` errors, bugs and cancellation leave by exception.
+    """
+    transfer = Transfer(job, kit)
+    try:
+        outcome = await transfer.run()
+    except Fatal:
+        raise
+    except MlhubError as error:
+        outcome = transfer.outcome(Status.FAILED, error=error)
+    return outcome, transfer.urls[-1]
+
+
+class _Elsewhere(Exception):
+    """A redirect leads to bytes that are on disk already."""
+
+    def __init__(self, record: Record) -> None:
+        super().__init__(record.path)
+        self.record = record
+
+
+class Transfer:
+    """One job under way."""
+
+    def __init__(self, job: Job, kit: Kit) -> None:
+        self.job = job
+        self.kit = kit
+        self.urls = [job.asset.href]
+        self.attempts = 0
+        self._intake = Intake(job, kit.store, kit.meter, check_digests=kit.check_digests)
+        self._flight = Flight()
+        self._refreshes = 0
+        self._mismatched = False
+
+    def outcome(
+        self, status: Status, record: Record | None = None, error: MlhubError | None = None
+    ) -> Outcome:
+        return Outcome(self.job, status, record, error, self.attempts, self._intake.received)
+
+    async def run(self) -> Outcome:
+        """Use what is there, share, or fetch; then tell those who wait for the same URL."""
+        record: Record | None = None
+        try:
+            url = parse(self.job.asset.href)
+            self.urls = [canonical(url)]
+            if (here := await self._already_here()) is not None:
+                outcome = self.outcome(Status.SKIPPED, here)
+            elif (shared := await self._shared(self.urls[0])) is not None:
+                outcome = await self._linked(shared)
+            else:
+                self.kit.sharing.take_off(self.urls[0], self._flight)
+                outcome = await self._fetch(url)
+            record = outcome.record
+            return outcome
+        finally:
+            self.kit.sharing.land(self._flight, self.urls, record)
+
+    async def _already_here(self) -> Record | None:
+        """A file that is there may stay if its bytes are proven: by its record, or by a published digest."""
+        known, wanted, store = self.job.known, self.job.asset.checksum, self.kit.store
+        if known is not None and self.job.recheck:
+            same = await store.digest(known.path, "sha256") == bytes.fromhex(known.sha256)
+            return known if same else None
+        if known is not None or wanted is None or not wanted.usable:
+            return None
+        found = store.found(self.job.path)
+        if found is None or self.job.asset.size not in (None, found[0]):
+            return None
+        if not checksum.matches(wanted, await store.digest(self.job.path, wanted.algorithm)):
+            return None
+        sha256 = await store.digest(self.job.path, "sha256")
+        return Record(self.job.path, found[0], sha256.hex(), found[1], Proof.CHECKSUM)
+
+    async def _shared(self, url: str) -> Record | None:
+        """The file that this URL was or is being fetched to, if it is what the catalogue promises here."""
+        if not self.kit.sharing.knows(url):
+            return None
+        record = await self.kit.sharing.existing(url, self._flight)
+        return record if record is not None and await self._suits(record) else None
+
+    async def _suits(self, record: Record) -> bool:
+        asset, store = self.job.asset, self.kit.store
+        found = store.found(record.path)
+        if found is None or found[0] != record.size or asset.size not in (None, record.size):
+            return False
+        wanted = asset.checksum
+        if wanted is None or not wanted.usable or not self.kit.check_digests:
+            return True
+        if wanted.algorithm == "sha256":
+            return checksum.matches(wanted, bytes.fromhex(record.sha256))
+        return checksum.matches(wanted, await store.digest(record.path, wanted.algorithm))
+
+    async def _linked(self, record: Record) -> Outcome:
+        path = await self._final_path(PurePosixPath(record.path).suffix)
+        mtime = self.kit.store.duplicate(record.path, path)
+        proof = self._intake.proof(record.proof)
+        return self.outcome(
+            Status.FETCHED, Record(path, record.size, record.sha256, mtime, proof, record.validator)
+        )
+
+    async def _fetch(self, url: str) -> Outcome:
+        keep = True
+        try:
+            await self._intake.take_up()
+            return await self.kit.retry(
+                lambda: self._attempt(url), progress=self._intake.progress, failed=self._note_retry
+            )
+        except TransferError as error:
+            keep = error.retryable
+            raise
+        finally:
+            # Whatever else ended it (success, Ctrl-C, a full disk): what is left is the next run's start.
+            await (self.kit.store.keep if keep else self.kit.store.drop)(self._intake.draft)
+
+    def _note_retry(self, error: Transient) -> None:
+        self.kit.meter.retries += 1
+        event = "throttle" if error.retry_after is not None else "retry"
+        self.kit.events.job(event, self.job, {"attempt": self.attempts, "error": error})
+
+    async def _attempt(self, url: str) -> Outcome:
+        """One try, from where the last one broke off if that is proven to be the same version."""
+        self.attempts += 1
+        while True:
+            try:
+                request = Request(url, headers=self._intake.conditions())
+                head = await self.kit.http.get(request, self._intake, self._redirected)
+                if self._intake.unchanged and self.job.known is not None:
+                    return self.outcome(Status.SKIPPED, self.job.known)
+                return await self._committed(head)
+            except _Elsewhere as elsewhere:
+                await self.kit.store.drop(self._intake.draft)
+                return await self._linked(elsewhere.record)
+            except Corrupt as error:
+                self._allow_once_more(error)
+            except TransferError as error:
+                url = await self._renewed(error)
+
+    def _allow_once_more(self, error: Corrupt) -> None:
+        """A digest that differs is worth one more try, from the first byte; the rest is final."""
+        if error.kind != "checksum-mismatch" or self._mismatched:
+            raise error
+        self._mismatched = True
+        self._intake.restart()
+
+    async def _renewed(self, error: TransferError) -> str:
+        """The present href of an asset whose old one has expired; raises `error` again if there is none."""
+        asset = self._intake.asset
+        if error.status not in EXPIRED or not expiring(asset.href) or self._refreshes >= REFRESHES:
+            raise error
+        self._refreshes += 1
+        fresh = await self.kit.refresh(asset)
+        if fresh is None or fresh.href == asset.href:
+            raise error
+        self._intake.asset = fresh
+        return parse(fresh.href)
+
+    async def _redirected(self, url: str) -> None:
+        key = canonical(url)
+        self.urls = [*self.urls[:1], key]
+        if (record := await self._shared(key)) is not None:
+            raise _Elsewhere(record)
+        self.kit.sharing.take_off(key, self._flight)
+
+    async def _committed(self, head: Head) -> Outcome:
+        """Check everything there is to check, then give the bytes their name: in this order, always."""
+        intake = self._intake
+        digests, proof = await intake.complete()
+        path = await self._final_path(suffix(head.url))
+        mtime = await self.kit.store.commit(intake.draft, path)
+        size = intake.draft.body.offset
+        record = Record(path, size, digests["sha256"].hex(), mtime, proof, intake.validator)
+        return self.outcome(Status.FETCHED, record)
+
+    async def _final_path(self, late: str) -> str:
+        """The place under DEST; `late`, the suffix of where the bytes came from, serves where it has none."""
+        if not self.job.open_ended or not late:
+            return self.job.path
+        return await self.kit.move(self.job.asset.identity, self.job.path + late)
