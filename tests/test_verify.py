@@ -6,15 +6,18 @@ import json
 import os
 import sqlite3
 import sys
+from threading import Event
 
 import pytest
 
-from mlhub_async.errors import TransferError, UsageError
+from mlhub_async.errors import StorageError, TransferError, UsageError
 from mlhub_async.ledger import Ledger, Wanted
 from mlhub_async.model import Asset, Job, Outcome, Proof, Record, Status
 from mlhub_async.progress import Meter
 from mlhub_async.stores.local import LocalStore
 from mlhub_async.verify import status, verify
+from mlhub_async.verify.checking import file_damage
+from mlhub_async.verify.walk import Pair, files_under
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="no such file there")
 
@@ -347,3 +350,61 @@ async def test_status_says_that_the_last_run_did_not_end(mirror):
     report = status(mirror.dest)
     assert report.interrupted and report.receipt is None
     assert list(report.lines())[-1] == "the last run was interrupted or is still going on"
+
+
+async def test_status_counts_what_is_still_to_do_and_names_a_broken_ledger(mirror):
+    with sqlite3.connect(mirror.state / "ledger.sqlite") as database:
+        database.execute("UPDATE file SET state=0 WHERE item='a'")
+    database.close()
+    assert next(status(mirror.dest).lines()) == "c: 2 done, 0 failed, 1 to do, 2.0 KiB"
+    (mirror.state / "ledger.sqlite").write_bytes(b"no database" * 500)
+    with pytest.raises(StorageError, match="broken"):
+        status(mirror.dest)
+
+
+async def test_a_receipt_that_cannot_be_read_is_damage(mirror):
+    (mirror.state / "receipt.json").unlink()
+    (mirror.state / "receipt.json").mkdir()
+    assert await damage(mirror) == {".mlhub/receipt.json": "unreadable"}
+
+
+@posix_only
+async def test_a_link_in_place_of_the_root_of_the_catalogue_is_not_followed(mirror):
+    root = mirror.dest / "catalog.json"
+    root.rename(mirror.dest.parent / "catalog.json")
+    root.symlink_to(mirror.dest.parent / "catalog.json")
+    assert await damage(mirror) == {"catalog.json": "unreadable"}
+
+
+async def test_a_file_without_a_known_digest_is_compared_by_size_and_counted(mirror):
+    with sqlite3.connect(mirror.state / "ledger.sqlite") as database:
+        database.execute("UPDATE file SET sha256='' WHERE item='a' AND role=0")
+    database.close()
+    mirror.write("c/a/data.tif", b"A" * 1000)
+    found = await verify(mirror.dest)
+    assert found.unhashed == 1
+    assert {one.path: one.reason for one in found.damage} == {".mlhub/receipt.json": "manifest"}
+    assert any("by size only" in line for line in found.lines())
+
+
+async def test_an_interrupted_run_is_told_in_words(mirror):
+    await mirror.make("d", ended=False)
+    mirror.write("mine", b"")
+    lines = list((await verify(mirror.dest)).lines())
+    assert lines[0] == "1 files are not of the mirror, e.g. mine"
+    assert "run it again" in lines[1]
+
+
+@posix_only
+def test_what_changes_between_the_walk_and_the_reading_is_damage_too(tmp_path):
+    pair = Pair("x", 0, Record("x", 1, "0" * 64, 0, Proof.SIZE), True)
+    assert file_damage(tmp_path, pair, Event()).reason == "unreadable"
+    (tmp_path / "x").mkdir()
+    assert file_damage(tmp_path, pair, Event()).reason == "unreadable"
+    (tmp_path / "x").rmdir()
+    os.mkfifo(tmp_path / "x")
+    assert file_damage(tmp_path, pair, Event()).reason == "not a regular file"
+
+
+def test_a_directory_that_is_gone_holds_nothing(tmp_path):
+    assert list(files_under(tmp_path / "gone")) == []

@@ -92,7 +92,7 @@ def _balances(receipt: dict[str, Any]) -> bool:
 
 
 def _opened(path: Path) -> FileIO:
-    return FileIO(os.open(path, _NO_LINKS))
+    return FileIO(path, opener=lambda name, flags: os.open(name, _NO_LINKS))
 
 
 def _flaw(file: FileIO, record: Record, stop: Event) -> tuple[str, ...] | None:
