@@ -19,6 +19,7 @@ AROUND = [[-10, 6], [-9, 6], [-9, 7], [-10, 7], [-10, 6]]
 HOLE = [[-9.65, 6.29], [-9.58, 6.29], [-9.58, 6.35], [-9.65, 6.35], [-9.65, 6.29]]
 TRIANGLE = {"type": "Polygon", "coordinates": [[[-9.63, 6.3], [-9.61, 6.31], [-9.61, 6.4], [-9.63, 6.3]]]}
 SENSELESS = [
+    [],
     {"limit": 0},
     {"token": "next:x"},
     {"datetime": "now"},
@@ -152,11 +153,13 @@ async def test_a_page_comes_gzipped_to_those_who_ask(demo):
     [
         ({}, 24),
         ({"collections": [LABELS]}, 6),
-        ({"ids": [CHIP, "unknown"]}, 1),
+        ({"ids": [CHIP, "unknown", f"{LABELS}_29NXX_1", f"{LABELS}_99NMG_1", f"{LABELS}_29NMG_012"]}, 1),
+        ({"ids": [f"{SOURCE}_29NMG_12_{day}" for day in ("20180101", "20180102", "20189999")]}, 1),
         ({"datetime": "2018-05-02T00:00:00Z"}, 6),
         ({"datetime": "../2018-06-01T00:00:00Z", "collections": [SOURCE]}, 12),
         ({"bbox": [-10, 6, -9, 7]}, 12),
         ({"bbox": [170, 6, -9, 7]}, 12),
+        ({"bbox": [-10, 6, 0, -9, 7, 100]}, 12),
         ({"bbox": [0, 0, 1, 1]}, 0),
         ({"intersects": {"type": "Point", "coordinates": [-9.615, 6.32]}}, 4),
         ({"intersects": {"type": "Point", "coordinates": [-9.6, 6.32]}}, 0),
@@ -190,6 +193,7 @@ async def test_the_next_link_of_a_posted_search_repeats_what_was_asked(demo):
 @pytest.mark.parametrize(
     "asked",
     [
+        [],
         {"limit": 0},
         {"token": "next:x"},
         {"datetime": "now"},

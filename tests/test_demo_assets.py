@@ -182,6 +182,28 @@ async def test_imagery_is_sixteen_bits_on_the_spot_that_the_item_says(demo):
     assert set(sizes.values()) == {(16, 131072)}
 
 
+async def test_the_dates_of_a_label_are_those_of_the_imagery_it_links_to(demo):
+    item = await demo.get(f"/collections/{LABELS}/items/{CHIP}")
+    _, headers, data = await demo.head_of(item["assets"]["source_dates"]["href"])
+    links = [link["href"] for link in item["links"] if link["rel"] == "source"]
+    imagery = [await demo.get(link.removeprefix(demo.site.root)) for link in links]
+    told = [row.split(",")[1] for row in data.decode().splitlines()[1:]]
+    assert headers["Content-Type"] == "text/csv"
+    assert told == [each["properties"]["datetime"][:10] for each in imagery]
+
+
+async def test_cloud_cover_is_the_share_of_cloudy_pixels_in_the_scene_classification(demo):
+    imagery = (await demo.get(f"/collections/{SOURCE}/items", limit=100))["features"]
+    covers = set()
+    for item in imagery:
+        _, _, data = await demo.head_of(item["assets"]["SCL"]["href"])
+        _, pixels = tiff(data)
+        covers.add(item["properties"]["eo:cloud_cover"])
+        assert item["properties"]["eo:cloud_cover"] == round(pixels.count(9) / 655.36, 1)
+    assert 0.0 in covers
+    assert len(covers) > 3
+
+
 def test_a_utm_position_becomes_the_longitude_and_latitude_that_others_compute():
     assert lonlat(29, 430680, 700020) == pytest.approx((-9.626748036495686, 6.332663847472379), abs=1e-9)
     assert lonlat(31, 500000, 0) == (3.0, 0.0)
