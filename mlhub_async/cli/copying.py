@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from .. import mirror as core
+from ..mirror import mirror
 from ..model import Options
 from .closing import closing_lines
 from .screen import Screen
@@ -18,7 +18,7 @@ def run_mirror(source: str, dest: str, options: Options, screen: Screen) -> int:
 async def copied(source: str, dest: str, options: Options, screen: Screen, environ: Mapping[str, str]) -> int:
     """Mirror, and say what became of it. Returns the exit code."""
     report = await screen.watching(
-        core.mirror(source, dest, options, meter=screen.meter, events=screen.event, environ=environ)
+        mirror(source, dest, options, meter=screen.meter, events=screen.event, environ=environ)
     )
     for line in closing_lines(report):
         screen.say(line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..events import Events
 from ..verify import status, verify
 from .saying import show, tell
 from .screen import Screen
@@ -15,7 +16,7 @@ def run_verify(dest: str, workers: int | None, screen: Screen) -> int:
 
 async def _verified(dest: Path, workers: int | None, screen: Screen) -> int:
     found = await screen.watching(verify(dest, workers=workers, meter=screen.meter))
-    screen.event({"event": "summary", **found.as_json()})
+    Events(screen.event).tell("summary", **found.as_json())
     lines = list(found.lines())
     for line in lines[: len(found.damage)]:
         tell(line)  # also with -q: this is what it was asked
@@ -27,7 +28,7 @@ async def _verified(dest: Path, workers: int | None, screen: Screen) -> int:
 def run_status(dest: str, screen: Screen) -> int:
     report = status(Path(dest))
     if screen.as_json:
-        screen.event({"event": "summary", **report.as_json()})
+        Events(screen.event).tell("summary", **report.as_json())
     else:
         show(report.lines())
     return 0

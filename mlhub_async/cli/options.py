@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from .. import stac
 from ..model import Options
 from . import values
 from .values import Value
@@ -19,7 +20,7 @@ Declaration = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 BBOX = Value("bbox", values.bbox)
 GEOMETRY = Value("geojson", values.geometry)
-INTERVAL = Value("datetime", values.interval)
+INTERVAL = Value("datetime", stac.datetime_for_server)
 QUERY = Value("query", values.query)
 CQL2 = Value("cql2", values.cql2)
 SIZE = Value("size", values.size)

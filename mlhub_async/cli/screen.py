@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, BinaryIO, TypeVar
 
 from .. import flow
 from ..errors import MlhubError
+from ..events import Events
 from ..progress import Display, Meter, display, watch
 from .running import Stop, run
 from .saying import BROKEN_PIPE, abandon_stdout, as_event, encoded, error, event_line
@@ -65,23 +65,25 @@ class Screen:
         if self._verbose >= _LOUDNESS.get(str(event.get("event")), 9):
             self.say(event_line(event))
 
-    def run(self, work: Callable[[], Awaitable[int]]) -> int:
+    def run(self, work: Callable[[], Awaitable[int]], *, summary: bool = True) -> int:
         """The exit code of `work`, with an early end told to people and programs."""
         try:
             code = run(work, self.stop)
         except MlhubError as failure:
             error(failure.message)
-            self._summary(failure.exit_code, error=as_event(failure))
+            if summary:
+                self._summary(failure.exit_code, error=as_event(failure))
             return failure.exit_code
         if self.stop.code is not None:
             self.say("interrupted: what is finished is kept, the same command goes on from there")
-        self._summary(code)
+        if summary:
+            self._summary(code)
         return code
 
     def _summary(self, code: int, **more: object) -> None:
         """The last line is always a summary, also when the run had no time to write one."""
         if self._json is not None and self._json.last != "summary":
-            self._json({"event": "summary", "ts": time.time(), "exit_code": code, **more})
+            Events(self._json).tell("summary", exit_code=code, **more)
 
     async def watching(self, work: Awaitable[T]) -> T:
         """The result of `work`, with the meter drawn meanwhile."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import calendar
 import math
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,8 +26,6 @@ _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*[:=]\s*(.*)")
 _TERM = re.compile(r"\s*([^<>=]+?)\s*(>=|<=|<>|!=|>|<|=)\s*(.+?)\s*")
 _OPERATORS = {">=": "gte", "<=": "lte", "<>": "neq", "!=": "neq", ">": "gt", "<": "lt", "=": "eq"}
-_PARTIAL_DATE = re.compile(r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?")
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)")
 _GEOMETRIES = {"Point", "LineString", "Polygon", "MultiPoint", "MultiLineString", "MultiPolygon"}
 
 
@@ -97,39 +93,6 @@ def auto_or_count(text: str) -> int | None:
 def attempts(text: str) -> int:
     """Retries are what comes after the first attempt."""
     return 10**9 if text.strip().lower() == "infinite" else count(text) + 1
-
-
-def interval(text: str) -> str:
-    """A datetime or interval as RFC 3339 in UTC; partial dates mean all of that year, month or day."""
-    first, slash, last = text.strip().partition("/")
-    if not slash:
-        start, end = _moment(first, last=False), _moment(first, last=True)
-        return start if start == end else f"{start}/{end}"
-    start, end = (".." if end in ("", "..") else end for end in (first.strip(), last.strip()))
-    if start == end == "..":
-        raise ValueError("an interval needs at least one end that is not open")
-    start = start if start == ".." else _moment(start, last=False)
-    end = end if end == ".." else _moment(end, last=True)
-    if ".." not in (start, end) and _parsed(start) > _parsed(end):
-        raise ValueError(f"the interval ends before it begins: {text}")
-    return f"{start}/{end}"
-
-
-def _moment(text: str, *, last: bool) -> str:
-    if _INSTANT.fullmatch(text):
-        return _parsed(text).isoformat().replace("+00:00", "Z")
-    if not (found := _PARTIAL_DATE.fullmatch(text)):
-        raise ValueError(
-            f"{text!r} is no RFC 3339 time or date: write 2018-01-31T12:00:00Z, 2018-01-31 or A/B"
-        )
-    year, month, day = int(found[1]), int(found[2] or (12 if last else 1)), found[3]
-    length = calendar.monthrange(year, month)[1] if 1 <= month <= 12 else 31
-    date = datetime(year, month, int(day) if day else (length if last else 1))
-    return date.strftime("%Y-%m-%d") + ("T23:59:59Z" if last else "T00:00:00Z")
-
-
-def _parsed(text: str) -> datetime:
-    return datetime.fromisoformat(text.upper().replace(" ", "T")).astimezone(UTC)
 
 
 def bbox(text: str) -> tuple[float, ...]:

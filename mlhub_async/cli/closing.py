@@ -1,0 +1,88 @@
+"""The last words on a mirror: what came, how it is proven, what is missing and what to do about it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from ..model import Outcome, Proof
+from ..progress import human
+from ..report import Report
+from ..urls import term_safe
+
+EXAMPLES = 5
+
+_ADVICE = {
+    4: "trying again will not bring these; the reasons are in {errors}",
+    5: "what is missing is temporary: run the same command again",
+    7: "make room or choose another place, then run the same command again",
+    8: "a limit was reached: run the same command again to go on",
+}
+
+
+def closing_lines(report: Report) -> Iterator[str]:
+    yield _counts(report)
+    if report.selected:
+        yield _proofs(report)
+    yield from _listing(report)
+    yield from _missing(report)
+    if report.exit_code in _ADVICE:
+        errors = term_safe(report.receipt_path.with_name("errors.jsonl"), 300)
+        yield _ADVICE[report.exit_code].format(errors=errors)
+    yield f"receipt: {term_safe(report.receipt_path, 300)}"
+
+
+def _counts(report: Report) -> str:
+    verdict = "complete" if report.ok else "not complete"
+    rate = report.received / report.seconds if report.seconds else 0
+    speed = f", {human(report.received)} transferred at {human(rate)}/s" if report.received else ""
+    left_out = (
+        (report.failures, "failed"),
+        (report.filtered, "filtered out"),
+        (report.duplicates, "duplicates"),
+    )
+    counts = [f"{report.fetched} fetched", f"{report.skipped} already there"]
+    counts += [f"{n} {what}" for n, what in left_out if n]
+    return (
+        f"{verdict}: {report.selected} assets, {human(report.bytes)} in {report.seconds:.1f} s{speed}"
+        f" ({', '.join(counts)})"
+    )
+
+
+def _proofs(report: Report) -> str:
+    ways = (
+        (Proof.CHECKSUM, "by checksum"),
+        (Proof.SIZE, "by size"),
+        (Proof.NONE, "with nothing to verify against"),
+    )
+    return "verified: " + ", ".join(f"{report.proofs[proof]} {how}" for proof, how in ways)
+
+
+def _listing(report: Report) -> Iterator[str]:
+    listing = report.listing
+    if listing.error is not None:
+        yield f"the listing broke off: {term_safe(listing.error.message, 300)}"
+    elif not listing.complete and listing.matched is not None:
+        yield f"the listing is short: {listing.matched} items announced, {listing.seen} seen"
+    if report.dangling:
+        yield f"{report.dangling} source links lead nowhere: reported, not counted as missing"
+
+
+def _missing(report: Report) -> Iterator[str]:
+    if report.failures:
+        kinds = Counter(outcome.error.kind for outcome in report.failed if outcome.error is not None)
+        classes = ", ".join(f"{n} {term_safe(kind)}" for kind, n in kinds.most_common())
+        yield f"{report.failures} assets are missing ({classes})"
+    yield from map(_failure, report.failed[:EXAMPLES])
+    if report.failures > EXAMPLES:
+        yield f"  ... and {report.failures - EXAMPLES} more"
+    if report.flaw_count:
+        yield f"{report.flaw_count} records of the catalogue could not be used"
+    for flaw in [flaw for flaw in report.flaws if not flaw.benign][:EXAMPLES]:
+        yield f"  {term_safe(flaw.where, 200)}: {term_safe(flaw.error.message, 300)}"
+
+
+def _failure(outcome: Outcome) -> str:
+    where = "/".join(term_safe(part) for part in outcome.job.asset.identity if part)
+    why = outcome.error.message if outcome.error is not None else "no reason is known"
+    return f"  {where}: {term_safe(why, 300)}"
