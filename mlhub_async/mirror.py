@@ -90,7 +90,7 @@ def note_listing(run: Run, entries: Sequence[Entry]) -> None:
     """Count what a batch of entries says of the listing itself."""
     for entry in entries:
         if isinstance(entry, Page):
-            run.report.page(entry)
+            run.report.listing.page(entry)
             run.kit.meter.pages += 1
             run.kit.events.page(entry)
         elif isinstance(entry, Flaw):
@@ -153,6 +153,7 @@ async def mirror(
         store.open()
         try:
             report = Report(found.name, store.root, selected(options), _now())
+            report.listing.capped = options.selection.max_items is not None
             await ledger.open(report.source, orjson.dumps(report.selection).decode(), report.started)
             kit = _kit(found, http, store, ledger, options, meter or Meter(), Events(events))
             base = str(store.root.resolve()) if options.asset_hrefs == "absolute" else ""

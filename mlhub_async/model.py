@@ -132,6 +132,8 @@ class Page:
     matched: int | None = None
     listing: str = ""
     """which listing the total belongs to, where a run has several (one per collection)"""
+    returned: int = 0
+    """how many records the page had, wanted or not"""
 
 
 @dataclass(frozen=True, slots=True)

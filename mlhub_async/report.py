@@ -22,6 +22,8 @@ class Listing:
     """How the catalogue was read. `complete` only if it ended normally and gave what it announced."""
 
     pages: int = 0
+    returned: int = 0
+    """records on the pages, whatever became of them"""
     totals: dict[str, int] = field(default_factory=dict)
     seen: int = 0
     unique: int = 0
@@ -29,13 +31,20 @@ class Listing:
     capped: bool = False
     error: MlhubError | None = None
 
+    def page(self, page: Page) -> None:
+        self.pages += 1
+        self.returned += page.returned
+        if page.matched is not None:
+            self.totals[page.listing] = max(self.totals.get(page.listing, 0), page.matched)
+
     @property
     def matched(self) -> int | None:
         return sum(self.totals.values()) if self.totals else None
 
     @property
     def complete(self) -> bool:
-        short = self.matched is not None and self.seen < self.matched and not self.capped
+        own = self.returned - (self.seen - self.unique)
+        short = self.matched is not None and own < self.matched and not self.capped
         return self.ended and self.error is None and not short
 
 
@@ -69,12 +78,6 @@ class Report:
     flaw_count: int = 0
     dangling: int = 0
     stopped: BaseException | None = None
-
-    def page(self, page: Page) -> None:
-        self.listing.pages += 1
-        if page.matched is not None:
-            known = self.listing.totals.get(page.listing, 0)
-            self.listing.totals[page.listing] = max(known, page.matched)
 
     def add(self, outcome: Outcome) -> None:
         self.received += outcome.received

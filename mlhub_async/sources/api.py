@@ -114,7 +114,7 @@ class ApiSource:
         """The pages of one listing; `collection` is "" for a search."""
         names = frozenset() if collection else frozenset(self._selection.collections)
         async for page in stac.pages(self._reader, request, allow_origins=self._allow):
-            entries: Entries = [Page(page.matched, collection)]
+            entries: Entries = [Page(page.matched, collection, len(page.records))]
             for one in stac.items_of(page.records, page.url, collection or stac.NO_COLLECTION):
                 if isinstance(one, Flaw) or ((not names or one.collection in names) and self._admits(one)):
                     entries.append(one)

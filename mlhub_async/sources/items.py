@@ -53,7 +53,7 @@ class ItemsSource:
         async for records, url, matched in self._records():
             found = _items(records, url)
             chosen = [one for one in found if isinstance(one, Flaw) or self._admits(one)]
-            yield tally.cut([Page(matched), *chosen])
+            yield tally.cut([Page(matched, returned=len(records)), *chosen])
             if tally.used_up:
                 return
         if missing := tally.missing(self.name):

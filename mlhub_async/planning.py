@@ -1,0 +1,120 @@
+"""What a mirror would fetch, without fetching it: the listing, counted."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from . import names, stac
+from .errors import CatalogError
+from .mirror import Given, opened, selected
+from .model import Collection, Entry, Flaw, Item, Options, Page
+from .plan import wanted
+from .progress import Meter
+from .report import Listing
+
+
+@dataclass(slots=True)
+class Plan:
+    """Counts of a listing. `known_bytes` adds up file:size; `unknown_sizes` assets have none."""
+
+    source: str
+    selection: dict[str, Any]
+    listing: Listing = field(default_factory=Listing)
+    items: int = 0
+    assets: int = 0
+    filtered: int = 0
+    known_bytes: int = 0
+    unknown_sizes: int = 0
+    by_collection: Counter[str] = field(default_factory=Counter)
+    flaws: list[Flaw] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        if not self.listing.complete or any(flaw.error.retryable for flaw in self.flaws):
+            return 5
+        return 4 if any(not flaw.benign for flaw in self.flaws) else 0
+
+    def summary(self) -> dict[str, Any]:
+        return {
+            "source": self.source,
+            "selection": self.selection,
+            "items": self.items,
+            "assets": self.assets,
+            "filtered": self.filtered,
+            "known_bytes": self.known_bytes,
+            "unknown_sizes": self.unknown_sizes,
+            "by_collection": dict(self.by_collection),
+            "listing_complete": self.listing.complete,
+            "exit_code": self.exit_code,
+        }
+
+
+async def plan_only(
+    source: Given,
+    options: Options | None = None,
+    *,
+    meter: Meter | None = None,
+    each: Callable[[Item], None] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Plan:
+    """List a source and count what `mirror` would fetch. `each` is given every item, for saving it.
+
+    A listing that breaks off is in the plan. Raises `UsageError` or `SourceError`.
+    """
+    options, meter = options or Options(), meter or Meter()
+    names.check_template(options.path_template)
+    wants = stac.wants(options.selection)
+    seen: set[int] = set()
+    async with opened(source, options, os.environ if environ is None else environ) as (found, _):
+        plan = Plan(found.name, selected(options))
+
+        def count(owner: Item | Collection) -> None:
+            identity = hash((owner.collection, owner.id) if isinstance(owner, Item) else owner.id)
+            if identity in seen:
+                return
+            seen.add(identity)
+            _add(plan, owner, options, wants)
+            if each is not None and isinstance(owner, Item):
+                each(owner)
+
+        async def emit(entries: Sequence[Entry]) -> None:
+            for entry in entries:
+                if isinstance(entry, Item | Collection):
+                    count(entry)
+                elif isinstance(entry, Page):
+                    plan.listing.page(entry)
+                else:
+                    plan.flaws.append(entry)
+            meter.listed, meter.selected, meter.pages = plan.items, plan.assets, plan.listing.pages
+
+        try:
+            await found.list(emit)
+            plan.listing.ended = True
+        except CatalogError as error:
+            plan.listing.error = error
+    return plan
+
+
+def _add(plan: Plan, owner: Item | Collection, options: Options, wants: Callable[..., bool]) -> None:
+    assets = stac.assets_of(owner) if isinstance(owner, Item) else stac.collection_assets(owner)
+    chosen = wanted(owner, assets, wants, options.path_template)
+    plan.items += isinstance(owner, Item)
+    plan.assets += len(chosen.assets)
+    plan.filtered += len(assets) - len(chosen.assets)
+    plan.by_collection[chosen.collection] += len(chosen.assets)
+    for asset, _ in chosen.assets:
+        plan.known_bytes += asset.size or 0
+        plan.unknown_sizes += asset.size is None
+
+
+def free_bytes(dest: Path) -> int:
+    """What the disk that DEST is or would be on has left, in bytes."""
+    while not dest.exists() and dest != dest.parent:
+        dest = dest.parent
+    return shutil.disk_usage(dest).free
