@@ -35,7 +35,7 @@ def file_damage(dest: Path, pair: Pair, stop: Event) -> Damage | None:
     if not pair.is_file:
         return Damage(pair.path, "not a regular file")
     try:
-        with _opened(dest / pair.path) as file:
+        with _opened(f"{dest}/{pair.path}") as file:
             flaw = _flaw(file, record, stop)
     except OSError as error:
         return Damage(pair.path, "unreadable", error.strerror or type(error).__name__)
@@ -47,7 +47,7 @@ def file_damage(dest: Path, pair: Pair, stop: Event) -> Damage | None:
 def document_damage(dest: Path, path: str) -> Damage | None:
     """Whether a document of the catalogue is readable as one."""
     try:
-        with _opened(dest / path) as file:
+        with _opened(f"{dest}/{path}") as file:
             large = os.fstat(file.fileno()).st_size > _LARGEST_DOCUMENT
             readable = large or isinstance(orjson.loads(file.read()), dict)
     except OSError as error:
@@ -91,7 +91,7 @@ def _balances(receipt: dict[str, Any]) -> bool:
     return whole if code == 0 else selected >= sum(kept)
 
 
-def _opened(path: Path) -> FileIO:
+def _opened(path: str) -> FileIO:
     return FileIO(path, opener=lambda name, flags: os.open(name, _NO_LINKS))
 
 
@@ -101,14 +101,14 @@ def _flaw(file: FileIO, record: Record, stop: Event) -> tuple[str, ...] | None:
         return ("not a regular file",)
     if about.st_size != record.size:
         return ("size", f"{about.st_size} bytes, should be {record.size}")
-    if record.sha256 and _digest(file, stop) != record.sha256 and not stop.is_set():
+    if record.sha256 and _digest(file, record.size, stop) != record.sha256 and not stop.is_set():
         return ("digest", f"sha256 is not {record.sha256}")
     return None
 
 
-def _digest(file: FileIO, stop: Event) -> str:
+def _digest(file: FileIO, size: int, stop: Event) -> str:
     """In pieces, so that memory stays small and a verification can be stopped in a large file."""
-    digest, buffer = hashlib.sha256(), bytearray(_READ)
+    digest, buffer = hashlib.sha256(), bytearray(min(size + 1, _READ))
     while not stop.is_set() and (count := file.readinto(buffer)):
         digest.update(memoryview(buffer)[:count])
     return digest.hexdigest()
