@@ -55,7 +55,8 @@ def _proofs(report: Report) -> str:
         (Proof.SIZE, "by size"),
         (Proof.NONE, "with nothing to verify against"),
     )
-    return "verified: " + ", ".join(f"{report.proofs[proof]} {how}" for proof, how in ways)
+    told = [f"{report.proofs[proof]} {how}" for proof, how in ways if report.proofs[proof]]
+    return "verified: " + (", ".join(told) or "nothing")
 
 
 def _listing(report: Report) -> Iterator[str]:

@@ -31,7 +31,8 @@ def mirror(source: str, save: str | None, dry_run: bool, **given: Any) -> int:
     SOURCE is "mlhub" (with -c or --dataset), the URL of a STAC API, or a STAC document, as a URL or a
     path; "-" reads items from stdin. DEST is the current directory if not given.
     """
-    from .copying import run_mirror, run_plan
+    from .copying import run_mirror
+    from .planning import run_plan
     from .screen import screen_of
 
     dest = exclusive("DEST", given.pop("dest"), given.pop("output_dir")) or "."
@@ -41,7 +42,9 @@ def mirror(source: str, save: str | None, dry_run: bool, **given: Any) -> int:
     if save and not dry_run:
         raise click.UsageError("--save belongs to -n: a mirror writes its own catalogue")
     screen, options = screen_of(given), to_options(given)
-    return run_plan(source, options, screen, save) if dry_run else run_mirror(source, dest, options, screen)
+    if dry_run:
+        return run_plan(source, dest, options, screen, save)
+    return run_mirror(source, dest, options, screen)
 
 
 @click.command()
@@ -51,11 +54,11 @@ def mirror(source: str, save: str | None, dry_run: bool, **given: Any) -> int:
 @output
 def plan(source: str, save: str | None, **given: Any) -> int:
     """Tell what a mirror of SOURCE would fetch: counts, sizes, disk."""
-    from .copying import run_plan
+    from .planning import run_plan
     from .screen import screen_of
 
     screen = screen_of(given)
-    return run_plan(source, to_options(given), screen, save)
+    return run_plan(source, ".", to_options(given), screen, save)
 
 
 @click.command()

@@ -1,0 +1,65 @@
+"""What `plan` does: tells what a mirror would fetch, and writes the items down if that is wanted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..events import Events
+from ..model import Options
+from ..planning import Plan, free_bytes, plan_only
+from ..progress import human
+from ..urls import term_safe
+from .saving import saving
+from .saying import show, warning
+from .screen import Screen
+
+EXAMPLES = 5
+
+
+def run_plan(source: str, dest: str, options: Options, screen: Screen, save: str | None) -> int:
+    return screen.run(lambda: _planned(source, dest, options, screen, save))
+
+
+async def _planned(source: str, dest: str, options: Options, screen: Screen, save: str | None) -> int:
+    with saving(save) as keep:
+        plan = await screen.watching(
+            plan_only(source, options, meter=screen.meter, each=keep, environ=os.environ)
+        )
+    free = free_bytes(Path(dest))
+    if screen.as_json:
+        Events(screen.event).tell("summary", **plan.summary(), free_bytes=free)
+    else:
+        show(_lines(plan, free))
+    for line in _doubts(plan):
+        warning(line)
+    return plan.exit_code
+
+
+def _lines(plan: Plan, free: int) -> Iterator[str]:
+    for name, assets in plan.by_collection.items():
+        yield f"{term_safe(name)}: {assets} assets"
+    filtered = f", {plan.filtered} more filtered out" if plan.filtered else ""
+    yield f"in all: {plan.items} items, {plan.assets} assets, {_size(plan)}{filtered}"
+    enough = "perhaps enough" if plan.unknown_sizes else "enough"
+    yield f"disk: {human(free)} free, {enough if plan.known_bytes <= free else 'too little'}"
+
+
+def _size(plan: Plan) -> str:
+    if plan.assets and plan.unknown_sizes == plan.assets:
+        return "of unknown size"
+    more = f" and {plan.unknown_sizes} files of unknown size" if plan.unknown_sizes else ""
+    return human(plan.known_bytes) + more
+
+
+def _doubts(plan: Plan) -> Iterator[str]:
+    """Why a mirror would not be complete."""
+    if plan.listing.error is not None:
+        yield f"the listing broke off: {plan.listing.error.message}"
+    elif not plan.listing.complete:
+        yield f"the listing is short: {plan.listing.matched} items were announced"
+    for flaw in plan.flaws[:EXAMPLES]:
+        yield f"{flaw.where}: {flaw.error.message}"
+    if len(plan.flaws) > EXAMPLES:
+        yield f"{len(plan.flaws) - EXAMPLES} more records of the catalogue cannot be used"
