@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from ..model import Outcome, Proof
+from ..model import Flaw, Outcome, Proof
 from ..progress import human
 from ..report import Report
 from ..urls import term_safe
@@ -63,7 +63,7 @@ def _listing(report: Report) -> Iterator[str]:
     listing = report.listing
     if listing.error is not None:
         yield f"the listing broke off: {term_safe(listing.error.message, 300)}"
-    elif not listing.complete and listing.matched is not None:
+    elif listing.ended and not listing.complete:
         yield f"the listing is short: {listing.matched} items announced, {listing.seen} seen"
     if report.dangling:
         yield f"{report.dangling} source links lead nowhere: reported, not counted as missing"
@@ -77,10 +77,17 @@ def _missing(report: Report) -> Iterator[str]:
     yield from map(_failure, report.failed[:EXAMPLES])
     if report.failures > EXAMPLES:
         yield f"  ... and {report.failures - EXAMPLES} more"
-    if report.flaw_count:
-        yield f"{report.flaw_count} records of the catalogue could not be used"
-    for flaw in [flaw for flaw in report.flaws if not flaw.benign][:EXAMPLES]:
-        yield f"  {term_safe(flaw.where, 200)}: {term_safe(flaw.error.message, 300)}"
+    yield from flaw_lines(report.flaws, report.flaw_count)
+
+
+def flaw_lines(flaws: Sequence[Flaw], count: int | None = None) -> Iterator[str]:
+    """Records of the catalogue that make the copy incomplete: how many, and a few by name."""
+    serious = [flaw for flaw in flaws if not flaw.benign]
+    if serious:
+        yield f"records of the catalogue that could not be used: {count or len(serious)}"
+    for flaw in serious[:EXAMPLES]:
+        message = flaw.error.message
+        yield "  " + term_safe(message if flaw.where in message else f"{flaw.where}: {message}", 500)
 
 
 def _failure(outcome: Outcome) -> str:

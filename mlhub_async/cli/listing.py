@@ -75,7 +75,7 @@ async def _mlhub(reader: Reader, root: str, dataset: str | None) -> AsyncIterato
     except TransferError as error:
         if error.status in (401, 403):
             raise stac.refused(url, error.status) from error
-        raise SourceError(f"{urls.redacted(url)}: {error.message}", kind=error.kind) from error
+        raise SourceError(error.message, kind=error.kind) from error
     listed = body.get("collections") if dataset and isinstance(body, dict) else body
     for one in listed if isinstance(listed, list) else ():
         if isinstance(one, dict):

@@ -11,11 +11,10 @@ from ..model import Options
 from ..planning import Plan, free_bytes, plan_only
 from ..progress import human
 from ..urls import term_safe
+from .closing import flaw_lines
 from .saving import saving
 from .saying import show, warning
 from .screen import Screen
-
-EXAMPLES = 5
 
 
 def run_plan(source: str, dest: str, options: Options, screen: Screen, save: str | None) -> int:
@@ -59,7 +58,4 @@ def _doubts(plan: Plan) -> Iterator[str]:
         yield f"the listing broke off: {plan.listing.error.message}"
     elif not plan.listing.complete:
         yield f"the listing is short: {plan.listing.matched} items were announced"
-    for flaw in plan.flaws[:EXAMPLES]:
-        yield f"{flaw.where}: {flaw.error.message}"
-    if len(plan.flaws) > EXAMPLES:
-        yield f"{len(plan.flaws) - EXAMPLES} more records of the catalogue cannot be used"
+    yield from flaw_lines(plan.flaws)

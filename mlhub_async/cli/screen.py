@@ -74,7 +74,7 @@ class Screen:
             if summary:
                 self._summary(failure.exit_code, error=as_event(failure))
             return failure.exit_code
-        if self.stop.code is not None:
+        if self.stop.code not in (None, BROKEN_PIPE):
             self.say("interrupted: what is finished is kept, the same command goes on from there")
         if summary:
             self._summary(code)
