@@ -95,8 +95,8 @@ class ApiSource:
         told = {one.id for one in named}
         if named:
             yield [*named]
-        for request in self._places.searches(self._selection):
-            async for entries in self._walk(request, ""):
+        for number, request in enumerate(self._places.searches(self._selection)):
+            async for entries in self._walk(request, "", f"search {number + 1}"):
                 for name in dict.fromkeys(one.collection for one in entries if isinstance(one, Item)):
                     if name not in told:
                         told.add(name)
@@ -110,11 +110,11 @@ class ApiSource:
         except MlhubError as error:
             return [Flaw(f"collection {urls.term_safe(name)}", error, benign=not error.retryable)]
 
-    async def _walk(self, request: Request, collection: str) -> AsyncIterator[Entries]:
-        """The pages of one listing; `collection` is "" for a search."""
+    async def _walk(self, request: Request, collection: str, name: str = "") -> AsyncIterator[Entries]:
+        """The pages of one listing; `collection` is "" for a search, which has a name instead."""
         names = frozenset() if collection else frozenset(self._selection.collections)
         async for page in stac.pages(self._reader, request, allow_origins=self._allow):
-            entries: Entries = [Page(page.matched, collection, len(page.records))]
+            entries: Entries = [Page(page.matched, collection or name, len(page.records))]
             for one in stac.items_of(page.records, page.url, collection or stac.NO_COLLECTION):
                 if isinstance(one, Flaw) or ((not names or one.collection in names) and self._admits(one)):
                     entries.append(one)

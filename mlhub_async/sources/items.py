@@ -63,7 +63,10 @@ class ItemsSource:
 def of_document(
     reader: Reader, document: Document, selection: Selection, allow_origins: Some[str] = frozenset()
 ) -> ItemsSource:
-    """A Feature or FeatureCollection that was read. One with a `next` link is a search result: it goes on."""
+    """A Feature or FeatureCollection that was read. One with a `next` link is a search result: it goes on.
+
+    A total in a file is of the search it was cut from; the file is all that was asked for.
+    """
 
     async def records() -> Records:
         body = document.body
@@ -71,7 +74,8 @@ def of_document(
             async for page in stac.pages(reader, Request(document.url), allow_origins=allow_origins):
                 yield page.records, page.url, page.matched
         else:
-            yield _records_of(body), document.url, stac.matched_of(body)
+            local = document.url.startswith("file:")
+            yield _records_of(body), document.url, None if local else stac.matched_of(body)
 
     return ItemsSource(urls.redacted(document.url), records, selection)
 

@@ -4,7 +4,7 @@ from .assets import assets_of, collection_assets, is_label, source_links
 from .links import followed, links, resolved
 from .nexts import post
 from .paging import PageOf, matched_of, pages, refused
-from .records import NO_COLLECTION, collection_of, entry_of, item_of, items_of
+from .records import NO_COLLECTION, collection_of, item_of, items_of
 from .select import admits, geometry_of, wants
 from .times import for_server as datetime_for_server
 
@@ -16,7 +16,6 @@ __all__ = [
     "collection_assets",
     "collection_of",
     "datetime_for_server",
-    "entry_of",
     "followed",
     "geometry_of",
     "is_label",

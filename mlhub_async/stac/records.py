@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import urls
 from ..errors import TransferError
-from ..model import Collection, Entry, Flaw, Item, JsonObject
+from ..model import Collection, Flaw, Item, JsonObject
 from .links import links, resolved
 
 NO_COLLECTION = "_no-collection"
@@ -45,13 +45,6 @@ def collection_of(record: Any, url: str) -> Collection | Flaw:
         return _flaw(where, "is not a JSON object")
     name = _id(record)
     return Collection(name, record, url) if name else _flaw(where, "has no id")
-
-
-def entry_of(record: Any, url: str) -> Entry:
-    """A document of unknown kind as what it says it is."""
-    if isinstance(record, dict) and record.get("type") == "Collection":
-        return collection_of(record, url)
-    return item_of(record, url)
 
 
 def _id(record: JsonObject) -> str:
