@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import orjson
@@ -15,12 +15,10 @@ from .model import Collection, Item, Job, Options, Outcome, Record
 from .plan import document_path, job_of, wanted
 from .stac import NO_COLLECTION
 
-Finished = Callable[[Item, dict[str, Record]], None]
-
 
 @dataclass(slots=True)
 class Open:
-    """An item that still misses some of its assets, and the records of those that are there."""
+    """An item that misses so many of its assets, and the records of those that are there."""
 
     item: Item
     path: str
@@ -33,6 +31,7 @@ class Taken:
     """What a batch of entries came to: jobs to do, outcomes that need no work, and what was left out."""
 
     jobs: list[tuple[Job, bool]] = field(default_factory=list)
+    finished: list[Open] = field(default_factory=list)
     items: int = 0
     repeated: int = 0
     filtered: int = 0
@@ -51,7 +50,6 @@ class Inventory:
         self._open: dict[tuple[str, str], Open] = {}
         self._extents: dict[str, Extent] = {}
         self._homes: dict[str, str] = {}
-        self.finished: Finished | None = None
 
     async def take(self, owners: Sequence[Item | Collection]) -> Taken:
         """Claim the wanted assets of a batch in the ledger, all at once, and make jobs of them."""
@@ -92,32 +90,32 @@ class Inventory:
         if claims:
             self._open[owner.collection, owner.id] = entry
         else:
-            self._finish(entry)
+            taken.finished.append(self._finish(entry))
 
     def _keep_collection(self, collection: Collection) -> None:
         body = orjson.dumps(collection.body)
         extent = orjson.dumps(Extent().state).decode()
         self._ledger.tell(lambda book: book.put_collection(collection.id, body, collection.href, extent))
 
-    def settle(self, outcome: Outcome) -> None:
-        """Note one asset's outcome; with the last one its item's document is written."""
+    def settle(self, outcome: Outcome) -> Open | None:
+        """Note one asset's outcome. With the last one its item is written, and returned."""
         asset = outcome.job.asset
         entry = self._open.get((asset.collection, asset.item))
         if entry is None:
-            return
+            return None
         entry.missing -= 1
         if outcome.record is not None:
             entry.records[asset.key] = outcome.record
-        if not entry.missing:
-            del self._open[asset.collection, asset.item]
-            self._finish(entry)
+        if entry.missing:
+            return None
+        del self._open[asset.collection, asset.item]
+        return self._finish(entry)
 
-    def _finish(self, entry: Open) -> None:
+    def _finish(self, entry: Open) -> Open:
         item = entry.item
         data = item_json(item, entry.records, self.place(entry.path, item.collection))
         self._ledger.record_document((item.collection, item.id, ITEM, ""), entry.path, data)
-        if self.finished is not None:
-            self.finished(item, entry.records)
+        return entry
 
     def place(self, path: str, collection: str) -> Place:
         parent = None if collection in ("", NO_COLLECTION) else self._homes[collection]

@@ -24,9 +24,9 @@ from .errors import CatalogError, LimitReached, TooManyErrors
 from .events import Events, Told
 from .flow import fan_out
 from .http import Http
-from .inventory import Inventory, Taken
+from .inventory import Inventory, Open, Taken
 from .ledger import Book, Ledger, error_json
-from .model import Collection, Entry, Flaw, Item, Job, Options, Outcome, Page, Selection, Status
+from .model import Collection, Entry, Flaw, Item, Job, Options, Outcome, Page, Record, Selection, Status
 from .network import local_root, mlhub_root, network
 from .ports import Source
 from .progress import Meter
@@ -54,6 +54,7 @@ class Run:
     ledger: Ledger
     inventory: Inventory
     report: Report
+    each: Callable[[Open], Awaitable[None]]
 
 
 async def pump(run: Run) -> None:
@@ -65,9 +66,11 @@ async def pump(run: Run) -> None:
             owners = [entry for entry in entries if isinstance(entry, Item | Collection)]
             taken = await run.inventory.take(owners)
             note_taken(run, taken)
+            for item in taken.finished:
+                await run.each(item)
             for job, done in taken.jobs:
                 if done:
-                    settle(run, Outcome(job, Status.SKIPPED, job.known), "")
+                    await settle(run, Outcome(job, Status.SKIPPED, job.known), "")
                 else:
                     await put(job)
 
@@ -79,9 +82,7 @@ async def pump(run: Run) -> None:
 
     async def work(job: Job) -> None:
         run.kit.events.job("start", job)
-        settle(run, *await fetch(job, run.kit))
-        if (behind := run.ledger.room()) is not None:
-            await behind
+        await settle(run, *await fetch(job, run.kit))
 
     await fan_out(produce, work, run.options.concurrency or WORKERS)
 
@@ -114,11 +115,11 @@ def note_taken(run: Run, taken: Taken) -> None:
     meter.expected_bytes += sum(job.asset.size or 0 for job, _ in taken.jobs)
 
 
-def settle(run: Run, outcome: Outcome, url: str) -> None:
+async def settle(run: Run, outcome: Outcome, url: str) -> None:
     """Every outcome passes here once: to the ledger, to those who watch, to the report."""
     if url:
         run.ledger.record(outcome, url)
-    run.inventory.settle(outcome)
+    finished = run.inventory.settle(outcome)
     run.report.add(outcome)
     run.kit.meter.settle(outcome)
     run.kit.events.outcome(outcome)
@@ -126,6 +127,10 @@ def settle(run: Run, outcome: Outcome, url: str) -> None:
     if allowed is not None and run.report.failures > allowed:
         error = outcome.error
         raise TooManyErrors(f"stopped after {run.report.failures} failed assets; the last: {error}")
+    if finished is not None:
+        await run.each(finished)
+    if (behind := run.ledger.room()) is not None:
+        await behind
 
 
 async def mirror(
@@ -135,11 +140,13 @@ async def mirror(
     *,
     meter: Meter | None = None,
     events: Told | None = None,
+    each: Callable[[Item, dict[str, Record]], Awaitable[None]] | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Report:
     """Copy the selected assets of a catalogue to DEST; run again to resume and refresh.
 
     `source` is any SOURCE of the command line, or an iterable of STAC items (dicts, pystac Items).
+    `each` is awaited with every item whose assets are settled and the records of those on disk, by key.
     Failed assets are in the report, as is a listing that broke off or a limit that was reached. Raises
     `UsageError`, `SourceError`, `StorageError` or `Locked`. Cancelling it saves the state and re-raises.
     """
@@ -158,7 +165,12 @@ async def mirror(
             kit = _kit(found, http, store, ledger, options, meter or Meter(), Events(events))
             base = str(store.root.resolve()) if options.asset_hrefs == "absolute" else ""
             inventory = Inventory(ledger, options, base=base, source_root=_local_root(source))
-            return await _to_the_end(Run(found, options, kit, ledger, inventory, report))
+
+            async def tell(item: Open) -> None:
+                if each is not None:
+                    await each(item.item, item.records)
+
+            return await _to_the_end(Run(found, options, kit, ledger, inventory, report, tell))
         finally:
             store.close()
 

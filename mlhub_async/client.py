@@ -1,0 +1,254 @@
+"""The MLHub API as calls: datasets, collections, items, assets, downloads."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from . import stac
+from .errors import SourceError, TransferError, UsageError
+from .events import Events
+from .http import Http
+from .mirror import mirror
+from .model import Asset, Item, Job, JsonObject, Options, Request
+from .network import mlhub_root, network
+from .plan import extension, place
+from .progress import Meter
+from .report import Report
+from .retry import Retry
+from .sharing import Sharing
+from .stores.local import LocalStore
+from .transfer import Kit, fetch
+
+TOGETHER = 16
+"""Source items read at a time."""
+
+
+def assets(item: Any, keys: Iterable[str] | None = None) -> list[Asset]:
+    """The assets of an item (a dict, or anything with `to_dict`, pystac's for example), in its order.
+
+    `keys` picks some, in the order given; one that the item does not have raises `KeyError`.
+    """
+    found = {asset.key: asset for asset in stac.assets_of(_item(item))}
+    return list(found.values()) if keys is None else [found[key] for key in keys]
+
+
+def _item(given: Any) -> Item:
+    body = given if isinstance(given, dict) else given.to_dict()
+    found = stac.item_of(body, _self_of(body))
+    if not isinstance(found, Item):
+        raise UsageError(f"this is no STAC item: {found.error.message}")
+    return found
+
+
+def _self_of(body: JsonObject) -> str:
+    return next((link["href"] for link in stac.links(body, "self")), "")
+
+
+class Client:
+    """A connection to MLHub, or to anything that speaks its API. Use it with `async with`.
+
+    The key is the one given, else as the command line finds it: environment, then profile. `root_url`
+    is the API's root (default MLHUB_ROOT_URL). Methods raise `SourceError` for what the API does not
+    have or refuses and `TransferError` for what could not be read after all retries. Items, collections
+    and datasets are plain dicts.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        api_token: str | None = None,
+        profile: str | None = None,
+        root_url: str | None = None,
+        options: Options | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        options = options or Options()
+        self._options = replace(
+            options,
+            api_key=api_key or options.api_key,
+            api_token=api_token or options.api_token,
+            profile=profile or options.profile,
+        )
+        self._environ = dict(os.environ if environ is None else environ)
+        if root_url is not None:
+            self._environ["MLHUB_ROOT_URL"] = root_url
+        self._root = mlhub_root(self._environ).rstrip("/")
+        self._stack = AsyncExitStack()
+        self._stores: dict[Path, LocalStore] = {}
+        self._http: Http | None = None
+
+    async def __aenter__(self) -> Client:
+        self._http = await self._stack.enter_async_context(network("mlhub", self._options, self._environ))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+        while self._stores:
+            self._stores.popitem()[1].close()
+
+    async def _read(self, path: str) -> Any:
+        if self._http is None:
+            raise UsageError("use the client with `async with Client(...) as mlhub:`")
+        url = path if "://" in path else f"{self._root}/{path}"
+        try:
+            return (await self._http.read(Request(url))).body
+        except TransferError as error:
+            if error.status in (401, 403):
+                raise stac.refused(url, error.status) from error
+            if error.status in (404, 410):
+                raise SourceError(error.message, kind="not-found") from error
+            raise
+
+    async def datasets(self, tags: Sequence[str] = (), text: Sequence[str] = ()) -> AsyncIterator[JsonObject]:
+        """Datasets that have all the tags and match all the phrases."""
+        query = urlencode([*(("tags", tag) for tag in tags), *(("text", phrase) for phrase in text)])
+        for dataset in await self._read(f"datasets?{query}" if query else "datasets"):
+            yield dataset
+
+    async def dataset(self, id: str) -> JsonObject:
+        """One dataset by its id or DOI."""
+        path = f"datasets/doi/{quote(id)}" if "/" in id else f"datasets/{quote(id, safe='')}"
+        return dict(await self._read(path))
+
+    async def collections(self) -> AsyncIterator[JsonObject]:
+        for collection in (await self._read("collections")).get("collections") or ():
+            yield collection
+
+    async def collection(self, id: str) -> JsonObject:
+        return dict(await self._read(f"collections/{quote(id, safe='')}"))
+
+    async def pages(self, collection: str, *, limit: int = 100) -> AsyncIterator[list[JsonObject]]:
+        """The items of a collection, page by page, `limit` at a time."""
+        if self._http is None:
+            raise UsageError("use the client with `async with Client(...) as mlhub:`")
+        url = f"{self._root}/collections/{quote(collection, safe='')}/items?limit={limit}"
+        async for page in stac.pages(self._http, Request(url)):
+            yield page.records
+
+    async def items(
+        self, collection: str, *, max_items: int | None = None, limit: int = 100
+    ) -> AsyncIterator[JsonObject]:
+        left = max_items
+        async for page in self.pages(collection, limit=limit if left is None else min(limit, left)):
+            for item in page:
+                yield item
+                left = left - 1 if left is not None else None
+                if left == 0:
+                    return
+
+    async def item(self, collection: str, id: str) -> JsonObject:
+        path = f"collections/{quote(collection, safe='')}/items/{quote(id, safe='')}"
+        return dict(await self._read(path))
+
+    async def items_by_id(self, collection: str, ids: Iterable[str]) -> list[JsonObject]:
+        """The items in the order of their ids, read concurrently; one that is missing raises."""
+        return await self._together([self.item(collection, id) for id in ids])
+
+    async def source_items(self, item: Any) -> AsyncIterator[JsonObject]:
+        """The source imagery of a label item, in the order of its links, each once."""
+        links = list(dict.fromkeys(stac.source_links(_item(item))))
+        for start in range(0, len(links), TOGETHER):
+            # Tasks end before anything is yielded: a generator may be left at any yield (PEP 789).
+            for found in await self._together([self._read(link) for link in links[start : start + TOGETHER]]):
+                yield found
+
+    async def _together(self, calls: list[Any]) -> list[Any]:
+        slots = asyncio.Semaphore(TOGETHER)
+
+        async def one(call: Any) -> Any:
+            async with slots:
+                return await call
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(one(call)) for call in calls]
+        except BaseExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        return [task.result() for task in tasks]
+
+    async def describe(self, collection: str) -> str:
+        """A few lines for people: what a collection is, how many items it has, which assets they carry."""
+        about = await self.collection(collection)
+        url = f"{self._root}/collections/{quote(collection, safe='')}/items?limit=1"
+        page = await self._read(url)
+        matched = stac.matched_of(page)
+        first: JsonObject = next(iter(page.get("features") or ()), {})
+        lines = [
+            f"{about.get('id')}: {about.get('title') or about.get('description') or ''}".rstrip(": "),
+            f"license: {about.get('license')}",
+            f"items: {matched if matched is not None else 'not told'}",
+            "assets of an item:",
+            *(f"  {asset.key}: {asset.media_type or 'type not told'}" for asset in assets(first) if first),
+        ]
+        sources = len(stac.source_links(_item(first))) if first else 0
+        return "\n".join(lines + ([f"source imagery: {sources} items per label"] if sources else []))
+
+    async def download(self, asset: Asset, dest: str | os.PathLike[str]) -> Path:
+        """Bring one asset below `dest`, at the place a mirror would give it; returns its path.
+
+        Whole, checked, and only then under its name. Raises `TransferError` or `StorageError`.
+        """
+        if self._http is None:
+            raise UsageError("use the client with `async with Client(...) as mlhub:`")
+        store = self._store(Path(dest))
+        path = place(asset, self._options.path_template)
+        outcome, _ = await fetch(
+            Job(asset, path, open_ended=not extension(asset)), self._kit(self._http, store)
+        )
+        if outcome.record is None:
+            raise outcome.error or TransferError(f"{asset.key} could not be had")
+        return store.root / outcome.record.path
+
+    def _store(self, dest: Path) -> LocalStore:
+        store = self._stores.get(dest)
+        if store is None:
+            store = LocalStore(dest, durability=self._options.durability)
+            store.open()
+            self._stores[dest] = store
+        return store
+
+    def _kit(self, http: Http, store: LocalStore) -> Kit:
+        async def renewed(asset: Asset) -> Asset | None:
+            fresh = assets(await self.item(asset.collection, asset.item), [asset.key])
+            return fresh[0]
+
+        async def moved(identity: tuple[str, str, str], path: str) -> str:
+            return path
+
+        return Kit(
+            http, store, Retry(self._options.retry), Sharing(None), renewed, moved, Meter(), Events(None)
+        )
+
+    async def mirror(
+        self,
+        collection: str,
+        dest: str | os.PathLike[str],
+        *,
+        follow_sources: bool = True,
+        options: Options | None = None,
+    ) -> Report:
+        """Mirror a collection; see `mlhub_async.mirror`. `options` replaces those of the client."""
+        chosen = options or self._options
+        selection = replace(chosen.selection, collections=(collection,), follow_sources=follow_sources)
+        chosen = replace(
+            chosen,
+            selection=selection,
+            api_key=self._options.api_key,
+            api_token=self._options.api_token,
+            profile=self._options.profile,
+        )
+        return await mirror("mlhub", dest, chosen, environ=self._environ)
+
+
+__all__ = ["Client", "assets"]
