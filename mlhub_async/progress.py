@@ -139,25 +139,31 @@ class Bar:
     def __init__(
         self, out: TextIO, *, colour: bool = True, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._clock = clock
+        self._out, self._colour, self._clock = out, colour, clock
         self._rate = _Rate(clock())
-        self._bar = _Tqdm(
-            total=0,
-            unit="asset",
-            file=out,
-            leave=False,
-            dynamic_ncols=True,
-            mininterval=0,
-            miniters=0,
-            colour="green" if colour else None,
-            bar_format="{n_fmt}/{total_fmt} assets |{bar}| {elapsed}{postfix}",
-        )
+        self._bar: _Tqdm | None = None
+
+    def _shown(self) -> _Tqdm:
+        """Made when first drawn, so that what ends at once shows none."""
+        if self._bar is None:
+            self._bar = _Tqdm(
+                total=0,
+                unit="asset",
+                file=self._out,
+                leave=False,
+                dynamic_ncols=True,
+                mininterval=0,
+                miniters=0,
+                colour="green" if self._colour else None,
+                bar_format="{n_fmt}/{total_fmt} assets |{bar}| {elapsed}{postfix}",
+            )
+        return self._bar
 
     def draw(self, meter: Meter) -> None:
-        now = self._clock()
-        self._bar.total, self._bar.n = meter.selected, meter.done
-        self._bar.set_postfix_str(self._postfix(meter, now), refresh=False)
-        self._bar.refresh()
+        now, bar = self._clock(), self._shown()
+        bar.total, bar.n = meter.selected, meter.done
+        bar.set_postfix_str(self._postfix(meter, now), refresh=False)
+        bar.refresh()
 
     def _postfix(self, meter: Meter, now: float) -> str:
         parts = [f"{human(self._rate.at(now, meter.received))}/s", human(meter.bytes)]
@@ -165,11 +171,16 @@ class Bar:
         return ", ".join(parts + [f"{n} {what}" for n, what in counts if n])
 
     def say(self, line: str) -> None:
-        self._bar.write(line, file=self._bar.fp)
+        if self._bar is None:
+            print(line, file=self._out, flush=True)
+        else:
+            self._bar.write(line, file=self._out)
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
-            self._bar.close()
+            if self._bar is not None:
+                self._bar.close()
+        self._bar = None
 
 
 class _Rate:

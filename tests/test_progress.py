@@ -1,6 +1,7 @@
 import asyncio
 import dataclasses
 import io
+import threading
 
 import pytest
 
@@ -128,9 +129,18 @@ class TestBar:
         bar.close()
 
     def test_it_starts_no_thread(self):
+        before = threading.active_count()
         bar = Bar(Terminal())
-        assert bar._bar.monitor is None
+        bar.draw(busy())
+        assert threading.active_count() == before
         bar.close()
+
+    def test_what_ends_before_it_is_drawn_shows_none(self):
+        out = Terminal()
+        bar = Bar(out)
+        bar.say("hello")
+        bar.close()
+        assert out.getvalue() == "hello\n"
 
 
 class TestRate:

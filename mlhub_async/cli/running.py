@@ -51,7 +51,7 @@ class Stop:
             self._deadline = threading.Timer(GRACE, _give_up, (code,))
             self._deadline.daemon = True
             self._deadline.start()
-            self._task.cancel()
+            self._task.cancel(code)  # the message tells the run which exit code its receipt should say
 
     def disarm(self) -> None:
         if self._deadline is not None:
