@@ -16,6 +16,7 @@ from .api import ApiSource
 from .items import ItemsSource, RawReader, of_document, of_lines, of_objects, of_stdin
 from .links import FirstTime, FollowSources
 from .mlhub import MlhubSource
+from .refusals import unreadable
 from .static import StaticSource
 
 __all__ = [
@@ -107,22 +108,7 @@ async def _root(reader: RawReader, url: str) -> Document:
     try:
         return await reader.read(Request(url))
     except TransferError as error:
-        raise _unread(error, url) from error
-
-
-def _unread(error: TransferError, url: str) -> MlhubError:
-    where = urls.redacted(url)
-    if error.kind == "not-json":
-        return SourceError(
-            f"{where} is not JSON, so it is no catalogue: give the address of a STAC API, "
-            "or of its JSON, not of a web page about it",
-            kind="not-json",
-        )
-    if error.status in (401, 403):
-        return stac.refused(url, error.status)
-    if isinstance(error, Transient):
-        return CatalogError(f"{where} could not be read: {error.message}")
-    return SourceError(f"{where} cannot be read: {error.message}", kind=error.kind)
+        raise unreadable(error, url) from error
 
 
 def _url(source: str) -> str:

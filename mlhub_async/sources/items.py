@@ -6,23 +6,26 @@ import asyncio
 import os
 import stat
 import sys
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
 from collections.abc import Collection as Some
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Protocol
 
 import aiofiles
 
 from .. import stac, urls
-from ..errors import SourceError
+from ..errors import SourceError, TransferError
 from ..flow import one_ahead
 from ..model import Asset, Document, Flaw, Item, Page, Request, Selection
 from ..ports import Emit, Reader
 from .lines import parsed
+from .refusals import unreadable
 from .tally import Entries, Tally
 
 BLOCK = 1 << 18
-Records = AsyncIterator[tuple[list[Any], str, int | None]]
+Blocks = AsyncGenerator[bytes, None]
+Records = AsyncGenerator[tuple[list[Any], str, int | None], None]
 """Batches of undecided records, the base of their relative hrefs, and the total where it is known."""
 
 
@@ -42,15 +45,16 @@ class ItemsSource:
         self._admits = stac.admits(selection)
 
     async def list(self, emit: Emit) -> None:
-        await one_ahead(self._entries(), emit)
+        async with aclosing(self._records()) as records:
+            await one_ahead(self._entries(records), emit)
 
     async def refresh(self, asset: Asset) -> Asset | None:
         """There is nothing to ask again."""
         return None
 
-    async def _entries(self) -> AsyncIterator[Entries]:
+    async def _entries(self, batches: Records) -> AsyncIterator[Entries]:
         tally = Tally(self._selection)
-        async for records, url, matched in self._records():
+        async for records, url, matched in batches:
             found = _items(records, url)
             chosen = [one for one in found if isinstance(one, Flaw) or self._admits(one)]
             yield tally.cut([Page(matched, returned=len(records)), *chosen])
@@ -85,8 +89,9 @@ def of_lines(reader: RawReader, url: str, selection: Selection) -> ItemsSource:
 
     async def records() -> Records:
         blocks = _file(urls.to_path(url)) if url.startswith("file:") else _remote(reader, url)
-        async for batch in parsed(blocks, urls.redacted(url)):
-            yield batch, url, None
+        async with aclosing(blocks):
+            async for batch in parsed(blocks, urls.redacted(url)):
+                yield batch, url, None
 
     return ItemsSource(urls.redacted(url), records, selection)
 
@@ -95,8 +100,10 @@ def of_stdin(selection: Selection) -> ItemsSource:
     """Standard input: NDJSON as it comes, or a FeatureCollection, or items one after another."""
 
     async def records() -> Records:
-        async for batch in parsed(_stdin(), "standard input"):
-            yield batch, urls.from_path(Path.cwd()) + "/", None
+        base = urls.from_path(Path.cwd()) + "/"
+        async with aclosing(_stdin()) as blocks:
+            async for batch in parsed(blocks, "standard input"):
+                yield batch, base, None
 
     return ItemsSource("-", records, selection)
 
@@ -141,23 +148,30 @@ async def _each(given: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[Any]
             yield one
 
 
-async def _file(path: Path) -> AsyncIterator[bytes]:
-    async with aiofiles.open(path, "rb") as file:
-        while block := await file.read(BLOCK):
-            yield block
+async def _file(path: Path | int) -> Blocks:
+    try:
+        async with aiofiles.open(path, "rb", closefd=isinstance(path, Path)) as file:
+            while block := await file.read(BLOCK):
+                yield block
+    except OSError as error:
+        shown = urls.term_safe(str(path), 300) if isinstance(path, Path) else "standard input"
+        raise SourceError(f"{shown} cannot be read: {error.strerror}") from error
 
 
-async def _remote(reader: RawReader, url: str) -> AsyncIterator[bytes]:
-    yield (await reader.read_bytes(Request(url)))[0]
+async def _remote(reader: RawReader, url: str) -> Blocks:
+    try:
+        body, _ = await reader.read_bytes(Request(url))
+    except TransferError as error:
+        raise unreadable(error, url) from error
+    yield body
 
 
-async def _stdin() -> AsyncIterator[bytes]:
+async def _stdin() -> Blocks:
     """A pipe is waited for by the loop: a thread in read() could not be called back."""
     descriptor = sys.stdin.fileno()
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        async with aiofiles.open(descriptor, "rb", closefd=False) as file:
-            while block := await file.read(BLOCK):
-                yield block
+        async for block in _file(descriptor):
+            yield block
         return
     stream = asyncio.StreamReader(limit=BLOCK)
     loop = asyncio.get_running_loop()

@@ -59,11 +59,14 @@ def _flaw(where: str, what: str) -> Flaw:
 
 
 def _prefix(url: str) -> str:
+    """What a self link has to begin with to be believed. Items in a file came from anywhere on the web."""
+    if url.startswith("file:"):
+        return "http"
     return url[: url.find("/", url.find("://") + 3) + 1]
 
 
 def _base(record: JsonObject, url: str, origin: str) -> str:
-    """Where the item itself is: its self link if that is on the page's own origin, else the page.
+    """Where the item itself is: its self link if that begins with `origin`, else the page.
 
     Only items of a page need it; a document of its own is where it was fetched from.
     """
@@ -71,6 +74,6 @@ def _base(record: JsonObject, url: str, origin: str) -> str:
         return url
     for link in links(record, "self"):
         own = resolved(link["href"], url)
-        if own.startswith(origin) and not own.startswith("file:"):
+        if own.startswith(origin):
             return own
     return url

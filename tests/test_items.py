@@ -1,0 +1,391 @@
+"""Items as they are handed over, and the source items behind label items."""
+
+import asyncio
+import json
+import os
+import sys
+
+import pystac
+import pytest
+from documents import Documents, entries, item, link, listed, page
+
+from mlhub_async import stac, urls
+from mlhub_async.errors import CatalogError, SourceError, TransferError, Transient
+from mlhub_async.model import Collection, Flaw, Item, Page, Selection
+from mlhub_async.sources import FollowSources, of_objects, recognise
+from mlhub_async.sources.items import of_lines
+from mlhub_async.sources.lines import LONGEST, parsed
+
+LINES = [json.dumps(item(f"i{n}")).encode() for n in range(3)]
+
+
+def ids(found):
+    return [one.id for one in found if isinstance(one, Item)]
+
+
+def flaws(found):
+    return [one for one in found if isinstance(one, Flaw)]
+
+
+async def test_a_single_item_is_a_source(tmp_path):
+    path = tmp_path / "i.json"
+    path.write_text(json.dumps(item("i", assets={"a": {"href": "./a.tif"}})))
+    (found,) = [one for one in await listed(str(path), Documents()) if isinstance(one, Item)]
+    assert stac.assets_of(found)[0].href == urls.from_path(tmp_path / "a.tif")
+
+
+async def test_a_feature_collection_is_a_source_and_its_odd_members_are_flaws():
+    reader = Documents({"https://r.test/items.json": page(item("a"), 5, item("b"), numberMatched=3)})
+    found = await listed("https://r.test/items.json", reader, collections=("c",))
+    assert ids(found) == ["a", "b"] and len(flaws(found)) == 1
+    assert found[0] == Page(3, "", 3)
+
+
+async def test_a_search_result_with_a_next_link_goes_on():
+    reader = Documents(
+        {"https://r.test/s?q=1": page(item("a"), next="?q=2"), "https://r.test/s?q=2": page(item("b"))}
+    )
+    assert ids(await listed("https://r.test/s?q=1", reader)) == ["a", "b"]
+
+
+async def test_a_saved_page_may_name_the_total_of_its_search(tmp_path):
+    path = tmp_path / "page.json"
+    path.write_text(json.dumps(page(item("a"), numberMatched=52)))
+    assert (await listed(str(path), Documents()))[0] == Page(None, "", 1)
+
+
+async def test_a_feature_collection_without_features_is_no_source():
+    with pytest.raises(SourceError, match="no list of features"):
+        await listed("https://r.test/", Documents({"https://r.test/": {"type": "FeatureCollection"}}))
+
+
+async def test_items_in_a_file_are_relative_to_where_they_say_they_are_on_the_web(tmp_path):
+    path = tmp_path / "items.json"
+    here = item("here", assets={"a": {"href": "a.tif"}}, links=[link("self", "./here.json")])
+    web = item("web", assets={"a": {"href": "a.tif"}}, links=[link("self", "https://api.test/c/web")])
+    path.write_text(json.dumps(page(here, web)))
+    found = [one for one in await listed(str(path), Documents()) if isinstance(one, Item)]
+    assert [stac.assets_of(one)[0].href for one in found] == [
+        urls.from_path(tmp_path / "a.tif"),
+        "https://api.test/c/a.tif",
+    ]
+
+
+@pytest.mark.parametrize("name", ["items.ndjson", "items.JSONL"])
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n\r\n"])
+async def test_lines_are_items_and_a_broken_line_is_a_flaw(tmp_path, name, end):
+    path = tmp_path / name
+    path.write_bytes(b"\xef\xbb\xbf" + b"\n".join([LINES[0], b"", b"{broken", b"[]", *LINES[1:]]) + end)
+    found = await listed(str(path), Documents())
+    assert ids(found) == ["i0", "i1", "i2"]
+    assert [one.error.kind for one in flaws(found)] == ["not-json", "bad-record"]
+    assert "line 3 of" in flaws(found)[0].error.message
+
+
+async def test_lines_of_a_large_file_are_read_as_they_are_needed(tmp_path):
+    path = tmp_path / "items.ndjson"
+    path.write_bytes(
+        b"".join(json.dumps(item(f"i{n}", note="x" * 2000)).encode() + b"\n" for n in range(1000))
+    )
+    source = await recognise(str(path), Documents(), Selection(max_items=5), mlhub_root="")
+    found = await entries(source)
+    assert ids(found) == [f"i{n}" for n in range(5)]
+    assert sum(isinstance(one, Page) for one in found) == 1
+    assert len(ids(await listed(str(path), Documents()))) == 1000
+
+
+async def test_lines_on_the_web_are_read_too():
+    reader = Documents({"https://r.test/i.ndjson": b"\n".join(LINES)})
+    assert ids(await listed("https://r.test/i.ndjson", reader)) == ["i0", "i1", "i2"]
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (TransferError("404", kind="not-found", status=404), SourceError),
+        (TransferError("no", status=401), SourceError),
+        (Transient("busy", status=503), CatalogError),
+    ],
+)
+async def test_lines_on_the_web_that_cannot_be_read_are_told_like_any_source(error, expected):
+    class Refusing(Documents):
+        async def read_bytes(self, request):
+            raise error
+
+    with pytest.raises(expected, match=r"r\.test/i\.ndjson"):
+        await listed("https://r.test/i.ndjson", Refusing())
+
+
+async def test_a_file_of_lines_that_cannot_be_read_says_so(tmp_path):
+    (tmp_path / "i.ndjson").mkdir()
+    source = of_lines(Documents(), urls.from_path(tmp_path / "i.ndjson"), Selection())
+    with pytest.raises(SourceError, match=r"i\.ndjson cannot be read: Is a directory"):
+        await entries(source)
+
+
+async def test_a_line_may_be_a_whole_feature_collection(tmp_path):
+    path = tmp_path / "items.ndjson"
+    path.write_text("\n".join(json.dumps(page(item(a), item(b))) for a, b in ("ab", "cd")))
+    assert ids(await listed(str(path), Documents())) == ["a", "b", "c", "d"]
+
+
+@pytest.fixture
+def typed(monkeypatch):
+    """Standard input that gets these pieces, one after another, and then its end."""
+
+    def type_(*pieces):
+        reading, writing = os.pipe()
+
+        async def typing():
+            for piece in pieces:
+                await asyncio.sleep(0.002)
+                os.write(writing, piece)
+            os.close(writing)
+
+        monkeypatch.setattr(sys, "stdin", os.fdopen(reading, encoding="utf-8"))
+        return typing()
+
+    return type_
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        pytest.param([b"\n".join(LINES)], id="lines"),
+        pytest.param(
+            [LINES[0][:20], LINES[0][20:] + b"\n" + LINES[1], b"\n" + LINES[2] + b"\n"], id="torn lines"
+        ),
+        pytest.param([b"\n \n", b"\n" + b"\n".join(LINES)], id="blank lines first"),
+        pytest.param([b"\x1e" + b"\n\x1e".join(LINES) + b"\n"], id="record separators"),
+        pytest.param(
+            [json.dumps(page(*map(json.loads, LINES))).encode()], id="a FeatureCollection in one line"
+        ),
+        pytest.param(
+            [json.dumps(page(*map(json.loads, LINES)), indent=1).encode()], id="a FeatureCollection, indented"
+        ),
+        pytest.param(
+            [json.dumps(json.loads(line), indent=2).encode() for line in LINES], id="items, indented"
+        ),
+        pytest.param([json.dumps([*map(json.loads, LINES)]).encode()], id="an array in one line"),
+        pytest.param([b"[\n" + b",\n".join(LINES) + b"\n]\n"], id="an array of lines"),
+    ],
+)
+async def test_standard_input_is_items_in_whatever_layout(typed, pieces):
+    (found, _) = await asyncio.gather(listed("-", Documents()), typed(*pieces))
+    assert ids(found) == ["i0", "i1", "i2"] and flaws(found) == []
+
+
+async def test_items_on_standard_input_are_listed_before_it_ends(monkeypatch):
+    seen = asyncio.Event()
+    source = await recognise("-", Documents(), Selection(), mlhub_root="")
+    reading, writing = os.pipe()
+    monkeypatch.setattr(sys, "stdin", os.fdopen(reading, encoding="utf-8"))
+
+    async def emit(some):
+        if ids(some):
+            seen.set()
+
+    async def typing():
+        os.write(writing, LINES[0] + b"\n")
+        await asyncio.wait_for(seen.wait(), 5)
+        os.close(writing)
+
+    await asyncio.gather(source.list(emit), typing())
+
+
+async def test_standard_input_from_a_file_is_read_like_any_other(tmp_path, monkeypatch):
+    path = tmp_path / "in"
+    path.write_bytes(b"\n".join(LINES))
+    with path.open(encoding="utf-8") as file:
+        monkeypatch.setattr(sys, "stdin", file)
+        assert ids(await listed("-", Documents())) == ["i0", "i1", "i2"]
+
+
+async def test_standard_input_that_is_no_json_is_no_source(typed):
+    with pytest.raises(SourceError, match="standard input is not JSON"):
+        await asyncio.gather(listed("-", Documents()), typed(b"<html>\n"))
+
+
+async def test_an_empty_standard_input_is_no_items(typed):
+    found, _ = await asyncio.gather(listed("-", Documents()), typed(b""))
+    assert found == []
+
+
+async def blocks(*some):
+    for one in some:
+        yield one
+
+
+async def test_lines_and_documents_without_end_are_not_kept_in_memory():
+    endless = [b"x" * (1 << 20)] * ((LONGEST >> 20) + 2)
+    for begun in (b"", b"{}\n", b"{\n"):
+        with pytest.raises(CatalogError, match="64 MiB"):
+            async for _ in parsed(blocks(begun, *endless), "here"):
+                pass
+
+
+async def test_python_objects_are_items():
+    one = pystac.Item(
+        "p",
+        None,
+        None,
+        None,
+        {"start_datetime": "2020-01-01T00:00:00Z", "end_datetime": "2020-01-02T00:00:00Z"},
+    )
+    one.add_asset("a", pystac.Asset("a.tif"))
+    one.set_self_href("https://api.test/c/p.json")
+    found = await entries(of_objects([one, item("d"), page(item("e")), 5], Selection(ids=("p", "d", "e"))))
+    assert ids(found) == ["p", "d", "e"] and len(flaws(found)) == 1
+    assert [asset.href for asset in stac.assets_of(found[1])] == ["https://api.test/c/a.tif"]
+
+
+async def test_python_objects_may_come_asynchronously():
+    assert ids(await entries(of_objects(blocks(item("a"), item("b")), Selection()))) == ["a", "b"]
+
+
+AT = "https://api.test/collections"
+
+
+def label(name, *hrefs, **more):
+    links = [link("source", href) for href in hrefs]
+    return item(name, "labels", links=[link("self", f"{AT}/labels/items/{name}"), *links], **more)
+
+
+def imagery(name):
+    return item(name, "imagery", links=[link("collection", f"{AT}/imagery")])
+
+
+def labelled(*labels, **more):
+    return Documents(
+        {
+            f"{AT}/labels/items": page(*labels),
+            f"{AT}/imagery": {"type": "Collection", "id": "imagery"},
+            **{f"{AT}/imagery/items/{name}": imagery(name) for name in ("s1", "s2")},
+            **more,
+        }
+    )
+
+
+async def test_the_items_behind_labels_are_listed_too_each_once_with_their_collection():
+    reader = labelled(
+        label("l1", f"{AT}/imagery/items/s1", f"{AT}/imagery/items/s2".replace("https", "http")),
+        label("l2", "../../imagery/items/s1", f"{AT}/imagery/items/s1"),
+    )
+    found = await listed(f"{AT}/labels/items", reader)
+    assert sorted(ids(found)) == ["l1", "l2", "s1", "s2"]
+    assert [one.id for one in found if isinstance(one, Collection)] == ["imagery"]
+    assert flaws(found) == [] and len(reader.asked) == len(set(reader.asked))
+
+
+async def test_links_are_not_followed_when_that_is_not_wanted():
+    reader = labelled(label("l1", f"{AT}/imagery/items/s1"))
+    assert ids(await listed(f"{AT}/labels/items", reader, follow_sources=False)) == ["l1"]
+
+
+async def test_what_is_found_by_a_label_need_not_be_what_was_searched_for():
+    reader = labelled(
+        label("l1", f"{AT}/imagery/items/s1", properties={"labels": ["Water"]}),
+        label("l2", f"{AT}/imagery/items/s2"),
+    )
+    found = await listed(f"{AT}/labels/items", reader, classes=("Water",), max_items=1)
+    assert sorted(ids(found)) == ["l1", "s1"]
+
+
+@pytest.mark.parametrize(
+    "href",
+    [
+        f"{AT}/imagery/items/gone",
+        "https://other.test/i",
+        "file:///etc/passwd",
+        "http://[bad",
+        "s3://b/k",
+        f"{AT}/imagery",
+    ],
+)
+async def test_a_source_link_that_leads_nowhere_is_a_benign_flaw(href):
+    reader = labelled(label("l1", href, f"{AT}/imagery/items/s1"))
+    found = await listed(f"{AT}/labels/items", reader)
+    assert sorted(ids(found)) == ["l1", "s1"]
+    (flaw,) = flaws(found)
+    assert flaw.benign and flaw.error.kind == "dangling-source" and "l1" in flaw.where
+
+
+@pytest.mark.parametrize(
+    "body", [[], {"id": "x"}, {"type": "Feature"}, {"type": "Catalog", "id": "x", "links": []}]
+)
+async def test_a_source_link_to_what_is_no_item_is_a_benign_flaw(body):
+    reader = labelled(label("l1", f"{AT}/x"), **{f"{AT}/x": body})
+    found = await listed(f"{AT}/labels/items", reader)
+    assert ids(found) == ["l1"] and [one.error.kind for one in flaws(found)] == ["dangling-source"]
+
+
+async def test_a_source_item_that_cannot_be_read_just_now_makes_the_copy_incomplete():
+    reader = labelled(label("l1", f"{AT}/x"), **{f"{AT}/x": Transient("busy", status=503)})
+    (flaw,) = flaws(await listed(f"{AT}/labels/items", reader))
+    assert not flaw.benign and flaw.error.retryable
+
+
+@pytest.mark.parametrize(
+    "answer", [TransferError("no", status=404), Transient("busy"), [], {"type": "Collection"}]
+)
+async def test_a_collection_behind_a_label_that_cannot_be_read_is_no_flaw(answer):
+    reader = labelled(label("l1", f"{AT}/imagery/items/s1"), **{f"{AT}/imagery": answer})
+    found = await listed(f"{AT}/labels/items", reader)
+    assert sorted(ids(found)) == ["l1", "s1"] and flaws(found) == []
+
+
+async def test_a_broken_listing_still_has_the_links_followed_that_it_gave():
+    first = page(label("l1", f"{AT}/imagery/items/s1"), next="?token=2")
+    known = {f"{AT}/labels/items": first, f"{AT}/labels/items?token=2": Transient("busy")}
+    source = await recognise(f"{AT}/labels/items", labelled(**known), Selection(), mlhub_root="")
+    found = []
+
+    async def emit(some):
+        found.extend(some)
+
+    with pytest.raises(CatalogError, match="page 2"):
+        await source.list(emit)
+    assert sorted(ids(found)) == ["l1", "s1"]
+
+
+async def test_who_remembers_the_links_may_be_chosen():
+    asked = []
+
+    async def first_time(some):
+        asked.extend(some)
+        return [url for url in some if url.endswith("s2")]
+
+    reader = labelled(label("l1", f"{AT}/imagery/items/s1", f"{AT}/imagery/items/s2"))
+    source = await recognise(f"{AT}/labels/items", reader, Selection(), mlhub_root="", first_time=first_time)
+    assert sorted(ids(await entries(source))) == ["l1", "s2"]
+    assert asked == [f"{AT}/imagery/items/s1", f"{AT}/imagery/items/s2"]
+
+
+async def test_source_links_on_disk_are_followed_within_the_catalogues_folder_only(tmp_path):
+    root = tmp_path / "in"
+    root.mkdir()
+    (root / "s1.json").write_text(json.dumps(imagery("s1")))
+    (tmp_path / "s2.json").write_text(json.dumps(imagery("s2")))
+    (root / "l.json").write_text(
+        json.dumps(item("l", "labels", links=[link("source", "s1.json"), link("source", "../s2.json")]))
+    )
+    (root / "catalog.json").write_text(
+        json.dumps({"type": "Catalog", "id": "x", "links": [link("item", "l.json")]})
+    )
+    found = await listed(str(root), Documents())
+    assert sorted(ids(found)) == ["l", "s1"]
+    assert [(one.error.kind, one.benign) for one in flaws(found)] == [("dangling-source", True)]
+
+
+async def test_renewal_is_the_inner_sources():
+    class Inner:
+        name = "inner"
+
+        async def list(self, emit):
+            raise AssertionError
+
+        async def refresh(self, asset):
+            return asset
+
+    source = FollowSources(Inner(), Documents())
+    assert source.name == "inner" and await source.refresh("asset") == "asset"
