@@ -184,17 +184,19 @@ class Bar:
 
 
 class _Rate:
-    """Bytes per second, smoothed over the last seconds."""
+    """Bytes per second over the last seconds: what is older counts half as much every `halving` seconds."""
 
     def __init__(self, now: float, *, halving: float = 2.0) -> None:
-        self._then, self._count, self._rate, self._halving = now, 0, 0.0, halving
+        self._then, self._halving = now, halving
+        self._count, self._bytes, self._seconds = 0, 0.0, 0.0
 
     def at(self, now: float, count: int) -> float:
-        if (passed := now - self._then) > 0:
-            weight = 0.5 ** (passed / self._halving)
-            self._rate = weight * self._rate + (1 - weight) * (count - self._count) / passed
-            self._then, self._count = now, count
-        return self._rate
+        passed = now - self._then
+        weight = 0.5 ** (passed / self._halving)
+        self._bytes = weight * self._bytes + count - self._count
+        self._seconds = weight * self._seconds + passed
+        self._then, self._count = now, count
+        return self._bytes / self._seconds if self._seconds > 0 else 0.0
 
 
 class Silence:

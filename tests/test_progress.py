@@ -144,11 +144,17 @@ class TestBar:
 
 
 class TestRate:
+    def test_it_is_right_from_the_first_moment_on(self):
+        rate = progress._Rate(0.0)
+        assert rate.at(0.0, 0) == 0
+        assert rate.at(0.1, 100) == pytest.approx(1000)
+        assert rate.at(0.2, 200) == pytest.approx(1000)
+
     def test_it_forgets_the_past_by_half_every_two_seconds(self):
         rate = progress._Rate(0.0)
-        assert rate.at(1000.0, 100_000) == pytest.approx(100)
-        assert rate.at(1002.0, 100_000) == pytest.approx(50)
-        assert rate.at(1002.0, 100_000) == pytest.approx(50)
+        assert rate.at(2.0, 600) == pytest.approx(300)
+        assert rate.at(4.0, 600) == pytest.approx(100)  # 300 of what came, in 1 + 2 seconds
+        assert rate.at(4.0, 600) == pytest.approx(100)
 
 
 class TestDisplay:
