@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import stac, urls
-from ..errors import CatalogError, MlhubError, SourceError, TransferError, Transient, UsageError
+from ..errors import SourceError, TransferError, UsageError
 from ..model import Document, JsonObject, Request, Selection
 from ..ports import Source
 from .api import ApiSource
