@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from .model import Record
 
@@ -17,9 +17,7 @@ REMEMBERED = 8192
 class Flight:
     """A transfer of one URL that is under way. `stalled`: it waits for another one itself."""
 
-    landed: asyncio.Future[Record | None] = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
+    landed: asyncio.Future[Record | None] | None = None
     stalled: bool = False
 
 
@@ -48,7 +46,7 @@ class Sharing:
             if waiting is not None:
                 waiting.stalled = True
             try:
-                return await asyncio.shield(flight.landed)
+                return await asyncio.shield(_landing(flight))
             finally:
                 if waiting is not None:
                     waiting.stalled = False
@@ -68,4 +66,12 @@ class Sharing:
                 self._recent.move_to_end(url)
         while len(self._recent) > REMEMBERED:
             self._recent.popitem(last=False)
-        flight.landed.set_result(record)
+        if flight.landed is not None:
+            flight.landed.set_result(record)
+
+
+def _landing(flight: Flight) -> asyncio.Future[Record | None]:
+    """Made when somebody waits: hardly ever."""
+    if flight.landed is None:
+        flight.landed = asyncio.get_running_loop().create_future()
+    return flight.landed

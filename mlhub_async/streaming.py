@@ -27,11 +27,11 @@ async def mirrored(
     of a mirror that is not complete. Leaving the loop early stops the mirror: its state is saved. Close
     the iterator (`contextlib.aclosing`) where it matters when that happens.
     """
-    root = Path(os.path.abspath(dest))
+    root = Path(dest)
     ready: asyncio.Queue[JsonObject | None] = asyncio.Queue(AHEAD)
 
     async def each(item: Item, records: dict[str, Record]) -> None:
-        await ready.put(_local(item, records, root))
+        await ready.put(_local(item, records, root.absolute()))
 
     async def run() -> None:
         try:

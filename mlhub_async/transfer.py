@@ -207,7 +207,7 @@ class Transfer:
         """Check everything there is to check, then give the bytes their name: in this order, always."""
         intake = self._intake
         digests, proof = await intake.complete()
-        path = await self._final_path(suffix(head.url))
+        path = await self._final_path(suffix(head.url)) if self.job.open_ended else self.job.path
         mtime = await self.kit.store.commit(intake.draft, path)
         size = intake.draft.body.offset
         record = Record(path, size, digests["sha256"].hex(), mtime, proof, intake.validator)

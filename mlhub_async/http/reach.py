@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 
 from ..errors import TransferError
@@ -19,6 +20,7 @@ class Reach:
         self._everywhere = allow_private
         self._classes = {"public", "loopback"} if local_root else {"public"}
         self._named: set[tuple[str, int]] = set()
+        self._passed: set[Origin] = set()
 
     def name(self, url: str) -> None:
         """The user named this URL: its origin is trusted with its kind of address."""
@@ -38,8 +40,9 @@ class Reach:
 
     def check_literal(self, place: Origin) -> None:
         """The same for a host that is an address already and so never reaches a resolver."""
-        try:
-            ipaddress.ip_address(place.host.strip("[]"))
-        except ValueError:
+        if place in self._passed:
             return
-        self.check(place.host, place.port, place.host.strip("[]"))
+        with contextlib.suppress(ValueError):
+            address = str(ipaddress.ip_address(place.host.strip("[]")))
+            self.check(place.host, place.port, address)
+        self._passed.add(place)

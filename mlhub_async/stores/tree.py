@@ -34,6 +34,7 @@ class Tree:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._fds: OrderedDict[str, int] = OrderedDict()
+        self._made: set[str] = set()
 
     def place(self, source: str, source_dir: int | None, path: str) -> None:
         """Rename the finished file `source` (in `source_dir`) to `path`, replacing a regular file there.
@@ -54,10 +55,11 @@ class Tree:
             os.replace(source, target)
             return
         fd = self._directory(folder)
-        with contextlib.suppress(FileNotFoundError):
-            mode = os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode
-            if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
-                raise TransferError(f"{path}: something that is no file is in the way", kind="path")
+        if folder not in self._made:
+            with contextlib.suppress(FileNotFoundError):
+                mode = os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode
+                if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+                    raise TransferError(f"{path}: something that is no file is in the way", kind="path")
         try:
             os.rename(source, name, src_dir_fd=source_dir, dst_dir_fd=fd)
         except FileNotFoundError:
@@ -81,14 +83,18 @@ class Tree:
             except FileNotFoundError:
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(name, dir_fd=parent)
+                    self._made.add(folder)
                 fd = os.open(name, flags, dir_fd=parent)
         self._fds[folder] = fd
         if len(self._fds) > OPEN_DIRECTORIES:
-            os.close(self._fds.popitem(last=False)[1])
+            oldest, old = self._fds.popitem(last=False)
+            self._made.discard(oldest)
+            os.close(old)
         return fd
 
     def _forget(self, folder: str) -> None:
         while folder:
+            self._made.discard(folder)
             fd = self._fds.pop(folder, None)
             if fd is not None:
                 os.close(fd)
