@@ -352,7 +352,7 @@ class TestProcess:
     def test_help_does_not_pay_for_what_it_does_not_need(self):
         script = (
             "import sys\nfrom mlhub_async.cli import program\n"
-            "try:\n program.main(['configure', '-h'])\nexcept SystemExit: pass\n"
+            "try:\n program.main(['mirror', '-h'])\nexcept SystemExit: pass\n"
             "print({'aiohttp', 'tqdm', 'asyncio', 'uvloop', 'sqlite3'} & set(sys.modules))"
         )
         assert self.run("-c", script).stdout.splitlines()[-1] == "set()"

@@ -76,7 +76,7 @@ def _while_somebody_reads() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        saying.abandon_stdout()
+        saying.abandon(sys.stdout)
         raise click.exceptions.Exit(saying.BROKEN_PIPE) from None
 
 

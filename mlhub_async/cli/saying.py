@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TextIO, TypeVar
 
 import click
 import orjson
@@ -32,10 +33,8 @@ def output(command: C) -> C:
 
 def tell(line: str) -> None:
     """One line to stderr; nobody has to be listening."""
-    try:
+    with for_whoever_reads():
         print(line, file=sys.stderr, flush=True)
-    except OSError:
-        return
 
 
 def show(lines: Iterable[str]) -> None:
@@ -60,11 +59,20 @@ def encoded(value: object) -> bytes:
         return json.dumps(value, default=str).encode("ascii")
 
 
-def abandon_stdout() -> None:
-    """Let the interpreter's last flush of a broken stdout go nowhere instead of failing."""
+def abandon(stream: TextIO) -> None:
+    """Let what is still to be written to a broken stream go nowhere, instead of failing at the very end."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
+    os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
+
+
+@contextlib.contextmanager
+def for_whoever_reads() -> Iterator[None]:
+    """Around what is written to stderr: a terminal that is gone must not end the run."""
+    try:
+        yield
+    except OSError:
+        abandon(sys.stderr)
 
 
 def event_line(event: Mapping[str, object]) -> str:

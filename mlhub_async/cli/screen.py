@@ -9,11 +9,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, BinaryIO, TypeVar
 
 from .. import flow
-from ..errors import MlhubError
+from ..errors import MlhubError, StorageError
 from ..events import Events
 from ..progress import Display, Meter, display, watch
 from .running import Stop, run
-from .saying import BROKEN_PIPE, abandon_stdout, as_event, encoded, error, event_line
+from .saying import BROKEN_PIPE, abandon, as_event, encoded, error, event_line, for_whoever_reads
 
 T = TypeVar("T")
 
@@ -38,8 +38,11 @@ class JsonLines:
             self._out.flush()
         except BrokenPipeError:
             self._out = None
-            abandon_stdout()
+            abandon(sys.stdout)
             self._gone()
+        except OSError as failure:
+            self._out = None
+            raise StorageError(f"stdout cannot be written: {failure.strerror}") from None
 
 
 class Screen:
@@ -56,7 +59,8 @@ class Screen:
     def say(self, line: str) -> None:
         """For people: not with -q."""
         if not self._quiet:
-            self._display.say(line)
+            with for_whoever_reads():
+                self._display.say(line)
 
     def event(self, event: Mapping[str, object]) -> None:
         """For programs, and for people who asked for it with -v."""
