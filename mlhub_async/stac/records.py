@@ -16,35 +16,39 @@ NO_COLLECTION = "_no-collection"
 def items_of(records: list[Any], url: str, collection: str = NO_COLLECTION) -> Iterator[Item | Flaw]:
     """The records of a page as items; one that is none becomes a Flaw and the page goes on.
 
-    `collection` is the id of those that name none.
+    `collection` is the id of those that name none. Hrefs of an item are relative to its self link if that
+    is on the page's own origin (of a page in a file: anywhere on the web), else to the page.
     """
     origin = _prefix(url)
     for number, record in enumerate(records, 1):
-        where = f"record {number} of {urls.redacted(url)}"
-        yield item_of(record, url, collection, where=where, origin=origin)
+        found = item_of(record, url, collection)
+        if isinstance(found, Item):
+            own = _self(record, url, origin)
+            yield Item(found.id, found.collection, record, own) if own else found
+        else:
+            where = f"record {number} of {found.where}"
+            yield Flaw(
+                where, TransferError(f"record {number} of {found.error.message}", kind=found.error.kind)
+            )
 
 
-def item_of(
-    record: Any, url: str, collection: str = NO_COLLECTION, *, where: str = "", origin: str = ""
-) -> Item | Flaw:
-    """One document as an item, or why it is none."""
-    where = where or urls.redacted(url)
+def item_of(record: Any, url: str, collection: str = NO_COLLECTION) -> Item | Flaw:
+    """One document as an item, or why it is none. It is where it was fetched from, whatever it says."""
     if not isinstance(record, dict):
-        return _flaw(where, "is not a JSON object")
+        return _flaw(url, "is not a JSON object")
     name = _id(record)
     if not name:
-        return _flaw(where, "has no id")
+        return _flaw(url, "has no id")
     own = record.get("collection")
-    return Item(name, own if isinstance(own, str) and own else collection, record, _base(record, url, origin))
+    return Item(name, own if isinstance(own, str) and own else collection, record, url)
 
 
 def collection_of(record: Any, url: str) -> Collection | Flaw:
     """One document as a collection, or why it is none."""
-    where = urls.redacted(url)
     if not isinstance(record, dict):
-        return _flaw(where, "is not a JSON object")
+        return _flaw(url, "is not a JSON object")
     name = _id(record)
-    return Collection(name, record, url) if name else _flaw(where, "has no id")
+    return Collection(name, record, url) if name else _flaw(url, "has no id")
 
 
 def _id(record: JsonObject) -> str:
@@ -54,7 +58,8 @@ def _id(record: JsonObject) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _flaw(where: str, what: str) -> Flaw:
+def _flaw(url: str, what: str) -> Flaw:
+    where = urls.redacted(url)
     return Flaw(where, TransferError(f"{where} {what}", kind="bad-record"))
 
 
@@ -65,15 +70,9 @@ def _prefix(url: str) -> str:
     return url[: url.find("/", url.find("://") + 3) + 1]
 
 
-def _base(record: JsonObject, url: str, origin: str) -> str:
-    """Where the item itself is: its self link if that begins with `origin`, else the page.
-
-    Only items of a page need it; a document of its own is where it was fetched from.
-    """
-    if not origin:
-        return url
+def _self(record: JsonObject, url: str, origin: str) -> str:
     for link in links(record, "self"):
         own = resolved(link["href"], url)
         if own.startswith(origin):
             return own
-    return url
+    return ""
