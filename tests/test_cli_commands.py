@@ -1,6 +1,7 @@
 """The commands against the running sample catalogue, as users run them: other processes, nothing mocked."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -108,6 +109,31 @@ class TestMirror:
         assert running.process.stderr.read() == ""
         running.process.stderr.close()
 
+    def test_a_terminal_that_is_gone_does_not_end_the_run(self, run_cli, site, dest):
+        items = publish(site, [f"i{n}" for n in range(10)], always=[Delay(0.02)])
+        running = run_cli.start("mirror", static_catalog(site, items), dest, "-j", 1, "-vv")
+        running.process.stderr.readline()
+        running.process.stderr.close()
+        assert running.process.wait(20) == 0
+        running.process.stdout.close()
+        Mirrored(dest).check(0)
+
+    @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+    def test_events_that_cannot_be_written_are_an_error_of_their_own(self, site, dest):
+        command = [sys.executable, "-m", "mlhub_async", "mirror", static_catalog(site, publish(site, ["a"]))]
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(
+                [*command, dest, "--json"],
+                cwd=REPOSITORY,
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=30,
+                check=False,
+            )
+        assert done.returncode == 7
+        assert "stdout cannot be written" in done.stderr
+
     @pytest.mark.parametrize(
         "words",
         [
@@ -127,6 +153,36 @@ class TestMirror:
         assert mlhub(*words).code == 0
         assert "(0 fetched, 2 already there" in mlhub(*words, "--skip-existing").err
         assert "(2 fetched, 0 already there" in mlhub(*words, "--overwrite", "--if-exists", "overwrite").err
+
+
+class TestSecrets:
+    def test_neither_key_nor_header_is_to_be_found_anywhere_afterwards(self, run_cli, site, dest):
+        items = [*publish(site, ["here"]), stac_item("gone", data=site.url("/gone.tif?sig=CANARY-1"))]
+        items += publish(site, ["busy"], always=[Status(503)])
+        words = ["--api-key", "CANARY-2", "-H", "X-Secret: CANARY-3", "-R", 0, "-vv", "--json"]
+        done = run_cli(
+            "mirror", static_catalog(site, items), dest, *words, env={"MLHUB_ACCESS_TOKEN": "CANARY-4"}
+        )
+        assert done.code in (4, 5)
+        assert any("CANARY-3" in seen.headers.get("x-secret", "") for seen in site.log)
+        assert "CANARY" not in done.out + done.err
+        written = [path for path in dest.rglob("*") if path.is_file()]
+        assert [path for path in written if b"CANARY" in path.read_bytes()] == []
+
+    def test_a_profiles_file_open_to_others_is_warned_about_on_one_line(self, mlhub, run_cli, sample):
+        run_cli("configure", "--api-key", sample["MLHUB_API_KEY"])
+        path = run_cli.home / ".mlhub" / "profiles"
+        path.chmod(0o644)
+        root = {"MLHUB_ROOT_URL": sample["MLHUB_ROOT_URL"]}
+        done = run_cli("ls", "mlhub", "-c", LABELS, env=root)
+        assert done.code == 0
+        assert done.err == f"mlhub-async: warning: {path} can be read by other users: chmod 600 it\n"
+
+    def test_a_key_may_come_from_a_file(self, run_cli, sample):
+        (run_cli.home / "key").write_text(sample["MLHUB_API_KEY"] + "\n")
+        root = {"MLHUB_ROOT_URL": sample["MLHUB_ROOT_URL"]}
+        assert run_cli("ls", "mlhub", "-c", LABELS, env=root).code == 3
+        assert run_cli("ls", "mlhub", "-c", LABELS, "--api-key", "@key", env=root).code == 0
 
 
 class TestPlan:
