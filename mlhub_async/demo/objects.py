@@ -64,7 +64,8 @@ def _made(content: sample.Sample, path: str) -> tuple[bytes, str] | None:
 
 
 def _land(look: int) -> bytes:
-    return scenes.rotated(scenes.landscape(look % scenes.LANDSCAPES), look * 21_001 % scenes.PIXELS)
+    turns, number = divmod(look, scenes.LANDSCAPES)
+    return scenes.rotated(scenes.turned(scenes.landscape(number), turns), look * 21_001 % scenes.PIXELS)
 
 
 def landscape_of(place: sample.Place) -> int:

@@ -2,7 +2,7 @@
 
 A landscape is one byte per pixel: class in the upper three bits, brightness in the lower five. Every band
 of every date is that picture looked up in a 256-entry table, so a band costs a fraction of a millisecond.
-Landscapes repeat at their edges; rotating the bytes moves the window, which makes each chip look different.
+Landscapes repeat at their edges: rotating and turning the bytes shows another piece of land.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ WATER, BUILT, BARE, SNOW, WOODY, CROPS, NATURAL = range(1, 8)
 # water below this height, snow above this one, bare ground where dryer than this, share of fields
 _CHARACTER = (
     (0.36, 0.86, 0.34, 0.30),
-    (0.47, 0.99, 0.30, 0.45),
-    (0.24, 0.99, 0.47, 0.35),
+    (0.47, 9.0, 0.30, 0.45),
+    (0.0, 9.0, 0.47, 0.35),
     (0.28, 0.64, 0.36, 0.12),
 )
 
@@ -109,6 +109,12 @@ def clouds() -> bytes:
 
 def rotated(picture: bytes, by: int) -> bytes:
     return picture[by:] + picture[:by]
+
+
+def turned(picture: bytes, way: int) -> bytes:
+    """As it is, upside down, or mirrored at the diagonal."""
+    ways = (lambda: picture, lambda: picture[::-1], lambda: b"".join(picture[x::SIDE] for x in range(SIDE)))
+    return ways[way % 3]()
 
 
 def merged(land: bytes, sky: bytes, mask: bytes) -> bytes:
