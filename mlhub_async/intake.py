@@ -7,6 +7,7 @@ and in the end what is proven of the bytes.
 from __future__ import annotations
 
 import zlib
+from pathlib import PurePosixPath
 from collections.abc import Awaitable
 
 from . import checksum
@@ -14,10 +15,11 @@ from .errors import Corrupt, TransferError, Transient
 from .model import Asset, Checksum, Head, Job, Proof
 from .ports import Buffer
 from .progress import Meter
+from .sniff import ENOUGH, impostor
 from .stores.body import SMALL
 from .stores.local import Draft, LocalStore
 from .urls import redacted
-from .validators import content_length, content_range, contradicts, validator
+from .validators import Span, content_length, content_range, repeats, validator
 
 STEP = 64 << 10
 """An attempt that got this many bytes further (or 1/64 of a smaller body) was not fruitless."""
@@ -40,8 +42,10 @@ class Intake:
         self._published: Checksum | None = None
         self._decoder: zlib._Decompress | None = None
         self._encoded = False
+        self._framed = True
         self._resuming = False
         self._best = 0
+        self._first = b""
 
     async def take_up(self) -> None:
         """Go on with the bytes of an earlier run, if it left any that are tied to a version."""
@@ -52,7 +56,8 @@ class Intake:
             self._best = self.draft.body.offset
 
     def _algorithms(self) -> list[str]:
-        wanted = [self.asset.checksum, self._published]
+        """Of the digests that will be compared in the end."""
+        wanted = [self.asset.checksum, self._published] if self._check_digests else []
         return [one.algorithm for one in wanted if one is not None and one.usable]
 
     def progress(self) -> int:
@@ -95,9 +100,9 @@ class Intake:
             self._begin(head)
 
     def _begin(self, head: Head) -> None:
-        encoding = head.headers.get("content-encoding", "identity").strip().lower()
-        self._encoded = encoding not in ("", "identity")
-        self._decoder = self._decoder_for(encoding) if self._encoded else None
+        self._encoded = _encoded(head)
+        self._framed = "content-length" in head.headers or "transfer-encoding" in head.headers
+        self._decoder = self._decoder_for(_coding(head)) if self._encoded else None
         self.total = None if self._encoded else content_length(head.headers)
         self.validator = "" if self._encoded else validator(head.headers)
         self._check_size(self.total)
@@ -125,20 +130,40 @@ class Intake:
 
     def _continue(self, head: Head) -> None:
         span = content_range(head.headers)
-        offset = self.draft.body.offset
-        fits = (
-            self._resuming
-            and span is not None
-            and span.first == offset
-            and (span.total == self.total or (span.total is None and bool(self.validator)))
-            and head.headers.get("content-encoding", "identity").strip().lower() in ("", "identity")
-            and not (self.validator and contradicts(head.headers, self.validator))
-        )
-        if not fits:
+        if span is None or not self._fits(head, span):
             self.restart()
             raise Transient(
                 f"{self.name}: the range answered is not the one asked for", kind="range", tries=3
             )
+        if self.total is None and span.total is not None:
+            self.total = span.total
+            self._check_size(self.total)
+
+    def _fits(self, head: Head, span: Span) -> bool:
+        """Whether a 206 carries the very bytes that follow ours.
+
+        A version is the same if the 206 repeats our validator. It may leave a date out, but not an ETag:
+        without it only a published digest can tell, in the end.
+        """
+        if not self._resuming or span.first != self.draft.body.offset or _encoded(head):
+            return False
+        if span.total != self.total and (not self.validator or None not in (span.total, self.total)):
+            return False
+        same = repeats(head.headers, self.validator) if self.validator else None
+        return bool(self._algorithms() or not self.validator.startswith('"')) if same is None else same
+
+    def _is_same(self, head: Head, total: int | None) -> bool:
+        """Whether a 206 is of the version we have: servers exist that ignore If-Range.
+
+        Validator and total must agree where both sides tell them. A strong ETag may stand in for a total
+        that one side does not tell; where the answer has lost its ETag only a published digest may.
+        """
+        if self.validator and contradicts(head.headers, self.validator):
+            return False
+        confirmed = bool(self.validator) and confirms(head.headers, self.validator)
+        return (confirmed or bool(self._algorithms())) and (
+            total == self.total or (confirmed and None in (total, self.total))
+        )
 
     def _nothing_left(self, head: Head) -> None:
         span = content_range(head.headers)
@@ -159,12 +184,21 @@ class Intake:
         if self._decoder is not None:
             data = self._decoded(data)
         body = self.draft.body
+        if body.offset < ENOUGH:
+            self._look_at(data)
         limit = self.total if self.total is not None else self.asset.size
         if limit is not None and body.offset + len(data) > limit:
             raise Corrupt(f"{self.name}: more than the {limit} bytes it should have", kind="size-mismatch")
         busy = body.write(data)
         self._best = max(self._best, body.offset)
         return busy
+
+    def _look_at(self, data: Buffer) -> None:
+        """A login or error page under a 200 is not what was asked for; it may be gone next time."""
+        self._first = (self._first if self.draft.body.offset else b"") + bytes(data[:ENOUGH])
+        if found := impostor(self._first[:ENOUGH], PurePosixPath(self._job.path).suffix):
+            self.restart()
+            raise Transient(f"{self.name}: an {found} page came instead", kind="wrong-content", tries=3)
 
     def _decoded(self, data: Buffer) -> bytes:
         assert self._decoder is not None
@@ -178,6 +212,9 @@ class Intake:
         size = self.draft.body.offset
         if (self.total is not None and size != self.total) or (self._decoder and not self._decoder.eof):
             raise Transient(f"{self.name}: {size} of {self.total} bytes came", kind="truncated")
+        if not self._framed and self.total is None and size < (self.asset.size or 0):
+            # Nothing but the end of the connection said that this was all.
+            raise Transient(f"{self.name}: {size} of {self.asset.size} bytes came", kind="truncated", tries=3)
         self._check_size(size)
         digests = await self.draft.body.complete()
         for wanted in (self.asset.checksum, self._published) if self._check_digests else ():
@@ -202,3 +239,11 @@ class Intake:
     @property
     def name(self) -> str:
         return redacted(self.asset.href)
+
+
+def _coding(head: Head) -> str:
+    return head.headers.get("content-encoding", "").strip().lower()
+
+
+def _encoded(head: Head) -> bool:
+    return _coding(head) not in ("", "identity")

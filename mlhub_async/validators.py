@@ -35,10 +35,15 @@ def validator(headers: Mapping[str, str]) -> str:
     return modified if age.total_seconds() >= 1 else ""
 
 
-def contradicts(headers: Mapping[str, str], known: str) -> bool:
-    """Whether an answer says that it is of another version than the one `known` is the validator of."""
+def repeats(headers: Mapping[str, str], known: str) -> bool | None:
+    """Whether an answer is of the version that `known` is the validator of; None if it does not say."""
     now = headers.get("etag" if known.startswith('"') else "last-modified", "").strip()
-    return bool(now) and now != known
+    return now == known if now else None
+
+
+def confirms(headers: Mapping[str, str], known: str) -> bool:
+    """Whether an answer carries the very validator `known`."""
+    return headers.get("etag" if known.startswith('"') else "last-modified", "").strip() == known
 
 
 def content_length(headers: Mapping[str, str]) -> int | None:
