@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
 
@@ -323,3 +324,66 @@ class TestDemo:
     def test_trouble_on_the_way_changes_nothing_about_the_result(self, run_cli):
         assert run_cli("demo", "--items", 1, "--dates", 1, "--errors", "0.03", "-q", "d").code == 0
         Mirrored(run_cli.home / "d").check(0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX")
+class TestTerminal:
+    """The program on a pseudo-terminal of 100 columns."""
+
+    def on_terminal(self, home, *words, typed=(), env=None):
+        import fcntl  # noqa: PLC0415 - not on Windows
+        import termios  # noqa: PLC0415
+
+        ours, theirs = os.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+        environ = {
+            **os.environ,
+            "HOME": str(home),
+            "TERM": "xterm",
+            "PYTHONPATH": str(REPOSITORY),
+            **(env or {}),
+        }
+        command = [sys.executable, "-m", "mlhub_async", *map(str, words)]
+        with subprocess.Popen(
+            command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=home, env=environ
+        ) as process:
+            os.close(theirs)
+            shown = b""
+            answers = list(typed)
+            while chunk := self.read(ours):
+                shown += chunk
+                if answers and shown.endswith(b": "):
+                    os.write(ours, answers.pop(0).encode() + b"\n")
+            os.close(ours)
+        return process.returncode, shown.decode()
+
+    def read(self, terminal):
+        try:
+            return os.read(terminal, 65536)
+        except OSError:  # EIO: the other side is closed
+            return b""
+
+    def test_configure_asks_without_echo_and_before_it_replaces(self, run_cli):
+        home = run_cli.home
+        code, shown = self.on_terminal(home, "configure", typed=["CANARY-1"])
+        assert code == 0 and "CANARY" not in shown
+        code, shown = self.on_terminal(home, "configure", typed=["n"])
+        assert code == 130 and "Replace it?" in shown
+        code, shown = self.on_terminal(home, "configure", typed=["y", "CANARY-2"])
+        assert code == 0 and "CANARY" not in shown
+        assert "CANARY-2" in (home / ".mlhub" / "profiles").read_text()
+
+    @pytest.mark.parametrize(("env", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+    def test_a_bar_shows_how_far_the_run_is_and_is_gone_at_the_end(self, run_cli, site, dest, env, coloured):
+        items = publish(site, [f"i{n}" for n in range(12)], always=[Delay(0.05)])
+        code, shown = self.on_terminal(
+            run_cli.home, "mirror", static_catalog(site, items), dest, "-j", 1, env=env
+        )
+        assert code == 0
+        assert re.search(r"\d+/\d+ assets \|", shown)
+        assert ("\x1b[32m" in shown) is coloured
+        assert "assets |" not in shown.split("complete:")[1]
+
+    def test_what_takes_no_time_shows_no_bar(self, run_cli, site):
+        code, shown = self.on_terminal(run_cli.home, "ls", static_catalog(site, publish(site, ["a"])))
+        assert code == 0 and "assets |" not in shown

@@ -64,7 +64,7 @@ def _listing(report: Report) -> Iterator[str]:
     if listing.error is not None:
         yield f"the listing broke off: {term_safe(listing.error.message, 300)}"
     elif listing.ended and not listing.complete:
-        yield f"the listing is short: {listing.matched} items announced, {listing.seen} seen"
+        yield f"the listing is short: {listing.matched} items announced, {listing.returned} came"
     if report.dangling:
         yield f"{report.dangling} source links lead nowhere: reported, not counted as missing"
 
