@@ -8,7 +8,7 @@ import orjson
 
 from mlhub_async import urls
 from mlhub_async.errors import MlhubError, TransferError
-from mlhub_async.model import Document, Entry, Request, Selection
+from mlhub_async.model import Collection, Document, Entry, Flaw, Item, Request, Selection
 from mlhub_async.sources import recognise
 
 
@@ -106,3 +106,50 @@ def page(*features: Any, next: Any = None, **more: Any) -> dict[str, Any]:
 
 def link(rel: str, href: Any, **more: Any) -> dict[str, Any]:
     return {"rel": rel, "href": href, **more}
+
+
+API = "https://api.test/stac"
+CONFORMS = ["https://api.stacspec.org/v1.0.0/core", "https://api.stacspec.org/v1.0.0/item-search#query"]
+
+
+def landing(*methods, **more):
+    links = [link("search", f"{API}/search", method=method) for method in methods]
+    return {
+        "type": "Catalog",
+        "id": "x",
+        "links": [link("data", f"{API}/collections"), *links],
+        "conformsTo": CONFORMS,
+        **more,
+    }
+
+
+def collection(name, **more):
+    return {"type": "Collection", "id": name, "links": [], **more}
+
+
+def api(*methods, names="ab", known=None, **more):
+    """An API of collections a, b …, two items each."""
+    documents = {
+        API: landing(*methods, **more),
+        f"{API}/collections": {"collections": [*map(collection, names)]},
+    }
+    for name in names:
+        documents[f"{API}/collections/{name}"] = collection(name)
+        documents[f"{API}/collections/{name}/items?limit=100"] = page(
+            item(f"{name}1", name), item(f"{name}2", name), numberMatched=2
+        )
+    return Documents({**documents, **(known or {})})
+
+
+def told(found):
+    """Items by id, the rest by kind and id, in order."""
+    return [
+        one.id
+        if isinstance(one, Item)
+        else f"[{one.id}]"
+        if isinstance(one, Collection)
+        else f"!{one.error.kind}"
+        if isinstance(one, Flaw)
+        else "-"
+        for one in found
+    ]

@@ -1,14 +1,14 @@
-"""Static catalogues on the web and on disk, and what SOURCE is recognised as."""
+"""Static catalogues on the web and on disk."""
 
 import json
 
 import pytest
-from documents import Documents, item, link, listed, page
+from documents import Documents, entries, item, link, listed, page
 
 from mlhub_async import urls
-from mlhub_async.errors import CatalogError, SourceError, TransferError, Transient, UsageError
-from mlhub_async.model import Collection, Flaw, Item, Page, Selection
-from mlhub_async.sources import ApiSource, ItemsSource, MlhubSource, StaticSource, recognise
+from mlhub_async.errors import CatalogError, SourceError, TransferError, Transient
+from mlhub_async.model import Asset, Collection, Flaw, Item, Page, Selection
+from mlhub_async.sources import StaticSource, recognise
 
 WEB = "https://cat.test/x/catalog.json"
 
@@ -264,87 +264,32 @@ async def test_a_file_that_is_missing_from_a_catalogue_on_disk_is_a_flaw(folder)
     assert ids(found) == ["a2", "b1", "z"] and flaws(found) == {"not-found"}
 
 
-def root(body):
-    return Documents({"https://r.test/": body})
+async def test_max_items_holds_for_an_items_link_too():
+    at = "https://api.test/collections/a"
+    known = {
+        at: collection("a", link("items", f"{at}/items")),
+        f"{at}/items": page(item("a1"), item("a2"), next="?n=2"),
+    }
+    reader = Documents(known)
+    assert ids(await listed(at, reader, max_items=2)) == ["a1", "a2"]
+    assert not any("n=2" in url for url in reader.asked)
 
 
-@pytest.mark.parametrize(
-    ("body", "kind"),
-    [
-        ({"type": "Catalog", "id": "x", "conformsTo": [], "links": []}, ApiSource),
-        ({"id": "x", "links": [link("search", "search")]}, ApiSource),
-        ({"type": "Catalog", "links": [link("data", "collections")]}, ApiSource),
-        (catalog(), StaticSource),
-        (collection("c", conformsTo=["x"]), StaticSource),
-        ({"stac_version": "0.9.0", "id": "old", "links": []}, StaticSource),
-        (page(item("i")), ItemsSource),
-        (item("i"), ItemsSource),
-    ],
-)
-async def test_a_source_is_recognised_by_what_it_is(body, kind):
-    found = await recognise("https://r.test", root(body), Selection(follow_sources=False), mlhub_root="")
-    assert type(found) is kind and found.name == "https://r.test/"
+async def test_a_collection_without_an_id_is_a_flaw_and_its_items_are_listed():
+    known = {
+        WEB: catalog(link("child", "c.json")),
+        "https://cat.test/x/c.json": {"type": "Collection", "links": [link("item", "i.json")]},
+    }
+    found = await listed(WEB, Documents({**known, "https://cat.test/x/i.json": item("i")}))
+    assert ids(found) == ["i"] and flaws(found) == {"bad-record"}
 
 
-async def test_mlhub_is_known_by_its_name():
-    chosen = Selection(dataset="d", follow_sources=False)
-    found = await recognise("mlhub", Documents(), chosen, mlhub_root="https://hub.test/v1?key=secret")
-    assert type(found) is MlhubSource and found.name == "https://hub.test/v1?key=***"
+async def test_a_file_is_not_named_by_a_catalogue_on_the_web_though_files_are_allowed():
+    reader = Documents({WEB: catalog(link("item", "file:///etc/passwd"))})
+    source = StaticSource(reader, reader.known[WEB], WEB, Selection(), frozenset({"file://"}))
+    assert flaws(await entries(source)) == {"outside-root"} and reader.asked == []
 
 
-@pytest.mark.parametrize(
-    ("body", "message"),
-    [
-        ([], "neither a STAC API nor"),
-        ({"hello": 1}, "neither a STAC API nor"),
-        (TransferError("HTML", kind="not-json"), "not of a web page"),
-        (Transient("HTML", kind="not-json", status=200), "not of a web page"),
-        (TransferError("no", status=401), "MLHUB_API_KEY"),
-        (TransferError("no", status=403), "MLHUB_API_KEY"),
-        (None, "cannot be read: https://r.test/: 404"),
-    ],
-)
-async def test_a_place_that_is_no_catalogue_is_told_in_one_line(body, message):
-    with pytest.raises(SourceError, match=message) as failure:
-        await listed("https://r.test/", root(body))
-    assert "https://r.test/" in failure.value.message and "\n" not in failure.value.message
-
-
-async def test_a_place_that_is_only_busy_is_temporary():
-    with pytest.raises(CatalogError):
-        await listed("https://r.test/", root(Transient("busy", status=503)))
-
-
-@pytest.mark.parametrize(
-    "where",
-    [
-        "https://r.test/a.parquet",
-        "https://r.test/a.TAR.gz?x=1",
-        "s3://bucket/x",
-        "az://a/b",
-        "gs://b",
-        "ftp://x",
-        "https://u:p@r.test/",
-    ],
-)
-async def test_what_cannot_be_read_yet_or_at_all_is_a_usage_error(where):
-    reader = Documents()
-    with pytest.raises(UsageError) as failure:
-        await listed(where, reader)
-    assert reader.asked == [] and "u:p" not in failure.value.message
-
-
-async def test_a_path_that_is_not_there_says_so(tmp_path):
-    with pytest.raises(SourceError, match="does not exist here"):
-        await listed(str(tmp_path / "nothing"), Documents())
-
-
-async def test_a_folder_without_a_catalogue_says_what_is_in_it(tmp_path):
-    (tmp_path / "readme.txt").write_text("x")
-    with pytest.raises(SourceError, match=r"neither catalog\.json nor collection\.json \(but readme\.txt\)"):
-        await listed(str(tmp_path), Documents())
-
-
-async def test_an_origin_to_allow_has_to_be_one():
-    with pytest.raises(UsageError, match="--allow-origin"):
-        await recognise(WEB, Documents(), Selection(), mlhub_root="", allow_origins=("r.test",))
+async def test_a_static_href_has_no_newer_one():
+    source = StaticSource(Documents(), catalog(), WEB, Selection())
+    assert await source.refresh(Asset("https://cat.test/a.tif", "a", "i", "c")) is None

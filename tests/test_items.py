@@ -1,4 +1,4 @@
-"""Items as they are handed over, and the source items behind label items."""
+"""Items as they are handed over: in files, as lines, on standard input, as Python objects."""
 
 import asyncio
 import json
@@ -11,8 +11,8 @@ from documents import Documents, entries, item, link, listed, page
 
 from mlhub_async import stac, urls
 from mlhub_async.errors import CatalogError, SourceError, TransferError, Transient
-from mlhub_async.model import Collection, Flaw, Item, Page, Selection
-from mlhub_async.sources import FollowSources, of_objects, recognise
+from mlhub_async.model import Asset, Flaw, Item, Page, Selection
+from mlhub_async.sources import of_objects, recognise
 from mlhub_async.sources.items import of_lines
 from mlhub_async.sources.lines import LONGEST, parsed
 
@@ -243,149 +243,8 @@ async def test_python_objects_may_come_asynchronously():
     assert ids(await entries(of_objects(blocks(item("a"), item("b")), Selection()))) == ["a", "b"]
 
 
-AT = "https://api.test/collections"
-
-
-def label(name, *hrefs, **more):
-    links = [link("source", href) for href in hrefs]
-    return item(name, "labels", links=[link("self", f"{AT}/labels/items/{name}"), *links], **more)
-
-
-def imagery(name):
-    return item(name, "imagery", links=[link("collection", f"{AT}/imagery")])
-
-
-def labelled(*labels, **more):
-    return Documents(
-        {
-            f"{AT}/labels/items": page(*labels),
-            f"{AT}/imagery": {"type": "Collection", "id": "imagery"},
-            **{f"{AT}/imagery/items/{name}": imagery(name) for name in ("s1", "s2")},
-            **more,
-        }
-    )
-
-
-async def test_the_items_behind_labels_are_listed_too_each_once_with_their_collection():
-    reader = labelled(
-        label("l1", f"{AT}/imagery/items/s1", f"{AT}/imagery/items/s2".replace("https", "http")),
-        label("l2", "../../imagery/items/s1", f"{AT}/imagery/items/s1"),
-    )
-    found = await listed(f"{AT}/labels/items", reader)
-    assert sorted(ids(found)) == ["l1", "l2", "s1", "s2"]
-    assert [one.id for one in found if isinstance(one, Collection)] == ["imagery"]
-    assert flaws(found) == [] and len(reader.asked) == len(set(reader.asked))
-
-
-async def test_links_are_not_followed_when_that_is_not_wanted():
-    reader = labelled(label("l1", f"{AT}/imagery/items/s1"))
-    assert ids(await listed(f"{AT}/labels/items", reader, follow_sources=False)) == ["l1"]
-
-
-async def test_what_is_found_by_a_label_need_not_be_what_was_searched_for():
-    reader = labelled(
-        label("l1", f"{AT}/imagery/items/s1", properties={"labels": ["Water"]}),
-        label("l2", f"{AT}/imagery/items/s2"),
-    )
-    found = await listed(f"{AT}/labels/items", reader, classes=("Water",), max_items=1)
-    assert sorted(ids(found)) == ["l1", "s1"]
-
-
-@pytest.mark.parametrize(
-    "href",
-    [
-        f"{AT}/imagery/items/gone",
-        "https://other.test/i",
-        "file:///etc/passwd",
-        "http://[bad",
-        "s3://b/k",
-        f"{AT}/imagery",
-    ],
-)
-async def test_a_source_link_that_leads_nowhere_is_a_benign_flaw(href):
-    reader = labelled(label("l1", href, f"{AT}/imagery/items/s1"))
-    found = await listed(f"{AT}/labels/items", reader)
-    assert sorted(ids(found)) == ["l1", "s1"]
-    (flaw,) = flaws(found)
-    assert flaw.benign and flaw.error.kind == "dangling-source" and "l1" in flaw.where
-
-
-@pytest.mark.parametrize(
-    "body", [[], {"id": "x"}, {"type": "Feature"}, {"type": "Catalog", "id": "x", "links": []}]
-)
-async def test_a_source_link_to_what_is_no_item_is_a_benign_flaw(body):
-    reader = labelled(label("l1", f"{AT}/x"), **{f"{AT}/x": body})
-    found = await listed(f"{AT}/labels/items", reader)
-    assert ids(found) == ["l1"] and [one.error.kind for one in flaws(found)] == ["dangling-source"]
-
-
-async def test_a_source_item_that_cannot_be_read_just_now_makes_the_copy_incomplete():
-    reader = labelled(label("l1", f"{AT}/x"), **{f"{AT}/x": Transient("busy", status=503)})
-    (flaw,) = flaws(await listed(f"{AT}/labels/items", reader))
-    assert not flaw.benign and flaw.error.retryable
-
-
-@pytest.mark.parametrize(
-    "answer", [TransferError("no", status=404), Transient("busy"), [], {"type": "Collection"}]
-)
-async def test_a_collection_behind_a_label_that_cannot_be_read_is_no_flaw(answer):
-    reader = labelled(label("l1", f"{AT}/imagery/items/s1"), **{f"{AT}/imagery": answer})
-    found = await listed(f"{AT}/labels/items", reader)
-    assert sorted(ids(found)) == ["l1", "s1"] and flaws(found) == []
-
-
-async def test_a_broken_listing_still_has_the_links_followed_that_it_gave():
-    first = page(label("l1", f"{AT}/imagery/items/s1"), next="?token=2")
-    known = {f"{AT}/labels/items": first, f"{AT}/labels/items?token=2": Transient("busy")}
-    source = await recognise(f"{AT}/labels/items", labelled(**known), Selection(), mlhub_root="")
-    found = []
-
-    async def emit(some):
-        found.extend(some)
-
-    with pytest.raises(CatalogError, match="page 2"):
-        await source.list(emit)
-    assert sorted(ids(found)) == ["l1", "s1"]
-
-
-async def test_who_remembers_the_links_may_be_chosen():
-    asked = []
-
-    async def first_time(some):
-        asked.extend(some)
-        return [url for url in some if url.endswith("s2")]
-
-    reader = labelled(label("l1", f"{AT}/imagery/items/s1", f"{AT}/imagery/items/s2"))
-    source = await recognise(f"{AT}/labels/items", reader, Selection(), mlhub_root="", first_time=first_time)
-    assert sorted(ids(await entries(source))) == ["l1", "s2"]
-    assert asked == [f"{AT}/imagery/items/s1", f"{AT}/imagery/items/s2"]
-
-
-async def test_source_links_on_disk_are_followed_within_the_catalogues_folder_only(tmp_path):
-    root = tmp_path / "in"
-    root.mkdir()
-    (root / "s1.json").write_text(json.dumps(imagery("s1")))
-    (tmp_path / "s2.json").write_text(json.dumps(imagery("s2")))
-    (root / "l.json").write_text(
-        json.dumps(item("l", "labels", links=[link("source", "s1.json"), link("source", "../s2.json")]))
-    )
-    (root / "catalog.json").write_text(
-        json.dumps({"type": "Catalog", "id": "x", "links": [link("item", "l.json")]})
-    )
-    found = await listed(str(root), Documents())
-    assert sorted(ids(found)) == ["l", "s1"]
-    assert [(one.error.kind, one.benign) for one in flaws(found)] == [("dangling-source", True)]
-
-
-async def test_renewal_is_the_inner_sources():
-    class Inner:
-        name = "inner"
-
-        async def list(self, emit):
-            raise AssertionError
-
-        async def refresh(self, asset):
-            return asset
-
-    source = FollowSources(Inner(), Documents())
-    assert source.name == "inner" and await source.refresh("asset") == "asset"
+async def test_an_id_that_was_not_handed_over_is_a_flaw_and_there_is_nothing_to_renew():
+    source = of_objects([item("a")], Selection(ids=("a", "b")))
+    found = await entries(source)
+    assert ids(found) == ["a"] and [one.error.kind for one in flaws(found)] == ["not-found"]
+    assert await source.refresh(Asset("https://x.test/a", "k", "a", "c")) is None

@@ -237,3 +237,7 @@ def test_source_links_are_resolved_and_pages_about_the_source_are_not_meant():
         "https://x.test/c.pdf",
         "s3://bucket/d.json",
     ]
+
+
+def test_an_href_that_no_url_can_be_made_of_still_has_a_stamp():
+    assert stamp({"href": "http://[bad?x=1"}) != stamp({"href": "http://[bad?x=2"})

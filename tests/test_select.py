@@ -339,3 +339,18 @@ def test_assets_are_chosen_by_key_role_media_type_and_declared_size(selection, k
     found = stac.item_of(item("i", assets=ASSETS), "https://api.test/i")
     wanted = stac.wants(Selection(**selection))
     assert [one.key for one in stac.assets_of(found) if wanted(one, found.body)] == keys.split()
+
+
+@packages
+@pytest.mark.parametrize(
+    "geometry", [None, {}, {"type": "Polygon", "coordinates": [[1]]}, {"type": "Sphere"}]
+)
+def test_an_item_of_odd_geometry_intersects_nothing(geometry):
+    body = item("i", bbox=[0, 0, 10, 10], geometry=geometry)
+    assert not admitted(body, intersects=square(0, 0, 3, 3))
+
+
+@packages
+def test_an_intersects_that_shapely_cannot_read_is_a_usage_error():
+    with pytest.raises(UsageError, match="--intersects"):
+        stac.admits(Selection(intersects={"type": "Sphere", "coordinates": [[1, 2], [3, 4]]}))

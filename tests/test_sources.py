@@ -1,60 +1,27 @@
-"""STAC APIs and MLHub: what is asked of them, and what comes out."""
+"""STAC APIs: what is asked of them, and what comes out."""
 
-import asyncio
+from importlib.util import find_spec
 
 import pytest
-from documents import Documents, entries, item, link, listed, page, posted
+from documents import (
+    API,
+    CONFORMS,
+    Documents,
+    api,
+    collection,
+    entries,
+    item,
+    landing,
+    link,
+    listed,
+    page,
+    posted,
+    told,
+)
 
-from mlhub_async import stac
 from mlhub_async.errors import CatalogError, SourceError, TransferError, Transient, UsageError
-from mlhub_async.model import Collection, Flaw, Item, Page, Selection
-from mlhub_async.sources import FollowSources, recognise
-
-API = "https://api.test/stac"
-CONFORMS = ["https://api.stacspec.org/v1.0.0/core", "https://api.stacspec.org/v1.0.0/item-search#query"]
-
-
-def landing(*methods, **more):
-    links = [link("search", f"{API}/search", method=method) for method in methods]
-    return {
-        "type": "Catalog",
-        "id": "x",
-        "links": [link("data", f"{API}/collections"), *links],
-        "conformsTo": CONFORMS,
-        **more,
-    }
-
-
-def collection(name, **more):
-    return {"type": "Collection", "id": name, "links": [], **more}
-
-
-def api(*methods, names="ab", known=None, **more):
-    """An API of collections a, b …, two items each."""
-    documents = {
-        API: landing(*methods, **more),
-        f"{API}/collections": {"collections": [*map(collection, names)]},
-    }
-    for name in names:
-        documents[f"{API}/collections/{name}"] = collection(name)
-        documents[f"{API}/collections/{name}/items?limit=100"] = page(
-            item(f"{name}1", name), item(f"{name}2", name), numberMatched=2
-        )
-    return Documents({**documents, **(known or {})})
-
-
-def told(found):
-    """Items by id, the rest by kind and id, in order."""
-    return [
-        one.id
-        if isinstance(one, Item)
-        else f"[{one.id}]"
-        if isinstance(one, Collection)
-        else f"!{one.error.kind}"
-        if isinstance(one, Flaw)
-        else "-"
-        for one in found
-    ]
+from mlhub_async.model import Item, Page, Selection
+from mlhub_async.sources import recognise
 
 
 async def test_one_collection_is_read_from_its_items_endpoint():
@@ -280,163 +247,52 @@ async def test_a_landing_page_that_points_elsewhere_is_refused_unless_that_is_al
     assert told(await entries(source)) == ["[a]", "-", "a1"]
 
 
-TOKEN = f"{API}/download/gAAAAAB"
+FILTERING = [*CONFORMS, "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/filter"]
+EXPRESSION = {"op": "<", "args": [{"property": "gsd"}, 20]}
 
 
-def minting(known=None):
-    """An API that gives a new href with every reading of item a1."""
-
-    class Minting(Documents):
-        async def read(self, request):
-            await asyncio.sleep(0)
-            self.known[f"{API}/collections/a/items/a1"] = item(
-                "a1", "a", assets={key: {"href": f"{TOKEN}{len(self.asked):04}{key}"} for key in ("x", "y")}
-            )
-            return await super().read(request)
-
-    return Minting({**api("GET").known, **(known or {})})
+async def test_a_filter_in_json_goes_by_post_and_as_text_by_get():
+    asked = {"limit": 100, "filter": EXPRESSION, "filter-lang": "cql2-json"}
+    text = f"{API}/search?limit=100&filter=gsd+%3C+20&filter-lang=cql2-text"
+    known = {posted(f"{API}/search", asked): page(HIT), text: page(HIT)}
+    reader = api("GET", "POST", known=known, conformsTo=FILTERING)
+    assert told(await listed(API, reader, filter=EXPRESSION)) == ["[a]", "-", "a1"]
+    assert told(await listed(API, reader, filter="gsd < 20")) == ["[a]", "-", "a1"]
 
 
-async def a_source_and_an_asset(reader):
-    source = await recognise(API, reader, Selection(follow_sources=False), mlhub_root="")
-    stale = stac.item_of(item("a1", "a", assets={"x": {"href": "old-x"}, "y": {"href": "old-y"}}), API)
-    return source, stac.assets_of(stale)
+@pytest.mark.skipif(find_spec("cql2") is not None, reason="cql2 is installed")
+async def test_a_filter_that_neither_server_nor_client_can_decide_is_told_before_any_listing():
+    reader = api("GET", "POST")
+    with pytest.raises(UsageError, match="--filter"):
+        await listed(API, reader, filter="gsd < 20")
+    assert reader.asked == [API]
 
 
-async def test_an_expired_href_is_renewed_by_reading_its_item_once_for_all_its_assets():
-    reader = minting()
-    source, (x, y) = await a_source_and_an_asset(reader)
-    before = len(reader.asked)
-    fresh = await asyncio.gather(*(source.refresh(asset) for asset in (x, y, x, y)))
-    assert [one.key for one in fresh] == ["x", "y", "x", "y"]
-    assert all(one.href.startswith(TOKEN) for one in fresh)
-    assert len(reader.asked) == before + 1
+async def test_a_geometry_is_sent_as_geometry_though_it_came_as_a_feature():
+    point = {"type": "Point", "coordinates": [2, 3]}
+    hit = {**HIT, "geometry": point}
+    reader = api("POST", known={posted(f"{API}/search", {"limit": 100, "intersects": point}): page(hit)})
+    found = await listed(API, reader, intersects={"type": "Feature", "geometry": point})
+    assert told(found) == ["[a]", "-", "a1"]
 
 
-async def test_an_href_that_expired_again_is_read_again():
-    reader = minting()
-    source, (x, _) = await a_source_and_an_asset(reader)
-    first = await source.refresh(x)
-    second = await source.refresh(first)
-    assert len({x.href, first.href, second.href}) == 3
+@pytest.mark.parametrize("body", [[], {"type": "Collection"}, "x"])
+async def test_a_collection_that_is_none_is_told(body):
+    with pytest.raises(SourceError, match="no STAC collection"):
+        await listed(API, api(known={f"{API}/collections/a": body}), collections=("a",))
 
 
-async def test_an_item_that_is_gone_or_has_no_other_href_renews_nothing():
-    source, (x, _) = await a_source_and_an_asset(api("GET"))
-    assert await source.refresh(x) is None
-    same = api(
-        "GET", known={f"{API}/collections/a/items/a1": item("a1", "a", assets={"x": {"href": x.href}})}
-    )
-    source, _ = await a_source_and_an_asset(same)
-    assert await source.refresh(x) is None
+async def test_a_misspelt_collection_is_told_even_where_collections_cannot_be_listed():
+    with pytest.raises(SourceError, match=r"no collection 'x' \(.*404\)"):
+        await listed(API, api(known={f"{API}/collections": Transient("busy")}), collections=("x",))
 
 
-async def test_a_collections_own_asset_is_renewed_from_its_collection():
-    whole = collection("a", assets={"doc": {"href": "https://api.test/new.pdf"}})
-    source, _ = await a_source_and_an_asset(api("GET", known={f"{API}/collections/a": whole}))
-    old = {**whole, "assets": {"doc": {"href": "https://api.test/old.pdf"}}}
-    (asset,) = stac.collection_assets(Collection("a", old, API))
-    assert (await source.refresh(asset)).href == "https://api.test/new.pdf"
-
-
-async def test_renewal_passes_on_that_the_item_cannot_be_read_just_now():
-    reader = api("GET", known={f"{API}/collections/a/items/a1": Transient("busy")})
-    source, (x, _) = await a_source_and_an_asset(reader)
-    with pytest.raises(Transient):
-        await source.refresh(x)
-
-
-async def test_renewal_remembers_a_bounded_number_of_items():
-    known = {
-        f"{API}/collections/a/items/i{n}": item(
-            f"i{n}", "a", assets={"x": {"href": f"https://api.test/new{n}"}}
-        )
-        for n in range(100)
+async def test_an_item_by_id_that_cannot_be_read_is_a_flaw():
+    answers = {
+        "r": TransferError("no", kind="forbidden", status=403),
+        "t": Transient("busy"),
+        "o": {"type": "Feature"},
     }
-    reader = api("GET", known=known)
-    source, _ = await a_source_and_an_asset(reader)
-    for n in range(100):
-        stale = stac.item_of(item(f"i{n}", "a", assets={"x": {"href": "old"}}), API)
-        assert await source.refresh(stac.assets_of(stale)[0])
-    assert len(source._renewal._known) == 64
-
-
-HUB = "https://hub.test/v1"
-
-
-def hub(known=None):
-    return Documents(
-        {
-            f"{HUB}/collections/a": collection("a"),
-            f"{HUB}/collections/b": collection("b"),
-            f"{HUB}/collections/a/items?limit=100": page(
-                item("a1", "a"), next="http://hub.test/v1/collections/a/items?key=K&token=next:a1&key=K"
-            ),
-            f"{HUB}/collections/a/items?token=next:a1": page(item("a2", "a")),
-            f"{HUB}/collections/b/items?limit=100": page(),
-            f"{HUB}/datasets": [{"id": "ref_african_crops_kenya_02"}, {"id": "nasa"}],
-            f"{HUB}/datasets/d": {
-                "id": "d",
-                "collections": [{"id": "a"}, {"id": "b"}, {"id": "a"}, None, {}],
-            },
-            f"{HUB}/datasets/doi/10.1/x.v2": {"id": "d", "collections": [{"id": "b"}]},
-            f"{HUB}/datasets/empty": {"id": "empty", "collections": []},
-            **(known or {}),
-        }
-    )
-
-
-async def test_mlhub_is_paged_with_its_scheme_repaired_and_its_key_dropped():
-    found = await listed("mlhub", hub(), collections=("a",))
-    assert told(found) == ["[a]", "-", "a1", "-", "a2"]
-
-
-async def test_a_dataset_stands_for_its_collections_once_each():
-    assert told(await listed("mlhub", hub(), dataset="d")) == ["[a]", "-", "a1", "-", "a2", "[b]", "-"]
-
-
-async def test_a_dataset_may_be_named_by_its_doi():
-    assert told(await listed("mlhub", hub(), dataset="10.1/x.v2")) == ["[b]", "-"]
-
-
-async def test_a_dataset_and_a_collection_mean_that_collection_of_the_dataset():
-    assert told(await listed("mlhub", hub(), dataset="d", collections=("b",))) == ["[b]", "-"]
-    with pytest.raises(SourceError, match="dataset d has no collection 'c'"):
-        await listed("mlhub", hub(), dataset="d", collections=("c",))
-
-
-async def test_an_unknown_dataset_is_told_with_the_nearest_names():
-    with pytest.raises(SourceError, match="did you mean ref_african_crops_kenya_02"):
-        await listed("mlhub", hub(), dataset="ref_african_crops_kenya")
-
-
-async def test_a_dataset_without_collections_is_told():
-    with pytest.raises(SourceError, match="empty has no collections"):
-        await listed("mlhub", hub(), dataset="empty")
-
-
-@pytest.mark.parametrize(
-    ("error", "expected"),
-    [(TransferError("no", status=403), SourceError), (Transient("busy", status=503), CatalogError)],
-)
-async def test_a_dataset_that_cannot_be_read_is_not_called_unknown(error, expected):
-    with pytest.raises(expected) as failure:
-        await listed("mlhub", hub({f"{HUB}/datasets/d": error}), dataset="d")
-    assert "has no dataset" not in str(failure.value)
-
-
-async def test_mlhub_wants_a_collection_or_a_dataset():
-    with pytest.raises(UsageError, match="-c or --dataset"):
-        await listed("mlhub", hub())
-
-
-async def test_an_mlhub_href_is_renewed_through_its_item():
-    fresh = item("a1", "a", assets={"x": {"href": f"{HUB}/download/new"}})
-    source = await recognise(
-        "mlhub", hub({f"{HUB}/collections/a/items/a1": fresh}), Selection(collections=("a",)), mlhub_root=HUB
-    )
-    assert isinstance(source, FollowSources)
-    (stale,) = stac.assets_of(
-        stac.item_of(item("a1", "a", assets={"x": {"href": f"{HUB}/download/old"}}), HUB)
-    )
-    assert (await source.refresh(stale)).href == f"{HUB}/download/new"
+    known = {f"{API}/collections/a/items/{name}": body for name, body in answers.items()}
+    found = await listed(API, api(known=known), collections=("a",), ids=tuple(answers))
+    assert set(told(found)) == {"[a]", "-", "!bad-record", "!forbidden", "!transient", "!not-found"}

@@ -20,10 +20,11 @@ EMPTY_PAGES = 10
 class LoopGuard:
     """Raises `CatalogError` when a listing repeats itself or says nothing for too long.
 
-    Of the last 65,536 requests and pages it keeps one number each, of the last four pages the ids.
+    Of the last `memory` requests and pages it keeps one number each, of the last four pages the ids.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, memory: int = MEMORY) -> None:
+        self._memory = memory
         self._requests: dict[int, None] = {}
         self._pages: dict[int, None] = {}
         self._ids: deque[frozenset[int]] = deque(maxlen=PAGES_WITH_IDS)
@@ -32,7 +33,7 @@ class LoopGuard:
 
     def ask(self, request: Request, number: int) -> None:
         """To be told of every request before it is sent."""
-        if not _remember(self._requests, hash((request.method, request.url, _canonical(request.body)))):
+        if not self._remember(self._requests, hash((request.method, request.url, _canonical(request.body)))):
             raise CatalogError(
                 f"page {number} would be the same request as an earlier page: the server pages in a loop",
                 kind="pagination-loop",
@@ -54,20 +55,19 @@ class LoopGuard:
 
     def _nothing_new(self, records: Sequence[Any]) -> bool:
         ids = frozenset(map(_identity, records))
-        fresh = _remember(self._pages, hash(ids))
+        fresh = self._remember(self._pages, hash(ids))
         known = all(any(one in page for page in self._ids) for one in ids)
         self._ids.append(ids)
         return known or not fresh
 
-
-def _remember(seen: dict[int, None], number: int) -> bool:
-    """Whether this is new. The oldest is forgotten first."""
-    if number in seen:
-        return False
-    seen[number] = None
-    if len(seen) > MEMORY:
-        del seen[next(iter(seen))]
-    return True
+    def _remember(self, seen: dict[int, None], number: int) -> bool:
+        """Whether this is new. The oldest is forgotten first."""
+        if number in seen:
+            return False
+        seen[number] = None
+        if len(seen) > self._memory:
+            del seen[next(iter(seen))]
+        return True
 
 
 def _identity(record: Any) -> int:

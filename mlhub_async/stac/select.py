@@ -82,7 +82,7 @@ def _intersects(geometry: JsonObject, served: bool) -> Iterator[Test]:
         return
     try:
         wanted = shapely.geometry.shape(geometry)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, shapely.errors.ShapelyError) as error:
         raise UsageError("--intersects is not a GeoJSON geometry") from error
 
     def meets(body: JsonObject) -> bool:
