@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Iterable, Iterator
 
@@ -12,7 +13,7 @@ from .inventory import Inventory
 from .ledger import Book, Ledger, Row
 from .ledger.book import COLLECTION, DONE
 from .model import Collection
-from .report import INTERRUPTED, Report
+from .report import Report
 from .stac import NO_COLLECTION
 from .stores.local import STATE, LocalStore
 
@@ -27,7 +28,7 @@ async def close_mirror(
     code = report.exit_code
     try:
         await ledger.flush()
-        if code != INTERRUPTED:
+        if not isinstance(report.stopped, asyncio.CancelledError):
             spans = inventory.collections
             await ledger.ask(lambda book: _write_catalogue(book, store, inventory, spans, report))
             await ledger.ask(lambda book: _write_errors(book, store))

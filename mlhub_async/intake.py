@@ -7,8 +7,8 @@ and in the end what is proven of the bytes.
 from __future__ import annotations
 
 import zlib
-from pathlib import PurePosixPath
 from collections.abc import Awaitable
+from pathlib import PurePosixPath
 
 from . import checksum
 from .errors import Corrupt, TransferError, Transient
@@ -151,19 +151,6 @@ class Intake:
             return False
         same = repeats(head.headers, self.validator) if self.validator else None
         return bool(self._algorithms() or not self.validator.startswith('"')) if same is None else same
-
-    def _is_same(self, head: Head, total: int | None) -> bool:
-        """Whether a 206 is of the version we have: servers exist that ignore If-Range.
-
-        Validator and total must agree where both sides tell them. A strong ETag may stand in for a total
-        that one side does not tell; where the answer has lost its ETag only a published digest may.
-        """
-        if self.validator and contradicts(head.headers, self.validator):
-            return False
-        confirmed = bool(self.validator) and confirms(head.headers, self.validator)
-        return (confirmed or bool(self._algorithms())) and (
-            total == self.total or (confirmed and None in (total, self.total))
-        )
 
     def _nothing_left(self, head: Head) -> None:
         span = content_range(head.headers)

@@ -188,7 +188,7 @@ def _kit(
         http=http,
         store=store,
         retry=Retry(options.retry),
-        sharing=Sharing(ledger.find if ledger.resumed else None),
+        sharing=Sharing(ledger.find if ledger.resumed and options.if_exists == "resume" else None),
         refresh=source.refresh,
         move=ledger.move,
         meter=meter,

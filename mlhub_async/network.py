@@ -62,7 +62,7 @@ async def network(source: str, options: Options, environ: Mapping[str, str]) -> 
     http = Http(
         transports,
         limits,
-        credentials=Credentials([] if root is not None else _credentials(base, options, environ)),
+        credentials=Credentials(_credentials(base if root is None else None, options, environ)),
         retry=Retry(options.retry),
         reach=reach,
         timeout=options.timeout,
@@ -74,17 +74,24 @@ async def network(source: str, options: Options, environ: Mapping[str, str]) -> 
         await http.close()
 
 
-def _credentials(base: str, options: Options, environ: Mapping[str, str]) -> list[Credential]:
-    """What the user gave goes to SOURCE's origin; what lies in the environment only to MLHub's own."""
-    found = list(header_credentials(options.headers, base))
+def _credentials(base: str | None, options: Options, environ: Mapping[str, str]) -> list[Credential]:
+    """What the user gave goes to SOURCE's origin (`base`, None for a local one); what lies in the
+    environment only to MLHub's own."""
+    home = mlhub_root(environ)
     given = options.api_key or options.api_token or options.profile
-    key = mlhub_credential(
-        base if given else mlhub_root(environ),
-        api_key=options.api_key,
-        api_token=options.api_token,
-        profile=options.profile,
-        environ=environ,
-    )
+    found = list(header_credentials(options.headers, base)) if base else []
+    try:
+        key = mlhub_credential(
+            base if given and base else home,
+            api_key=options.api_key,
+            api_token=options.api_token,
+            profile=options.profile,
+            environ=environ,
+        )
+    except UsageError:
+        if given or base == home:
+            raise
+        return found  # a profile that is not there is no matter of this source
     return [*found, key] if key is not None else found
 
 

@@ -15,6 +15,7 @@ from .model import Flaw, Outcome, Page, Proof, Status
 KEPT_FAILURES = 1000
 """Failures kept in memory for the caller; all of them are in errors.jsonl."""
 INTERRUPTED = 130
+"""The exit code of a run that was cancelled; who cancels with another number as the message gets that."""
 
 
 @dataclass(slots=True)
@@ -111,7 +112,8 @@ class Report:
     def exit_code(self) -> int:
         """1. what stopped the run  2. a listing that broke off, 5  3. lasting failures, 4  4. others, 5"""
         if isinstance(self.stopped, asyncio.CancelledError):
-            return INTERRUPTED
+            signalled = self.stopped.args[:1]
+            return signalled[0] if signalled and isinstance(signalled[0], int) else INTERRUPTED
         if self.stopped is not None:
             return self.stopped.exit_code if isinstance(self.stopped, MlhubError) else 1
         if not self.listing.complete:

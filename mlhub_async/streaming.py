@@ -31,7 +31,7 @@ async def mirrored(
     ready: asyncio.Queue[JsonObject | None] = asyncio.Queue(AHEAD)
 
     async def each(item: Item, records: dict[str, Record]) -> None:
-        await ready.put(_local(item, records, root.absolute()))
+        await ready.put(_local(item, records, root))
 
     async def run() -> None:
         try:
@@ -56,7 +56,7 @@ async def mirrored(
 def _local(item: Item, records: dict[str, Record], root: Path) -> JsonObject:
     given = item.body.get("assets")
     assets = {
-        key: {**asset, "href": str(root / records[key].path)} if key in records else asset
+        key: {**asset, "href": str(root.absolute() / records[key].path)} if key in records else asset
         for key, asset in (given.items() if isinstance(given, dict) else ())
     }
     return {**item.body, "assets": assets}

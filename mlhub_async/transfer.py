@@ -115,7 +115,7 @@ class Transfer:
 
     async def _shared(self, url: str) -> Record | None:
         """The file that this URL was or is being fetched to, if it is what the catalogue promises here."""
-        if not self.kit.sharing.knows(url):
+        if not self.kit.sharing.knows(url) or self.job.known is not None:
             return None
         record = await self.kit.sharing.existing(url, self._flight)
         return record if record is not None and await self._suits(record) else None
@@ -178,8 +178,8 @@ class Transfer:
                 url = await self._renewed(error)
 
     def _allow_once_more(self, error: Corrupt) -> None:
-        """A digest that differs is worth one more try, from the first byte; the rest is final."""
-        if error.kind != "checksum-mismatch" or self._mismatched:
+        """A digest or size that differs is worth one more try, from the first byte; the rest is final."""
+        if error.kind not in ("checksum-mismatch", "size-mismatch") or self._mismatched:
             raise error
         self._mismatched = True
         self._intake.restart()

@@ -41,11 +41,6 @@ def repeats(headers: Mapping[str, str], known: str) -> bool | None:
     return now == known if now else None
 
 
-def confirms(headers: Mapping[str, str], known: str) -> bool:
-    """Whether an answer carries the very validator `known`."""
-    return headers.get("etag" if known.startswith('"') else "last-modified", "").strip() == known
-
-
 def content_length(headers: Mapping[str, str]) -> int | None:
     text = headers.get("content-length", "").strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None

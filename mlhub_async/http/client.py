@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 
 import orjson
@@ -114,7 +115,8 @@ class Http:
             signed = signed and origin(request.url) == home
             head = await self._hop(self._credentials.sign(request) if signed else request, sink)
             if head.status not in REDIRECTS:
-                return head
+                # The signed URL ends here: a key in a query must not travel on as somebody's base URL.
+                return head if head.url == request.url else replace(head, url=request.url)
             request = _redirected(request, head)
             if request.url in seen:
                 raise TransferError(f"{redacted(request.url)} redirects in a circle", kind="redirect-loop")
