@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 import orjson
 
 from .catalog import Extent, catalog_json, collection_json
+from .errors import SourceError, UsageError
 from .inventory import Inventory
 from .ledger import Book, Ledger, Row
 from .ledger.book import COLLECTION, DONE
@@ -23,11 +24,16 @@ ROOT = "catalog.json"
 async def close_mirror(
     report: Report, ledger: Ledger, store: LocalStore, inventory: Inventory, finished: str
 ) -> None:
-    """Write what describes the mirror, then close the ledger. After Ctrl-C only the receipt, at once."""
+    """Write what describes the mirror, then close the ledger. After Ctrl-C only the receipt, at once.
+
+    A run that found no source leaves an earlier one's receipt as it is: it says nothing about the files.
+    """
     report.finished = finished
     code = report.exit_code
     try:
         await ledger.flush()
+        if isinstance(report.stopped, SourceError | UsageError):
+            return
         if not isinstance(report.stopped, asyncio.CancelledError):
             spans = inventory.collections
             await ledger.ask(lambda book: _write_catalogue(book, store, inventory, spans, report))

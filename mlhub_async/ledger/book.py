@@ -313,7 +313,8 @@ class Book:
             }
         flaws = self._db.execute("SELECT place, error, benign FROM flaw WHERE run=?", (run,))
         for place, error, benign in flaws:
-            yield {"href": place, "error": orjson.loads(error), "benign": bool(benign)}
+            nothing = {"collection": None, "item": None, "key": None, "path": None}
+            yield {**nothing, "href": place, "error": orjson.loads(error), "benign": bool(benign)}
 
     def tally(self) -> list[tuple[str, int, str, int, int]]:
         """(collection, state, error class, files, bytes) of all assets, for `status`."""

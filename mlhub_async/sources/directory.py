@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 from .. import stac, urls
 from ..errors import CatalogError, MlhubError, SourceError, TransferError, Transient
-from ..model import Collection, Flaw, Request
+from ..model import Collection, Flaw, Request, Selection
 from ..ports import Reader
 from .endpoints import Endpoints
 from .tally import Names
@@ -41,11 +41,24 @@ class Directory:
         except TransferError as error:
             if error.status in (401, 403):
                 raise stac.refused(url, error.status) from error
+            if await self._has_items(name):
+                return Collection(name, {}, url)
             raise await self._unknown(name, error) from error
         found = stac.collection_of(document.body, document.url)
         if isinstance(found, Flaw):
             raise SourceError(f"{found.error.message}: it is no STAC collection", kind="not-stac")
         return found
+
+    async def _has_items(self, name: str) -> bool:
+        """Some servers list the items of a collection that they do not describe."""
+        request = self._places.items(name, Selection())
+        try:
+            page = await self._reader.read(request)
+        except TransferError as error:
+            if error.status in (401, 403):
+                raise stac.refused(request.url, error.status) from error
+            return False
+        return isinstance(page.body, dict) and bool(page.body.get("features"))
 
     async def _unknown(self, name: str, error: TransferError) -> SourceError:
         ids: Names = []
