@@ -164,6 +164,7 @@ class Transfer:
         self.attempts += 1
         while True:
             try:
+                await self._intake.draft.body.settled()
                 request = Request(url, headers=self._intake.conditions())
                 head = await self.kit.http.get(request, self._intake, self._redirected)
                 if self._intake.unchanged and self.job.known is not None:

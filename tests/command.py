@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +40,11 @@ class Finished:
 class Running:
     """A run of the program that has not ended yet."""
 
-    def __init__(self, words: tuple[str, ...], home: Path, env: dict[str, str]) -> None:
+    def __init__(self, words: list[str], home: Path, env: dict[str, str]) -> None:
         known = {name: os.environ[name] for name in KEPT if name in os.environ}
         clean = {**known, "HOME": str(home), "USERPROFILE": str(home), "PYTHONPATH": str(REPOSITORY), **env}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "mlhub_async", *words],
+            words,
             cwd=home,
             env=clean,
             stdin=subprocess.DEVNULL,
@@ -72,15 +73,27 @@ class Program:
         self.home = home
         self.runs: list[Running] = []
 
-    def start(self, *words: object, env: dict[str, str] | None = None) -> Running:
-        running = Running(tuple(str(word) for word in words), self.home, env or {})
+    def start(self, *words: object, env: dict[str, str] | None = None, under: Sequence[str] = ()) -> Running:
+        """`under`: the words of another program that runs this one, like `sh -c … sh`."""
+        return self.start_raw(*under, sys.executable, "-m", "mlhub_async", *words, env=env)
+
+    def start_raw(self, *words: object, env: dict[str, str] | None = None) -> Running:
+        running = Running([str(word) for word in words], self.home, env or {})
         self.runs.append(running)
         return running
 
-    def __call__(self, *words: object, env: dict[str, str] | None = None, timeout: float = 50) -> Finished:
-        return self.start(*words, env=env).finish(timeout)
+    def __call__(
+        self,
+        *words: object,
+        env: dict[str, str] | None = None,
+        under: Sequence[str] = (),
+        timeout: float = 50,
+    ) -> Finished:
+        return self.start(*words, env=env, under=under).finish(timeout)
 
     def close(self) -> None:
         for run in self.runs:
             if run.process.poll() is None:
-                run.kill()
+                run.process.kill()
+            with run.process:  # closes its pipes and waits
+                pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import threading
@@ -11,6 +12,9 @@ from typing import Any, NoReturn
 
 GRACE = 5.0
 """seconds between the first request to stop and the moment when we stop whatever is still going on"""
+
+FILES = 10240
+"""open descriptors we ask the system for: the most that macOS gives"""
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
@@ -69,6 +73,7 @@ def run(work: Callable[[], Awaitable[int | None]], stop: Stop) -> int:
         stop.listen()
         return await work() or 0
 
+    _allow_more_files()
     try:
         with asyncio.Runner(loop_factory=_fast_loop()) as runner:
             return runner.run(stoppable())
@@ -80,6 +85,19 @@ def run(work: Callable[[], Awaitable[int | None]], stop: Stop) -> int:
         return 128 + signal.SIGINT
     finally:
         stop.disarm()
+
+
+def _allow_more_files() -> None:
+    """Every transfer takes two descriptors, and some systems give a program only 256 unless it asks."""
+    try:
+        import resource  # noqa: PLC0415 - not on Windows, which has no such limit
+    except ImportError:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -101,7 +101,7 @@ class Body:
         return self._write_next()
 
     async def _write_next(self) -> None:
-        await self._settled()
+        await self.settled()
         self._start_writing()
 
     def _start_writing(self) -> None:
@@ -123,8 +123,8 @@ class Body:
                 self._written += done
                 view = view[done:]
 
-    async def _settled(self) -> None:
-        """Wait for the write in flight. It ends even when we are cancelled: its file must not move before."""
+    async def settled(self) -> None:
+        """Wait for the write in flight: before it has ended the file must not be moved or begun anew."""
         if self._writing is not None:
             await asyncio.wait([self._writing])
             self._raise_failure()
@@ -140,10 +140,10 @@ class Body:
     async def complete(self) -> dict[str, bytes]:
         """The digests by algorithm, once every byte is where it belongs."""
         if self._fd is not None:
-            await self._settled()
+            await self.settled()
             if self._pending:
                 self._start_writing()
-                await self._settled()
+                await self.settled()
             if os.fstat(self._fd).st_size != self.offset:
                 raise StorageError(f"{self._path}: the file system lost bytes that it had accepted")
         else:
@@ -181,6 +181,7 @@ class Body:
         """End the write in flight and close the file; the bytes stay. May be called more than once."""
         if self._writing is not None:
             await asyncio.wait([self._writing])
+            self._writing.exception()  # whoever closes has been told of it, or does not need the bytes
             self._writing = None
         if self._fd is not None:
             if self._pending and self._written + self._pending_size == self.offset:

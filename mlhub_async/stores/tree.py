@@ -23,6 +23,10 @@ STOPS_THE_RUN = frozenset(
 def storage_error(error: OSError, path: str | Path) -> MlhubError:
     """Our error for one of the local file system: the whole disk's trouble, or this one path's."""
     reason = error.strerror or type(error).__name__
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return StorageError(
+            f"{path}: {reason}; allow more ('ulimit -n') or fewer transfers (-j), then run again"
+        )
     if error.errno in STOPS_THE_RUN:
         return StorageError(f"{path}: {reason}; free some space or choose another DEST, then run again")
     return TransferError(f"{path}: {reason}", kind="path")

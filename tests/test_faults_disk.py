@@ -1,0 +1,221 @@
+"""What the local disk and the operating system can do to a run."""
+
+import asyncio
+import hashlib
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from mirrored import Mirrored, asset_requests, publish, wait_for
+from troubled import Change, Cut, Delay, Drip, tif
+from troubled_stac import stac_item, static_catalog
+
+from mlhub_async.stores.body import Body
+
+UNLOCKED = """
+import fcntl, runpy
+fcntl.lockf = lambda *a: None
+runpy.run_module("mlhub_async", run_name="__main__")
+"""
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX file systems")
+
+
+@pytest.fixture
+def outside(tmp_path):
+    (tmp_path / "outside").mkdir()
+    return tmp_path / "outside"
+
+
+@pytest.fixture
+def small_disk(dest):
+    """DEST on a file system of one megabyte."""
+    dest.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1M", "none", dest], check=False)
+    if mounted.returncode:
+        pytest.skip("no right to mount a small file system")
+    yield dest
+    subprocess.run(["umount", dest], check=True)
+
+
+def test_a_link_under_the_final_name_is_replaced_and_its_target_untouched(run_cli, site, dest, outside):
+    target = outside / "mine"
+    target.write_bytes(b"mine")
+    (dest / "c1/one").mkdir(parents=True)
+    (dest / "c1/one/data.tif").symlink_to(target)
+    run_cli("mirror", static_catalog(site, publish(site, ["one"])), dest)
+    assert target.read_bytes() == b"mine"
+    assert not (dest / "c1/one/data.tif").is_symlink()
+
+
+def test_a_directory_that_is_a_link_out_of_dest_is_not_followed(run_cli, site, dest, outside):
+    dest.mkdir()
+    (dest / "c1").symlink_to(outside)
+    ended = run_cli("mirror", static_catalog(site, publish(site, ["one"])), dest)
+    assert ended.code in (4, 7), ended.err
+    assert list(outside.rglob("*")) == []
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["fifo", "directory"])
+def test_what_is_no_file_under_the_final_name_stays_and_is_told(run_cli, site, dest, make):
+    (dest / "c1/one").mkdir(parents=True)
+    make(dest / "c1/one/data.tif")
+    ended = run_cli("mirror", static_catalog(site, publish(site, ["one", "two"])), dest)
+    assert ended.code == 4, ended.err
+    assert not (dest / "c1/one/data.tif").is_file()
+    assert Mirrored(dest).bytes_of("two") == tif(20_000, 1)
+
+
+def test_a_full_disk_ends_in_7_and_a_run_with_more_room_goes_on(run_cli, site, small_disk):
+    names = [f"i{n}" for n in range(6)]
+    url = static_catalog(site, publish(site, names, size=300_000, etag='"1"'))
+    ended = run_cli("mirror", url, small_disk)
+    assert ended.code == 7 and "space" in ended.err.lower(), ended.err
+    for name, body in Mirrored(small_disk).files.items():
+        assert body == tif(300_000, int(name.split("/")[1][1:]))
+    subprocess.run(["mount", "-o", "remount,size=20M", small_disk], check=True)
+    assert run_cli("mirror", url, small_disk).code == 0
+    Mirrored(small_disk).check(0)
+
+
+def test_a_disk_that_is_full_before_the_run_is_told_without_a_traceback(run_cli, site, small_disk):
+    (small_disk / "mine").write_bytes(bytes(900_000))
+    with pytest.raises(OSError), open(small_disk / "more", "wb", buffering=0) as more:
+        while True:
+            more.write(bytes(4096))
+    ended = run_cli("mirror", static_catalog(site, publish(site, ["one"])), small_disk)
+    assert ended.code == 7, ended.err
+
+
+def test_a_low_limit_on_descriptors_is_raised_as_far_as_the_system_lets_us(run_cli, site, dest):
+    url = static_catalog(site, publish(site, [f"i{n}" for n in range(60)]))
+    few = ["sh", "-c", 'ulimit -Sn 40; exec "$@"', "sh"]
+    ended = run_cli("mirror", url, dest, "-j", 64, under=few)
+    assert ended.code == 0, ended.err
+    Mirrored(dest).check(0)
+
+
+def test_too_few_descriptors_are_told_with_what_to_do(run_cli, site, dest):
+    url = static_catalog(site, publish(site, [f"i{n}" for n in range(60)], always=[Delay(0.05)]))
+    ended = run_cli("mirror", url, dest, "-j", 64, under=["sh", "-c", 'ulimit -n 40; exec "$@"', "sh"])
+    assert ended.code == 7 and "ulimit" in ended.err, ended.err
+    assert run_cli("mirror", url, dest).code == 0
+    Mirrored(dest).check(0)
+
+
+@pytest.mark.parametrize("damage", ["garbage", "empty", "cut", "gone"])
+def test_a_damaged_ledger_costs_requests_but_no_files(run_cli, site, dest, damage):
+    names = [f"i{n}" for n in range(5)]
+    url = static_catalog(site, publish(site, names))
+    assert run_cli("mirror", url, dest).code == 0
+    for path in (dest / ".mlhub").glob("ledger*"):
+        data = path.read_bytes()
+        new = {"garbage": random.Random(1).randbytes(len(data)), "empty": b"", "cut": data[: len(data) // 2]}
+        path.unlink() if damage == "gone" else path.write_bytes(new[damage])
+    ended = run_cli("mirror", url, dest)
+    assert ended.code == 0, ended.err
+    mirror = Mirrored(dest)
+    mirror.check(0)
+    assert mirror.files == {f"c1/{n}/data.tif": tif(20_000, s) for s, n in enumerate(names)}
+
+
+def test_a_mirror_that_was_moved_is_still_known(run_cli, site, dest):
+    url = static_catalog(site, publish(site, ["one", "two"]))
+    assert run_cli("mirror", url, dest).code == 0
+    moved = dest.parent / "moved"
+    shutil.move(dest, moved)
+    assert run_cli("mirror", url, moved).code == 0
+    assert len(asset_requests(site)) == 2
+    Mirrored(moved).check(0)
+
+
+def test_a_reader_that_leaves_early_causes_no_traceback(run_cli, site, dest):
+    url = static_catalog(site, publish(site, [f"i{n}" for n in range(30)], always=[Drip(0.01, 10_000)]))
+    running = run_cli.start("mirror", url, dest, "--json", "-j", 2)
+    assert json.loads(running.process.stdout.readline())
+    running.process.stdout.close()
+    running.process.stdout = None
+    ended = running.finish(30)
+    assert ended.code == 141, ended.err
+
+
+def test_a_run_that_slept_goes_on_where_it_was(run_cli, site, dest):
+    body = tif(300_000)
+    site.put("/one.tif", body, etag='"1"', always=[Drip(0.02, 20_000)])
+    url = static_catalog(site, [stac_item("one", data=site.url("/one.tif"))])
+    running = run_cli.start("mirror", url, dest, "--timeout", 1)
+    wait_for(lambda: site.count("/one.tif"))
+    asleep = subprocess.Popen(["sleep", "2"])
+    running.process.send_signal(19)
+    asleep.wait()
+    running.process.send_signal(18)
+    assert running.finish(30).code == 0
+    assert Mirrored(dest).bytes_of("one") == body
+
+
+def test_killed_again_and_again_while_everything_changes_a_name_is_still_a_promise(run_cli, site, dest):
+    rng = random.Random(7)
+    names = [f"i{n}" for n in range(10)]
+    offered = {name: [tif(400_000, seed)] for seed, name in enumerate(names)}
+    for name in names:
+        site.put(f"/{name}.tif", offered[name][0], etag='"0"', always=[Drip(0.004, 40_000)])
+    url = static_catalog(site, [stac_item(name, data=site.url(f"/{name}.tif")) for name in names])
+    for _ in range(8):
+        for name in rng.sample(names, 3):
+            new = tif(400_000, rng.randrange(1 << 30))
+            faults = site.things[f"/{name}.tif"].faults
+            faults.extend([Cut(rng.randrange(400_000)), Change(new, f'"{len(offered[name])}"')])
+            offered[name].append(new)
+        running = run_cli.start("mirror", url, dest, "-j", 3)
+        enough = len(asset_requests(site)) + rng.randrange(1, 6)
+        wait_for(
+            lambda run=running, n=enough: len(asset_requests(site)) >= n or run.process.poll() is not None
+        )
+        running.kill()
+        assert_whole(dest, offered)
+    assert run_cli("mirror", url, dest).code == 0
+    assert_whole(dest, offered)
+    assert len(Mirrored(dest).files) == len(names)
+    Mirrored(dest).check(0)
+    assert run_cli("verify", dest).code == 0
+
+
+def assert_whole(dest, offered):
+    for path, body in Mirrored(dest).files.items():
+        assert body in offered[path.split("/")[1]], f"{path} was never offered like this"
+
+
+def test_where_locks_do_nothing_two_runs_at_once_are_still_harmless(run_cli, site, dest):
+    names = [f"i{n}" for n in range(20)]
+    url = static_catalog(site, publish(site, names, size=300_000, etag='"1"', always=[Drip(0.003, 60_000)]))
+    runs = [run_cli.start_raw(sys.executable, "-c", UNLOCKED, "mirror", url, dest, "-j", 4) for _ in range(2)]
+    codes = sorted(run.finish(50).code for run in runs)
+    assert codes[0] in (0, 5)
+    assert run_cli("mirror", url, dest).code == 0
+    mirror = Mirrored(dest)
+    mirror.check(0)
+    assert mirror.files == {f"c1/{n}/data.tif": tif(300_000, s) for s, n in enumerate(names)}
+
+
+async def test_a_body_is_begun_anew_only_after_the_write_in_flight(tmp_path):
+    gate = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(gate.wait)
+        body = Body(str(tmp_path / "part"), None, pool)
+        body.begin([], large=True)
+        body.write(bytes(2 << 20))
+        waiting = asyncio.ensure_future(body.settled())
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+        gate.set()
+        await waiting
+        body.begin([], large=True)
+        body.write(b"new")
+        assert (await body.complete())["sha256"] == hashlib.sha256(b"new").digest()
+        await body.close()
+    assert (tmp_path / "part").read_bytes() == b"new"
