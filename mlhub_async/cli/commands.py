@@ -10,12 +10,13 @@ import click
 
 from .given import declared, exclusive, to_options
 from .options import COPY, NETWORK, SAMPLE, SELECTION, SOME
+from .program import Command
 from .saying import output
 
 SAVE = "Write the items that would be mirrored; .ndjson: one a line. SOURCE of a later mirror."
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("source")
 @click.argument("dest", required=False)
 @click.option("-o", "--output-dir", "output_dir", metavar="DEST", help="DEST, for those who write it so.")
@@ -47,7 +48,7 @@ def mirror(source: str, save: str | None, dry_run: bool, **given: Any) -> int:
     return run_mirror(source, dest, options, screen)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("source")
 @click.option("--save", metavar="FILE", help=SAVE)
 @declared(SELECTION, NETWORK, COPY)
@@ -84,7 +85,7 @@ def status(dest: str, **given: Any) -> int:
     return run_status(dest, screen_of(given))
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("source", default="mlhub")
 @declared(SELECTION, NETWORK)
 @output

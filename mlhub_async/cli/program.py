@@ -28,8 +28,6 @@ class Command(click.Command):
 class Program(click.Group):
     """The command group. Its commands return their exit code."""
 
-    command_class = Command
-
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the order in which people need them."""
         return list(self.commands)
