@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -193,7 +194,20 @@ def static_catalog(
 
     `faults` go by path below the root. Gives the URL of catalog.json.
     """
-    faults = faults or {}
+    for path, document in static_documents(items).items():
+        site.json(f"{root}/{path}", document, faults=(faults or {}).get(path, ()))
+    return site.url(f"{root}/catalog.json")
+
+
+def static_catalog_files(folder: Path, items: Sequence[Json]) -> None:
+    """The same as files below a folder."""
+    for path, document in static_documents(items).items():
+        place = folder / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(json.dumps(document))
+
+
+def static_documents(items: Sequence[Json]) -> dict[str, Json]:
     documents: dict[str, Json] = {}
     names = dict.fromkeys(str(one.get("collection")) for one in items)
     children = [{"rel": "child", "href": f"./{name}/collection.json"} for name in names]
@@ -204,6 +218,4 @@ def static_catalog(
         parent = documents.setdefault(f"{folder}/collection.json", stac_collection(folder))
         parent["links"].append({"rel": "item", "href": f"./i{number}/i{number}.json"})
         documents[f"{folder}/i{number}/i{number}.json"] = one
-    for path, document in documents.items():
-        site.json(f"{root}/{path}", document, faults=faults.get(path, ()))
-    return site.url(f"{root}/catalog.json")
+    return documents
