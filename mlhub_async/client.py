@@ -19,7 +19,7 @@ from .http import Http
 from .mirror import mirror
 from .model import Asset, Item, Job, JsonObject, Options, Request
 from .network import mlhub_root, network
-from .plan import extension, place
+from .plan import place
 from .progress import Meter
 from .report import Report
 from .retry import Retry
@@ -202,10 +202,8 @@ class Client:
         if self._http is None:
             raise UsageError("use the client with `async with Client(...) as mlhub:`")
         store = self._store(Path(dest))
-        path = place(asset, self._options.path_template)
-        outcome, _ = await fetch(
-            Job(asset, path, open_ended=not extension(asset)), self._kit(self._http, store)
-        )
+        wish = place(asset, self._options.path_template)
+        outcome, _ = await fetch(Job(*wish), self._kit(self._http, store))
         if outcome.record is None:
             raise outcome.error or TransferError(f"{asset.key} could not be had")
         return store.root / outcome.record.path

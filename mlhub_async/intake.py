@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Awaitable
-from pathlib import PurePosixPath
 
 from . import checksum
 from .errors import Corrupt, TransferError, Transient
@@ -183,7 +182,7 @@ class Intake:
     def _look_at(self, data: Buffer) -> None:
         """A login or error page under a 200 is not what was asked for; it may be gone next time."""
         self._first = (self._first if self.draft.body.offset else b"") + bytes(data[:ENOUGH])
-        if found := impostor(self._first[:ENOUGH], PurePosixPath(self._job.path).suffix):
+        if found := impostor(self._first[:ENOUGH], self._job.path):
             self.restart()
             raise Transient(f"{self.name}: an {found} page came instead", kind="wrong-content", tries=3)
 

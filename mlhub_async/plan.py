@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from . import names
-from .ledger import Claim, Wanted
+from .ledger import Claim, Wanted, Wish
 from .model import Asset, Collection, Item, Job, JsonObject, Options
 from .urls import suffix
 
@@ -17,17 +17,13 @@ def extension(asset: Asset) -> str:
     return suffix(asset.href) or names.media_suffix(asset.media_type)
 
 
-def place(asset: Asset, template: str) -> str:
+def place(asset: Asset, template: str) -> Wish:
     """The path under DEST that an asset would like to have."""
-    fields = {
-        "collection": asset.collection,
-        "id": asset.item,
-        "key": asset.key,
-        "ext": extension(asset),
-    }
+    ext = extension(asset)
+    fields = {"collection": asset.collection, "id": asset.item, "key": asset.key, "ext": ext}
     if template != names.DEFAULT_TEMPLATE:
         fields = {**asset.fields, **fields}
-    return names.render(template, fields)
+    return Wish(asset, names.render(template, fields), not ext)
 
 
 def document_path(collection: str, item: str) -> str:
@@ -41,7 +37,7 @@ def document_path(collection: str, item: str) -> str:
 def wanted(owner: Item | Collection, assets: Iterable[Asset], wants: Wants, template: str) -> Wanted:
     """What the ledger is asked for on behalf of one item or collection."""
     item, collection = (owner.id, owner.collection) if isinstance(owner, Item) else ("", owner.id)
-    chosen = [(asset, place(asset, template)) for asset in assets if wants(asset, owner.body)]
+    chosen = [place(asset, template) for asset in assets if wants(asset, owner.body)]
     return Wanted(collection, item, document_path(collection, item), chosen)
 
 
@@ -53,9 +49,8 @@ def job_of(claim: Claim, options: Options) -> tuple[Job, bool]:
     refresh: asked for with a condition · error: left to the worker, which says so.
     """
     known, mode = claim.known, options.if_exists
-    open_ended = not extension(claim.asset)
     if known is None or mode == "overwrite":
-        return Job(claim.asset, claim.path, open_ended), False
+        return Job(claim.asset, claim.path, claim.open_ended), False
     if mode == "skip" or (mode == "resume" and claim.current):
         recheck = options.verify in ("checksum", "deep")
         return Job(claim.asset, known.path, known=known, recheck=recheck), not recheck

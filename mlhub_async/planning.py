@@ -108,7 +108,7 @@ def _add(plan: Plan, owner: Item | Collection, options: Options, wants: Callable
     plan.assets += len(chosen.assets)
     plan.filtered += len(assets) - len(chosen.assets)
     plan.by_collection[chosen.collection] += len(chosen.assets)
-    for asset, _ in chosen.assets:
+    for asset, _, _ in chosen.assets:
         plan.known_bytes += asset.size or 0
         plan.unknown_sizes += asset.size is None
 

@@ -6,17 +6,20 @@ import re
 
 ENOUGH = 64
 """Bytes that tell one kind from another."""
-TEXT = (".html", ".htm", ".xml", ".json", ".geojson", ".txt", ".csv", ".md", ".svg", ".kml", ".gml", "")
+TEXT = frozenset(["html", "htm", "xml", "json", "geojson", "txt", "csv", "md", "svg", "kml", "gml"])
 """Suffixes of files that may well begin like a page."""
 _HTML = re.compile(rb"\s*<(!doctype\s+html|html[\s>])", re.IGNORECASE)
 _XML = re.compile(rb"\s*<\?xml\s")
 
 
-def impostor(first: bytes, suffix: str) -> str:
-    """The name of what a body is that a file with this suffix cannot be; "" where nothing is wrong."""
-    if suffix.lower() in TEXT:
+def impostor(first: bytes, path: str) -> str:
+    """The name of what a body is that the file at `path` cannot be; "" where nothing is wrong."""
+    first = first.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not first.startswith(b"<"):
         return ""
-    first = first.removeprefix(b"\xef\xbb\xbf")
+    name, dot, suffix = path.rpartition("/")[2].rpartition(".")
+    if not (name and dot) or suffix.lower() in TEXT:
+        return ""
     if _HTML.match(first):
         return "HTML"
     return "XML" if _XML.match(first) else ""

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -40,9 +41,17 @@ class Row(NamedTuple):
     error: str
 
 
+class Wish(NamedTuple):
+    """An asset and the path it would like to have. `open_ended`: the path's suffix is still to come."""
+
+    asset: Asset
+    path: str
+    open_ended: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One item with the assets that are wanted of it, each with the path it would like to have.
+    """One item with the assets that are wanted of it.
 
     `path` is that of the item's own document; an item of "" stands for the collection itself.
     """
@@ -50,7 +59,7 @@ class Wanted:
     collection: str
     item: str
     path: str
-    assets: Sequence[tuple[Asset, str]]
+    assets: Sequence[Wish]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,7 @@ class Claim:
     path: str
     known: Record | None = None
     current: bool = False
+    open_ended: bool = False
 
 
 class Book:
@@ -90,14 +100,8 @@ class Book:
 
     def claim(self, wanted: Sequence[Wanted]) -> list[tuple[str, list[Claim]] | None]:
         """For each owner its document's path and its assets' claims; None for an item seen in this run."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            claims = [self._claim_item(entry) for entry in wanted]
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
-        return claims
+        with self.transaction():
+            return [self._claim_item(entry) for entry in wanted]
 
     def _claim_item(self, wanted: Wanted) -> tuple[str, list[Claim]] | None:
         role = ITEM if wanted.item else COLLECTION
@@ -110,13 +114,13 @@ class Book:
             if run == self.run and role == ITEM:
                 return None
             self._touch(document)
-        return path, [claim for pair in wanted.assets if (claim := self._claim_asset(*pair))]
+        return path, [claim for wish in wanted.assets if (claim := self._claim_asset(*wish))]
 
-    def _claim_asset(self, asset: Asset, wish: str) -> Claim | None:
+    def _claim_asset(self, asset: Asset, wish: str, open_ended: bool) -> Claim | None:
         identity = (asset.collection, asset.item, ASSET, asset.key)
         path = self._insert(identity, wish, asset.stamp)
         if path is not None:
-            return Claim(asset, path)
+            return Claim(asset, path, open_ended=open_ended)
         row = self._db.execute(
             "SELECT path, run, state, size, mtime_ns, sha256, proof, validator, stamp FROM file "
             "WHERE collection=? AND item=? AND role=? AND key=?",
@@ -127,9 +131,9 @@ class Book:
             return None
         self._touch(identity)
         if state != DONE or not self._intact(path, size, mtime_ns):
-            return Claim(asset, path)
+            return Claim(asset, path, open_ended=open_ended)
         record = Record(path, size, sha256, mtime_ns, Proof(proof), validator)
-        return Claim(asset, path, record, stamp == asset.stamp)
+        return Claim(asset, path, record, stamp == asset.stamp, open_ended)
 
     def _insert(self, identity: tuple[str, str, int, str], path: str, stamp: str) -> str | None:
         """The path given to a row that is new; None if the row was there already."""
@@ -178,27 +182,39 @@ class Book:
 
     def settle(self, rows: Iterable[Row]) -> None:
         """Write what became of files. Rows that a lost ledger never claimed are put in as they are."""
+        with self.transaction():
+            for row in rows:
+                self._settle(row)
+
+    def _settle(self, row: Row) -> None:
+        *identity, path, state, size, mtime_ns, sha256, proof, validator, stamp, url, error = row
+        facts = (state, size, mtime_ns, sha256, proof, validator, stamp, url, error or None)
+        known = self._db.execute(
+            "UPDATE file SET state=?, size=?, mtime_ns=?, sha256=?, proof=?, validator=?, stamp=?, url=?,"
+            " error=? WHERE collection=? AND item=? AND role=? AND key=?",
+            (*facts, *identity),
+        ).rowcount
+        if not known:
+            self._db.execute(
+                "INSERT INTO file (collection, item, role, key, path, fold, run, state, size, mtime_ns,"
+                " sha256, proof, validator, stamp, url, error)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*identity, path, number(fold(path)), self.run, *facts),
+            )
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; one inside another is part of it."""
+        if self._db.in_transaction:
+            yield
+            return
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            self._db.executemany(
-                "INSERT INTO file (collection, item, role, key, path, fold, state, run, size, mtime_ns,"
-                " sha256, proof, validator, stamp, url, url_key, error)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (collection, item, role, key) DO UPDATE SET state=excluded.state,"
-                " size=excluded.size, mtime_ns=excluded.mtime_ns, sha256=excluded.sha256,"
-                " proof=excluded.proof, validator=excluded.validator, stamp=excluded.stamp,"
-                " url=excluded.url, url_key=excluded.url_key, error=excluded.error",
-                (self._values(row) for row in rows),
-            )
+            yield
         except BaseException:
             self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
-
-    def _values(self, row: Row) -> tuple[object, ...]:
-        *identity, path, state, size, mtime_ns, sha256, proof, validator, stamp, url, error = row
-        facts = (size, mtime_ns, sha256, proof, validator, stamp, url, number(url) if url else None)
-        return (*identity, path, number(fold(path)), state, self.run, *facts, error or None)
 
     def document(self, identity: tuple[str, str, int, str], digest: str) -> bool:
         """Whether the document of an item or collection is on disk with this very content."""
@@ -212,9 +228,7 @@ class Book:
     def find(self, url: str) -> Record | None:
         """A finished file that was fetched from this very URL, if it is still there."""
         rows = self._db.execute(
-            "SELECT path, size, sha256, mtime_ns, proof, validator FROM file "
-            "WHERE url_key=? AND state=1 AND url=?",
-            (number(url), url),
+            "SELECT path, size, sha256, mtime_ns, proof, validator FROM file WHERE url=? AND state=1", (url,)
         )
         for path, size, sha256, mtime_ns, proof, validator in rows:
             if self._intact(path, size, mtime_ns):
@@ -223,17 +237,15 @@ class Book:
 
     def first_time(self, urls: Sequence[str]) -> list[str]:
         """Those of `urls` that were not asked about in this run before."""
-        found = []
-        self._db.execute("BEGIN IMMEDIATE")
-        for url in urls:
-            if self._db.execute(
-                "INSERT INTO seen VALUES (?, ?) ON CONFLICT DO UPDATE SET run=excluded.run "
-                "WHERE run<>excluded.run",
-                (number(url), self.run),
-            ).rowcount:
-                found.append(url)
-        self._db.execute("COMMIT")
-        return found
+        with self.transaction():
+            return [url for url in urls if self._first_time(url)]
+
+    def _first_time(self, url: str) -> bool:
+        statement = (
+            "INSERT INTO seen VALUES (?, ?) ON CONFLICT DO UPDATE SET run=excluded.run "
+            "WHERE run<>excluded.run"
+        )
+        return bool(self._db.execute(statement, (number(url), self.run)).rowcount)
 
     def add_flaw(self, place: str, error: str, benign: bool) -> None:
         self._db.execute("INSERT INTO flaw VALUES (?, ?, ?, ?)", (self.run, place, error, benign))

@@ -147,10 +147,11 @@ class Ledger:
         self, rows: list[Row], documents: list[Document], told: list[Callable[[Book], None]], number: int
     ) -> None:
         """In the ledger's thread. Documents go to the disk before the rows that say they are there."""
-        written = [row for entry in documents if (row := self._put_document(*entry)) is not None]
-        self._book.settle([*rows, *written])
-        for fact in told:
-            fact(self._book)
+        with self._book.transaction():
+            written = [row for entry in documents if (row := self._put_document(*entry)) is not None]
+            self._book.settle([*rows, *written])
+            for fact in told:
+                fact(self._book)
         self._journal.clear(number)
 
     def _put_document(self, identity: tuple[str, str, int, str], path: str, data: bytes) -> Row | None:

@@ -20,10 +20,9 @@ CREATE TABLE file (
   collection TEXT NOT NULL, item TEXT NOT NULL, role INTEGER NOT NULL, key TEXT NOT NULL,
   path TEXT NOT NULL, fold INTEGER NOT NULL UNIQUE, state INTEGER NOT NULL, run INTEGER NOT NULL,
   size INTEGER, mtime_ns INTEGER, sha256 TEXT, proof TEXT, validator TEXT, stamp TEXT,
-  url TEXT, url_key INTEGER, error TEXT,
+  url TEXT, error TEXT,
   PRIMARY KEY (collection, item, role, key)
 ) WITHOUT ROWID;
-CREATE INDEX file_by_url ON file (url_key) WHERE state = 1;
 CREATE TABLE collection (id TEXT PRIMARY KEY, body BLOB, href TEXT, extent TEXT) WITHOUT ROWID;
 CREATE TABLE flaw (run INTEGER NOT NULL, place TEXT NOT NULL, error TEXT NOT NULL, benign INTEGER NOT NULL);
 CREATE TABLE seen (url_key INTEGER PRIMARY KEY, run INTEGER NOT NULL);

@@ -6,6 +6,7 @@ A name on disk is a promise (FAULTS 4.1): a file gets its final name only by ren
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import itertools
 import os
@@ -203,7 +204,22 @@ class LocalStore:
 
     def write_document(self, path: str, data: bytes) -> int:
         """Put a small document in its place whole; returns its mtime in nanoseconds. In one thread only."""
-        return self.write_pieces(path, [data])
+        name = self._path(f"document.{self._run}{next(self._numbers):x}")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        try:
+            fd = os.open(name, flags, 0o666, dir_fd=self._directory)
+            try:
+                if os.write(fd, data) != len(data):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                if self._sync:
+                    os.fsync(fd)
+                mtime = os.fstat(fd).st_mtime_ns
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise storage_error(error, path) from None
+        self._documents.place(name, self._directory, path)
+        return mtime
 
     def write_pieces(self, path: str, pieces: Iterable[bytes]) -> int:
         """The same for a document that comes in pieces."""
