@@ -46,11 +46,9 @@ http {{
   types {{ application/json json; text/csv csv; }} default_type application/octet-stream;
   client_body_temp_path t/b; proxy_temp_path t/p; fastcgi_temp_path t/f; uwsgi_temp_path t/u;
   scgi_temp_path t/s;
-  map $http_range $pace {{ default 0; "" 2m; }}
   server {{ listen 127.0.0.1:{port}{ssl}; root root; {place} }}
 }}
 """
-"""With `limit_rate $pace` a whole file comes slowly enough to be cut, and the rest of one at once."""
 
 
 def free_port() -> int:

@@ -41,9 +41,11 @@ class Directory:
         except TransferError as error:
             if error.status in (401, 403):
                 raise stac.refused(url, error.status) from error
-            if await self._has_items(name):
+            ids = await self._ids()
+            if not ids and await self._has_items(name):
                 return Collection(name, {}, url)
-            raise await self._unknown(name, error) from error
+            what = f"{urls.redacted(self._places.root)} has no collection"
+            raise unknown(what, name, ids, error.message) from error
         found = stac.collection_of(document.body, document.url)
         if isinstance(found, Flaw):
             raise SourceError(f"{found.error.message}: it is no STAC collection", kind="not-stac")
@@ -60,7 +62,8 @@ class Directory:
             return False
         return isinstance(page.body, dict) and bool(page.body.get("features"))
 
-    async def _unknown(self, name: str, error: TransferError) -> SourceError:
+    async def _ids(self) -> Names:
+        """As many ids as it takes to guess which one was meant."""
         ids: Names = []
         try:
             async for one in self.all():
@@ -68,8 +71,8 @@ class Directory:
                 if len(ids) >= ENOUGH_TO_GUESS:
                     break
         except MlhubError:
-            ids = []
-        return unknown(f"{urls.redacted(self._places.root)} has no collection", name, ids, error.message)
+            return []
+        return ids
 
 
 def unknown(what: str, name: str, ids: Names, why: str = "") -> SourceError:
