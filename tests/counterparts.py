@@ -160,7 +160,7 @@ def rustac(folder: Path, documents: Sequence[Any]) -> Iterator[str]:
         (folder / f"{number}.json").write_text(json.dumps(document))
     (folder / "serve.py").write_text(RUSTAC)
     port = free_port()
-    files = [folder / f"{number}.json" for number in range(len(documents))]
-    argv = [sys.executable, folder / "serve.py", "serve", "-a", f"127.0.0.1:{port}", *files]
+    names = [f"{number}.json" for number in range(len(documents))]
+    argv = [sys.executable, folder / "serve.py", "serve", "-a", f"127.0.0.1:{port}", *names]
     with running(argv, port, folder / "said.log"):
         yield f"http://127.0.0.1:{port}"
