@@ -26,13 +26,13 @@ NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/loca
 RUSTAC = """import sys, rustac
 sys.exit(rustac.main())
 """
-PYTHON = """import functools, http.server, sys
+PYTHON = """import functools, http.server, os, sys
 class Server(http.server.ThreadingHTTPServer):
     request_queue_size = 256
 class Handler(http.server.SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def log_message(self, *_):
-        print(self.path, file=sys.stderr, flush=True)
+        os.write(2, f"{self.path}\\n".encode())
 handler = functools.partial(Handler, directory="root")
 Server(("127.0.0.1", int(sys.argv[1])), handler).serve_forever()
 """
