@@ -11,7 +11,7 @@ from threading import Event
 import pytest
 
 from mlhub_async.errors import StorageError, TransferError, UsageError
-from mlhub_async.ledger import Ledger, Wanted
+from mlhub_async.ledger import Ledger, Wanted, Wish
 from mlhub_async.model import Asset, Job, Outcome, Proof, Record, Status
 from mlhub_async.progress import Meter
 from mlhub_async.stores.local import LocalStore
@@ -39,7 +39,7 @@ class Mirror:
         await ledger.open("test", "{}", "2026-01-01T00:00:00Z")
         assets = {name: Asset(f"https://x.test/{name}", "data", name, "c") for name in (*names, *failed)}
         wanted = [
-            Wanted("c", name, f"c/{name}/{name}.json", [(asset, f"c/{name}/data.tif")])
+            Wanted("c", name, f"c/{name}/{name}.json", [Wish(asset, f"c/{name}/data.tif", False)])
             for name, asset in assets.items()
         ]
         await ledger.claim(wanted)
