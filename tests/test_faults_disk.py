@@ -61,10 +61,10 @@ def test_a_directory_that_is_a_link_out_of_dest_is_not_followed(run_cli, site, d
     assert list(outside.rglob("*")) == []
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["fifo", "directory"])
+@pytest.mark.parametrize("make", ["mkfifo", "mkdir"])
 def test_what_is_no_file_under_the_final_name_stays_and_is_told(run_cli, site, dest, make):
     (dest / "c1/one").mkdir(parents=True)
-    make(dest / "c1/one/data.tif")
+    getattr(os, make)(dest / "c1/one/data.tif")
     ended = run_cli("mirror", static_catalog(site, publish(site, ["one", "two"])), dest)
     assert ended.code == 4, ended.err
     assert not (dest / "c1/one/data.tif").is_file()
