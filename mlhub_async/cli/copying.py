@@ -18,7 +18,7 @@ def run_mirror(source: str, dest: str, options: Options, screen: Screen) -> int:
 async def copied(source: str, dest: str, options: Options, screen: Screen, environ: Mapping[str, str]) -> int:
     """Mirror, and say what became of it. Returns the exit code."""
     report = await screen.watching(
-        mirror(source, dest, options, meter=screen.meter, events=screen.event, environ=environ)
+        mirror(source, dest, options, meter=screen.meter, events=screen.listener, environ=environ)
     )
     for line in closing_lines(report):
         screen.say(line)

@@ -69,6 +69,11 @@ class Screen:
         if self._verbose >= _LOUDNESS.get(str(event.get("event")), 9):
             self.say(event_line(event))
 
+    @property
+    def listener(self) -> Callable[[Mapping[str, object]], None] | None:
+        """`event` if anybody listens: an event for every asset costs as much as a tenth of its transfer."""
+        return self.event if self._json is not None or self._verbose else None
+
     def run(self, work: Callable[[], Awaitable[int]], *, summary: bool = True) -> int:
         """The exit code of `work`, with an early end told to people and programs."""
         try:

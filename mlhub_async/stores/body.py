@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SMALL = 256 << 10
 """Up to so many bytes stay in memory and are written at once: one open, write, close and rename.
 A thread hop per file was measured at 1.5 times the cost of the whole transfer of 16 KiB."""
-BATCH = 1 << 20
+BATCH = 512 << 10
 """Larger bodies go to the disk thread in pieces of this size, one of them under way at a time."""
 
 
