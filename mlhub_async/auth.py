@@ -8,7 +8,7 @@ import re
 import stat
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NoReturn
 from uuid import uuid4
@@ -90,9 +90,9 @@ class Credentials:
 def _applied(credential: Credential, request: Request) -> Request:
     name, value = credential.name, credential.value.reveal()
     if credential.kind == "query":
-        return replace(request, url=urls.with_query(request.url, name, value))
+        return request._replace(url=urls.with_query(request.url, name, value))
     headers = {k: v for k, v in request.headers.items() if k.lower() != name.lower()}
-    return replace(request, headers={**headers, name: value})
+    return request._replace(headers={**headers, name: value})
 
 
 def mlhub_credential(

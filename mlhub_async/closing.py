@@ -46,7 +46,7 @@ async def close_mirror(
 def _write_receipt(book: Book, store: LocalStore, report: Report, code: int) -> None:
     report.manifest_sha256 = book.manifest(book.run)
     receipt = orjson.dumps(report.receipt(), option=orjson.OPT_INDENT_2) + b"\n"
-    store.write_document(f"{STATE}/receipt.json", receipt)
+    store.write_pieces(f"{STATE}/receipt.json", [receipt])
     book.end_run(report.finished, code)
 
 
@@ -97,7 +97,7 @@ def _put(store: LocalStore, path: str, pieces: Iterable[bytes], collection: str)
 
     mtime_ns = store.write_pieces(path, counted())
     facts = (size, mtime_ns, digest.hexdigest(), "none", "", "", "", "")
-    return Row(collection, "", COLLECTION, "", path, DONE, *facts)
+    return (collection, "", COLLECTION, "", path, DONE, *facts)
 
 
 def _write_errors(book: Book, store: LocalStore) -> None:

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import orjson
 
 from . import stac
 from .catalog import Extent, Place, item_json
-from .ledger import Claim, Ledger, Wanted
+from .ledger import Claimed, Ledger, Wanted
 from .ledger.book import ITEM
 from .model import Collection, Item, Job, Options, Outcome, Record
 from .plan import document_path, job_of, wanted
 from .stac import NO_COLLECTION
 
+FindFile = Callable[[str], tuple[int, int] | None]
+"""Size and mtime (ns) of the file at a path under DEST, None if there is none."""
+
 
 @dataclass(slots=True)
 class Open:
-    """An item that misses so many of its assets, and the records of those that are there."""
+    """An item that misses so many of its assets, and the records of those that are there.
+
+    `known`: sha256, size and mtime_ns of its document as an earlier run wrote it.
+    """
 
     item: Item
     path: str
     missing: int
+    known: tuple[str, int, int] | None = None
     records: dict[str, Record] = field(default_factory=dict)
 
 
@@ -41,8 +49,11 @@ class Taken:
 class Inventory:
     """Memory is bounded by the queue: an item is forgotten when its last asset is settled."""
 
-    def __init__(self, ledger: Ledger, options: Options, *, base: str, source_root: str) -> None:
+    def __init__(
+        self, ledger: Ledger, found: FindFile, options: Options, *, base: str, source_root: str
+    ) -> None:
         self._ledger = ledger
+        self._found = found
         self._options = options
         self._wants = stac.wants(options.selection)
         self._base = base
@@ -59,14 +70,14 @@ class Inventory:
         answers = await self._ledger.claim([*homes, *asked])
         for home, answer in zip(homes, answers, strict=False):
             if answer is not None:
-                self._homes[home.collection] = answer[0]
+                self._homes[home.collection] = answer.path
         for owner, request, claimed in zip(owners, asked, answers[len(homes) :], strict=True):
             if claimed is None:
                 taken.repeated += isinstance(owner, Item)
                 taken.duplicates += len(request.assets)
             else:
-                self._start(owner, *claimed, taken)
-                taken.duplicates += len(request.assets) - len(claimed[1])
+                self._start(owner, claimed, taken)
+                taken.duplicates += len(request.assets) - len(claimed.claims)
         return taken
 
     def _new_collections(self, owners: Sequence[Item | Collection]) -> list[str]:
@@ -80,14 +91,14 @@ class Inventory:
         taken.filtered += len(assets) - len(request.assets)
         return request
 
-    def _start(self, owner: Item | Collection, path: str, claims: list[Claim], taken: Taken) -> None:
-        taken.jobs += [job_of(claim, self._options) for claim in claims]
+    def _start(self, owner: Item | Collection, claimed: Claimed, taken: Taken) -> None:
+        taken.jobs += [job_of(claim, self._options) for claim in claimed.claims]
         if isinstance(owner, Collection):
             self._keep_collection(owner)
             return
         self._extents.setdefault(owner.collection, Extent()).add(owner.body)
-        entry = Open(owner, path, len(claims))
-        if claims:
+        entry = Open(owner, claimed.path, len(claimed.claims), claimed.known)
+        if claimed.claims:
             self._open[owner.collection, owner.id] = entry
         else:
             taken.finished.append(self._finish(entry))
@@ -114,7 +125,9 @@ class Inventory:
     def _finish(self, entry: Open) -> Open:
         item = entry.item
         data = item_json(item, entry.records, self.place(entry.path, item.collection))
-        self._ledger.record_document((item.collection, item.id, ITEM, ""), entry.path, data)
+        digest = hashlib.sha256(data).hexdigest()
+        if entry.known is None or entry.known[0] != digest or self._found(entry.path) != entry.known[1:]:
+            self._ledger.record_document((item.collection, item.id, ITEM, ""), entry.path, data, digest)
         return entry
 
     def place(self, path: str, collection: str) -> Place:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
-from types import TracebackType
 
 from .errors import LimitReached
 from .urls import Origin
@@ -15,27 +15,61 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 class Gate:
-    """Admits a number of requests at a time to one origin, and none while the origin is held."""
+    """Admits a number of requests at a time to one origin, and none while the origin is held.
+
+    Enter it (`enter_at_once`, else `await enter`) before a hop and `leave` it after. Waiting is fair.
+    """
 
     def __init__(self, slots: int, limits: Limits) -> None:
-        self._free = asyncio.Semaphore(slots)
+        self._free = slots
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self._limits = limits
         self.until = 0.0
 
-    async def __aenter__(self) -> None:
-        await self._free.acquire()
+    def enter_at_once(self) -> bool:
+        """Take a slot if that needs no waiting: the ordinary case, without a coroutine."""
+        if not self._free or self._waiting or self._wait() > 0:
+            return False
+        self._free -= 1
+        self._limits.took_turn()
+        return True
+
+    def _wait(self) -> float:
+        return max(self.until - self._limits.clock() if self.until else 0.0, self._limits.turn())
+
+    async def enter(self) -> None:
+        await self._slot()
         try:
-            while (wait := max(self.until - self._limits.clock(), self._limits.turn())) > 0:
+            while (wait := self._wait()) > 0:
                 await self._limits.sleep(wait)
             self._limits.took_turn()
         except BaseException:
-            self._free.release()
+            self.leave()
             raise
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._free.release()
+    async def _slot(self) -> None:
+        if self._free and not self._waiting:
+            self._free -= 1
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except BaseException:
+            if turn.done() and not turn.cancelled():
+                self.leave()  # the slot was handed over just as we were cancelled
+            elif turn in self._waiting:
+                self._waiting.remove(turn)
+            raise
+
+    def leave(self) -> None:
+        """Give the slot back: to the one who has waited longest, if anybody has."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
 
 
 class Limits:
@@ -62,7 +96,7 @@ class Limits:
         self._gates: dict[Origin, Gate] = {}
 
     def slot(self, origin: Origin) -> Gate:
-        """`async with limits.slot(origin):` around one hop. Waiting for it is never part of a timeout."""
+        """The gate of an origin, to be entered around one hop. Waiting there is never part of a timeout."""
         gate = self._gates.get(origin)
         if gate is None:
             gate = self._gates[origin] = Gate(self._per_origin, self)

@@ -154,7 +154,8 @@ async def mirror(
     names.check_template(options.path_template)
     environ = os.environ if environ is None else environ
     store = LocalStore(Path(dest), durability=options.durability)
-    ledger = Ledger(store.state, store.root, store.write_document, full_sync=options.durability == "full")
+    sync = store.sync_directories if options.durability == "full" else None
+    ledger = Ledger(store.state, store.root, store.write_document, sync_directories=sync)
     store.refuse_unless_directory()
     async with opened(source, options, environ, ledger.first_time) as (found, http):
         store.open()
@@ -164,7 +165,7 @@ async def mirror(
             await ledger.open(report.source, orjson.dumps(report.selection).decode(), report.started)
             kit = _kit(found, http, store, ledger, options, meter or Meter(), Events(events))
             base = str(store.root.resolve()) if options.asset_hrefs == "absolute" else ""
-            inventory = Inventory(ledger, options, base=base, source_root=_local_root(source))
+            inventory = Inventory(ledger, store.found, options, base=base, source_root=_local_root(source))
 
             async def tell(item: Open) -> None:
                 if each is not None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from functools import partial
 
 import orjson
@@ -116,29 +115,34 @@ class Http:
         `on_redirect` hears of each new URL before it is asked and may raise to stop there.
         Raises `Transient` or `TransferError`; whatever the sink raises comes through as it is.
         """
-        home, signed = origin(request.url), True
-        seen = {request.url}
+        place = home = origin(request.url)
+        signed, seen = True, {request.url}
         for _ in range(MAX_HOPS + 1):
-            signed = signed and origin(request.url) == home
-            head = await self._hop(self._credentials.sign(request) if signed else request, sink)
+            head = await self._hop(self._credentials.sign(request) if signed else request, place, sink)
             if head.status not in REDIRECTS:
                 # The signed URL ends here: a key in a query must not travel on as somebody's base URL.
-                return head if head.url == request.url else replace(head, url=request.url)
+                return head if head.url == request.url else head._replace(url=request.url)
             request = _redirected(request, head)
             if request.url in seen:
                 raise TransferError(f"{redacted(request.url)} redirects in a circle", kind="redirect-loop")
             seen.add(request.url)
+            place = origin(request.url)
+            signed = signed and place == home
             if on_redirect is not None:
                 await on_redirect(request.url)
         raise TransferError(f"{redacted(request.url)}: after {MAX_HOPS} redirects", kind="redirect-loop")
 
-    async def _hop(self, request: Request, sink: Sink) -> Head:
-        place = origin(request.url)
+    async def _hop(self, request: Request, place: Origin, sink: Sink) -> Head:
         if place.scheme != "file":
             self._reach.check_literal(place)
         request = _for_host(request, place)
-        async with self._limits.slot(place):
+        gate = self._limits.slot(place)
+        if not gate.enter_at_once():
+            await gate.enter()
+        try:
             answer = await self._send(request, place, sink)
+        finally:
+            gate.leave()
         head = answer.head
         if head is None:
             raise Transient(f"{redacted(request.url)}: no answer", kind="protocol", tries=3)

@@ -22,23 +22,10 @@ ASSET, ITEM, COLLECTION = 0, 1, 2
 PLANNED, DONE, FAILED = 0, 1, 2
 
 
-class Row(NamedTuple):
-    """One settled file, as journal and table keep it. `error` is JSON, "" for a file that is there."""
-
-    collection: str
-    item: str
-    role: int
-    key: str
-    path: str
-    state: int
-    size: int
-    mtime_ns: int
-    sha256: str
-    proof: str
-    validator: str
-    stamp: str
-    url: str
-    error: str
+Row = tuple[str, str, int, str, str, int, int, int, str, str, str, str, str, str]
+"""One settled file, as journal and table keep it: collection, item, role, key, path, state, size, mtime_ns,
+sha256, proof, validator, stamp, url, error (JSON, "" for a file that is there)."""
+ROW = 14
 
 
 class Wish(NamedTuple):
@@ -62,8 +49,7 @@ class Wanted:
     assets: Sequence[Wish]
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """The place that an asset was given. `known`: its file is there as an earlier run left it.
 
     `current`: and the catalogue says nothing else of it than it did then.
@@ -74,6 +60,14 @@ class Claim:
     known: Record | None = None
     current: bool = False
     open_ended: bool = False
+
+
+class Claimed(NamedTuple):
+    """What one owner was given. `known`: sha256, size and mtime_ns of its document as last written."""
+
+    path: str
+    known: tuple[str, int, int] | None
+    claims: list[Claim]
 
 
 class Book:
@@ -98,23 +92,27 @@ class Book:
     def end_run(self, finished: str, exit_code: int) -> None:
         self._db.execute("UPDATE run SET finished=?, exit_code=? WHERE id=?", (finished, exit_code, self.run))
 
-    def claim(self, wanted: Sequence[Wanted]) -> list[tuple[str, list[Claim]] | None]:
-        """For each owner its document's path and its assets' claims; None for an item seen in this run."""
+    def claim(self, wanted: Sequence[Wanted]) -> list[Claimed | None]:
+        """For each owner what it was given; None for an item that was seen in this run before."""
         with self.transaction():
             return [self._claim_item(entry) for entry in wanted]
 
-    def _claim_item(self, wanted: Wanted) -> tuple[str, list[Claim]] | None:
+    def _claim_item(self, wanted: Wanted) -> Claimed | None:
         role = ITEM if wanted.item else COLLECTION
         document = (wanted.collection, wanted.item, role, "")
-        path = self._insert(document, wanted.path, "")
+        path, known = self._insert(document, wanted.path, ""), None
         if path is None:
-            path, run = self._db.execute(
-                "SELECT path, run FROM file WHERE collection=? AND item=? AND role=? AND key=?", document
+            path, run, *facts = self._db.execute(
+                "SELECT path, run, sha256, size, mtime_ns FROM file "
+                "WHERE collection=? AND item=? AND role=? AND key=?",
+                document,
             ).fetchone()
             if run == self.run and role == ITEM:
                 return None
             self._touch(document)
-        return path, [claim for wish in wanted.assets if (claim := self._claim_asset(*wish))]
+            known = (facts[0], facts[1], facts[2]) if facts[0] else None
+        claims = [claim for wish in wanted.assets if (claim := self._claim_asset(*wish))]
+        return Claimed(path, known, claims)
 
     def _claim_asset(self, asset: Asset, wish: str, open_ended: bool) -> Claim | None:
         identity = (asset.collection, asset.item, ASSET, asset.key)
@@ -138,7 +136,7 @@ class Book:
     def _insert(self, identity: tuple[str, str, int, str], path: str, stamp: str) -> str | None:
         """The path given to a row that is new; None if the row was there already."""
         for attempt in range(3):
-            key = number(fold(path))
+            key = fold(path)
             added = self._db.execute(
                 "INSERT OR IGNORE INTO file (collection, item, role, key, path, fold, state, run, stamp) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -174,7 +172,7 @@ class Book:
             wish = distinct(path, seed) if seed else path
             moved = self._db.execute(
                 "UPDATE OR IGNORE file SET path=?, fold=? WHERE collection=? AND item=? AND role=? AND key=?",
-                (wish, number(fold(wish)), collection, item, ASSET, key),
+                (wish, fold(wish), collection, item, ASSET, key),
             ).rowcount
             if moved:
                 return wish
@@ -199,7 +197,7 @@ class Book:
                 "INSERT INTO file (collection, item, role, key, path, fold, run, state, size, mtime_ns,"
                 " sha256, proof, validator, stamp, url, error)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*identity, path, number(fold(path)), self.run, *facts),
+                (*identity, path, fold(path), self.run, *facts),
             )
 
     @contextmanager
@@ -215,15 +213,6 @@ class Book:
             self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
-
-    def document(self, identity: tuple[str, str, int, str], digest: str) -> bool:
-        """Whether the document of an item or collection is on disk with this very content."""
-        found = self._db.execute(
-            "SELECT path, size, mtime_ns FROM file "
-            "WHERE collection=? AND item=? AND role=? AND key=? AND state=1 AND sha256=?",
-            (*identity, digest),
-        ).fetchone()
-        return found is not None and self._intact(*found)
 
     def find(self, url: str) -> Record | None:
         """A finished file that was fetched from this very URL, if it is still there."""

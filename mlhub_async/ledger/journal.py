@@ -10,7 +10,7 @@ from pathlib import Path
 
 import orjson
 
-from .book import Row
+from .book import ROW, Row
 
 
 class Journal:
@@ -27,7 +27,7 @@ class Journal:
         return [row for path in self._paths for row in _rows(path.read_bytes())]
 
     def append(self, row: Row) -> None:
-        os.write(self._fds[self._current], orjson.dumps([*row]) + b"\n")
+        os.write(self._fds[self._current], orjson.dumps(row) + b"\n")
 
     def turn(self) -> int:
         """Let the other file take over; returns the number of the one to `clear` after the commit."""
@@ -44,10 +44,12 @@ class Journal:
 
 
 def _rows(data: bytes) -> list[Row]:
-    rows = []
+    rows: list[Row] = []
     for line in data.split(b"\n"):
         try:
-            rows.append(Row(*orjson.loads(line)))
-        except (ValueError, TypeError):
-            continue
+            row = orjson.loads(line)
+        except ValueError:
+            continue  # torn: the run was killed while it wrote this line
+        if isinstance(row, list) and len(row) == ROW:
+            rows.append(tuple(row))
     return rows

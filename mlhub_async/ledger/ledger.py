@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -14,7 +13,7 @@ import orjson
 
 from ..errors import MlhubError, StorageError
 from ..model import Outcome, Record, Status
-from .book import DONE, FAILED, Book, Claim, Row, Wanted
+from .book import DONE, FAILED, Book, Claimed, Row, Wanted
 from .journal import Journal
 from .schema import connect
 
@@ -25,22 +24,27 @@ DELAY = 0.2
 BACKLOG = 5_000
 """Rows that may wait before `room` makes the workers wait as well."""
 WriteDocument = Callable[[str, bytes], int]
-Document = tuple[tuple[str, str, int, str], str, bytes]
+SyncDirectories = Callable[[Iterable[str]], None]
 
 
 class Ledger:
     """Owns the database, its thread and the journal. `open` first, `close` in the end, from one loop."""
 
     def __init__(
-        self, state: Path, root: Path, write_document: WriteDocument, *, full_sync: bool = False
+        self,
+        state: Path,
+        root: Path,
+        write_document: WriteDocument,
+        *,
+        sync_directories: SyncDirectories | None = None,
     ) -> None:
+        """`sync_directories`: makes names durable; given where the mirror shall survive power cuts."""
         self._state = state
         self._root = root
         self._write_document = write_document
-        self._full_sync = full_sync
+        self._sync_directories = sync_directories
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="mlhub-ledger")
         self._rows: list[Row] = []
-        self._documents: list[Document] = []
         self._told: list[Callable[[Book], None]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._flushing: asyncio.Future[None] | None = None
@@ -53,7 +57,9 @@ class Ledger:
         self.resumed = await self.ask(lambda book: book.begin_run(source, selection, started))
 
     def _open(self) -> Book:
-        book = Book(connect(self._state / "ledger.sqlite", full_sync=self._full_sync), self._root)
+        book = Book(
+            connect(self._state / "ledger.sqlite", full_sync=self._sync_directories is not None), self._root
+        )
         if left := self._journal.left():
             book.settle(left)
             self._journal.clear()
@@ -73,7 +79,7 @@ class Ledger:
         """Run a question in the ledger's thread, after everything that was recorded before it."""
         return await self._call(lambda: question(self._book))
 
-    async def claim(self, wanted: Sequence[Wanted]) -> list[tuple[str, list[Claim]] | None]:
+    async def claim(self, wanted: Sequence[Wanted]) -> list[Claimed | None]:
         """See `Book.claim`."""
         self._raise_failure()
         return await self.ask(lambda book: book.claim(wanted))
@@ -101,15 +107,33 @@ class Ledger:
         )
         path = record.path if record is not None else outcome.job.path
         said = error_json(error) if error is not None else ""
-        row = Row(asset.collection, asset.item, 0, asset.key, path, state, *facts, asset.stamp, url, said)
+        row = (asset.collection, asset.item, 0, asset.key, path, state, *facts, asset.stamp, url, said)
         self._journal.append(row)
         self._rows.append(row)
         self._schedule()
 
-    def record_document(self, identity: tuple[str, str, int, str], path: str, data: bytes) -> None:
-        """Write the document of an item or collection with the next batch, unless it is there already."""
-        self._documents.append((identity, path, data))
-        self._schedule()
+    def record_document(
+        self, identity: tuple[str, str, int, str], path: str, data: bytes, digest: str
+    ) -> None:
+        """Put the document of an item in its place, and remember it with the next batch.
+
+        Where files are synced that happens in the ledger's thread, else here: it is a small file.
+        """
+        if (sync := self._sync_directories) is None:
+            self._rows.append(self._put(identity, path, data, digest))
+            self._schedule()
+            return
+
+        def put(book: Book) -> None:
+            row = self._put(identity, path, data, digest)
+            sync([path])
+            book.settle([row])
+
+        self.tell(put)
+
+    def _put(self, identity: tuple[str, str, int, str], path: str, data: bytes, digest: str) -> Row:
+        mtime_ns = self._write_document(path, data)
+        return (*identity, path, DONE, len(data), mtime_ns, digest, "none", "", "", "", "")
 
     def tell(self, fact: Callable[[Book], None]) -> None:
         """Something to do in the ledger's thread with the next batch."""
@@ -119,10 +143,10 @@ class Ledger:
     def room(self) -> Awaitable[None] | None:
         """Something to wait for when the disk is far behind."""
         self._raise_failure()
-        return self.flush() if len(self._rows) + len(self._documents) > BACKLOG else None
+        return self.flush() if len(self._rows) > BACKLOG else None
 
     def _schedule(self) -> None:
-        if len(self._rows) + len(self._documents) >= BATCH:
+        if len(self._rows) >= BATCH:
             self._start_flush()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(DELAY, self._start_flush)
@@ -137,29 +161,20 @@ class Ledger:
             self._timer = None
         self._raise_failure()
         rows, self._rows = self._rows, []
-        documents, self._documents = self._documents, []
         told, self._told = self._told, []
         number = self._journal.turn()
         loop = asyncio.get_running_loop()
-        self._flushing = loop.run_in_executor(self._thread, self._commit, rows, documents, told, number)
+        self._flushing = loop.run_in_executor(self._thread, self._commit, rows, told, number)
 
-    def _commit(
-        self, rows: list[Row], documents: list[Document], told: list[Callable[[Book], None]], number: int
-    ) -> None:
-        """In the ledger's thread. Documents go to the disk before the rows that say they are there."""
+    def _commit(self, rows: list[Row], told: list[Callable[[Book], None]], number: int) -> None:
+        """In the ledger's thread. Where files are synced, so are their names, before a row speaks of them."""
+        if self._sync_directories is not None:
+            self._sync_directories(row[4] for row in rows if row[5] == DONE)
         with self._book.transaction():
-            written = [row for entry in documents if (row := self._put_document(*entry)) is not None]
-            self._book.settle([*rows, *written])
+            self._book.settle(rows)
             for fact in told:
                 fact(self._book)
         self._journal.clear(number)
-
-    def _put_document(self, identity: tuple[str, str, int, str], path: str, data: bytes) -> Row | None:
-        digest = hashlib.sha256(data).hexdigest()
-        if self._book.document(identity, digest):
-            return None
-        mtime_ns = self._write_document(path, data)
-        return Row(*identity, path, DONE, len(data), mtime_ns, digest, "none", "", "", "", "")
 
     def _raise_failure(self) -> None:
         if self._flushing is not None and self._flushing.done():
@@ -171,11 +186,11 @@ class Ledger:
 
     async def flush(self) -> None:
         """Return when everything recorded so far is in the database."""
-        while self._rows or self._documents or self._told or self._flushing is not None:
+        while self._rows or self._told or self._flushing is not None:
             if self._flushing is not None:
                 await asyncio.wait([self._flushing])
                 self._raise_failure()
-            if self._rows or self._documents or self._told:
+            if self._rows or self._told:
                 self._start_flush()
 
     async def close(self) -> None:

@@ -18,7 +18,7 @@ NO_SHARED_MEMORY = frozenset({"nfs", "nfs4", "cifs", "smb3", "lustre", "gpfs", "
 SCHEMA = """
 CREATE TABLE file (
   collection TEXT NOT NULL, item TEXT NOT NULL, role INTEGER NOT NULL, key TEXT NOT NULL,
-  path TEXT NOT NULL, fold INTEGER NOT NULL UNIQUE, state INTEGER NOT NULL, run INTEGER NOT NULL,
+  path TEXT NOT NULL, fold TEXT NOT NULL UNIQUE, state INTEGER NOT NULL, run INTEGER NOT NULL,
   size INTEGER, mtime_ns INTEGER, sha256 TEXT, proof TEXT, validator TEXT, stamp TEXT,
   url TEXT, error TEXT,
   PRIMARY KEY (collection, item, role, key)
@@ -58,6 +58,8 @@ def _open(path: Path, full_sync: bool) -> sqlite3.Connection | None:
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64)
     try:
         database.execute("PRAGMA busy_timeout=5000")
+        database.execute("PRAGMA cache_size=-8192")  # KiB: the pages that a batch touches stay at hand
+        database.execute("PRAGMA wal_autocheckpoint=4000")
         _choose_journal(database, path, full_sync)
         if not fresh and database.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
             database.close()

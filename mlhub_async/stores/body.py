@@ -49,9 +49,7 @@ class Body:
 
     def begin(self, algorithms: Iterable[str], *, large: bool) -> None:
         """Start (again) with no bytes at all. `large`: known to outgrow memory, so use the file at once."""
-        self._hashes = {"sha256": checksum.hasher("sha256")}
-        for algorithm in algorithms:
-            self._hashes.setdefault(algorithm, checksum.hasher(algorithm))
+        self._hashes = {name: checksum.hasher(name) for name in ("sha256", *algorithms)}
         self._pending.clear()
         self._pending_size = self._written = self.offset = 0
         if self._fd is not None:

@@ -33,15 +33,17 @@ DISK_THREADS = 4
 class Origin:
     """What a partial file is a part of: only bytes of this very representation may be added to it."""
 
+    key: str
     validator: str
     total: int
-    boot: str = ""
+    boot: str
 
 
 @dataclass(slots=True)
 class Draft:
     """A place for one asset's unfinished bytes, and what an earlier run left of them, if anything."""
 
+    identity: tuple[str, str, str]
     stem: str
     body: Body
     left: Origin | None = None
@@ -93,8 +95,8 @@ class LocalStore:
         for name in names:
             stem, _, kind = name.rpartition(".")
             origin = self._origin_of(stem) if kind == "part" else None
-            if origin is not None and stem.partition(".")[0] not in self._left:
-                self._left[stem.partition(".")[0]] = (stem, origin)
+            if origin is not None and origin.key not in self._left:
+                self._left[origin.key] = (stem, origin)
             elif kind != "json" or f"{stem}.part" not in names:
                 with contextlib.suppress(OSError):
                     (self._partial / name).unlink()
@@ -102,7 +104,9 @@ class LocalStore:
     def _origin_of(self, stem: str) -> Origin | None:
         try:
             fields = orjson.loads((self._partial / f"{stem}.json").read_bytes())
-            origin = Origin(str(fields["validator"]), int(fields["total"]), str(fields["boot"]))
+            origin = Origin(
+                str(fields["key"]), str(fields["validator"]), int(fields["total"]), str(fields["boot"])
+            )
         except (OSError, ValueError, KeyError, TypeError):
             return None
         # What was not synced before the machine went down may be holes: only the same boot counts.
@@ -113,10 +117,9 @@ class LocalStore:
 
         The caller must `keep`, `drop` or `commit` it in the end.
         """
-        key = hashlib.blake2b("\0".join(identity).encode(errors="surrogatepass"), digest_size=12).hexdigest()
-        stem = f"{key}.{self._run}{next(self._numbers):x}"
-        draft = Draft(stem, Body(self._path(stem), self._directory, self._pool))
-        if self._left and (left := self._left.pop(key, None)) is not None:
+        stem = f"{self._run}{next(self._numbers):x}"
+        draft = Draft(identity, stem, Body(self._path(stem), self._directory, self._pool))
+        if self._left and (left := self._left.pop(_key(identity), None)) is not None:
             self._take_over(*left, draft)
         return draft
 
@@ -136,7 +139,7 @@ class LocalStore:
         the note must never be newer than the bytes."""
         if not validator or total is None or total <= SMALL:
             return
-        origin = Origin(validator, total, self._boot)
+        origin = Origin(_key(draft.identity), validator, total, self._boot)
         sidecar = self._partial / f"{draft.stem}.json"
         try:
             sidecar.write_bytes(orjson.dumps(asdict(origin)))
@@ -203,7 +206,10 @@ class LocalStore:
         return (there.st_size, there.st_mtime_ns) if stat.S_ISREG(there.st_mode) else None
 
     def write_document(self, path: str, data: bytes) -> int:
-        """Put a small document in its place whole; returns its mtime in nanoseconds. In one thread only."""
+        """Put a small document in its place whole; returns its mtime in nanoseconds.
+
+        In the loop's thread, or, where files are synced, in the ledger's.
+        """
         name = self._path(f"document.{self._run}{next(self._numbers):x}")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         try:
@@ -218,11 +224,29 @@ class LocalStore:
                 os.close(fd)
         except OSError as error:
             raise storage_error(error, path) from None
-        self._documents.place(name, self._directory, path)
+        (self._documents if self._sync else self.tree).place(name, self._directory, path)
         return mtime
 
+    def sync_directories(self, paths: Iterable[str]) -> None:
+        """Make the names of these files survive a power cut, those of the directories above them too."""
+        if not HAS_DIR_FD:
+            return
+        folders = {""}
+        for path in paths:
+            while path := path.rpartition("/")[0]:
+                folders.add(path)
+        for folder in sorted(folders, reverse=True):
+            try:
+                fd = os.open(self.root / folder, os.O_RDONLY | os.O_DIRECTORY)
+                try:
+                    os.fsync(fd)
+                finally:
+                    os.close(fd)
+            except OSError as error:
+                raise storage_error(error, folder) from None
+
     def write_pieces(self, path: str, pieces: Iterable[bytes]) -> int:
-        """The same for a document that comes in pieces."""
+        """The same for a document that comes in pieces, in the ledger's thread."""
         stem = f"document.{self._run}{next(self._numbers):x}"
         temporary = self._partial / f"{stem}.part"
         try:
@@ -254,6 +278,11 @@ class LocalStore:
         if self._directory is not None:
             os.close(self._directory)
         self._lock.release()
+
+
+def _key(identity: tuple[str, str, str]) -> str:
+    """An asset's identity as one short word."""
+    return hashlib.blake2b("\0".join(identity).encode(errors="surrogatepass"), digest_size=12).hexdigest()
 
 
 def _boot_id() -> str:
