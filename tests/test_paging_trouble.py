@@ -138,6 +138,13 @@ async def test_a_listing_that_does_not_exist_says_so():
         await ids(Documents(), Request(ROOT))
 
 
+async def test_a_key_that_is_not_taken_any_more_is_no_temporary_trouble():
+    second = TransferError("no", status=401)
+    reader = Documents({ROOT: page(ITEMS[0], next="?n=2"), f"{ROOT}?n=2": second})
+    with pytest.raises(SourceError, match="MLHUB_API_KEY"):
+        await ids(reader, Request(ROOT))
+
+
 async def test_a_search_that_is_refused_is_not_called_temporary():
     with pytest.raises(SourceError, match="--method"):
         await ids(Documents({ROOT: TransferError("405", status=405)}), Request(ROOT))

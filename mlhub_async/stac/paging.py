@@ -80,11 +80,16 @@ def _may_be_size(error: TransferError) -> bool:
 
 
 def _broken(error: TransferError, request: Request, number: int) -> MlhubError:
-    """On the first page a refusal means the source or the search, later on that the listing broke off."""
+    """On the first page a refusal means the source or the search, later on that the listing broke off.
+
+    A key that is not taken any more ends the run: it will be refused everywhere.
+    """
     where = urls.redacted(request.url)
+    if error.status == 401:
+        return refused(request.url, error.status)
     if number > 1 or isinstance(error, Transient) or error.status is None:
         return CatalogError(f"page {number} of {where} could not be read: {error.message}")
-    if error.status in (401, 403):
+    if error.status == 403:
         return refused(request.url, error.status)
     if error.status in (404, 410):
         return SourceError(f"{where} does not exist ({error.status}): check its spelling", kind="not-found")
