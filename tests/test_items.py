@@ -10,7 +10,7 @@ import pytest
 from documents import Documents, entries, item, link, listed, page
 
 from mlhub_async import stac, urls
-from mlhub_async.errors import CatalogError, SourceError, TransferError, Transient
+from mlhub_async.errors import CatalogError, SourceError, TransferError, Transient, UsageError
 from mlhub_async.model import Asset, Flaw, Item, Page, Selection
 from mlhub_async.sources import of_objects, recognise
 from mlhub_async.sources.items import of_lines
@@ -248,3 +248,34 @@ async def test_an_id_that_was_not_handed_over_is_a_flaw_and_there_is_nothing_to_
     found = await entries(source)
     assert ids(found) == ["a"] and [one.error.kind for one in flaws(found)] == ["not-found"]
     assert await source.refresh(Asset("https://x.test/a", "k", "a", "c")) is None
+
+
+@pytest.mark.parametrize("kind", ["dict", "item", "collection of items", "catalog", "page"])
+async def test_what_python_hands_over_may_be_one_thing_as_well_as_several(kind):
+    one = item("a", properties={"datetime": "2020-01-02T03:04:05Z"}, geometry=None, stac_version="1.0.0")
+    catalog = pystac.Catalog("root", "of one")
+    catalog.add_item(pystac.Item.from_dict(one))
+    given = {
+        "dict": one,
+        "item": pystac.Item.from_dict(one),
+        "collection of items": pystac.ItemCollection([one]),
+        "catalog": catalog,
+        "page": page(one),
+    }[kind]
+    assert ids(await entries(of_objects(given, Selection()))) == ["a"]
+
+
+@pytest.mark.parametrize("given", [None, 5])
+def test_what_cannot_be_a_source_is_refused_by_name(given):
+    with pytest.raises(UsageError, match=type(given).__name__):
+        of_objects(given, Selection())
+
+
+@pytest.mark.parametrize("place", ["https://r.test/deep/i.json", "{}/deep/i.json"])
+async def test_hrefs_of_a_pystac_item_are_relative_to_where_it_was_read(tmp_path, place):
+    body = item("a", assets={"k": {"href": "./k.tif"}}, properties={"datetime": "2020-01-02T03:04:05Z"})
+    own = pystac.Item.from_dict({**body, "geometry": None, "stac_version": "1.0.0"})
+    own.set_self_href(place.format(tmp_path))
+    (found,) = [one for one in await entries(of_objects([own], Selection())) if isinstance(one, Item)]
+    wanted = place if place.startswith("https:") else urls.from_path(tmp_path / "deep/i.json")
+    assert stac.assets_of(found)[0].href == wanted.replace("i.json", "k.tif")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import stat
 import sys
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
@@ -15,7 +16,7 @@ from typing import Any, Protocol
 import aiofiles
 
 from .. import stac, urls
-from ..errors import SourceError, TransferError
+from ..errors import SourceError, TransferError, UsageError
 from ..flow import one_ahead
 from ..model import Asset, Document, Flaw, Item, Page, Request, Selection
 from ..ports import Emit, Reader
@@ -54,8 +55,10 @@ class ItemsSource:
 
     async def _entries(self, batches: Records) -> AsyncIterator[Entries]:
         tally = Tally(self._selection)
+        first = 1
         async for records, url, matched in batches:
-            found = _items(records, url)
+            found = _items(records, url, first)
+            first += len(records)
             chosen = [one for one in found if isinstance(one, Flaw) or self._admits(one)]
             yield tally.cut([Page(matched, returned=len(records)), *chosen])
             if tally.used_up:
@@ -108,26 +111,48 @@ def of_stdin(selection: Selection) -> ItemsSource:
     return ItemsSource("-", records, selection)
 
 
-def of_objects(given: Iterable[Any] | AsyncIterable[Any], selection: Selection) -> ItemsSource:
-    """Items as dicts or as anything with `to_dict()` (pystac), one by one or in collections."""
+def of_objects(given: Any, selection: Selection) -> ItemsSource:
+    """Items as dicts or as anything with `to_dict()` (pystac): one, an iterable of them, or a collection."""
+    several = _several(given)
 
     async def records() -> Records:
-        base = urls.from_path(Path.cwd()) + "/"
-        async for one in _each(given):
+        here = urls.from_path(Path.cwd()) + "/"
+        async for one in _each(several):
             body = one.to_dict() if hasattr(one, "to_dict") else one
-            yield _records_of(body), base, None
+            yield _records_of(body), _place(one) or here, None
 
     return ItemsSource("objects", records, selection)
 
 
-def _items(records: list[Any], url: str) -> Iterable[Item | Flaw]:
-    for record in records:
+def _several(given: Any) -> Iterable[Any] | AsyncIterable[Any]:
+    """What was handed over as something to go through: a single item is a list of one."""
+    if hasattr(given, "get_items"):
+        return given.get_items(recursive=True)  # type: ignore[no-any-return]  # a pystac catalogue
+    if isinstance(given, dict) or (hasattr(given, "to_dict") and not isinstance(given, Iterable)):
+        return [given]
+    if isinstance(given, Iterable | AsyncIterable):
+        return given
+    raise UsageError(
+        f"a source is a SOURCE of the command line as text, or STAC items, not {type(given).__name__}"
+    )
+
+
+def _place(one: Any) -> str:
+    """Where an object of pystac says that it was read: its relative hrefs start there."""
+    own = one.get_self_href() if hasattr(one, "get_self_href") else None
+    if not isinstance(own, str) or not own:
+        return ""
+    return own if re.match(r"(https?|file)://", own, re.IGNORECASE) else urls.from_path(Path(own))
+
+
+def _items(records: list[Any], url: str, first: int) -> Iterable[Item | Flaw]:
+    for number, record in enumerate(records, first):
         if isinstance(record, Flaw):
             yield record
         elif isinstance(record, dict) and record.get("type") == "FeatureCollection":
             yield from stac.items_of(_records_of(record), url)
         else:
-            yield from stac.items_of([record], url)
+            yield from stac.items_of([record], url, first=number)
 
 
 def _records_of(body: Any) -> list[Any]:

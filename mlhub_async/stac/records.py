@@ -13,14 +13,17 @@ from .links import links, resolved
 NO_COLLECTION = "_no-collection"
 
 
-def items_of(records: list[Any], url: str, collection: str = NO_COLLECTION) -> Iterator[Item | Flaw]:
+def items_of(
+    records: list[Any], url: str, collection: str = NO_COLLECTION, first: int = 1
+) -> Iterator[Item | Flaw]:
     """The records of a page as items; one that is none becomes a Flaw and the page goes on.
 
-    `collection` is the id of those that name none. Hrefs of an item are relative to its self link if that
-    is on the page's own origin (of a page in a file: anywhere on the web), else to the page.
+    `collection` is the id of those that name none, `first` the number of the first one. Hrefs of an item
+    are relative to its self link if that is on the page's own origin (of a page in a file: anywhere on the
+    web), else to the page.
     """
     origin = _prefix(url)
-    for number, record in enumerate(records, 1):
+    for number, record in enumerate(records, first):
         found = item_of(record, url, collection)
         if isinstance(found, Item):
             own = _self(record, url, origin)
@@ -39,6 +42,8 @@ def item_of(record: Any, url: str, collection: str = NO_COLLECTION) -> Item | Fl
     name = _id(record)
     if not name:
         return _flaw(url, "has no id")
+    if record.get("type") in ("Catalog", "Collection"):
+        return _flaw(url, f"is a {record['type']} and no item: a catalogue is given by its own address")
     own = record.get("collection")
     return Item(name, own if isinstance(own, str) and own else collection, record, url)
 
