@@ -253,14 +253,14 @@ class TestLs:
 
     def test_json_has_an_object_for_each_row_and_no_secret(self, mlhub, sample):
         done = mlhub("ls", "mlhub", "-c", LABELS, "--ids", f"{LABELS}_29NMG_12", "--json")
-        assert {row["key"] for row in done.events} == {"labels", "source_dates", "documentation"}
+        assert {row["key"] for row in done.events[:-1]} == {"labels", "source_dates", "documentation"}
         assert sample["MLHUB_API_KEY"] not in done.out
-        assert all(row["href"].endswith("/download/***") for row in done.events)
+        assert all(row["href"].endswith("/download/***") for row in done.events[:-1])
 
     def test_a_static_catalogue_lists_collections_or_the_items_of_its_only_one(self, mlhub, run_cli, dest):
         mlhub("mirror", "mlhub", dest, "-c", LABELS, "-i", "labels", "-i", "B01")
-        assert {row["id"] for row in run_cli("ls", dest, "--json").events} == {LABELS, SOURCES}
-        rows = run_cli("ls", dest / LABELS, "--json").events
+        assert {row["id"] for row in run_cli("ls", dest, "--json").events[:-1]} == {LABELS, SOURCES}
+        rows = run_cli("ls", dest / LABELS, "--json").events[:-1]
         assert [row["assets"] for row in rows] == [["labels", "source_dates", "documentation"]] * 2
 
     @pytest.mark.parametrize("words", [["nowhere"], ["mlhub", "--dataset", "nonsense"]])

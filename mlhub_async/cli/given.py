@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -13,6 +14,8 @@ from ..model import Options
 from .options import Declaration
 
 C = TypeVar("C", bound=Callable[..., Any])
+
+_DEST = ("-o", "--output-dir")
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?,?", re.IGNORECASE)
 
@@ -77,3 +80,33 @@ def join_bbox(args: list[str]) -> list[str]:
         return args
     end = at + (6 if end - at == 6 else 4)
     return [*args[: at - 1], "--bbox=" + " ".join(args[at:end]), *args[end:]]
+
+
+def repeat(args: list[str], command: click.Command) -> list[str]:
+    """`--ids A B` as `--ids A --ids B`, as stac-client takes it, where B can be nothing else.
+
+    That is where all arguments stand elsewhere: in `mirror SOURCE -c A B` B stays DEST.
+    """
+    options = [one for one in command.params if isinstance(one, click.Option)]
+    takes = {name: one for one in options if not (one.is_flag or one.count) for name in one.opts}
+    room = sum(isinstance(one, click.Argument) for one in command.params) - any(o in args for o in _DEST)
+    found: list[str] = []
+    plain, again = 0, ""
+    words = iter(args)
+    for word in words:
+        if word == "--":
+            return args
+        if word in takes:
+            found += [word, *itertools.islice(words, 1)]
+            again = word if takes[word].multiple else ""
+        elif again and not _is_option(word):
+            found += [again, word]
+        else:
+            found.append(word)
+            again = ""
+            plain += not _is_option(word)
+    return found if plain == room else args
+
+
+def _is_option(word: str) -> bool:
+    return word.startswith("-") and word != "-"

@@ -31,7 +31,7 @@ class _Enough(Exception):
 def run_ls(source: str, options: Options, screen: Screen) -> int:
     options = replace(options, selection=replace(options.selection, follow_sources=False))
     tell = _as_json if screen.as_json else _as_text
-    return screen.run(lambda: _listed(source, options, tell), summary=False)
+    return screen.run(lambda: _listed(source, options, tell))
 
 
 def _as_json(row: Row) -> None:
@@ -75,6 +75,10 @@ async def _mlhub(reader: Reader, root: str, dataset: str | None) -> AsyncIterato
     except TransferError as error:
         if error.status in (401, 403):
             raise stac.refused(url, error.status) from error
+        if error.status == 404 and dataset:
+            raise SourceError(
+                f"MLHub has no dataset {dataset!r}; mlhub-async ls lists what there is", kind="not-found"
+            ) from error
         raise SourceError(error.message, kind=error.kind) from error
     listed = body.get("collections") if dataset and isinstance(body, dict) else body
     for one in listed if isinstance(listed, list) else ():

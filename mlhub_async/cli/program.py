@@ -11,18 +11,18 @@ from typing import Any, NoReturn
 
 import click
 
-from ..errors import MlhubError
+from ..errors import MlhubError, UsageError
 from . import saying
-from .given import join_bbox
+from .given import join_bbox, repeat
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
 class Command(click.Command):
-    """A command whose --bbox takes four or six words."""
+    """A command whose --bbox takes four or six words, and whose repeatable options take several."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, join_bbox(args))
+        return super().parse_args(ctx, repeat(join_bbox(args), self))
 
 
 class Program(click.Group):
@@ -37,6 +37,7 @@ class Program(click.Group):
     ) -> NoReturn:
         """Run the command and exit the process: no traceback for anything but a bug."""
         extra["standalone_mode"] = False
+        saying.open_closed_streams()
         with warnings.catch_warnings():
             warnings.showwarning = saying.warning
             sys.exit(self._code(args, prog_name or "mlhub-async", extra))
@@ -48,11 +49,9 @@ class Program(click.Group):
             click.echo(bare.format_message(), err=True)
             return 2
         except click.ClickException as wrong:
-            saying.error(wrong.format_message() + _see(wrong))
-            return 2
+            return _told(UsageError(wrong.format_message() + _see(wrong)), args)
         except MlhubError as failure:
-            saying.error(failure.message)
-            return failure.exit_code
+            return _told(failure, args)
         except click.Abort:
             return 128 + signal.SIGINT
         return code if isinstance(code, int) else 0
@@ -64,7 +63,8 @@ class Program(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         with _while_somebody_reads():
             code = super().invoke(ctx)
-            sys.stdout.flush()
+            with saying.somewhere_to_write():
+                sys.stdout.flush()
             return code
 
 
@@ -76,6 +76,18 @@ def _while_somebody_reads() -> Iterator[None]:
     except BrokenPipeError:
         saying.abandon(sys.stdout)
         raise click.exceptions.Exit(saying.BROKEN_PIPE) from None
+
+
+def _told(failure: MlhubError, args: Sequence[str] | None) -> int:
+    """What went wrong before there was a run, to people and, if it was --json, to programs."""
+    saying.error(failure.message)
+    if "--json" in (sys.argv[1:] if args is None else args):
+        with contextlib.suppress(OSError, MlhubError):
+            saying.show(
+                [saying.encoded(saying.summary(failure.exit_code, saying.as_event(failure))).decode()]
+            )
+            sys.stdout.flush()
+    return failure.exit_code
 
 
 def _see(wrong: click.ClickException) -> str:

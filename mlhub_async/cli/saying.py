@@ -7,12 +7,13 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any, TextIO, TypeVar
 
 import click
 import orjson
 
-from ..errors import MlhubError
+from ..errors import MlhubError, StorageError
 from ..urls import term_safe
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -39,8 +40,15 @@ def tell(line: str) -> None:
 
 def show(lines: Iterable[str]) -> None:
     """The answer to a question, on stdout."""
-    for line in lines:
-        print(line)
+    with somewhere_to_write():
+        for line in lines:
+            print(line)
+
+
+def summary(code: int, error: dict[str, object] | None = None) -> dict[str, object]:
+    """The last event of a command that has nothing else to sum up."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return {"event": "summary", "ts": now, "exit_code": code} | ({"error": error} if error else {})
 
 
 def error(message: str) -> None:
@@ -64,6 +72,29 @@ def abandon(stream: TextIO) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
+
+
+def open_closed_streams() -> None:
+    """Streams that lead nowhere instead of closed ones (`>&-`), whose numbers the next file would get."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115 - for as long as we run
+
+
+@contextlib.contextmanager
+def somewhere_to_write() -> Iterator[None]:
+    """Around what is written to stdout: it may be a file on a full disk."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as failure:
+        abandon(sys.stdout)
+        raise StorageError(f"stdout cannot be written: {failure.strerror}") from None
 
 
 @contextlib.contextmanager

@@ -13,7 +13,16 @@ from ..errors import MlhubError, StorageError
 from ..events import Events
 from ..progress import Display, Meter, display, watch
 from .running import Stop, run
-from .saying import BROKEN_PIPE, abandon, as_event, encoded, error, event_line, for_whoever_reads
+from .saying import (
+    BROKEN_PIPE,
+    abandon,
+    as_event,
+    encoded,
+    error,
+    event_line,
+    for_whoever_reads,
+    somewhere_to_write,
+)
 
 T = TypeVar("T")
 
@@ -42,6 +51,7 @@ class JsonLines:
             self._gone()
         except OSError as failure:
             self._out = None
+            abandon(sys.stdout)
             raise StorageError(f"stdout cannot be written: {failure.strerror}") from None
 
 
@@ -74,24 +84,24 @@ class Screen:
         """`event` if anybody listens: an event for every asset costs as much as a tenth of its transfer."""
         return self.event if self._json is not None or self._verbose else None
 
-    def run(self, work: Callable[[], Awaitable[int]], *, summary: bool = True) -> int:
+    def run(self, work: Callable[[], Awaitable[int]]) -> int:
         """The exit code of `work`, with an early end told to people and programs."""
         try:
             code = run(work, self.stop)
         except MlhubError as failure:
             error(failure.message)
-            if summary:
-                self._summary(failure.exit_code, error=as_event(failure))
+            self._summary(failure.exit_code, error=as_event(failure))
             return failure.exit_code
         if self.stop.code not in (None, BROKEN_PIPE):
             self.say("interrupted: what is finished is kept, the same command goes on from there")
-        if summary:
-            self._summary(code)
+        self._summary(code)
         return code
 
     def _summary(self, code: int, **more: object) -> None:
         """The last line is always a summary, also when the run had no time to write one."""
         if self._json is not None and self._json.last != "summary":
+            with somewhere_to_write():
+                sys.stdout.flush()  # rows that were printed come before it
             Events(self._json).tell("summary", exit_code=code, **more)
 
     async def watching(self, work: Awaitable[T]) -> T:

@@ -1,0 +1,63 @@
+"""What people type who know other clients, and streams that are closed or full."""
+
+import pytest
+from mirrored import Mirrored, publish
+from troubled_stac import stac_item, static_catalog
+
+
+@pytest.fixture
+def catalogue(site):
+    return static_catalog(site, publish(site, ["a", "b", "c"]))
+
+
+def on_shell(run_cli, line, *words):
+    """Run under a shell that redirects as `line` says."""
+    return run_cli(*words, under=("sh", "-c", f'"$@" {line}', "sh"))
+
+
+def test_repeatable_options_take_several_words_as_in_stac_client(run_cli, catalogue, dest):
+    assert run_cli("mirror", catalogue, dest, "--ids", "a", "b", "-j", "1").code == 0
+    assert {path.name for path in dest.glob("*/*/*.json")} == {"a.json", "b.json"}
+    told = run_cli("ls", catalogue, "--ids", "a", "c", "--json").events
+    assert len(told) == 3
+
+
+def test_a_word_behind_a_repeatable_option_is_dest_while_dest_is_wanted(run_cli, catalogue, dest):
+    assert run_cli("mirror", catalogue, "--ids", "a", dest).code == 0
+    assert (dest / "catalog.json").exists()
+    assert run_cli("mirror", catalogue, "--ids", "a", dest, "b").code == 2
+
+
+def test_ids_are_several_words_too_where_dest_is_given_with_o(run_cli, catalogue, dest):
+    assert run_cli("mirror", catalogue, "-o", dest, "--ids", "a", "b").code == 0
+    assert len(list(dest.glob("*/*/*.json"))) == 2
+
+
+@pytest.mark.parametrize(
+    "words", [("ls", "{}"), ("ls", "{}", "--nope"), ("mirror", "{}", "-j", "0"), ("nope",)]
+)
+def test_the_last_json_line_is_a_summary_whatever_was_typed(run_cli, catalogue, words):
+    done = run_cli(*(word.format(catalogue) for word in words), "--json")
+    assert done.events[-1]["event"] == "summary" and done.events[-1]["exit_code"] == done.code
+    assert [event.get("event") for event in done.events].count("summary") == 1
+
+
+@pytest.mark.parametrize("line", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_do_not_end_a_run(run_cli, catalogue, dest, line):
+    assert on_shell(run_cli, line, "mirror", catalogue, dest, "--json").code == 0
+    assert Mirrored(dest).receipt["exit_code"] == 0
+
+
+@pytest.mark.parametrize("words", [("mirror", "--json"), ("ls",), ("plan",)])
+def test_a_full_disk_under_stdout_is_a_full_disk(run_cli, catalogue, words):
+    done = on_shell(run_cli, ">/dev/full", words[0], catalogue, *words[1:])
+    assert done.code == 7 and done.err.count("\n") == 1 and "No space left" in done.err
+
+
+def test_an_unusable_record_is_named_by_its_number(run_cli, site, dest):
+    records = [stac_item("a"), 5, stac_item("b"), {"type": "Collection", "id": "c"}]
+    url = site.json("/found.json", {"type": "FeatureCollection", "features": records})
+    assert run_cli("mirror", url, dest).code == 4
+    first, second = (row["error"]["message"] for row in Mirrored(dest).errors)
+    assert first.startswith("record 2 of") and second.startswith("record 4 of")
+    assert "is a Collection and no item" in second
