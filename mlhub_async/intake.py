@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Awaitable
 
 from . import checksum
+from .decoding import CODINGS, Decoder
 from .errors import Corrupt, TransferError, Transient
 from .model import Asset, Checksum, Head, Job, Proof
 from .ports import Buffer
@@ -20,6 +21,8 @@ from .stores.local import Draft, LocalStore
 from .urls import redacted
 from .validators import Span, content_length, content_range, repeats, validator
 
+MAX_PIECE = 64 << 20
+"""Decoded bytes that one received piece may unpack to; anything beyond is a bomb."""
 STEP = 64 << 10
 """An attempt that got this many bytes further (or 1/64 of a smaller body) was not fruitless."""
 
@@ -34,12 +37,12 @@ class Intake:
         self.total: int | None = None
         self.validator = ""
         self.unchanged = False
-        self._job = job
+        self.job = job
         self._store = store
         self._meter = meter
         self._check_digests = check_digests
         self._published: Checksum | None = None
-        self._decoder: zlib._Decompress | None = None
+        self._decoder: Decoder | None = None
         self._encoded = False
         self._framed = True
         self._resuming = False
@@ -65,7 +68,7 @@ class Intake:
 
     def conditions(self) -> dict[str, str]:
         """The request fields of the next attempt: resume what is proven, or ask for what has changed."""
-        known, offset = self._job.known, self.draft.body.offset
+        known, offset = self.job.known, self.draft.body.offset
         self.unchanged = False
         self._resuming = bool(offset) and self._may_resume() and offset != self.total
         fields = {"accept": "*/*", "accept-encoding": "identity"}
@@ -73,7 +76,7 @@ class Intake:
             fields["range"] = f"bytes={offset}-"
             if self.validator:
                 fields["if-range"] = self.validator
-        elif known is not None and not self._job.recheck and known.validator.startswith('"'):
+        elif known is not None and not self.job.recheck and known.validator.startswith('"'):
             fields["if-none-match"] = known.validator
         return fields
 
@@ -88,7 +91,7 @@ class Intake:
         or it is refused. 3. 304: what is on disk is still right. 4. 416: there is no rest.
         """
         if head.status == 304:
-            self.unchanged = self._job.known is not None
+            self.unchanged = self.job.known is not None
             if not self.unchanged:
                 raise Transient("304 to a request without condition", kind="protocol", tries=3, status=304)
         elif head.status == 206:
@@ -110,14 +113,12 @@ class Intake:
         self.draft.body.begin(self._algorithms(), large=large)
         self._store.bind(self.draft, self.validator, self.total)
 
-    def _decoder_for(self, encoding: str) -> zlib._Decompress | None:
+    def _decoder_for(self, encoding: str) -> Decoder | None:
         """A coding nobody asked for is taken off; but a .gz file labelled with it is that very file."""
-        if self._job.path.endswith((".gz", ".tgz")):
+        if self.job.path.endswith((".gz", ".tgz")):
             return None
-        if encoding in ("gzip", "x-gzip"):
-            return zlib.decompressobj(wbits=31)
-        if encoding == "deflate":
-            return zlib.decompressobj()
+        if encoding in CODINGS:
+            return Decoder(encoding)
         raise TransferError(f"{self.name}: content encoding {encoding[:20]!r} unknown", kind="encoding")
 
     def _check_size(self, total: int | None) -> None:
@@ -182,21 +183,25 @@ class Intake:
     def _look_at(self, data: Buffer) -> None:
         """A login or error page under a 200 is not what was asked for; it may be gone next time."""
         self._first = (self._first if self.draft.body.offset else b"") + bytes(data[:ENOUGH])
-        if found := impostor(self._first[:ENOUGH], self._job.path):
+        if found := impostor(self._first[:ENOUGH], self.job.path):
             self.restart()
             raise Transient(f"{self.name}: an {found} page came instead", kind="wrong-content", tries=3)
 
     def _decoded(self, data: Buffer) -> bytes:
         assert self._decoder is not None
+        left = MAX_PIECE if self.asset.size is None else self.asset.size - self.draft.body.offset
         try:
-            return self._decoder.decompress(data)
+            decoded = self._decoder.feed(data, min(left, MAX_PIECE))
         except zlib.error as error:
             raise Corrupt(f"{self.name}: broken compression ({error})", kind="decoding") from None
+        if len(decoded) > MAX_PIECE:
+            raise Corrupt(f"{self.name}: unpacks to more than anybody would send", kind="decoding")
+        return decoded
 
     async def complete(self) -> tuple[dict[str, bytes], Proof]:
         """The digests of the whole body and how much they prove; raises if anything is not as promised."""
         size = self.draft.body.offset
-        if (self.total is not None and size != self.total) or (self._decoder and not self._decoder.eof):
+        if (self.total is not None and size != self.total) or (self._decoder and not self._decoder.ended):
             raise Transient(f"{self.name}: {size} of {self.total} bytes came", kind="truncated")
         if not self._framed and self.total is None and size < (self.asset.size or 0):
             # Nothing but the end of the connection said that this was all.

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 import orjson
 
 from . import stac
-from .catalog import Extent, Place, item_json
+from .catalog import Extent, Place, encode, item_json
+from .errors import TransferError
 from .ledger import Claimed, Ledger, Wanted
 from .ledger.book import ITEM
-from .model import Collection, Item, Job, Options, Outcome, Record
+from .model import Collection, Flaw, Item, Job, Options, Outcome, Record
 from .plan import document_path, job_of, wanted
 from .stac import NO_COLLECTION
 
@@ -61,6 +62,8 @@ class Inventory:
         self._open: dict[tuple[str, str], Open] = {}
         self._extents: dict[str, Extent] = {}
         self._homes: dict[str, str] = {}
+        self.flaws: list[Flaw] = []
+        """items whose own document could not be written; whoever reports them takes them out"""
 
     async def take(self, owners: Sequence[Item | Collection]) -> Taken:
         """Claim the wanted assets of a batch in the ledger, all at once, and make jobs of them."""
@@ -76,7 +79,7 @@ class Inventory:
                 taken.repeated += isinstance(owner, Item)
                 taken.duplicates += len(request.assets)
             else:
-                self._start(owner, claimed, taken)
+                await self._start(owner, claimed, taken)
                 taken.duplicates += len(request.assets) - len(claimed.claims)
         return taken
 
@@ -91,24 +94,27 @@ class Inventory:
         taken.filtered += len(assets) - len(request.assets)
         return request
 
-    def _start(self, owner: Item | Collection, claimed: Claimed, taken: Taken) -> None:
+    async def _start(self, owner: Item | Collection, claimed: Claimed, taken: Taken) -> None:
         taken.jobs += [job_of(claim, self._options) for claim in claimed.claims]
         if isinstance(owner, Collection):
-            self._keep_collection(owner)
+            try:
+                self._keep_collection(owner)
+            except TransferError as error:
+                self.flaws.append(Flaw(claimed.path, error))
             return
         self._extents.setdefault(owner.collection, Extent()).add(owner.body)
         entry = Open(owner, claimed.path, len(claimed.claims), claimed.known)
         if claimed.claims:
             self._open[owner.collection, owner.id] = entry
         else:
-            taken.finished.append(self._finish(entry))
+            taken.finished.append(await self._finish(entry))
 
     def _keep_collection(self, collection: Collection) -> None:
-        body = orjson.dumps(collection.body)
+        body = encode(collection.body)
         extent = orjson.dumps(Extent().state).decode()
         self._ledger.tell(lambda book: book.put_collection(collection.id, body, collection.href, extent))
 
-    def settle(self, outcome: Outcome) -> Open | None:
+    async def settle(self, outcome: Outcome) -> Open | None:
         """Note one asset's outcome. With the last one its item is written, and returned."""
         asset = outcome.job.asset
         entry = self._open.get((asset.collection, asset.item))
@@ -120,14 +126,18 @@ class Inventory:
         if entry.missing:
             return None
         del self._open[asset.collection, asset.item]
-        return self._finish(entry)
+        return await self._finish(entry)
 
-    def _finish(self, entry: Open) -> Open:
+    async def _finish(self, entry: Open) -> Open:
         item = entry.item
-        data = item_json(item, entry.records, self.place(entry.path, item.collection))
-        digest = hashlib.sha256(data).hexdigest()
-        if entry.known is None or entry.known[0] != digest or self._found(entry.path) != entry.known[1:]:
-            self._ledger.record_document((item.collection, item.id, ITEM, ""), entry.path, data, digest)
+        try:
+            data = item_json(item, entry.records, self.place(entry.path, item.collection))
+            digest = hashlib.sha256(data).hexdigest()
+            if entry.known is None or entry.known[0] != digest or self._found(entry.path) != entry.known[1:]:
+                identity = (item.collection, item.id, ITEM, "")
+                await self._ledger.record_document(identity, entry.path, data, digest)
+        except TransferError as error:
+            self.flaws.append(Flaw(entry.path, error))
         return entry
 
     def place(self, path: str, collection: str) -> Place:

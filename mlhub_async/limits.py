@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-from .errors import LimitReached
+from .errors import LimitReached, Transient
 from .urls import Origin
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -25,14 +25,26 @@ class Gate:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._limits = limits
         self.until = 0.0
+        self.closed_until = 0.0
 
     def enter_at_once(self) -> bool:
         """Take a slot if that needs no waiting: the ordinary case, without a coroutine."""
+        if self.closed_until:
+            self._refuse_if_closed()
         if not self._free or self._waiting or self._wait() > 0:
             return False
         self._free -= 1
         self._limits.took_turn()
         return True
+
+    def _refuse_if_closed(self) -> None:
+        left = self.closed_until - self._limits.clock()
+        if left > 0:
+            raise Transient(
+                f"the server asked not to be asked for another {left:.0f} s",
+                kind="throttled",
+                retry_after=left,
+            )
 
     def _wait(self) -> float:
         return max(self.until - self._limits.clock() if self.until else 0.0, self._limits.turn())
@@ -42,6 +54,7 @@ class Gate:
         try:
             while (wait := self._wait()) > 0:
                 await self._limits.sleep(wait)
+            self._refuse_if_closed()
             self._limits.took_turn()
         except BaseException:
             self.leave()
@@ -107,6 +120,11 @@ class Limits:
         until = self.clock() + seconds + random.uniform(0, min(0.1 * seconds, 30.0))
         gate = self.slot(origin)
         gate.until = max(gate.until, until)
+
+    def close(self, origin: Origin, seconds: float) -> None:
+        """Longer than this run will wait: every further request to this origin fails at once."""
+        gate = self.slot(origin)
+        gate.closed_until = max(gate.closed_until, self.clock() + seconds)
 
     def turn(self) -> float:
         """Seconds until the request rate allows another request."""

@@ -65,12 +65,12 @@ async def pump(run: Run) -> None:
             note_listing(run, entries)
             owners = [entry for entry in entries if isinstance(entry, Item | Collection)]
             taken = await run.inventory.take(owners)
-            note_taken(run, taken)
+            note_taken(run, taken, next((one.listing for one in entries if isinstance(one, Page)), None))
             for item in taken.finished:
                 await run.each(item)
             for job, done in taken.jobs:
                 if done:
-                    await settle(run, Outcome(job, Status.SKIPPED, job.known), "")
+                    await settle(run, Outcome(job, Status.SKIPPED, job.known), None)
                 else:
                     await put(job)
 
@@ -95,14 +95,29 @@ def note_listing(run: Run, entries: Sequence[Entry]) -> None:
             run.kit.meter.pages += 1
             run.kit.events.page(entry)
         elif isinstance(entry, Flaw):
-            run.report.add_flaw(entry)
-            said = error_json(entry.error)
-            run.ledger.tell(partial(Book.add_flaw, place=entry.where, error=said, benign=entry.benign))
-            run.kit.events.tell("error", href=entry.where, error=orjson.loads(said))
+            note_flaw(run, entry)
+    note_flaws(run)
 
 
-def note_taken(run: Run, taken: Taken) -> None:
+def note_flaws(run: Run) -> None:
+    while run.inventory.flaws:
+        note_flaw(run, run.inventory.flaws.pop())
+
+
+def note_flaw(run: Run, flaw: Flaw) -> None:
+    """One record of the catalogue that cannot be used, or written: told, and kept for errors.jsonl."""
+    run.report.add_flaw(flaw)
+    said = error_json(flaw.error)
+    run.ledger.tell(partial(Book.add_flaw, place=flaw.where, error=said, benign=flaw.benign))
+    run.kit.events.tell("error", href=flaw.where, error=orjson.loads(said))
+
+
+def note_taken(run: Run, taken: Taken, listing: str | None) -> None:
+    """Count what a batch came to; `listing` is the one it is a page of, None for what came by links."""
     report, meter = run.report, run.kit.meter
+    if listing is not None:
+        report.listing.repeated[listing] += taken.repeated
+    report.listing.followed |= listing is None and taken.items > 0
     report.listing.seen += taken.items
     report.listing.unique += taken.items - taken.repeated
     report.filtered += taken.filtered
@@ -115,11 +130,15 @@ def note_taken(run: Run, taken: Taken) -> None:
     meter.expected_bytes += sum(job.asset.size or 0 for job, _ in taken.jobs)
 
 
-async def settle(run: Run, outcome: Outcome, url: str) -> None:
-    """Every outcome passes here once: to the ledger, to those who watch, to the report."""
-    if url:
+async def settle(run: Run, outcome: Outcome, url: str | None) -> None:
+    """Every outcome passes here once: to the ledger, to those who watch, to the report.
+
+    `url` is where the bytes came from, None where the ledger knows all of it already.
+    """
+    if url is not None:
         run.ledger.record(outcome, url)
-    finished = run.inventory.settle(outcome)
+    finished = await run.inventory.settle(outcome)
+    note_flaws(run)
     run.report.add(outcome)
     run.kit.meter.settle(outcome)
     run.kit.events.outcome(outcome)
@@ -158,8 +177,8 @@ async def mirror(
     ledger = Ledger(store.state, store.root, store.write_document, sync_directories=sync)
     store.refuse_unless_directory()
     async with opened(source, options, environ, ledger.first_time) as (found, http):
-        store.open()
         try:
+            store.open()
             report = Report(found.name, store.root, selected(options), _now())
             report.listing.capped = options.selection.max_items is not None
             await ledger.open(report.source, orjson.dumps(report.selection).decode(), report.started)

@@ -20,11 +20,11 @@ VARIABLES = ("collection", "id", "key", "ext", "filename", "datetime", "year", "
 
 _RESERVED = r"(?i:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(?:\.|$)"
 _plain = re.compile(
-    rf"(?!{_RESERVED})[A-Za-z0-9_!#$&'()+,;=@\[\]^`{{}}](?:[A-Za-z0-9_.~!#$&'()+,;=@\[\]^`{{}} -]*"
-    r"[A-Za-z0-9_~!#$&'()+,;=@\[\]^`{}-])?"
+    rf"(?!{_RESERVED})[A-Za-z0-9_!$&'()+,=@\[\]^`{{}}](?:[A-Za-z0-9_.~!$&'()+,=@\[\]^`{{}} -]*"
+    r"[A-Za-z0-9_~!$&'()+,=@\[\]^`{}-])?"
 ).fullmatch
 _reserved = re.compile(_RESERVED).match
-_BAD = '\x00-\x1f\x7f-\x9f/\\\\:*?"<>|\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff'
+_BAD = '\x00-\x1f\x7f-\x9f/\\\\:*?#;"<>|\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff'
 _UNSAFE = re.compile(rf"[{_BAD}%]|\A[.~ -]|[. ]\Z")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _ours = re.compile(rf"(?:[^{_BAD}%]|%[0-9A-F]{{2}})+~[0-9a-f]{{10}}(?:\.[A-Za-z0-9]{{1,8}})?").fullmatch

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__
-from .errors import MlhubError
+from .errors import CatalogError, MlhubError
 from .model import Flaw, Outcome, Page, Proof, Status
 
 KEPT_FAILURES = 1000
@@ -23,8 +23,12 @@ class Listing:
     """How the catalogue was read. `complete` only if it ended normally and gave what it announced."""
 
     pages: int = 0
-    returned: int = 0
-    """records on the pages, whatever became of them"""
+    returned: Counter[str] = field(default_factory=Counter)
+    """records on the pages of each listing, whatever became of them"""
+    repeated: Counter[str] = field(default_factory=Counter)
+    """items of each listing that had been listed before"""
+    followed: bool = False
+    """items came by links too: then an item that was seen before need not be a repeated one"""
     totals: dict[str, int] = field(default_factory=dict)
     seen: int = 0
     unique: int = 0
@@ -34,7 +38,7 @@ class Listing:
 
     def page(self, page: Page) -> None:
         self.pages += 1
-        self.returned += page.returned
+        self.returned[page.listing] += page.returned
         if page.matched is not None:
             self.totals[page.listing] = max(self.totals.get(page.listing, 0), page.matched)
 
@@ -44,9 +48,15 @@ class Listing:
 
     @property
     def complete(self) -> bool:
-        own = self.returned - (self.seen - self.unique)
-        short = self.matched is not None and own < self.matched and not self.capped
-        return self.ended and self.error is None and not short
+        return self.ended and self.error is None and (self.capped or not self.short)
+
+    @property
+    def short(self) -> bool:
+        """Whether a listing gave fewer items than it announced."""
+        return any(
+            self.returned[name] - (0 if self.followed else self.repeated[name]) < total
+            for name, total in self.totals.items()
+        )
 
 
 @dataclass(slots=True)
@@ -140,6 +150,9 @@ class Report:
         errors += [flaw.error for flaw in self.flaws if not flaw.benign]
         for error in filter(None, errors):
             raise error
+        if not self.complete:
+            listing = self.listing
+            raise CatalogError(f"the listing announced {listing.matched} items and gave {listing.unique}")
 
     def receipt(self) -> dict[str, Any]:
         """The content of receipt.json, as CONTRACT names its fields."""

@@ -16,7 +16,7 @@ from .progress import Meter
 from .retry import Retry
 from .sharing import Flight, Sharing
 from .stores.local import LocalStore
-from .urls import canonical, expiring, parse, suffix
+from .urls import canonical, expiring, parse, redacted, suffix
 
 REFRESHES = 2
 """How often an expired href is asked for anew, per asset and run."""
@@ -67,7 +67,7 @@ class Transfer:
     def __init__(self, job: Job, kit: Kit) -> None:
         self.job = job
         self.kit = kit
-        self.urls = [job.asset.href]
+        self.urls = [redacted(job.asset.href)]
         self.attempts = 0
         self._intake = Intake(job, kit.store, kit.meter, check_digests=kit.check_digests)
         self._flight = Flight()
@@ -85,13 +85,15 @@ class Transfer:
         try:
             url = parse(self.job.asset.href)
             self.urls = [canonical(url)]
+            if self.job.known is not None and not await self._suits(self.job.known):
+                self.job = self._intake.job = self.job._replace(known=None)
             if (here := await self._already_here()) is not None:
                 outcome = self.outcome(Status.SKIPPED, here)
             elif (shared := await self._shared(self.urls[0])) is not None:
                 outcome = await self._linked(shared)
             else:
                 self.kit.sharing.take_off(self.urls[0], self._flight)
-                outcome = await self._fetch(url)
+                outcome = await self._fetch()
             record = outcome.record
             return outcome
         finally:
@@ -140,12 +142,14 @@ class Transfer:
             Status.FETCHED, Record(path, record.size, record.sha256, mtime, proof, record.validator)
         )
 
-    async def _fetch(self, url: str) -> Outcome:
+    async def _fetch(self) -> Outcome:
         keep = True
         try:
             await self._intake.take_up()
             return await self.kit.retry(
-                lambda: self._attempt(url), progress=self._intake.progress, failed=self._note_retry
+                lambda: self._attempt(parse(self._intake.asset.href)),
+                progress=self._intake.progress,
+                failed=self._note_retry,
             )
         except TransferError as error:
             keep = error.retryable
@@ -168,12 +172,14 @@ class Transfer:
                 request = Request(url, headers=self._intake.conditions())
                 head = await self.kit.http.get(request, self._intake, self._redirected)
                 if self._intake.unchanged and self.job.known is not None:
-                    return self.outcome(Status.SKIPPED, self.job.known)
+                    known = self.job.known
+                    return self.outcome(Status.SKIPPED, known._replace(proof=self._intake.proof(known.proof)))
                 return await self._committed(head)
             except _Elsewhere as elsewhere:
                 await self.kit.store.drop(self._intake.draft)
                 return await self._linked(elsewhere.record)
             except Corrupt as error:
+                await self._intake.draft.body.settled()
                 self._allow_once_more(error)
             except TransferError as error:
                 url = await self._renewed(error)

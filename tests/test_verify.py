@@ -47,7 +47,7 @@ class Mirror:
             ledger.record(self.fetched(assets[name]), assets[name].href)
             document = json.dumps({"id": name}).encode()
             digest = hashlib.sha256(document).hexdigest()
-            ledger.record_document(("c", name, 1, ""), f"c/{name}/{name}.json", document, digest)
+            await ledger.record_document(("c", name, 1, ""), f"c/{name}/{name}.json", document, digest)
         for name in failed:
             error = TransferError("gone", kind="not-found")
             outcome = Outcome(Job(assets[name], f"c/{name}/data.tif"), Status.FAILED, error=error)

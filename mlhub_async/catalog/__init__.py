@@ -5,8 +5,9 @@ href, size and digest of the assets that are on disk.
 """
 
 from .collection import catalog_json, collection_json
+from .encode import encode
 from .extent import Extent
 from .hrefs import Place
 from .item import item_json
 
-__all__ = ["Extent", "Place", "catalog_json", "collection_json", "item_json"]
+__all__ = ["Extent", "Place", "catalog_json", "collection_json", "encode", "item_json"]

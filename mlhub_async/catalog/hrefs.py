@@ -2,8 +2,8 @@
 
 A path is written into a href as it stands, not percent-encoded: pystac opens a relative href as a file
 name without decoding it, so the file "a%3Ab" is found as "./a%3Ab" and never as "./a%253Ab". Spaces and
-letters beyond ASCII are found by pystac and rustac alike; what would need encoded ("%", "#", "?", ";")
-reads differently from reader to reader, so names had better be free of it.
+letters beyond ASCII are found by pystac and rustac alike; "#", "?" and ";", which would end the path for
+them, are in no name that we make.
 """
 
 from __future__ import annotations

@@ -64,8 +64,9 @@ class _Answer:
     def write(self, data: Buffer) -> Awaitable[None] | None:
         self.received += len(data)
         if self.head is not None and self.head.status in ACCEPTED:
-            busy = self.limits.pay(len(data))
-            busy = _both(self.target.write(data), busy) if busy is not None else self.target.write(data)
+            busy = self.target.write(data)
+            if (pause := self.limits.pay(len(data))) is not None:
+                busy = _both(busy, pause)
             self.paused = busy is not None
             return busy
         self.error_body += bytes(data[: MAX_ERROR_BODY - len(self.error_body)])
@@ -149,8 +150,11 @@ class Http:
         if head.status in ACCEPTED or (head.status in REDIRECTS and head.headers.get("location")):
             return head
         error = refusal(head, answer.error_body, request.url)
-        if isinstance(error, Transient) and error.retry_after and error.retry_after <= MAX_RETRY_AFTER:
-            self._limits.hold(place, error.retry_after)
+        if isinstance(error, Transient) and error.retry_after:
+            if error.retry_after <= MAX_RETRY_AFTER:
+                self._limits.hold(place, error.retry_after)
+            else:
+                self._limits.close(place, error.retry_after)
         raise error
 
     async def _send(self, request: Request, place: Origin, sink: Sink) -> _Answer:

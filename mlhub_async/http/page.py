@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 
+from ..decoding import CODINGS, Decoder
 from ..errors import TransferError, Transient
 from ..model import Head
 from ..ports import Buffer
@@ -20,21 +21,21 @@ class Page:
         self._url = url
         self._parts: list[bytes] = []
         self._size = 0
-        self._decoder: zlib._Decompress | None = None
+        self._decoder: Decoder | None = None
 
     def start(self, head: Head) -> None:
         if head.status != 200:
             raise TransferError(f"{redacted(self._url)}: unexpected status {head.status}", status=head.status)
         encoding = head.headers.get("content-encoding", "identity").strip().lower()
-        if encoding in ("gzip", "x-gzip", "deflate"):
-            self._decoder = zlib.decompressobj(wbits=47 if encoding != "deflate" else zlib.MAX_WBITS)
+        if encoding in CODINGS:
+            self._decoder = Decoder(encoding)
         elif encoding not in ("", "identity"):
             raise TransferError(f"{redacted(self._url)}: content encoding {encoding!r} was not asked for")
 
     def write(self, data: Buffer) -> None:
         if self._decoder is not None:
             try:
-                data = self._decoder.decompress(data, MAX_DOCUMENT + 1 - self._size)
+                data = self._decoder.feed(data, MAX_DOCUMENT - self._size)
             except zlib.error as error:
                 raise Transient(f"{redacted(self._url)}: broken gzip ({error})", kind="decoding") from None
         self._size += len(data)
@@ -47,6 +48,6 @@ class Page:
         self._parts.append(bytes(data))
 
     def whole(self) -> bytes:
-        if self._decoder is not None and not self._decoder.eof:
+        if self._decoder is not None and not self._decoder.ended:
             raise Transient(f"{redacted(self._url)}: compressed document ends early", kind="truncated")
         return b"".join(self._parts)

@@ -20,6 +20,7 @@ class Reach:
         self._everywhere = allow_private
         self._classes = {"public", "loopback"} if local_root else {"public"}
         self._named: set[tuple[str, int]] = set()
+        self._of_named: dict[tuple[str, int], str] = {}
         self._passed: set[Origin] = set()
 
     def name(self, url: str) -> None:
@@ -29,7 +30,9 @@ class Reach:
     def check(self, host: str, port: int, address: str) -> None:
         """Raises `TransferError` (kind "private-address") if `address` is out of reach."""
         kind = address_class(address)
-        if (host.lower(), port) in self._named:
+        if (host.lower(), port) in self._named and self._of_named.setdefault(
+            (host.lower(), port), kind
+        ) == kind:
             self._classes.add(kind)
         if not self._everywhere and kind not in self._classes:
             raise TransferError(

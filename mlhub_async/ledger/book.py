@@ -127,6 +127,7 @@ class Book:
         path, run, state, size, mtime_ns, sha256, proof, validator, stamp = row
         if run == self.run:
             return None
+        open_ended = open_ended and path == wish  # else it has got its suffix already
         self._touch(identity)
         if state != DONE or not self._intact(path, size, mtime_ns):
             return Claim(asset, path, open_ended=open_ended)

@@ -5,11 +5,13 @@ Two files take turns: while the rows of one are being committed, the other takes
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import orjson
 
+from ..errors import StorageError
 from .book import ROW, Row
 
 
@@ -27,7 +29,13 @@ class Journal:
         return [row for path in self._paths for row in _rows(path.read_bytes())]
 
     def append(self, row: Row) -> None:
-        os.write(self._fds[self._current], orjson.dumps(row) + b"\n")
+        """Raises `StorageError` where the disk does not take the line."""
+        line = orjson.dumps(row) + b"\n"
+        try:
+            if os.write(self._fds[self._current], line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            raise StorageError(f"{self._paths[0].parent}: {error.strerror}; free some space") from None
 
     def turn(self) -> int:
         """Let the other file take over; returns the number of the one to `clear` after the commit."""

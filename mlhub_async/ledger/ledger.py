@@ -48,12 +48,22 @@ class Ledger:
         self._told: list[Callable[[Book], None]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._flushing: asyncio.Future[None] | None = None
+        self._failure: BaseException | None = None
         self.resumed = False
 
     async def open(self, source: str, selection: str, started: str) -> None:
         """Raises `StorageError`, or `UsageError` for a ledger of a newer program."""
-        self._journal = Journal(self._state)
-        self._book = await self._call(self._open)
+        try:
+            self._journal = Journal(self._state)
+        except OSError as error:
+            self._thread.shutdown()
+            raise StorageError(f"{self._state}: {error.strerror}") from None
+        try:
+            self._book = await self._call(self._open)
+        except BaseException:
+            self._journal.close()
+            self._thread.shutdown()
+            raise
         self.resumed = await self.ask(lambda book: book.begin_run(source, selection, started))
 
     def _open(self) -> Book:
@@ -112,24 +122,21 @@ class Ledger:
         self._rows.append(row)
         self._schedule()
 
-    def record_document(
+    async def record_document(
         self, identity: tuple[str, str, int, str], path: str, data: bytes, digest: str
     ) -> None:
         """Put the document of an item in its place, and remember it with the next batch.
 
         Where files are synced that happens in the ledger's thread, else here: it is a small file.
+        Raises `TransferError` where something is in its way.
         """
-        if (sync := self._sync_directories) is None:
-            self._rows.append(self._put(identity, path, data, digest))
-            self._schedule()
-            return
-
-        def put(book: Book) -> None:
+        if (sync := self._sync_directories) is not None:
+            row = await self.ask(lambda _: self._put(identity, path, data, digest))
+            await self.ask(lambda _: sync([path]))
+        else:
             row = self._put(identity, path, data, digest)
-            sync([path])
-            book.settle([row])
-
-        self.tell(put)
+        self._rows.append(row)
+        self._schedule()
 
     def _put(self, identity: tuple[str, str, int, str], path: str, data: bytes, digest: str) -> Row:
         mtime_ns = self._write_document(path, data)
@@ -149,17 +156,21 @@ class Ledger:
         if len(self._rows) >= BATCH:
             self._start_flush()
         elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(DELAY, self._start_flush)
+            self._timer = asyncio.get_running_loop().call_later(DELAY, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self._start_flush()
 
     def _start_flush(self) -> None:
+        """Hand what there is to the ledger's thread, unless it is busy: then the timer looks again."""
         if self._flushing is not None and not self._flushing.done():
-            if self._timer is None or self._timer.when() < asyncio.get_running_loop().time():
-                self._timer = asyncio.get_running_loop().call_later(DELAY, self._start_flush)
+            if self._timer is None:
+                self._timer = asyncio.get_running_loop().call_later(DELAY, self._tick)
             return
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._raise_failure()
+        self._note_failure()
+        if self._failure is not None:
+            return  # told to whoever asks next; the journal keeps the rows
         rows, self._rows = self._rows, []
         told, self._told = self._told, []
         number = self._journal.turn()
@@ -176,20 +187,25 @@ class Ledger:
                 fact(self._book)
         self._journal.clear(number)
 
-    def _raise_failure(self) -> None:
+    def _note_failure(self) -> None:
         if self._flushing is not None and self._flushing.done():
             error, self._flushing = self._flushing.exception(), None
-            if isinstance(error, sqlite3.Error):
-                raise self._storage_error(error) from None
-            if error is not None:
-                raise error
+            self._failure = self._failure or error
+
+    def _raise_failure(self) -> None:
+        """Raise what went wrong in an earlier commit; again and again, for nothing after it is recorded."""
+        self._note_failure()
+        if isinstance(self._failure, sqlite3.Error):
+            raise self._storage_error(self._failure) from None
+        if self._failure is not None:
+            raise self._failure
 
     async def flush(self) -> None:
         """Return when everything recorded so far is in the database."""
         while self._rows or self._told or self._flushing is not None:
             if self._flushing is not None:
                 await asyncio.wait([self._flushing])
-                self._raise_failure()
+            self._raise_failure()
             if self._rows or self._told:
                 self._start_flush()
 

@@ -12,6 +12,7 @@ from ..errors import StorageError, UsageError
 
 APPLICATION_ID = 0x4D4C4842  # "MLHB"
 VERSION = 1
+BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 NO_SHARED_MEMORY = frozenset({"nfs", "nfs4", "cifs", "smb3", "lustre", "gpfs", "9p", "beegfs", "ceph"})
 """File systems without the shared memory that SQLite's write-ahead log needs; FUSE is added by prefix."""
 
@@ -67,9 +68,9 @@ def _open(path: Path, full_sync: bool) -> sqlite3.Connection | None:
         _migrate(database, path)
     except sqlite3.DatabaseError as error:
         database.close()
-        if isinstance(error, sqlite3.OperationalError) and "locked" not in str(error) and fresh:
-            raise StorageError(f"{path}: {error}") from None
-        return None
+        if (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF in BROKEN:
+            return None
+        raise StorageError(f"{path}: {error}; free some space, then run again") from None
     return database
 
 

@@ -49,6 +49,7 @@ class Body:
 
     def begin(self, algorithms: Iterable[str], *, large: bool) -> None:
         """Start (again) with no bytes at all. `large`: known to outgrow memory, so use the file at once."""
+        assert self._writing is None or self._writing.done(), "begun anew under a write in flight"
         self._hashes = {name: checksum.hasher(name) for name in ("sha256", *algorithms)}
         self._pending.clear()
         self._pending_size = self._written = self.offset = 0
@@ -58,15 +59,15 @@ class Body:
         elif large:
             self._open(os.O_TRUNC)
 
-    async def adopt(self, algorithms: Iterable[str]) -> None:
-        """Go on with the bytes that an earlier run left: they are read once, for the digests."""
-        self._open(0)
+    async def adopt(self, algorithms: Iterable[str], *, read_only: bool = False) -> None:
+        """Go on with the bytes that are there: they are read once, for the digests."""
+        self._open(0, os.O_RDONLY if read_only else os.O_RDWR | os.O_CREAT)
         self._hashes = {name: checksum.hasher(name) for name in {"sha256", *algorithms}}
         loop = asyncio.get_running_loop()
         self.offset = self._written = await loop.run_in_executor(self._pool, self._digest_prefix)
 
-    def _open(self, extra: int) -> None:
-        flags = os.O_RDWR | os.O_CREAT | extra | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    def _open(self, extra: int, mode: int = os.O_RDWR | os.O_CREAT) -> None:
+        flags = mode | extra | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         try:
             self._fd = os.open(self._path, flags, 0o666, dir_fd=self._directory)
             self.was_opened = True

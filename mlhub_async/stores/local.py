@@ -63,6 +63,10 @@ class LocalStore:
         self._run = secrets.token_hex(4)
         self._boot = _boot_id()
         self._left: dict[str, tuple[str, Origin]] = {}
+        self.tree = Tree(root)
+        self._documents = Tree(root)
+        self._directory: int | None = None
+        self._lock = RunLock(self.state / "lock")
 
     def refuse_unless_directory(self) -> None:
         """Raises `StorageError` if DEST is something else already; makes nothing."""
@@ -78,14 +82,11 @@ class LocalStore:
             self.root.mkdir(parents=True, exist_ok=True)
             self.state.mkdir(mode=0o700, exist_ok=True)
             self._partial.mkdir(mode=0o700, exist_ok=True)
-            self.tree = Tree(self.root)
-            self._documents = Tree(self.root)
             flags = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
             self._directory = os.open(self._partial, flags) if HAS_DIR_FD else None
         except OSError as error:
             reason = error.strerror or type(error).__name__
             raise StorageError(f"{self.root}: cannot be used as DEST ({reason})") from None
-        self._lock = RunLock(self.state / "lock")
         self._lock.take()
         self._look_around()
 
@@ -125,11 +126,15 @@ class LocalStore:
 
     def _take_over(self, old: str, origin: Origin, draft: Draft) -> None:
         """Make an earlier run's partial file ours. If it is gone meanwhile, we begin anew."""
-        with contextlib.suppress(OSError):
-            self.bind(draft, origin.validator, origin.total)
+        self.bind(draft, origin.validator, origin.total)
+        try:
             (self._partial / f"{old}.part").rename(self._partial / f"{draft.stem}.part")
+        except OSError:
+            self._unbind(draft)
+            return
+        with contextlib.suppress(OSError):
             (self._partial / f"{old}.json").unlink()
-            draft.left = origin
+        draft.left = origin
 
     def _path(self, stem: str) -> str:
         return f"{stem}.part" if HAS_DIR_FD else str(self._partial / f"{stem}.part")
@@ -138,6 +143,7 @@ class LocalStore:
         """Note what a draft is a part of, so that a later run may go on with it. Call it after `begin`:
         the note must never be newer than the bytes."""
         if not validator or total is None or total <= SMALL:
+            self._unbind(draft)
             return
         origin = Origin(_key(draft.identity), validator, total, self._boot)
         sidecar = self._partial / f"{draft.stem}.json"
@@ -266,7 +272,7 @@ class LocalStore:
         """The digest of a finished file, read in the disk thread."""
         body = Body(str(self.root / path), None, self._pool)
         try:
-            await body.adopt([algorithm])
+            await body.adopt([algorithm], read_only=True)
             return (await body.complete())[algorithm]
         finally:
             await body.close()
@@ -277,6 +283,7 @@ class LocalStore:
         self._documents.close()
         if self._directory is not None:
             os.close(self._directory)
+            self._directory = None
         self._lock.release()
 
 

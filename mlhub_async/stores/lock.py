@@ -6,7 +6,10 @@ import os
 import sys
 from pathlib import Path
 
-from ..errors import Locked
+from ..errors import Locked, StorageError
+
+_ours: set[str] = set()
+"""Locks held by this process: a POSIX lock does not keep its own process out."""
 
 if sys.platform == "win32":
     import msvcrt
@@ -29,18 +32,30 @@ class RunLock:
         self._fd: int | None = None
 
     def take(self) -> None:
-        """Raises `Locked` if another process has it."""
-        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        """Raises `Locked` if another run has it, in another process or in this one."""
+        try:
+            name = os.path.realpath(self._path)
+            if name in _ours:
+                raise self._refusal()
+            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise StorageError(f"{self._path}: {error.strerror}; choose another DEST") from None
         try:
             _take(self._fd)
         except OSError:
-            self.release()
-            raise Locked(
-                f"{self._path.parent.parent}: another run owns this directory; "
-                "wait for it to end or choose another DEST"
-            ) from None
+            os.close(self._fd)
+            self._fd = None
+            raise self._refusal() from None
+        _ours.add(name)
+
+    def _refusal(self) -> Locked:
+        return Locked(
+            f"{self._path.parent.parent}: another run owns this directory; "
+            "wait for it to end or choose another DEST"
+        )
 
     def release(self) -> None:
         if self._fd is not None:
+            _ours.discard(os.path.realpath(self._path))
             os.close(self._fd)
             self._fd = None

@@ -11,7 +11,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from ..errors import MlhubError, TransferError, Transient
+from ..errors import TransferError, Transient
 from ..model import Head, Request
 from ..ports import Sink
 from ..urls import redacted
@@ -67,9 +67,9 @@ class AiohttpTransport:
                 while data := await body.readany():
                     if (busy := sink.write(data)) is not None:
                         await busy
+        except UnicodeError:
+            raise TransferError(f"{redacted(request.url)}: not a host name", kind="bad-href") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            if isinstance(error, MlhubError):
-                raise
             raise translated(error, request.url) from None
 
     async def close(self) -> None:

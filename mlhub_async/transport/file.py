@@ -27,8 +27,8 @@ class FileTransport:
         self._root = root.resolve() if root is not None else None
 
     async def send(self, request: Request, sink: Sink) -> None:
-        path = await asyncio.to_thread(self._admitted, request.url)
         try:
+            path = await asyncio.to_thread(self._admitted, request.url)
             with path.open("rb", buffering=0) as file:
                 status = os.fstat(file.fileno())
                 start = self._start(request, status.st_size)
@@ -38,9 +38,15 @@ class FileTransport:
                     if (busy := sink.write(data)) is not None:
                         await busy
         except FileNotFoundError:
-            raise TransferError(f"{path}: no such file", kind="not-found", status=404) from None
+            raise TransferError(
+                f"{redacted(request.url)}: no such file", kind="not-found", status=404
+            ) from None
         except PermissionError:
-            raise TransferError(f"{path}: not readable", kind="forbidden", status=403) from None
+            raise TransferError(
+                f"{redacted(request.url)}: not readable", kind="forbidden", status=403
+            ) from None
+        except OSError as error:
+            raise TransferError(f"{redacted(request.url)}: {error.strerror}", kind="path") from None
 
     def _admitted(self, url: str) -> Path:
         path = to_path(url).resolve()
