@@ -127,3 +127,15 @@ async def test_an_item_collection_is_mirrored_and_the_second_time_nothing_is_fet
         report = await mlhub_async.mirror(found, dest)
         assert (report.ok, report.selected, report.fetched) == (True, 2 * COUNT, expected)
     assert served.files.asked(".tif") - before == COUNT
+
+
+def test_pystac_finds_every_file_whatever_the_ids_and_keys_contain(run_cli, site, dest):
+    names = ["a#b", "a;b", "a?b", "a%b", "a%20b", "a b", "a:b", "a/b", "é", "a&b=c", "[a]"]
+    url = site.put("/a.tif", tif(10))
+    items = [stac_item(name, **{name: url}) for name in names]
+    found = site.json("/found.json", {"type": "FeatureCollection", "features": items})
+    assert run_cli("mirror", found, dest).code == 0
+    read = list(pystac.Catalog.from_file(str(dest / "catalog.json")).get_items(recursive=True))
+    assert {item.id for item in read} == set(names)
+    for item in read:
+        assert Path(item.assets[item.id].get_absolute_href()).is_file()
