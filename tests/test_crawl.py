@@ -293,3 +293,9 @@ async def test_a_file_is_not_named_by_a_catalogue_on_the_web_though_files_are_al
 async def test_a_static_href_has_no_newer_one():
     source = StaticSource(Documents(), catalog(), WEB, Selection())
     assert await source.refresh(Asset("https://cat.test/a.tif", "a", "i", "c")) is None
+
+
+async def test_a_link_from_the_web_to_a_file_is_refused_without_advice_to_allow_it():
+    found = await listed(WEB, Documents({WEB: catalog(link("child", "file:///etc/passwd"))}))
+    (flaw,) = [one for one in found if isinstance(one, Flaw)]
+    assert "leads on to a file" in flaw.error.message and "--allow-origin" not in flaw.error.message

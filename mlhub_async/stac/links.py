@@ -45,6 +45,10 @@ def followed(href: str, base: str, allowed: Collection[str]) -> str:
     other = str(urls.origin(url))
     if other in trusted:
         return url
+    if not url.startswith(("https://", "http://")):
+        raise CatalogError(
+            f"{urls.redacted(base)} leads on to a file, which is not followed", kind="cross-origin"
+        )
     raise CatalogError(
         f"{urls.redacted(base)} leads on to another origin, {other}: "
         f"if you trust it, add --allow-origin {other}",
