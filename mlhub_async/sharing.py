@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from .model import Record
 
-REMEMBERED = 8192
+REMEMBERED = 4096
 """Finished URLs kept in memory. A URL that is shared comes up again and again and so stays among them."""
 
 

@@ -61,3 +61,10 @@ def test_an_unusable_record_is_named_by_its_number(run_cli, site, dest):
     first, second = (row["error"]["message"] for row in Mirrored(dest).errors)
     assert first.startswith("record 2 of") and second.startswith("record 4 of")
     assert "is a Collection and no item" in second
+
+
+def test_names_beyond_the_terminals_letters_are_shown_all_the_same(run_cli, site):
+    url = static_catalog(site, [stac_item("é中", data=site.url("/a.tif"))])
+    ascii_only = {"PYTHONIOENCODING": "ascii"}
+    assert "\\xe9\\u4e2d" in run_cli("ls", url, env=ascii_only).out
+    assert run_cli("ls", url, "--json", env=ascii_only).events[0]["id"] == "é中"

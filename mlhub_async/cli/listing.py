@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,7 +17,7 @@ from ..model import Collection, Entry, Flaw, Item, Options, Request, Selection
 from ..network import mlhub_root, network
 from ..ports import Reader
 from ..sources import ApiSource, StaticSource
-from .saying import encoded, show, warning
+from .saying import encoded, show, somewhere_to_write, warning
 from .screen import Screen
 
 Row = dict[str, Any]
@@ -35,7 +36,8 @@ def run_ls(source: str, options: Options, screen: Screen) -> int:
 
 
 def _as_json(row: Row) -> None:
-    show([encoded(row).decode()])
+    with somewhere_to_write():
+        sys.stdout.buffer.write(encoded(row) + b"\n")
 
 
 def _as_text(row: Row) -> None:

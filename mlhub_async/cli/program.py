@@ -37,7 +37,7 @@ class Program(click.Group):
     ) -> NoReturn:
         """Run the command and exit the process: no traceback for anything but a bug."""
         extra["standalone_mode"] = False
-        saying.open_closed_streams()
+        saying.prepare_streams()
         with warnings.catch_warnings():
             warnings.showwarning = saying.warning
             sys.exit(self._code(args, prog_name or "mlhub-async", extra))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import sys
@@ -74,8 +75,10 @@ def abandon(stream: TextIO) -> None:
     os.close(nowhere)
 
 
-def open_closed_streams() -> None:
-    """Streams that lead nowhere instead of closed ones (`>&-`), whose numbers the next file would get."""
+def prepare_streams() -> None:
+    """Streams that take any text, and lead nowhere where they were closed (`>&-`): else the next file that
+    is opened would be our stdout.
+    """
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         if getattr(sys, name) is None:
             nowhere = os.open(os.devnull, os.O_RDWR)
@@ -83,6 +86,8 @@ def open_closed_streams() -> None:
                 os.dup2(nowhere, number)
                 os.close(nowhere)
             setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115 - for as long as we run
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 @contextlib.contextmanager

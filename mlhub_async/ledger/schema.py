@@ -59,8 +59,8 @@ def _open(path: Path, full_sync: bool) -> sqlite3.Connection | None:
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64)
     try:
         database.execute("PRAGMA busy_timeout=5000")
-        database.execute("PRAGMA cache_size=-8192")  # KiB: the pages that a batch touches stay at hand
-        database.execute("PRAGMA wal_autocheckpoint=4000")
+        database.execute("PRAGMA cache_size=-3072")  # KiB
+        database.execute("PRAGMA wal_autocheckpoint=2000")
         _choose_journal(database, path, full_sync)
         if not fresh and database.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
             database.close()
