@@ -11,6 +11,7 @@ from ..model import Collection, Flaw, Item, JsonObject
 from .links import links, resolved
 
 NO_COLLECTION = "_no-collection"
+NO_TEXT = "has an id, or names a collection, that is not valid Unicode"
 
 
 def items_of(
@@ -27,7 +28,7 @@ def items_of(
         found = item_of(record, url, collection)
         if isinstance(found, Item):
             own = _self(record, url, origin)
-            yield Item(found.id, found.collection, record, own) if own else found
+            yield Item(found.id, found.collection, found.body, own) if own else found
         else:
             where = f"record {number} of {found.where}"
             yield Flaw(
@@ -45,7 +46,10 @@ def item_of(record: Any, url: str, collection: str = NO_COLLECTION) -> Item | Fl
     if record.get("type") in ("Catalog", "Collection"):
         return _flaw(url, f"is a {record['type']} and no item: a catalogue is given by its own address")
     own = record.get("collection")
-    return Item(name, own if isinstance(own, str) and own else collection, record, url)
+    own = own if isinstance(own, str) and own else collection
+    if not _is_text(name) or not _is_text(own):
+        return _flaw(url, NO_TEXT)
+    return Item(name, own, _with_text_keys(record), url)
 
 
 def collection_of(record: Any, url: str) -> Collection | Flaw:
@@ -53,7 +57,9 @@ def collection_of(record: Any, url: str) -> Collection | Flaw:
     if not isinstance(record, dict):
         return _flaw(url, "is not a JSON object")
     name = _id(record)
-    return Collection(name, record, url) if name else _flaw(url, "has no id")
+    if not _is_text(name):
+        return _flaw(url, NO_TEXT)
+    return Collection(name, _with_text_keys(record), url) if name else _flaw(url, "has no id")
 
 
 def _id(record: JsonObject) -> str:
@@ -61,6 +67,29 @@ def _id(record: JsonObject) -> str:
     if isinstance(found, int) and not isinstance(found, bool):
         return str(found)
     return found if isinstance(found, str) else ""
+
+
+def _is_text(text: str) -> bool:
+    """Half a character (a lone surrogate) fits into a Python string, but into no file and no database."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _with_text_keys(record: JsonObject) -> JsonObject:
+    """The record with asset keys that can be written down; the same one where they all can."""
+    assets = record.get("assets")
+    if not isinstance(assets, dict) or all(isinstance(key, str) and _is_text(key) for key in assets):
+        return record
+    named: JsonObject = {}
+    for key, asset in assets.items():
+        name = str(key).encode("utf-8", "backslashreplace").decode()
+        while name in named or (name != key and name in assets):
+            name += "_"
+        named[name] = asset
+    return {**record, "assets": named}
 
 
 def _flaw(url: str, what: str) -> Flaw:
