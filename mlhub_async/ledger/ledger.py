@@ -15,7 +15,7 @@ from ..errors import MlhubError, StorageError
 from ..model import Outcome, Record, Status
 from .book import DONE, FAILED, Book, Claimed, Row, Wanted
 from .journal import Journal
-from .schema import connect
+from .schema import connect, refused
 
 T = TypeVar("T")
 BATCH = 500
@@ -83,7 +83,7 @@ class Ledger:
             raise self._storage_error(error) from None
 
     def _storage_error(self, error: sqlite3.Error) -> StorageError:
-        return StorageError(f"{self._state}/ledger.sqlite: {error}; free some space, then run again")
+        return refused(self._state / "ledger.sqlite", error)
 
     async def ask(self, question: Callable[[Book], T]) -> T:
         """Run a question in the ledger's thread, after everything that was recorded before it."""

@@ -13,6 +13,7 @@ from ..errors import StorageError, UsageError
 APPLICATION_ID = 0x4D4C4842  # "MLHB"
 VERSION = 1
 BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 NO_SHARED_MEMORY = frozenset({"nfs", "nfs4", "cifs", "smb3", "lustre", "gpfs", "9p", "beegfs", "ceph"})
 """File systems without the shared memory that SQLite's write-ahead log needs; FUSE is added by prefix."""
 
@@ -70,8 +71,18 @@ def _open(path: Path, full_sync: bool) -> sqlite3.Connection | None:
         database.close()
         if (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF in BROKEN:
             return None
-        raise StorageError(f"{path}: {error}; free some space, then run again") from None
+        raise refused(path, error) from None
+    except UsageError:
+        database.close()
+        raise
     return database
+
+
+def refused(path: Path, error: sqlite3.Error) -> StorageError:
+    """What SQLite said of the ledger, and what to do about it."""
+    busy = (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF in BUSY
+    do = "end the program that uses it" if busy else "free some space"
+    return StorageError(f"{path}: {error}; {do}, then run again")
 
 
 def _choose_journal(database: sqlite3.Connection, path: Path, full_sync: bool) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from pathlib import Path
 
 from ..errors import Locked, StorageError
 
 _ours: set[str] = set()
 """Locks held by this process: a POSIX lock does not keep its own process out."""
+_guard = threading.Lock()
 
 if sys.platform == "win32":
     import msvcrt
@@ -30,23 +32,29 @@ class RunLock:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._fd: int | None = None
+        self._name = ""
 
     def take(self) -> None:
         """Raises `Locked` if another run has it, in another process or in this one."""
-        try:
-            name = os.path.realpath(self._path)
+        name = os.path.realpath(self._path)
+        with _guard:
             if name in _ours:
                 raise self._refusal()
-            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+            self._take()
+            _ours.add(name)
+            self._name = name
+
+    def _take(self) -> None:
+        try:
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise StorageError(f"{self._path}: {error.strerror}; choose another DEST") from None
         try:
-            _take(self._fd)
+            _take(fd)
         except OSError:
-            os.close(self._fd)
-            self._fd = None
+            os.close(fd)
             raise self._refusal() from None
-        _ours.add(name)
+        self._fd = fd
 
     def _refusal(self) -> Locked:
         return Locked(
@@ -56,6 +64,6 @@ class RunLock:
 
     def release(self) -> None:
         if self._fd is not None:
-            _ours.discard(os.path.realpath(self._path))
             os.close(self._fd)
+            _ours.discard(self._name)
             self._fd = None
