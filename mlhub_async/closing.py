@@ -32,7 +32,7 @@ async def close_mirror(
     code = report.exit_code
     try:
         await ledger.flush()
-        if isinstance(report.stopped, SourceError | UsageError):
+        if isinstance(report.stopped, SourceError | UsageError) and not report.listing.pages:
             return
         if not isinstance(report.stopped, asyncio.CancelledError):
             spans = inventory.collections

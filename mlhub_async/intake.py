@@ -93,7 +93,7 @@ class Intake:
         if head.status == 304:
             self.unchanged = self.job.known is not None
             if not self.unchanged:
-                raise Transient("304 to a request without condition", kind="protocol", tries=3, status=304)
+                raise TransferError(f"{self.name}: HTTP 304 without a condition", kind="protocol", status=304)
         elif head.status == 206:
             self._continue(head)
         elif head.status == 416:
@@ -181,11 +181,14 @@ class Intake:
         return busy
 
     def _look_at(self, data: Buffer) -> None:
-        """A login or error page under a 200 is not what was asked for; it may be gone next time."""
+        """A login or error page under a 200 is not what was asked for."""
         self._first = (self._first if self.draft.body.offset else b"") + bytes(data[:ENOUGH])
         if found := impostor(self._first[:ENOUGH], self.job.path):
             self.restart()
-            raise Transient(f"{self.name}: an {found} page came instead", kind="wrong-content", tries=3)
+            words = f"{self.name}: {found} came instead"
+            if found == "HTML":  # a login or maintenance page: it may be gone next time
+                raise Transient(words, kind="wrong-content", tries=3)
+            raise TransferError(words, kind="wrong-content")
 
     def _decoded(self, data: Buffer) -> bytes:
         assert self._decoder is not None

@@ -40,7 +40,7 @@ from .transfer import Kit, fetch
 WORKERS = 32
 """Concurrent transfers unless -j says otherwise."""
 FirstTime = Callable[[list[str]], Awaitable[list[str]]]
-Given = str | Iterable[Any] | AsyncIterable[Any]
+Given = str | os.PathLike[str] | Iterable[Any] | AsyncIterable[Any]
 """A SOURCE of the command line, or STAC items: dicts or objects with `to_dict`, pystac's for example."""
 
 
@@ -62,6 +62,7 @@ async def pump(run: Run) -> None:
 
     async def produce(put: Callable[[Job], Awaitable[None]]) -> None:
         async def emit(entries: Sequence[Entry]) -> None:
+            run.kit.store.forget_receipt()
             note_listing(run, entries)
             owners = [entry for entry in entries if isinstance(entry, Item | Collection)]
             taken = await run.inventory.take(owners)
@@ -214,6 +215,7 @@ def _kit(
         meter=meter,
         events=events,
         check_digests=options.verify != "size",
+        if_exists=options.if_exists,
     )
 
 
@@ -248,7 +250,7 @@ def _now() -> str:
 
 
 def _local_root(source: Given) -> str:
-    root = local_root(source) if isinstance(source, str) else None
+    root = local_root(os.fspath(source)) if isinstance(source, str | os.PathLike) else None
     return str(root.resolve()) if root is not None else ""
 
 
@@ -257,6 +259,7 @@ async def opened(
     source: Given, options: Options, environ: Mapping[str, str], first_time: FirstTime | None = None
 ) -> AsyncIterator[tuple[Source, Http]]:
     """The source that a SOURCE means, and the network it is read through, which is closed at the end."""
+    source = os.fspath(source) if isinstance(source, os.PathLike) else source
     word = source if isinstance(source, str) else "-"
     async with network(word, options, environ) as http:
         if isinstance(source, str):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from . import __version__
 from .auth import Credential, Credentials, header_credentials, mlhub_credential
-from .errors import UsageError
+from .errors import TransferError, UsageError
 from .http import Http, Reach
 from .limits import Limits
 from .model import Options
@@ -17,6 +17,7 @@ from .ports import Transport
 from .retry import Retry
 from .transport.aiohttp import AiohttpTransport
 from .transport.file import FileTransport
+from .urls import origin, parse, to_path
 
 MLHUB_ROOT = "https://api.radiant.earth/mlhub/v1"
 SLOTS = 32
@@ -31,19 +32,33 @@ def local_root(source: str) -> Path | None:
     """The folder that a local SOURCE may read from: its own; None for one on the network."""
     if source == "-":
         return Path.cwd()
-    if "://" in source or source == "mlhub":
+    if source.lower().startswith("file:"):
+        path = to_path(_usable(source))
+    elif "://" in source or source == "mlhub":
         return None
-    path = Path(source)
+    else:
+        path = Path(source)
     return path if path.is_dir() else path.parent
+
+
+def _usable(url: str) -> str:
+    """A URL that the user gave, or what is wrong with it as the mistake in the command that it is."""
+    try:
+        parsed = parse(url)
+        origin(parsed)
+    except TransferError as error:
+        raise UsageError(error.message) from None
+    return parsed
 
 
 @asynccontextmanager
 async def network(source: str, options: Options, environ: Mapping[str, str]) -> AsyncIterator[Http]:
     """An `Http` for one source, closed at the end. `source` is the word that the user gave."""
     root = local_root(source)
-    base = mlhub_root(environ) if source == "mlhub" else source
+    base = None if root is not None else _usable(mlhub_root(environ) if source == "mlhub" else source)
+    credentials = Credentials(_credentials(base, options, environ))
     reach = Reach(allow_private=options.allow_private, local_root=root is not None)
-    for named in ([] if root is not None else [base]) + list(options.allow_origins):
+    for named in ([base] if base else []) + [_usable(one) for one in options.allow_origins]:
         reach.name(named)
     web = AiohttpTransport(
         user_agent=f"mlhub_async/{__version__}",
@@ -62,7 +77,7 @@ async def network(source: str, options: Options, environ: Mapping[str, str]) -> 
     http = Http(
         transports,
         limits,
-        credentials=Credentials(_credentials(base if root is None else None, options, environ)),
+        credentials=credentials,
         retry=Retry(options.retry),
         reach=reach,
         timeout=options.timeout,
@@ -89,7 +104,7 @@ def _credentials(base: str | None, options: Options, environ: Mapping[str, str])
             environ=environ,
         )
     except UsageError:
-        if given or base == home:
+        if given or base == parse(home):
             raise
         return found  # a profile that is not there is no matter of this source
     return [*found, key] if key is not None else found

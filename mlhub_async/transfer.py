@@ -36,6 +36,7 @@ class Kit:
     meter: Meter
     events: Events
     check_digests: bool = True
+    if_exists: str = "resume"
 
 
 async def fetch(job: Job, kit: Kit) -> tuple[Outcome, str]:
@@ -85,6 +86,8 @@ class Transfer:
         try:
             url = parse(self.job.asset.href)
             self.urls = [canonical(url)]
+            if self.job.known is not None and self.kit.if_exists == "error":
+                raise TransferError(f"{self.job.path} exists already", kind="exists")
             if self.job.known is not None and not await self._suits(self.job.known):
                 self.job = self._intake.job = self.job._replace(known=None)
             if (here := await self._already_here()) is not None:
@@ -100,8 +103,13 @@ class Transfer:
             self.kit.sharing.land(self._flight, self.urls, record)
 
     async def _already_here(self) -> Record | None:
-        """A file that is there may stay if its bytes are proven: by its record, or by a published digest."""
+        """A file that is there may stay if its bytes are proven: by its record, or by a published digest.
+
+        With --if-exists skip any file may stay, unproven; with error none may be there.
+        """
         known, wanted, store = self.job.known, self.job.asset.checksum, self.kit.store
+        if self.kit.if_exists in ("skip", "error") and known is None:
+            return await self._foreign()
         if known is not None and self.job.recheck:
             same = await store.digest(known.path, "sha256") == bytes.fromhex(known.sha256)
             return known if same else None
@@ -114,6 +122,16 @@ class Transfer:
             return None
         sha256 = await store.digest(self.job.path, "sha256")
         return Record(self.job.path, found[0], sha256.hex(), found[1], Proof.CHECKSUM)
+
+    async def _foreign(self) -> Record | None:
+        path = self.job.path
+        found = self.kit.store.found(path)
+        if found is None:
+            return None
+        if self.kit.if_exists == "error":
+            raise TransferError(f"{path} exists already", kind="exists")
+        sha256 = await self.kit.store.digest(path, "sha256")
+        return Record(path, found[0], sha256.hex(), found[1], Proof.NONE)
 
     async def _shared(self, url: str) -> Record | None:
         """The file that this URL was or is being fetched to, if it is what the catalogue promises here."""

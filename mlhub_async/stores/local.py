@@ -66,6 +66,7 @@ class LocalStore:
         self.tree = Tree(root)
         self._documents = Tree(root)
         self._directory: int | None = None
+        self._receipt_gone = False
         self._lock = RunLock(self.state / "lock")
 
     def refuse_unless_directory(self) -> None:
@@ -202,6 +203,13 @@ class LocalStore:
             raise storage_error(error, path) from None
         self.tree.place(self._path(stem), self._directory, path)
         return mtime
+
+    def forget_receipt(self) -> None:
+        """From now on the last receipt speaks of files that may change: there is none until this run ends."""
+        if not self._receipt_gone:
+            self._receipt_gone = True
+            with contextlib.suppress(OSError):
+                (self.state / "receipt.json").unlink()
 
     def found(self, path: str) -> tuple[int, int] | None:
         """Bytes and mtime (ns) of the regular file at `path`, None if there is none."""

@@ -49,12 +49,15 @@ class FileTransport:
             raise TransferError(f"{redacted(request.url)}: {error.strerror}", kind="path") from None
 
     def _admitted(self, url: str) -> Path:
-        path = to_path(url).resolve()
-        if self._root is None or not path.is_relative_to(self._root):
-            raise TransferError(f"{redacted(url)}: outside the catalogue's own folder", kind="outside-root")
-        if not path.is_file():
-            raise TransferError(f"{path}: no such file", kind="not-found", status=404)
-        return path
+        for path in (to_path(url).resolve(), Path(url.removeprefix("file://")).resolve()):
+            if self._root is None or not path.is_relative_to(self._root):
+                raise TransferError(
+                    f"{redacted(url)}: outside the catalogue's own folder", kind="outside-root"
+                )
+            if path.is_file():
+                return path
+            # pystac, and so our own mirrors, write a file name with "%" into a href as it stands.
+        raise TransferError(f"{redacted(url)}: no such file", kind="not-found", status=404)
 
     @staticmethod
     def _start(request: Request, size: int) -> int:
