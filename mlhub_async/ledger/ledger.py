@@ -59,20 +59,24 @@ class Ledger:
             self._thread.shutdown()
             raise StorageError(f"{self._state}: {error.strerror}") from None
         try:
-            self._book = await self._call(self._open)
+            self._book = await self._call(lambda: self._open(source, selection, started))
         except BaseException:
             self._journal.close()
             self._thread.shutdown()
             raise
-        self.resumed = await self.ask(lambda book: book.begin_run(source, selection, started))
 
-    def _open(self) -> Book:
-        book = Book(
-            connect(self._state / "ledger.sqlite", full_sync=self._sync_directories is not None), self._root
-        )
-        if left := self._journal.left():
-            book.settle(left)
-            self._journal.clear()
+    def _open(self, source: str, selection: str, started: str) -> Book:
+        sync = self._sync_directories is not None
+        database = connect(self._state / "ledger.sqlite", full_sync=sync)
+        try:
+            book = Book(database, self._root)
+            if left := self._journal.left():
+                book.settle(left)
+                self._journal.clear()
+            self.resumed = book.begin_run(source, selection, started)
+        except BaseException:
+            database.close()
+            raise
         return book
 
     async def _call(self, call: Callable[[], T]) -> T:
