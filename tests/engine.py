@@ -1,0 +1,16 @@
+"""Runs the engine in the loop of the test, as a Python program would: nothing waits between tries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mlhub_async import Options, Report, RetryPolicy, Selection, mirror
+
+AT_ONCE = RetryPolicy(attempts=3, base=0)
+
+
+async def run(source: Any, dest: Path, *collections: str, **options: Any) -> Report:
+    """Mirror with these options; `collections` are what is selected of SOURCE."""
+    chosen = {"retry": AT_ONCE, "allow_private": True, **options}
+    return await mirror(source, dest, Options(selection=Selection(collections=collections), **chosen))
