@@ -51,7 +51,7 @@ async def fetch(job: Job, kit: Kit) -> tuple[Outcome, str]:
         raise
     except MlhubError as error:
         outcome = transfer.outcome(Status.FAILED, error=error)
-    return outcome, transfer.urls[-1]
+    return outcome, transfer.urls[-1] if transfer.urls else redacted(job.asset.href)
 
 
 class _Elsewhere(Exception):
@@ -68,7 +68,7 @@ class Transfer:
     def __init__(self, job: Job, kit: Kit) -> None:
         self.job = job
         self.kit = kit
-        self.urls = [redacted(job.asset.href)]
+        self.urls: list[str] = []
         self.attempts = 0
         self._intake = Intake(job, kit.store, kit.meter, check_digests=kit.check_digests)
         self._flight = Flight()
