@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Iterable, Iterator
 
 import orjson
 
 from .catalog import Extent, catalog_json, collection_json
-from .errors import SourceError, UsageError
+from .errors import MlhubError, SourceError, StorageError, UsageError
 from .inventory import Inventory
 from .ledger import Book, Ledger, Row
 from .ledger.book import COLLECTION, DONE
@@ -39,15 +40,29 @@ async def close_mirror(
             await ledger.ask(lambda book: _write_catalogue(book, store, inventory, spans, report))
             await ledger.ask(lambda book: _write_errors(book, store))
         await ledger.ask(lambda book: _write_receipt(book, store, report, code))
+    except StorageError as error:
+        report.stopped = report.stopped or error
+        _last_words(store, report)
+        raise
     finally:
         await ledger.close()
 
 
 def _write_receipt(book: Book, store: LocalStore, report: Report, code: int) -> None:
     report.manifest_sha256 = book.manifest(book.run)
-    receipt = orjson.dumps(report.receipt(), option=orjson.OPT_INDENT_2) + b"\n"
-    store.write_pieces(f"{STATE}/receipt.json", [receipt])
+    store.write_pieces(f"{STATE}/receipt.json", [_shown(report)])
     book.end_run(report.finished, code)
+
+
+def _shown(report: Report) -> bytes:
+    return orjson.dumps(report.receipt(), option=orjson.OPT_INDENT_2) + b"\n"
+
+
+def _last_words(store: LocalStore, report: Report) -> None:
+    """On a full disk even the ledger may be lost for words: the receipt says at least how it ended."""
+    store.use_reserve()
+    with contextlib.suppress(MlhubError):
+        store.write_pieces(f"{STATE}/receipt.json", [_shown(report)])
 
 
 def _write_catalogue(

@@ -27,6 +27,8 @@ from .tree import HAS_DIR_FD, Tree, storage_error
 
 STATE = ".mlhub"
 DISK_THREADS = 4
+RESERVE = 64 << 10
+"""Bytes set aside while a run goes on, so that it can say how it ended on a disk that is full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,18 @@ class LocalStore:
             raise StorageError(f"{self.root}: cannot be used as DEST ({reason})") from None
         self._lock.take()
         self._look_around()
+        self._set_aside()
+
+    def _set_aside(self) -> None:
+        """Keep a little of the disk for the receipt of a run that fills it."""
+        try:
+            (self.state / "reserve").write_bytes(b"\0" * RESERVE)
+        except OSError as error:
+            raise storage_error(error, self.state) from None
+
+    def use_reserve(self) -> None:
+        with contextlib.suppress(OSError):
+            (self.state / "reserve").unlink()
 
     def _look_around(self) -> None:
         """Keep partial files whose origin is proven; the rest is litter of a run that was killed."""
@@ -292,6 +306,7 @@ class LocalStore:
         if self._directory is not None:
             os.close(self._directory)
             self._directory = None
+        self.use_reserve()
         self._lock.release()
 
 
