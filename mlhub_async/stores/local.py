@@ -99,7 +99,7 @@ class LocalStore:
         try:
             (self.state / "reserve").write_bytes(b"\0" * RESERVE)
         except OSError as error:
-            raise storage_error(error, self.state) from None
+            raise StorageError(f"{self.state}: {error.strerror}; free some space, then run again") from None
 
     def use_reserve(self) -> None:
         with contextlib.suppress(OSError):
