@@ -6,7 +6,7 @@ import hashlib
 import os
 import sqlite3
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -325,10 +325,6 @@ class Book:
             "coalesce(sum(size), 0) FROM file WHERE role=0 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
         ).fetchall()
 
-    def last_run(self) -> int:
-        found = self._db.execute("SELECT max(id) FROM run").fetchone()[0]
-        return int(found or 0)
-
     def close(self) -> None:
         """Fold the write-ahead log back in, so that one file holds everything."""
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -336,7 +332,6 @@ class Book:
 
 
 UNFINISHED = {"class": "unfinished", "message": "the run ended before this asset's turn", "retryable": True}
-Ask = Callable[[Book], object]
 
 
 def number(text: str) -> int:
