@@ -97,12 +97,16 @@ class Client:
         while self._stores:
             self._stores.popitem()[1].close()
 
-    async def _read(self, path: str) -> Any:
+    @property
+    def _network(self) -> Http:
         if self._http is None:
             raise UsageError("use the client with `async with Client(...) as mlhub:`")
+        return self._http
+
+    async def _read(self, path: str) -> Any:
         url = path if "://" in path else f"{self._root}/{path}"
         try:
-            return (await self._http.read(Request(url))).body
+            return (await self._network.read(Request(url))).body
         except TransferError as error:
             if error.status in (401, 403):
                 raise stac.refused(url, error.status) from error
@@ -130,10 +134,8 @@ class Client:
 
     async def pages(self, collection: str, *, limit: int = 100) -> AsyncIterator[list[JsonObject]]:
         """The items of a collection, page by page, `limit` at a time."""
-        if self._http is None:
-            raise UsageError("use the client with `async with Client(...) as mlhub:`")
         url = f"{self._root}/collections/{quote(collection, safe='')}/items?limit={limit}"
-        async for page in stac.pages(self._http, Request(url)):
+        async for page in stac.pages(self._network, Request(url)):
             yield page.records
 
     async def items(
@@ -199,11 +201,9 @@ class Client:
 
         Whole, checked, and only then under its name. Raises `TransferError` or `StorageError`.
         """
-        if self._http is None:
-            raise UsageError("use the client with `async with Client(...) as mlhub:`")
-        store = self._store(Path(dest))
+        http, store = self._network, self._store(Path(dest))
         wish = place(asset, self._options.path_template)
-        outcome, _ = await fetch(Job(*wish), self._kit(self._http, store))
+        outcome, _ = await fetch(Job(*wish), self._kit(http, store))
         if outcome.record is None:
             raise outcome.error or TransferError(f"{asset.key} could not be had")
         return store.root / outcome.record.path

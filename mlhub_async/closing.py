@@ -73,8 +73,7 @@ def _write_catalogue(
     report: Report,
 ) -> None:
     """Every collection that DEST holds, this run's and earlier ones', and the root above them."""
-    for name, (_, extent) in spans.items():
-        book.put_collection(name, None, "", orjson.dumps(extent.state).decode())
+    _keep_extents(book, spans)
     rows: list[Row] = []
     children: list[tuple[str, str]] = []
     for name, body, href, extent_json in book.collections():
@@ -82,9 +81,12 @@ def _write_catalogue(
         if name == NO_COLLECTION or path is None:
             continue
         collection = Collection(name, orjson.loads(body), href) if body else name
-        extent = Extent(orjson.loads(extent_json))
         pieces = collection_json(
-            collection, inventory.place(path, ""), book.item_paths(name), book.records(name, ""), extent
+            collection,
+            inventory.place(path, ""),
+            book.item_paths(name),
+            book.records(name, ""),
+            _extent(extent_json),
         )
         rows.append(_put(store, path, pieces, name))
         title = collection.body.get("title") if isinstance(collection, Collection) else None
@@ -93,6 +95,19 @@ def _write_catalogue(
     root = catalog_json(_name(report), words, children, book.item_paths(NO_COLLECTION))
     rows.append(_put(store, ROOT, root, ""))
     book.settle(rows)
+
+
+def _keep_extents(book: Book, spans: dict[str, tuple[str, Extent]]) -> None:
+    """What the items of this run span is added to what DEST spans already: the run may be of a part."""
+    before = {name: kept for name, _, _, kept in book.collections()}
+    for name, (_, extent) in spans.items():
+        spanned = _extent(before.get(name))
+        spanned.merge(extent)
+        book.put_collection(name, None, "", orjson.dumps(spanned.state).decode())
+
+
+def _extent(kept: str | None) -> Extent:
+    return Extent(orjson.loads(kept) if kept else None)
 
 
 def _name(report: Report) -> str:

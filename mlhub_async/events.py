@@ -54,4 +54,4 @@ class Events:
         self.job(NAMES[outcome.status], outcome.job, more)
 
     def page(self, page: Page) -> None:
-        self.tell("page", collection=page.listing or None, total=page.matched)
+        self.tell("page", collection=page.collection or None, total=page.matched)

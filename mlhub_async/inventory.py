@@ -6,8 +6,6 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import orjson
-
 from . import stac
 from .catalog import Extent, Place, encode, item_json
 from .errors import TransferError
@@ -111,8 +109,7 @@ class Inventory:
 
     def _keep_collection(self, collection: Collection) -> None:
         body = encode(collection.body)
-        extent = orjson.dumps(Extent().state).decode()
-        self._ledger.tell(lambda book: book.put_collection(collection.id, body, collection.href, extent))
+        self._ledger.tell(lambda book: book.put_collection(collection.id, body, collection.href, None))
 
     async def settle(self, outcome: Outcome) -> Open | None:
         """Note one asset's outcome. With the last one its item is written, and returned."""

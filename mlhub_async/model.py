@@ -135,6 +135,8 @@ class Page:
     """which listing the total belongs to, where a run has several (one per collection)"""
     returned: int = 0
     """how many records the page had, wanted or not"""
+    collection: str = ""
+    """the collection that was asked for, where it is one"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,11 @@ class Report:
             self.flaws.append(flaw)
 
     @property
+    def unfinished(self) -> int:
+        """Selected assets whose turn never came, or was cut short: the run was stopped."""
+        return self.selected - sum(self.proofs.values()) - self.failures
+
+    @property
     def complete(self) -> bool:
         """The receipt balances: everything selected is on disk, and the listing was whole."""
         return self.listing.complete and self.selected == sum(self.proofs.values())
@@ -178,6 +183,7 @@ class Report:
                 "verified_size": self.proofs[Proof.SIZE],
                 "unverifiable": self.proofs[Proof.NONE],
                 "failed": self.failures,
+                "unfinished": self.unfinished,
                 "filtered": self.filtered,
                 "duplicates": self.duplicates,
             },

@@ -68,9 +68,13 @@ class Mirrored:
         assets = receipt["assets"]
         proven = assets["verified_checksum"] + assets["verified_size"] + assets["unverifiable"]
         assert receipt["exit_code"] == code
-        assert assets["selected"] == proven + assets["failed"]
+        assert assets["selected"] == proven + assets["failed"] + assets["unfinished"]
         if code == 0:
-            assert receipt["listing"]["complete"] and assets["failed"] == 0 and self.errors == []
+            assert (
+                receipt["listing"]["complete"]
+                and assets["failed"] == assets["unfinished"] == 0
+                and self.errors == []
+            )
         if code in (0, 4):
             assert receipt["manifest_sha256"] == self.manifest()
 

@@ -213,7 +213,8 @@ async def test_a_collection_of_an_api_is_listed_by_its_items_link():
     }
     found = await listed(at, Documents(known))
     assert ids(found) == ["a1", "a2", "a3"]
-    assert [one for one in found if isinstance(one, Page)] == [Page(), Page(3, "a", 2), Page(None, "a", 1)]
+    pages = [one for one in found if isinstance(one, Page)]
+    assert pages == [Page(), Page(3, "a", 2, "a"), Page(None, "a", 1, "a")]
 
 
 async def test_an_items_link_that_breaks_off_breaks_the_listing_off():

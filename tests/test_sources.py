@@ -27,7 +27,7 @@ from mlhub_async.sources import recognise
 async def test_one_collection_is_read_from_its_items_endpoint():
     found = await listed(API, api("GET", "POST"), collections=("a",))
     assert told(found) == ["[a]", "-", "a1", "a2"]
-    assert found[1] == Page(2, "a", 2)
+    assert found[1] == Page(2, "a", 2, "a")
 
 
 async def test_several_collections_come_one_after_another_each_before_its_items():

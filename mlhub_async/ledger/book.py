@@ -240,16 +240,16 @@ class Book:
     def add_flaw(self, place: str, error: str, benign: bool) -> None:
         self._db.execute("INSERT INTO flaw VALUES (?, ?, ?, ?)", (self.run, place, error, benign))
 
-    def put_collection(self, id: str, body: bytes | None, href: str, extent: str) -> None:
-        """Keep what a collection said of itself; a run that did not see it leaves that as it was."""
+    def put_collection(self, id: str, body: bytes | None, href: str, extent: str | None) -> None:
+        """Keep what a collection said of itself; what is None stays as an earlier run left it."""
         self._db.execute(
-            "INSERT INTO collection VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET extent=excluded.extent,"
-            " body=coalesce(excluded.body, body), href=CASE WHEN excluded.body IS NULL THEN href ELSE"
-            " excluded.href END",
+            "INSERT INTO collection VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+            " extent=coalesce(excluded.extent, extent), body=coalesce(excluded.body, body),"
+            " href=CASE WHEN excluded.body IS NULL THEN href ELSE excluded.href END",
             (id, body, href, extent),
         )
 
-    def collections(self) -> list[tuple[str, bytes | None, str, str]]:
+    def collections(self) -> list[tuple[str, bytes | None, str, str | None]]:
         return self._db.execute("SELECT id, body, href, extent FROM collection ORDER BY id").fetchall()
 
     def path_of(self, collection: str) -> str | None:

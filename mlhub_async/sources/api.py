@@ -113,8 +113,9 @@ class ApiSource:
     async def _walk(self, request: Request, collection: str, name: str = "") -> AsyncIterator[Entries]:
         """The pages of one listing; `collection` is "" for a search, which has a name instead."""
         names = frozenset() if collection else frozenset(self._selection.collections)
+        only = next(iter(names)) if len(names) == 1 else collection
         async for page in stac.pages(self._reader, request, allow_origins=self._allow):
-            entries: Entries = [Page(page.matched, collection or name, len(page.records))]
+            entries: Entries = [Page(page.matched, collection or name, len(page.records), only)]
             for one in stac.items_of(page.records, page.url, collection or stac.NO_COLLECTION):
                 if isinstance(one, Flaw) or ((not names or one.collection in names) and self._admits(one)):
                     entries.append(one)

@@ -102,7 +102,7 @@ class StaticSource:
         """`rel=items`: the collection's items are one or more pages, as those of an API's collection are."""
         try:
             async for page in stac.pages(self._reader, Request(step.url), allow_origins=self._allow):
-                await emit([Page(page.matched, step.collection, len(page.records))])
+                await emit([Page(page.matched, step.collection, len(page.records), step.collection)])
                 await self._items(stac.items_of(page.records, page.url, _named(step.collection)), emit)
                 if self._tally.used_up:
                     return

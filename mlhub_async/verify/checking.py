@@ -79,7 +79,7 @@ def receipt_damage(dest: Path, past: Past) -> tuple[dict[str, Any] | None, list[
 
 
 def _balances(receipt: dict[str, Any]) -> bool:
-    """Every selected asset is verified, unverifiable or failed, and 0 is only said of whole copies."""
+    """Every selected asset is on disk, failed or unfinished, and 0 is only said of whole copies."""
     assets, listing, code = (receipt.get(name) for name in ("assets", "listing", "exit_code"))
     if not isinstance(assets, dict) or not isinstance(listing, dict) or type(code) is not int:
         return False
@@ -87,8 +87,9 @@ def _balances(receipt: dict[str, Any]) -> bool:
     if any(type(count) is not int for count in counts):
         return False
     selected, *kept, failed = (int(count or 0) for count in counts)
-    whole = listing.get("complete") is True and selected == sum(kept) and not failed
-    return whole if code == 0 else selected >= sum(kept)
+    rest = selected - sum(kept) - failed
+    whole = listing.get("complete") is True and not rest and not failed
+    return whole if code == 0 else rest >= 0 and assets.get("unfinished", rest) == rest
 
 
 def _opened(path: str) -> FileIO:

@@ -1,0 +1,81 @@
+"""The receipt of every run balances, however it ended, and a run over a part keeps what DEST holds."""
+
+import json
+
+import pytest
+from engine import run
+from mirrored import Mirrored, publish
+from troubled import Status
+from troubled_stac import Api, stac_item, static_catalog
+
+from mlhub_async import Client, Options, Selection, assets, mirror, verify
+from mlhub_async.errors import UsageError
+
+
+@pytest.fixture
+async def site(troubled):
+    return await troubled.site()
+
+
+@pytest.mark.parametrize(
+    ("limits", "code"),
+    [({"fail_fast": True}, 4), ({"max_transfer": 50_000}, 8), ({"max_duration": 0.2}, 8)],
+    ids=str,
+)
+async def test_what_a_stopped_run_did_not_come_to_is_counted_as_unfinished(site, dest, limits, code):
+    items = publish(site, [f"i{n}" for n in range(12)])
+    site.things["/i3.tif"].always = (Status(404),)
+    report = await run(static_catalog(site, items), dest, concurrency=1, bwlimit=100_000, **limits)
+    assert report.exit_code == code
+    Mirrored(dest).check(code)
+    assert Mirrored(dest).receipt["assets"]["unfinished"] == report.unfinished > 0
+    assert (await verify(dest)).damage == []
+
+
+async def test_a_receipt_whose_unfinished_assets_do_not_add_up_is_damage(site, dest):
+    assert (await run([*publish(site, ["one"]), stac_item("two", data=site.url("/no"))], dest)).exit_code == 4
+    path = dest / ".mlhub/receipt.json"
+    receipt = json.loads(path.read_text())
+    receipt["assets"]["unfinished"] += 1
+    path.write_text(json.dumps(receipt))
+    assert [damage.reason for damage in (await verify(dest)).damage] == ["balance"]
+
+
+def boxed(item, x):
+    return item | {"bbox": [x, 0.0, x, 0.0], "collection": "made-up"}
+
+
+async def test_a_run_over_a_part_does_not_shrink_what_a_collection_spans(site, dest):
+    """The source gives no collection: its extent is made of the items."""
+    items = [boxed(item, float(n)) for n, item in enumerate(publish(site, ["one", "two", "three"]))]
+    for given in (items, items[2:], items[:1]):
+        assert (await run(given, dest)).ok
+        collection = json.loads((dest / "made-up/collection.json").read_text())
+        assert collection["extent"]["spatial"]["bbox"] == [[0.0, 0.0, 2.0, 0.0]]
+
+
+@pytest.mark.parametrize(
+    ("collections", "named"), [(("c1",), "c1"), (("c1", "c2"), None), ((), None)], ids=str
+)
+async def test_the_event_of_a_page_names_the_collection_that_was_searched_if_it_is_one(
+    site, dest, collections, named
+):
+    items = publish(site, ["one", "two"])
+    items.append(items[0] | {"collection": "c2"})
+    told = []
+    selection = Selection(collections=collections, bbox=(0.0, 0.0, 9.0, 9.0))
+    await mirror(
+        Api(site, items).url, dest, Options(allow_private=True, selection=selection), events=told.append
+    )
+    assert [one["collection"] for one in told if one["event"] == "page"] == [named]
+
+
+async def test_a_client_that_was_not_entered_says_how_to_use_it(dest):
+    client = Client(environ={})
+    for call in (
+        lambda: client.collection("c1"),
+        lambda: anext(client.items("c1")),
+        lambda: client.download(assets(stac_item("one", data="https://h.test/a"))[0], dest),
+    ):
+        with pytest.raises(UsageError, match="async with"):
+            await call()
