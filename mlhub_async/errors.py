@@ -8,7 +8,9 @@
     │   ├── Corrupt         the bytes are not the bytes that were promised
     │   └── Transient       may be tried again (retry_after: what the server asked for)
     └── Fatal               nothing more can be done in this run
-        ├── StorageError    disk full, read-only, not a directory        exit 7
+        ├── StorageError    read-only, not a directory, out of memory    exit 7
+        │   ├── DiskFull    no room, or no more of a quota
+        │   └── DiskFailing the disk lost bytes that it had accepted
         ├── LimitReached    --max-transfer, --max-duration               exit 8
         ├── TooManyErrors   --max-errors, --fail-fast                    exit 4
         └── Locked          another run owns DEST                        exit 11
@@ -110,6 +112,14 @@ class StorageError(Fatal):
 
     kind = "storage"
     exit_code = 7
+
+
+class DiskFull(StorageError):
+    """There is no room, or the user's share of it is used up."""
+
+
+class DiskFailing(StorageError):
+    """What was written is not to be trusted: the disk reported an error of its own."""
 
 
 class LimitReached(Fatal):

@@ -13,7 +13,7 @@ from concurrent.futures import Executor
 from typing import TYPE_CHECKING
 
 from .. import checksum
-from ..errors import StorageError
+from ..errors import DiskFailing, DiskFull
 from ..ports import Buffer
 from .tree import storage_error
 
@@ -144,7 +144,7 @@ class Body:
                 self._start_writing()
                 await self.settled()
             if os.fstat(self._fd).st_size != self.offset:
-                raise StorageError(f"{self._path}: the file system lost bytes that it had accepted")
+                raise DiskFailing(f"{self._path}: the file system lost bytes that it had accepted")
         else:
             for piece in self._pending:
                 for digest in self._hashes.values():
@@ -174,7 +174,7 @@ class Body:
         assert self._fd is not None
         data = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
         if data and os.write(self._fd, data) != len(data):
-            raise StorageError(f"{self._path}: the disk is full; free some space, then run again")
+            raise DiskFull(f"{self._path}: the disk is full; free some space, then run again")
 
     async def close(self) -> None:
         """End the write in flight and close the file; the bytes stay. May be called more than once."""

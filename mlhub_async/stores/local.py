@@ -83,9 +83,12 @@ class LocalStore:
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
+            self._refuse_links(self.state)
             self.state.mkdir(mode=0o700, exist_ok=True)
+            self._refuse_links(*self.state.iterdir())
             self._partial.mkdir(mode=0o700, exist_ok=True)
-            flags = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
+            self._refuse_another_file_system()
+            flags = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
             self._directory = os.open(self._partial, flags) if HAS_DIR_FD else None
         except OSError as error:
             reason = error.strerror or type(error).__name__
@@ -93,6 +96,17 @@ class LocalStore:
         self._lock.take()
         self._look_around()
         self._set_aside()
+
+    def _refuse_links(self, *paths: Path) -> None:
+        """What the mirror keeps for itself is written without asking: it must not lead out of DEST."""
+        for path in paths:
+            if path.is_symlink():
+                raise StorageError(f"{path} is a link; remove it, or put a directory in its place")
+
+    def _refuse_another_file_system(self) -> None:
+        """A rename is only atomic, or possible at all, within one."""
+        if self._partial.stat().st_dev != self.root.stat().st_dev:
+            raise StorageError(f"{self._partial} is on another file system than {self.root}; unmount it")
 
     def _set_aside(self) -> None:
         """Keep a little of the disk for the receipt of a run that fills it."""

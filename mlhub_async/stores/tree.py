@@ -9,26 +9,28 @@ import stat
 from collections import OrderedDict
 from pathlib import Path
 
-from ..errors import MlhubError, StorageError, TransferError
+from ..errors import DiskFailing, DiskFull, MlhubError, StorageError, TransferError
 
 HAS_DIR_FD = {os.open, os.mkdir, os.rename, os.stat, os.unlink} <= os.supports_dir_fd
 OPEN_DIRECTORIES = 128
-STOPS_THE_RUN = frozenset(
-    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENOMEM}
-    if hasattr(errno, "EDQUOT")
-    else {errno.ENOSPC, errno.EROFS, errno.EIO, errno.ENOMEM}
-)
+FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
+STOPS_THE_RUN = {
+    errno.EROFS: "make it writable or choose another DEST",
+    errno.ENOMEM: "give it more memory or fewer transfers (-j)",
+    errno.EMFILE: "allow more ('ulimit -n') or fewer transfers (-j)",
+    errno.ENFILE: "allow more ('sysctl fs.file-max') or fewer transfers (-j)",
+}
 
 
 def storage_error(error: OSError, path: str | Path) -> MlhubError:
     """Our error for one of the local file system: the whole disk's trouble, or this one path's."""
     reason = error.strerror or type(error).__name__
-    if error.errno in (errno.EMFILE, errno.ENFILE):
-        return StorageError(
-            f"{path}: {reason}; allow more ('ulimit -n') or fewer transfers (-j), then run again"
-        )
+    if error.errno in FULL:
+        return DiskFull(f"{path}: {reason}; free some space or choose another DEST, then run again")
+    if error.errno == errno.EIO:
+        return DiskFailing(f"{path}: {reason}; the disk may be failing, check it before you run again")
     if error.errno in STOPS_THE_RUN:
-        return StorageError(f"{path}: {reason}; free some space or choose another DEST, then run again")
+        return StorageError(f"{path}: {reason}; {STOPS_THE_RUN[error.errno]}, then run again")
     return TransferError(f"{path}: {reason}", kind="path")
 
 
