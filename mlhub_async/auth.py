@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import configparser
 import os
 import re
@@ -10,48 +11,24 @@ import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import Literal
+from urllib.parse import unquote
 from uuid import uuid4
 
 from . import urls
 from .errors import TransferError, UsageError
 from .model import Request
+from .secret import Secret
 
 ANONYMOUS = "__anonymous__"
+SHORTEST = 8
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _OURS = frozenset(
     {"accept-encoding", "connection", "content-length", "expect", "host", "if-range", "keep-alive"}
-    | {"proxy-connection", "range", "te", "trailer", "transfer-encoding", "upgrade"}
+    | {"proxy-authorization", "proxy-connection", "range", "te", "trailer", "transfer-encoding", "upgrade"}
 )
 """Fields that say how a message is framed or what part of it is meant: set by the program alone."""
-
-
-class Secret:
-    """A string that does not print, log, format or pickle. Only `reveal()` tells it."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        return self._text
-
-    def __repr__(self) -> str:
-        return "***"
-
-    def __format__(self, spec: str) -> str:
-        return format("***", spec)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._text == self._text
-
-    def __hash__(self) -> int:
-        return hash(self._text)
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a secret is not written down: it cannot be pickled or copied")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +46,10 @@ class Credentials:
 
     def __init__(self, credentials: Iterable[Credential] = ()) -> None:
         self._of: dict[urls.Origin, tuple[Credential, ...]] = {}
+        self._ours: set[Secret] = set()
         for credential in credentials:
+            bare = Secret(credential.value.reveal().removeprefix("Bearer "))
+            self._ours |= {credential.value, bare}
             for origin in credential.origins:
                 self._of[origin] = (*self._of.get(origin, ()), credential)
 
@@ -81,10 +61,21 @@ class Credentials:
         """The request as it may go out: the same object where nothing belongs to its origin."""
         known = self._of and self._of.get(urls.origin(request.url))
         if not known:
-            return request
+            return self.cleaned(request)
         for credential in known:
             request = _applied(credential, request)
         return request
+
+    def cleaned(self, request: Request) -> Request:
+        """The request without our secrets in its query: servers echo them into the hrefs they write."""
+        if not self._ours or "?" not in request.url:
+            return request
+        url = urls.without_values(request.url, self._is_ours)
+        return request if url == request.url else request._replace(url=url)
+
+    def _is_ours(self, text: str) -> bool:
+        """What is shorter is no secret that anybody gave out, but may well be a page number."""
+        return len(text) >= SHORTEST and Secret(text) in self._ours
 
 
 def _applied(credential: Credential, request: Request) -> Request:
@@ -98,8 +89,8 @@ def _applied(credential: Credential, request: Request) -> Request:
 def mlhub_credential(
     root_url: str,
     *,
-    api_key: str | None = None,
-    api_token: str | None = None,
+    api_key: str | Secret | None = None,
+    api_token: str | Secret | None = None,
     profile: str | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Credential | None:
@@ -122,19 +113,19 @@ def mlhub_credential(
     return _bearer(token, origins) if token else None
 
 
-def _bearer(token: str, origins: frozenset[urls.Origin]) -> Credential:
+def _bearer(token: str | Secret, origins: frozenset[urls.Origin]) -> Credential:
     secret = Secret(f"Bearer {_line(token, 'the access token')}")
     return Credential("header", "Authorization", secret, origins)
 
 
-def _line(value: str, what: str) -> str:
-    text = value.strip()
+def _line(value: str | Secret, what: str) -> str:
+    text = Secret.of(value).reveal().strip()
     if _CONTROL.search(text):
         raise UsageError(f"{what} contains a line break or control character: copy it again")
     return text
 
 
-def header_credentials(pairs: Iterable[tuple[str, str]], source_url: str) -> list[Credential]:
+def header_credentials(pairs: Iterable[tuple[str, str | Secret]], source_url: str) -> list[Credential]:
     """The headers the user gave, bound to the origin of SOURCE."""
     found = []
     for name, value in pairs:
@@ -142,6 +133,35 @@ def header_credentials(pairs: Iterable[tuple[str, str]], source_url: str) -> lis
         secret = Secret(_line(value, f"header {name}"))
         found.append(Credential("header", name, secret, _origins(source_url)))
     return found
+
+
+def basic(login: str, password: str) -> Secret:
+    """The value of an Authorization field that says this."""
+    return Secret("Basic " + base64.b64encode(f"{login}:{password}".encode()).decode())
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """Where all requests go through. `authorization` is told to the proxy, and to nobody behind it."""
+
+    url: str
+    authorization: Secret | None = None
+
+
+def proxy_of(given: str | Secret) -> Proxy:
+    """The proxy that --proxy names: http://host:port, or http://user:password@host:port."""
+    text = Secret.of(given).reveal().strip()
+    scheme, _, rest = text.partition("://")
+    user, at, place = rest.rpartition("@")
+    login, colon, password = user.partition(":")
+    try:
+        where = urls.parse(f"{scheme}://{place}" if place else text)
+        shown = str(urls.origin(where))
+    except TransferError:
+        where = shown = ""
+    if not shown.startswith("http://") or where.rstrip("/") != shown or (at and not colon):
+        raise UsageError("--proxy must be like http://host:port or http://user:password@host:port")
+    return Proxy(where, basic(unquote(login), unquote(password)) if at else None)
 
 
 def _origins(url: str) -> frozenset[urls.Origin]:
@@ -203,7 +223,7 @@ def _warn_if_open_to_others(path: Path, mode: int) -> None:
         warnings.warn(f"{path} can be read by other users: chmod 600 it", stacklevel=5)
 
 
-def write_profile(path: Path, profile: str, api_key: str) -> None:
+def write_profile(path: Path, profile: str, api_key: str | Secret) -> None:
     """Set one profile's key. The other profiles stay; the file is never half written nor open to others."""
     if profile in (ANONYMOUS, configparser.DEFAULTSECT) or not re.fullmatch(
         r"[^\[\]\x00-\x1f\x7f]+", profile

@@ -23,6 +23,7 @@ from .plan import place
 from .progress import Meter
 from .report import Report
 from .retry import Retry
+from .secret import Secret
 from .sharing import Sharing
 from .stores.local import LocalStore
 from .transfer import Kit, fetch
@@ -63,9 +64,9 @@ class Client:
 
     def __init__(
         self,
-        api_key: str | None = None,
+        api_key: str | Secret | None = None,
         *,
-        api_token: str | None = None,
+        api_token: str | Secret | None = None,
         profile: str | None = None,
         root_url: str | None = None,
         options: Options | None = None,

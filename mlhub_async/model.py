@@ -12,6 +12,8 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from .errors import MlhubError
+from .secret import Secret
+from .urls import redacted
 
 JsonObject = dict[str, Any]
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -70,6 +72,9 @@ class Asset(NamedTuple):
     def identity(self) -> tuple[str, str, str]:
         return (self.collection, self.item, self.key)
 
+    def __repr__(self) -> str:
+        return f"<Asset {self.identity} {redacted(self.href)}>"
+
 
 class Record(NamedTuple):
     """What the ledger knows of a file that is on disk. `path` is relative to DEST, with forward slashes."""
@@ -113,8 +118,8 @@ class Item:
 
     id: str
     collection: str
-    body: JsonObject
-    href: str
+    body: JsonObject = field(repr=False)
+    href: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +127,8 @@ class Collection:
     """A STAC Collection document as the source gave it."""
 
     id: str
-    body: JsonObject
-    href: str
+    body: JsonObject = field(repr=False)
+    href: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +167,9 @@ class Request(NamedTuple):
     headers: Mapping[str, str] = NOTHING
     body: bytes | None = None
 
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {redacted(self.url)} {sorted(self.headers)}>"
+
 
 class Head(NamedTuple):
     """The head of one response: status, header fields by lower-case name, the URL that answered."""
@@ -170,13 +178,16 @@ class Head(NamedTuple):
     headers: Mapping[str, str]
     url: str
 
+    def __repr__(self) -> str:
+        return f"<Head {self.status} {redacted(self.url)} {sorted(self.headers)}>"
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
     """A JSON document that was read whole. `url` is where it finally came from: base for relative hrefs."""
 
-    body: Any
-    url: str
+    body: Any = field(repr=False)
+    url: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +226,10 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a mirror is made. Sizes in bytes, rates in bytes per second, times in seconds; None: no limit."""
+    """How a mirror is made. Sizes in bytes, rates in bytes per second, times in seconds; None: no limit.
+
+    Keys, tokens, header values and the proxy may be given as text: they are held as `Secret`.
+    """
 
     selection: Selection = field(default_factory=Selection)
     concurrency: int | None = None
@@ -238,7 +252,16 @@ class Options:
     allow_private: bool = False
     allow_origins: tuple[str, ...] = ()
     ca_file: str | None = None
-    headers: tuple[tuple[str, str], ...] = ()
-    api_key: str | None = None
-    api_token: str | None = None
+    proxy: str | Secret | None = None
+    netrc: bool = False
+    headers: tuple[tuple[str, str | Secret], ...] = ()
+    api_key: str | Secret | None = None
+    api_token: str | Secret | None = None
     profile: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("proxy", "api_key", "api_token"):
+            if (given := getattr(self, name)) is not None:
+                object.__setattr__(self, name, Secret.of(given))
+        headers = tuple((name, Secret.of(value)) for name, value in self.headers)
+        object.__setattr__(self, "headers", headers)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from . import __version__
-from .auth import Credential, Credentials, header_credentials, mlhub_credential
+from .auth import Credential, Credentials, header_credentials, mlhub_credential, proxy_of
 from .errors import TransferError, UsageError
 from .http import Http, Reach
 from .limits import Limits
+from .machines import netrc_credentials, netrc_path
 from .model import Options
 from .ports import Transport
 from .retry import Retry
@@ -56,17 +57,12 @@ async def network(source: str, options: Options, environ: Mapping[str, str]) -> 
     """An `Http` for one source, closed at the end. `source` is the word that the user gave."""
     root = local_root(source)
     base = None if root is not None else _usable(mlhub_root(environ) if source == "mlhub" else source)
-    credentials = Credentials(_credentials(base, options, environ))
+    named = ([base] if base else []) + [_usable(one) for one in options.allow_origins]
+    credentials = Credentials([*_from_netrc(named, options, environ), *_credentials(base, options, environ)])
     reach = Reach(allow_private=options.allow_private, local_root=root is not None)
-    for named in ([base] if base else []) + [_usable(one) for one in options.allow_origins]:
-        reach.name(named)
-    web = AiohttpTransport(
-        user_agent=f"mlhub_async/{__version__}",
-        connect_timeout=options.connect_timeout,
-        idle_timeout=options.timeout,
-        check=reach.check,
-        tls=_tls(options.ca_file),
-    )
+    for one in named:
+        reach.name(one)
+    web = _web(options, reach)
     transports: dict[str, Transport] = {"http": web, "https": web, "file": FileTransport(root)}
     limits = Limits(
         options.max_per_host or options.concurrency or SLOTS,
@@ -87,6 +83,24 @@ async def network(source: str, options: Options, environ: Mapping[str, str]) -> 
         yield http
     finally:
         await http.close()
+
+
+def _web(options: Options, reach: Reach) -> AiohttpTransport:
+    """With a proxy it is the proxy that looks names up: the only address we see is its own."""
+    proxy = None if options.proxy is None else proxy_of(options.proxy)
+    return AiohttpTransport(
+        user_agent=f"mlhub_async/{__version__}",
+        connect_timeout=options.connect_timeout,
+        idle_timeout=options.timeout,
+        check=reach.check if proxy is None else lambda *_: None,
+        tls=_tls(options.ca_file),
+        proxy=proxy,
+    )
+
+
+def _from_netrc(named: Sequence[str], options: Options, environ: Mapping[str, str]) -> list[Credential]:
+    """First of all, so that a header or key that was given takes its place."""
+    return netrc_credentials(netrc_path(environ), named) if options.netrc else []
 
 
 def _credentials(base: str | None, options: Options, environ: Mapping[str, str]) -> list[Credential]:

@@ -8,9 +8,10 @@ import threading
 import pytest
 
 from mlhub_async import auth, urls
-from mlhub_async.auth import Credential, Credentials, Secret
+from mlhub_async.auth import Credential, Credentials
 from mlhub_async.errors import UsageError
 from mlhub_async.model import Request
+from mlhub_async.secret import Secret
 
 ROOT = "https://api.radiant.earth/mlhub/v1"
 CANARY = "CANARY-7d1f"

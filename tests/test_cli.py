@@ -17,6 +17,7 @@ from mlhub_async.cli.given import declared, join_bbox, to_options
 from mlhub_async.cli.program import Command
 from mlhub_async.errors import StorageError
 from mlhub_async.model import Options
+from mlhub_async.secret import Secret
 
 SQUARE = {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 0]]]}
 
@@ -68,9 +69,11 @@ NOT_THE_DEFAULT = {
     "--allow-private": (None, ("allow_private",), True),
     "--allow-origin": ("https://CDN.example:443", ("allow_origins",), ("https://cdn.example",)),
     "--ca-file": (__file__, ("ca_file",), __file__),
-    "--header": ("X-A: b=c: d", ("headers",), (("X-A", "b=c: d"),)),
-    "--api-key": ("k", ("api_key",), "k"),
-    "--api-token": ("t", ("api_token",), "t"),
+    "--proxy": ("http://p:1", ("proxy",), Secret("http://p:1")),
+    "--netrc": (None, ("netrc",), True),
+    "--header": ("X-A: b=c: d", ("headers",), (("X-A", Secret("b=c: d")),)),
+    "--api-key": ("k", ("api_key",), Secret("k")),
+    "--api-token": ("t", ("api_token",), Secret("t")),
     "--profile": ("p", ("profile",), "p"),
 }
 
@@ -270,11 +273,11 @@ class TestValues:
 
     def test_a_secret_may_come_from_a_file(self, tmp_path):
         (tmp_path / "key").write_text("sesame\n")
-        assert read("--api-key", f"@{tmp_path}/key").api_key == "sesame"
+        assert read("--api-key", f"@{tmp_path}/key").api_key == Secret("sesame")
 
     @pytest.mark.parametrize("text", ["X-A: b", "X-A=b", "X-A :b"])
     def test_a_header_may_be_written_in_two_ways(self, text):
-        assert read("-H", text).headers == (("X-A", "b"),)
+        assert read("-H", text).headers == (("X-A", Secret("b")),)
 
     def test_auto_and_infinite_are_words_for_numbers(self):
         assert read("-j", "auto").concurrency is None

@@ -7,6 +7,7 @@ import sys
 import click
 
 from .. import auth
+from ..secret import Secret
 from . import saying
 from .options import SECRET
 
@@ -15,7 +16,7 @@ from .options import SECRET
 @click.option("--profile", default="default", show_default=True, metavar="NAME", help="Profile to write.")
 @click.option("--api-key", type=SECRET, metavar="KEY|@FILE", help="Instead of asking, or reading stdin.")
 @click.option("-y", "--yes", is_flag=True, help="Replace a key without asking.")
-def configure(profile: str, api_key: str | None, yes: bool) -> int:
+def configure(profile: str, api_key: Secret | None, yes: bool) -> int:
     """Write an MLHub profile (the official client reads the same file)."""
     path = auth.profiles_path()
     asks = sys.stdin.isatty()
@@ -26,7 +27,7 @@ def configure(profile: str, api_key: str | None, yes: bool) -> int:
     return 0
 
 
-def _asked(asks: bool) -> str:
+def _asked(asks: bool) -> Secret:
     if asks:
-        return str(click.prompt("MLHub API key", hide_input=True, err=True))
-    return sys.stdin.readline()
+        return Secret(click.prompt("MLHub API key", hide_input=True, err=True))
+    return Secret(sys.stdin.readline())

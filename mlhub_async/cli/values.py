@@ -12,6 +12,7 @@ import click
 import orjson
 
 from .. import auth, errors, names, urls
+from ..secret import Secret
 
 if TYPE_CHECKING:
     _Type = click.ParamType[Any]
@@ -173,17 +174,17 @@ def cql2(text: str) -> Any:
     return _json(content) if content.lstrip().startswith("{") else content.strip()
 
 
-def header(text: str) -> tuple[str, str]:
+def header(text: str) -> tuple[str, Secret]:
     if not (found := _HEADER.fullmatch(text)):
         raise ValueError("expected 'Name: value' or Name=value")  # not quoted: it may hold a secret
     auth.check_header_name(found[1])
-    return found[1], found[2]
+    return found[1], Secret(found[2])
 
 
-def secret(text: str) -> str:
+def secret(text: str) -> Secret:
     """The secret itself or, better, @FILE: what is written on a command line every user here can read."""
     if value := _content(text).strip():
-        return value
+        return Secret(value)
     raise ValueError("it is empty")
 
 

@@ -123,7 +123,7 @@ class Http:
             if head.status not in REDIRECTS:
                 # The signed URL ends here: a key in a query must not travel on as somebody's base URL.
                 return head if head.url == request.url else head._replace(url=request.url)
-            request = _redirected(request, head)
+            request = self._credentials.cleaned(_redirected(request, head))
             if request.url in seen:
                 raise TransferError(f"{redacted(request.url)} redirects in a circle", kind="redirect-loop")
             seen.add(request.url)

@@ -42,10 +42,11 @@ class Reach:
             )
 
     def check_literal(self, place: Origin) -> None:
-        """The same for a host that is an address already and so never reaches a resolver."""
+        """The same for a host that is an address already, or needs no resolver to be known as one."""
         if place in self._passed:
             return
+        local = f".{place.host}".rstrip(".").endswith(".localhost")
         with contextlib.suppress(ValueError):
-            address = str(ipaddress.ip_address(place.host.strip("[]")))
+            address = str(ipaddress.ip_address("127.0.0.1" if local else place.host.strip("[]")))
             self.check(place.host, place.port, address)
         self._passed.add(place)

@@ -16,6 +16,7 @@ KINDS = {
     401: "unauthorized",
     403: "forbidden",
     404: "not-found",
+    407: "proxy",
     410: "gone",
     412: "changed",
     413: "too-big",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from ..auth import Proxy
 from ..errors import TransferError, Transient
 from ..model import Head, Request
 from ..ports import Sink
@@ -33,6 +34,7 @@ class AiohttpTransport:
         idle_timeout: float,
         check: Check,
         tls: ssl.SSLContext | None = None,
+        proxy: Proxy | None = None,
     ) -> None:
         connector = aiohttp.TCPConnector(
             limit=0,  # slots are counted above, per origin, where waiting for one is not a timeout
@@ -40,6 +42,8 @@ class AiohttpTransport:
             ssl=tls if tls is not None else True,
             ttl_dns_cache=300,
         )
+        self._proxy = proxy
+        self._told_proxy = _authorization(proxy)
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -58,9 +62,11 @@ class AiohttpTransport:
             async with self._session.request(
                 request.method,
                 URL(request.url, encoded=True),
-                headers=request.headers,
+                headers=self._headers(request) if self._told_proxy else request.headers,
                 data=request.body,
                 allow_redirects=False,
+                proxy=self._proxy.url if self._proxy else None,
+                proxy_headers=self._told_proxy,
             ) as response:
                 sink.start(Head(response.status, response.headers, request.url))
                 body = response.content
@@ -72,8 +78,20 @@ class AiohttpTransport:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise translated(error, request.url) from None
 
+    def _headers(self, request: Request) -> Mapping[str, str]:
+        """A plain request is read by the proxy itself; of one inside a tunnel it sees only the CONNECT."""
+        if request.url.startswith("https:"):
+            return request.headers
+        return {**request.headers, **(self._told_proxy or {})}
+
     async def close(self) -> None:
         await self._session.close()
+
+
+def _authorization(proxy: Proxy | None) -> dict[str, str] | None:
+    if proxy is None or proxy.authorization is None:
+        return None
+    return {"Proxy-Authorization": proxy.authorization.reveal()}
 
 
 class _CheckedResolver(AbstractResolver):
@@ -115,6 +133,8 @@ def translated(error: Exception, url: str) -> TransferError:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         reason = getattr(error.certificate_error, "verify_message", "not trusted")
         return TransferError(f"{where}: certificate refused ({reason})", kind="tls")
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return _refused_by_proxy(error.status, where)
     if isinstance(error, aiohttp.InvalidURL):
         return TransferError(f"{where}: not a usable URL", kind="bad-href")
     if code in LOCAL_SHORTAGE:
@@ -124,6 +144,13 @@ def translated(error: Exception, url: str) -> TransferError:
             reason = f" ({_name(code)})" if code else ""
             return Transient(f"{where}: {words}{reason}", kind=kind, tries=tries)
     return Transient(f"{where}: connection lost ({_name(code)})", kind="connection")
+
+
+def _refused_by_proxy(status: int, where: str) -> TransferError:
+    if status == 407:
+        what = "the proxy wants to know who asks: --proxy http://user:password@host:port"
+        return TransferError(f"{where}: {what}", kind="proxy", status=status)
+    return Transient(f"{where}: the proxy answered {status}", kind="proxy", status=status, tries=3)
 
 
 def _name(code: int | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from urllib.parse import quote, unquote_plus
 
 from .parsing import origin
@@ -46,6 +47,14 @@ def without(url: str, *names: str) -> str:
     rest, mark, fragment = url.partition("#")
     start, _, query = rest.partition("?")
     kept = "&".join(pair for pair in query.split("&") if _name(pair) not in names)
+    return (f"{start}?{kept}" if kept else start) + mark + fragment
+
+
+def without_values(url: str, unwanted: Callable[[str], bool]) -> str:
+    """The URL without the query parameters, of whatever name, whose decoded value is unwanted."""
+    rest, mark, fragment = url.partition("#")
+    start, _, query = rest.partition("?")
+    kept = "&".join(p for p in query.split("&") if not unwanted(unquote_plus(p.partition("=")[2])))
     return (f"{start}?{kept}" if kept else start) + mark + fragment
 
 
