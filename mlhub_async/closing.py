@@ -13,7 +13,7 @@ from .catalog import Extent, catalog_json, collection_json
 from .errors import MlhubError, SourceError, StorageError, UsageError
 from .inventory import Inventory
 from .ledger import Book, Ledger, Row
-from .ledger.book import COLLECTION, DONE
+from .ledger.schema import COLLECTION, DONE
 from .model import Collection
 from .report import Report
 from .stac import NO_COLLECTION

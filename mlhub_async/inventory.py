@@ -10,7 +10,7 @@ from . import stac
 from .catalog import Extent, Place, encode, item_json
 from .errors import TransferError
 from .ledger import Claimed, Ledger, Wanted
-from .ledger.book import ITEM
+from .ledger.schema import ITEM
 from .model import Collection, Flaw, Item, Job, Options, Outcome, Record
 from .plan import document_path, job_of, wanted
 from .stac import NO_COLLECTION

@@ -1,6 +1,7 @@
 """Facts about the disk: what was asked for, what is there, with which digest."""
 
-from .book import Book, Claim, Claimed, Row, Wanted, Wish
+from .book import Book, Row
+from .claims import Claim, Claimed, Wanted, Wish
 from .ledger import Ledger, error_json
 
 __all__ = ["Book", "Claim", "Claimed", "Ledger", "Row", "Wanted", "Wish", "error_json"]

@@ -3,71 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sqlite3
-import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import orjson
 
-from ..model import Asset, Proof, Record
+from ..model import Proof, Record
 from ..names import distinct, fold
-
-ASSET, ITEM, COLLECTION = 0, 1, 2
-"""Roles: an asset, the JSON document of an item, that of a collection."""
-PLANNED, DONE, FAILED = 0, 1, 2
-
+from .claims import NUL, Claimed, Claims, Wanted, intact
+from .schema import ASSET, COLLECTION, DONE, FAILED, ITEM
 
 Row = tuple[str, str, int, str, str, int, int, int, str, str, str, str, str, str]
 """One settled file, as journal and table keep it: collection, item, role, key, path, state, size, mtime_ns,
 sha256, proof, validator, stamp, url, error (JSON, "" for a file that is there)."""
 ROW = 14
-
-
-class Wish(NamedTuple):
-    """An asset and the path it would like to have. `open_ended`: the path's suffix is still to come."""
-
-    asset: Asset
-    path: str
-    open_ended: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """One item with the assets that are wanted of it.
-
-    `path` is that of the item's own document; an item of "" stands for the collection itself.
-    """
-
-    collection: str
-    item: str
-    path: str
-    assets: Sequence[Wish]
-
-
-class Claim(NamedTuple):
-    """The place that an asset was given. `known`: its file is there as an earlier run left it.
-
-    `current`: and the catalogue says nothing else of it than it did then.
-    """
-
-    asset: Asset
-    path: str
-    known: Record | None = None
-    current: bool = False
-    open_ended: bool = False
-
-
-class Claimed(NamedTuple):
-    """What one owner was given. `known`: sha256, size and mtime_ns of its document as last written."""
-
-    path: str
-    known: tuple[str, int, int] | None
-    claims: list[Claim]
 
 
 class Book:
@@ -95,76 +46,7 @@ class Book:
     def claim(self, wanted: Sequence[Wanted]) -> list[Claimed | None]:
         """For each owner what it was given; None for an item that was seen in this run before."""
         with self.transaction():
-            return [self._claim_item(entry) for entry in wanted]
-
-    def _claim_item(self, wanted: Wanted) -> Claimed | None:
-        role = ITEM if wanted.item else COLLECTION
-        document = (wanted.collection, wanted.item, role, "")
-        path, known = self._insert(document, wanted.path, ""), None
-        if path is None:
-            path, run, *facts = self._db.execute(
-                "SELECT path, run, sha256, size, mtime_ns FROM file "
-                "WHERE collection=? AND item=? AND role=? AND key=?",
-                document,
-            ).fetchone()
-            if run == self.run and role == ITEM:
-                return None
-            self._touch(document)
-            known = (facts[0], facts[1], facts[2]) if facts[0] else None
-        claims = [claim for wish in wanted.assets if (claim := self._claim_asset(*wish))]
-        return Claimed(path, known, claims)
-
-    def _claim_asset(self, asset: Asset, wish: str, open_ended: bool) -> Claim | None:
-        identity = (asset.collection, asset.item, ASSET, asset.key)
-        path = self._insert(identity, wish, asset.stamp)
-        if path is not None:
-            return Claim(asset, path, open_ended=open_ended)
-        row = self._db.execute(
-            "SELECT path, run, state, size, mtime_ns, sha256, proof, validator, stamp FROM file "
-            "WHERE collection=? AND item=? AND role=? AND key=?",
-            identity,
-        ).fetchone()
-        path, run, state, size, mtime_ns, sha256, proof, validator, stamp = row
-        if run == self.run:
-            return None
-        open_ended = open_ended and path == wish  # else it has got its suffix already
-        self._touch(identity)
-        if state != DONE or not self._intact(path, size, mtime_ns):
-            return Claim(asset, path, open_ended=open_ended)
-        record = Record(path, size, sha256, mtime_ns, Proof(proof), validator)
-        return Claim(asset, path, record, stamp == asset.stamp, open_ended)
-
-    def _insert(self, identity: tuple[str, str, int, str], path: str, stamp: str) -> str | None:
-        """The path given to a row that is new; None if the row was there already."""
-        for attempt in range(3):
-            key = fold(path)
-            added = self._db.execute(
-                "INSERT OR IGNORE INTO file (collection, item, role, key, path, fold, state, run, stamp) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*identity, path, key, PLANNED, self.run, stamp),
-            ).rowcount
-            if added:
-                return path
-            if not self._db.execute("SELECT 1 FROM file WHERE fold=?", (key,)).fetchone():
-                return None
-            if self._db.execute(
-                "SELECT 1 FROM file WHERE collection=? AND item=? AND role=? AND key=?", identity
-            ).fetchone():
-                return None
-            path = distinct(path, f"{attempt or ''}" + "\0".join(map(str, identity)))
-        raise AssertionError(f"no free place for {identity}")
-
-    def _touch(self, identity: tuple[str, str, int, str]) -> None:
-        self._db.execute(
-            "UPDATE file SET run=? WHERE collection=? AND item=? AND role=? AND key=?", (self.run, *identity)
-        )
-
-    def _intact(self, path: str, size: int, mtime_ns: int) -> bool:
-        try:
-            found = os.stat(f"{self._root}/{path}", follow_symlinks=False)
-        except (OSError, ValueError):
-            return False
-        return stat.S_ISREG(found.st_mode) and (found.st_size, found.st_mtime_ns) == (size, mtime_ns)
+            return Claims(self._db, self._root, self.run, wanted).answers()
 
     def move(self, identity: tuple[str, str, str], path: str) -> str:
         """Give a claimed asset another path, once its suffix is known; returns the path it got."""
@@ -179,11 +61,16 @@ class Book:
                 return wish
         raise AssertionError(f"no free place for {identity}")
 
-    def settle(self, rows: Iterable[Row]) -> None:
-        """Write what became of files. Rows that a lost ledger never claimed are put in as they are."""
+    def settle(self, rows: Sequence[Row]) -> None:
+        """Write what became of files. Rows that a lost ledger never claimed are put in as they are.
+
+        All of them in one step, for the reason that `claims` gives; what that does not reach, one by one.
+        """
         with self.transaction():
-            for row in rows:
-                self._settle(row)
+            facts = orjson.dumps(rows).decode()
+            if NUL in facts or self._db.execute(SETTLE_ALL, (facts,)).rowcount != len(rows):
+                for row in rows:
+                    self._settle(row)
 
     def _settle(self, row: Row) -> None:
         *identity, path, state, size, mtime_ns, sha256, proof, validator, stamp, url, error = row
@@ -221,7 +108,7 @@ class Book:
             "SELECT path, size, sha256, mtime_ns, proof, validator FROM file WHERE url=? AND state=1", (url,)
         )
         for path, size, sha256, mtime_ns, proof, validator in rows:
-            if self._intact(path, size, mtime_ns):
+            if intact(self._root, path, size, mtime_ns):
                 return Record(path, size, sha256, mtime_ns, Proof(proof), validator)
         return None
 
@@ -332,6 +219,20 @@ class Book:
 
 
 UNFINISHED = {"class": "unfinished", "message": "the run ended before this asset's turn", "retryable": True}
+
+
+SETTLE_ALL = """UPDATE file SET state=settled.state, size=settled.size, mtime_ns=settled.mtime_ns,
+  sha256=settled.sha256, proof=settled.proof, validator=settled.validator, stamp=settled.stamp,
+  url=settled.url, error=nullif(settled.error, '')
+FROM (SELECT json_extract(value, '$[0]') AS collection, json_extract(value, '$[1]') AS item,
+  json_extract(value, '$[2]') AS role, json_extract(value, '$[3]') AS key,
+  json_extract(value, '$[5]') AS state, json_extract(value, '$[6]') AS size,
+  json_extract(value, '$[7]') AS mtime_ns, json_extract(value, '$[8]') AS sha256,
+  json_extract(value, '$[9]') AS proof, json_extract(value, '$[10]') AS validator,
+  json_extract(value, '$[11]') AS stamp, json_extract(value, '$[12]') AS url,
+  json_extract(value, '$[13]') AS error FROM json_each(?)) AS settled
+WHERE file.collection=settled.collection AND file.item=settled.item AND file.role=settled.role
+  AND file.key=settled.key"""
 
 
 def number(text: str) -> int:

@@ -13,9 +13,10 @@ import orjson
 
 from ..errors import MlhubError, StorageError
 from ..model import Outcome, Record, Status
-from .book import DONE, FAILED, Book, Claimed, Row, Wanted
+from .book import Book, Row
+from .claims import Claimed, Wanted
 from .journal import Journal
-from .schema import connect, refused
+from .schema import DONE, FAILED, connect, refused
 
 T = TypeVar("T")
 BATCH = 500

@@ -17,6 +17,11 @@ BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 NO_SHARED_MEMORY = frozenset({"nfs", "nfs4", "cifs", "smb3", "lustre", "gpfs", "9p", "beegfs", "ceph"})
 """File systems without the shared memory that SQLite's write-ahead log needs; FUSE is added by prefix."""
 
+ASSET, ITEM, COLLECTION = 0, 1, 2
+"""Roles: an asset, the JSON document of an item, that of a collection."""
+PLANNED, DONE, FAILED = 0, 1, 2
+"""States of a row."""
+
 SCHEMA = """
 CREATE TABLE file (
   collection TEXT NOT NULL, item TEXT NOT NULL, role INTEGER NOT NULL, key TEXT NOT NULL,

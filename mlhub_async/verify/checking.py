@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from ..ledger.book import ASSET
+from ..ledger.schema import ASSET
 from ..model import Record
 from .findings import Damage
 from .reading import RECEIPT, Past, receipt_of

@@ -12,7 +12,7 @@ from threading import Event
 from typing import TypeVar
 
 from ..flow import fan_out
-from ..ledger.book import ASSET
+from ..ledger.schema import ASSET
 from ..progress import Meter
 from .checking import document_damage, file_damage, receipt_damage
 from .findings import Damage, Verification

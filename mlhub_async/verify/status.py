@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import StorageError
-from ..ledger.book import DONE, FAILED
+from ..ledger.schema import DONE, FAILED
 from ..progress import human
 from ..urls import term_safe
 from .reading import LEDGER, reading, receipt_of

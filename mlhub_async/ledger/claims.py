@@ -1,0 +1,200 @@
+"""Who gets which place: the claims of one page of a listing, asked and answered together.
+
+A statement per page, not per row: SQLite gives Python's lock away at every step, and a ledger that takes
+it back 20,000 times was measured to cost the event loop a second of CPU.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import orjson
+
+from ..model import Asset, Proof, Record
+from ..names import distinct, fold
+from .schema import ASSET, COLLECTION, DONE, ITEM, PLANNED
+
+Identity = tuple[str, str, int, str]
+"""collection, item, role, asset key: what a row is known by."""
+Known = tuple[str, int, int, int, int, str, str, str, str]
+"""path, run, state, size, mtime_ns, sha256, proof, validator, stamp of a row that was there before."""
+
+
+class Wish(NamedTuple):
+    """An asset and the path it would like to have. `open_ended`: the path's suffix is still to come."""
+
+    asset: Asset
+    path: str
+    open_ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One item with the assets that are wanted of it.
+
+    `path` is that of the item's own document; an item of "" stands for the collection itself.
+    """
+
+    collection: str
+    item: str
+    path: str
+    assets: Sequence[Wish]
+
+    @property
+    def identity(self) -> Identity:
+        return self.collection, self.item, ITEM if self.item else COLLECTION, ""
+
+
+class Claim(NamedTuple):
+    """The place that an asset was given. `known`: its file is there as an earlier run left it.
+
+    `current`: and the catalogue says nothing else of it than it did then.
+    """
+
+    asset: Asset
+    path: str
+    known: Record | None = None
+    current: bool = False
+    open_ended: bool = False
+
+
+class Claimed(NamedTuple):
+    """What one owner was given. `known`: sha256, size and mtime_ns of its document as last written."""
+
+    path: str
+    known: tuple[str, int, int] | None
+    claims: list[Claim]
+
+
+class Claims:
+    """The claims of one batch. Make one inside a transaction, `answers` once."""
+
+    def __init__(self, database: sqlite3.Connection, root: str, run: int, wanted: Sequence[Wanted]) -> None:
+        self._db = database
+        self._root = root
+        self._run = run
+        self._wanted = wanted
+        self._known: dict[Identity, Known] = {}
+        self._touched: list[Identity] = []
+
+    def answers(self) -> list[Claimed | None]:
+        """For each owner what it was given; None for an item that was seen in this run before."""
+        asked = [(*identity, path, fold(path), stamp) for identity, path, stamp in self._rows()]
+        question = orjson.dumps(asked).decode()
+        if NUL in question:
+            rows = [row for one in asked for row in self._db.execute(KNOWN_ONE, one[:4])]
+        else:
+            rows = self._db.execute(KNOWN, (question,)).fetchall()
+        self._known = {row[:4]: row[4:] for row in rows}
+        if not rows and NUL not in question and self._all_new(question, len(asked)):
+            return [_granted(entry) for entry in self._wanted]
+        answers = [self._claim_item(entry) for entry in self._wanted]
+        self._mark()
+        return answers
+
+    def _mark(self) -> None:
+        touched = orjson.dumps(self._touched).decode()
+        if NUL in touched:
+            self._db.executemany(TOUCH_ONE, [(self._run, *identity) for identity in self._touched])
+        elif self._touched:
+            self._db.execute(TOUCH, (touched, self._run))
+
+    def _rows(self) -> Iterator[tuple[Identity, str, str]]:
+        for entry in self._wanted:
+            yield entry.identity, entry.path, ""
+            for asset, path, _ in entry.assets:
+                yield (asset.collection, asset.item, ASSET, asset.key), path, asset.stamp
+
+    def _all_new(self, question: str, count: int) -> bool:
+        """Put all rows in at once; false, and nothing done, if one of them is there twice or collides."""
+        self._db.execute("SAVEPOINT claims")
+        added = self._db.execute(INSERT_ALL, (PLANNED, self._run, question)).rowcount
+        if added != count:
+            self._db.execute("ROLLBACK TO claims")
+        self._db.execute("RELEASE claims")
+        return added == count
+
+    def _claim_item(self, wanted: Wanted) -> Claimed | None:
+        identity, known = wanted.identity, None
+        row = self._known.get(identity)
+        if row is None:
+            path = self._insert(identity, wanted.path, "")
+        else:
+            path, run, _, size, mtime_ns, sha256, *_ = row
+            if run == self._run and wanted.item:
+                return None
+            self._touch(identity, row)
+            known = (sha256, size, mtime_ns) if sha256 else None
+        claims = [claim for wish in wanted.assets if (claim := self._claim_asset(wish))]
+        return Claimed(path, known, claims)
+
+    def _claim_asset(self, wish: Wish) -> Claim | None:
+        asset, wished, open_ended = wish
+        identity = (asset.collection, asset.item, ASSET, asset.key)
+        row = self._known.get(identity)
+        if row is None:
+            return Claim(asset, self._insert(identity, wished, asset.stamp), open_ended=open_ended)
+        path, run, state, size, mtime_ns, sha256, proof, validator, stamp = row
+        if run == self._run:
+            return None
+        open_ended = open_ended and path == wished  # else it has got its suffix already
+        self._touch(identity, row)
+        if state != DONE or not intact(self._root, path, size, mtime_ns):
+            return Claim(asset, path, open_ended=open_ended)
+        record = Record(path, size, sha256, mtime_ns, Proof(proof), validator)
+        return Claim(asset, path, record, stamp == asset.stamp, open_ended)
+
+    def _insert(self, identity: Identity, path: str, stamp: str) -> str:
+        """The path given to a row that is new: the one it wishes, or one beside it if that is taken."""
+        for attempt in range(3):
+            key = fold(path)
+            row = (*identity, path, key, PLANNED, self._run, stamp)
+            if self._db.execute(INSERT, row).rowcount:
+                self._known[identity] = (path, self._run, PLANNED, 0, 0, "", "", "", stamp)
+                return path
+            path = distinct(path, f"{attempt or ''}" + "\0".join(map(str, identity)))
+        raise AssertionError(f"no free place for {identity}")
+
+    def _touch(self, identity: Identity, row: Known) -> None:
+        """This run has seen the row: now, and for whoever asks again within the batch."""
+        self._known[identity] = (row[0], self._run, *row[2:])
+        self._touched.append(identity)
+
+
+def _granted(wanted: Wanted) -> Claimed:
+    claims = [Claim(wish.asset, wish.path, open_ended=wish.open_ended) for wish in wanted.assets]
+    return Claimed(wanted.path, None, claims)
+
+
+def intact(root: str, path: str, size: int, mtime_ns: int) -> bool:
+    """Whether the file is as the ledger left it: regular, and of this size and time."""
+    try:
+        found = os.stat(f"{root}/{path}", follow_symlinks=False)
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISREG(found.st_mode) and (found.st_size, found.st_mtime_ns) == (size, mtime_ns)
+
+
+NUL = "\\u0000"
+"""SQLite's JSON ends a text there, so ids with it are asked for one by one."""
+COLUMNS = """file.collection, file.item, file.role, file.key, path, run, state, size, mtime_ns, sha256,
+  proof, validator, stamp"""
+KNOWN_ONE = f"SELECT {COLUMNS} FROM file WHERE collection=? AND item=? AND role=? AND key=?"
+ASKED = """(SELECT json_extract(value, '$[0]') AS collection, json_extract(value, '$[1]') AS item,
+  json_extract(value, '$[2]') AS role, json_extract(value, '$[3]') AS key FROM json_each(?1)) AS asked"""
+SAME = """file.collection=asked.collection AND file.item=asked.item AND file.role=asked.role
+  AND file.key=asked.key"""
+KNOWN = f"SELECT {COLUMNS} FROM {ASKED} CROSS JOIN file ON {SAME}"
+TOUCH = f"UPDATE file SET run=?2 FROM {ASKED} WHERE {SAME}"
+TOUCH_ONE = "UPDATE file SET run=? WHERE collection=? AND item=? AND role=? AND key=?"
+INSERT = """INSERT OR IGNORE INTO file (collection, item, role, key, path, fold, state, run, stamp)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+INSERT_ALL = """INSERT OR IGNORE INTO file (collection, item, role, key, path, fold, stamp, state, run)
+  SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
+    json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]'),
+    json_extract(value, '$[6]'), ?1, ?2 FROM json_each(?3)"""
