@@ -4,7 +4,8 @@
     site.put("/a.tif", body, etag='"1"', faults=[Cut(after=1000), Status(503, retry_after=1)])
 
 The faults are used up one per request, then the URL behaves; faults in `always` never end.
-`site.requests[path]` holds what was asked. Everything also works from another thread (`Background`).
+`site.requests[path]` holds what was asked, `site.answered` hears of every answer. Everything also works
+from another thread (`Background`).
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ class Site:
         self.requests: dict[str, list[Seen]] = defaultdict(list)
         self.log: list[Seen] = []
         self.always: tuple[Fault, ...] = ()
+        self.answered: Callable[[Seen, Reply], None] = lambda seen, reply: None
         self.in_flight = self.peak = self.connections = 0
         self._tls = tls
         self._tasks: set[asyncio.Task[None]] = set()
@@ -146,6 +148,7 @@ class Site:
         self.peak = max(self.peak, self.in_flight)
         try:
             reply = self.answer(seen)
+            self.answered(seen, reply)
             await send(reply, seen.method == "HEAD", writer)
             return await end(reply, seen, reader, writer)
         finally:

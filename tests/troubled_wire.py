@@ -64,7 +64,10 @@ class Ask:
 
 @dataclass
 class Reply:
-    """One answer before it is put on the wire. `cut` counts bytes behind the head, as sent."""
+    """One answer before it is put on the wire. `cut` counts bytes behind the head, as sent.
+
+    `sent`: the pieces of the body that went out so far, by their sizes.
+    """
 
     status: int = 200
     headers: list[tuple[str, str]] = field(default_factory=list)
@@ -80,6 +83,7 @@ class Reply:
     piece: int = 65536
     endless: bool = False
     ending: str = "keep"
+    sent: list[int] = field(default_factory=list)
 
     def set(self, name: str, value: str) -> None:
         self.drop(name)
@@ -207,6 +211,7 @@ async def send(reply: Reply, head_only: bool, writer: asyncio.StreamWriter) -> N
         for at in range(0, len(data), reply.piece):
             await asyncio.sleep(reply.pause)
             writer.write(data[at : at + reply.piece])
+            reply.sent.append(len(data[at : at + reply.piece]))
             await writer.drain()
         data = chunk_of(reply) if reply.endless else b""
 

@@ -122,14 +122,13 @@ class LocalStore:
     def _look_around(self) -> None:
         """Keep partial files whose origin is proven; the rest is litter of a run that was killed."""
         names = {entry.name for entry in os.scandir(self._partial)}
-        for name in names:
-            stem, _, kind = name.rpartition(".")
-            origin = self._origin_of(stem) if kind == "part" else None
-            if origin is not None and origin.key not in self._left:
-                self._left[origin.key] = (stem, origin)
-            elif kind != "json" or f"{stem}.part" not in names:
-                with contextlib.suppress(OSError):
-                    (self._partial / name).unlink()
+        for stem in (name.removesuffix(".part") for name in names if name.endswith(".part")):
+            if (origin := self._origin_of(stem)) is not None:
+                self._left.setdefault(origin.key, (stem, origin))
+        kept = {f"{stem}.{kind}" for stem, _ in self._left.values() for kind in ("part", "json")}
+        for name in names - kept:
+            with contextlib.suppress(OSError):
+                (self._partial / name).unlink()
 
     def _origin_of(self, stem: str) -> Origin | None:
         try:

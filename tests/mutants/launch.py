@@ -1,0 +1,120 @@
+"""The command line with one promise broken, to see that the judge notices: `launch.py MUTANT mirror …`.
+
+`none` is the program itself with short waits between tries. `MLHUB_DIE=rename:3` in the environment: it
+kills itself instead of its third `os.rename`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from mlhub_async import retry
+from mlhub_async.auth import Credentials
+from mlhub_async.cli import main
+from mlhub_async.http import client
+from mlhub_async.intake import Intake
+from mlhub_async.model import Head, Record, Request, Status
+from mlhub_async.stores.body import Body
+from mlhub_async.stores.local import Draft, LocalStore
+from mlhub_async.transfer import Transfer
+
+CROSSING = ("authorization", "cookie", "proxy-authorization")
+
+
+def none() -> None:
+    """Breaks nothing."""
+
+
+def direct() -> None:
+    """Writes to the final name from the first byte on."""
+    begin, drafted = Body.begin, Intake.__init__
+
+    def init(self: Intake, job: Any, store: LocalStore, *rest: Any, **more: Any) -> None:
+        drafted(self, job, store, *rest, **more)
+        body = self.draft.body
+        body._path, body._directory = str(store.root / job.path), None
+        (store.root / job.path).parent.mkdir(parents=True, exist_ok=True)
+
+    async def commit(self: LocalStore, draft: Draft, path: str) -> int:
+        draft.body.was_opened = False
+        self._unbind(draft)
+        return draft.body.finish(False)
+
+    Intake.__init__, LocalStore.commit, Body.begin = init, commit, begin  # type: ignore[method-assign]
+
+
+def blind() -> None:
+    """Resumes without If-Range, and takes whatever 206 it gets."""
+    asked = Intake.conditions
+
+    def conditions(self: Intake) -> dict[str, str]:
+        return {name: value for name, value in asked(self).items() if name != "if-range"}
+
+    Intake.conditions = conditions  # type: ignore[method-assign]
+    Intake._fits = lambda self, head, span: True  # type: ignore[method-assign]
+
+
+def early() -> None:
+    """Tells the ledger first, and gives the bytes their name afterwards."""
+
+    async def committed(self: Transfer, head: Head) -> Any:
+        digests, proof = await self._intake.complete()
+        size = self._intake.draft.body.offset
+        record = Record(self.job.path, size, digests["sha256"].hex(), 0, proof, self._intake.validator)
+        ledger = self.kit.move.__self__  # type: ignore[attr-defined]
+        ledger.record(self.outcome(Status.FETCHED, record), self.urls[-1])
+        mtime = await self.kit.store.commit(self._intake.draft, self.job.path)
+        return self.outcome(Status.FETCHED, record._replace(mtime_ns=mtime))
+
+    Transfer._committed = committed  # type: ignore[method-assign]
+
+
+def leaky() -> None:
+    """Takes well-known secrets out of a request that is redirected, instead of building it anew."""
+    kept: dict[str, str] = {}
+    sign, redirected = Credentials.sign, client._redirected
+
+    def signed(self: Credentials, request: Request) -> Request:
+        found = sign(self, request)
+        kept.update(found.headers)
+        return found
+
+    def stripped(request: Request, head: Head) -> Request:
+        onward = redirected(request, head)
+        rest = {name: value for name, value in kept.items() if name.lower() not in CROSSING}
+        return onward._replace(headers={**rest, **onward.headers})
+
+    Credentials.sign, client._redirected = signed, stripped  # type: ignore[method-assign]
+
+
+MUTANTS: dict[str, Callable[[], None]] = {m.__name__: m for m in (none, direct, blind, early, leaky)}
+
+
+def die_at(name: str, number: int) -> None:
+    """Instead of the n-th call of one function of `os` comes SIGKILL."""
+    call, left = getattr(os, name), [number]
+
+    def counted(*words: Any, **more: Any) -> Any:
+        left[0] -= 1
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return call(*words, **more)
+
+    setattr(os, name, counted)
+
+
+def launch() -> None:
+    MUTANTS[sys.argv.pop(1)]()
+    retry.Retry.__init__.__kwdefaults__["uniform"] = lambda low, high: high / 50
+    if "MLHUB_DIE" in os.environ:
+        name, _, number = os.environ["MLHUB_DIE"].partition(":")
+        die_at(name, int(number))
+    main()
+
+
+if __name__ == "__main__":
+    launch()

@@ -1,0 +1,178 @@
+"""The judge of a mirror: what may lie under DEST at any instant, told from the bytes alone.
+
+It shares no code with the program: it reads files, SQLite and the journal's lines by itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+import sqlite3
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+STATE = ".mlhub"
+DONE = 1
+
+
+class Fact(NamedTuple):
+    """What the ledger says of one file that it calls done."""
+
+    path: str
+    role: int
+    size: int
+    mtime_ns: int
+    sha256: str
+
+
+@dataclass
+class Offered:
+    """Every version of every asset that a server offered in full, by its path under DEST, oldest first.
+
+    `least`: the oldest version that a mirror which calls itself complete may hold.
+    """
+
+    versions: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    least: dict[str, int] = field(default_factory=dict)
+
+    def add(self, path: str, body: bytes, *, must: bool = True) -> None:
+        self.versions[path].append(hashlib.sha256(body).hexdigest())
+        if must or path not in self.least:
+            self.least[path] = len(self.versions[path]) - 1
+
+    def forget(self, path: str) -> None:
+        """It is no longer listed: a complete mirror may do without it."""
+        self.least.pop(path, None)
+
+    def serial(self, path: str, sha256: str) -> int:
+        """Which version this is, -1 if none that was ever offered."""
+        known = self.versions.get(path, [])
+        return known.index(sha256) if sha256 in known else -1
+
+
+def flaws(dest: Path, offered: Offered, code: int | None = None) -> list[str]:
+    """Every broken promise under DEST. `code`: how the last run ended, None if it was killed."""
+    if not dest.exists():
+        return [f"exit {code} without DEST"] if code == 0 else []
+    found = [*wrong_names(dest, offered), *wrong_facts(dest, offered, exact=code == 0)]
+    return [*found, *(incomplete(dest, offered) if code == 0 else ())]
+
+
+def final_files(dest: Path) -> Iterator[tuple[str, Path]]:
+    for path in sorted(dest.rglob("*")):
+        name = path.relative_to(dest).as_posix()
+        if not name.startswith(f"{STATE}/") and name != STATE and (path.is_symlink() or not path.is_dir()):
+            yield name, path
+
+
+def wrong_names(dest: Path, offered: Offered) -> Iterator[str]:
+    """I1: a final name stands for one version that was offered in full, or for a whole document."""
+    for name, path in final_files(dest):
+        if path.is_symlink() or not path.is_file():
+            yield f"I1 {name}: no regular file"
+        elif name.endswith(".json"):
+            if not whole_json(path):
+                yield f"I1 {name}: a torn document"
+        elif offered.serial(name, digest(path)) < 0:
+            yield f"I1 {name}: {path.stat().st_size} bytes that nobody offered"
+
+
+def wrong_facts(dest: Path, offered: Offered, *, exact: bool) -> Iterator[str]:
+    """I2: what the ledger calls done is there.
+
+    A kill between a rename and its line leaves a newer version than the row speaks of; then size or
+    mtime must differ from the row, for that is how the program finds out. `exact`: not even that.
+    """
+    try:
+        facts = ledger_facts(dest)
+    except sqlite3.DatabaseError as error:
+        yield f"I2 the ledger is broken: {error}"
+        return
+    for fact in facts:
+        path = dest / fact.path
+        if not path.is_file():
+            yield f"I2 {fact.path}: done, and not there"
+            continue
+        there, now = path.stat(), digest(path)
+        if (there.st_size, now) == (fact.size, fact.sha256):
+            continue
+        newer = fact.role or offered.serial(fact.path, now) > offered.serial(fact.path, fact.sha256)
+        seen = (there.st_size, there.st_mtime_ns) != (fact.size, fact.mtime_ns)
+        if exact or not newer or not seen:
+            yield f"I2 {fact.path}: done, with other bytes than the ledger says"
+
+
+def incomplete(dest: Path, offered: Offered) -> Iterator[str]:
+    """I4: after exit 0 everything is there, as new as it must be, and the receipt proves it."""
+    lines = []
+    for name, path in final_files(dest):
+        if not name.endswith(".json") and name in offered.least:
+            lines.append(f"{name} {path.stat().st_size} {digest(path)}\n")
+    for name, least in offered.least.items():
+        path = dest / name
+        if not path.is_file():
+            yield f"I4 exit 0 without {name}"
+        elif offered.serial(name, digest(path)) < least:
+            yield f"I4 exit 0 with an old {name}"
+    receipt = json.loads((dest / STATE / "receipt.json").read_bytes())
+    if receipt["exit_code"] != 0 or not receipt["listing"]["complete"]:
+        yield "I4 exit 0, and the receipt says otherwise"
+    if receipt["manifest_sha256"] != hashlib.sha256("".join(sorted(lines)).encode()).hexdigest():
+        yield "I4 the receipt is of other files"
+    if left := [one.name for one in (dest / STATE / "partial").iterdir()]:
+        yield f"I4 exit 0 and unfinished files left: {left[:3]}"
+
+
+def ledger_facts(dest: Path) -> list[Fact]:
+    """What the database and the journal before it call done; read from a copy, nothing is touched."""
+    state = dest / STATE
+    rows: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+    if (state / "ledger.sqlite").exists():
+        with tempfile.TemporaryDirectory() as folder:
+            for suffix in ("", "-wal"):
+                with contextlib.suppress(FileNotFoundError):
+                    shutil.copyfile(state / f"ledger.sqlite{suffix}", Path(folder) / f"ledger.sqlite{suffix}")
+            rows = dict(table_rows(Path(folder) / "ledger.sqlite"))
+    for name in ("journal.0", "journal.1"):
+        rows.update(journal_rows(state / name))
+    return [
+        Fact(path, identity[2], size, mtime_ns, sha256)
+        for identity, (path, done, size, mtime_ns, sha256) in rows.items()
+        if done == DONE
+    ]
+
+
+def table_rows(path: Path) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        if database.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            raise sqlite3.DatabaseError("quick_check")
+        if database.execute("PRAGMA user_version").fetchone()[0] == 0:
+            return  # killed while it was made
+        columns = "collection, item, role, key, path, state, size, mtime_ns, sha256"
+        for row in database.execute(f"SELECT {columns} FROM file"):
+            yield row[:4], row[4:]
+
+
+def journal_rows(path: Path) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+    for line in path.read_bytes().split(b"\n") if path.exists() else ():
+        with contextlib.suppress(ValueError):
+            row = json.loads(line)
+            yield tuple(row[:4]), tuple(row[4:9])
+
+
+def whole_json(path: Path) -> bool:
+    try:
+        json.loads(path.read_bytes())
+    except ValueError:
+        return False
+    return True
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,188 @@
+"""A catalogue whose objects change while it is mirrored: every sort of validator, cuts, errors, redirects.
+
+What was ever offered in full is written down for the judge (`oracle.Offered`).
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from oracle import Offered
+from troubled import Cut, Drip, Gone, IgnoreIfRange, IgnoreRange, Site, Status, tif
+from troubled_stac import sizes_and_digests, stac_item
+from troubled_wire import Ask, Fault, Reply, Seen, Thing
+
+CANARY = "canary-7f3a"
+SECRET = f"X-Secret: {CANARY}"
+"""A header that is bound to the catalogue's origin: no other site may ever see it."""
+VALIDATORS = ("strong", "strong", "weak", "dated", "none")
+EPOCH = 1_500_000_000
+PACED = Drip(0.004, 50_000)
+
+
+@dataclass
+class Object:
+    """One asset. `declared`: the catalogue knows size and digest. `away`: a redirect leads to it."""
+
+    number: int
+    size: int
+    validator: str
+    declared: bool
+    away: bool
+    manners: tuple[Fault, ...]
+    serial: int = 0
+    updated: int = 0
+
+    @property
+    def path(self) -> str:
+        return f"/o{self.number}.tif"
+
+    @property
+    def place(self) -> str:
+        """Where a mirror keeps it."""
+        return f"c1/o{self.number}/data.tif"
+
+    @property
+    def body(self) -> bytes:
+        grown = self.serial * 17 if self.number % 6 == 0 else 0
+        return tif(self.size + grown, self.number * 10_000 + self.serial)
+
+    @property
+    def resumable(self) -> bool:
+        return self.validator in ("strong", "dated") and self.size > 256 << 10 and len(self.manners) == 1
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The fields of the answer that tell one version from another."""
+        name = f'"{self.number}.{self.serial}"'
+        modified = EPOCH + self.serial * 3600
+        return {
+            "strong": {"etag": name},
+            "weak": {"etag": f"W/{name}"},
+            "dated": {"last_modified": modified},
+            "none": {},
+        }[self.validator]
+
+
+@dataclass(frozen=True)
+class Turn(Fault):
+    """While it is asked for, the object becomes another one; the catalogue says nothing of it."""
+
+    world: World
+    object: Object
+
+    def asked(self, ask: Ask) -> None:
+        ask.thing = self.world.change(self.object, told=False)
+
+
+class World:
+    """`home` holds catalogue and objects, `away` those that redirects lead to. `url`: the catalogue."""
+
+    def __init__(self, home: Site, away: Site, chance: random.Random, count: int = 20) -> None:
+        self.home, self.away, self.chance = home, away, chance
+        self.offered = Offered()
+        self.sent: dict[tuple[int, int], list[tuple[int, list[int]]]] = defaultdict(list)
+        self.objects = [self._object(number) for number in range(count)]
+        for one in self.objects:
+            self._publish(one, must=True)
+        for site in (home, away):
+            site.answered = self._count
+        self.url = self._list()
+
+    def _object(self, number: int) -> Object:
+        large = number % 3 != 2
+        size = self.chance.randrange(300_000, 900_000) if large else self.chance.randrange(1, 60_000)
+        manners: tuple[Fault, ...] = (PACED,) if large else ()
+        manners += {3: (IgnoreRange(),), 7: (IgnoreIfRange(),)}.get(number % 10, ())
+        return Object(
+            number,
+            size,
+            VALIDATORS[number % len(VALIDATORS)],
+            declared=number % 6 == 5,
+            away=number % 4 == 3,
+            manners=manners,
+        )
+
+    def _publish(self, one: Object, *, must: bool, faults: Iterable[Any] = ()) -> Thing:
+        body = one.body
+        self.offered.add(one.place, body, must=must)
+        site = self.away if one.away else self.home
+        url = site.put(one.path, body, faults=faults, always=one.manners, **one.about)
+        if one.away:
+            self.home.redirect(one.path, url)
+        return site.things[one.path]
+
+    def _list(self) -> str:
+        items = [self._item(one) for one in self.objects]
+        return self.home.json("/items.json", {"type": "FeatureCollection", "features": items})
+
+    def _item(self, one: Object) -> dict[str, Any]:
+        asset = {"href": self.home.url(one.path)}
+        if one.declared:
+            asset |= sizes_and_digests(one.body)
+        stamp = f"2021-01-01T{one.updated // 60 % 24:02}:{one.updated % 60:02}:00Z"
+        return stac_item(f"o{one.number}", data=asset, properties={"updated": stamp})
+
+    def change(self, one: Object, *, told: bool) -> Thing:
+        """A new version. `told`: the catalogue says so, and a complete mirror must have it."""
+        told = told or one.declared
+        one.serial += 1
+        one.updated += told
+        thing = self._publish(one, must=told)
+        if told:
+            self._list()
+        return thing
+
+    def turn(self, changes: int, faults: int) -> None:
+        """Some objects change, others are in for trouble."""
+        for one in self.chance.sample(self.objects, changes):
+            self.change(one, told=self.chance.random() < 0.7)
+        for one in self.chance.sample(self.objects, faults):
+            site = self.away if one.away else self.home
+            site.things[one.path].faults.extend(self._trouble(one))
+
+    def _trouble(self, one: Object) -> list[Any]:
+        cut = Cut(self.chance.randrange(one.size), rst=self.chance.random() < 0.3)
+        plans: list[list[Any]] = [[cut], [cut], [Status(503)], [Status(500), cut], [Gone()]]
+        if not one.declared:
+            plans += [[cut, Turn(self, one)]] * 4
+        return self.chance.choice(plans)
+
+    def _count(self, seen: Seen, reply: Reply) -> None:
+        number = seen.path.removeprefix("/o").removesuffix(".tif")
+        if reply.status in (200, 206) and number.isdigit():
+            span = re.match(r"bytes (\d+)-", dict(reply.headers).get("Content-Range", ""))
+            version = (int(number), self.objects[int(number)].serial)
+            self.sent[version].append((int(span[1]) if span else 0, reply.sent))
+
+    def bytes_sent(self, *, resumable: bool = False) -> tuple[int, int]:
+        """How many bytes of objects went out, and how many of them more than once.
+
+        `resumable`: only of objects that a partial file can be tied to, from servers that know ranges.
+        """
+        spans = [
+            [(first, first + sum(sent)) for first, sent in one]
+            for (number, _), one in self.sent.items()
+            if not resumable or self.objects[number].resumable
+        ]
+        total = sum(last - first for one in spans for first, last in one)
+        return total, total - sum(covered(one) for one in spans)
+
+    def leaks(self) -> list[str]:
+        """I5: requests to the other site that carried what is bound to this one."""
+        return [
+            f"I5 {seen.path} was sent the secret" for seen in self.away.log if CANARY in str(seen.headers)
+        ]
+
+
+def covered(spans: list[tuple[int, int]]) -> int:
+    size = end = 0
+    for first, last in sorted(spans):
+        size += max(0, last - max(first, end))
+        end = max(end, last)
+    return size
