@@ -7,7 +7,7 @@ from pathlib import Path
 import mlhub_async
 
 BANDS = [
-    ["__main__", "cli", "blocking", "demo", "streaming"],
+    ["__main__", "cli", "blocking", "selftest", "demo", "streaming"],
     ["client", "planning", "mirror", "network", "closing", "verify", "report"],
     ["transfer", "intake", "inventory", "plan", "events", "progress", "catalog", "sources"],
     ["http", "transport", "stac", "ledger", "stores"],

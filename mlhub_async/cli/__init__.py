@@ -7,7 +7,7 @@ from typing import NoReturn
 import click
 
 from .. import __version__
-from .commands import demo, ls, mirror, plan, serve_demo, status, verify
+from .commands import demo, ls, mirror, plan, selftest, serve_demo, status, verify
 from .configuring import configure
 from .program import SETTINGS, Program
 
@@ -21,7 +21,7 @@ def program() -> None:
     """
 
 
-for command in (mirror, plan, verify, status, ls, configure, demo, serve_demo):
+for command in (mirror, plan, verify, status, ls, configure, selftest, demo, serve_demo):
     program.add_command(command)
 
 

@@ -122,3 +122,22 @@ def serve_demo(**given: Any) -> int:
     from .serving import run_serve_demo
 
     return run_serve_demo(given)
+
+
+@click.command()
+@click.argument("directory", metavar="[DIR]", default=".")
+@click.option(
+    "--kills", type=click.IntRange(1, 40), default=5, show_default=True, help="How often to kill -9."
+)
+@output
+def selftest(directory: str, kills: int, **given: Any) -> int:
+    """Try whether DIR and this machine can hold a mirror: locks, renames, ledger, names, kill -9.
+
+    Works in a directory of its own below DIR, which it removes, against a catalogue on loopback. Exit 0
+    if all that matters holds (warnings do not count), 7 if not.
+    """
+    from .examining import run_selftest
+    from .screen import screen_of
+
+    quiet = bool(given["quiet"])
+    return run_selftest(directory, kills, screen_of(given), quiet=quiet)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sqlite3
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 NO_SHARED_MEMORY = frozenset({"nfs", "nfs4", "cifs", "smb3", "lustre", "gpfs", "9p", "beegfs", "ceph"})
 """File systems without the shared memory that SQLite's write-ahead log needs; FUSE is added by prefix."""
+_ESCAPE = re.compile(r"\\([0-7]{3})")
 
 ASSET, ITEM, COLLECTION = 0, 1, 2
 """Roles: an asset, the JSON document of an item, that of a collection."""
@@ -91,7 +93,7 @@ def refused(path: Path, error: sqlite3.Error) -> StorageError:
 
 
 def _choose_journal(database: sqlite3.Connection, path: Path, full_sync: bool) -> None:
-    mode = "DELETE" if _on_network(path) else "WAL"
+    mode = "DELETE" if on_network(path) else "WAL"
     got = database.execute(f"PRAGMA journal_mode={mode}").fetchone()[0]
     careful = "EXTRA" if got.upper() != "WAL" else "FULL" if full_sync else "NORMAL"
     database.execute(f"PRAGMA synchronous={careful}")
@@ -106,13 +108,26 @@ def _migrate(database: sqlite3.Connection, path: Path) -> None:
         database.executescript(f"BEGIN;{SCHEMA}PRAGMA user_version={VERSION};COMMIT;")
 
 
-def _on_network(path: Path) -> bool:
-    """Whether the longest mount point above `path` is of a kind without shared memory."""
+def file_system(path: Path) -> str:
+    """The kind of the file system that `path` lies on ("ext4", "nfs4"); "" where the system does not tell."""
     try:
-        mounts = [line.split()[1:3] for line in Path("/proc/self/mounts").read_text().splitlines()]
+        mounts = Path("/proc/self/mounts").read_text(errors="surrogateescape").splitlines()
     except OSError:
-        return False
-    place = str(path.resolve())
-    above = [(point, kind) for point, kind in mounts if place.startswith(point.rstrip("/") + "/")]
-    kind = max(above, key=lambda mount: len(mount[0]), default=("", ""))[1]
+        return ""
+    place, found, deepest = f"{path.resolve()}/", "", 0
+    for line in mounts:
+        _, mounted, kind, *_ = line.split(" ")
+        point = _ESCAPE.sub(_plain, mounted).rstrip("/") + "/"
+        if len(point) >= deepest and place.startswith(point):  # of two at one point the later is on top
+            found, deepest = kind, len(point)
+    return found
+
+
+def _plain(escape: re.Match[str]) -> str:
+    return chr(int(escape[1], 8))
+
+
+def on_network(path: Path) -> bool:
+    """Whether `path` lies on a file system without the shared memory that a write-ahead log needs."""
+    kind = file_system(path)
     return kind in NO_SHARED_MEMORY or kind.startswith("fuse")

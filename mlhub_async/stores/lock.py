@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import threading
@@ -12,6 +13,7 @@ from ..errors import Locked, StorageError
 _ours: set[str] = set()
 """Locks held by this process: a POSIX lock does not keep its own process out."""
 _guard = threading.Lock()
+_HELD = frozenset({errno.EACCES, errno.EAGAIN, errno.EDEADLK})
 
 if sys.platform == "win32":
     import msvcrt
@@ -51,10 +53,19 @@ class RunLock:
             raise StorageError(f"{self._path}: {error.strerror}; choose another DEST") from None
         try:
             _take(fd)
-        except OSError:
+        except OSError as error:
             os.close(fd)
-            raise self._refusal() from None
+            raise self._why(error) from None
         self._fd = fd
+
+    def _why(self, error: OSError) -> Locked | StorageError:
+        """A lock that somebody holds, or a file system that has none to give (NFS without lock daemon)."""
+        if error.errno in _HELD:
+            return self._refusal()
+        return StorageError(
+            f"{self._path}: {error.strerror}: this file system locks no files, so two runs could not be kept"
+            " apart; choose another DEST"
+        )
 
     def _refusal(self) -> Locked:
         return Locked(
