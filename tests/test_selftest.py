@@ -1,4 +1,4 @@
-"""`mlhub-async selftest`: what it says of this machine, of disks that cannot hold a mirror, and what it leaves."""
+"""`mlhub-async selftest`: what it says of a sound disk, of one that cannot hold a mirror, and what it leaves."""
 
 import os
 import subprocess
@@ -35,14 +35,13 @@ def test_a_sound_disk_holds_in_every_row_and_is_left_as_it_was(run_cli, place):
     assert done.code == 0, done.out
     *rows, summary = done.events
     verdicts = {row["check"]: row["verdict"] for row in rows}
-    assert {verdicts.pop("room"), *verdicts.values()} <= {"ok", "warning"}
+    assert set(verdicts.values()) <= {"ok", "warning"}
     assert {
         "atomic replace",
         "lock, two processes",
         "kill -9, 2 times",
         "two runs at once",
     } <= verdicts.keys()
-    assert "failed" not in verdicts.values()
     assert summary["event"] == "summary" and summary["exit_code"] == 0 and summary["failed"] == []
     assert os.listdir(place) == ["mine.txt"]
 
