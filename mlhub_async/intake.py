@@ -12,13 +12,14 @@ from collections.abc import Awaitable
 from . import checksum
 from .decoding import CODINGS, Decoder
 from .errors import Corrupt, TransferError, Transient
+from .formats.kinds import may_be_empty
 from .model import Asset, Checksum, Head, Job, Proof
 from .ports import Buffer
 from .progress import Meter
-from .sniff import ENOUGH, impostor
+from .sniff import ENOUGH, impostor, refusal
 from .stores.body import SMALL
 from .stores.local import Draft, LocalStore
-from .urls import redacted
+from .urls import redacted, suffix
 from .validators import Span, content_length, content_range, repeats, validator
 
 MAX_PIECE = 64 << 20
@@ -48,6 +49,7 @@ class Intake:
         self._resuming = False
         self._best = 0
         self._first = b""
+        self._url = ""
 
     async def take_up(self) -> None:
         """Go on with the bytes of an earlier run, if it left any that are tied to a version."""
@@ -102,6 +104,7 @@ class Intake:
             self._begin(head)
 
     def _begin(self, head: Head) -> None:
+        self._url = head.url
         self._encoded = _encoded(head)
         self._framed = "content-length" in head.headers or "transfer-encoding" in head.headers
         self._decoder = self._decoder_for(_coding(head)) if self._encoded else None
@@ -181,14 +184,21 @@ class Intake:
         return busy
 
     def _look_at(self, data: Buffer) -> None:
+        offset = self.draft.body.offset
+        if offset in (0, len(self._first)):  # else an earlier run has seen the first bytes
+            self._first = self._first[:offset] + bytes(data[:ENOUGH])
+            if len(self._first) >= ENOUGH:
+                self._judge()
+
+    def _judge(self) -> None:
         """A login or error page under a 200 is not what was asked for."""
-        self._first = (self._first if self.draft.body.offset else b"") + bytes(data[:ENOUGH])
-        if found := impostor(self._first[:ENOUGH], self.job.path):
+        if found := impostor(self._first[:ENOUGH], self._path, self.asset.media_type):
             self.restart()
-            words = f"{self.name}: {found} came instead"
-            if found == "HTML":  # a login or maintenance page: it may be gone next time
-                raise Transient(words, kind="wrong-content", tries=3)
-            raise TransferError(words, kind="wrong-content")
+            raise refusal(self.name, found)
+
+    @property
+    def _path(self) -> str:
+        return self.job.path + suffix(self._url) if self.job.open_ended else self.job.path
 
     def _decoded(self, data: Buffer) -> bytes:
         assert self._decoder is not None
@@ -210,6 +220,8 @@ class Intake:
             # Nothing but the end of the connection said that this was all.
             raise Transient(f"{self.name}: {size} of {self.asset.size} bytes came", kind="truncated", tries=3)
         self._check_size(size)
+        if 0 < size == len(self._first) < ENOUGH:
+            self._judge()
         digests = await self.draft.body.complete()
         for wanted in (self.asset.checksum, self._published) if self._check_digests else ():
             digest = digests.get(wanted.algorithm) if wanted is not None and wanted.usable else None
@@ -219,7 +231,14 @@ class Intake:
                     kind="checksum-mismatch",
                 )
         sized = self.total is not None or self.asset.size is not None
-        return digests, self.proof(Proof.SIZE if sized else Proof.NONE)
+        proof = self.proof(Proof.SIZE if sized else Proof.NONE)
+        if not (size or self.asset.size == 0 or proof is Proof.CHECKSUM):
+            self._refuse_empty()
+        return digests, proof
+
+    def _refuse_empty(self) -> None:
+        if not may_be_empty(self._path, self.asset.media_type):
+            raise Corrupt(f"{self.name}: the server sent no bytes at all", kind="empty")
 
     def proof(self, weaker: Proof) -> Proof:
         """CHECKSUM where a digest was compared; NONE where one was published that we cannot compute."""

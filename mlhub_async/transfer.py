@@ -20,6 +20,8 @@ from .urls import canonical, expiring, parse, redacted, suffix
 
 REFRESHES = 2
 """How often an expired href is asked for anew, per asset and run."""
+TWICE = frozenset({"checksum-mismatch", "size-mismatch", "empty", "structure"})
+"""Kinds of damage that may be of one transfer's making, so that another one may bring the right bytes."""
 EXPIRED = frozenset({400, 401, 403, 404, 410})
 
 
@@ -203,8 +205,8 @@ class Transfer:
                 url = await self._renewed(error)
 
     def _allow_once_more(self, error: Corrupt) -> None:
-        """A digest or size that differs is worth one more try, from the first byte; the rest is final."""
-        if error.kind not in ("checksum-mismatch", "size-mismatch") or self._mismatched:
+        """Such damage is worth one more try, from the first byte; the rest is final."""
+        if error.kind not in TWICE or self._mismatched:
             raise error
         self._mismatched = True
         self._intake.restart()

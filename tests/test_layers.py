@@ -11,7 +11,19 @@ BANDS = [
     ["client", "planning", "mirror", "network", "closing", "verify", "report"],
     ["transfer", "intake", "inventory", "plan", "events", "progress", "catalog", "sources"],
     ["http", "transport", "stac", "ledger", "stores"],
-    ["sharing", "flow", "retry", "limits", "machines", "auth", "validators", "sniff", "decoding", "names"],
+    [
+        "sharing",
+        "flow",
+        "retry",
+        "limits",
+        "machines",
+        "auth",
+        "validators",
+        "sniff",
+        "decoding",
+        "formats",
+        "names",
+    ],
     ["ports", "checksum", "model", "secret", "urls", "errors"],
 ]
 RANK = {name: rank for rank, name in enumerate(name for band in BANDS for name in band)}
