@@ -99,6 +99,15 @@ def test_an_untrusted_certificate_ends_at_once_and_says_why(run_cli, troubled_th
     assert ended.code == 3 and "certificate" in ended.err.lower() and safe.log == []
 
 
+def test_a_certificate_of_a_trusted_authority_for_another_host_is_refused(
+    run_cli, troubled_thread, authority, dest
+):
+    safe = troubled_thread.site("localhost", authority.context("DNS:other.test,DNS:*.localhost"))
+    ended = run_cli("mirror", static_catalog(safe, []), dest, "--ca-file", authority.pem)
+    assert ended.code == 3 and "certificate" in ended.err.lower() and safe.log == []
+    assert "localhost" in ended.err and "not valid for" in ended.err
+
+
 def test_nobody_follows_a_catalogue_to_a_link_local_address(run_cli, site, dest):
     metadata = "http://169.254.169.254/latest/meta-data/x.tif"
     items = [
