@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from . import stac
 from .catalog import Extent, Place, encode, item_json
 from .errors import TransferError
-from .ledger import Claimed, Ledger, Wanted
+from .ledger import Claimed, Ledger, Wanted, changed
 from .ledger.schema import ITEM
 from .model import Collection, Flaw, Item, Job, Options, Outcome, Record
 from .plan import document_path, job_of, wanted
@@ -43,6 +43,10 @@ class Taken:
     repeated: int = 0
     filtered: int = 0
     duplicates: int = 0
+    again: int | None = None
+    """how many items had come in this reading of their listing, where it is not the first one"""
+    changed: int = 0
+    """how many came in another version than before in this run"""
 
 
 class Inventory:
@@ -63,34 +67,64 @@ class Inventory:
         self.flaws: list[Flaw] = []
         """items whose own document could not be written; whoever reports them takes them out"""
 
-    async def take(self, owners: Sequence[Item | Collection]) -> Taken:
-        """Claim the wanted assets of a batch in the ledger, all at once, and make jobs of them."""
-        taken = Taken()
+    async def take(self, owners: Sequence[Item | Collection], rereading: str | None = None) -> Taken:
+        """Claim the wanted assets of a batch in the ledger, all at once, and make jobs of them.
+
+        `rereading`: which reading of its listing it is from, if that one is read again.
+        """
+        taken, repeated = Taken(), []
         homes = [Wanted(name, "", document_path(name, ""), ()) for name in self._new_collections(owners)]
-        asked = [self._wanted(owner, taken) for owner in owners]
-        answers = await self._ledger.claim([*homes, *asked])
+        asked = [self._wanted(owner) for owner in owners]
+        answers = await self._ledger.claim([*homes, *(request for request, _ in asked)])
         for home, answer in zip(homes, answers, strict=False):
             if answer is not None:
                 self._homes[home.collection] = answer.path
-        for owner, request, claimed in zip(owners, asked, answers[len(homes) :], strict=True):
+        for owner, (request, filtered), claimed in zip(owners, asked, answers[len(homes) :], strict=True):
+            taken.items += isinstance(owner, Item)
             if claimed is None:
-                taken.repeated += isinstance(owner, Item)
-                taken.duplicates += len(request.assets)
+                repeated.append(request)
             else:
                 await self._start(owner, claimed, taken)
                 taken.duplicates += len(request.assets) - len(claimed.claims)
+                taken.filtered += filtered
+        taken.repeated = len(repeated)
+        if rereading is None:
+            taken.duplicates += sum(len(request.assets) for request in repeated)
+        else:
+            taken.again = taken.items - await self._come_first(owners, rereading)
+            taken.changed = await self._changed(repeated)
         return taken
+
+    async def _come_first(self, owners: Sequence[Item | Collection], reading: str) -> int:
+        """How many of the items had not come in this reading before."""
+        items = [owner for owner in owners if isinstance(owner, Item)]
+        return len(
+            await self._ledger.first_time(["\0".join((reading, item.collection, item.id)) for item in items])
+        )
+
+    async def _changed(self, repeated: Sequence[Wanted]) -> int:
+        """How many of these items the catalogue described otherwise when they were taken."""
+        if self._options.if_exists == "skip":
+            return 0  # then the ledger keeps the word of an earlier run
+        open_ones = [(one, self._open.get((one.collection, one.item))) for one in repeated]
+        settled = [one for one, under_way in open_ones if under_way is None]
+        await self._ledger.flush()
+        count = await self._ledger.ask(lambda book: changed(book, settled))
+        return count + sum(
+            _stamps(one) != _stamps(self._wanted(under_way.item)[0])
+            for one, under_way in open_ones
+            if under_way
+        )
 
     def _new_collections(self, owners: Sequence[Item | Collection]) -> list[str]:
         names = (owner.collection if isinstance(owner, Item) else owner.id for owner in owners)
         return [name for name in dict.fromkeys(names) if name not in self._homes]
 
-    def _wanted(self, owner: Item | Collection, taken: Taken) -> Wanted:
+    def _wanted(self, owner: Item | Collection) -> tuple[Wanted, int]:
+        """What is asked for on behalf of an owner, and how many of its assets are not."""
         assets = stac.assets_of(owner) if isinstance(owner, Item) else stac.collection_assets(owner)
         request = wanted(owner, assets, self._wants, self._options.path_template)
-        taken.items += isinstance(owner, Item)
-        taken.filtered += len(assets) - len(request.assets)
-        return request
+        return request, len(assets) - len(request.assets)
 
     async def _start(self, owner: Item | Collection, claimed: Claimed, taken: Taken) -> None:
         taken.jobs += [job_of(claim, self._options) for claim in claimed.claims]
@@ -145,3 +179,7 @@ class Inventory:
     def collections(self) -> dict[str, tuple[str, Extent]]:
         """Of each collection of this run the path of its document and what its items span."""
         return {name: (path, self._extents.get(name, Extent())) for name, path in self._homes.items()}
+
+
+def _stamps(request: Wanted) -> list[str]:
+    return [wish.asset.stamp for wish in request.assets]

@@ -20,12 +20,13 @@ import orjson
 
 from . import names
 from .closing import close_mirror
-from .errors import CatalogError, LimitReached, TooManyErrors
+from .errors import LimitReached, TooManyErrors
 from .events import Events, Told
 from .flow import fan_out
 from .http import Http
 from .inventory import Inventory, Open, Taken
 from .ledger import Book, Ledger, error_json
+from .listing import read
 from .model import Collection, Entry, Flaw, Item, Job, Options, Outcome, Page, Record, Selection, Status
 from .network import local_root, mlhub_root, network
 from .ports import Source
@@ -65,8 +66,9 @@ async def pump(run: Run) -> None:
             run.kit.store.forget_receipt()
             note_listing(run, entries)
             owners = [entry for entry in entries if isinstance(entry, Item | Collection)]
-            taken = await run.inventory.take(owners)
-            note_taken(run, taken, next((one.listing for one in entries if isinstance(one, Page)), None))
+            taken = await run.inventory.take(owners, run.report.listing.rereading(entries))
+            run.report.listing.note(entries, taken.repeated, taken.again)
+            note_taken(run, taken)
             for item in taken.finished:
                 await run.each(item)
             for job, done in taken.jobs:
@@ -75,11 +77,7 @@ async def pump(run: Run) -> None:
                 else:
                     await put(job)
 
-        try:
-            await run.source.list(emit)
-            run.report.listing.ended = True
-        except CatalogError as error:
-            run.report.listing.error = error
+        await read(run.source, emit, run.report.listing)
 
     async def work(job: Job) -> None:
         run.kit.events.job("start", job)
@@ -89,10 +87,9 @@ async def pump(run: Run) -> None:
 
 
 def note_listing(run: Run, entries: Sequence[Entry]) -> None:
-    """Count what a batch of entries says of the listing itself."""
+    """Tell what a batch of entries says of the listing itself."""
     for entry in entries:
         if isinstance(entry, Page):
-            run.report.listing.page(entry)
             run.kit.meter.pages += 1
             run.kit.events.page(entry)
         elif isinstance(entry, Flaw):
@@ -113,14 +110,10 @@ def note_flaw(run: Run, flaw: Flaw) -> None:
     run.kit.events.tell("error", href=flaw.where, error=orjson.loads(said))
 
 
-def note_taken(run: Run, taken: Taken, listing: str | None) -> None:
-    """Count what a batch came to; `listing` is the one it is a page of, None for what came by links."""
+def note_taken(run: Run, taken: Taken) -> None:
+    """Count what a batch came to."""
     report, meter = run.report, run.kit.meter
-    if listing is not None:
-        report.listing.repeated[listing] += taken.repeated
-    report.listing.followed |= listing is None and taken.items > 0
-    report.listing.seen += taken.items
-    report.listing.unique += taken.items - taken.repeated
+    report.listing.changed += taken.changed
     report.filtered += taken.filtered
     report.duplicates += taken.duplicates
     report.selected += len(taken.jobs)

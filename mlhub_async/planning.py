@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from . import names, stac
-from .errors import CatalogError
+from .listing import Listing, read
 from .mirror import Given, opened, selected
-from .model import Collection, Entry, Flaw, Item, Options, Page
+from .model import Collection, Entry, Flaw, Item, Options
 from .plan import wanted
 from .progress import Meter
-from .report import Listing
 
 
 @dataclass(slots=True)
@@ -73,32 +72,36 @@ async def plan_only(
     seen: set[int] = set()
     async with opened(source, options, os.environ if environ is None else environ) as (found, _):
         plan = Plan(found.name, selected(options))
+        plan.listing.capped = options.selection.max_items is not None
+
+        def first(*identity: str) -> bool:
+            known = len(seen)
+            seen.add(hash(identity))
+            return len(seen) > known
 
         def count(owner: Item | Collection) -> None:
-            identity = hash((owner.collection, owner.id) if isinstance(owner, Item) else owner.id)
-            if identity in seen:
-                return
-            seen.add(identity)
             _add(plan, owner, options, wants)
             if each is not None and isinstance(owner, Item):
                 each(owner)
 
         async def emit(entries: Sequence[Entry]) -> None:
-            for entry in entries:
-                if isinstance(entry, Item | Collection):
-                    count(entry)
-                elif isinstance(entry, Page):
-                    plan.listing.page(entry)
-                else:
-                    plan.flaws.append(entry)
+            reading = plan.listing.rereading(entries)
+            items = [_identity(one) for one in entries if isinstance(one, Item)]
+            again = None if reading is None else sum(not first(reading, *item) for item in items)
+            owners = [one for one in entries if isinstance(one, Item | Collection)]
+            fresh = [owner for owner in owners if first(*_identity(owner))]
+            plan.listing.note(entries, len(items) - sum(isinstance(one, Item) for one in fresh), again)
+            for owner in fresh:
+                count(owner)
+            plan.flaws += [one for one in entries if isinstance(one, Flaw)]
             meter.listed, meter.selected, meter.pages = plan.items, plan.assets, plan.listing.pages
 
-        try:
-            await found.list(emit)
-            plan.listing.ended = True
-        except CatalogError as error:
-            plan.listing.error = error
+        await read(found, emit, plan.listing)
     return plan
+
+
+def _identity(owner: Item | Collection) -> tuple[str, ...]:
+    return (owner.collection, owner.id) if isinstance(owner, Item) else (owner.id,)
 
 
 def _add(plan: Plan, owner: Item | Collection, options: Options, wants: Callable[..., bool]) -> None:

@@ -10,53 +10,13 @@ from typing import Any
 
 from . import __version__
 from .errors import CatalogError, MlhubError
-from .model import Flaw, Outcome, Page, Proof, Status
+from .listing import Listing
+from .model import Flaw, Outcome, Proof, Status
 
 KEPT_FAILURES = 1000
 """Failures kept in memory for the caller; all of them are in errors.jsonl."""
 INTERRUPTED = 130
 """The exit code of a run that was cancelled; who cancels with another number as the message gets that."""
-
-
-@dataclass(slots=True)
-class Listing:
-    """How the catalogue was read. `complete` only if it ended normally and gave what it announced."""
-
-    pages: int = 0
-    returned: Counter[str] = field(default_factory=Counter)
-    """records on the pages of each listing, whatever became of them"""
-    repeated: Counter[str] = field(default_factory=Counter)
-    """items of each listing that had been listed before"""
-    followed: bool = False
-    """items came by links too: then an item that was seen before need not be a repeated one"""
-    totals: dict[str, int] = field(default_factory=dict)
-    seen: int = 0
-    unique: int = 0
-    ended: bool = False
-    capped: bool = False
-    error: MlhubError | None = None
-
-    def page(self, page: Page) -> None:
-        self.pages += 1
-        self.returned[page.listing] += page.returned
-        if page.matched is not None:
-            self.totals[page.listing] = max(self.totals.get(page.listing, 0), page.matched)
-
-    @property
-    def matched(self) -> int | None:
-        return sum(self.totals.values()) if self.totals else None
-
-    @property
-    def complete(self) -> bool:
-        return self.ended and self.error is None and (self.capped or not self.short)
-
-    @property
-    def short(self) -> bool:
-        """Whether a listing gave fewer items than it announced."""
-        return any(
-            self.returned[name] - (0 if self.followed else self.repeated[name]) < total
-            for name, total in self.totals.items()
-        )
 
 
 @dataclass(slots=True)
@@ -156,12 +116,10 @@ class Report:
         for error in filter(None, errors):
             raise error
         if not self.complete:
-            listing = self.listing
-            raise CatalogError(f"the listing announced {listing.matched} items and gave {listing.unique}")
+            raise CatalogError("; ".join(self.listing.reasons) or "not everything that was selected is there")
 
     def receipt(self) -> dict[str, Any]:
         """The content of receipt.json, as CONTRACT names its fields."""
-        listing = self.listing
         return {
             "tool": "mlhub-async",
             "version": __version__,
@@ -169,14 +127,7 @@ class Report:
             "selection": self.selection,
             "started": self.started,
             "finished": self.finished,
-            "listing": {
-                "complete": listing.complete,
-                "pages": listing.pages,
-                "matched": listing.matched,
-                "seen": listing.seen,
-                "unique": listing.unique,
-                "dangling_source_links": self.dangling,
-            },
+            "listing": {**self.listing.receipt(), "dangling_source_links": self.dangling},
             "assets": {
                 "selected": self.selected,
                 "verified_checksum": self.proofs[Proof.CHECKSUM],

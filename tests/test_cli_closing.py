@@ -73,13 +73,13 @@ def test_the_advice_is_that_of_the_exit_code(stopped, advice):
 def test_a_listing_that_broke_off_is_told():
     made = report(ended=False)
     made.listing.error = CatalogError("page 3: HTTP 500")
-    assert "the listing broke off: page 3: HTTP 500" in said(made)
+    assert "the listing is not complete: it broke off: page 3: HTTP 500" in said(made)
 
 
 def test_a_listing_that_gave_less_than_it_announced_is_told():
     made = report(fetched(1))
-    made.listing.page(Page(matched=5, listing="c1"))
-    assert "the listing is short: 5 items announced" in said(made)
+    made.listing.note([Page(matched=5, listing="c1")], 0)
+    assert "the listing is not complete: c1 announced 5 items and gave 0" in said(made)
 
 
 def test_a_record_that_cannot_be_used_is_named_once_and_harmless_ones_only_counted():

@@ -12,8 +12,8 @@ from troubled_wire import Reply
 
 from mlhub_async import verify
 from mlhub_async.errors import CatalogError
+from mlhub_async.listing import Listing
 from mlhub_async.model import Page
-from mlhub_async.report import Listing
 
 HALF = "x\ud800"
 
@@ -42,8 +42,8 @@ def untold(site, api, collection, total=None):
 
 def test_records_of_one_listing_do_not_make_up_for_those_missing_in_another():
     listing = Listing(ended=True)
-    listing.page(Page(None, "a", returned=100))
-    listing.page(Page(50, "b", returned=10))
+    listing.note([Page(None, "a", returned=100)], 0)
+    listing.note([Page(50, "b", returned=10)], 0)
     assert not listing.complete
 
 

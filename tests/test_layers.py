@@ -8,7 +8,7 @@ import mlhub_async
 
 BANDS = [
     ["__main__", "cli", "blocking", "selftest", "demo", "streaming"],
-    ["client", "planning", "mirror", "network", "closing", "verify", "report"],
+    ["client", "planning", "mirror", "network", "closing", "verify", "report", "listing"],
     ["transfer", "intake", "inventory", "plan", "events", "progress", "catalog", "sources"],
     ["http", "transport", "stac", "ledger", "stores"],
     [

@@ -61,10 +61,10 @@ def _proofs(report: Report) -> str:
 
 def _listing(report: Report) -> Iterator[str]:
     listing = report.listing
-    if listing.error is not None:
-        yield f"the listing broke off: {term_safe(listing.error.message, 300)}"
-    elif listing.ended and not listing.complete:
-        yield f"the listing is short: {listing.matched} items announced, {listing.returned} came"
+    for reason in listing.reasons if listing.ended or listing.error is not None else ():
+        yield f"the listing is not complete: {term_safe(reason, 300)}"
+    if listing.vanished:
+        yield f"{listing.vanished} items left the catalogue while it was read: what came of them stays"
     if report.dangling:
         yield f"{report.dangling} source links lead nowhere: reported, not counted as missing"
 

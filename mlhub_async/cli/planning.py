@@ -54,8 +54,6 @@ def _size(plan: Plan) -> str:
 
 def _doubts(plan: Plan) -> Iterator[str]:
     """Why a mirror would not be complete."""
-    if plan.listing.error is not None:
-        yield f"the listing broke off: {plan.listing.error.message}"
-    elif not plan.listing.complete:
-        yield f"the listing is short: {plan.listing.matched} items were announced"
+    for reason in plan.listing.reasons:
+        yield f"the listing is not complete: {term_safe(reason, 300)}"
     yield from flaw_lines(plan.flaws)

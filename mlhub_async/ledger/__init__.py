@@ -1,7 +1,8 @@
 """Facts about the disk: what was asked for, what is there, with which digest."""
 
 from .book import Book, Row
+from .changes import changed
 from .claims import Claim, Claimed, Wanted, Wish
 from .ledger import Ledger, error_json
 
-__all__ = ["Book", "Claim", "Claimed", "Ledger", "Row", "Wanted", "Wish", "error_json"]
+__all__ = ["Book", "Claim", "Claimed", "Ledger", "Row", "Wanted", "Wish", "changed", "error_json"]

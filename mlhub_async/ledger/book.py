@@ -29,6 +29,11 @@ class Book:
         self._root = str(root)
         self.run = 0
 
+    @property
+    def database(self) -> sqlite3.Connection:
+        """For the statements of the modules beside this one."""
+        return self._db
+
     def begin_run(self, source: str, selection: str, started: str) -> bool:
         """Open a run; true if an earlier one left finished files."""
         earlier = self._db.execute("SELECT 1 FROM file WHERE state=? LIMIT 1", (DONE,)).fetchone()

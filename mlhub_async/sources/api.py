@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from collections.abc import Collection as Some
 from dataclasses import replace
 
 from .. import stac, urls
-from ..errors import MlhubError, SourceError, TransferError, Transient
+from ..errors import CatalogError, MlhubError, SourceError, TransferError, Transient
 from ..flow import fan_out, one_ahead
 from ..model import Asset, Collection, Flaw, Item, JsonObject, Page, Request, Selection
 from ..ports import Emit, Reader
@@ -35,19 +35,22 @@ class ApiSource:
         allow_origins: Some[str] = frozenset(),
     ) -> None:
         self.name = urls.redacted(root)
+        self.rereads = True
         self._reader = reader
         self._selection = selection
         self._allow = allow_origins
         self._places = Endpoints(root, landing, allow_origins)
         self._tally = Tally(selection)
+        self._told: set[str] = set()
+        self._searching = bool(self._places.search) and needs_search(selection)
         self._admits = stac.admits(replace(selection, collections=()), served=self._places.served)
         self.directory = Directory(reader, self._places, allow_origins)
         self._renewal = Renewal(reader, self._places)
 
     async def list(self, emit: Emit) -> None:
         self._tally = Tally(self._selection)
-        searching = self._places.search and needs_search(self._selection)
-        if searching:
+        self._told = set()
+        if self._searching:
             await one_ahead(self._searched(), emit)
         elif self._selection.ids and self._selection.collections:
             await self._by_id(emit)
@@ -55,6 +58,19 @@ class ApiSource:
             await one_ahead(self._listed(), emit)
         if missing := self._tally.missing(self.name):
             await emit(missing)
+
+    async def again(self, listings: Sequence[str], emit: Emit) -> None:
+        """Collections are not told again, but for those of items that are new."""
+        pages = self._searched(listings) if self._searching else self._listed_again(listings)
+        try:
+            await one_ahead(pages, emit)
+        except SourceError as error:
+            raise CatalogError(f"the listing could not be read again: {error.message}") from error
+
+    async def _listed_again(self, listings: Sequence[str]) -> AsyncIterator[Entries]:
+        for name in listings:
+            async for entries in self._walk(self._places.items(name, self._selection), name):
+                yield entries
 
     async def refresh(self, asset: Asset) -> Asset | None:
         """The asset as its item has it now. Many assets of one item at once read it once."""
@@ -89,17 +105,18 @@ class ApiSource:
         for one in await self._named():
             yield one
 
-    async def _searched(self) -> AsyncIterator[Entries]:
+    async def _searched(self, only: Some[str] | None = None) -> AsyncIterator[Entries]:
         """By search; a collection comes before the first of its items."""
-        named = await self._named()
-        told = {one.id for one in named}
-        if named:
+        if only is None and (named := await self._named()):
+            self._told = {one.id for one in named}
             yield [*named]
-        for number, request in enumerate(self._places.searches(self._selection)):
-            async for entries in self._walk(request, "", f"search {number + 1}"):
+        for number, request in enumerate(self._places.searches(self._selection), 1):
+            if only is not None and f"search {number}" not in only:
+                continue
+            async for entries in self._walk(request, "", f"search {number}"):
                 for name in dict.fromkeys(one.collection for one in entries if isinstance(one, Item)):
-                    if name not in told:
-                        told.add(name)
+                    if name not in self._told:
+                        self._told.add(name)
                         yield await self._met(name)
                 yield entries
 

@@ -7,7 +7,7 @@ import os
 import re
 import stat
 import sys
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from collections.abc import Collection as Some
 from contextlib import aclosing
 from pathlib import Path
@@ -39,8 +39,11 @@ class RawReader(Reader, Protocol):
 class ItemsSource:
     """Items as they are handed over. `records` begins anew with each call, where that can be."""
 
-    def __init__(self, name: str, records: Callable[[], Records], selection: Selection) -> None:
+    def __init__(
+        self, name: str, records: Callable[[], Records], selection: Selection, *, rereads: bool = False
+    ) -> None:
         self.name = name
+        self.rereads = rereads
         self._records = records
         self._selection = selection
         self._admits = stac.admits(selection)
@@ -48,6 +51,10 @@ class ItemsSource:
     async def list(self, emit: Emit) -> None:
         async with aclosing(self._records()) as records:
             await one_ahead(self._entries(records), emit)
+
+    async def again(self, listings: Sequence[str], emit: Emit) -> None:
+        """There is one listing."""
+        await self.list(emit)
 
     async def refresh(self, asset: Asset) -> Asset | None:
         """There is nothing to ask again."""
@@ -57,10 +64,10 @@ class ItemsSource:
         tally = Tally(self._selection)
         first = 1
         async for records, url, matched in batches:
-            found = _items(records, url, first)
+            found = list(_items(records, url, first))
             first += len(records)
             chosen = [one for one in found if isinstance(one, Flaw) or self._admits(one)]
-            yield tally.cut([Page(matched, returned=len(records)), *chosen])
+            yield tally.cut([Page(matched, returned=len(found)), *chosen])
             if tally.used_up:
                 return
         if missing := tally.missing(self.name):
@@ -75,16 +82,18 @@ def of_document(
     A total in a file is of the search it was cut from; the file is all that was asked for.
     """
 
+    goes_on = next(stac.links(document.body, "next"), None) is not None
+
     async def records() -> Records:
         body = document.body
-        if next(stac.links(body, "next"), None):
+        if goes_on:
             async for page in stac.pages(reader, Request(document.url), allow_origins=allow_origins):
                 yield page.records, page.url, page.matched
         else:
             local = document.url.startswith("file:")
             yield _records_of(body), document.url, None if local else stac.matched_of(body)
 
-    return ItemsSource(urls.redacted(document.url), records, selection)
+    return ItemsSource(urls.redacted(document.url), records, selection, rereads=goes_on)
 
 
 def of_lines(reader: RawReader, url: str, selection: Selection) -> ItemsSource:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection as Some
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
@@ -25,6 +26,7 @@ class MlhubSource:
         if not selection.collections and not selection.dataset:
             raise UsageError("MLHub has hundreds of collections: name some with -c or --dataset")
         self.name = urls.redacted(root)
+        self.rereads = True
         self._reader = reader
         self._root = root.partition("?")[0].rstrip("/") + "/"
         self._selection = selection
@@ -38,6 +40,9 @@ class MlhubSource:
         chosen = replace(self._selection, collections=tuple(names))
         self._api = ApiSource(self._reader, self._root, {}, chosen, self._allow)
         await self._api.list(emit)
+
+    async def again(self, listings: Sequence[str], emit: Emit) -> None:
+        await self._api.again(listings, emit)
 
     async def refresh(self, asset: Asset) -> Asset | None:
         return await self._api.refresh(asset)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from collections.abc import Collection as Some
 from dataclasses import dataclass
 from typing import Any
@@ -47,6 +47,7 @@ class StaticSource:
         allow_origins: Some[str] = frozenset(),
     ) -> None:
         self.name = urls.redacted(url)
+        self.rereads = False
         self._reader = reader
         self._root = Document(root, url)
         self._selection = selection
@@ -70,6 +71,9 @@ class StaticSource:
             raise CatalogError(f"{self.name} is more than {DEEPEST} levels deep", kind="too-deep")
         if missing := [*self._unmet(), *self._tally.missing(self.name)]:
             await emit(missing)
+
+    async def again(self, listings: Sequence[str], emit: Emit) -> None:
+        """Files announce no totals: there is nothing to be seen that would be worth another crawl."""
 
     async def refresh(self, asset: Asset) -> Asset | None:
         """There is no way from an asset back to its file; static hrefs do not expire."""
@@ -102,8 +106,9 @@ class StaticSource:
         """`rel=items`: the collection's items are one or more pages, as those of an API's collection are."""
         try:
             async for page in stac.pages(self._reader, Request(step.url), allow_origins=self._allow):
-                await emit([Page(page.matched, step.collection, len(page.records), step.collection)])
-                await self._items(stac.items_of(page.records, page.url, _named(step.collection)), emit)
+                told = Page(page.matched, step.collection, len(page.records), step.collection)
+                found = stac.items_of(page.records, page.url, _named(step.collection))
+                await self._items([told, *found], emit)
                 if self._tally.used_up:
                     return
         except SourceError as error:
