@@ -51,6 +51,8 @@ class Hasher(Protocol):
 
     def digest(self) -> bytes: ...
 
+    def copy(self) -> Hasher: ...
+
 
 def parse(text: object) -> Checksum | None:
     """What a catalogue published as a checksum; None if it published none.

@@ -17,8 +17,9 @@ from .model import Asset, Checksum, Head, Job, Proof
 from .ports import Buffer
 from .progress import Meter
 from .sniff import ENOUGH, impostor, refusal
-from .stores.body import SMALL
-from .stores.local import Draft, LocalStore
+from .stores.journal import Origin
+from .stores.local import LocalStore
+from .stores.partials import Draft
 from .urls import redacted, suffix
 from .validators import Span, content_length, content_range, repeats, validator
 
@@ -56,7 +57,8 @@ class Intake:
         left = self.draft.left
         if left is not None:
             self.validator, self.total = left.validator, left.total
-            await self.draft.body.adopt(self._algorithms())
+            self._published = checksum.parse(left.published or None)
+            await self.draft.body.adopt(self._algorithms(), left.total)
             self._best = self.draft.body.offset
 
     def _algorithms(self) -> list[str]:
@@ -112,9 +114,17 @@ class Intake:
         self.validator = "" if self._encoded else validator(head.headers)
         self._check_size(self.total)
         self._published = checksum.from_headers(head.headers) if not self._encoded else None
-        large = self.total is not None and self.total > SMALL
-        self.draft.body.begin(self._algorithms(), large=large)
-        self._store.bind(self.draft, self.validator, self.total)
+        self.draft.body.begin(self._algorithms(), self.total)
+        if self.draft.body.was_opened:
+            self._store.bind(self.draft, self._origin())
+
+    def _origin(self) -> Origin | None:
+        """What a later run must know to go on with these bytes; None if nothing ties them to a version."""
+        if not self.validator or self.total is None:
+            return None
+        published = self._published if self._published is not None and self._published.usable else None
+        text = checksum.multihash(published.algorithm, published.digest) if published else ""
+        return Origin("", self.validator, self.total, text)
 
     def _decoder_for(self, encoding: str) -> Decoder | None:
         """A coding nobody asked for is taken off; but a .gz file labelled with it is that very file."""
@@ -166,7 +176,7 @@ class Intake:
         """Forget the bytes: the next attempt begins at the first one."""
         self.validator = ""
         self.total = None
-        self.draft.body.begin((), large=False)
+        self.draft.body.begin(())
 
     def write(self, data: Buffer) -> Awaitable[None] | None:
         self.received += len(data)

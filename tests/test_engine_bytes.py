@@ -20,8 +20,9 @@ from mlhub_async.model import Asset, Head, Job, Status
 from mlhub_async.progress import Meter
 from mlhub_async.retry import Retry
 from mlhub_async.sharing import Sharing
-from mlhub_async.stores.body import BATCH
-from mlhub_async.stores.local import DISK_THREADS, LocalStore
+from mlhub_async.stores.disk import LEAST, THREADS
+from mlhub_async.stores.journal import Origin
+from mlhub_async.stores.local import LocalStore
 from mlhub_async.transfer import Kit, fetch
 
 ME = ("c1", "one", "data")
@@ -46,9 +47,9 @@ async def test_a_version_without_validator_is_not_joined_to_the_one_before_it(si
 
 async def kept_draft(store, validator):
     draft = store.draft(ME)
-    draft.body.begin([], large=True)
-    store.bind(draft, validator, 1_000_000)
-    draft.body.write(noise(BATCH))
+    draft.body.begin([], 1_000_000)
+    store.bind(draft, Origin("", validator, 1_000_000))
+    draft.body.write(noise(LEAST))
     await store.keep(draft)
 
 
@@ -63,8 +64,8 @@ async def test_the_note_of_a_partial_file_that_is_gone_is_not_tied_to_other_byte
         part.unlink()
     draft = store.draft(ME)
     assert draft.left is None
-    draft.body.begin([], large=True)
-    draft.body.write(noise(BATCH, 2))
+    draft.body.begin([], 1_000_000)
+    draft.body.write(noise(LEAST, 2))
     await store.keep(draft)
     store.close()
     store = LocalStore(dest)
@@ -87,8 +88,8 @@ class Refusing:
         body = self.answers.pop(0)
         head = Head(200, {"content-length": str(len(self.right)), "etag": '"1"'}, request.url)
         sink.start(head)
-        for at in range(0, len(body), BATCH // 2):
-            if (busy := sink.write(body[at : at + BATCH // 2])) is not None:
+        for at in range(0, len(body), LEAST // 2):
+            if (busy := sink.write(body[at : at + LEAST // 2])) is not None:
                 await busy
         if body is not self.right:
             asyncio.get_running_loop().call_later(0.01, self.refused.set)
@@ -102,12 +103,12 @@ async def nothing(*_):
 
 @pytest.mark.parametrize("then", ["answers", "is down"])
 async def test_bytes_that_are_begun_anew_wait_for_the_write_in_flight(dest, then):
-    refused, right = threading.Event(), tif(BATCH * 3, 2)
+    refused, right = threading.Event(), tif(LEAST * 3, 2)
     store = LocalStore(dest)
     store.open()
-    for _ in range(DISK_THREADS):
-        store._pool.submit(refused.wait)
-    http = Refusing(tif(BATCH, 1), right, refused, then)
+    for _ in range(THREADS):
+        store._disk.pool.submit(refused.wait, 30)
+    http = Refusing(tif(LEAST, 1), right, refused, then)
     kit = Kit(http, store, Retry(AT_ONCE), Sharing(None), nothing, nothing, Meter(), Events(None))
     job = Job(Asset("https://h.test/one.tif", "data", "one", "c1"), "c1/one/data.tif")
     outcome, _ = await fetch(job, kit)

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 from mirrored import Mirrored, asset_requests, publish, wait_for
@@ -17,6 +17,7 @@ from troubled import Change, Cut, Delay, Drip, tif
 from troubled_stac import stac_item, static_catalog
 
 from mlhub_async.stores.body import Body
+from mlhub_async.stores.disk import Disk
 
 UNLOCKED = """
 import fcntl, runpy
@@ -204,17 +205,17 @@ def test_where_locks_do_nothing_two_runs_at_once_are_still_harmless(run_cli, sit
 
 async def test_a_body_is_begun_anew_only_after_the_write_in_flight(tmp_path):
     gate = threading.Event()
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(gate.wait)
-        body = Body(str(tmp_path / "part"), None, pool)
-        body.begin([], large=True)
+    with closing(Disk(threads=1)) as disk:
+        disk.pool.submit(gate.wait, 30)
+        body = Body(str(tmp_path / "part"), None, disk)
+        body.begin([], 2 << 20)
         body.write(bytes(2 << 20))
         waiting = asyncio.ensure_future(body.settled())
         await asyncio.sleep(0.01)
         assert not waiting.done()
         gate.set()
         await waiting
-        body.begin([], large=True)
+        body.begin([], 2 << 20)
         body.write(b"new")
         assert (await body.complete())["sha256"] == hashlib.sha256(b"new").digest()
         await body.close()

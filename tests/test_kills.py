@@ -20,11 +20,11 @@ def test_no_promise_is_broken_in_eight_rounds_of_kills(tmp_path):
         assert loop.world.bytes_sent()[0] > 1_000_000
 
 
-@pytest.mark.parametrize("sidecar", [b"", b'{"key": "k", "val'])
+@pytest.mark.parametrize("sidecar", [b"", b'{"journal":1,"key":"k","val'])
 def test_a_note_that_a_kill_left_half_written_is_cleared_away_with_its_bytes(run_cli, site, dest, sidecar):
     partial = dest / ".mlhub" / "partial"
     partial.mkdir(parents=True)
     (partial / "old1.part").write_bytes(bytes(1000))
-    (partial / "old1.json").write_bytes(sidecar)
+    (partial / "old1.journal").write_bytes(sidecar)
     assert run_cli("mirror", static_catalog(site, publish(site, ["one"])), dest).code == 0
     assert Mirrored(dest).partial == []

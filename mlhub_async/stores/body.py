@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Callable, Iterable
-from concurrent.futures import Executor
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from .. import checksum
 from ..errors import DiskFailing, DiskFull
 from ..ports import Buffer
+from .disk import LEAST, Disk
+from .journal import Journal
 from .tree import storage_error
 
 if TYPE_CHECKING:
@@ -23,23 +24,30 @@ if TYPE_CHECKING:
 SMALL = 256 << 10
 """Up to so many bytes stay in memory and are written at once: one open, write, close and rename.
 A thread hop per file was measured at 1.5 times the cost of the whole transfer of 16 KiB."""
-BATCH = 512 << 10
-"""Larger bodies go to the disk thread in pieces of this size, one of them under way at a time."""
+SHARE = 8
+"""Of a body of known size no more than this part waits for its next hop: the disk works meanwhile."""
 
 
 class Body:
-    """Collects one representation from its first byte on. One writer at a time; `close` it always."""
+    """Collects one representation from its first byte on. One writer at a time; `close` it always.
 
-    def __init__(self, path: str, directory: int | None, pool: Executor) -> None:
+    With a `journal`, what was written is noted there: it is proven to a later run.
+    """
+
+    def __init__(self, path: str, directory: int | None, disk: Disk) -> None:
         self._path = path
         self._directory = directory
-        self._pool = pool
+        self._disk = disk
         self._fd: int | None = None
-        self._hashes: dict[str, Hasher] = {}
+        self._writer = False
+        self._share = LEAST
+        self._hashes: Mapping[str, Hasher] = {}
         self._pending: list[bytes] = []
         self._pending_size = 0
         self._written = 0
+        self._marked = 0
         self._writing: asyncio.Future[None] | None = None
+        self.journal: Journal | None = None
         self.offset = 0
         self.was_opened = False
 
@@ -47,41 +55,62 @@ class Body:
     def path(self) -> str:
         return self._path
 
-    def begin(self, algorithms: Iterable[str], *, large: bool) -> None:
-        """Start (again) with no bytes at all. `large`: known to outgrow memory, so use the file at once."""
+    def begin(self, algorithms: Iterable[str], size: int | None = None) -> None:
+        """Start (again) with no bytes at all. `size`: that of the body, where it is known already."""
         assert self._writing is None or self._writing.done(), "begun anew under a write in flight"
         self._hashes = {name: checksum.hasher(name) for name in ("sha256", *algorithms)}
         self._pending.clear()
-        self._pending_size = self._written = self.offset = 0
+        self._pending_size = self._written = self._marked = self.offset = 0
         if self._fd is not None:
             os.lseek(self._fd, 0, os.SEEK_SET)
             os.ftruncate(self._fd, 0)
-        elif large:
-            self._open(os.O_TRUNC)
+        elif size is not None and size > SMALL:
+            self._open_large(os.O_TRUNC)
+        self._share = max(LEAST, (size or 0) // SHARE)
 
-    async def adopt(self, algorithms: Iterable[str], *, read_only: bool = False) -> None:
-        """Go on with the bytes that are there: they are read once, for the digests."""
-        self._open(0, os.O_RDONLY if read_only else os.O_RDWR | os.O_CREAT)
+    async def adopt(self, algorithms: Iterable[str], total: int) -> None:
+        """Go on with the bytes that are there, as far as the journal proves them; the rest is cut off."""
         self._hashes = {name: checksum.hasher(name) for name in {"sha256", *algorithms}}
-        loop = asyncio.get_running_loop()
-        self.offset = self._written = await loop.run_in_executor(self._pool, self._digest_prefix)
+        self._share = max(LEAST, total // SHARE)
+        self._open_large(0)
+        try:
+            proven = await asyncio.get_running_loop().run_in_executor(self._disk.pool, self._prove, total)
+        except OSError as error:
+            raise storage_error(error, self._path) from None
+        self.offset = self._written = self._marked = proven
 
-    def _open(self, extra: int, mode: int = os.O_RDWR | os.O_CREAT) -> None:
-        flags = mode | extra | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    def _open_large(self, extra: int) -> None:
+        self._open(extra)
+        self._writer = True
+        self._disk.enter()
+
+    def _open(self, extra: int) -> None:
+        flags = os.O_RDWR | os.O_CREAT | extra | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         try:
             self._fd = os.open(self._path, flags, 0o666, dir_fd=self._directory)
             self.was_opened = True
         except OSError as error:
             raise storage_error(error, self._path) from None
 
-    def _digest_prefix(self) -> int:
-        assert self._fd is not None
-        size = 0
-        while piece := os.read(self._fd, BATCH):
-            size += len(piece)
-            for digest in self._hashes.values():
-                digest.update(piece)
-        return size
+    def _prove(self, total: int) -> int:
+        """In the disk thread: keep what is proven."""
+        assert self._fd is not None and self.journal is not None
+        proven, self._hashes = self.journal.proven(self._fd, self._hashes, total)
+        os.ftruncate(self._fd, proven)
+        os.lseek(self._fd, proven, os.SEEK_SET)
+        return proven
+
+    def tail(self, size: int) -> bytes:
+        """The last bytes there are, at most so many; not while a write is in flight."""
+        last = b"".join(self._pending)[-size:] if size else b""
+        if len(last) < size and self._fd is not None:
+            try:
+                os.lseek(self._fd, max(self._written - size + len(last), 0), os.SEEK_SET)
+                last = os.read(self._fd, size - len(last)) + last
+                os.lseek(self._fd, self._written, os.SEEK_SET)
+            except OSError as error:
+                raise storage_error(error, self._path) from None
+        return last
 
     def write(self, data: Buffer) -> Awaitable[None] | None:
         """Take bytes; an awaitable when the disk is behind and the caller must wait. See `ports.Sink`."""
@@ -91,8 +120,8 @@ class Body:
         if self._fd is None:
             if self.offset <= SMALL:
                 return None
-            self._open(os.O_TRUNC)
-        if self._pending_size < BATCH:
+            self._open_large(os.O_TRUNC)
+        if self._pending_size < self._share and self._pending_size < self._disk.batch:
             return None
         if self._writing is None or self._writing.done():
             self._start_writing()
@@ -108,7 +137,7 @@ class Body:
         pieces, self._pending = self._pending, []
         self._pending_size = 0
         loop = asyncio.get_running_loop()
-        self._writing = loop.run_in_executor(self._pool, self._write_out, pieces)
+        self._writing = loop.run_in_executor(self._disk.pool, self._write_out, pieces)
 
     def _write_out(self, pieces: list[bytes]) -> None:
         """In the disk thread: hash while the bytes are in the cache, then write them where they belong."""
@@ -121,6 +150,13 @@ class Body:
                 done = os.write(self._fd, view)
                 self._written += done
                 view = view[done:]
+        if self.journal is not None and self._written - self._marked >= self.journal.spacing:
+            self._mark(self.journal)
+
+    def _mark(self, journal: Journal) -> None:
+        """The digest of what was written costs nothing: it is on its way to that of the whole."""
+        journal.add(self._written, self._hashes["sha256"])
+        self._marked = self._written
 
     async def settled(self) -> None:
         """Wait for the write in flight: before it has ended the file must not be moved or begun anew."""
@@ -152,7 +188,7 @@ class Body:
         return {name: digest.digest() for name, digest in self._hashes.items()}
 
     async def in_thread(self, call: Callable[[bool], int], sync: bool) -> int:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, call, sync)
+        return await asyncio.get_running_loop().run_in_executor(self._disk.pool, call, sync)
 
     def finish(self, sync: bool) -> int:
         """Close the finished file, ready to be renamed; returns its mtime in nanoseconds."""
@@ -183,13 +219,18 @@ class Body:
             self._writing.exception()  # whoever closes has been told of it, or does not need the bytes
             self._writing = None
         if self._fd is not None:
-            if self._pending and self._written + self._pending_size == self.offset:
+            if self._written + self._pending_size == self.offset:
                 self._keep_pending()
             fd, self._fd = self._fd, None
             os.close(fd)
+        if self._writer:
+            self._writer = False
+            self._disk.leave()
 
     def _keep_pending(self) -> None:
         """Bytes that were received are worth keeping for the next run, where the disk takes them."""
         with contextlib.suppress(OSError):
             self._write_out(self._pending)
+            if self.journal is not None and self._written > self._marked:
+                self._mark(self.journal)
         self._pending = []

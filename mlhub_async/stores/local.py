@@ -5,51 +5,26 @@ A name on disk is a promise (FAULTS 4.1): a file gets its final name only by ren
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
-import hashlib
-import itertools
 import os
-import secrets
 import shutil
 import stat
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import orjson
-
+from .. import checksum
 from ..errors import StorageError
-from .body import SMALL, Body
+from .disk import Disk
+from .journal import PIECE, Origin
 from .lock import RunLock
+from .partials import Draft, Partials
 from .tree import HAS_DIR_FD, Tree, storage_error
 
 STATE = ".mlhub"
-DISK_THREADS = 4
 RESERVE = 64 << 10
 """Bytes set aside while a run goes on, so that it can say how it ended on a disk that is full."""
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """What a partial file is a part of: only bytes of this very representation may be added to it."""
-
-    key: str
-    validator: str
-    total: int
-    boot: str
-
-
-@dataclass(slots=True)
-class Draft:
-    """A place for one asset's unfinished bytes, and what an earlier run left of them, if anything."""
-
-    identity: tuple[str, str, str]
-    stem: str
-    body: Body
-    left: Origin | None = None
-    bound: bool = False
 
 
 class LocalStore:
@@ -58,16 +33,11 @@ class LocalStore:
     def __init__(self, root: Path, *, durability: str = "process") -> None:
         self.root = root
         self.state = root / STATE
-        self._partial = self.state / "partial"
+        self._disk = Disk()
+        self._partials = Partials(self.state / "partial", self._disk)
         self._sync = durability == "full"
-        self._pool = ThreadPoolExecutor(DISK_THREADS, thread_name_prefix="mlhub-disk")
-        self._numbers = itertools.count()
-        self._run = secrets.token_hex(4)
-        self._boot = _boot_id()
-        self._left: dict[str, tuple[str, Origin]] = {}
         self.tree = Tree(root)
         self._documents = Tree(root)
-        self._directory: int | None = None
         self._receipt_gone = False
         self._lock = RunLock(self.state / "lock")
 
@@ -86,15 +56,13 @@ class LocalStore:
             self._refuse_links(self.state)
             self.state.mkdir(mode=0o700, exist_ok=True)
             self._refuse_links(*self.state.iterdir())
-            self._partial.mkdir(mode=0o700, exist_ok=True)
+            self._partials.open()
             self._refuse_another_file_system()
-            flags = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
-            self._directory = os.open(self._partial, flags) if HAS_DIR_FD else None
         except OSError as error:
             reason = error.strerror or type(error).__name__
             raise StorageError(f"{self.root}: cannot be used as DEST ({reason})") from None
         self._lock.take()
-        self._look_around()
+        self._partials.look_around()
         self._set_aside()
 
     def _refuse_links(self, *paths: Path) -> None:
@@ -105,8 +73,10 @@ class LocalStore:
 
     def _refuse_another_file_system(self) -> None:
         """A rename is only atomic, or possible at all, within one."""
-        if self._partial.stat().st_dev != self.root.stat().st_dev:
-            raise StorageError(f"{self._partial} is on another file system than {self.root}; unmount it")
+        if self._partials.folder.stat().st_dev != self.root.stat().st_dev:
+            raise StorageError(
+                f"{self._partials.folder} is on another file system than {self.root}; unmount it"
+            )
 
     def _set_aside(self) -> None:
         """Keep a little of the disk for the receipt of a run that fills it."""
@@ -119,90 +89,18 @@ class LocalStore:
         with contextlib.suppress(OSError):
             (self.state / "reserve").unlink()
 
-    def _look_around(self) -> None:
-        """Keep partial files whose origin is proven; the rest is litter of a run that was killed."""
-        names = {entry.name for entry in os.scandir(self._partial)}
-        for stem in (name.removesuffix(".part") for name in names if name.endswith(".part")):
-            if (origin := self._origin_of(stem)) is not None:
-                self._left.setdefault(origin.key, (stem, origin))
-        kept = {f"{stem}.{kind}" for stem, _ in self._left.values() for kind in ("part", "json")}
-        for name in names - kept:
-            with contextlib.suppress(OSError):
-                (self._partial / name).unlink()
-
-    def _origin_of(self, stem: str) -> Origin | None:
-        try:
-            fields = orjson.loads((self._partial / f"{stem}.json").read_bytes())
-            origin = Origin(
-                str(fields["key"]), str(fields["validator"]), int(fields["total"]), str(fields["boot"])
-            )
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-        # What was not synced before the machine went down may be holes: only the same boot counts.
-        return origin if origin.boot == self._boot else None
-
     def draft(self, identity: tuple[str, str, str]) -> Draft:
-        """Unfinished bytes for one asset, under a name that no other run uses.
+        """See `Partials`, for the next three too."""
+        return self._partials.draft(identity)
 
-        The caller must `keep`, `drop` or `commit` it in the end.
-        """
-        stem = f"{self._run}{next(self._numbers):x}"
-        draft = Draft(identity, stem, Body(self._path(stem), self._directory, self._pool))
-        if self._left and (left := self._left.pop(_key(identity), None)) is not None:
-            self._take_over(*left, draft)
-        return draft
-
-    def _take_over(self, old: str, origin: Origin, draft: Draft) -> None:
-        """Make an earlier run's partial file ours. If it is gone meanwhile, we begin anew."""
-        self.bind(draft, origin.validator, origin.total)
-        try:
-            (self._partial / f"{old}.part").rename(self._partial / f"{draft.stem}.part")
-        except OSError:
-            self._unbind(draft)
-            return
-        with contextlib.suppress(OSError):
-            (self._partial / f"{old}.json").unlink()
-        draft.left = origin
-
-    def _path(self, stem: str) -> str:
-        return f"{stem}.part" if HAS_DIR_FD else str(self._partial / f"{stem}.part")
-
-    def bind(self, draft: Draft, validator: str, total: int | None) -> None:
-        """Note what a draft is a part of, so that a later run may go on with it. Call it after `begin`:
-        the note must never be newer than the bytes."""
-        if not validator or total is None or total <= SMALL:
-            self._unbind(draft)
-            return
-        origin = Origin(_key(draft.identity), validator, total, self._boot)
-        sidecar = self._partial / f"{draft.stem}.json"
-        try:
-            sidecar.write_bytes(orjson.dumps(asdict(origin)))
-        except OSError as error:
-            raise storage_error(error, sidecar) from None
-        draft.bound = True
+    def bind(self, draft: Draft, version: Origin | None) -> None:
+        self._partials.bind(draft, version)
 
     async def keep(self, draft: Draft) -> None:
-        """Stop here; a later run goes on if the draft is bound, else nothing is left behind."""
-        await draft.body.close()
-        if not draft.bound:
-            self._unlink(draft)
+        await self._partials.keep(draft)
 
     async def drop(self, draft: Draft) -> None:
-        """Forget the bytes."""
-        await draft.body.close()
-        self._unlink(draft)
-
-    def _unlink(self, draft: Draft) -> None:
-        if draft.body.was_opened:
-            with contextlib.suppress(OSError):
-                os.unlink(draft.body.path, dir_fd=self._directory)
-        self._unbind(draft)
-
-    def _unbind(self, draft: Draft) -> None:
-        if draft.bound:
-            with contextlib.suppress(OSError):
-                (self._partial / f"{draft.stem}.json").unlink()
-            draft.bound = False
+        await self._partials.drop(draft)
 
     async def commit(self, draft: Draft, path: str) -> int:
         """Give the checked bytes their final name; returns the file's mtime in nanoseconds."""
@@ -211,15 +109,15 @@ class LocalStore:
             mtime = await body.in_thread(body.finish, True)
         else:
             mtime = body.finish(False)
-        self.tree.place(body.path, self._directory, path)
+        self.tree.place(body.path, self._partials.directory, path)
         body.was_opened = False
-        self._unbind(draft)
+        self._partials.unbind(draft)
         return mtime
 
     def duplicate(self, existing: str, path: str) -> int:
         """Make `path` the same file as `existing`: a hard link where there are such, else a copy."""
-        stem = f"link.{self._run}{next(self._numbers):x}"
-        source, target = self.root / existing, self._partial / f"{stem}.part"
+        name = self._partials.stem("link.") + ".part"
+        source, target = self.root / existing, self._partials.folder / name
         try:
             try:
                 os.link(source, target, follow_symlinks=False)
@@ -228,7 +126,7 @@ class LocalStore:
             mtime = os.stat(target, follow_symlinks=False).st_mtime_ns
         except OSError as error:
             raise storage_error(error, path) from None
-        self.tree.place(self._path(stem), self._directory, path)
+        self.tree.place(self._partials.path(name), self._partials.directory, path)
         return mtime
 
     def forget_receipt(self) -> None:
@@ -251,10 +149,10 @@ class LocalStore:
 
         In the loop's thread, or, where files are synced, in the ledger's.
         """
-        name = self._path(f"document.{self._run}{next(self._numbers):x}")
+        name = self._partials.path(self._partials.stem("document."))
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         try:
-            fd = os.open(name, flags, 0o666, dir_fd=self._directory)
+            fd = os.open(name, flags, 0o666, dir_fd=self._partials.directory)
             try:
                 if os.write(fd, data) != len(data):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -265,7 +163,7 @@ class LocalStore:
                 os.close(fd)
         except OSError as error:
             raise storage_error(error, path) from None
-        (self._documents if self._sync else self.tree).place(name, self._directory, path)
+        (self._documents if self._sync else self.tree).place(name, self._partials.directory, path)
         return mtime
 
     def sync_directories(self, paths: Iterable[str]) -> None:
@@ -288,8 +186,8 @@ class LocalStore:
 
     def write_pieces(self, path: str, pieces: Iterable[bytes]) -> int:
         """The same for a document that comes in pieces, in the ledger's thread."""
-        stem = f"document.{self._run}{next(self._numbers):x}"
-        temporary = self._partial / f"{stem}.part"
+        name = self._partials.stem("document.") + ".part"
+        temporary = self._partials.folder / name
         try:
             with open(temporary, "wb") as file:
                 for piece in pieces:
@@ -300,36 +198,30 @@ class LocalStore:
                 mtime = os.fstat(file.fileno()).st_mtime_ns
         except OSError as error:
             raise storage_error(error, path) from None
-        self._documents.place(self._path(stem), self._directory, path)
+        self._documents.place(self._partials.path(name), self._partials.directory, path)
         return mtime
 
     async def digest(self, path: str, algorithm: str) -> bytes:
         """The digest of a finished file, read in the disk thread."""
-        body = Body(str(self.root / path), None, self._pool)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._disk.pool, self._digest, path, algorithm
+        )
+
+    def _digest(self, path: str, algorithm: str) -> bytes:
+        digest = checksum.hasher(algorithm)
+        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         try:
-            await body.adopt([algorithm], read_only=True)
-            return (await body.complete())[algorithm]
-        finally:
-            await body.close()
+            with open(os.open(self.root / path, flags), "rb", buffering=0) as file:
+                while piece := file.read(PIECE):
+                    digest.update(piece)
+        except OSError as error:
+            raise storage_error(error, path) from None
+        return digest.digest()
 
     def close(self) -> None:
-        self._pool.shutdown(wait=True)
+        self._disk.close()
         self.tree.close()
         self._documents.close()
-        if self._directory is not None:
-            os.close(self._directory)
-            self._directory = None
+        self._partials.close()
         self.use_reserve()
         self._lock.release()
-
-
-def _key(identity: tuple[str, str, str]) -> str:
-    """An asset's identity as one short word."""
-    return hashlib.blake2b("\0".join(identity).encode(errors="surrogatepass"), digest_size=12).hexdigest()
-
-
-def _boot_id() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""

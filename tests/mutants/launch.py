@@ -19,7 +19,8 @@ from mlhub_async.http import client
 from mlhub_async.intake import Intake
 from mlhub_async.model import Head, Record, Request, Status
 from mlhub_async.stores.body import Body
-from mlhub_async.stores.local import Draft, LocalStore
+from mlhub_async.stores.local import LocalStore
+from mlhub_async.stores.partials import Draft
 from mlhub_async.transfer import Transfer
 
 CROSSING = ("authorization", "cookie", "proxy-authorization")
@@ -41,7 +42,7 @@ def direct() -> None:
 
     async def commit(self: LocalStore, draft: Draft, path: str) -> int:
         draft.body.was_opened = False
-        self._unbind(draft)
+        self._partials.unbind(draft)
         return draft.body.finish(False)
 
     Intake.__init__, LocalStore.commit, Body.begin = init, commit, begin  # type: ignore[method-assign]
