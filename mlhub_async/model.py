@@ -239,6 +239,7 @@ class Options:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     connect_timeout: float = 15.0
     timeout: float = 60.0
+    max_outage: float = 1800.0
     min_speed: int = 1024
     if_exists: str = "resume"
     verify: str = "auto"

@@ -19,6 +19,7 @@ from .retry import Retry
 from .transport.aiohttp import AiohttpTransport
 from .transport.file import FileTransport
 from .urls import origin, parse, to_path
+from .weather import PATIENT, Outage
 
 MLHUB_ROOT = "https://api.radiant.earth/mlhub/v1"
 SLOTS = 32
@@ -69,6 +70,7 @@ async def network(source: str, options: Options, environ: Mapping[str, str]) -> 
         tpslimit=options.tpslimit,
         bwlimit=options.bwlimit,
         max_transfer=options.max_transfer,
+        outage=_outage(options),
     )
     http = Http(
         transports,
@@ -101,6 +103,12 @@ def _web(options: Options, reach: Reach) -> AiohttpTransport:
 def _from_netrc(named: Sequence[str], options: Options, environ: Mapping[str, str]) -> list[Credential]:
     """First of all, so that a header or key that was given takes its place."""
     return netrc_credentials(netrc_path(environ), named) if options.netrc else []
+
+
+def _outage(options: Options) -> Outage:
+    """A probe is to a host what a retry is to an asset."""
+    base = options.retry.base
+    return Outage(options.retry.attempts - 1, options.max_outage, PATIENT.pause * base, base)
 
 
 def _credentials(base: str | None, options: Options, environ: Mapping[str, str]) -> list[Credential]:

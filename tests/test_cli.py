@@ -65,6 +65,7 @@ NOT_THE_DEFAULT = {
     "--fail-fast": (None, ("fail_fast",), True),
     "--max-errors": ("0", ("max_errors",), 0),
     "--max-transfer": ("1.5G", ("max_transfer",), 3 * 1024**3 // 2),
+    "--max-outage": ("10m", ("max_outage",), 600.0),
     "--max-duration": ("1h", ("max_duration",), 3600.0),
     "--allow-private": (None, ("allow_private",), True),
     "--allow-origin": ("https://CDN.example:443", ("allow_origins",), ("https://cdn.example",)),

@@ -126,6 +126,7 @@ NETWORK: list[Declaration] = [
     ),
     _one("--connect-timeout", "connect_timeout", "S", "Longest wait for a connection.", SECONDS),
     _one("--timeout", "timeout", "S", "Longest wait for the next byte; never the total.", SECONDS),
+    _one("--max-outage", "max_outage", "S", "Longest wait for a host that went away.", SECONDS),
     _one("--min-speed", "min_speed", "SIZE", "Bytes per second below which we reconnect.", SIZE),
     _flag("--allow-private", "allow_private", "Let remote catalogues lead to private addresses."),
     _many("--allow-origin", "allow_origins", "ORIGIN", "Let catalogue links lead here too.", ORIGIN),
