@@ -253,6 +253,7 @@ class Options:
     allow_private: bool = False
     allow_origins: tuple[str, ...] = ()
     ca_file: str | None = None
+    transport: str = "auto"
     proxy: str | Secret | None = None
     netrc: bool = False
     headers: tuple[tuple[str, str | Secret], ...] = ()

@@ -70,6 +70,7 @@ NOT_THE_DEFAULT = {
     "--allow-private": (None, ("allow_private",), True),
     "--allow-origin": ("https://CDN.example:443", ("allow_origins",), ("https://cdn.example",)),
     "--ca-file": (__file__, ("ca_file",), __file__),
+    "--transport": ("aiohttp", ("transport",), "aiohttp"),
     "--proxy": ("http://p:1", ("proxy",), Secret("http://p:1")),
     "--netrc": (None, ("netrc",), True),
     "--header": ("X-A: b=c: d", ("headers",), (("X-A", Secret("b=c: d")),)),

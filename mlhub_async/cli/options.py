@@ -131,6 +131,7 @@ NETWORK: list[Declaration] = [
     _flag("--allow-private", "allow_private", "Let remote catalogues lead to private addresses."),
     _many("--allow-origin", "allow_origins", "ORIGIN", "Let catalogue links lead here too.", ORIGIN),
     _one("--ca-file", "ca_file", "PEM", "Certificates to trust, instead of the system's.", PEM),
+    _choice("--transport", "transport", "auto aiohttp fast", "What moves the bytes; a proxy needs aiohttp."),
     _one("--proxy", "proxy", "URL|@FILE", "Ask through http://[user:password@]host:port.", SECRET),
     _flag("--netrc", "netrc", "Take logins from ~/.netrc (or NETRC), each for its own host."),
     _one("--api-key", "api_key", "KEY|@FILE", "MLHub key; others can see it, a profile is better.", SECRET),
