@@ -30,6 +30,17 @@ async def close_mirror(
     A run that found no source leaves an earlier one's receipt as it is: it says nothing about the files.
     """
     report.finished = finished
+    if report.stopped is not None:
+        store.room.lose_patience()
+    try:
+        await _write_down(report, ledger, store, inventory)
+    except StorageError:
+        # Who interrupts a run on a full disk is told so: the journal has what the ledger could not take.
+        if not isinstance(report.stopped, asyncio.CancelledError):
+            raise
+
+
+async def _write_down(report: Report, ledger: Ledger, store: LocalStore, inventory: Inventory) -> None:
     code = report.exit_code
     try:
         await ledger.flush()
@@ -43,6 +54,9 @@ async def close_mirror(
     except StorageError as error:
         report.stopped = report.stopped or error
         _last_words(store, report)
+        raise
+    except asyncio.CancelledError:
+        store.room.lose_patience()
         raise
     finally:
         await ledger.close()

@@ -80,8 +80,7 @@ class Transient(TransferError):
     """May work when tried again.
 
     `retry_after`: seconds the server asked us to stay away, if it did. `tries`: at most so many attempts
-    in a row are worth it for this kind of failure, where that is less than the policy allows. `free`: it
-    is none of the asset's doing and costs it no attempt.
+    in a row are worth it for this kind of failure, where that is less than the policy allows.
     """
 
     kind = "transient"
@@ -100,7 +99,6 @@ class Transient(TransferError):
         super().__init__(message, kind=kind, status=status)
         self.retry_after = retry_after
         self.tries = tries
-        self.free = False
 
 
 class Fatal(MlhubError):
@@ -118,6 +116,12 @@ class StorageError(Fatal):
 
 class DiskFull(StorageError):
     """There is no room, or the user's share of it is used up."""
+
+    kind = "disk-full"
+
+
+class WaitsForRoom(UserWarning):
+    """A full disk is being waited for: told now and then while it lasts."""
 
 
 class DiskFailing(StorageError):

@@ -178,6 +178,12 @@ class Intake:
         self.total = None
         self.draft.body.begin(())
 
+    async def begin_anew(self) -> None:
+        """The same with another file: this one's disk was full, or may have lost some of it."""
+        await self._store.drop(self.draft)
+        self.draft = self._store.draft(self.job.asset.identity)
+        self.restart()
+
     def write(self, data: Buffer) -> Awaitable[None] | None:
         self.received += len(data)
         self._meter.received += len(data)

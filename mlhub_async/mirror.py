@@ -20,7 +20,7 @@ import orjson
 
 from . import names
 from .closing import close_mirror
-from .errors import LimitReached, TooManyErrors
+from .errors import DiskFull, LimitReached, TooManyErrors
 from .events import Events, Told
 from .flow import fan_out
 from .http import Http
@@ -37,6 +37,7 @@ from .sharing import Sharing
 from .sources import of_objects, recognise
 from .stores.local import LocalStore
 from .transfer import Kit, fetch
+from .waiting import room_for
 
 WORKERS = 32
 """Concurrent transfers unless -j says otherwise."""
@@ -130,7 +131,11 @@ async def settle(run: Run, outcome: Outcome, url: str | None) -> None:
     `url` is where the bytes came from, None where the ledger knows all of it already.
     """
     if url is not None:
-        run.ledger.record(outcome, url)
+        try:
+            run.ledger.record(outcome, url)
+        except DiskFull as full:
+            await run.kit.store.room.wait(full)
+            return await settle(run, outcome, url)
     finished = await run.inventory.settle(outcome)
     note_flaws(run)
     run.report.add(outcome)
@@ -166,9 +171,12 @@ async def mirror(
     options = options or Options()
     names.check_template(options.path_template)
     environ = os.environ if environ is None else environ
-    store = LocalStore(Path(dest), durability=options.durability)
+    told = Events(events)
+    store = LocalStore(Path(dest), durability=options.durability, room=room_for(Path(dest), options, told))
     sync = store.sync_directories if options.durability == "full" else None
-    ledger = Ledger(store.state, store.root, store.write_document, sync_directories=sync)
+    ledger = Ledger(
+        store.state, store.root, store.write_document, sync_directories=sync, wait_for_room=store.room.wait
+    )
     store.refuse_unless_directory()
     async with opened(source, options, environ, ledger.first_time) as (found, http):
         try:
@@ -176,7 +184,7 @@ async def mirror(
             report = Report(found.name, store.root, selected(options), _now())
             report.listing.capped = options.selection.max_items is not None
             await ledger.open(report.source, orjson.dumps(report.selection).decode(), report.started)
-            kit = _kit(found, http, store, ledger, options, meter or Meter(), Events(events))
+            kit = _kit(found, http, store, ledger, options, meter or Meter(), told)
             base = str(store.root.resolve()) if options.asset_hrefs == "absolute" else ""
             inventory = Inventory(ledger, store.found, options, base=base, source_root=_local_root(source))
 

@@ -239,11 +239,11 @@ class Options:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     connect_timeout: float = 15.0
     timeout: float = 60.0
-    max_outage: float = 1800.0
     min_speed: int = 1024
     if_exists: str = "resume"
     verify: str = "auto"
     durability: str = "process"
+    on_full: str = "stop"
     path_template: str = "${collection}/${id}/${key}${ext}"
     asset_hrefs: str = "relative"
     fail_fast: bool = False
@@ -253,7 +253,6 @@ class Options:
     allow_private: bool = False
     allow_origins: tuple[str, ...] = ()
     ca_file: str | None = None
-    transport: str = "auto"
     proxy: str | Secret | None = None
     netrc: bool = False
     headers: tuple[tuple[str, str | Secret], ...] = ()

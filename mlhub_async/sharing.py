@@ -7,7 +7,6 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from .flow import aside
 from .model import Record
 
 REMEMBERED = 4096
@@ -47,8 +46,7 @@ class Sharing:
             if waiting is not None:
                 waiting.stalled = True
             try:
-                with aside():
-                    return await asyncio.shield(_landing(flight))
+                return await asyncio.shield(_landing(flight))
             finally:
                 if waiting is not None:
                     waiting.stalled = False

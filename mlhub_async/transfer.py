@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from . import checksum
-from .errors import Corrupt, Fatal, MlhubError, TransferError, Transient
+from .errors import Corrupt, Fatal, MlhubError, StorageError, TransferError, Transient
 from .events import Events
 from .http import Http
 from .intake import Intake
@@ -46,6 +46,8 @@ async def fetch(job: Job, kit: Kit) -> tuple[Outcome, str]:
 
     An expected failure is an outcome; only `Fatal` errors, bugs and cancellation leave by exception.
     """
+    if kit.store.room.full is not None:
+        await kit.store.room.opened()
     transfer = Transfer(job, kit)
     try:
         outcome = await transfer.run()
@@ -156,7 +158,7 @@ class Transfer:
 
     async def _linked(self, record: Record) -> Outcome:
         path = await self._final_path(PurePosixPath(record.path).suffix)
-        mtime = self.kit.store.duplicate(record.path, path)
+        mtime = await self.kit.store.room.patiently(lambda: self.kit.store.duplicate(record.path, path))
         proof = self._intake.proof(record.proof)
         return self.outcome(
             Status.FETCHED, Record(path, record.size, record.sha256, mtime, proof, record.validator)
@@ -201,6 +203,9 @@ class Transfer:
             except Corrupt as error:
                 await self._intake.draft.body.settled()
                 self._allow_once_more(error)
+            except StorageError as error:
+                await self.kit.store.outlast(error)
+                await self._intake.begin_anew()
             except TransferError as error:
                 url = await self._renewed(error)
 

@@ -8,15 +8,14 @@ import mlhub_async
 
 BANDS = [
     ["__main__", "cli", "blocking", "selftest", "demo", "streaming"],
-    ["client", "planning", "mirror", "network", "closing", "verify", "report", "listing"],
+    ["client", "planning", "mirror", "waiting", "network", "closing", "verify", "report", "listing"],
     ["transfer", "intake", "inventory", "plan", "events", "progress", "catalog", "sources"],
     ["http", "transport", "stac", "ledger", "stores"],
     [
         "sharing",
+        "flow",
         "retry",
         "limits",
-        "flow",
-        "weather",
         "machines",
         "auth",
         "validators",

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import click
 
-from ..errors import MlhubError, UsageError
+from ..errors import MlhubError, UsageError, WaitsForRoom
 from . import saying
 from .given import join_bbox, repeat
 
@@ -40,6 +40,7 @@ class Program(click.Group):
         saying.prepare_streams()
         with warnings.catch_warnings():
             warnings.showwarning = saying.warning
+            warnings.simplefilter("always", WaitsForRoom)
             sys.exit(self._code(args, prog_name or "mlhub-async", extra))
 
     def _code(self, args: Sequence[str] | None, name: str, extra: dict[str, Any]) -> int:

@@ -58,7 +58,11 @@ def error(message: str) -> None:
 
 def warning(message: Warning | str, *_: object, **__: object) -> None:
     """Stands in for `warnings.showwarning`."""
-    tell(f"mlhub-async: warning: {term_safe(str(message), 1000)}")
+    tell(warned(message))
+
+
+def warned(message: Warning | str) -> str:
+    return f"mlhub-async: warning: {term_safe(str(message), 1000)}"
 
 
 def encoded(value: object) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import warnings
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, BinaryIO, TypeVar
 
@@ -22,6 +23,8 @@ from .saying import (
     event_line,
     for_whoever_reads,
     somewhere_to_write,
+    warned,
+    warning,
 )
 
 T = TypeVar("T")
@@ -72,6 +75,13 @@ class Screen:
             with for_whoever_reads():
                 self._display.say(line)
 
+    def warning(self, message: Warning | str, *_: object, **__: object) -> None:
+        """Stands in for `warnings.showwarning`: beside the bar, and also with -q."""
+        if self._quiet:
+            warning(message)
+        else:
+            self.say(warned(message))
+
     def event(self, event: Mapping[str, object]) -> None:
         """For programs, and for people who asked for it with -v."""
         if self._json is not None:
@@ -86,6 +96,7 @@ class Screen:
 
     def run(self, work: Callable[[], Awaitable[int]]) -> int:
         """The exit code of `work`, with an early end told to people and programs."""
+        warnings.showwarning = self.warning
         try:
             code = run(work, self.stop)
         except MlhubError as failure:

@@ -3,6 +3,7 @@
 from .book import Book, Row
 from .changes import changed
 from .claims import Claim, Claimed, Wanted, Wish
-from .ledger import Ledger, error_json
+from .ledger import Ledger
+from .rows import error_json
 
 __all__ = ["Book", "Claim", "Claimed", "Ledger", "Row", "Wanted", "Wish", "changed", "error_json"]

@@ -102,10 +102,11 @@ class Book:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # a full disk has undone it already
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
 
     def find(self, url: str) -> Record | None:
         """A finished file that was fetched from this very URL, if it is still there."""
@@ -217,9 +218,11 @@ class Book:
             "coalesce(sum(size), 0) FROM file WHERE role=0 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
         ).fetchall()
 
-    def close(self) -> None:
-        """Fold the write-ahead log back in, so that one file holds everything."""
+    def fold(self) -> None:
+        """Bring the write-ahead log into the one file that shall hold everything."""
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
         self._db.close()
 
 

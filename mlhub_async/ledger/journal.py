@@ -11,7 +11,7 @@ from pathlib import Path
 
 import orjson
 
-from ..errors import StorageError
+from ..stores.tree import state_error
 from .book import ROW, Row
 
 
@@ -29,13 +29,15 @@ class Journal:
         return [row for path in self._paths for row in _rows(path.read_bytes())]
 
     def append(self, row: Row) -> None:
-        """Raises `StorageError` where the disk does not take the line."""
+        """Raises `StorageError` where the disk does not take the line: then nothing of it is there."""
         line = orjson.dumps(row) + b"\n"
+        fd = self._fds[self._current]
         try:
-            if os.write(self._fds[self._current], line) != len(line):
+            if (written := os.write(fd, line)) != len(line):
+                os.ftruncate(fd, os.fstat(fd).st_size - written)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
-            raise StorageError(f"{self._paths[0].parent}: {error.strerror}; free some space") from None
+            raise state_error(error, self._paths[0].parent) from None
 
     def turn(self) -> int:
         """Let the other file take over; returns the number of the one to `clear` after the commit."""

@@ -6,17 +6,18 @@ import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import orjson
-
-from ..errors import MlhubError, StorageError
-from ..model import Outcome, Record, Status
+from ..errors import DiskFull, StorageError
+from ..model import Outcome, Record
+from ..stores.room import WaitForRoom, nobody_waits
 from .book import Book, Row
 from .claims import Claimed, Wanted
 from .journal import Journal
-from .schema import DONE, FAILED, connect, refused
+from .rows import row_of
+from .schema import DONE, connect, refused
 
 T = TypeVar("T")
 BATCH = 500
@@ -38,17 +39,20 @@ class Ledger:
         write_document: WriteDocument,
         *,
         sync_directories: SyncDirectories | None = None,
+        wait_for_room: WaitForRoom = nobody_waits,
     ) -> None:
         """`sync_directories`: makes names durable; given where the mirror shall survive power cuts."""
         self._state = state
         self._root = root
         self._write_document = write_document
         self._sync_directories = sync_directories
+        self._wait_for_room = wait_for_room
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="mlhub-ledger")
         self._rows: list[Row] = []
         self._told: list[Callable[[Book], None]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._flushing: asyncio.Future[None] | None = None
+        self._batch: tuple[list[Row], list[Callable[[Book], None]], int] = ([], [], 0)
         self._failure: BaseException | None = None
         self.resumed = False
 
@@ -81,14 +85,19 @@ class Ledger:
         return book
 
     async def _call(self, call: Callable[[], T]) -> T:
+        """In the ledger's thread; once more when there is room, so what is called does all or nothing."""
         loop = asyncio.get_running_loop()
-        try:
-            return await loop.run_in_executor(self._thread, call)
-        except sqlite3.Error as error:
-            raise self._storage_error(error) from None
+        while True:
+            try:
+                return await loop.run_in_executor(self._thread, call)
+            except (sqlite3.Error, DiskFull) as error:
+                failure = self._in_our_words(error)
+            if not isinstance(failure, DiskFull):
+                raise failure
+            await self._wait_for_room(failure)
 
-    def _storage_error(self, error: sqlite3.Error) -> StorageError:
-        return refused(self._state / "ledger.sqlite", error)
+    def _in_our_words(self, error: BaseException) -> BaseException:
+        return refused(self._state / "ledger.sqlite", error) if isinstance(error, sqlite3.Error) else error
 
     async def ask(self, question: Callable[[Book], T]) -> T:
         """Run a question in the ledger's thread, after everything that was recorded before it."""
@@ -96,7 +105,7 @@ class Ledger:
 
     async def claim(self, wanted: Sequence[Wanted]) -> list[Claimed | None]:
         """See `Book.claim`."""
-        self._raise_failure()
+        await self._mend()
         return await self.ask(lambda book: book.claim(wanted))
 
     async def find(self, url: str) -> Record | None:
@@ -112,17 +121,11 @@ class Ledger:
         return await self.ask(lambda book: book.move(identity, path))
 
     def record(self, outcome: Outcome, url: str) -> None:
-        """Remember what became of a job: at once in the journal, with the next batch in the database."""
-        asset, record, error = outcome.job.asset, outcome.record, outcome.error
-        state = DONE if record is not None and outcome.status is not Status.FAILED else FAILED
-        facts = (
-            (record.size, record.mtime_ns, record.sha256, record.proof.value, record.validator)
-            if (record is not None)
-            else (0, 0, "", "none", "")
-        )
-        path = record.path if record is not None else outcome.job.path
-        said = error_json(error) if error is not None else ""
-        row = (asset.collection, asset.item, 0, asset.key, path, state, *facts, asset.stamp, url, said)
+        """Remember what became of a job: at once in the journal, with the next batch in the database.
+
+        Raises `StorageError` where the disk does not take it: then nothing is remembered.
+        """
+        row = row_of(outcome, url)
         self._journal.append(row)
         self._rows.append(row)
         self._schedule()
@@ -135,11 +138,12 @@ class Ledger:
         Where files are synced that happens in the ledger's thread, else here: it is a small file.
         Raises `TransferError` where something is in its way.
         """
+        put = partial(self._put, identity, path, data, digest)
         if (sync := self._sync_directories) is not None:
-            row = await self.ask(lambda _: self._put(identity, path, data, digest))
+            row = await self.ask(lambda _: put())
             await self.ask(lambda _: sync([path]))
         else:
-            row = self._put(identity, path, data, digest)
+            row = await self._when_there_is_room(put)
         self._rows.append(row)
         self._schedule()
 
@@ -147,15 +151,22 @@ class Ledger:
         mtime_ns = self._write_document(path, data)
         return (*identity, path, DONE, len(data), mtime_ns, digest, "none", "", "", "", "")
 
+    async def _when_there_is_room(self, call: Callable[[], T]) -> T:
+        while True:
+            try:
+                return call()
+            except DiskFull as full:
+                await self._wait_for_room(full)
+
     def tell(self, fact: Callable[[Book], None]) -> None:
         """Something to do in the ledger's thread with the next batch."""
         self._told.append(fact)
         self._schedule()
 
     def room(self) -> Awaitable[None] | None:
-        """Something to wait for when the disk is far behind."""
+        """Something to wait for when the disk is far behind, or when an earlier commit failed."""
         self._raise_failure()
-        return self.flush() if len(self._rows) > BACKLOG else None
+        return self.flush() if self._failure is not None or len(self._rows) > BACKLOG else None
 
     def _schedule(self) -> None:
         if len(self._rows) >= BATCH:
@@ -176,11 +187,13 @@ class Ledger:
         self._note_failure()
         if self._failure is not None:
             return  # told to whoever asks next; the journal keeps the rows
-        rows, self._rows = self._rows, []
-        told, self._told = self._told, []
-        number = self._journal.turn()
+        self._batch = (self._rows, self._told, self._journal.turn())
+        self._rows, self._told = [], []
+        self._start_commit()
+
+    def _start_commit(self) -> None:
         loop = asyncio.get_running_loop()
-        self._flushing = loop.run_in_executor(self._thread, self._commit, rows, told, number)
+        self._flushing = loop.run_in_executor(self._thread, self._commit, *self._batch)
 
     def _commit(self, rows: list[Row], told: list[Callable[[Book], None]], number: int) -> None:
         """In the ledger's thread. Where files are synced, so are their names, before a row speaks of them."""
@@ -192,26 +205,34 @@ class Ledger:
                 fact(self._book)
         self._journal.clear(number)
 
+    def _raise_failure(self) -> None:
+        """Raise what went wrong in an earlier commit, again and again: nothing after it is recorded."""
+        self._note_failure()
+        if self._failure is not None and not isinstance(self._failure, DiskFull):
+            raise self._failure
+
     def _note_failure(self) -> None:
         if self._flushing is not None and self._flushing.done():
             error, self._flushing = self._flushing.exception(), None
-            self._failure = self._failure or error
+            if error is not None and self._failure is None:
+                self._failure = self._in_our_words(error)
 
-    def _raise_failure(self) -> None:
-        """Raise what went wrong in an earlier commit; again and again, for nothing after it is recorded."""
-        self._note_failure()
-        if isinstance(self._failure, sqlite3.Error):
-            raise self._storage_error(self._failure) from None
-        if self._failure is not None:
-            raise self._failure
+    async def _mend(self) -> None:
+        """The same; but a full disk may be waited for, and then the batch is committed once more."""
+        self._raise_failure()
+        if isinstance(full := self._failure, DiskFull):
+            await self._wait_for_room(full)
+            if self._failure is full:  # else somebody else was quicker
+                self._failure = None
+                self._start_commit()
 
     async def flush(self) -> None:
         """Return when everything recorded so far is in the database."""
-        while self._rows or self._told or self._flushing is not None:
+        while self._rows or self._told or self._flushing is not None or self._failure is not None:
             if self._flushing is not None:
                 await asyncio.wait([self._flushing])
-            self._raise_failure()
-            if self._rows or self._told:
+            await self._mend()
+            if self._flushing is None and (self._rows or self._told):
                 self._start_flush()
 
     async def close(self) -> None:
@@ -222,14 +243,8 @@ class Ledger:
             if self._timer is not None:
                 self._timer.cancel()
             try:
-                await self._call(self._book.close)
+                await self._call(self._book.fold)
             finally:
+                self._thread.submit(self._book.close)
                 self._thread.shutdown(wait=True)
                 self._journal.close()
-
-
-def error_json(error: MlhubError) -> str:
-    """An error as errors.jsonl and the events show it."""
-    shown = {"class": error.kind, "message": error.message, "retryable": error.retryable}
-    status = getattr(error, "status", None)
-    return orjson.dumps(shown | ({"status": status} if status else {})).decode()

@@ -9,12 +9,13 @@ import sqlite3
 import time
 from pathlib import Path
 
-from ..errors import StorageError, UsageError
+from ..errors import DiskFull, StorageError, UsageError
 
 APPLICATION_ID = 0x4D4C4842  # "MLHB"
 VERSION = 1
 BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
 NO_SHARED_MEMORY = frozenset({"nfs", "nfs4", "cifs", "smb3", "lustre", "gpfs", "9p", "beegfs", "ceph"})
 """File systems without the shared memory that SQLite's write-ahead log needs; FUSE is added by prefix."""
 _ESCAPE = re.compile(r"\\([0-7]{3})")
@@ -87,8 +88,10 @@ def _open(path: Path, full_sync: bool) -> sqlite3.Connection | None:
 
 def refused(path: Path, error: sqlite3.Error) -> StorageError:
     """What SQLite said of the ledger, and what to do about it."""
-    busy = (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF in BUSY
-    do = "end the program that uses it" if busy else "free some space"
+    code = getattr(error, "sqlite_errorcode", 0) or 0
+    if code in NO_ROOM:
+        return DiskFull(f"{path}: {error}; free some space, then run again")
+    do = "end the program that uses it" if code & 0xFF in BUSY else "check the disk and its free space"
     return StorageError(f"{path}: {error}; {do}, then run again")
 
 

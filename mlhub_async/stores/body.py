@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -44,12 +45,16 @@ class Body:
         self._hashes: Mapping[str, Hasher] = {}
         self._pending: list[bytes] = []
         self._pending_size = 0
+        self._batch: deque[bytes] = deque()
+        self._torn = memoryview(b"")
         self._written = 0
         self._marked = 0
         self._writing: asyncio.Future[None] | None = None
         self.journal: Journal | None = None
         self.offset = 0
         self.was_opened = False
+        self.in_memory = True
+        """all of it is still here, whatever became of the file"""
 
     @property
     def path(self) -> str:
@@ -60,10 +65,12 @@ class Body:
         assert self._writing is None or self._writing.done(), "begun anew under a write in flight"
         self._hashes = {name: checksum.hasher(name) for name in ("sha256", *algorithms)}
         self._pending.clear()
+        self._batch.clear()
+        self._torn = memoryview(b"")
         self._pending_size = self._written = self._marked = self.offset = 0
+        self.in_memory = self._fd is None
         if self._fd is not None:
-            os.lseek(self._fd, 0, os.SEEK_SET)
-            os.ftruncate(self._fd, 0)
+            self._empty(self._fd)
         elif size is not None and size > SMALL:
             self._open_large(os.O_TRUNC)
         self._share = max(LEAST, (size or 0) // SHARE)
@@ -79,9 +86,17 @@ class Body:
             raise storage_error(error, self._path) from None
         self.offset = self._written = self._marked = proven
 
+    def _empty(self, fd: int) -> None:
+        try:
+            os.lseek(fd, 0, os.SEEK_SET)
+            os.ftruncate(fd, 0)
+        except OSError as error:
+            raise storage_error(error, self._path) from None
+
     def _open_large(self, extra: int) -> None:
         self._open(extra)
         self._writer = True
+        self.in_memory = False
         self._disk.enter()
 
     def _open(self, extra: int) -> None:
@@ -123,7 +138,7 @@ class Body:
             self._open_large(os.O_TRUNC)
         if self._pending_size < self._share and self._pending_size < self._disk.batch:
             return None
-        if self._writing is None or self._writing.done():
+        if self._writing is None or (self._writing.done() and self._writing.exception() is None):
             self._start_writing()
             return None
         return self._write_next()
@@ -134,22 +149,28 @@ class Body:
 
     def _start_writing(self) -> None:
         self._raise_failure()
-        pieces, self._pending = self._pending, []
-        self._pending_size = 0
-        loop = asyncio.get_running_loop()
-        self._writing = loop.run_in_executor(self._disk.pool, self._write_out, pieces)
+        self._batch.extend(self._pending)
+        self._pending, self._pending_size = [], 0
+        self._submit()
 
-    def _write_out(self, pieces: list[bytes]) -> None:
-        """In the disk thread: hash while the bytes are in the cache, then write them where they belong."""
+    def _submit(self) -> None:
+        self._writing = asyncio.get_running_loop().run_in_executor(self._disk.pool, self._write_out)
+
+    def _write_out(self) -> None:
+        """In the disk thread: hash while the bytes are in the cache, then write them where they belong.
+
+        Called again after the disk refused it goes on with the very next byte.
+        """
         assert self._fd is not None
-        for piece in pieces:
-            for digest in self._hashes.values():
-                digest.update(piece)
-            view = memoryview(piece)
-            while view:
-                done = os.write(self._fd, view)
-                self._written += done
-                view = view[done:]
+        while self._torn or self._batch:
+            if not self._torn:
+                piece = self._batch.popleft()
+                for digest in self._hashes.values():
+                    digest.update(piece)
+                self._torn = memoryview(piece)
+            done = os.write(self._fd, self._torn)
+            self._written += done
+            self._torn = self._torn[done:]
         if self.journal is not None and self._written - self._marked >= self.journal.spacing:
             self._mark(self.journal)
 
@@ -160,9 +181,13 @@ class Body:
 
     async def settled(self) -> None:
         """Wait for the write in flight: before it has ended the file must not be moved or begun anew."""
-        if self._writing is not None:
+        while self._writing is not None:
             await asyncio.wait([self._writing])
-            self._raise_failure()
+            try:
+                self._raise_failure()
+            except DiskFull as full:
+                await self._disk.wait_for_room(full)
+                self._submit()
 
     def _raise_failure(self) -> None:
         if self._writing is not None and self._writing.done():
@@ -191,10 +216,12 @@ class Body:
         return await asyncio.get_running_loop().run_in_executor(self._disk.pool, call, sync)
 
     def finish(self, sync: bool) -> int:
-        """Close the finished file, ready to be renamed; returns its mtime in nanoseconds."""
+        """Close the finished file, ready to be renamed; returns its mtime in nanoseconds.
+
+        It may be called again after the disk refused what is still `in_memory`.
+        """
         try:
-            if self._fd is None:
-                self._open(os.O_TRUNC)
+            if self.in_memory:
                 self._write_small()
             assert self._fd is not None
             if sync:
@@ -207,6 +234,10 @@ class Body:
         return mtime
 
     def _write_small(self) -> None:
+        if self._fd is None:
+            self._open(os.O_TRUNC)
+        else:
+            self._empty(self._fd)
         assert self._fd is not None
         data = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
         if data and os.write(self._fd, data) != len(data):
@@ -222,7 +253,8 @@ class Body:
             if self._written + self._pending_size == self.offset:
                 self._keep_pending()
             fd, self._fd = self._fd, None
-            os.close(fd)
+            with contextlib.suppress(OSError):  # of bytes that are lost now the journal proves nothing
+                os.close(fd)
         if self._writer:
             self._writer = False
             self._disk.leave()
@@ -230,7 +262,8 @@ class Body:
     def _keep_pending(self) -> None:
         """Bytes that were received are worth keeping for the next run, where the disk takes them."""
         with contextlib.suppress(OSError):
-            self._write_out(self._pending)
+            self._batch.extend(self._pending)
+            self._write_out()
             if self.journal is not None and self._written > self._marked:
                 self._mark(self.journal)
         self._pending = []

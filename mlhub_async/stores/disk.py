@@ -1,9 +1,11 @@
-"""The threads that write large bodies, and how many bytes may wait for them."""
+"""The threads that write large bodies, how many bytes may wait for them, and who waits when it is full."""
 
 from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+
+from .room import WaitForRoom, nobody_waits
 
 THREADS = min(4, os.cpu_count() or 1)
 BATCH = 2 << 20
@@ -16,8 +18,9 @@ WAITING = 16 << 20
 class Disk:
     """One pool for all bodies of a run, and the number of those that write. For the loop's thread only."""
 
-    def __init__(self, threads: int = THREADS) -> None:
+    def __init__(self, threads: int = THREADS, *, wait_for_room: WaitForRoom = nobody_waits) -> None:
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="mlhub-disk")
+        self.wait_for_room = wait_for_room
         self.batch = BATCH
         self._writers = 0
 

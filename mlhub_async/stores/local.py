@@ -15,11 +15,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from .. import checksum
-from ..errors import StorageError
+from ..errors import DiskFailing, DiskFull, StorageError
 from .disk import Disk
 from .journal import PIECE, Origin
 from .lock import RunLock
 from .partials import Draft, Partials
+from .room import Room
 from .tree import HAS_DIR_FD, Tree, storage_error
 
 STATE = ".mlhub"
@@ -30,10 +31,12 @@ RESERVE = 64 << 10
 class LocalStore:
     """Owns DEST for one run. `open` takes the lock; `close` gives everything back."""
 
-    def __init__(self, root: Path, *, durability: str = "process") -> None:
+    def __init__(self, root: Path, *, durability: str = "process", room: Room | None = None) -> None:
         self.root = root
         self.state = root / STATE
-        self._disk = Disk()
+        self.room = room or Room(self.state)
+        self._failed_before = False
+        self._disk = Disk(wait_for_room=self.room.wait)
         self._partials = Partials(self.state / "partial", self._disk)
         self._sync = durability == "full"
         self.tree = Tree(root)
@@ -104,15 +107,32 @@ class LocalStore:
 
     async def commit(self, draft: Draft, path: str) -> int:
         """Give the checked bytes their final name; returns the file's mtime in nanoseconds."""
-        body = draft.body
-        if self._sync:
-            mtime = await body.in_thread(body.finish, True)
-        else:
-            mtime = body.finish(False)
-        self.tree.place(body.path, self._partials.directory, path)
+        body, mtime = draft.body, None
+        while True:
+            try:
+                if mtime is None:
+                    mtime = await body.in_thread(body.finish, True) if self._sync else body.finish(False)
+                self.tree.place(body.path, self._partials.directory, path)
+                break
+            except DiskFull as full:
+                if mtime is None and not body.in_memory:
+                    raise  # what the file did not take is nowhere else
+                await self.room.wait(full)
         body.was_opened = False
         self._partials.unbind(draft)
         return mtime
+
+    async def outlast(self, error: StorageError) -> None:
+        """Return when an asset may begin anew after the disk refused or lost its bytes; else raise `error`.
+
+        A full disk may be waited for. One error of the disk itself is forgiven: a second is no accident.
+        """
+        if isinstance(error, DiskFull):
+            await self.room.wait(error)
+        elif isinstance(error, DiskFailing) and not self._failed_before:
+            self._failed_before = True
+        else:
+            raise error
 
     def duplicate(self, existing: str, path: str) -> int:
         """Make `path` the same file as `existing`: a hard link where there are such, else a copy."""
@@ -124,9 +144,12 @@ class LocalStore:
             except OSError:
                 shutil.copyfile(source, target, follow_symlinks=False)
             mtime = os.stat(target, follow_symlinks=False).st_mtime_ns
-        except OSError as error:
-            raise storage_error(error, path) from None
-        self.tree.place(self._partials.path(name), self._partials.directory, path)
+            self.tree.place(self._partials.path(name), self._partials.directory, path)
+        except BaseException as error:
+            target.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise storage_error(error, path) from None
+            raise
         return mtime
 
     def forget_receipt(self) -> None:

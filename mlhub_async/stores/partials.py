@@ -127,6 +127,8 @@ class Partials:
         try:
             journal.begin(replace(version, key=_key(draft.identity)))
         except OSError as error:
+            self.unbind(draft)
+            journal.delete()
             raise storage_error(error, f"{draft.stem}.journal") from None
         draft.body.journal = journal
 

@@ -34,6 +34,14 @@ def storage_error(error: OSError, path: str | Path) -> MlhubError:
     return TransferError(f"{path}: {reason}", kind="path")
 
 
+def state_error(error: OSError, path: str | Path) -> StorageError:
+    """The same for a file without which there is no run at all."""
+    ours = storage_error(error, path)
+    if isinstance(ours, StorageError):
+        return ours
+    return StorageError(f"{ours.message}; free some space or choose another DEST, then run again")
+
+
 class Tree:
     """Places finished files under the root. Not for several threads at once; close it when done."""
 

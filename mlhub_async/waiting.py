@@ -1,0 +1,31 @@
+"""What a run waits for on this machine, and who is told of it."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import orjson
+
+from .errors import DiskFull, WaitsForRoom
+from .events import Events
+from .ledger import error_json
+from .model import Options
+from .progress import human
+from .stores.local import STATE
+from .stores.room import Room
+
+
+def room_for(dest: Path, options: Options, events: Events) -> Room:
+    """Whether a full disk is waited for is the user's choice."""
+
+    def told(full: DiskFull, free: int) -> None:
+        warnings.warn(
+            f"the disk of {dest} is full ({human(free)} free): every transfer waits until there is room;"
+            " Ctrl-C ends the run, what is there is kept",
+            WaitsForRoom,
+            stacklevel=2,
+        )
+        events.tell("throttle", error=orjson.loads(error_json(full)), free=free)
+
+    return Room(dest / STATE, patient=options.on_full == "pause", told=told)
