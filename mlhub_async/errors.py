@@ -80,7 +80,8 @@ class Transient(TransferError):
     """May work when tried again.
 
     `retry_after`: seconds the server asked us to stay away, if it did. `tries`: at most so many attempts
-    in a row are worth it for this kind of failure, where that is less than the policy allows.
+    in a row are worth it for this kind of failure, where that is less than the policy allows. `free`: it
+    is none of the asset's doing and costs it no attempt.
     """
 
     kind = "transient"
@@ -99,6 +100,7 @@ class Transient(TransferError):
         super().__init__(message, kind=kind, status=status)
         self.retry_after = retry_after
         self.tries = tries
+        self.free = False
 
 
 class Fatal(MlhubError):

@@ -3,13 +3,66 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 from .errors import MlhubError
 
 T = TypeVar("T")
+ASIDE = 32
+"""For each worker so many tasks may wait beside the pool."""
 _END = object()
+
+
+class _Pool:
+    """The places of a pool's workers: who must wait for a host gives its own to another meanwhile."""
+
+    def __init__(self, places: int, hire: Callable[[], object]) -> None:
+        self._places = places
+        self._hire = hire
+        self._working = places
+        self._aside = 0
+
+    @property
+    def crowded(self) -> bool:
+        """More are at work than there are places, since somebody came back."""
+        return self._working > self._places
+
+    def leave(self) -> None:
+        self._working -= 1
+
+    def step_aside(self) -> bool:
+        """False where so many wait already that this one must keep its place: that bounds the memory."""
+        if self._aside >= ASIDE * self._places:
+            return False
+        self._aside += 1
+        if self.crowded:
+            self._working -= 1
+        else:
+            self._hire()
+        return True
+
+    def come_back(self) -> None:
+        self._aside -= 1
+        self._working += 1
+
+
+_POOL: ContextVar[_Pool | None] = ContextVar("pool", default=None)
+
+
+@contextmanager
+def aside() -> Iterator[None]:
+    """Wait inside of this: while a worker does, another one works in its place."""
+    pool = _POOL.get()
+    if pool is None or not pool.step_aside():
+        yield
+        return
+    try:
+        yield
+    finally:
+        pool.come_back()
 
 
 async def fan_out(
@@ -23,15 +76,20 @@ async def fan_out(
     of either side cancels all the others and is raised as it is, never wrapped in a group.
     """
     queue: asyncio.Queue[T | object] = asyncio.Queue(maxsize=workers)
+    pool = _Pool(workers, lambda: group.create_task(working()))
 
     async def producing() -> None:
         await produce(queue.put)
-        for _ in range(workers):
-            await queue.put(_END)
+        await queue.put(_END)
 
     async def working() -> None:
-        while (job := await queue.get()) is not _END:
+        _POOL.set(pool)
+        while not pool.crowded:
+            if (job := await queue.get()) is _END:
+                queue.put_nowait(_END)  # for the next one
+                break
             await work(job)  # type: ignore[arg-type]  # END is the only object that is not a T
+        pool.leave()
 
     try:
         async with asyncio.TaskGroup() as group:

@@ -9,56 +9,94 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 
 from .errors import LimitReached, Transient
+from .flow import aside
 from .urls import Origin
+from .weather import PATIENT, Breaker, Outage
 
 Sleep = Callable[[float], Awaitable[None]]
 
 
 class Gate:
-    """Admits a number of requests at a time to one origin, and none while the origin is held.
+    """Admits a number of requests at a time to one origin, and none while the origin is to be left alone.
 
     Enter it (`enter_at_once`, else `await enter`) before a hop and `leave` it after. Waiting is fair.
     """
 
-    def __init__(self, slots: int, limits: Limits) -> None:
+    def __init__(self, slots: int, origin: Origin, limits: Limits) -> None:
         self._free = slots
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._limits = limits
-        self.until = 0.0
-        self.closed_until = 0.0
+        self._clear = True
+        self._news = asyncio.Event()
+        self._until = 0.0
+        self._closed_until = 0.0
+        self.breaker = Breaker(f"{origin.host}:{origin.port}", limits.outage, limits.clock, self._changed)
 
     def enter_at_once(self) -> bool:
         """Take a slot if that needs no waiting: the ordinary case, without a coroutine."""
-        if self.closed_until:
-            self._refuse_if_closed()
-        if not self._free or self._waiting or self._wait() > 0:
+        if not self._clear or not self._free or self._waiting or self._limits.turn() > 0:
             return False
         self._free -= 1
         self._limits.took_turn()
         return True
 
-    def _refuse_if_closed(self) -> None:
-        left = self.closed_until - self._limits.clock()
-        if left > 0:
-            raise Transient(
-                f"the server asked not to be asked for another {left:.0f} s",
-                kind="throttled",
-                retry_after=left,
-            )
+    def hold(self, seconds: float) -> None:
+        """Nobody asks before the time is over."""
+        self._until = max(self._until, self._limits.clock() + seconds)
+        self._changed()
 
-    def _wait(self) -> float:
-        return max(self.until - self._limits.clock() if self.until else 0.0, self._limits.turn())
+    def close(self, seconds: float) -> None:
+        """Longer than this run will wait: every further request fails at once."""
+        self._closed_until = max(self._closed_until, self._limits.clock() + seconds)
+        self._changed()
+
+    def _changed(self) -> None:
+        self._clear = False
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+    def _admits(self) -> bool:
+        """Whether a request may go out now. Raises if none may in this run."""
+        self.breaker.refuse()
+        now = self._limits.clock()
+        if now < self._closed_until:
+            left = self._closed_until - now
+            words = f"the server asked not to be asked for another {left:.0f} s"
+            raise Transient(words, kind="throttled", retry_after=left)
+        admits = now >= self._until and self.breaker.admits
+        self._clear = admits and not self.breaker.open
+        return admits
 
     async def enter(self) -> None:
+        """Wait for a slot, or raise what was found about this origin."""
+        while not await self._entered():
+            pass
+
+    async def _entered(self) -> bool:
+        """False if the origin was shut while we waited for a slot."""
+        if not self._admits():
+            with aside():
+                while not self._admits():
+                    await self._better_times()
         await self._slot()
         try:
-            while (wait := self._wait()) > 0:
+            while (wait := self._limits.turn()) > 0:
                 await self._limits.sleep(wait)
-            self._refuse_if_closed()
-            self._limits.took_turn()
+            entered = self._admits()
         except BaseException:
             self.leave()
             raise
+        if not entered:
+            self.leave()
+            return False
+        self.breaker.ask()
+        self._limits.took_turn()
+        return True
+
+    async def _better_times(self) -> None:
+        """The end of a pause, or what a probe that is under way finds out."""
+        wait = max(self._until, self.breaker.until) - self._limits.clock()
+        await (self._limits.sleep(wait) if wait > 0 else self._news.wait())
 
     async def _slot(self) -> None:
         if self._free and not self._waiting:
@@ -95,11 +133,13 @@ class Limits:
         tpslimit: float | None = None,
         bwlimit: int | None = None,
         max_transfer: int | None = None,
+        outage: Outage = PATIENT,
         clock: Callable[[], float] = time.monotonic,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self.clock = clock
         self.sleep = sleep
+        self.outage = outage
         self._per_origin = per_origin
         self._interval = 1 / tpslimit if tpslimit else 0.0
         self._next_turn = 0.0
@@ -112,19 +152,16 @@ class Limits:
         """The gate of an origin, to be entered around one hop. Waiting there is never part of a timeout."""
         gate = self._gates.get(origin)
         if gate is None:
-            gate = self._gates[origin] = Gate(self._per_origin, self)
+            gate = self._gates[origin] = Gate(self._per_origin, origin, self)
         return gate
 
     def hold(self, origin: Origin, seconds: float) -> None:
         """No request goes to this origin before the time is over. Jitter keeps the return spread out."""
-        until = self.clock() + seconds + random.uniform(0, min(0.1 * seconds, 30.0))
-        gate = self.slot(origin)
-        gate.until = max(gate.until, until)
+        self.slot(origin).hold(seconds + random.uniform(0, min(0.1 * seconds, 30.0)))
 
     def close(self, origin: Origin, seconds: float) -> None:
         """Longer than this run will wait: every further request to this origin fails at once."""
-        gate = self.slot(origin)
-        gate.closed_until = max(gate.closed_until, self.clock() + seconds)
+        self.slot(origin).close(seconds)
 
     def turn(self) -> float:
         """Seconds until the request rate allows another request."""

@@ -239,6 +239,7 @@ class Options:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     connect_timeout: float = 15.0
     timeout: float = 60.0
+    max_outage: float = 1800.0
     min_speed: int = 1024
     if_exists: str = "resume"
     verify: str = "auto"
@@ -253,6 +254,7 @@ class Options:
     allow_private: bool = False
     allow_origins: tuple[str, ...] = ()
     ca_file: str | None = None
+    transport: str = "auto"
     proxy: str | Secret | None = None
     netrc: bool = False
     headers: tuple[tuple[str, str | Secret], ...] = ()

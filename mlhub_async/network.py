@@ -16,9 +16,10 @@ from .machines import netrc_credentials, netrc_path
 from .model import Options
 from .ports import Transport
 from .retry import Retry
-from .transport.aiohttp import AiohttpTransport
+from .transport.fast import FastTransport
 from .transport.file import FileTransport
 from .urls import origin, parse, to_path
+from .weather import PATIENT, Outage
 
 MLHUB_ROOT = "https://api.radiant.earth/mlhub/v1"
 SLOTS = 32
@@ -69,6 +70,7 @@ async def network(source: str, options: Options, environ: Mapping[str, str]) -> 
         tpslimit=options.tpslimit,
         bwlimit=options.bwlimit,
         max_transfer=options.max_transfer,
+        outage=_outage(options),
     )
     http = Http(
         transports,
@@ -85,15 +87,31 @@ async def network(source: str, options: Options, environ: Mapping[str, str]) -> 
         await http.close()
 
 
-def _web(options: Options, reach: Reach) -> AiohttpTransport:
-    """With a proxy it is the proxy that looks names up: the only address we see is its own."""
+def _web(options: Options, reach: Reach) -> Transport:
+    """The fast transport wherever nothing needs the other one, as a proxy does.
+
+    With a proxy it is the proxy that looks names up: the only address we see is its own.
+    """
+    agent, tls = f"mlhub_async/{__version__}", _tls(options.ca_file)
+    if options.transport != "aiohttp" and options.proxy is None:
+        return FastTransport(
+            user_agent=agent,
+            connect_timeout=options.connect_timeout,
+            idle_timeout=options.timeout,
+            check=reach.check,
+            tls=tls,
+        )
+    if options.transport == "fast":
+        raise UsageError("--transport fast cannot ask through a --proxy; leave one of them out")
+    from .transport.aiohttp import AiohttpTransport  # noqa: PLC0415 -- imports 0.1 s that the other saves
+
     proxy = None if options.proxy is None else proxy_of(options.proxy)
     return AiohttpTransport(
-        user_agent=f"mlhub_async/{__version__}",
+        user_agent=agent,
         connect_timeout=options.connect_timeout,
         idle_timeout=options.timeout,
         check=reach.check if proxy is None else lambda *_: None,
-        tls=_tls(options.ca_file),
+        tls=tls,
         proxy=proxy,
     )
 
@@ -101,6 +119,12 @@ def _web(options: Options, reach: Reach) -> AiohttpTransport:
 def _from_netrc(named: Sequence[str], options: Options, environ: Mapping[str, str]) -> list[Credential]:
     """First of all, so that a header or key that was given takes its place."""
     return netrc_credentials(netrc_path(environ), named) if options.netrc else []
+
+
+def _outage(options: Options) -> Outage:
+    """A probe is to a host what a retry is to an asset."""
+    base = options.retry.base
+    return Outage(options.retry.attempts - 1, options.max_outage, PATIENT.pause * base, base)
 
 
 def _credentials(base: str | None, options: Options, environ: Mapping[str, str]) -> list[Credential]:

@@ -40,7 +40,7 @@ class _Budget:
         error = _error_of(state)
         if (now := self.progress()) > self.mark:
             self.mark, self.fruitless, self.patience = now, 0, PATIENCE
-        self.fruitless += 1
+        self.fruitless += not error.free
         if error.retry_after is not None and self.patience > 0:
             self.patience -= max(error.retry_after, self.policy.base, 0.01)
             self.fruitless -= self.fruitless >= self.policy.attempts
@@ -48,7 +48,7 @@ class _Budget:
     def spent(self, state: RetryCallState) -> bool:
         error = _error_of(state)
         allowed = min(self.policy.attempts, error.tries or self.policy.attempts)
-        return (error.retry_after or 0) > MAX_RETRY_AFTER or self.fruitless >= allowed
+        return (error.retry_after or 0) > MAX_RETRY_AFTER or (self.fruitless >= allowed and not error.free)
 
     def wait(self, state: RetryCallState) -> float:
         """Full jitter. What the server asked for is waited at the origin's gate, by everybody."""

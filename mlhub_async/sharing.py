@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from .flow import aside
 from .model import Record
 
 REMEMBERED = 4096
@@ -46,7 +47,8 @@ class Sharing:
             if waiting is not None:
                 waiting.stalled = True
             try:
-                return await asyncio.shield(_landing(flight))
+                with aside():
+                    return await asyncio.shield(_landing(flight))
             finally:
                 if waiting is not None:
                     waiting.stalled = False

@@ -13,9 +13,10 @@ BANDS = [
     ["http", "transport", "stac", "ledger", "stores"],
     [
         "sharing",
-        "flow",
         "retry",
         "limits",
+        "flow",
+        "weather",
         "machines",
         "auth",
         "validators",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
@@ -10,16 +11,34 @@ import orjson
 
 from ..errors import TransferError
 from ..model import JsonObject
+from ..urls import unsigned
+from ..urls.shown import CREDENTIAL
 
 _BATCH = 1000
+_NAMES = CREDENTIAL.replace(".*", "[^=]*").encode()
+_QUERY = re.compile(rb'[?](?i:(?:[^"]*&)?(?:sig|%s|[^="&]*%%[^="&]*)=)' % _NAMES)
+_USER = re.compile(rb'://[^"/?]*@')
+"""What is cheap to look for: most documents have none of it."""
+_URL = re.compile(rb'"[A-Za-z][A-Za-z0-9+.-]{1,20}://(?:[^"\\?@]|\\.)*[?@](?:[^"\\]|\\.)*"')
 
 
 def encode(value: JsonObject, *, indent: bool = False) -> bytes:
-    """One JSON document without a trailing newline. Raises `TransferError` for what JSON cannot hold."""
+    """One JSON document without a trailing newline, and without the secrets of URLs in it.
+
+    Raises `TransferError` for what JSON cannot hold.
+    """
     try:
-        return orjson.dumps(value, option=orjson.OPT_INDENT_2 if indent else 0)
+        raw = orjson.dumps(value, option=orjson.OPT_INDENT_2 if indent else 0)
     except TypeError:
-        return _encode_oddity(value, indent)
+        raw = _encode_oddity(value, indent)
+    suspect = (b"?" in raw and _QUERY.search(raw)) or (b"@" in raw and _USER.search(raw))
+    return _URL.sub(_unsigned, raw) if suspect else raw
+
+
+def _unsigned(found: re.Match[bytes]) -> bytes:
+    text = json.loads(found[0])
+    kept = unsigned(text)
+    return found[0] if kept == text else json.dumps(kept).encode("ascii")
 
 
 def stream(head: JsonObject, links: Iterable[JsonObject]) -> Iterator[bytes]:

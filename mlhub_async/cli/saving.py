@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
-import orjson
-
 from .. import stac, urls
+from ..catalog import encode
 from ..errors import MlhubError, StorageError
 from ..model import Item, JsonObject
 
@@ -43,7 +42,7 @@ class _Lines:
         self._file = file
 
     def item(self, item: Item) -> None:
-        self._file.write(orjson.dumps(portable(item)) + b"\n")
+        self._file.write(encode(portable(item)) + b"\n")
 
     def end(self) -> None:
         """A line ends by itself."""
@@ -57,7 +56,7 @@ class _Together:
         self._before = b'{"type":"FeatureCollection","features":[\n'
 
     def item(self, item: Item) -> None:
-        self._file.write(self._before + orjson.dumps(portable(item)))
+        self._file.write(self._before + encode(portable(item)))
         self._before = b",\n"
 
     def end(self) -> None:

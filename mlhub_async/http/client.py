@@ -16,73 +16,22 @@ from ..auth import Credentials
 from ..errors import TransferError, Transient
 from ..limits import Limits
 from ..model import Document, Head, Request
-from ..ports import Buffer, Sink, Transport
+from ..ports import Sink, Transport
 from ..retry import MAX_RETRY_AFTER, Retry
 from ..urls import Origin, origin, parse, redacted
+from .answer import ACCEPTED, Answer, EnoughOfThisError
+from .omens import lost, refused
 from .page import Page
 from .reach import Reach
 from .refusal import refusal
+from .watch import Watch
 
 MAX_HOPS = 5
-MAX_ERROR_BODY = 8 << 10
-ACCEPTED = frozenset({200, 206, 304, 416})
-"""Statuses that the caller's sink decides about; every other one is a redirect or a refusal."""
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 CARRIED = frozenset({"accept", "accept-encoding", "range", "if-range", "if-none-match"})
 """Request fields that say nothing about the user: only these follow a redirect to another origin."""
 AZURE_VERSION = "2021-06-08"
 OnRedirect = Callable[[str], Awaitable[None]]
-
-
-class _Answer:
-    """The sink of one hop: lets bodies through to the target, keeps the start of an error's body."""
-
-    __slots__ = ("error_body", "head", "limits", "mark", "owner", "paused", "received", "target", "task")
-
-    def __init__(self, target: Sink, limits: Limits) -> None:
-        self.target = target
-        self.limits = limits
-        self.owner = asyncio.current_task()
-        self.task: asyncio.Task[object] | None = None
-        """the task that was cancelled for being too slow, None while it was not"""
-        self.head: Head | None = None
-        self.error_body = b""
-        self.received = 0
-        self.mark = -1
-        self.paused = False
-
-    def drop(self) -> None:
-        if self.owner is not None and self.task is None:
-            self.task = self.owner
-            self.task.cancel()
-
-    def start(self, head: Head) -> None:
-        self.head = head
-        if head.status in ACCEPTED:
-            self.target.start(head)
-
-    def write(self, data: Buffer) -> Awaitable[None] | None:
-        self.received += len(data)
-        if self.head is not None and self.head.status in ACCEPTED:
-            busy = self.target.write(data)
-            if (pause := self.limits.pay(len(data))) is not None:
-                busy = _both(busy, pause)
-            self.paused = busy is not None
-            return busy
-        self.error_body += bytes(data[: MAX_ERROR_BODY - len(self.error_body)])
-        if self.received > 8 * MAX_ERROR_BODY:
-            raise _EnoughOfThisError
-        return None
-
-
-class _EnoughOfThisError(Exception):
-    """An error's body goes on for ever: the connection is given up, what was read is enough."""
-
-
-async def _both(first: Awaitable[None] | None, second: Awaitable[None]) -> None:
-    if first is not None:
-        await first
-    await second
 
 
 class Http:
@@ -104,11 +53,7 @@ class Http:
         self._credentials = credentials
         self._retry = retry
         self._reach = reach
-        self._window = timeout
-        self._min_speed = min_speed
-        self._active: set[_Answer] = set()
-        self._watch: asyncio.TimerHandle | None = None
-        self._checked_at = 0.0
+        self._watch = Watch(timeout, min_speed)
 
     async def get(self, request: Request, sink: Sink, on_redirect: OnRedirect | None = None) -> Head:
         """Follow redirects and push the final body into `sink`. One attempt; returns the final head.
@@ -140,8 +85,12 @@ class Http:
         gate = self._limits.slot(place)
         if not gate.enter_at_once():
             await gate.enter()
+        answer = Answer(sink, self._limits, gate.breaker, request.url)
         try:
-            answer = await self._send(request, place, sink)
+            await self._send(request, place, answer)
+        except BaseException as error:
+            lost(error, answer)
+            raise
         finally:
             gate.leave()
         head = answer.head
@@ -149,56 +98,34 @@ class Http:
             raise Transient(f"{redacted(request.url)}: no answer", kind="protocol", tries=3)
         if head.status in ACCEPTED or (head.status in REDIRECTS and head.headers.get("location")):
             return head
-        error = refusal(head, answer.error_body, request.url)
+        raise self._refused(head, answer, place)
+
+    def _refused(self, head: Head, answer: Answer, place: Origin) -> TransferError:
+        error = refusal(head, answer.error_body, answer.url)
+        refused(error, answer)
         if isinstance(error, Transient) and error.retry_after:
             if error.retry_after <= MAX_RETRY_AFTER:
                 self._limits.hold(place, error.retry_after)
             else:
                 self._limits.close(place, error.retry_after)
-        raise error
+        return error
 
-    async def _send(self, request: Request, place: Origin, sink: Sink) -> _Answer:
+    async def _send(self, request: Request, place: Origin, answer: Answer) -> None:
         transport = self._transports.get(place.scheme)
         if transport is None:
             raise TransferError(f"{redacted(request.url)}: scheme not read", kind="unsupported-scheme")
-        answer = _Answer(sink, self._limits)
-        self._observe(answer)
+        self._watch.begin(answer)
         try:
             await transport.send(request, answer)
-        except _EnoughOfThisError:
+        except EnoughOfThisError:
             pass
         except asyncio.CancelledError:
             # As asyncio.timeout does it, but without its cost for each of a million small files.
             if answer.task is None or answer.task.uncancel() > 0:
                 raise
-            raise Transient(
-                f"{redacted(request.url)}: slower than {self._min_speed} bytes/s for {self._window:g} s",
-                kind="too-slow",
-            ) from None
+            raise Transient(f"{redacted(request.url)}: {answer.why}", kind="too-slow") from None
         finally:
-            self._active.discard(answer)
-        return answer
-
-    def _observe(self, answer: _Answer) -> None:
-        """One timer looks at all hops; it runs only while there are any."""
-        self._active.add(answer)
-        if self._watch is None and self._min_speed:
-            loop = asyncio.get_running_loop()
-            self._checked_at = loop.time()
-            self._watch = loop.call_later(self._window, self._drop_the_slow)
-
-    def _drop_the_slow(self) -> None:
-        """Ends hops that received less than min_speed for a whole window. A window in which we slept
-        ourselves (SIGSTOP, a closed lid), or in which our own disk made the server wait, does not count."""
-        loop = asyncio.get_running_loop()
-        asleep = loop.time() - self._checked_at > 1.5 * self._window + 5
-        for answer in self._active:
-            watched = answer.mark >= 0 and answer.head is not None and not answer.paused and not asleep
-            if watched and answer.received - answer.mark < self._min_speed * self._window:
-                answer.drop()
-            answer.mark = answer.received
-        self._checked_at = loop.time()
-        self._watch = loop.call_later(self._window, self._drop_the_slow) if self._active else None
+            self._watch.end(answer)
 
     async def read(self, request: Request) -> Document:
         """Read one JSON document, with retries. See `ports.Reader`."""
@@ -225,9 +152,7 @@ class Http:
         return page.whole(), head.url
 
     async def close(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-            self._watch = None
+        self._watch.close()
         for transport in {id(t): t for t in self._transports.values()}.values():
             await transport.close()
 

@@ -11,6 +11,9 @@ from ..urls import redacted, term_safe
 
 HOST_TROUBLE = frozenset({408, 425, 500, 502, 504, 511, 520, 521, 522, 523, 524, 529})
 THROTTLED = frozenset({429, 503})
+OUT = frozenset({429, 502, 503, 504, 520, 521, 522, 523, 524, 529})
+"""What is said where a host is out or overrun: not by the one that has the asset, but in front of it."""
+DENIED = frozenset({401, 403})
 KINDS = {
     400: "bad-request",
     401: "unauthorized",

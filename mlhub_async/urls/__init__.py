@@ -5,7 +5,7 @@ take any text at all, since errors have to name what did not come through.
 """
 
 from .address import address_class
-from .identity import canonical, expiring, with_query, without, without_values
+from .identity import canonical, expiring, unsigned, with_query, without, without_values
 from .parsing import Origin, filename, from_path, origin, parse, suffix, to_path
 from .shown import redacted, term_safe
 
@@ -22,6 +22,7 @@ __all__ = [
     "suffix",
     "term_safe",
     "to_path",
+    "unsigned",
     "with_query",
     "without",
     "without_values",

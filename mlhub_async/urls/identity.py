@@ -7,7 +7,7 @@ from collections.abc import Callable
 from urllib.parse import quote, unquote_plus
 
 from .parsing import origin
-from .shown import download_token, is_credential
+from .shown import download_token, is_credential, without_user
 
 _plain = re.compile(r"https?://[a-z0-9._-]+(?::(?!80/|443/)\d+)?/[^?#]*+", re.ASCII).fullmatch
 
@@ -30,6 +30,15 @@ def canonical(url: str) -> str:
     place = f"{origin(start)}{start[slash:] if slash >= 0 else '/'}"
     kept = _without_credentials(query)
     return f"{place}?{kept}" if kept else place
+
+
+def unsigned(url: str) -> str:
+    """Any URL as it was written, without a user name and without what in its query proves who asks."""
+    start, mark, rest = url.partition("?")
+    query, end, fragment = rest.partition("#")
+    kept = _without_credentials(query)
+    start = without_user(start) if "://" in start else start
+    return start + (mark if kept or not query else "") + kept + end + fragment
 
 
 def _without_credentials(query: str) -> str:

@@ -7,16 +7,16 @@ from urllib.parse import unquote_plus
 
 LONGEST_SHOWN = 300
 
-_CREDENTIAL = (
+CREDENTIAL = (
     r"x-amz-.*|x-goog-.*|signature|expires|key-pair-id|policy|awsaccesskeyid|ossaccesskeyid|googleaccessid"
     r"|security-token|key|api[_-]?key|access[_-]?token|(?:ocp-apim-)?subscription-key|sas|sas_token"
     r"|hdnts|hdnea|__token__"
 )
-_credential = re.compile(_CREDENTIAL, re.IGNORECASE | re.DOTALL).fullmatch
+_credential = re.compile(CREDENTIAL, re.IGNORECASE | re.DOTALL).fullmatch
 
 # `token` is a cursor in paging links: not shown, but never taken out of a URL.
 _shy = re.compile(
-    _CREDENTIAL + "|sig|token|auth|authorization|code|password|passwd|pwd|secret|session|jwt",
+    CREDENTIAL + "|sig|token|auth|authorization|code|password|passwd|pwd|secret|session|jwt",
     re.IGNORECASE | re.DOTALL,
 ).fullmatch
 
@@ -50,9 +50,13 @@ def _visible(found: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65_536 else f"\\U{code:08x}"
 
 
+def without_user(url: str) -> str:
+    return _USERINFO.sub(r"\1", url)
+
+
 def redacted(url: str) -> str:
     """Any URL, or what was meant to be one, as people and logs may see it; at most 300 characters."""
-    bare = _USERINFO.sub(r"\1", url).partition("#")[0]
+    bare = without_user(url).partition("#")[0]
     start, mark, query = _DOWNLOAD_TOKEN.sub(r"\1***", bare).partition("?")
     return term_safe(start + mark + "".join(map(_shown, re.split("([&;])", query))), LONGEST_SHOWN)
 

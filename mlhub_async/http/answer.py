@@ -1,0 +1,76 @@
+"""The sink of one hop: lets bodies through to the target, keeps the start of an error's body."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+
+from ..limits import Limits
+from ..model import Head
+from ..ports import Buffer, Sink
+from ..weather import Breaker
+from .refusal import DENIED, OUT
+
+ACCEPTED = frozenset({200, 206, 304, 416})
+"""Statuses that the caller's sink decides about; every other one is a redirect or a refusal."""
+MAX_ERROR_BODY = 8 << 10
+
+
+class EnoughOfThisError(Exception):
+    """An error's body goes on for ever: the connection is given up, what was read is enough."""
+
+
+class Answer:
+    """One answer as it comes in. The breaker of its origin hears of the head at once."""
+
+    __slots__ = (
+        *("breaker", "error_body", "head", "limits", "mark", "owner", "paused", "received", "serial"),
+        *("target", "task", "url", "why"),
+    )
+
+    def __init__(self, target: Sink, limits: Limits, breaker: Breaker, url: str) -> None:
+        self.target = target
+        self.limits = limits
+        self.breaker = breaker
+        self.serial = breaker.serial
+        self.url = url
+        self.owner = asyncio.current_task()
+        self.task: asyncio.Task[object] | None = None
+        """the task that was cancelled for being too slow, None while it was not"""
+        self.why = ""
+        self.head: Head | None = None
+        self.error_body = b""
+        self.received = 0
+        self.mark = -1
+        self.paused = False
+
+    def drop(self, why: str) -> None:
+        if self.owner is not None and self.task is None:
+            self.task, self.why = self.owner, why
+            self.task.cancel()
+
+    def start(self, head: Head) -> None:
+        self.head = head
+        if not self.breaker.calm and head.status not in OUT:
+            self.breaker.answered(self.serial, fine=head.status not in DENIED)
+        if head.status in ACCEPTED:
+            self.target.start(head)
+
+    def write(self, data: Buffer) -> Awaitable[None] | None:
+        self.received += len(data)
+        if self.head is not None and self.head.status in ACCEPTED:
+            busy = self.target.write(data)
+            if (pause := self.limits.pay(len(data))) is not None:
+                busy = _both(busy, pause)
+            self.paused = busy is not None
+            return busy
+        self.error_body += bytes(data[: MAX_ERROR_BODY - len(self.error_body)])
+        if self.received > 8 * MAX_ERROR_BODY:
+            raise EnoughOfThisError
+        return None
+
+
+async def _both(first: Awaitable[None] | None, second: Awaitable[None]) -> None:
+    if first is not None:
+        await first
+    await second

@@ -1,0 +1,42 @@
+"""What the end of one hop says about its host, apart from what it means for the asset."""
+
+from __future__ import annotations
+
+from ..errors import TransferError, Transient
+from ..urls import expiring
+from .answer import Answer
+from .refusal import DENIED, OUT
+
+SILENT = frozenset({"connection", "dns", "protocol", "proxy", "timeout", "tls", "unreachable"})
+"""What ends a hop without any answer through the host's fault."""
+OURS = frozenset({"local-shortage"})
+COSTS = {"timeout": 10, "too-slow": 10}
+
+
+def lost(error: BaseException, answer: Answer) -> None:
+    """The hop ended by an exception: of the network, of the sink, or of our own."""
+    breaker = answer.breaker
+    if isinstance(error, Transient) and error.kind not in OURS:
+        breaker.spend(COSTS.get(error.kind, 5))
+        if answer.head is None and error.kind in SILENT:
+            error.free = breaker.failed(answer.serial, answer.url, _said(error))
+    elif isinstance(error, TransferError) and error.kind == "tls":
+        breaker.give_up(error)
+    breaker.release(answer.serial)
+
+
+def refused(error: TransferError, answer: Answer) -> None:
+    """The hop ended with a status that is neither a success nor a redirect."""
+    breaker = answer.breaker
+    if isinstance(error, Transient) and error.retry_after is None:
+        breaker.spend(5)
+        if error.status in OUT:
+            error.free = breaker.failed(answer.serial, answer.url, f"HTTP {error.status}")
+    elif error.status in DENIED and not expiring(answer.url):
+        breaker.denied()
+    breaker.release(answer.serial)
+
+
+def _said(error: TransferError) -> str:
+    """Without the URL, which is this asset's alone."""
+    return error.message.rpartition(": ")[2]

@@ -1,0 +1,104 @@
+"""The head of a response, checked: what it says, and how its body is framed (RFC 9112, section 6).
+
+The grammar is llhttp's, through httptools. On top of it nothing that two readers could read in two ways
+is accepted: a body is framed in one way, or the answer is refused.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import Protocol
+
+import httptools
+
+MAX_HEAD = 64 << 10
+MAX_FIELDS = 128
+MAX_LENGTH_DIGITS = 18
+BODILESS = frozenset({204, 304})
+
+
+class Framing(Enum):
+    """What ends a body."""
+
+    NONE = auto()
+    LENGTH = auto()
+    CHUNKED = auto()
+    CLOSE = auto()
+
+
+class BadAnswerError(Exception):
+    """The bytes that came are no HTTP response that could be trusted."""
+
+
+class Body(Protocol):
+    """Told of the decoded pieces of a chunked body."""
+
+    def on_body(self, data: bytes) -> None: ...
+
+    def on_message_complete(self) -> None: ...
+
+
+class Answer:
+    """One response as its head describes it. `parser` goes on to take the chunks of its body."""
+
+    __slots__ = ("body", "complete", "fields", "framing", "keeps", "left", "parser", "status")
+
+    def __init__(self, head: memoryview) -> None:
+        """Raises `BadAnswerError`. `head`: from the status line to the empty line, both included."""
+        self.fields: dict[str, str] = {}
+        self.body: list[bytes] = []
+        self.complete = False
+        self.parser = httptools.HttpResponseParser(self)
+        try:
+            self.parser.feed_data(head)
+        except httptools.HttpParserUpgrade:
+            raise BadAnswerError("it switches protocols") from None
+        except httptools.HttpParserError as error:
+            raise BadAnswerError(str(error)[:80]) from None
+        self.status: int = self.parser.get_status_code()
+        self.left = 0
+        self.framing = self._framing()
+        self.keeps: bool = self.framing is not Framing.CLOSE and self.parser.should_keep_alive()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """The first of several fields of one name counts, except for those that frame the body."""
+        field = name.decode("latin-1").lower()
+        known = self.fields.setdefault(field, text := value.decode("latin-1"))
+        if known != text and field in ("content-length", "transfer-encoding"):
+            raise BadAnswerError(f"two different {field} fields")
+        if len(self.fields) > MAX_FIELDS:
+            raise BadAnswerError(f"more than {MAX_FIELDS} header fields")
+
+    def on_body(self, data: bytes) -> None:
+        self.body.append(data)
+
+    def on_message_complete(self) -> None:
+        self.complete = True
+
+    def on_message_begin(self) -> None:
+        if self.complete:
+            raise BadAnswerError("bytes after the end of the body")
+
+    def _framing(self) -> Framing:
+        length, coding = self.fields.get("content-length"), self.fields.get("transfer-encoding")
+        if self.status < 200 or self.status in BODILESS:
+            return Framing.NONE
+        if coding is not None:
+            if length is not None or coding.strip().lower() != "chunked":
+                raise BadAnswerError("its transfer coding leaves the length in doubt")
+            return Framing.CHUNKED
+        if length is None:
+            return Framing.CLOSE
+        if not (length.isascii() and length.isdigit() and len(length) <= MAX_LENGTH_DIGITS):
+            raise BadAnswerError("its Content-Length is no length")
+        self.left = int(length)
+        return Framing.LENGTH if self.left else Framing.NONE
+
+    def take_chunks(self, data: memoryview) -> bytes:
+        """Decode a piece of a chunked body; `complete` tells when the last chunk has come."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            raise BadAnswerError(str(error)[:80]) from None
+        pieces, self.body = self.body, []
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)

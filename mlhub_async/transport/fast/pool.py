@@ -1,0 +1,111 @@
+"""Connections to many origins: made with every address checked, kept while they are fresh."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
+
+import aiohappyeyeballs
+
+from ...urls import Origin
+from .connection import Connection
+
+LIFETIME = 3600.0
+"""Seconds a connection is used at most: then name and certificate are looked at anew."""
+IDLE = 15.0
+"""Seconds an unused connection is kept: less than most servers keep theirs."""
+NAMES_LAST = 300.0
+EYEBALLS = 0.25
+"""Seconds before the next address is tried beside one that does not answer (RFC 8305)."""
+Check = Callable[[str, int, str], None]
+
+
+class Pool:
+    """`take` or `connect`, then `give_back`. `check(host, port, address)` raises where nobody may connect."""
+
+    def __init__(self, check: Check, tls: ssl.SSLContext, connect_timeout: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._names = _Names(self._loop, check)
+        self._tls = tls
+        self._connect_timeout = connect_timeout
+        self._idle: defaultdict[Origin, deque[Connection]] = defaultdict(deque)
+
+    def take(self, place: Origin) -> Connection | None:
+        """The connection that was used last, if one is left."""
+        idle = self._idle.get(place)
+        while idle:
+            connection = idle.pop()
+            if connection.usable:
+                return connection
+        return None
+
+    async def connect(self, place: Origin) -> Connection:
+        """Raises OSError (TimeoutError and ssl.SSLError among them), or what `check` raises."""
+        async with asyncio.timeout(self._connect_timeout):
+            addresses = await self._names.addresses(place.host, place.port)
+            found = await aiohappyeyeballs.start_connection(
+                addresses, happy_eyeballs_delay=EYEBALLS, loop=self._loop
+            )
+            try:
+                found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                secure = place.scheme == "https"
+                _, connection = await self._loop.create_connection(
+                    lambda: Connection(self._loop),
+                    sock=found,
+                    ssl=self._tls if secure else None,
+                    server_hostname=place.host if secure else None,
+                )
+            except BaseException:
+                found.close()
+                raise
+        return connection
+
+    def give_back(self, place: Origin, connection: Connection) -> None:
+        if not connection.usable:
+            return
+        if self._loop.time() - connection.made > LIFETIME:
+            connection.abort()
+        else:
+            self._idle[place].append(connection)
+
+    @property
+    def kept(self) -> bool:
+        return bool(self._idle)
+
+    def tidy(self) -> None:
+        """Close what nobody has used for a while."""
+        old = self._loop.time() - IDLE
+        for place, idle in list(self._idle.items()):
+            while idle and (idle[0].heard < old or not idle[0].usable):
+                idle.popleft().abort()
+            if not idle:
+                del self._idle[place]
+
+    def close(self) -> None:
+        for idle in self._idle.values():
+            for connection in idle:
+                connection.abort()
+        self._idle.clear()
+
+
+class _Names:
+    """What host names stand for: asked once for all, remembered for minutes, every address checked."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, check: Check) -> None:
+        self._loop = loop
+        self._check = check
+        self._known: dict[tuple[str, int], tuple[float, Sequence[aiohappyeyeballs.AddrInfoType]]] = {}
+        self._asking: defaultdict[tuple[str, int], asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def addresses(self, host: str, port: int) -> Sequence[aiohappyeyeballs.AddrInfoType]:
+        async with self._asking[host, port]:
+            until, found = self._known.get((host, port), (0.0, ()))
+            if until < self._loop.time():
+                found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+                for *_, address in found:
+                    self._check(host, port, str(address[0]))
+                self._known[host, port] = self._loop.time() + NAMES_LAST, found
+        return found

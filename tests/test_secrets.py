@@ -1,0 +1,113 @@
+"""That secrets have no way out: of values that are printed, of documents that are written, of messages."""
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from origins import CANARY
+
+import mlhub_async
+from mlhub_async import Options, urls
+from mlhub_async.catalog import encode
+from mlhub_async.model import Asset, Document, Head, Item, Request
+
+PACKAGE = Path(mlhub_async.__file__).parent
+SIGNED = f"https://h.test/x?a=1&sig={CANARY}"
+HEADERS = {"Authorization": CANARY}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Options(api_key=CANARY, api_token=CANARY, proxy=CANARY, headers=(("X", CANARY),)),
+        Request(SIGNED, headers=HEADERS, body=CANARY.encode()),
+        Request(f"https://u:{CANARY}@h.test/"),
+        Head(200, {"Set-Cookie": CANARY}, SIGNED),
+        Asset(SIGNED, "key", "item", "collection"),
+        Item("i", "c", {"href": SIGNED}, SIGNED),
+        Document({"href": SIGNED}, SIGNED),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_value_that_holds_a_secret_does_not_print_it(value):
+    for shown in (repr(value), str(value), f"{value}", f"{[value]}", f"{(value,)!r:>9}"):
+        assert CANARY not in shown
+
+
+names = st.sampled_from(
+    ["sig", "key", "X-Amz-Signature", "k%65y", "page", "token", "a b", "SIG", "expires", ""]
+)
+tails = st.lists(st.tuples(names, st.sampled_from('?&;=#"\\/é@:%20\n')), max_size=4).map(
+    lambda pairs: "&".join(f"{name}={value}" for name, value in pairs)
+)
+hrefs = st.builds(
+    "{}://{}h.test/{}?{}".format,
+    st.sampled_from(["https", "s3", "az", "ftp", "HTTP"]),
+    st.sampled_from(["", "me@", f"me:{CANARY}@"]),
+    st.sampled_from(["", "x", 'é"\\', "a/b"]),
+    tails,
+)
+
+
+@given(hrefs, st.text(max_size=5))
+def test_a_written_document_has_no_secret_of_a_url_and_else_what_it_had(href, text):
+    document = {"a": [{"deep": href, text: text}], "b": f"said: {href}"}
+    written = json.loads(encode(document))
+    assert written == {"a": [{"deep": urls.unsigned(href), text: text}], "b": f"said: {href}"}
+
+
+@given(st.text(alphabet='abk?&=#@:/%sigey65 "\\', max_size=40))
+def test_a_text_that_only_looks_like_a_url_is_written_as_it_is_or_unsigned(text):
+    assert json.loads(encode({"a": text}))["a"] in (text, urls.unsigned(text))
+
+
+@pytest.mark.parametrize(
+    ("url", "left"),
+    [
+        ("https://h/x?a=1&sig=S&b=%20", "https://h/x?a=1&b=%20"),
+        ("https://me:S@h/x", "https://h/x"),
+        ("https://h/x?sig=S#f", "https://h/x#f"),
+        ("https://h/x?", "https://h/x?"),
+        ("https://H:443/%7e", "https://H:443/%7e"),
+        ("mailto:me@h", "mailto:me@h"),
+    ],
+)
+def test_a_url_without_what_proves_who_asks_is_else_as_it_was_written(url, left):
+    assert urls.unsigned(url) == left
+
+
+BARE = re.compile(r"(^|[._])(url|href|location|uri)$")
+
+
+def shown_bare(tree):
+    """Places where a text is made of a URL in the argument of something that is raised, warned or told."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Raise) or (isinstance(node, ast.Call) and _is_message(node.func)):
+            for part in ast.walk(node):
+                if isinstance(part, ast.FormattedValue) and BARE.search(ast.unparse(part.value)):
+                    found.add(f"{ast.unparse(part.value)} in line {part.lineno}")
+    return found
+
+
+def _is_message(called):
+    name = ast.unparse(called).rpartition(".")[2]
+    return name.endswith(("Error", "Flaw", "Transient", "Corrupt", "warning", "warn", "tell", "say", "print"))
+
+
+def test_the_search_for_bare_urls_finds_them():
+    bad = ast.parse(
+        "def f(request, href):\n    raise TransferError(f'{request.url}: no')\n    tell(f'{href!r}')"
+    )
+    assert len(shown_bare(bad)) == 2
+    assert not shown_bare(ast.parse("raise TransferError(f'{redacted(request.url)}: no')"))
+
+
+def test_no_message_is_made_of_a_url_that_was_not_redacted():
+    files = [path for path in PACKAGE.rglob("*.py") if "demo" not in path.parts]
+    found = {path.name: shown_bare(ast.parse(path.read_text())) for path in files}
+    assert {name: lines for name, lines in found.items() if lines} == {}
