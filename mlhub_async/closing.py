@@ -18,6 +18,7 @@ from .model import Collection
 from .report import Report
 from .stac import NO_COLLECTION
 from .stores.local import STATE, LocalStore
+from .urls import inert_json
 
 ROOT = "catalog.json"
 
@@ -145,5 +146,5 @@ def _put(store: LocalStore, path: str, pieces: Iterable[bytes], collection: str)
 
 
 def _write_errors(book: Book, store: LocalStore) -> None:
-    lines = (orjson.dumps(row) + b"\n" for row in book.missing(book.run))
+    lines = (inert_json(orjson.dumps(row)) + b"\n" for row in book.missing(book.run))
     store.write_pieces(f"{STATE}/errors.jsonl", lines)

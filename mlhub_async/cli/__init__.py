@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import NoReturn
 
 import click
@@ -10,6 +11,7 @@ from .. import __version__
 from .commands import demo, ls, mirror, plan, selftest, serve_demo, status, verify
 from .configuring import configure
 from .program import SETTINGS, Program
+from .saying import crash
 
 
 @click.group(cls=Program, context_settings=SETTINGS)
@@ -27,4 +29,5 @@ for command in (mirror, plan, verify, status, ls, configure, selftest, demo, ser
 
 def main() -> NoReturn:
     """Entry point of `mlhub-async` and `python -m mlhub_async`."""
+    sys.excepthook = crash
     program.main()

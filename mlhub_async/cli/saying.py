@@ -6,18 +6,23 @@ import contextlib
 import io
 import json
 import os
+import re
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any, TextIO, TypeVar
 
 import click
 import orjson
 
 from ..errors import MlhubError, StorageError
-from ..urls import term_safe
+from ..urls import inert, inert_json, redacted, term_safe
 
 C = TypeVar("C", bound=Callable[..., Any])
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s'\"]+")
 
 BROKEN_PIPE = 141
 """the exit code when nobody reads our stdout any more, as the shell has it"""
@@ -33,17 +38,22 @@ def output(command: C) -> C:
     return command
 
 
+def plain(line: str) -> str:
+    """What may stand on one line of a terminal; tabs may, being ours. Everything that is said passes here."""
+    return "\t".join(map(inert, line.split("\t")))
+
+
 def tell(line: str) -> None:
     """One line to stderr; nobody has to be listening."""
     with for_whoever_reads():
-        print(line, file=sys.stderr, flush=True)
+        print(plain(line), file=sys.stderr, flush=True)
 
 
 def show(lines: Iterable[str]) -> None:
     """The answer to a question, on stdout."""
     with somewhere_to_write():
         for line in lines:
-            print(line)
+            print(plain(line))
 
 
 def summary(code: int, error: dict[str, object] | None = None) -> dict[str, object]:
@@ -65,11 +75,18 @@ def warned(message: Warning | str) -> str:
     return f"mlhub-async: warning: {term_safe(str(message), 1000)}"
 
 
+def crash(kind: type[BaseException], failure: BaseException, trace: TracebackType | None) -> None:
+    """Stands in for `sys.excepthook`: who knows what another library has put into its message."""
+    for line in "".join(traceback.format_exception(kind, failure, trace)).rstrip().split("\n"):
+        tell(_URL.sub(lambda found: redacted(found[0]), line))
+
+
 def encoded(value: object) -> bytes:
+    """JSON on one line that does nothing to a terminal either."""
     try:
-        return orjson.dumps(value, default=str)
+        return inert_json(orjson.dumps(value, default=str))
     except orjson.JSONEncodeError:  # text that is not Unicode, which the other encoder escapes
-        return json.dumps(value, default=str).encode("ascii")
+        return inert_json(json.dumps(value, default=str).encode("ascii"))
 
 
 def abandon(stream: TextIO) -> None:

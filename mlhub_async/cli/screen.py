@@ -22,6 +22,7 @@ from .saying import (
     error,
     event_line,
     for_whoever_reads,
+    plain,
     somewhere_to_write,
     warned,
     warning,
@@ -73,7 +74,7 @@ class Screen:
         """For people: not with -q."""
         if not self._quiet:
             with for_whoever_reads():
-                self._display.say(line)
+                self._display.say(plain(line))
 
     def warning(self, message: Warning | str, *_: object, **__: object) -> None:
         """Stands in for `warnings.showwarning`: beside the bar, and also with -q."""

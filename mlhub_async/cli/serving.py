@@ -6,7 +6,7 @@ from typing import Any
 
 from ..demo import DemoConfig, run_forever
 from .running import Stop, run
-from .saying import tell
+from .saying import plain, tell
 
 
 def run_serve_demo(given: dict[str, Any]) -> int:
@@ -20,4 +20,4 @@ def config_of(given: dict[str, Any]) -> DemoConfig:
 
 
 def _announce(line: str) -> None:
-    print(line, flush=True)
+    print(plain(line), flush=True)

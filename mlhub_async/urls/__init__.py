@@ -7,7 +7,7 @@ take any text at all, since errors have to name what did not come through.
 from .address import address_class
 from .identity import canonical, expiring, unsigned, with_query, without, without_values
 from .parsing import Origin, filename, from_path, origin, parse, suffix, to_path
-from .shown import redacted, term_safe
+from .shown import inert, inert_json, redacted, term_safe
 
 __all__ = [
     "Origin",
@@ -16,6 +16,8 @@ __all__ = [
     "expiring",
     "filename",
     "from_path",
+    "inert",
+    "inert_json",
     "origin",
     "parse",
     "redacted",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from urllib.parse import unquote_plus
 
@@ -39,10 +40,25 @@ _UNSAFE = re.compile(
 
 def term_safe(text: object, limit: int = 80) -> str:
     """Text of unknown origin on one line: no escape sequence, no line break, no change of direction."""
-    shown = (text if isinstance(text, str) else str(text))[: limit + 1]
-    if not (shown.isascii() and shown.isprintable()):
-        shown = _UNSAFE.sub(_visible, shown)
+    shown = inert((text if isinstance(text, str) else str(text))[: limit + 1])
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def inert(line: str) -> str:
+    """A whole line for a terminal: whatever could act on it is made visible, however long it is."""
+    return line if line.isascii() and line.isprintable() else _UNSAFE.sub(_visible, line)
+
+
+def inert_json(line: bytes) -> bytes:
+    """The same for a line of JSON, which means afterwards what it meant before."""
+    if line.isascii() and b"\x7f" not in line:
+        return line
+    return _UNSAFE.sub(_escaped, line.decode()).encode()
+
+
+def _escaped(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\u{code:04x}" if code < 65_536 else json.dumps(found[0])[1:-1]
 
 
 def _visible(found: re.Match[str]) -> str:
