@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 
+from .errors import Corrupt, TransferError
 from .ports import Buffer
 
 CODINGS = ("gzip", "x-gzip", "deflate")
+MAX_PIECE = 64 << 20
+"""Decoded bytes that one received piece may unpack to; anything beyond is a bomb."""
 
 
 class Decoder:
@@ -31,3 +35,31 @@ class Decoder:
     def ended(self) -> bool:
         """Whether the last member is whole: a coding that breaks off is no end."""
         return self._member.eof
+
+
+def coding(headers: Mapping[str, str]) -> str:
+    return headers.get("content-encoding", "").strip().lower()
+
+
+def encoded(headers: Mapping[str, str]) -> bool:
+    return coding(headers) not in ("", "identity")
+
+
+def decoder_for(coding: str, path: str, name: str) -> Decoder | None:
+    """A coding nobody asked for is taken off; but a .gz file labelled with it is that very file."""
+    if path.endswith((".gz", ".tgz")):
+        return None
+    if coding in CODINGS:
+        return Decoder(coding)
+    raise TransferError(f"{name}: content encoding {coding[:20]!r} unknown", kind="encoding")
+
+
+def unpacked(decoder: Decoder, data: Buffer, room: int | None, name: str) -> bytes:
+    """The decoded bytes of a piece of the body `name`, which may hold `room` more where that is known."""
+    try:
+        decoded = decoder.feed(data, MAX_PIECE if room is None else min(room, MAX_PIECE))
+    except zlib.error as error:
+        raise Corrupt(f"{name}: broken compression ({error})", kind="decoding") from None
+    if len(decoded) > MAX_PIECE:
+        raise Corrupt(f"{name}: unpacks to more than anybody would send", kind="decoding")
+    return decoded

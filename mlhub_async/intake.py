@@ -6,25 +6,22 @@ and in the end what is proven of the bytes.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Awaitable
 
 from . import checksum
-from .decoding import CODINGS, Decoder
+from .decoding import Decoder, coding, decoder_for, encoded, unpacked
 from .errors import Corrupt, TransferError, Transient
 from .formats.kinds import may_be_empty
 from .model import Asset, Checksum, Head, Job, Proof
 from .ports import Buffer
 from .progress import Meter
+from .resuming import Held, Hosts, Rest, noted
 from .sniff import ENOUGH, impostor, refusal
-from .stores.journal import Origin
 from .stores.local import LocalStore
 from .stores.partials import Draft
 from .urls import redacted, suffix
-from .validators import Span, content_length, content_range, repeats, validator
+from .validators import Span, content_length, content_range, validator
 
-MAX_PIECE = 64 << 20
-"""Decoded bytes that one received piece may unpack to; anything beyond is a bomb."""
 STEP = 64 << 10
 """An attempt that got this many bytes further (or 1/64 of a smaller body) was not fruitless."""
 
@@ -32,7 +29,9 @@ STEP = 64 << 10
 class Intake:
     """What is known so far of the version being fetched, and the unfinished bytes of it."""
 
-    def __init__(self, job: Job, store: LocalStore, meter: Meter, *, check_digests: bool) -> None:
+    def __init__(
+        self, job: Job, store: LocalStore, meter: Meter, hosts: Hosts, *, check_digests: bool
+    ) -> None:
         self.asset: Asset = job.asset
         self.draft: Draft = store.draft(job.asset.identity)
         self.received = 0
@@ -42,29 +41,36 @@ class Intake:
         self.job = job
         self._store = store
         self._meter = meter
+        self._hosts = hosts
         self._check_digests = check_digests
         self._published: Checksum | None = None
         self._decoder: Decoder | None = None
         self._encoded = False
         self._framed = True
-        self._resuming = False
+        self._rest: Rest | None = None
+        self._ended = False
         self._best = 0
         self._first = b""
         self._url = ""
+        self._places: tuple[str, ...] = ()
+        self._ours = False
 
     async def take_up(self) -> None:
         """Go on with the bytes of an earlier run, if it left any that are tied to a version."""
         left = self.draft.left
         if left is not None:
-            self.validator, self.total = left.validator, left.total
+            self.validator, self.total, self._places = left.validator, left.total, left.places
             self._published = checksum.parse(left.published or None)
             await self.draft.body.adopt(self._algorithms(), left.total)
             self._best = self.draft.body.offset
 
-    def _algorithms(self) -> list[str]:
-        """Of the digests that will be compared in the end."""
+    def _wanted(self) -> list[Checksum]:
+        """The digests that will be compared in the end."""
         wanted = [self.asset.checksum, self._published] if self._check_digests else []
-        return [one.algorithm for one in wanted if one is not None and one.usable]
+        return [one for one in wanted if one is not None and one.usable]
+
+    def _algorithms(self) -> list[str]:
+        return [one.algorithm for one in self._wanted()]
 
     def progress(self) -> int:
         """Grows when an attempt got further than any before it."""
@@ -73,20 +79,20 @@ class Intake:
     def conditions(self) -> dict[str, str]:
         """The request fields of the next attempt: resume what is proven, or ask for what has changed."""
         known, offset = self.job.known, self.draft.body.offset
-        self.unchanged = False
-        self._resuming = bool(offset) and self._may_resume() and offset != self.total
+        self.unchanged = self._ended = False
         fields = {"accept": "*/*", "accept-encoding": "identity"}
-        if self._resuming:
-            fields["range"] = f"bytes={offset}-"
-            if self.validator:
-                fields["if-range"] = self.validator
+        self._rest = None
+        if offset and not self._encoded:
+            rest = Rest(self._held(), offset, self.draft.body.tail, self._hosts)
+            self._rest = rest if rest.possible else None
+        if self._rest is not None:
+            fields.update(self._rest.fields())
         elif known is not None and not self.job.recheck and known.validator.startswith('"'):
             fields["if-none-match"] = known.validator
         return fields
 
-    def _may_resume(self) -> bool:
-        """No validator, no resume; but a published digest will tell good from bad in the end."""
-        return not self._encoded and bool(self.validator or self._algorithms())
+    def _held(self) -> Held:
+        return Held(self.validator, self.total, self._places, bool(self._algorithms()), self._ours)
 
     def start(self, head: Head) -> None:
         """Decide what this answer is to us, before any byte of it (see `ports.Sink`).
@@ -107,32 +113,25 @@ class Intake:
 
     def _begin(self, head: Head) -> None:
         self._url = head.url
-        self._encoded = _encoded(head)
+        self._encoded = encoded(head.headers)
         self._framed = "content-length" in head.headers or "transfer-encoding" in head.headers
-        self._decoder = self._decoder_for(_coding(head)) if self._encoded else None
-        self.total = None if self._encoded else content_length(head.headers)
-        self.validator = "" if self._encoded else validator(head.headers)
+        self._decoder = decoder_for(coding(head.headers), self.job.path, self.name) if self._encoded else None
+        said = {} if self._encoded else head.headers
+        self.total, self.validator = content_length(said), validator(said)
         self._check_size(self.total)
-        self._published = checksum.from_headers(head.headers) if not self._encoded else None
+        self._published = checksum.from_headers(said)
+        self._places, self._ours = (self.asset.href, head.url), True
+        if self._rest is not None:  # the whole came where the rest was asked for
+            self._rest.whole(head, self.validator)
+            self._rest = None
+            self._meter.restarts += 1
         self.draft.body.begin(self._algorithms(), self.total)
         if self.draft.body.was_opened:
-            self._store.bind(self.draft, self._origin())
+            self._bind(head)
 
-    def _origin(self) -> Origin | None:
-        """What a later run must know to go on with these bytes; None if nothing ties them to a version."""
-        if not self.validator or self.total is None:
-            return None
-        published = self._published if self._published is not None and self._published.usable else None
-        text = checksum.multihash(published.algorithm, published.digest) if published else ""
-        return Origin("", self.validator, self.total, text)
-
-    def _decoder_for(self, encoding: str) -> Decoder | None:
-        """A coding nobody asked for is taken off; but a .gz file labelled with it is that very file."""
-        if self.job.path.endswith((".gz", ".tgz")):
-            return None
-        if encoding in CODINGS:
-            return Decoder(encoding)
-        raise TransferError(f"{self.name}: content encoding {encoding[:20]!r} unknown", kind="encoding")
+    def _bind(self, head: Head) -> None:
+        rangeless = self._encoded or head.headers.get("accept-ranges", "").strip().lower() == "none"
+        self._store.bind(self.draft, None if rangeless else noted(self._held(), self._published))
 
     def _check_size(self, total: int | None) -> None:
         if self.asset.size is not None and total is not None and total != self.asset.size:
@@ -144,38 +143,31 @@ class Intake:
     def _continue(self, head: Head) -> None:
         span = content_range(head.headers)
         if span is None or not self._fits(head, span):
-            self.restart()
-            raise Transient(
-                f"{self.name}: the range answered is not the one asked for", kind="range", tries=3
-            )
+            raise self._anew("the range answered is not the one asked for", 206)
         if self.total is None and span.total is not None:
             self.total = span.total
             self._check_size(self.total)
 
     def _fits(self, head: Head, span: Span) -> bool:
-        """Whether a 206 carries the very bytes that follow ours.
-
-        A version is the same if the 206 repeats our validator. It may leave a date out, but not an ETag:
-        without it only a published digest can tell, in the end.
-        """
-        if not self._resuming or span.first != self.draft.body.offset or _encoded(head):
-            return False
-        if span.total != self.total and (not self.validator or None not in (span.total, self.total)):
-            return False
-        same = repeats(head.headers, self.validator) if self.validator else None
-        return bool(self._algorithms() or not self.validator.startswith('"')) if same is None else same
+        rest = self._rest
+        return rest is not None and not encoded(head.headers) and rest.fits(head, span, self.asset.href)
 
     def _nothing_left(self, head: Head) -> None:
-        span = content_range(head.headers)
-        same = span is not None and span.total == self.total == self.draft.body.offset
+        """What is here may be all there is: then it is checked as if it had come just now."""
+        span, offset = content_range(head.headers), self.draft.body.offset
+        self._ended = self._rest is not None and self._rest.ends_here(head, span, offset)
+        if not self._ended:
+            raise self._anew("the server says it is shorter than what is here", 416)
+
+    def _anew(self, words: str, status: int) -> Transient:
         self.restart()
-        words = "complete already" if same else "shorter than what is here"
-        raise Transient(f"{self.name}: the server says it is {words}", kind="range", tries=3, status=416)
+        return Transient(f"{self.name}: {words}", kind="range", tries=3, status=status)
 
     def restart(self) -> None:
         """Forget the bytes: the next attempt begins at the first one."""
+        self._meter.restarts += self.draft.body.offset > 0
         self.validator = ""
-        self.total = None
+        self.total = self._rest = None
         self.draft.body.begin(())
 
     async def begin_anew(self) -> None:
@@ -188,7 +180,12 @@ class Intake:
         self.received += len(data)
         self._meter.received += len(data)
         if self._decoder is not None:
-            data = self._decoded(data)
+            room = None if self.asset.size is None else self.asset.size - self.draft.body.offset
+            data = unpacked(self._decoder, data, room, self.name)
+        elif self._ended:
+            return None
+        elif self._rest is not None:
+            data = self._beyond(data, self._rest)
         body = self.draft.body
         if body.offset < ENOUGH:
             self._look_at(data)
@@ -198,6 +195,12 @@ class Intake:
         busy = body.write(data)
         self._best = max(self._best, body.offset)
         return busy
+
+    def _beyond(self, data: Buffer, rest: Rest) -> Buffer:
+        """What of a piece is new: the end of what is here was asked for again, to be compared."""
+        if (new := rest.beyond(data)) is None:
+            raise self._anew("the server has other bytes now", 206)
+        return new
 
     def _look_at(self, data: Buffer) -> None:
         offset = self.draft.body.offset
@@ -216,21 +219,12 @@ class Intake:
     def _path(self) -> str:
         return self.job.path + suffix(self._url) if self.job.open_ended else self.job.path
 
-    def _decoded(self, data: Buffer) -> bytes:
-        assert self._decoder is not None
-        left = MAX_PIECE if self.asset.size is None else self.asset.size - self.draft.body.offset
-        try:
-            decoded = self._decoder.feed(data, min(left, MAX_PIECE))
-        except zlib.error as error:
-            raise Corrupt(f"{self.name}: broken compression ({error})", kind="decoding") from None
-        if len(decoded) > MAX_PIECE:
-            raise Corrupt(f"{self.name}: unpacks to more than anybody would send", kind="decoding")
-        return decoded
-
     async def complete(self) -> tuple[dict[str, bytes], Proof]:
         """The digests of the whole body and how much they prove; raises if anything is not as promised."""
         size = self.draft.body.offset
-        if (self.total is not None and size != self.total) or (self._decoder and not self._decoder.ended):
+        unread = self._rest is not None and not self._ended and not self._rest.compared
+        broken_off = self._decoder is not None and not self._decoder.ended
+        if (self.total is not None and size != self.total) or broken_off or unread:
             raise Transient(f"{self.name}: {size} of {self.total} bytes came", kind="truncated")
         if not self._framed and self.total is None and size < (self.asset.size or 0):
             # Nothing but the end of the connection said that this was all.
@@ -239,22 +233,18 @@ class Intake:
         if 0 < size == len(self._first) < ENOUGH:
             self._judge()
         digests = await self.draft.body.complete()
-        for wanted in (self.asset.checksum, self._published) if self._check_digests else ():
-            digest = digests.get(wanted.algorithm) if wanted is not None and wanted.usable else None
-            if wanted is not None and digest is not None and not checksum.matches(wanted, digest):
-                raise Corrupt(
-                    f"{self.name}: the bytes do not match the published {wanted.algorithm}",
-                    kind="checksum-mismatch",
-                )
+        for wanted in self._wanted():
+            if wanted.algorithm not in digests:  # it came with a renewed href, while the body was on its way
+                raise self._anew("the catalogue has another digest for it now", 200)
+            if not checksum.matches(wanted, digests[wanted.algorithm]):
+                words = f"{self.name}: the bytes do not match the published {wanted.algorithm}"
+                raise Corrupt(words, kind="checksum-mismatch")
         sized = self.total is not None or self.asset.size is not None
         proof = self.proof(Proof.SIZE if sized else Proof.NONE)
-        if not (size or self.asset.size == 0 or proof is Proof.CHECKSUM):
-            self._refuse_empty()
-        return digests, proof
-
-    def _refuse_empty(self) -> None:
-        if not may_be_empty(self._path, self.asset.media_type):
+        promised = size or self.asset.size == 0 or proof is Proof.CHECKSUM
+        if not (promised or may_be_empty(self._path, self.asset.media_type)):
             raise Corrupt(f"{self.name}: the server sent no bytes at all", kind="empty")
+        return digests, proof
 
     def proof(self, weaker: Proof) -> Proof:
         """CHECKSUM where a digest was compared; NONE where one was published that we cannot compute."""
@@ -268,11 +258,3 @@ class Intake:
     @property
     def name(self) -> str:
         return redacted(self.asset.href)
-
-
-def _coding(head: Head) -> str:
-    return head.headers.get("content-encoding", "").strip().lower()
-
-
-def _encoded(head: Head) -> bool:
-    return _coding(head) not in ("", "identity")

@@ -33,6 +33,8 @@ class Meter:
     filtered: int = 0
     duplicates: int = 0
     retries: int = 0
+    restarts: int = 0
+    """bodies that were begun anew although a part of them was here"""
     bytes: int = 0
     """committed to their final names"""
     received: int = 0
@@ -99,8 +101,8 @@ def status_line(meter: Meter, seconds: float, held: int = 0) -> str:
         f"{human(meter.received / seconds if seconds > 0 else 0)}/s",
         f"{meter.listed} items listed",
     ]
-    counts = ((meter.failed, "failed"), (meter.retries, "retries"), (held, "hosts waiting"))
-    return ", ".join(parts + [f"{n} {what}" for n, what in counts if n])
+    counts = ((meter.failed, "failed"), (meter.retries, "retries"), (meter.restarts, "restarts"))
+    return ", ".join(parts + [f"{n} {what}" for n, what in (*counts, (held, "hosts waiting")) if n])
 
 
 def _held(meter: Meter, now: float) -> int:

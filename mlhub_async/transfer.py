@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from . import checksum
@@ -13,6 +13,7 @@ from .http import Http
 from .intake import Intake
 from .model import Asset, Head, Job, Outcome, Proof, Record, Request, Status
 from .progress import Meter
+from .resuming import Hosts
 from .retry import Retry
 from .sharing import Flight, Sharing
 from .stores.local import LocalStore
@@ -39,6 +40,7 @@ class Kit:
     events: Events
     check_digests: bool = True
     if_exists: str = "resume"
+    hosts: Hosts = field(default_factory=Hosts)
 
 
 async def fetch(job: Job, kit: Kit) -> tuple[Outcome, str]:
@@ -74,7 +76,7 @@ class Transfer:
         self.kit = kit
         self.urls: list[str] = []
         self.attempts = 0
-        self._intake = Intake(job, kit.store, kit.meter, check_digests=kit.check_digests)
+        self._intake = Intake(job, kit.store, kit.meter, kit.hosts, check_digests=kit.check_digests)
         self._flight = Flight()
         self._refreshes = 0
         self._mismatched = False

@@ -9,7 +9,7 @@ import mlhub_async
 BANDS = [
     ["__main__", "cli", "blocking", "selftest", "demo", "streaming"],
     ["client", "planning", "mirror", "waiting", "network", "closing", "verify", "report", "listing"],
-    ["transfer", "intake", "inventory", "plan", "events", "progress", "catalog", "sources"],
+    ["transfer", "intake", "resuming", "inventory", "plan", "events", "progress", "catalog", "sources"],
     ["http", "transport", "stac", "ledger", "stores"],
     [
         "sharing",

@@ -59,7 +59,7 @@ class Journal:
     def begin(self, origin: Origin) -> None:
         """Write it anew for bytes that are still to come. Raises OSError."""
         self.close()
-        self._open(os.O_WRONLY | os.O_TRUNC)
+        self._open(os.O_RDWR | os.O_TRUNC)
         self.spacing = origin.total // MARKS
         self._append(orjson.dumps({"journal": VERSION, **asdict(origin)}))
 
