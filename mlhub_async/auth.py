@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import configparser
+import contextlib
 import os
 import re
 import stat
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -44,9 +45,20 @@ class Credential:
 class Credentials:
     """Every credential of a run. `sign` adds to a request those that belong to its origin, and no other."""
 
-    def __init__(self, credentials: Iterable[Credential] = ()) -> None:
+    def __init__(
+        self,
+        credentials: Iterable[Credential] = (),
+        again: Callable[[], Iterable[Credential]] | None = None,
+    ) -> None:
+        """`again` reads them anew where they came from: a profile may have got another key meanwhile."""
         self._of: dict[urls.Origin, tuple[Credential, ...]] = {}
         self._ours: set[Secret] = set()
+        self._again = again
+        self._renewed: set[urls.Origin] = set()
+        self._take(credentials)
+
+    def _take(self, credentials: Iterable[Credential]) -> None:
+        self._of = {}
         for credential in credentials:
             bare = Secret(credential.value.reveal().removeprefix("Bearer "))
             self._ours |= {credential.value, bare}
@@ -65,6 +77,19 @@ class Credentials:
         for credential in known:
             request = _applied(credential, request)
         return request
+
+    def sign_anew(self, request: Request) -> Request:
+        """The request after a 401: with the credentials that are there now, looked at once per origin."""
+        place = urls.origin(request.url)
+        if place in self._of and place not in self._renewed and self._again is not None:
+            self._renewed.add(place)
+            with contextlib.suppress(UsageError):  # the profile is gone: what we have is what there is
+                self._take(list(self._again()))
+        return self.sign(request)
+
+    def open(self, place: urls.Origin) -> bool:
+        """Whether there is anything that should let us in there."""
+        return place in self._of
 
     def cleaned(self, request: Request) -> Request:
         """The request without our secrets in its query: servers echo them into the hrefs they write."""

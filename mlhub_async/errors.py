@@ -11,6 +11,7 @@
         ├── StorageError    read-only, not a directory, out of memory    exit 7
         │   ├── DiskFull    no room, or no more of a quota
         │   └── DiskFailing the disk lost bytes that it had accepted
+        ├── AccessLost      our credentials are not taken any more       exit 3
         ├── LimitReached    --max-transfer, --max-duration               exit 8
         ├── TooManyErrors   --max-errors, --fail-fast                    exit 4
         └── Locked          another run owns DEST                        exit 11
@@ -128,6 +129,13 @@ class WaitsForRoom(UserWarning):
 
 class DiskFailing(StorageError):
     """What was written is not to be trusted: the disk reported an error of its own."""
+
+
+class AccessLost(Fatal):
+    """A host that knows our credentials refuses them, again and again."""
+
+    kind = "unauthorized"
+    exit_code = 3
 
 
 class LimitReached(Fatal):

@@ -59,7 +59,11 @@ async def network(source: str, options: Options, environ: Mapping[str, str]) -> 
     root = local_root(source)
     base = None if root is not None else _usable(mlhub_root(environ) if source == "mlhub" else source)
     named = ([base] if base else []) + [_usable(one) for one in options.allow_origins]
-    credentials = Credentials([*_from_netrc(named, options, environ), *_credentials(base, options, environ)])
+
+    def found() -> list[Credential]:
+        return [*_from_netrc(named, options, environ), *_credentials(base, options, environ)]
+
+    credentials = Credentials(found(), found)
     reach = Reach(allow_private=options.allow_private, local_root=root is not None)
     for one in named:
         reach.name(one)

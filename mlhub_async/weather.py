@@ -98,11 +98,11 @@ class Breaker:
     def _is_probe(self, serial: int) -> bool:
         return self.open and self.probing and serial == self.serial
 
-    def answered(self, serial: int, *, fine: bool) -> None:
-        """The head of an answer came. `fine`: it did not refuse permission."""
+    def answered(self, serial: int, *, granted: bool) -> None:
+        """The head of an answer came. `granted`: it gave an asset out."""
         self._heard = True
-        self._welcome |= fine
-        self._denials = 0 if fine else self._denials
+        self._welcome |= granted
+        self._denials = 0 if granted else self._denials
         self._recent.append(False)
         self._failing.clear()
         self._streak = self._waves = 0
@@ -163,13 +163,14 @@ class Breaker:
             self._tokens = BUCKET
             self._begin_outage("it answers, but next to nothing comes of it")
 
-    def denied(self) -> None:
-        """Permission was refused, for good as far as anybody can tell."""
+    def denied(self) -> int:
+        """Permission was refused, for good as far as anybody can tell. Gives how often in a row."""
         self.calm = False
         self._denials += 1
         if self._denials >= (DENIALS_OF_A_FRIEND if self._welcome else DENIALS):
             words = f"{self._host} refused {self._denials} requests in a row: it was not asked for this one"
             self.give_up(TransferError(words, kind="forbidden"))
+        return self._denials
 
     def give_up(self, error: TransferError) -> None:
         """What is wrong with this host will not pass: everything else there fails likewise, unasked."""

@@ -1,14 +1,20 @@
 """Hosts that go away, come back, refuse or ask for time, in whole runs on real sockets."""
 
 import asyncio
+import socket
 import time
 
+import aiohttp
 import pytest
 from engine import run
 from mirrored import Mirrored, asset_requests, publish
-from troubled import Delay, Gone, Status, date, tif
+from troubled import Delay, Gone, Reply, Status, date, tif
+from troubled_stac import stac_item, static_catalog
 
-from mlhub_async import RetryPolicy
+from mlhub_async import Options, RetryPolicy, mirror
+from mlhub_async.auth import basic
+from mlhub_async.errors import AccessLost
+from mlhub_async.transport.aiohttp import translated
 from mlhub_async.weather import DENIALS
 
 
@@ -145,3 +151,75 @@ async def test_a_date_that_says_nothing_is_not_waited_for(site, dest, when):
     report = await run(items, dest)
     assert report.exit_code == 0 and report.seconds < 2
     assert Mirrored(dest).bytes_of("one") == tif(20_000)
+
+
+def keyed(site, key):
+    """From now on only who sends this key is let in."""
+
+    def answer(seen):
+        thing = site.things[seen.path]
+        let_in = seen.headers.get("x-key") == key
+        return Reply(
+            200 if let_in else 401, [("Content-Type", "image/tiff")], thing.body if let_in else b"no"
+        )
+
+    for path in [path for path in site.things if path.endswith(".tif")]:
+        site.routes[path] = answer
+
+
+async def test_a_key_that_is_refused_all_along_ends_the_run_in_3(site, dest):
+    url = static_catalog(site, publish(site, names("i", 200)))
+    keyed(site, "good")
+    with pytest.raises(AccessLost, match="renew the key") as caught:
+        await run(url, dest, concurrency=4, headers=(("X-Key", "CANARY-old"),))
+    assert caught.value.exit_code == 3 and "CANARY" not in str(caught.value)
+    assert len(asset_requests(site)) <= DENIALS + 8
+    keyed(site, "CANARY-new")
+    assert (await run(url, dest, headers=(("X-Key", "CANARY-new"),))).exit_code == 0
+    Mirrored(dest).check(0)
+
+
+async def test_a_key_that_was_replaced_during_the_run_is_read_again_once(site, dest, tmp_path):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password CANARY-old\n")
+    netrc.chmod(0o600)
+    items = publish(site, names("i", 60), always=[Delay(0.002)])
+    url = static_catalog(site, items)
+    now = basic("me", "CANARY-old").reveal()
+
+    def answer(seen):
+        if seen.headers.get("authorization") != now:
+            return Reply(401, [], b"no")
+        return Reply(200, [("Content-Type", "image/tiff")], site.things[seen.path].body)
+
+    for path in [path for path in site.things if path.endswith(".tif")]:
+        site.routes[path] = answer
+    options = Options(concurrency=4, netrc=True, allow_private=True, retry=policy(0))
+    going = asyncio.ensure_future(mirror(url, dest, options, environ={"NETRC": str(netrc)}))
+    await site.until(lambda: len(asset_requests(site)) > 20)
+    netrc.write_text("machine 127.0.0.1 login me password CANARY-new\n")
+    now = basic("me", "CANARY-new").reveal()
+    report = await going
+    assert report.exit_code == 0, report.failed
+    assert len(asset_requests(site)) <= 60 + 4
+
+
+async def test_one_asset_that_wants_another_key_does_not_end_the_run(site, dest):
+    items = publish(site, names("i", 20))
+    site.things["/i3.tif"].always = (Status(401),)
+    report = await run(static_catalog(site, items), dest, headers=(("X-Key", "k"),))
+    assert report.exit_code == 4 and list(Mirrored(dest).failed) == ["i3"]
+
+
+@pytest.mark.parametrize(("code", "tries"), [(socket.EAI_AGAIN, None), (socket.EAI_NONAME, 3)])
+def test_a_name_that_does_not_exist_is_looked_up_less_often_than_one_nobody_can_look_up(code, tries):
+    theirs = aiohttp.ClientConnectorDNSError(None, socket.gaierror(code, "no"))
+    ours = translated(theirs, "http://h.test/a?key=CANARY")
+    assert (ours.kind, ours.tries) == ("dns", tries) and "CANARY" not in str(ours)
+
+
+async def test_a_name_that_does_not_exist_fails_its_assets_as_temporary_and_no_other(site, dest):
+    lost = [stac_item(name, data=f"http://nowhere.invalid/{name}.tif") for name in names("no", 100)]
+    report = await run([*lost, *publish(site, ["ok"])], dest, concurrency=4)
+    assert report.exit_code == 5 and report.failures == 100
+    assert set(Mirrored(dest).failed.values()) == {"dns", "host-down"} and len(Mirrored(dest).files) == 1

@@ -41,7 +41,7 @@ class Host:
     def good(self, times=1):
         for _ in range(times):
             serial = self.begin()
-            self.breaker.answered(serial, fine=True)
+            self.breaker.answered(serial, granted=True)
 
     def bad(self, times=1):
         """So many URLs fail, the same ones each time."""
@@ -116,7 +116,7 @@ def test_one_probe_goes_out_and_its_answer_closes_the_breaker():
     host.wait()
     probe = host.begin()
     assert not host.breaker.admits
-    host.breaker.answered(probe, fine=True)
+    host.breaker.answered(probe, granted=True)
     assert host.breaker.admits and not host.breaker.open
 
 
@@ -125,11 +125,11 @@ def test_what_was_on_its_way_before_says_nothing_about_the_time_after():
     host.good()
     early = [host.begin() for _ in range(2)]
     host.bad(5)
-    host.breaker.answered(early[0], fine=True)
+    host.breaker.answered(early[0], granted=True)
     host.breaker.failed(early[1], "/1", "no connection")
     assert host.breaker.open and host.wait() == 30
     probe = host.begin()
-    host.breaker.answered(early[0], fine=True)
+    host.breaker.answered(early[0], granted=True)
     host.breaker.release(early[1])
     assert not host.breaker.admits
     host.breaker.release(probe)
@@ -223,7 +223,7 @@ def test_a_host_that_refuses_again_and_again_is_not_asked_for_the_rest(granted, 
     host = Host()
     host.good(granted)
     for _ in range(borne - 1):
-        host.breaker.answered(host.begin(), fine=False)
+        host.breaker.answered(host.begin(), granted=False)
         host.breaker.denied()
     host.breaker.refuse()
     host.breaker.denied()
@@ -250,7 +250,7 @@ async def one_hop(limits, origin, name, answers):
         well = answers(limits.clock())
         await asyncio.sleep(0)
         if well:
-            gate.breaker.answered(serial, fine=True)
+            gate.breaker.answered(serial, granted=True)
         else:
             gate.breaker.failed(serial, name, "no connection")
         gate.leave()
@@ -261,7 +261,7 @@ async def one_hop(limits, origin, name, answers):
 async def test_all_who_wait_for_a_host_go_on_when_its_probe_is_answered():
     clock, asked = Clock(), []
     limits = Limits(4, clock=clock, sleep=clock.sleep)
-    limits.slot(HOST).breaker.answered(0, fine=True)
+    limits.slot(HOST).breaker.answered(0, granted=True)
 
     def answers(now):
         asked.append(now)

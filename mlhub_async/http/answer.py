@@ -9,6 +9,7 @@ from ..limits import Limits
 from ..model import Head
 from ..ports import Buffer, Sink
 from ..weather import Breaker
+from .page import Page
 from .refusal import DENIED, OUT
 
 ACCEPTED = frozenset({200, 206, 304, 416})
@@ -52,7 +53,9 @@ class Answer:
     def start(self, head: Head) -> None:
         self.head = head
         if not self.breaker.calm and head.status not in OUT:
-            self.breaker.answered(self.serial, fine=head.status not in DENIED)
+            # An open catalogue over closed assets: that its documents are given out is no permission.
+            granted = head.status not in DENIED and not isinstance(self.target, Page)
+            self.breaker.answered(self.serial, granted=granted)
         if head.status in ACCEPTED:
             self.target.start(head)
 

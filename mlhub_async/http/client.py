@@ -20,7 +20,7 @@ from ..ports import Sink, Transport
 from ..retry import MAX_RETRY_AFTER, Retry
 from ..urls import Origin, origin, parse, redacted
 from .answer import ACCEPTED, Answer, EnoughOfThisError
-from .omens import lost, refused
+from .omens import locked_out, lost, refused
 from .page import Page
 from .reach import Reach
 from .refusal import refusal
@@ -64,7 +64,13 @@ class Http:
         place = home = origin(request.url)
         signed, seen = True, {request.url}
         for _ in range(MAX_HOPS + 1):
-            head = await self._hop(self._credentials.sign(request) if signed else request, place, sink)
+            sent = self._credentials.sign(request) if signed else request
+            try:
+                head = await self._hop(sent, place, sink)
+            except TransferError as error:
+                if not signed:
+                    raise
+                head = await self._hop(self._renewed(error, request, sent, place), place, sink)
             if head.status not in REDIRECTS:
                 # The signed URL ends here: a key in a query must not travel on as somebody's base URL.
                 return head if head.url == request.url else head._replace(url=request.url)
@@ -77,6 +83,16 @@ class Http:
             if on_redirect is not None:
                 await on_redirect(request.url)
         raise TransferError(f"{redacted(request.url)}: after {MAX_HOPS} redirects", kind="redirect-loop")
+
+    def _renewed(self, error: TransferError, request: Request, sent: Request, place: Origin) -> Request:
+        """The request with credentials that are newer than those refused; raises if there are none."""
+        if error.status != 401 or not self._credentials.open(place):
+            raise error
+        again = self._credentials.sign_anew(request)
+        if again == sent:
+            locked_out(error, self._limits.slot(place).breaker)
+            raise error
+        return again
 
     async def _hop(self, request: Request, place: Origin, sink: Sink) -> Head:
         if place.scheme != "file":
@@ -102,7 +118,7 @@ class Http:
 
     def _refused(self, head: Head, answer: Answer, place: Origin) -> TransferError:
         error = refusal(head, answer.error_body, answer.url)
-        refused(error, answer)
+        refused(error, answer, trusted=self._credentials.open(place))
         if isinstance(error, Transient) and error.retry_after:
             if error.retry_after <= MAX_RETRY_AFTER:
                 self._limits.hold(place, error.retry_after)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ..errors import TransferError, Transient
+from ..errors import AccessLost, TransferError, Transient
 from ..urls import expiring
+from ..weather import DENIALS, Breaker
 from .answer import Answer
 from .refusal import DENIED, OUT
 
@@ -25,16 +26,24 @@ def lost(error: BaseException, answer: Answer) -> None:
     breaker.release(answer.serial)
 
 
-def refused(error: TransferError, answer: Answer) -> None:
-    """The hop ended with a status that is neither a success nor a redirect."""
+def refused(error: TransferError, answer: Answer, *, trusted: bool) -> None:
+    """The hop ended with a status that is neither a success nor a redirect. `trusted`: it had credentials."""
     breaker = answer.breaker
     if isinstance(error, Transient) and error.retry_after is None:
         breaker.spend(5)
         if error.status in OUT:
             error.free = breaker.failed(answer.serial, answer.url, f"HTTP {error.status}")
-    elif error.status in DENIED and not expiring(answer.url):
-        breaker.denied()
     breaker.release(answer.serial)
+    if error.status in DENIED and not expiring(answer.url) and not (trusted and error.status == 401):
+        breaker.denied()
+
+
+def locked_out(error: TransferError, breaker: Breaker) -> None:
+    """Credentials were refused and there are none that are newer. Raises `AccessLost` if that goes on."""
+    denials = breaker.denied()
+    if denials >= DENIALS:
+        words = f"{error}, as {denials} requests in a row: renew the key or header, then run again"
+        raise AccessLost(words) from None
 
 
 def _said(error: TransferError) -> str:

@@ -115,7 +115,6 @@ class _CheckedResolver(AbstractResolver):
 
 TROUBLES: list[tuple[type[Exception] | tuple[type[Exception], ...], str, str, int | None]] = [
     ((aiohttp.ClientSSLError, ssl.SSLError), "tls", "TLS failed", 3),
-    (aiohttp.ClientConnectorDNSError, "dns", "host name not found", 3),
     (aiohttp.ClientProxyConnectionError, "proxy", "proxy not reached", 3),
     (aiohttp.ConnectionTimeoutError, "timeout", "no connection in time", None),
     (aiohttp.ClientConnectorError, "unreachable", "no connection", None),
@@ -137,6 +136,8 @@ def translated(error: Exception, url: str) -> TransferError:
         return _refused_by_proxy(error.status, where)
     if isinstance(error, aiohttp.InvalidURL):
         return TransferError(f"{where}: not a usable URL", kind="bad-href")
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return _unresolved(code, where)
     if code in LOCAL_SHORTAGE:
         return Transient(f"{where}: out of local resources ({_name(code)})", kind="local-shortage")
     for types, kind, words, tries in TROUBLES:
@@ -144,6 +145,13 @@ def translated(error: Exception, url: str) -> TransferError:
             reason = f" ({_name(code)})" if code else ""
             return Transient(f"{where}: {words}{reason}", kind=kind, tries=tries)
     return Transient(f"{where}: connection lost ({_name(code)})", kind="connection")
+
+
+def _unresolved(code: int | None, where: str) -> Transient:
+    """A name may not be known everywhere yet; a resolver that does not answer may be back soon."""
+    if code == socket.EAI_AGAIN:
+        return Transient(f"{where}: the host name cannot be looked up at present (EAI_AGAIN)", kind="dns")
+    return Transient(f"{where}: host name not found", kind="dns", tries=3)
 
 
 def _refused_by_proxy(status: int, where: str) -> TransferError:
