@@ -1,4 +1,4 @@
-"""`mlhub-async selftest`: what it says of a sound disk, of one that cannot hold a mirror, and what it leaves."""
+"""`mlhub-async selftest`: what it says of a sound disk, of one that holds no mirror, and what it leaves."""
 
 import os
 import subprocess
