@@ -28,15 +28,15 @@ Json = dict[str, Any]
 def write(root: Path, stac: str, files_url: str, files: Sequence[File]) -> Path:
     """Write the API whose landing page is `stac` below `root`; the answer is all items in one file."""
     items = [
-        _item(stac, name, [(file.name, f"{files_url}/{file.path}") for file in group])
+        item_of(stac, name, [(file.name, f"{files_url}/{file.path}") for file in group])
         for name, group in groupby(files, key=lambda file: file.item)
     ]
-    collection = _collection(stac)
-    _put(root / "stac.json", _landing(stac))
+    collection = collection_of(stac)
+    _put(root / "stac.json", landing_of(stac))
     _put(root / "stac/conformance.json", {"conformsTo": CONFORMS})
     _put(
         root / "stac/collections.json",
-        {"collections": [collection], "links": [_link("self", f"{stac}/collections")]},
+        {"collections": [collection], "links": [link_to("self", f"{stac}/collections")]},
     )
     _put(root / f"stac/collections/{COLLECTION}.json", collection)
     _pages(root / f"stac/collections/{COLLECTION}", f"{stac}/collections/{COLLECTION}/items", items)
@@ -48,19 +48,23 @@ def write(root: Path, stac: str, files_url: str, files: Sequence[File]) -> Path:
 def _pages(folder: Path, url: str, items: Sequence[Json]) -> None:
     for start in range(0, len(items), PAGE):
         number = start // PAGE
-        here = url if number == 0 else f"{url}?limit={PAGE}&token={number}"
-        links = [_link("self", here, "application/geo+json")]
-        if start + PAGE < len(items):
-            links.append(_link("next", f"{url}?limit={PAGE}&token={number + 1}", "application/geo+json"))
-        features = items[start : start + PAGE]
-        page: Json = {"type": "FeatureCollection", "features": features, "links": links}
-        page |= {"numberMatched": len(items), "numberReturned": len(features)}
+        page = page_of(url, items[start : start + PAGE], number, PAGE, len(items))
         _put(folder / ("items.json" if number == 0 else f"items.{number}.json"), page)
     for item in items:
         _put(folder / f"items/{item['id']}.json", item)
 
 
-def _item(stac: str, name: str, assets: Sequence[tuple[str, str]]) -> Json:
+def page_of(url: str, items: Sequence[Json], number: int, limit: int, total: int) -> Json:
+    """Page `number` of the listing at `url`, with a link to the next one if there is more."""
+    here = url if number == 0 else f"{url}?limit={limit}&token={number}"
+    links = [link_to("self", here, "application/geo+json")]
+    if number * limit + len(items) < total:
+        links.append(link_to("next", f"{url}?limit={limit}&token={number + 1}", "application/geo+json"))
+    page: Json = {"type": "FeatureCollection", "features": items, "links": links}
+    return page | {"numberMatched": total, "numberReturned": len(items)}
+
+
+def item_of(stac: str, name: str, assets: Sequence[tuple[str, str]]) -> Json:
     number = int(name.rpartition("-")[2])
     west, south = -180 + number % 350, -80 + number // 350 % 150
     ring = [[west, south], [west + 1, south], [west + 1, south + 1], [west, south + 1], [west, south]]
@@ -75,10 +79,10 @@ def _item(stac: str, name: str, assets: Sequence[tuple[str, str]]) -> Json:
         "bbox": [west, south, west + 1, south + 1],
         "properties": {"datetime": "2020-06-01T00:00:00Z", "created": "2021-01-01T00:00:00Z"},
         "links": [
-            _link("self", f"{collection}/items/{name}", "application/geo+json"),
-            _link("parent", collection),
-            _link("collection", collection),
-            _link("root", stac),
+            link_to("self", f"{collection}/items/{name}", "application/geo+json"),
+            link_to("parent", collection),
+            link_to("collection", collection),
+            link_to("root", stac),
         ],
         "assets": {key.partition(".")[0]: _asset(href) for key, href in assets},
     }
@@ -88,7 +92,7 @@ def _asset(href: str) -> Json:
     return {"href": href, "type": "application/octet-stream", "roles": ["data"]}
 
 
-def _collection(stac: str) -> Json:
+def collection_of(stac: str) -> Json:
     here = f"{stac}/collections/{COLLECTION}"
     return {
         "type": "Collection",
@@ -101,15 +105,15 @@ def _collection(stac: str) -> Json:
             "temporal": {"interval": [["2020-01-01T00:00:00Z", None]]},
         },
         "links": [
-            _link("self", here),
-            _link("root", stac),
-            _link("parent", stac),
-            _link("items", f"{here}/items", "application/geo+json"),
+            link_to("self", here),
+            link_to("root", stac),
+            link_to("parent", stac),
+            link_to("items", f"{here}/items", "application/geo+json"),
         ],
     }
 
 
-def _landing(stac: str) -> Json:
+def landing_of(stac: str) -> Json:
     return {
         "type": "Catalog",
         "stac_version": "1.0.0",
@@ -117,16 +121,16 @@ def _landing(stac: str) -> Json:
         "description": "One collection of random bytes.",
         "conformsTo": CONFORMS,
         "links": [
-            _link("self", stac),
-            _link("root", stac),
-            _link("conformance", f"{stac}/conformance"),
-            _link("data", f"{stac}/collections"),
-            _link("child", f"{stac}/collections/{COLLECTION}"),
+            link_to("self", stac),
+            link_to("root", stac),
+            link_to("conformance", f"{stac}/conformance"),
+            link_to("data", f"{stac}/collections"),
+            link_to("child", f"{stac}/collections/{COLLECTION}"),
         ],
     }
 
 
-def _link(rel: str, href: str, media_type: str = "application/json") -> Json:
+def link_to(rel: str, href: str, media_type: str = "application/json") -> Json:
     return {"rel": rel, "href": href, "type": media_type}
 
 

@@ -76,6 +76,7 @@ def _programs() -> list[Client]:
         Client("curl", ["curl", "--version"], "apt-get install curl", _curl),
         Client("curl+sha256sum", ["curl", "--version"], "apt-get install curl coreutils", _curl_and_digests),
         Client("wget2", ["wget2", "--version"], "apt-get install wget2", _wget2),
+        Client("wget", ["wget", "--version"], "apt-get install wget", _wget),
         Client("aria2c", ["aria2c", "--version"], "apt-get install aria2", _aria2c),
         Client("rclone", ["rclone", "version"], "apt-get install rclone", _rclone),
         Client(
@@ -147,6 +148,13 @@ def _wget2(task: Task) -> list[str]:
     options = ["--no-config", "-q", "--no-hsts", "--no-robots", "--max-threads", "16", "-x", "-nH"]
     options += ["--cut-dirs", str(depth), "-P", str(task.dest), *task.trust("--ca-certificate")]
     return ["wget2", *options, "-i", listing]
+
+
+def _wget(task: Task) -> list[str]:
+    listing = task.note("wget", lambda url, path: f"{url}\n")
+    depth = task.files_url.count("/") - 2
+    options = ["--no-config", "-q", "-x", "-nH", "--cut-dirs", str(depth), "-P", str(task.dest)]
+    return ["wget", *options, *task.trust("--ca-certificate"), "-i", listing]
 
 
 def _aria2c(task: Task) -> list[str]:

@@ -1,0 +1,158 @@
+"""What becomes of one bad file among three, by program: the fault matrix.
+
+    python benchmarks/matrix.py                                    every row, whatever is installed
+    python benchmarks/matrix.py --clients ours,curl --rows "cut"   some of it
+    python benchmarks/matrix.py --stac-asset-python PEERS/bin/python
+
+A scripted server on loopback does the same to each program, which is called with retries, resume, a
+short idle timeout and the published digests as far as it has options for them. Judged are the bytes
+under the final names and the exit status, nothing that was printed:
+
+    ok            all bytes right and exit 0; or, where they are not to be had, a failure that says so
+                  and leaves nothing wrong under a final name, the other files right
+    gives up      an honest failure where the right bytes were to be had
+    bad file      a failure that says so, with wrong bytes left under the final name
+    SILENT LOSS   exit 0, and a file is not there
+    WRONG BYTES   exit 0, and a file is not the one that was published
+    hangs         no end after --limit seconds
+
+Exits 1 if any row of ours is not ok.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import clients
+from contestants import Contestant, Try, contestants
+from faults import HALF, ODD, ROWS, SOUND, Row, Scene, stage
+from table import aligned
+from troubled import Background, Site
+
+HANGS = "hangs"
+TASTE = 1.0
+"""seconds between the moment when the file was asked for and the signal: half of it has arrived by then"""
+
+
+def attempt(one: Contestant, site: Site, row: Row, limit: float) -> str:
+    """The verdict on one program in one row."""
+    place = f"{one.client.name}-{ROWS.index(row)}"
+    with tempfile.TemporaryDirectory(prefix="mlhub-matrix-") as folder:
+        scene, dest = stage(site, row, place), Path(folder) / "dest"
+        dest.mkdir()
+        argv = one.argv(Try(scene, dest, Path(folder)))
+        if row.stop is not None:
+            _stopped(argv, site, f"/{place}/{ODD}/data.tif", row.stop, limit)
+        code = _run(argv, limit)
+        return verdict(dest / one.below, scene, code)
+
+
+def _stopped(argv: Sequence[str], site: Site, path: str, number: signal.Signals, limit: float) -> None:
+    """Start it, and send the signal while it waits in the middle of the file."""
+    with _started(argv) as process:
+        until = time.monotonic() + limit
+        while not site.count(path) and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.02)
+        time.sleep(TASTE)
+        if process.poll() is None:
+            os.killpg(process.pid, number)
+        _end(process, limit)
+
+
+def _run(argv: Sequence[str], limit: float) -> int | None:
+    """The exit status, None for one that had to be ended."""
+    with _started(argv) as process:
+        return _end(process, limit)
+
+
+def _started(argv: Sequence[str]) -> subprocess.Popen[bytes]:
+    nothing = subprocess.DEVNULL
+    return subprocess.Popen(argv, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True)
+
+
+def _end(process: subprocess.Popen[bytes], limit: float) -> int | None:
+    try:
+        return process.wait(limit)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        return None
+
+
+def verdict(dest: Path, scene: Scene, code: int | None) -> str:
+    """See the list at the top."""
+    if code is None:
+        return HANGS
+    found = {item: _bytes(dest / item / "data.tif") for item in scene.urls}
+    right = {**SOUND, ODD: scene.row.right}
+    if any(found[item] not in (None, right[item]) for item in found):
+        return "WRONG BYTES" if code == 0 else "bad file"
+    if code == 0:
+        return "SILENT LOSS" if None in found.values() else "ok"
+    others = all(found[item] == body for item, body in SOUND.items())
+    return "ok" if others and scene.row.right is None else "gives up"
+
+
+def _bytes(path: Path) -> bytes | None:
+    """None for a file that is not there, or that lies beside aria2's mark of an unfinished one."""
+    marked = path.with_name(f"{path.name}.aria2").exists()
+    return path.read_bytes() if path.is_file() and not marked else None
+
+
+def shown(names: Sequence[str], results: Sequence[tuple[str, Sequence[str]]]) -> str:
+    count = [
+        "ok",
+        *(f"{sum(line[i] == 'ok' for _, line in results)}/{len(results)}" for i in range(len(names))),
+    ]
+    return "\n".join(aligned([["", *names], *([name, *line] for name, line in results), count]))
+
+
+def main() -> int:
+    args = _arguments()
+    python = clients.locate(args.stac_asset_python)
+    wanted = [one for one in contestants(clients.known(python), python) if one.client.name in args.clients]
+    versions = clients.present([one.client for one in wanted])
+    here = [one for one in wanted if one.client.name in versions]
+    rows = [row for row in ROWS if args.rows in row.name]
+    results = []
+    with Background() as sites:
+        site = sites.site()
+        for row in rows:
+            line = [attempt(one, site, row, args.limit) for one in here]
+            results.append((row.name, line))
+            print(f"{row.name}: {', '.join(line)}", file=sys.stderr, flush=True)
+    print(
+        f"4 MB, broken at {HALF:,} bytes; "
+        + ", ".join(f"{name} {number}" for name, number in versions.items())
+    )
+    print(shown([one.client.name for one in here], results))
+    if args.json:
+        table = [{"row": name, **dict(zip(versions, line, strict=True))} for name, line in results]
+        Path(args.json).write_text(json.dumps({"versions": versions, "rows": table}, indent=1))
+    ours = [line[index] for _, line in results for index, one in enumerate(here) if one.client.name == "ours"]
+    return 0 if set(ours) <= {"ok"} else 1
+
+
+def _arguments() -> argparse.Namespace:
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+    parser.add_argument("--clients", default="ours,stac-asset,parfive,aria2c,curl,wget", metavar="A,B")
+    parser.add_argument("--rows", default="", metavar="WORD", help="only rows whose name has this in it")
+    parser.add_argument("--limit", type=float, default=45, help="seconds after which a program hangs (45)")
+    parser.add_argument("--json", metavar="FILE", help="write the verdicts to FILE")
+    parser.add_argument("--stac-asset-python", metavar="PATH", default=sys.executable)
+    args = parser.parse_args()
+    args.clients = args.clients.split(",")
+    return args
+
+
+if __name__ == "__main__":
+    sys.exit(main())
