@@ -10,6 +10,7 @@ under the final names and the exit status, nothing that was printed:
 
     ok            all bytes right and exit 0; or, where they are not to be had, a failure that says so
                   and leaves nothing wrong under a final name, the other files right
+    false alarm   all bytes right, and an exit status that says they are not
     gives up      an honest failure where the right bytes were to be had
     bad file      a failure that says so, with wrong bytes left under the final name
     SILENT LOSS   exit 0, and a file is not there
@@ -97,8 +98,9 @@ def verdict(dest: Path, scene: Scene, code: int | None) -> str:
         return "WRONG BYTES" if code == 0 else "bad file"
     if code == 0:
         return "SILENT LOSS" if None in found.values() else "ok"
-    others = all(found[item] == body for item, body in SOUND.items())
-    return "ok" if others and scene.row.right is None else "gives up"
+    if found == right:
+        return "ok" if scene.row.right is None else "false alarm"
+    return "gives up"
 
 
 def _bytes(path: Path) -> bytes | None:

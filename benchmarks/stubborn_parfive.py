@@ -1,4 +1,4 @@
-"""What a careful user writes with parfive: a timeout, known digests, and its `retry` on what failed.
+"""What a careful user writes with parfive: a timeout, the known digests, and once more for what failed.
 
 LIST has in each line a URL, a path below DEST and a digest ("" if none is known), with tabs between them.
 """
@@ -6,15 +6,26 @@ LIST has in each line a URL, a path below DEST and a digest ("" if none is known
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 import aiohttp
 import parfive
 
-RETRIES = 10
+TRIES = 10
+PAUSE = 1.0
 
 
 def main(listing: Path, dest: Path, idle: float) -> int:
+    for _ in range(TRIES):
+        if not failures(listing, dest, idle):
+            return 0
+        time.sleep(PAUSE)
+    return 1
+
+
+def failures(listing: Path, dest: Path, idle: float) -> int:
+    """How many files one more look did not bring."""
     config = parfive.SessionConfig(timeouts=aiohttp.ClientTimeout(total=0, sock_read=idle))
     downloader = parfive.Downloader(progress=False, config=config)
     for line in listing.read_text().splitlines():
@@ -22,12 +33,7 @@ def main(listing: Path, dest: Path, idle: float) -> int:
         target = dest / path
         known = f"sha-256={digest}" if digest else None
         downloader.enqueue_file(url, path=target.parent, filename=target.name, checksum=known)
-    results = downloader.download()
-    for _ in range(RETRIES):
-        if not results.errors:
-            return 0
-        results = downloader.retry(results)
-    return 1
+    return len(downloader.download().errors)
 
 
 if __name__ == "__main__":
