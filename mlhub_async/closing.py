@@ -21,6 +21,7 @@ from .stores.local import STATE, LocalStore
 from .urls import inert_json
 
 ROOT = "catalog.json"
+RECEIPT = f"{STATE}/receipt.json"
 
 
 async def close_mirror(
@@ -65,7 +66,8 @@ async def _write_down(report: Report, ledger: Ledger, store: LocalStore, invento
 
 def _write_receipt(book: Book, store: LocalStore, report: Report, code: int) -> None:
     report.manifest_sha256 = book.manifest(book.run)
-    store.write_pieces(f"{STATE}/receipt.json", [_shown(report)])
+    store.write_pieces(RECEIPT, [_shown(report)])
+    store.sync_directories([RECEIPT])
     book.end_run(report.finished, code)
 
 
@@ -77,7 +79,7 @@ def _last_words(store: LocalStore, report: Report) -> None:
     """On a full disk even the ledger may be lost for words: the receipt says at least how it ended."""
     store.use_reserve()
     with contextlib.suppress(MlhubError):
-        store.write_pieces(f"{STATE}/receipt.json", [_shown(report)])
+        store.write_pieces(RECEIPT, [_shown(report)])
 
 
 def _write_catalogue(
@@ -109,6 +111,7 @@ def _write_catalogue(
     words = f"A mirror made by mlhub-async of {report.source}"
     root = catalog_json(_name(report), words, children, book.item_paths(NO_COLLECTION))
     rows.append(_put(store, ROOT, root, ""))
+    store.sync_directories(row[4] for row in rows)
     book.settle(rows)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from command import Program, Running
-from oracle import flaws
+from oracle import flaws, litter
 from troubled import Background
 from world import CANARY, SECRET, World
 
@@ -67,13 +67,14 @@ class Loop:
         while True:
             self._kill(self._start())
             self._change()
-            if self.chance.random() < 0.7:
+            if self.chance.random() < 0.8:
                 break
         self._complete()
 
     def _begin(self) -> None:
         if self.tally.rounds > 1 and self.chance.random() < 0.4:
             shutil.rmtree(self.dest)
+            self.world.mirror += 1
         self._change()
 
     def _change(self) -> None:
@@ -114,6 +115,7 @@ class Loop:
 
     def _judge(self, when: str, code: int | None) -> None:
         found = [*flaws(self.dest, self.world.offered, code), *self.world.leaks()]
+        found += litter(self.dest) if code == 0 else []
         found += [f"I3 {p} was written outside DEST" for p in self._strangers()]
         found += [f"I5 the secret is in {p}" for p in self._told()]
         for flaw in found:

@@ -6,9 +6,9 @@ It shares no code with the program: it reads files, SQLite and the journal's lin
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
-import shutil
 import sqlite3
 import tempfile
 from collections import defaultdict
@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 STATE = ".mlhub"
 DONE = 1
+SUFFIXES = ("", "-wal", "-journal")
 
 
 class Fact(NamedTuple):
@@ -56,11 +57,17 @@ class Offered:
         return known.index(sha256) if sha256 in known else -1
 
 
-def flaws(dest: Path, offered: Offered, code: int | None = None) -> list[str]:
-    """Every broken promise under DEST. `code`: how the last run ended, None if it was killed."""
+def flaws(
+    dest: Path, offered: Offered, code: int | None = None, *, after_power_cut: bool = False
+) -> list[str]:
+    """Every broken promise under DEST. `code`: how the last run ended, None if it was killed.
+
+    `after_power_cut`: nothing orders journal and names on the disk, so a line of the journal counts only
+    where the file has the size and mtime it speaks of; the program looks at that before it takes it.
+    """
     if not dest.exists():
         return [f"exit {code} without DEST"] if code == 0 else []
-    found = [*wrong_names(dest, offered), *wrong_facts(dest, offered, exact=code == 0)]
+    found = [*wrong_names(dest, offered), *wrong_facts(dest, offered, code == 0, after_power_cut)]
     return [*found, *(incomplete(dest, offered) if code == 0 else ())]
 
 
@@ -77,20 +84,20 @@ def wrong_names(dest: Path, offered: Offered) -> Iterator[str]:
         if path.is_symlink() or not path.is_file():
             yield f"I1 {name}: no regular file"
         elif name.endswith(".json"):
-            if not whole_json(path):
+            if whole_json(path) is None:
                 yield f"I1 {name}: a torn document"
         elif offered.serial(name, digest(path)) < 0:
             yield f"I1 {name}: {path.stat().st_size} bytes that nobody offered"
 
 
-def wrong_facts(dest: Path, offered: Offered, *, exact: bool) -> Iterator[str]:
+def wrong_facts(dest: Path, offered: Offered, exact: bool, after_power_cut: bool) -> Iterator[str]:
     """I2: what the ledger calls done is there.
 
     A kill between a rename and its line leaves a newer version than the row speaks of; then size or
     mtime must differ from the row, for that is how the program finds out. `exact`: not even that.
     """
     try:
-        facts = ledger_facts(dest)
+        facts = ledger_facts(dest, after_power_cut)
     except sqlite3.DatabaseError as error:
         yield f"I2 the ledger is broken: {error}"
         return
@@ -99,12 +106,11 @@ def wrong_facts(dest: Path, offered: Offered, *, exact: bool) -> Iterator[str]:
         if not path.is_file():
             yield f"I2 {fact.path}: done, and not there"
             continue
-        there, now = path.stat(), digest(path)
-        if (there.st_size, now) == (fact.size, fact.sha256):
+        now = digest(path)
+        if (path.stat().st_size, now) == (fact.size, fact.sha256):
             continue
         newer = fact.role or offered.serial(fact.path, now) > offered.serial(fact.path, fact.sha256)
-        seen = (there.st_size, there.st_mtime_ns) != (fact.size, fact.mtime_ns)
-        if exact or not newer or not seen:
+        if exact or not newer or as_said(path, fact.size, fact.mtime_ns):
             yield f"I2 {fact.path}: done, with other bytes than the ledger says"
 
 
@@ -120,27 +126,27 @@ def incomplete(dest: Path, offered: Offered) -> Iterator[str]:
             yield f"I4 exit 0 without {name}"
         elif offered.serial(name, digest(path)) < least:
             yield f"I4 exit 0 with an old {name}"
-    receipt = json.loads((dest / STATE / "receipt.json").read_bytes())
+    receipt = whole_json(dest / STATE / "receipt.json") or {"exit_code": None, "manifest_sha256": None}
     if receipt["exit_code"] != 0 or not receipt["listing"]["complete"]:
         yield "I4 exit 0, and the receipt says otherwise"
     if receipt["manifest_sha256"] != hashlib.sha256("".join(sorted(lines)).encode()).hexdigest():
         yield "I4 the receipt is of other files"
-    if left := [one.name for one in (dest / STATE / "partial").iterdir()]:
-        yield f"I4 exit 0 and unfinished files left: {left[:3]}"
 
 
-def ledger_facts(dest: Path) -> list[Fact]:
+def litter(dest: Path) -> list[str]:
+    """What a run that ended with 0 should not have left."""
+    return [f"I6 {one.name} was left unfinished" for one in (dest / STATE / "partial").iterdir()]
+
+
+def ledger_facts(dest: Path, doubt_journal: bool = False) -> list[Fact]:
     """What the database and the journal before it call done; read from a copy, nothing is touched."""
     state = dest / STATE
-    rows: dict[tuple[Any, ...], tuple[Any, ...]] = {}
-    if (state / "ledger.sqlite").exists():
-        with tempfile.TemporaryDirectory() as folder:
-            for suffix in ("", "-wal"):
-                with contextlib.suppress(FileNotFoundError):
-                    shutil.copyfile(state / f"ledger.sqlite{suffix}", Path(folder) / f"ledger.sqlite{suffix}")
-            rows = dict(table_rows(Path(folder) / "ledger.sqlite"))
+    database = [state / f"ledger.sqlite{suffix}" for suffix in SUFFIXES]
+    rows = dict(table_rows(*(one.read_bytes() if one.exists() else None for one in database)))
     for name in ("journal.0", "journal.1"):
-        rows.update(journal_rows(state / name))
+        for identity, row in journal_rows(state / name):
+            if not doubt_journal or as_said(dest / row[0], *row[2:4]):
+                rows[identity] = row
     return [
         Fact(path, identity[2], size, mtime_ns, sha256)
         for identity, (path, done, size, mtime_ns, sha256) in rows.items()
@@ -148,15 +154,26 @@ def ledger_facts(dest: Path) -> list[Fact]:
     ]
 
 
-def table_rows(path: Path) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
-    with contextlib.closing(sqlite3.connect(path)) as database:
-        if database.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-            raise sqlite3.DatabaseError("quick_check")
-        if database.execute("PRAGMA user_version").fetchone()[0] == 0:
-            return  # killed while it was made
-        columns = "collection, item, role, key, path, state, size, mtime_ns, sha256"
-        for row in database.execute(f"SELECT {columns} FROM file"):
-            yield row[:4], row[4:]
+def as_said(path: Path, size: int, mtime_ns: int) -> bool:
+    return path.is_file() and (path.stat().st_size, path.stat().st_mtime_ns) == (size, mtime_ns)
+
+
+@functools.lru_cache(16)
+def table_rows(*database: bytes | None) -> list[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+    """What SQLite makes of these files. Raises `sqlite3.DatabaseError`."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ledger.sqlite"
+        for suffix, body in zip(SUFFIXES, database, strict=True):
+            if body is not None:
+                path.with_name(path.name + suffix).write_bytes(body)
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA synchronous=OFF")  # it is a copy
+            if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+                raise sqlite3.DatabaseError("quick_check")
+            if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+                return []  # cut off while it was made
+            columns = "collection, item, role, key, path, state, size, mtime_ns, sha256"
+            return [(row[:4], row[4:]) for row in connection.execute(f"SELECT {columns} FROM file")]
 
 
 def journal_rows(path: Path) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
@@ -166,12 +183,13 @@ def journal_rows(path: Path) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]
             yield tuple(row[:4]), tuple(row[4:9])
 
 
-def whole_json(path: Path) -> bool:
+def whole_json(path: Path) -> dict[str, Any] | None:
+    """The document, None if it is torn or not there."""
     try:
-        json.loads(path.read_bytes())
-    except ValueError:
-        return False
-    return True
+        found = json.loads(path.read_bytes())
+    except (ValueError, FileNotFoundError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def digest(path: Path) -> str:

@@ -51,6 +51,13 @@ def done(name):
     return Outcome(job, Status.FETCHED, Record(job.path, 1, "0" * 64, 1, Proof.SIZE))
 
 
+def be_there(path):
+    """The file that `done` speaks of."""
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"x")
+    os.utime(path, ns=(1, 1))
+
+
 def refuse(_):
     raise sqlite3.OperationalError("disk I/O error")
 
@@ -83,6 +90,9 @@ async def test_a_commit_that_failed_is_told_to_everybody_who_asks_from_then_on(t
             await ledger.claim([])
     with pytest.raises(StorageError):
         await ledger.close()
+    for n in range(BATCH):
+        be_there(tmp_path / f"c1/a{n}/data.tif")
+    be_there(tmp_path / "c1/b/data.tif")
     again = Ledger(tmp_path, tmp_path, lambda _path, data: len(data))
     await again.open("here", "{}", "later")
     found = await again.ask(lambda book: len(list(book.finished())))

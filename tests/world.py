@@ -81,12 +81,16 @@ class Turn(Fault):
 
 
 class World:
-    """`home` holds catalogue and objects, `away` those that redirects lead to. `url`: the catalogue."""
+    """`home` holds catalogue and objects, `away` those that redirects lead to. `url`: the catalogue.
+
+    `mirror`: the number of the present one, for whoever begins another.
+    """
 
     def __init__(self, home: Site, away: Site, chance: random.Random, count: int = 20) -> None:
         self.home, self.away, self.chance = home, away, chance
         self.offered = Offered()
-        self.sent: dict[tuple[int, int], list[tuple[int, list[int]]]] = defaultdict(list)
+        self.sent: dict[tuple[int, int, int], list[tuple[int, list[int]]]] = defaultdict(list)
+        self.mirror = 0
         self.objects = [self._object(number) for number in range(count)]
         for one in self.objects:
             self._publish(one, must=True)
@@ -157,17 +161,17 @@ class World:
         number = seen.path.removeprefix("/o").removesuffix(".tif")
         if reply.status in (200, 206) and number.isdigit():
             span = re.match(r"bytes (\d+)-", dict(reply.headers).get("Content-Range", ""))
-            version = (int(number), self.objects[int(number)].serial)
+            version = (self.mirror, int(number), self.objects[int(number)].serial)
             self.sent[version].append((int(span[1]) if span else 0, reply.sent))
 
     def bytes_sent(self, *, resumable: bool = False) -> tuple[int, int]:
-        """How many bytes of objects went out, and how many of them more than once.
+        """How many bytes of objects went out, and how many of them more than once to one mirror.
 
         `resumable`: only of objects that a partial file can be tied to, from servers that know ranges.
         """
         spans = [
             [(first, first + sum(sent)) for first, sent in one]
-            for (number, _), one in self.sent.items()
+            for (_, number, _), one in self.sent.items()
             if not resumable or self.objects[number].resumable
         ]
         total = sum(last - first for one in spans for first, last in one)

@@ -14,7 +14,7 @@ from ..errors import DiskFull, StorageError
 from ..model import Outcome, Record
 from ..stores.room import WaitForRoom, nobody_waits
 from .book import Book, Row
-from .claims import Claimed, Wanted
+from .claims import Claimed, Wanted, intact
 from .journal import Journal
 from .rows import row_of
 from .schema import DONE, connect, refused
@@ -76,13 +76,18 @@ class Ledger:
         try:
             book = Book(database, self._root)
             if left := self._journal.left():
-                book.settle(left)
+                book.settle([row for row in left if self._holds(row)])
                 self._journal.clear()
             self.resumed = book.begin_run(source, selection, started)
         except BaseException:
             database.close()
             raise
         return book
+
+    def _holds(self, row: Row) -> bool:
+        """Nothing orders the journal and the files on the disk: after a power cut a line may be there
+        before its file, or again after later ones were committed."""
+        return row[5] != DONE or intact(str(self._root), row[4], row[6], row[7])
 
     async def _call(self, call: Callable[[], T]) -> T:
         """In the ledger's thread; once more when there is room, so what is called does all or nothing."""

@@ -21,7 +21,7 @@ from .journal import PIECE, Origin
 from .lock import RunLock
 from .partials import Draft, Partials
 from .room import Room
-from .tree import HAS_DIR_FD, Tree, storage_error
+from .tree import HAS_DIR_FD, Tree, storage_error, sync_directory
 
 STATE = ".mlhub"
 RESERVE = 64 << 10
@@ -55,7 +55,7 @@ class LocalStore:
         Raises `StorageError` (DEST is no directory, not writable ...) or `Locked`.
         """
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
+            self._make_root()
             self._refuse_links(self.state)
             self.state.mkdir(mode=0o700, exist_ok=True)
             self._refuse_links(*self.state.iterdir())
@@ -67,6 +67,13 @@ class LocalStore:
         self._lock.take()
         self._partials.look_around()
         self._set_aside()
+
+    def _make_root(self) -> None:
+        above = [path.parent for path in (self.root, *self.root.parents) if not path.exists()]
+        self.root.mkdir(parents=True, exist_ok=True)
+        for folder in {self.root.parent, *above} if self._sync and HAS_DIR_FD else ():
+            with contextlib.suppress(PermissionError):  # to see what is in it may not be ours
+                sync_directory(folder)
 
     def _refuse_links(self, *paths: Path) -> None:
         """What the mirror keeps for itself is written without asking: it must not lead out of DEST."""
@@ -142,7 +149,7 @@ class LocalStore:
             try:
                 os.link(source, target, follow_symlinks=False)
             except OSError:
-                shutil.copyfile(source, target, follow_symlinks=False)
+                self._copy(source, target)
             mtime = os.stat(target, follow_symlinks=False).st_mtime_ns
             self.tree.place(self._partials.path(name), self._partials.directory, path)
         except BaseException as error:
@@ -151,6 +158,12 @@ class LocalStore:
                 raise storage_error(error, path) from None
             raise
         return mtime
+
+    def _copy(self, source: Path, target: Path) -> None:
+        shutil.copyfile(source, target, follow_symlinks=False)
+        if self._sync:
+            with open(target, "rb+") as copy:
+                os.fsync(copy.fileno())
 
     def forget_receipt(self) -> None:
         """From now on the last receipt speaks of files that may change: there is none until this run ends."""
@@ -190,8 +203,11 @@ class LocalStore:
         return mtime
 
     def sync_directories(self, paths: Iterable[str]) -> None:
-        """Make the names of these files survive a power cut, those of the directories above them too."""
-        if not HAS_DIR_FD:
+        """Make the names of these files survive a power cut, those of the directories above them too.
+
+        Nothing where files are not synced.
+        """
+        if not self._sync or not HAS_DIR_FD:
             return
         folders = {""}
         for path in paths:
@@ -199,11 +215,7 @@ class LocalStore:
                 folders.add(path)
         for folder in sorted(folders, reverse=True):
             try:
-                fd = os.open(self.root / folder, os.O_RDONLY | os.O_DIRECTORY)
-                try:
-                    os.fsync(fd)
-                finally:
-                    os.close(fd)
+                sync_directory(self.root / folder)
             except OSError as error:
                 raise storage_error(error, folder) from None
 

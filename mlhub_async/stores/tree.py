@@ -42,6 +42,15 @@ def state_error(error: OSError, path: str | Path) -> StorageError:
     return StorageError(f"{ours.message}; free some space or choose another DEST, then run again")
 
 
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory survive a power cut."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
 class Tree:
     """Places finished files under the root. Not for several threads at once; close it when done."""
 

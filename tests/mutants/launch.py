@@ -92,7 +92,19 @@ def leaky() -> None:
     Credentials.sign, client._redirected = signed, stripped  # type: ignore[method-assign]
 
 
-MUTANTS: dict[str, Callable[[], None]] = {m.__name__: m for m in (none, direct, blind, early, leaky)}
+def unsynced() -> None:
+    """Never waits for the disk to have the bytes."""
+    os.fsync = lambda fd: None  # type: ignore[assignment]
+
+
+def nameless() -> None:
+    """Syncs files and forgets their names."""
+    LocalStore.sync_directories = lambda self, paths: None  # type: ignore[method-assign]
+
+
+MUTANTS: dict[str, Callable[[], None]] = {
+    m.__name__: m for m in (none, direct, blind, early, leaky, unsynced, nameless)
+}
 
 
 def die_at(name: str, number: int) -> None:
