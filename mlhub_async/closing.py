@@ -90,7 +90,7 @@ def _write_catalogue(
     report: Report,
 ) -> None:
     """Every collection that DEST holds, this run's and earlier ones', and the root above them."""
-    _keep_extents(book, spans)
+    _keep_extents(book, spans, report)
     rows: list[Row] = []
     children: list[tuple[str, str]] = []
     for name, body, href, extent_json in book.collections():
@@ -115,9 +115,10 @@ def _write_catalogue(
     book.settle(rows)
 
 
-def _keep_extents(book: Book, spans: dict[str, tuple[str, Extent]]) -> None:
-    """What the items of this run span is added to what DEST spans already: the run may be of a part."""
-    before = {name: kept for name, _, _, kept in book.collections()}
+def _keep_extents(book: Book, spans: dict[str, tuple[str, Extent]], report: Report) -> None:
+    """What the items of this run span is added to what DEST spans already, but where that was pruned."""
+    anew = report.listing.whole if report.pruned.items else frozenset()
+    before = {name: kept for name, _, _, kept in book.collections() if name not in anew}
     for name, (_, extent) in spans.items():
         spanned = _extent(before.get(name))
         spanned.merge(extent)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import CatalogError, MlhubError
-from .model import Entry, Item, Page
+from .model import Entry, Item, Page, Whole
 from .ports import Emit, Source
 
 SWEEPS = 3
@@ -68,6 +68,8 @@ class Listing:
     error: MlhubError | None = None
     followed: bool = False
     """items came by links too: then an item that was seen before need not be a repeated one"""
+    whole: set[str] = field(default_factory=set)
+    """the collections that were listed to their end"""
     readings: dict[str, Reading] = field(default_factory=dict)
     """the latest of each listing"""
     before: dict[str, Reading] = field(default_factory=dict)
@@ -80,6 +82,7 @@ class Listing:
         """
         items = [one for one in entries if isinstance(one, Item)]
         page = next((one for one in entries if isinstance(one, Page)), None)
+        self.whole.update(one.collection for one in entries if isinstance(one, Whole))
         self.unique += len(items) - claimed
         self.seen += len(items) - (0 if again is None else claimed)
         if page is None:

@@ -20,7 +20,7 @@ import orjson
 
 from . import names
 from .closing import close_mirror
-from .errors import DiskFull, LimitReached, TooManyErrors
+from .errors import DiskFull, LimitReached, TooManyErrors, TransferError
 from .events import Events, Told
 from .flow import fan_out
 from .http import Http
@@ -31,6 +31,7 @@ from .model import Collection, Entry, Flaw, Item, Job, Options, Outcome, Page, R
 from .network import local_root, mlhub_root, network
 from .ports import Source
 from .progress import Meter
+from .pruning import prune, refuse_a_part
 from .report import Report
 from .retry import Retry
 from .sharing import Sharing
@@ -170,6 +171,7 @@ async def mirror(
     """
     options = options or Options()
     names.check_template(options.path_template)
+    refuse_a_part(options)
     environ = os.environ if environ is None else environ
     told = Events(events)
     store = LocalStore(Path(dest), durability=options.durability, room=room_for(Path(dest), options, told))
@@ -226,6 +228,8 @@ async def _to_the_end(run: Run) -> Report:
     try:
         async with asyncio.timeout(run.options.max_duration):
             await pump(run)
+        if run.options.prune:
+            await prune_left(run)
     except TimeoutError:
         report.stopped = LimitReached("--max-duration is over; run again to go on where this stopped")
     except (LimitReached, TooManyErrors) as error:
@@ -238,6 +242,14 @@ async def _to_the_end(run: Run) -> Report:
         await close_mirror(report, run.ledger, run.kit.store, run.inventory, _now())
         run.kit.events.tell(**report.summary())
     return report
+
+
+async def prune_left(run: Run) -> None:
+    """Remove what has left the catalogue; that it was asked for and cannot be done is a flaw of the run."""
+    await run.ledger.flush()
+    await run.ledger.ask(lambda book: prune(book, run.kit.store.root, run.report, run.options))
+    if reason := run.report.pruned.refused:
+        note_flaw(run, Flaw("--prune", TransferError(f"nothing was pruned: {reason}", kind="prune")))
 
 
 def selected(options: Options) -> dict[str, Any]:

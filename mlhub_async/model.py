@@ -156,7 +156,14 @@ class Flaw:
     benign: bool = False
 
 
-Entry = Page | Collection | Item | Flaw
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """All that was asked for of a collection has been listed."""
+
+    collection: str
+
+
+Entry = Page | Collection | Item | Flaw | Whole
 
 
 class Request(NamedTuple):
@@ -249,6 +256,8 @@ class Options:
     asset_hrefs: str = "relative"
     fail_fast: bool = False
     max_errors: int | None = None
+    prune: bool = False
+    max_delete: int | None = None
     max_transfer: int | None = None
     max_duration: float | None = None
     allow_private: bool = False

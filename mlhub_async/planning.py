@@ -16,6 +16,7 @@ from .mirror import Given, opened, selected
 from .model import Collection, Entry, Flaw, Item, Options
 from .plan import wanted
 from .progress import Meter
+from .pruning import Listed, known_as, refuse_a_part
 
 
 @dataclass(slots=True)
@@ -31,7 +32,16 @@ class Plan:
     known_bytes: int = 0
     unknown_sizes: int = 0
     by_collection: Counter[str] = field(default_factory=Counter)
+    items_of: Counter[str] = field(default_factory=Counter)
+    named: set[int] = field(default_factory=set)
+    """`known_as` of everything that was listed: what it does not have may be pruned"""
     flaws: list[Flaw] = field(default_factory=list)
+
+    @property
+    def listed(self) -> Listed:
+        """For --prune."""
+        flaws = sum(not flaw.benign for flaw in self.flaws)
+        return Listed(self.source, self.listing, flaws, self.items_of, self.named)
 
     @property
     def exit_code(self) -> int:
@@ -68,16 +78,16 @@ async def plan_only(
     """
     options, meter = options or Options(), meter or Meter()
     names.check_template(options.path_template)
+    refuse_a_part(options)
     wants = stac.wants(options.selection)
-    seen: set[int] = set()
     async with opened(source, options, os.environ if environ is None else environ) as (found, _):
         plan = Plan(found.name, selected(options))
         plan.listing.capped = options.selection.max_items is not None
 
-        def first(*identity: str) -> bool:
-            known = len(seen)
-            seen.add(hash(identity))
-            return len(seen) > known
+        def first(identity: int) -> bool:
+            known = len(plan.named)
+            plan.named.add(identity)
+            return len(plan.named) > known
 
         def count(owner: Item | Collection) -> None:
             _add(plan, owner, options, wants)
@@ -87,9 +97,9 @@ async def plan_only(
         async def emit(entries: Sequence[Entry]) -> None:
             reading = plan.listing.rereading(entries)
             items = [_identity(one) for one in entries if isinstance(one, Item)]
-            again = None if reading is None else sum(not first(reading, *item) for item in items)
+            again = None if reading is None else sum(not first(hash((reading, item))) for item in items)
             owners = [one for one in entries if isinstance(one, Item | Collection)]
-            fresh = [owner for owner in owners if first(*_identity(owner))]
+            fresh = [owner for owner in owners if first(_identity(owner))]
             plan.listing.note(entries, len(items) - sum(isinstance(one, Item) for one in fresh), again)
             for owner in fresh:
                 count(owner)
@@ -100,14 +110,17 @@ async def plan_only(
     return plan
 
 
-def _identity(owner: Item | Collection) -> tuple[str, ...]:
-    return (owner.collection, owner.id) if isinstance(owner, Item) else (owner.id,)
+def _identity(owner: Item | Collection) -> int:
+    return known_as(owner.collection, owner.id) if isinstance(owner, Item) else known_as(owner.id, "")
 
 
 def _add(plan: Plan, owner: Item | Collection, options: Options, wants: Callable[..., bool]) -> None:
     assets = stac.assets_of(owner) if isinstance(owner, Item) else stac.collection_assets(owner)
     chosen = wanted(owner, assets, wants, options.path_template)
     plan.items += isinstance(owner, Item)
+    plan.items_of[chosen.collection] += isinstance(owner, Item)
+    if options.prune:
+        plan.named.update(known_as(chosen.collection, chosen.item, wish.asset.key) for wish in chosen.assets)
     plan.assets += len(chosen.assets)
     plan.filtered += len(assets) - len(chosen.assets)
     plan.by_collection[chosen.collection] += len(chosen.assets)

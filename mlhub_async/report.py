@@ -15,8 +15,34 @@ from .model import Flaw, Outcome, Proof, Status
 
 KEPT_FAILURES = 1000
 """Failures kept in memory for the caller; all of them are in errors.jsonl."""
+KEPT_EXAMPLES = 5
 INTERRUPTED = 130
 """The exit code of a run that was cancelled; who cancels with another number as the message gets that."""
+
+
+@dataclass(slots=True)
+class Pruned:
+    """What --prune removed, or why it did not (`refused`). `kept`: changed since, so not removed."""
+
+    assets: int = 0
+    items: int = 0
+    bytes: int = 0
+    kept: int = 0
+    examples: list[str] = field(default_factory=list)
+    refused: str = ""
+
+    def count(self, path: str, asset: bool, size: int, removed: bool | None) -> None:
+        """`removed`: whether the file was; None if there was none, False if it stays."""
+        if removed:
+            self.assets += asset
+            self.items += not asset
+            self.bytes += size
+        elif removed is False:
+            self.kept += 1
+            self.examples += [path] if len(self.examples) < KEPT_EXAMPLES else []
+
+    def receipt(self) -> dict[str, Any]:
+        return {"assets": self.assets, "items": self.items, "bytes": self.bytes, "kept": self.kept}
 
 
 @dataclass(slots=True)
@@ -48,6 +74,7 @@ class Report:
     flaws: list[Flaw] = field(default_factory=list)
     flaw_count: int = 0
     dangling: int = 0
+    pruned: Pruned = field(default_factory=Pruned)
     stopped: BaseException | None = None
 
     def add(self, outcome: Outcome) -> None:
@@ -139,6 +166,7 @@ class Report:
                 "duplicates": self.duplicates,
             },
             "bytes": self.bytes,
+            "pruned": self.pruned.receipt(),
             "manifest_sha256": self.manifest_sha256,
             "exit_code": self.exit_code,
         }

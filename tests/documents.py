@@ -8,7 +8,7 @@ import orjson
 
 from mlhub_async import urls
 from mlhub_async.errors import MlhubError, TransferError
-from mlhub_async.model import Collection, Document, Entry, Flaw, Item, Request, Selection
+from mlhub_async.model import Collection, Document, Entry, Flaw, Item, Request, Selection, Whole
 from mlhub_async.sources import recognise
 
 
@@ -152,4 +152,5 @@ def told(found):
         if isinstance(one, Flaw)
         else "-"
         for one in found
+        if not isinstance(one, Whole)
     ]

@@ -64,6 +64,8 @@ NOT_THE_DEFAULT = {
     "--path-template": ("${collection}/${key}${ext}", ("path_template",), "${collection}/${key}${ext}"),
     "--asset-hrefs": ("absolute", ("asset_hrefs",), "absolute"),
     "--fail-fast": (None, ("fail_fast",), True),
+    "--prune": (None, ("prune",), True),
+    "--max-delete": ("0", ("max_delete",), 0),
     "--max-errors": ("0", ("max_errors",), 0),
     "--max-transfer": ("1.5G", ("max_transfer",), 3 * 1024**3 // 2),
     "--max-outage": ("10m", ("max_outage",), 600.0),
@@ -86,7 +88,7 @@ def read(*args):
     found = []
 
     @click.command(cls=Command)
-    @declared(table.SELECTION, table.NETWORK, table.COPY)
+    @declared(table.SELECTION, table.NETWORK, table.COPY, table.PRUNE)
     def command(**given):
         found.append(to_options(given))
 
@@ -133,7 +135,7 @@ class TestEveryOptionReachesOptions:
         assert {path for _, path, _ in NOT_THE_DEFAULT.values()} == set(leaves())
 
     def test_no_option_is_missing_from_this_table(self):
-        declared_ones = declared(table.SELECTION, table.NETWORK, table.COPY)(
+        declared_ones = declared(table.SELECTION, table.NETWORK, table.COPY, table.PRUNE)(
             click.Command("x", callback=print)
         )
         for option in declared_ones.params:

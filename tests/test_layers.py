@@ -8,7 +8,18 @@ import mlhub_async
 
 BANDS = [
     ["__main__", "cli", "blocking", "selftest", "demo", "streaming"],
-    ["client", "planning", "mirror", "waiting", "network", "closing", "verify", "report", "listing"],
+    [
+        "client",
+        "planning",
+        "mirror",
+        "waiting",
+        "network",
+        "closing",
+        "pruning",
+        "verify",
+        "report",
+        "listing",
+    ],
     ["transfer", "intake", "resuming", "inventory", "plan", "events", "progress", "catalog", "sources"],
     ["http", "transport", "stac", "ledger", "stores"],
     [

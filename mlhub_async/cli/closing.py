@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from ..model import Flaw, Outcome, Proof
 from ..progress import human
-from ..report import Report
+from ..report import Pruned, Report
 from ..urls import term_safe
 
 EXAMPLES = 5
@@ -25,6 +25,7 @@ def closing_lines(report: Report) -> Iterator[str]:
     if report.selected:
         yield _proofs(report)
     yield from _listing(report)
+    yield from pruned_lines(report.pruned, "were")
     yield from _missing(report)
     if report.exit_code in _ADVICE:
         errors = term_safe(report.receipt_path.with_name("errors.jsonl"), 300)
@@ -67,6 +68,15 @@ def _listing(report: Report) -> Iterator[str]:
         yield f"{listing.vanished} items left the catalogue while it was read: what came of them stays"
     if report.dangling:
         yield f"{report.dangling} source links lead nowhere: reported, not counted as missing"
+
+
+def pruned_lines(pruned: Pruned, were: str) -> Iterator[str]:
+    if pruned.assets or pruned.items:
+        counts = f"{pruned.assets} assets and {pruned.items} items, {human(pruned.bytes)}"
+        yield f"pruned: {counts} {were} removed, which the catalogue does not have any more"
+    if pruned.kept:
+        examples = ", ".join(term_safe(path, 300) for path in pruned.examples)
+        yield f"{pruned.kept} files that left the catalogue were changed here and stay, e.g. {examples}"
 
 
 def _missing(report: Report) -> Iterator[str]:

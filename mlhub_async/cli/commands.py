@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from .given import declared, exclusive, to_options
-from .options import COPY, NETWORK, SAMPLE, SELECTION, SOME
+from .options import COPY, NETWORK, PRUNE, SAMPLE, SELECTION, SOME
 from .program import Command
 from .saying import output
 
@@ -20,9 +20,9 @@ SAVE = "Write the items that would be mirrored; .ndjson: one a line. SOURCE of a
 @click.argument("source")
 @click.argument("dest", required=False)
 @click.option("-o", "--output-dir", "output_dir", metavar="DEST", help="DEST, for those who write it so.")
-@click.option("-n", "--dry-run", is_flag=True, help="Fetch nothing: the same as 'plan SOURCE'.")
+@click.option("-n", "--dry-run", is_flag=True, help="Fetch and remove nothing: as 'plan SOURCE'.")
 @click.option("--save", metavar="FILE", help=f"With -n: {SAVE}")
-@declared(SELECTION, NETWORK, COPY)
+@declared(SELECTION, NETWORK, COPY, PRUNE)
 @click.option("--overwrite", is_flag=True, help="The same as --if-exists overwrite.")
 @click.option("--skip-existing", is_flag=True, help="The same as --if-exists skip.")
 @output

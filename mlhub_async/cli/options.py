@@ -159,6 +159,18 @@ COPY: list[Declaration] = [
     _one("--max-duration", "max_duration", "S", "Stop after so long; exit 8.", SECONDS),
 ]
 
+PRUNE: list[Declaration] = [
+    _flag("--prune", "prune", "Remove what has left the catalogue since; -n tells what that is."),
+    _one(
+        "--max-delete",
+        "max_delete",
+        "N",
+        "Prune no more files than this, or nothing.",
+        COUNT,
+        shown="a tenth, or 10",
+    ),
+]
+
 SAMPLE: list[Declaration] = [
     click.option("--items", type=SOME, metavar="N", help="Label items in the sample."),
     click.option("--dates", type=SOME, metavar="N", help="Source images per label item."),

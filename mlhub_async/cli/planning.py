@@ -10,8 +10,10 @@ from ..events import Events
 from ..model import Options
 from ..planning import Plan, free_bytes, plan_only
 from ..progress import human
+from ..pruning import foreseen
+from ..report import Pruned
 from ..urls import term_safe
-from .closing import flaw_lines
+from .closing import flaw_lines, pruned_lines
 from .saving import saving
 from .saying import show, warning
 from .screen import Screen
@@ -27,13 +29,25 @@ async def _planned(source: str, dest: str, options: Options, screen: Screen, sav
             plan_only(source, options, meter=screen.meter, each=keep, environ=os.environ)
         )
     free = free_bytes(Path(dest))
+    pruned, paths = foreseen(Path(dest), plan.listed, options) if options.prune else (Pruned(), [])
     if screen.as_json:
-        Events(screen.event).tell("summary", **plan.summary(), free_bytes=free)
+        told = {"prune": {**pruned.receipt(), "refused": pruned.refused, "paths": paths}}
+        Events(screen.event).tell(
+            "summary", **plan.summary(), free_bytes=free, **(told if options.prune else {})
+        )
     else:
         show(_lines(plan, free))
+        show(_going(pruned, paths) if options.prune else ())
     for line in _doubts(plan):
         warning(line)
-    return plan.exit_code
+    return plan.exit_code or (4 if pruned.refused else 0)
+
+
+def _going(pruned: Pruned, paths: list[str]) -> Iterator[str]:
+    yield from (f"would remove {term_safe(path, 300)}" for path in paths)
+    if pruned.refused:
+        yield f"would prune nothing: {pruned.refused}"
+    yield from pruned_lines(pruned, "would be")
 
 
 def _lines(plan: Plan, free: int) -> Iterator[str]:

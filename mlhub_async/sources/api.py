@@ -9,7 +9,7 @@ from dataclasses import replace
 from .. import stac, urls
 from ..errors import CatalogError, MlhubError, SourceError, TransferError, Transient
 from ..flow import fan_out, one_ahead
-from ..model import Asset, Collection, Flaw, Item, JsonObject, Page, Request, Selection
+from ..model import Asset, Collection, Flaw, Item, JsonObject, Page, Request, Selection, Whole
 from ..ports import Emit, Reader
 from .directory import Directory
 from .endpoints import Endpoints, needs_search
@@ -92,6 +92,7 @@ class ApiSource:
             try:
                 async for entries in self._walk(self._places.items(found.id, self._selection), found.id):
                     yield entries
+                yield [Whole(found.id)]
             except SourceError as error:
                 if first:
                     raise
@@ -119,6 +120,8 @@ class ApiSource:
                         self._told.add(name)
                         yield await self._met(name)
                 yield entries
+        if only is None and not self._selection.ids:
+            yield [Whole(name) for name in self._told]
 
     async def _met(self, name: str) -> Entries:
         """The collection of an item that was found. Items may live in one that the API does not describe."""

@@ -10,7 +10,19 @@ from typing import Any
 from .. import stac, urls
 from ..errors import CatalogError, MlhubError, SourceError, TransferError
 from ..flow import fan_out
-from ..model import Asset, Collection, Document, Entry, Flaw, Item, JsonObject, Page, Request, Selection
+from ..model import (
+    Asset,
+    Collection,
+    Document,
+    Entry,
+    Flaw,
+    Item,
+    JsonObject,
+    Page,
+    Request,
+    Selection,
+    Whole,
+)
 from ..ports import Emit, Reader
 from .directory import unknown
 from .local import check_inside
@@ -69,6 +81,9 @@ class StaticSource:
             await self._crawl(level, emit)
         if self._next and not self._tally.used_up:
             raise CatalogError(f"{self.name} is more than {DEEPEST} levels deep", kind="too-deep")
+        if not self._tally.used_up:
+            names = self._selection.collections or (*self._met, stac.NO_COLLECTION)
+            await emit([Whole(name) for name in names if name in self._met or name == stac.NO_COLLECTION])
         if missing := [*self._unmet(), *self._tally.missing(self.name)]:
             await emit(missing)
 
