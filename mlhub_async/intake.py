@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
-from . import checksum
+from . import checksum, formats
 from .decoding import Decoder, coding, decoder_for, encoded, unpacked
 from .errors import Corrupt, TransferError, Transient
 from .formats.kinds import may_be_empty
@@ -245,6 +245,13 @@ class Intake:
         if not (promised or may_be_empty(self._path, self.asset.media_type)):
             raise Corrupt(f"{self.name}: the server sent no bytes at all", kind="empty")
         return digests, proof
+
+    async def inspect(self, *, always: bool) -> None:
+        """Check how the body is built inside: `always`, or where nothing else says that it is whole."""
+        if always or (self.total is None and self.asset.size is None and not self._algorithms()):
+            path, media_type = self._path, self.asset.media_type
+            if found := await self.draft.body.look(lambda file: formats.flaw(file, path, media_type)):
+                raise Corrupt(f"{self.name}: {found}", kind="structure")
 
     def proof(self, weaker: Proof) -> Proof:
         """CHECKSUM where a digest was compared; NONE where one was published that we cannot compute."""

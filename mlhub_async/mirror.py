@@ -218,6 +218,7 @@ def _kit(
         meter=meter,
         events=events,
         check_digests=options.verify != "size",
+        deep=options.verify == "deep",
         if_exists=options.if_exists,
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from . import checksum
+from . import checksum, formats
 from .errors import Corrupt, Fatal, MlhubError, StorageError, TransferError, Transient
 from .events import Events
 from .http import Http
@@ -39,6 +39,7 @@ class Kit:
     meter: Meter
     events: Events
     check_digests: bool = True
+    deep: bool = False
     if_exists: str = "resume"
     hosts: Hosts = field(default_factory=Hosts)
 
@@ -118,7 +119,7 @@ class Transfer:
             return await self._foreign()
         if known is not None and self.job.recheck:
             same = await store.digest(known.path, "sha256") == bytes.fromhex(known.sha256)
-            return known if same else None
+            return known if same and await self._sound(known.path) else None
         if known is not None or wanted is None or not wanted.usable:
             return None
         found = store.found(self.job.path)
@@ -151,12 +152,21 @@ class Transfer:
         found = store.found(record.path)
         if found is None or found[0] != record.size or asset.size not in (None, record.size):
             return False
+        if not await self._sound(record.path):
+            return False
         wanted = asset.checksum
         if wanted is None or not wanted.usable or not self.kit.check_digests:
             return True
         if wanted.algorithm == "sha256":
             return checksum.matches(wanted, bytes.fromhex(record.sha256))
         return checksum.matches(wanted, await store.digest(record.path, wanted.algorithm))
+
+    async def _sound(self, path: str) -> bool:
+        """Whether a file that is there is built as its format promises, where that was asked for."""
+        if not self.kit.deep:
+            return True
+        media_type = self.job.asset.media_type
+        return await self.kit.store.look(path, lambda file: formats.flaw(file, path, media_type)) is None
 
     async def _linked(self, record: Record) -> Outcome:
         path = await self._final_path(PurePosixPath(record.path).suffix)
@@ -241,6 +251,8 @@ class Transfer:
         """Check everything there is to check, then give the bytes their name: in this order, always."""
         intake = self._intake
         digests, proof = await intake.complete()
+        if self.kit.deep or proof is Proof.NONE:
+            await intake.inspect(always=self.kit.deep)
         path = await self._final_path(suffix(head.url)) if self.job.open_ended else self.job.path
         mtime = await self.kit.store.commit(intake.draft, path)
         size = intake.draft.body.offset

@@ -59,6 +59,8 @@ def test_what_cannot_be_what_was_asked_for_is_named(first, path, media_type, fou
         (b"%PDF-1.7\n", "map.png", None),
         (b"\x17\xfe\0 of no known format", "a.tif", None),
         (b"\0" * 12, "a.tif", None),
+        (b"\0" * 512, "a.h5", None),
+        (b"MATLAB 7.3 MAT-file", "a.h5", None),
         (b"", "a.tif", None),
         (LOGIN, "page.html", None),
         (LOGIN, "page", "text/html"),

@@ -15,6 +15,7 @@ import json
 import random
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections import defaultdict, deque
@@ -48,8 +49,13 @@ def noise(size: int, seed: int = 0) -> bytes:
 
 
 def tif(size: int, seed: int = 0) -> bytes:
-    """Noise that begins as a TIFF does."""
-    return (b"II*\0" + noise(size, seed))[:size]
+    """A TIFF of one row of noise, of exactly this size; one that is too short for that is cut off."""
+    tags = [(256, 0), (257, 1), (258, 8), (259, 1), (262, 1), (273, 0), (277, 1), (278, 1), (279, 0)]
+    begin = 8 + 2 + 12 * len(tags) + 4
+    values = {256: max(size - begin, 0), 273: begin, 279: max(size - begin, 0)}
+    entries = (struct.pack("<HHII", tag, 4, 1, values.get(tag, value)) for tag, value in tags)
+    head = b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + b"".join(entries) + bytes(4)
+    return (head + noise(max(size - begin, 0), seed))[:size]
 
 
 class Site:

@@ -65,13 +65,14 @@ def plan(source: str, save: str | None, **given: Any) -> int:
 @click.command()
 @click.argument("dest", default=".")
 @click.option("-j", "--concurrency", "--jobs", "workers", type=SOME, metavar="N", help="Files at a time.")
+@click.option("--deep", is_flag=True, help="Also look into files: TIFF, JPEG 2000, HDF5, ZIP, JSON ...")
 @output
-def verify(dest: str, workers: int | None, **given: Any) -> int:
+def verify(dest: str, workers: int | None, deep: bool, **given: Any) -> int:
     """Prove a mirror offline: sizes, digests, receipt. Exit 6 if it is damaged."""
     from .looking import run_verify
     from .screen import screen_of
 
-    return run_verify(dest, workers, screen_of(given))
+    return run_verify(dest, workers, screen_of(given), deep=deep)
 
 
 @click.command()

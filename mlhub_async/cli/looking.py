@@ -10,12 +10,12 @@ from .saying import show, tell
 from .screen import Screen
 
 
-def run_verify(dest: str, workers: int | None, screen: Screen) -> int:
-    return screen.run(lambda: _verified(Path(dest), workers, screen))
+def run_verify(dest: str, workers: int | None, screen: Screen, *, deep: bool) -> int:
+    return screen.run(lambda: _verified(Path(dest), workers, screen, deep))
 
 
-async def _verified(dest: Path, workers: int | None, screen: Screen) -> int:
-    found = await screen.watching(verify(dest, workers=workers, meter=screen.meter))
+async def _verified(dest: Path, workers: int | None, screen: Screen, deep: bool) -> int:
+    found = await screen.watching(verify(dest, workers=workers, meter=screen.meter, deep=deep))
     Events(screen.event).tell("summary", **found.as_json())
     lines = list(found.lines())
     for line in lines[: len(found.damage)]:

@@ -1,1 +1,62 @@
 """Hides how files are built inside: what a format promises of itself is checked without its library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import BinaryIO
+
+from . import documents, gzipped, hdf5, jp2, jpeg, kinds, netcdf, parquet, pdf, png, tiff, zipped
+from .kinds import Kind
+from .reader import Broken
+
+__all__ = ["Broken", "flaw"]
+
+_FIRST = 16
+Check = Callable[[BinaryIO], str | None]
+_CHECKS: dict[Kind, Check] = {
+    kinds.TIFF: tiff.check,
+    kinds.ZIP: zipped.check,
+    kinds.HDF5: hdf5.check,
+    kinds.NETCDF: netcdf.check,
+    kinds.JPEG: jpeg.check,
+    kinds.PNG: png.check,
+    kinds.JP2: jp2.check,
+    kinds.PARQUET: parquet.check,
+    kinds.PDF: pdf.check,
+    kinds.GZIP: gzipped.check,
+}
+
+
+def flaw(file: BinaryIO, path: str, media_type: str | None = None) -> str | None:
+    """What is wrong with the structure of a file, None if nothing is found.
+
+    1. A name that no table knows promises nothing. 2. A file is checked as what it is by its first bytes,
+    even if it is declared as something else. 3. What begins like nothing that we know is wrong where
+    all that is declared begins in a known way; HDF5 may begin with a block of the user's own.
+    """
+    declared = kinds.declared(path, media_type)
+    if not declared and kinds.has_suffix(path):
+        return None
+    file.seek(0)
+    first = file.read(_FIRST)
+    if not first:
+        return None if kinds.may_be_empty(path, media_type) else "it is empty"
+    found = kinds.recognised(first)
+    if found is not None:
+        said = _CHECKS[found](file)
+        return f"{found.name}: {said}" if said else None
+    return _unrecognised(file, first, declared)
+
+
+def _unrecognised(file: BinaryIO, first: bytes, declared: list[Kind]) -> str | None:
+    if kinds.JSON in declared:
+        said = documents.check(file)
+        return f"JSON: {said}" if said and len(declared) == declared.count(kinds.JSON) else None
+    if not declared or kinds.is_other(first) or any(kinds.agrees(kind, first) for kind in declared):
+        return None
+    if kinds.HDF5 in declared or kinds.NETCDF in declared:
+        said = hdf5.check(file)
+        return f"HDF5: {said}" if said else None
+    if any(kind.room for kind in declared):
+        return None
+    return f"it does not begin as {declared[0].name} does"

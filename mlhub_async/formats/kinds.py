@@ -31,7 +31,8 @@ class Kind(NamedTuple):
 
 TIFF = Kind("TIFF", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"))
 ZIP = Kind("ZIP", (b"PK\3\4", b"PK\5\6", b"PK\7\x08"))
-HDF5 = Kind("HDF5", (b"\x89HDF\r\n\x1a\n",))
+HDF5 = Kind("HDF5", (b"\x89HDF\r\n\x1a\n",), Room.PLAIN)
+"""Before it may stand what its maker likes, a line of text or zeros."""
 NETCDF = Kind("NetCDF", (b"CDF\1", b"CDF\2", b"CDF\5"))
 JPEG = Kind("JPEG", (b"\xff\xd8\xff",))
 PNG = Kind("PNG", (b"\x89PNG\r\n\x1a\n",))

@@ -10,7 +10,8 @@ import contextlib
 import os
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from io import BytesIO
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from .. import checksum
 from ..errors import DiskFailing, DiskFull
@@ -21,6 +22,8 @@ from .tree import storage_error
 
 if TYPE_CHECKING:
     from ..checksum import Hasher
+
+T = TypeVar("T")
 
 SMALL = 256 << 10
 """Up to so many bytes stay in memory and are written at once: one open, write, close and rename.
@@ -211,6 +214,25 @@ class Body:
                 for digest in self._hashes.values():
                     digest.update(piece)
         return {name: digest.digest() for name, digest in self._hashes.items()}
+
+    async def look(self, at: Callable[[BinaryIO], T]) -> T:
+        """What a function finds in the whole of the bytes, which are complete; it runs in the disk thread."""
+        found: list[T] = []
+
+        def looking() -> None:
+            with self._whole() as file:
+                found.append(at(file))
+
+        self._writing = asyncio.get_running_loop().run_in_executor(self._disk.pool, looking)
+        await self.settled()
+        return found[0]
+
+    def _whole(self) -> BinaryIO:
+        if self.in_memory:
+            return BytesIO(b"".join(self._pending))
+        assert self._fd is not None
+        os.lseek(self._fd, 0, os.SEEK_SET)
+        return open(self._fd, "rb", buffering=0, closefd=False)
 
     async def in_thread(self, call: Callable[[bool], int], sync: bool) -> int:
         return await asyncio.get_running_loop().run_in_executor(self._disk.pool, call, sync)

@@ -11,8 +11,9 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import BinaryIO, TypeVar
 
 from .. import checksum
 from ..errors import DiskFailing, DiskFull, StorageError
@@ -22,6 +23,8 @@ from .lock import RunLock
 from .partials import Draft, Partials
 from .room import Room
 from .tree import HAS_DIR_FD, Tree, storage_error, sync_directory
+
+T = TypeVar("T")
 
 STATE = ".mlhub"
 RESERVE = 64 << 10
@@ -235,6 +238,19 @@ class LocalStore:
             raise storage_error(error, path) from None
         self._documents.place(self._partials.path(name), self._partials.directory, path)
         return mtime
+
+    async def look(self, path: str, at: Callable[[BinaryIO], T]) -> T:
+        """What a function finds in a finished file, in the disk thread."""
+
+        def looking() -> T:
+            flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+            with open(os.open(self.root / path, flags), "rb", buffering=0) as file:
+                return at(file)
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._disk.pool, looking)
+        except OSError as error:
+            raise storage_error(error, path) from None
 
     async def digest(self, path: str, algorithm: str) -> bytes:
         """The digest of a finished file, read in the disk thread."""

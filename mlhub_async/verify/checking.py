@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from .. import formats
 from ..ledger.schema import ASSET
 from ..model import Record
 from .findings import Damage
@@ -27,8 +28,11 @@ _NO_LINKS = (
 _COUNTS = ("selected", "verified_checksum", "verified_size", "unverifiable", "failed")
 
 
-def file_damage(dest: Path, pair: Pair, stop: Event) -> Damage | None:
-    """What is wrong with a file that the ledger calls done, if anything. Ends early when told to stop."""
+def file_damage(dest: Path, pair: Pair, stop: Event, *, deep: bool = False) -> Damage | None:
+    """What is wrong with a file that the ledger calls done, if anything. Ends early when told to stop.
+
+    `deep`: also how it is built inside, as far as its format says.
+    """
     record = pair.record
     if record is None or pair.is_file is None:
         return Damage(pair.path, "missing")
@@ -37,6 +41,8 @@ def file_damage(dest: Path, pair: Pair, stop: Event) -> Damage | None:
     try:
         with _opened(f"{dest}/{pair.path}") as file:
             flaw = _flaw(file, record, stop)
+            if deep and flaw is None and pair.role == ASSET and (said := formats.flaw(file, pair.path)):
+                flaw = ("structure", said)
     except OSError as error:
         return Damage(pair.path, "unreadable", error.strerror or type(error).__name__)
     if flaw is None and pair.role != ASSET:

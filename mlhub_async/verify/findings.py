@@ -16,7 +16,8 @@ DAMAGED, UNFINISHED = 6, 5
 class Damage:
     """One path that is not what the ledger or the receipt promises.
 
-    `reason` is one of missing, size, digest, not a regular file, unreadable, not JSON, manifest, balance.
+    `reason` is one of missing, size, digest, structure, not a regular file, unreadable, not JSON, manifest,
+    balance.
     """
 
     path: str

@@ -25,8 +25,12 @@ _FILES, _BYTES = 64, 32 << 20
 """How much is handed to a thread at once: many small files, or one large one."""
 
 
-async def verify(dest: Path, *, workers: int | None = None, meter: Meter | None = None) -> Verification:
+async def verify(
+    dest: Path, *, workers: int | None = None, meter: Meter | None = None, deep: bool = False
+) -> Verification:
     """Prove a mirror offline: every file, every document, the receipt. Nothing in DEST is changed.
+
+    `deep`: also that every file is built as its format promises, so one that came broken is found.
 
     Raises `UsageError` if there is no mirror at `dest`.
     """
@@ -34,7 +38,7 @@ async def verify(dest: Path, *, workers: int | None = None, meter: Meter | None 
     try:
         with reading(dest) as past:
             found.interrupted = not past.ended
-            await _Proof(dest, past, found, meter or Meter()).run(workers or os.cpu_count() or 1)
+            await _Proof(dest, past, found, meter or Meter(), deep=deep).run(workers or os.cpu_count() or 1)
     except sqlite3.DatabaseError as error:
         found.damage.append(Damage(LEDGER, "unreadable", str(error)))
     found.damage.sort(key=lambda damage: damage.path)
@@ -44,11 +48,12 @@ async def verify(dest: Path, *, workers: int | None = None, meter: Meter | None 
 class _Proof:
     """One verification under way. `_scout` is the one thread that reads the ledger and walks the disk."""
 
-    def __init__(self, dest: Path, past: Past, found: Verification, meter: Meter) -> None:
+    def __init__(self, dest: Path, past: Past, found: Verification, meter: Meter, *, deep: bool) -> None:
         self._dest = dest
         self._past = past
         self._found = found
         self._meter = meter
+        self._deep = deep
         self._stop = Event()
         self._documents: set[str] = set()
 
@@ -95,7 +100,7 @@ class _Proof:
         """Documents are written before the ledger is told: after a kill their digests say nothing."""
         if pair.role != ASSET and pair.is_file and not self._past.ended:
             return document_damage(self._dest, pair.path)
-        return file_damage(self._dest, pair, self._stop)
+        return file_damage(self._dest, pair, self._stop, deep=self._deep)
 
     def _count(self, known: list[Pair], damaged: int) -> None:
         records = [pair.record for pair in known if pair.record is not None]

@@ -1,0 +1,42 @@
+"""JSON: small documents are parsed, large ones looked at from both ends."""
+
+from __future__ import annotations
+
+import json
+from typing import BinaryIO
+
+import orjson
+
+from .reader import Broken, Reader, verdict
+
+_PARSED = 16 << 20
+"""Bytes of a document that is parsed: in memory it takes many times as much."""
+_SPACE = b" \t\r\n"
+_ENDS = {b"{": b"}", b"[": b"]"}
+
+
+def check(file: BinaryIO) -> str | None:
+    return verdict(_look, file)
+
+
+def _look(reader: Reader) -> None:
+    if reader.size <= _PARSED:
+        _parse(reader.at(0, reader.size))
+        return
+    first = reader.some(0, 4096).removeprefix(b"\xef\xbb\xbf").lstrip(_SPACE)[:1]
+    last = reader.some(reader.size - 4096, 4096).rstrip(_SPACE + b"\0")[-1:]
+    if first in _ENDS and last != _ENDS[first]:
+        raise Broken("it ends in the middle of its JSON")
+
+
+def _parse(data: bytes) -> None:
+    """By the fast parser; what it refuses may still be what others write: NaN, UTF-16, lone surrogates."""
+    try:
+        orjson.loads(data.removeprefix(b"\xef\xbb\xbf"))
+    except ValueError:
+        try:
+            json.loads(data)
+        except RecursionError:
+            return
+        except ValueError as error:
+            raise Broken(f"it is not JSON ({error})") from None
