@@ -18,11 +18,13 @@ SECRETS: dict[str, Any] = {
 """Every kind of credential at once, all given for SOURCE."""
 
 
-async def ask(source: str, url: str, *, environ: dict[str, str] | None = None, **options: Any) -> bytes:
-    """The document at `url`, read in a run over `source`."""
+async def ask(
+    source: str, url: str | Request, *, environ: dict[str, str] | None = None, **options: Any
+) -> bytes:
+    """The document at `url`, or the answer to that request, read in a run over `source`."""
     chosen = Options(retry=RetryPolicy(attempts=1, base=0), **options)
     async with network(source, chosen, environ or {}) as http:
-        return (await http.read_bytes(Request(url)))[0]
+        return (await http.read_bytes(Request(url) if isinstance(url, str) else url))[0]
 
 
 def told(seen: Seen) -> set[str]:

@@ -3,12 +3,16 @@
 import itertools
 
 import pytest
+from engine import run
+from mirrored import publish
 from origins import ALL, CANARY, SECRETS, ask, told
 from troubled import Status
 from troubled_faults import redirect
+from troubled_stac import Api, static_catalog
 
 from mlhub_async import __version__
 from mlhub_async.errors import TransferError
+from mlhub_async.model import Request
 
 NAMES = ("A", "A2", "L", "S")
 """127.0.0.1, the same host on another port, localhost, and localhost by https"""
@@ -24,9 +28,10 @@ async def sites(troubled, authority):
     }
 
 
-@pytest.fixture
-def trusted(authority):
-    return {**SECRETS, "ca_file": str(authority.pem), "allow_private": True}
+@pytest.fixture(params=["fast", "aiohttp"])
+def trusted(request, authority):
+    known = {"ca_file": str(authority.pem), "allow_private": True, "transport": request.param}
+    return SECRETS | known
 
 
 def refused(one, next):
@@ -147,7 +152,6 @@ async def test_a_location_is_resolved_and_made_legal(sites, location, path):
         "http://",
         "http:///x",
         "http://{other}:99999/x",
-        "/\x01x",
         "/caf\udce9",
     ],
 )
@@ -160,6 +164,24 @@ async def test_a_location_that_has_two_meanings_or_none_is_refused(sites, locati
     assert error.value.kind == "redirect-refused" and not error.value.retryable
     assert "CANARY" not in str(error.value)
     assert len(site.log) == 1 and other.log == []
+
+
+async def test_a_location_with_a_control_character_leads_nowhere(sites):
+    site = sites["A"]
+    site.redirect("/start", "/\x01x")
+    with pytest.raises(TransferError):
+        await ask(site.url(), site.url("/start"))
+    assert len(site.log) == 1
+
+
+@pytest.mark.parametrize("transport", ["fast", "aiohttp"])
+@pytest.mark.parametrize("value", ["Zürich 地図", "caf\udce9"], ids=["utf-8", "a byte of another coding"])
+async def test_a_header_beyond_ascii_arrives_as_the_bytes_that_were_given(sites, transport, value):
+    site = sites["A"]
+    site.put("/x", b"end")
+    await ask(site.url(), site.url("/x"), headers=(("X-Who", value),), transport=transport)
+    sent = site.log[0].headers["x-who"]
+    assert sent in (value, value.encode("utf-8", "surrogateescape").decode("latin-1"))
 
 
 async def test_a_circle_and_a_long_chain_end(sites):
@@ -183,3 +205,59 @@ async def test_a_challenge_is_not_answered(sites, status):
     with pytest.raises(TransferError):
         await ask(site.url(), site.url("/x"))
     assert len(site.log) == 1 and "authorization" not in site.log[0].headers
+
+
+@pytest.mark.parametrize("name", ["A", "A2"])
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+async def test_a_search_that_is_redirected_stays_the_same_search_or_becomes_a_plain_question(
+    sites, name, code
+):
+    here, there = sites["A"], sites[name]
+    here.redirect("/search", there.url("/moved"), code)
+    there.put("/moved", b"end")
+    search = Request(here.url("/search"), "POST", {"Content-Type": "application/json"}, b'{"limit":1}')
+    assert await ask(here.url(), search, **SECRETS) == b"end"
+    seen = there.requests["/moved"][0]
+    kept = ("POST", b'{"limit":1}', "application/json") if code in (307, 308) else ("GET", b"", None)
+    assert (seen.method, seen.body, seen.headers.get("content-type")) == kept
+    assert told(seen) == (ALL if name == "A" else set())
+
+
+LINK_HEADERS = {
+    "Authorization": "Bearer evil",
+    "Cookie": "id=evil",
+    "Host": "evil.test",
+    "X-Api-Key": "evil",
+    "Transfer-Encoding": "chunked",
+    "X-Page-Token": "p2",
+}
+
+
+async def test_a_next_link_to_another_origin_is_followed_if_allowed_and_then_without_credentials(sites, dest):
+    here, there = sites["A"], sites["A2"]
+    one, two = publish(here, ["one", "two"])
+    body = {"type": "FeatureCollection", "features": [two], "links": []}
+    href = there.json("/page2", body, content_type="application/geo+json") + f"?key={CANARY}&token=2"
+    link = {"rel": "next", "href": href, "headers": LINK_HEADERS}
+    api = Api(here, [one], overrides={1: {"links": [link], "numberMatched": 2}})
+    broken = await run(api.url, dest, "c1", **SECRETS)
+    assert broken.exit_code == 5 and there.log == []
+    report = await run(api.url, dest, "c1", **SECRETS, allow_origins=(there.origin,))
+    assert report.exit_code == 0 and report.selected == 2
+    seen = there.requests["/page2"][0]
+    assert told(seen) == set() and "evil" not in str(seen)
+    assert (seen.query, seen.headers["x-page-token"]) == ("token=2", "p2")
+    assert all(told(seen) == ALL for seen in here.log)
+
+
+async def test_a_child_of_another_origin_is_followed_if_allowed_and_then_without_credentials(sites, dest):
+    here, there = sites["A"], sites["A2"]
+    static_catalog(there, publish(there, ["one"]))
+    child = there.url("/static/c1/collection.json")
+    about = {"type": "Catalog", "stac_version": "1.0.0", "id": "r", "description": "Root"}
+    root = here.json("/catalog.json", {**about, "links": [{"rel": "child", "href": child}]})
+    broken = await run(root, dest, **SECRETS)
+    assert broken.exit_code != 0 and there.log == []
+    report = await run(root, dest, **SECRETS, allow_origins=(there.origin,))
+    assert report.exit_code == 0 and report.selected == 1
+    assert CANARY not in str(there.log) and all(told(seen) == ALL for seen in here.log)

@@ -28,7 +28,7 @@ from .watch import Watch
 
 MAX_HOPS = 5
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-CARRIED = frozenset({"accept", "accept-encoding", "range", "if-range", "if-none-match"})
+CARRIED = frozenset({"accept", "accept-encoding", "content-type", "range", "if-range", "if-none-match"})
 """Request fields that say nothing about the user: only these follow a redirect to another origin."""
 AZURE_VERSION = "2021-06-08"
 OnRedirect = Callable[[str], Awaitable[None]]
@@ -188,14 +188,12 @@ def _redirected(request: Request, head: Head) -> Request:
             f"{redacted(request.url)}: redirect to {there.scheme}: refused ({redacted(target)})",
             kind="redirect-refused",
         )
-    keep_method = head.status in (307, 308) or request.method == "GET"
+    if request.method != "GET" and head.status not in (307, 308):
+        request = request._replace(method="GET", body=None)
     carried = {k: v for k, v in request.headers.items() if here == there or k.lower() in CARRIED}
-    return Request(
-        target,
-        request.method if keep_method else "GET",
-        carried,
-        request.body if keep_method and (here == there or request.method == "GET") else None,
-    )
+    if request.body is None:
+        carried = {k: v for k, v in carried.items() if k.lower() != "content-type"}
+    return request._replace(url=target, headers=carried)
 
 
 def _for_host(request: Request, place: Origin) -> Request:

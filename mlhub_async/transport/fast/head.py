@@ -56,6 +56,9 @@ class Answer:
         except httptools.HttpParserError as error:
             raise BadAnswerError(str(error)[:80]) from None
         self.status: int = self.parser.get_status_code()
+        if 300 <= self.status < 400 and (location := self.fields.get("location")):
+            # The one field that is read as text: everybody writes UTF-8 there.
+            self.fields["location"] = location.encode("latin-1").decode("utf-8", "surrogateescape")
         self.left = 0
         self.framing = self._framing()
         self.keeps: bool = self.framing is not Framing.CLOSE and self.parser.should_keep_alive()
