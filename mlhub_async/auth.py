@@ -24,7 +24,7 @@ from .secret import Secret
 ANONYMOUS = "__anonymous__"
 SHORTEST = 8
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 _OURS = frozenset(
     {"accept-encoding", "connection", "content-length", "expect", "host", "if-range", "keep-alive"}
     | {"proxy-authorization", "proxy-connection", "range", "te", "trailer", "transfer-encoding", "upgrade"}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
-_STRONG = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')
+_STRONG = re.compile(r'"[\x21\x23-\x7e]*"')  # beyond ASCII nobody knows which bytes to send back
 _RANGE = re.compile(r"bytes (?:([0-9]{1,18})-([0-9]{1,18})|\*)/([0-9]{1,18}|\*)", re.ASCII)
 
 

@@ -175,13 +175,11 @@ async def test_a_location_with_a_control_character_leads_nowhere(sites):
 
 
 @pytest.mark.parametrize("transport", ["fast", "aiohttp"])
-@pytest.mark.parametrize("value", ["Zürich 地図", "caf\udce9"], ids=["utf-8", "a byte of another coding"])
-async def test_a_header_beyond_ascii_arrives_as_the_bytes_that_were_given(sites, transport, value):
+async def test_a_header_beyond_ascii_is_sent_in_utf_8(sites, transport):
     site = sites["A"]
     site.put("/x", b"end")
-    await ask(site.url(), site.url("/x"), headers=(("X-Who", value),), transport=transport)
-    sent = site.log[0].headers["x-who"]
-    assert sent in (value, value.encode("utf-8", "surrogateescape").decode("latin-1"))
+    await ask(site.url(), site.url("/x"), headers=(("X-Who", "Zürich 地図"),), transport=transport)
+    assert site.log[0].headers["x-who"] == "Zürich 地図".encode().decode("latin-1")
 
 
 async def test_a_circle_and_a_long_chain_end(sites):

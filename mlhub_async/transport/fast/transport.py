@@ -96,7 +96,7 @@ class FastTransport:
         ends = 4 + len(request.headers) + (request.body is not None)
         if head.count("\n") != ends or head.count("\r") != ends or "\0" in head or " " in host + path:
             raise TransferError(f"{redacted(request.url)}: a request field has a line break", kind="bad-href")
-        return head.encode("utf-8", "surrogateescape") + body
+        return head.encode() + body
 
     def _look_again(self) -> None:
         self._watched = self._loop.time()
