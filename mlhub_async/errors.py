@@ -7,6 +7,7 @@
     ├── TransferError       this asset is not to be had; the run goes on
     │   ├── Corrupt         the bytes are not the bytes that were promised
     │   └── Transient       may be tried again (retry_after: what the server asked for)
+    │       └── Taken       the unfinished file is gone
     └── Fatal               nothing more can be done in this run
         ├── StorageError    read-only, not a directory, out of memory    exit 7
         │   ├── DiskFull    no room, or no more of a quota
@@ -102,6 +103,12 @@ class Transient(TransferError):
         self.retry_after = retry_after
         self.tries = tries
         self.free = False
+
+
+class Taken(Transient):
+    """The unfinished file is gone: another run goes on with it, or somebody has cleaned up."""
+
+    kind = "taken"
 
 
 class Fatal(MlhubError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from . import checksum, formats
-from .errors import Corrupt, Fatal, MlhubError, StorageError, TransferError, Transient
+from .errors import Corrupt, Fatal, MlhubError, StorageError, Taken, TransferError, Transient
 from .events import Events
 from .http import Http
 from .intake import Intake
@@ -215,6 +215,9 @@ class Transfer:
             except Corrupt as error:
                 await self._intake.draft.body.settled()
                 self._allow_once_more(error)
+            except Taken:
+                await self._intake.begin_anew()
+                raise
             except StorageError as error:
                 await self.kit.store.outlast(error)
                 await self._intake.begin_anew()

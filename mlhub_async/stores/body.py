@@ -71,11 +71,9 @@ class Body:
         self._batch.clear()
         self._torn = memoryview(b"")
         self._pending_size = self._written = self._marked = self.offset = 0
-        self.in_memory = self._fd is None
-        if self._fd is not None:
-            self._empty(self._fd)
-        elif size is not None and size > SMALL:
-            self._open_large(os.O_TRUNC)
+        self._forget_file()
+        if size is not None and size > SMALL:
+            self._open_large(os.O_EXCL)
         self._share = max(LEAST, (size or 0) // SHARE)
 
     async def adopt(self, algorithms: Iterable[str], total: int) -> None:
@@ -89,17 +87,27 @@ class Body:
             raise storage_error(error, self._path) from None
         self.offset = self._written = self._marked = proven
 
-    def _empty(self, fd: int) -> None:
-        try:
-            os.lseek(fd, 0, os.SEEK_SET)
-            os.ftruncate(fd, 0)
-        except OSError as error:
-            raise storage_error(error, self._path) from None
+    def _forget_file(self) -> None:
+        """What begins anew has another file. An old one is never emptied: where locks do nothing another
+        run may have taken it over, and go on with it."""
+        if self.was_opened:
+            self._let_go()
+            self.was_opened, self.in_memory = False, True
+            with contextlib.suppress(OSError):
+                os.unlink(self._path, dir_fd=self._directory)
+
+    def _let_go(self) -> None:
+        if self._fd is not None:
+            fd, self._fd = self._fd, None
+            with contextlib.suppress(OSError):  # of bytes that are lost now the journal proves nothing
+                os.close(fd)
+        if self._writer:
+            self._writer = False
+            self._disk.leave()
 
     def _open_large(self, extra: int) -> None:
         self._open(extra)
-        self._writer = True
-        self.in_memory = False
+        self._writer, self.in_memory = True, False
         self._disk.enter()
 
     def _open(self, extra: int) -> None:
@@ -138,7 +146,7 @@ class Body:
         if self._fd is None:
             if self.offset <= SMALL:
                 return None
-            self._open_large(os.O_TRUNC)
+            self._open_large(os.O_EXCL)
         if self._pending_size < self._share and self._pending_size < self._disk.batch:
             return None
         if self._writing is None or (self._writing.done() and self._writing.exception() is None):
@@ -256,10 +264,8 @@ class Body:
         return mtime
 
     def _write_small(self) -> None:
-        if self._fd is None:
-            self._open(os.O_TRUNC)
-        else:
-            self._empty(self._fd)
+        self._forget_file()
+        self._open(os.O_EXCL)
         assert self._fd is not None
         data = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
         if data and os.write(self._fd, data) != len(data):
@@ -271,15 +277,9 @@ class Body:
             await asyncio.wait([self._writing])
             self._writing.exception()  # whoever closes has been told of it, or does not need the bytes
             self._writing = None
-        if self._fd is not None:
-            if self._written + self._pending_size == self.offset:
-                self._keep_pending()
-            fd, self._fd = self._fd, None
-            with contextlib.suppress(OSError):  # of bytes that are lost now the journal proves nothing
-                os.close(fd)
-        if self._writer:
-            self._writer = False
-            self._disk.leave()
+        if self._fd is not None and self._written + self._pending_size == self.offset:
+            self._keep_pending()
+        self._let_go()
 
     def _keep_pending(self) -> None:
         """Bytes that were received are worth keeping for the next run, where the disk takes them."""

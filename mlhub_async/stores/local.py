@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from .. import checksum
-from ..errors import DiskFailing, DiskFull, StorageError
+from ..errors import DiskFailing, DiskFull, StorageError, Taken, TransferError
 from .disk import Disk
 from .journal import PIECE, Origin
 from .lock import RunLock
@@ -128,6 +128,10 @@ class LocalStore:
                 if mtime is None and not body.in_memory:
                     raise  # what the file did not take is nowhere else
                 await self.room.wait(full)
+            except TransferError:
+                if self._partials.has(body):
+                    raise
+                raise Taken(f"{path}: its unfinished file was removed by somebody else") from None
         body.was_opened = False
         self._partials.unbind(draft)
         return mtime

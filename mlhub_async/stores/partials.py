@@ -137,6 +137,14 @@ class Partials:
         if journal is not None:
             journal.delete()
 
+    def has(self, body: Body) -> bool:
+        """Whether the file that a body wrote is still where it was."""
+        try:
+            os.stat(body.path, dir_fd=self.directory, follow_symlinks=False)
+        except OSError:
+            return False
+        return True
+
     async def keep(self, draft: Draft) -> None:
         """Stop here; a later run goes on if the draft is bound, else nothing is left behind."""
         await draft.body.close()
@@ -151,7 +159,7 @@ class Partials:
         self._unlink(draft)
 
     def _unlink(self, draft: Draft) -> None:
-        if draft.body.was_opened:
+        if draft.body.was_opened or draft.left is not None:
             with contextlib.suppress(OSError):
                 os.unlink(draft.body.path, dir_fd=self.directory)
         self.unbind(draft)
