@@ -80,6 +80,7 @@ async def pump(run: Run) -> None:
                     await put(job)
 
         await read(run.source, emit, run.report.listing)
+        run.kit.http.hurry()
 
     async def work(job: Job) -> None:
         run.kit.events.job("start", job)

@@ -25,7 +25,18 @@ class Answer:
     """One answer as it comes in. The breaker of its origin hears of the head at once."""
 
     __slots__ = (
-        *("breaker", "error_body", "head", "limits", "mark", "owner", "paused", "received", "serial"),
+        *(
+            "breaker",
+            "error_body",
+            "head",
+            "hurried",
+            "limits",
+            "mark",
+            "owner",
+            "paused",
+            "received",
+            "serial",
+        ),
         *("target", "task", "url", "why"),
     )
 
@@ -39,6 +50,7 @@ class Answer:
         self.task: asyncio.Task[object] | None = None
         """the task that was cancelled for being too slow, None while it was not"""
         self.why = ""
+        self.hurried = False
         self.head: Head | None = None
         self.error_body = b""
         self.received = 0

@@ -139,9 +139,15 @@ class Http:
             # As asyncio.timeout does it, but without its cost for each of a million small files.
             if answer.task is None or answer.task.uncancel() > 0:
                 raise
-            raise Transient(f"{redacted(request.url)}: {answer.why}", kind="too-slow") from None
+            slow = Transient(f"{redacted(request.url)}: {answer.why}", kind="too-slow")
+            slow.free = answer.hurried
+            raise slow from None
         finally:
             self._watch.end(answer)
+
+    def hurry(self) -> None:
+        """Nothing more will be asked for than what is under way: see `Watch.hurry`."""
+        self._watch.hurry()
 
     async def read(self, request: Request) -> Document:
         """Read one JSON document, with retries. See `ports.Reader`."""

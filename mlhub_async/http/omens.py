@@ -18,7 +18,7 @@ def lost(error: BaseException, answer: Answer) -> None:
     """The hop ended by an exception: of the network, of the sink, or of our own."""
     breaker = answer.breaker
     if isinstance(error, Transient) and error.kind not in OURS:
-        breaker.spend(COSTS.get(error.kind, 5))
+        breaker.spend(0 if error.free else COSTS.get(error.kind, 5))
         if answer.head is None and error.kind in SILENT:
             error.free = breaker.failed(answer.serial, answer.url, _said(error))
     elif isinstance(error, TransferError) and error.kind == "tls":

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
+from ..validators import validator
 from .answer import Answer
+
+HURRY = 1 / 6
+"""Of the time that a byte may take, after which one of the last transfers is begun anew elsewhere."""
+LOOKS = 4
+"""How often per such time we look."""
+LITTLE = 1 << 20
+"""Bytes that are no loss if they have to be fetched again."""
 
 
 class Watch:
@@ -16,6 +24,9 @@ class Watch:
         self._active: set[Answer] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._checked_at = 0.0
+        self._hurry: asyncio.TimerHandle | None = None
+        self._quiet: dict[Answer, tuple[int, int]] = {}
+        self._hurried: set[str] = set()
 
     def begin(self, answer: Answer) -> None:
         """The timer runs only while there is anything to look at."""
@@ -41,7 +52,36 @@ class Watch:
         self._checked_at = loop.time()
         self._timer = loop.call_later(self._window, self._look) if self._active else None
 
+    def hurry(self) -> None:
+        """Few transfers are left, and others no longer make up for one that stalls.
+
+        It is cut and goes on over another connection, once per URL and at no cost of an attempt. That is
+        no race of two requests, which would need two files; it costs at most what a stall has cost so far.
+        """
+        if self._hurry is None:
+            self._look_for_stalls()
+
+    def _look_for_stalls(self) -> None:
+        loop = asyncio.get_running_loop()
+        quiet = {}
+        for answer in self._active:
+            received, looks = self._quiet.get(answer, (-1, 0))
+            same = received == answer.received and not answer.paused
+            quiet[answer] = (answer.received, looks + 1 if same else 0)
+            if quiet[answer][1] >= LOOKS and answer.url not in self._hurried and _may_go_on(answer):
+                self._hurried.add(answer.url)
+                answer.hurried = True
+                answer.drop("no data for a while")
+        self._quiet = quiet
+        self._hurry = loop.call_later(self._window * HURRY / LOOKS, self._look_for_stalls)
+
     def close(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for timer in (self._timer, self._hurry):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._hurry = None
+
+
+def _may_go_on(answer: Answer) -> bool:
+    """Whether little is lost: what is here can be gone on with, or is soon here again."""
+    return answer.received < LITTLE or (answer.head is not None and bool(validator(answer.head.headers)))

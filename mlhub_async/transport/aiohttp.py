@@ -16,6 +16,7 @@ from ..errors import TransferError, Transient
 from ..model import Head, Request
 from ..ports import Sink
 from ..urls import redacted
+from .lookup import unresolved
 
 READ_BUFFER = 64 << 10
 """Bytes aiohttp may hold per response before it stops reading; more was measured to be no faster."""
@@ -137,7 +138,7 @@ def translated(error: Exception, url: str) -> TransferError:
     if isinstance(error, aiohttp.InvalidURL):
         return TransferError(f"{where}: not a usable URL", kind="bad-href")
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return _unresolved(code, where)
+        return unresolved(code, where)
     if code in LOCAL_SHORTAGE:
         return Transient(f"{where}: out of local resources ({_name(code)})", kind="local-shortage")
     for types, kind, words, tries in TROUBLES:
@@ -145,13 +146,6 @@ def translated(error: Exception, url: str) -> TransferError:
             reason = f" ({_name(code)})" if code else ""
             return Transient(f"{where}: {words}{reason}", kind=kind, tries=tries)
     return Transient(f"{where}: connection lost ({_name(code)})", kind="connection")
-
-
-def _unresolved(code: int | None, where: str) -> Transient:
-    """A name may not be known everywhere yet; a resolver that does not answer may be back soon."""
-    if code == socket.EAI_AGAIN:
-        return Transient(f"{where}: the host name cannot be looked up at present (EAI_AGAIN)", kind="dns")
-    return Transient(f"{where}: host name not found", kind="dns", tries=3)
 
 
 def _refused_by_proxy(status: int, where: str) -> TransferError:

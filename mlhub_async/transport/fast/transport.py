@@ -11,6 +11,7 @@ from ...errors import TransferError, Transient
 from ...model import Request
 from ...ports import Sink
 from ...urls import Origin, origin, redacted
+from ..lookup import unresolved
 from .connection import Connection, DroppedError
 from .head import BadAnswerError
 from .pool import Check, Pool
@@ -146,7 +147,7 @@ def _unreached(error: OSError, url: str) -> TransferError:
     if isinstance(error, TimeoutError) and error.errno is None:
         return Transient(f"{where}: no connection in time", kind="timeout")
     if isinstance(error, socket.gaierror):
-        return Transient(f"{where}: host name not found", kind="dns", tries=3)
+        return unresolved(error.errno, where)
     if error.errno in LOCAL_SHORTAGE:
         return Transient(f"{where}: out of local resources ({_name(error.errno)})", kind="local-shortage")
     return Transient(f"{where}: no connection ({_name(error.errno)})", kind="unreachable")
