@@ -149,12 +149,19 @@ def matches(checksum: Checksum, full_digest: bytes) -> bool:
     return checksum.usable and len(known) >= SHORTEST and full_digest[: len(known)] == known
 
 
+PUBLISHED_IN = frozenset(
+    {"repr-digest", "x-amz-checksum-sha256", "x-amz-checksum-sha1", "content-md5", "x-ms-blob-content-md5"}
+    | {"x-goog-hash"}
+)
+"""The fields that `from_headers` reads a digest from."""
+
+
 def from_headers(headers: Mapping[str, str]) -> Checksum | None:
     """The digest of the whole file that a 200 response without Content-Encoding came with, if any.
 
     Field names are lower-case. Not for a 206: there Content-MD5 may be that of the part.
     """
-    return next(_published(headers), None)
+    return None if PUBLISHED_IN.isdisjoint(headers) else next(_published(headers), None)
 
 
 def _published(headers: Mapping[str, str]) -> Iterator[Checksum]:

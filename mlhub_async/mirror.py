@@ -218,6 +218,7 @@ def _kit(
         move=ledger.move,
         meter=meter,
         events=events,
+        express=store.express and options.verify in ("auto", "checksum"),
         check_digests=options.verify != "size",
         deep=options.verify == "deep",
         if_exists=options.if_exists,

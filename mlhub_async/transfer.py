@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from . import checksum, formats
 from .errors import Corrupt, Fatal, MlhubError, StorageError, Taken, TransferError, Transient
 from .events import Events
+from .express import ASK, Express, ordinary
 from .http import Http
 from .intake import Intake
 from .model import Asset, Head, Job, Outcome, Proof, Record, Request, Status
@@ -38,6 +39,7 @@ class Kit:
     move: Callable[[tuple[str, str, str], str], Awaitable[str]]
     meter: Meter
     events: Events
+    express: bool = False
     check_digests: bool = True
     deep: bool = False
     if_exists: str = "resume"
@@ -77,15 +79,30 @@ class Transfer:
         self.kit = kit
         self.urls: list[str] = []
         self.attempts = 0
-        self._intake = Intake(job, kit.store, kit.meter, kit.hosts, check_digests=kit.check_digests)
+        self._made: Intake | None = None
+        express = kit.express and ordinary(job) and not kit.store.left_over(job.asset.identity)
+        self._lane = Express(job, kit.store, kit.meter, self._take_in) if express else None
+        self._express_size = 0
         self._flight = Flight()
         self._refreshes = 0
         self._mismatched = False
 
+    @property
+    def _intake(self) -> Intake:
+        """Made when it is needed: the express lane gets by without."""
+        if self._made is None:
+            kit = self.kit
+            self._made = Intake(self.job, kit.store, kit.meter, kit.hosts, check_digests=kit.check_digests)
+        return self._made
+
+    def _take_in(self) -> Intake:
+        return self._intake
+
     def outcome(
         self, status: Status, record: Record | None = None, error: MlhubError | None = None
     ) -> Outcome:
-        return Outcome(self.job, status, record, error, self.attempts, self._intake.received)
+        received = self._express_size if self._made is None else self._made.received
+        return Outcome(self.job, status, record, error, self.attempts, received)
 
     async def run(self) -> Outcome:
         """Use what is there, share, or fetch; then tell those who wait for the same URL."""
@@ -179,18 +196,23 @@ class Transfer:
     async def _fetch(self) -> Outcome:
         keep = True
         try:
-            await self._intake.take_up()
-            return await self.kit.retry(
-                lambda: self._attempt(parse(self._intake.asset.href)),
-                progress=self._intake.progress,
-                failed=self._note_retry,
-            )
+            if self._lane is None:
+                await self._intake.take_up()
+            return await self.kit.retry(self._attempt_anew, progress=self._progress, failed=self._note_retry)
         except TransferError as error:
             keep = error.retryable
             raise
         finally:
             # Whatever else ended it (success, Ctrl-C, a full disk): what is left is the next run's start.
-            await (self.kit.store.keep if keep else self.kit.store.drop)(self._intake.draft)
+            if self._made is not None:
+                await (self.kit.store.keep if keep else self.kit.store.drop)(self._made.draft)
+
+    async def _attempt_anew(self) -> Outcome:
+        asset = self.job.asset if self._made is None else self._made.asset
+        return await self._attempt(parse(asset.href))
+
+    def _progress(self) -> int:
+        return 0 if self._made is None else self._made.progress()
 
     def _note_retry(self, error: Transient) -> None:
         self.kit.meter.retries += 1
@@ -202,6 +224,9 @@ class Transfer:
         self.attempts += 1
         while True:
             try:
+                if (lane := self._lane) is not None:
+                    self._lane = None
+                    return await self._express(lane, url)
                 await self._intake.draft.body.settled()
                 request = Request(url, headers=self._intake.conditions())
                 head = await self.kit.http.get(request, self._intake, self._redirected)
@@ -223,6 +248,18 @@ class Transfer:
                 await self._intake.begin_anew()
             except TransferError as error:
                 url = await self._renewed(error)
+
+    async def _express(self, lane: Express, url: str) -> Outcome:
+        """The first attempt at a file that is likely to be small and ordinary."""
+        try:
+            head = await self.kit.http.get(Request(url, headers=ASK), lane, self._redirected)
+        except Transient:
+            lane.hand_over()
+            raise
+        if (record := lane.record()) is None:
+            return await self._committed(head)
+        self._express_size = record.size
+        return self.outcome(Status.FETCHED, record)
 
     def _allow_once_more(self, error: Corrupt) -> None:
         """Such damage is worth one more try, from the first byte; the rest is final."""

@@ -102,6 +102,15 @@ class LocalStore:
         with contextlib.suppress(OSError):
             (self.state / "reserve").unlink()
 
+    @property
+    def express(self) -> bool:
+        """Whether a whole small file may be written at once, with `write_document`, in the loop's thread."""
+        return not self._sync
+
+    def left_over(self, identity: tuple[str, str, str]) -> bool:
+        """Whether an earlier run left unfinished bytes of this asset."""
+        return self._partials.left_over(identity)
+
     def draft(self, identity: tuple[str, str, str]) -> Draft:
         """See `Partials`, for the next three too."""
         return self._partials.draft(identity)
@@ -205,6 +214,8 @@ class LocalStore:
             finally:
                 os.close(fd)
         except OSError as error:
+            with contextlib.suppress(OSError):
+                os.unlink(name, dir_fd=self._partials.directory)
             raise storage_error(error, path) from None
         (self._documents if self._sync else self.tree).place(name, self._partials.directory, path)
         return mtime

@@ -84,6 +84,9 @@ class Partials:
             journal.close()
         return origin.key if origin is not None else ""
 
+    def left_over(self, identity: tuple[str, str, str]) -> bool:
+        return bool(self._left) and _key(identity) in self._left
+
     def draft(self, identity: tuple[str, str, str]) -> Draft:
         """Unfinished bytes for one asset. The caller must `keep`, `drop` or finish them in the end."""
         stem = self.stem()

@@ -69,7 +69,7 @@ class AiohttpTransport:
                 proxy=self._proxy.url if self._proxy else None,
                 proxy_headers=self._told_proxy,
             ) as response:
-                sink.start(Head(response.status, response.headers, request.url))
+                sink.start(Head(response.status, _fields(response.headers), request.url))
                 body = response.content
                 while data := await body.readany():
                     if (busy := sink.write(data)) is not None:
@@ -87,6 +87,14 @@ class AiohttpTransport:
 
     async def close(self) -> None:
         await self._session.close()
+
+
+def _fields(headers: Mapping[str, str]) -> dict[str, str]:
+    """By lower-case name; of several fields of one name the first."""
+    fields: dict[str, str] = {}
+    for name, value in headers.items():
+        fields.setdefault(name.lower(), value)
+    return fields
 
 
 def _authorization(proxy: Proxy | None) -> dict[str, str] | None:

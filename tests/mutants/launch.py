@@ -46,6 +46,7 @@ def direct() -> None:
         return draft.body.finish(False)
 
     Intake.__init__, LocalStore.commit, Body.begin = init, commit, begin  # type: ignore[method-assign]
+    LocalStore.express = False  # type: ignore[assignment,method-assign]
 
 
 def blind() -> None:
@@ -72,6 +73,7 @@ def early() -> None:
         return self.outcome(Status.FETCHED, record._replace(mtime_ns=mtime))
 
     Transfer._committed = committed  # type: ignore[method-assign]
+    LocalStore.express = False  # type: ignore[assignment,method-assign]
 
 
 def leaky() -> None:
