@@ -30,7 +30,8 @@ class Gate:
         self._news = asyncio.Event()
         self._until = 0.0
         self._closed_until = 0.0
-        self.breaker = Breaker(f"{origin.host}:{origin.port}", limits.outage, limits.clock, self._changed)
+        self._name = f"{origin.host}:{origin.port}"
+        self.breaker = Breaker(self._name, limits.outage, limits.clock, self._changed)
 
     def enter_at_once(self) -> bool:
         """Take a slot if that needs no waiting: the ordinary case, without a coroutine."""
@@ -52,6 +53,7 @@ class Gate:
 
     def _changed(self) -> None:
         self._clear = False
+        self._limits.held[self._name] = max(self._until, self.breaker.until)
         news, self._news = self._news, asyncio.Event()
         news.set()
 
@@ -140,6 +142,8 @@ class Limits:
         self.clock = clock
         self.sleep = sleep
         self.outage = outage
+        self.held: dict[str, float] = {}
+        """hosts that are left alone, and until when by our clock"""
         self._per_origin = per_origin
         self._interval = 1 / tpslimit if tpslimit else 0.0
         self._next_turn = 0.0

@@ -209,6 +209,7 @@ def _kit(
     meter: Meter,
     events: Events,
 ) -> Kit:
+    meter.held = http.held
     return Kit(
         http=http,
         store=store,

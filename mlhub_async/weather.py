@@ -148,6 +148,7 @@ class Breaker:
         if self._probes >= self._outage.probes or now >= end:
             text = f"{self._host} is out: {words}; it was given up after {now - self._since:.0f} s, run again"
             self._verdict = (Transient, text, "host-down")
+            end = now
         first = self._outage.pause if self._heard else self._outage.newcomer
         pause = min(first * 2 ** min(self._probes, 30), LONGEST_PAUSE)
         self.until = min(now + self._uniform(0.5, 1) * pause, end)

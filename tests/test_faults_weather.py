@@ -14,6 +14,7 @@ from troubled_stac import stac_item, static_catalog
 from mlhub_async import Options, RetryPolicy, mirror
 from mlhub_async.auth import basic
 from mlhub_async.errors import AccessLost
+from mlhub_async.progress import Meter
 from mlhub_async.transport.aiohttp import translated
 from mlhub_async.weather import DENIALS
 
@@ -223,3 +224,15 @@ async def test_a_name_that_does_not_exist_fails_its_assets_as_temporary_and_no_o
     report = await run([*lost, *publish(site, ["ok"])], dest, concurrency=4)
     assert report.exit_code == 5 and report.failures == 100
     assert set(Mirrored(dest).failed.values()) == {"dns", "host-down"} and len(Mirrored(dest).files) == 1
+
+
+async def test_who_watches_sees_that_a_host_is_waited_for(site, dest):
+    items = publish(site, names("i", 5), faults=[Status(503, retry_after=1)])
+    meter = Meter()
+    options = Options(allow_private=True, retry=policy(1))
+    going = asyncio.ensure_future(mirror(items, dest, options, meter=meter))
+    await site.until(lambda: bool(meter.held))
+    [(host, until)] = meter.held.items()
+    assert host == site.origin.removeprefix("http://") and 0.5 < until - time.monotonic() < 1.2
+    assert (await going).exit_code == 0
+    assert meter.held[host] < time.monotonic()

@@ -145,6 +145,11 @@ class Http:
         finally:
             self._watch.end(answer)
 
+    @property
+    def held(self) -> dict[str, float]:
+        """Hosts that are left alone for a while, and until when: for those who watch."""
+        return self._limits.held
+
     def hurry(self) -> None:
         """Nothing more will be asked for than what is under way: see `Watch.hurry`."""
         self._watch.hurry()
