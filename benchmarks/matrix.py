@@ -40,6 +40,7 @@ from table import aligned
 from troubled import Background, Site
 
 HANGS = "hangs"
+SILENT = LOSS, WRONG = "SILENT LOSS", "WRONG BYTES"
 TASTE = 1.0
 """seconds between the moment when the file was asked for and the signal: half of it has arrived by then"""
 
@@ -95,9 +96,9 @@ def verdict(dest: Path, scene: Scene, code: int | None) -> str:
     found = {item: _bytes(dest / item / "data.tif") for item in scene.urls}
     right = {**SOUND, ODD: scene.row.right}
     if any(found[item] not in (None, right[item]) for item in found):
-        return "WRONG BYTES" if code == 0 else "bad file"
+        return WRONG if code == 0 else "bad file"
     if code == 0:
-        return "SILENT LOSS" if None in found.values() else "ok"
+        return LOSS if None in found.values() else "ok"
     if found == right:
         return "ok" if scene.row.right is None else "false alarm"
     return "gives up"
@@ -110,11 +111,11 @@ def _bytes(path: Path) -> bytes | None:
 
 
 def shown(names: Sequence[str], results: Sequence[tuple[str, Sequence[str]]]) -> str:
-    count = [
-        "ok",
-        *(f"{sum(line[i] == 'ok' for _, line in results)}/{len(results)}" for i in range(len(names))),
-    ]
-    return "\n".join(aligned([["", *names], *([name, *line] for name, line in results), count]))
+    columns = list(zip(*(line for _, line in results), strict=True))
+    right = [f"{column.count('ok')}/{len(column)}" for column in columns]
+    silent = [str(sum(word in SILENT for word in column)) for column in columns]
+    counts = [["ok", *right], ["exit 0, not right", *silent]]
+    return "\n".join(aligned([["", *names], *([name, *line] for name, line in results), *counts]))
 
 
 def main() -> int:

@@ -1,5 +1,6 @@
 """`mlhub-async selftest`: what it says of a sound disk, of one that holds no mirror, and what it leaves."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from mirrored import wait_for
 from mlhub_async.errors import StorageError
 from mlhub_async.ledger.schema import file_system, on_network
 from mlhub_async.selftest.naming import CASES, alike
-from mlhub_async.selftest.rows import Check, Finding, Verdict
+from mlhub_async.selftest.rows import Check, Finding, Trial, Verdict
 from mlhub_async.selftest.site import content, flaw, serving
 from mlhub_async.selftest.trials import keeps_apart, locks
 
@@ -114,6 +115,14 @@ async def test_a_bad_finding_is_a_failure_only_where_it_matters(tmp_path):
     assert (row.verdict, row.advice) == (Verdict.OK, "")
     with pytest.raises(ZeroDivisionError):
         await Check("a", breaks, "").row(tmp_path / "4")
+
+
+async def test_a_trial_that_never_ends_has_failed(tmp_path):
+    async def waits(_):
+        await asyncio.Event().wait()
+
+    row = await Trial("a", waits, "do that", limit=0.01).row(tmp_path / "1")
+    assert (row.verdict, row.advice) == (Verdict.FAILED, "do that") and "in time" in row.found
 
 
 def test_a_half_file_under_a_final_name_would_be_seen(tmp_path):
