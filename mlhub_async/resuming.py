@@ -90,23 +90,22 @@ class Rest:
     def fits(self, head: Head, span: Span, href: str) -> bool:
         """Whether a 206 carries the very bytes that were asked for, of the version that is here.
 
-        It may leave the total out, or tell the first one, if it repeats our validator. It may leave out a
+        It may leave the total out, or be the first to tell one, if it repeats our ETag. It may leave out a
         date that was a condition, but not an ETag: without it only a published digest can tell.
         """
         held = self._held
-        if span.first != self._first or content_length(head.headers) not in (
-            None,
-            span.last - span.first + 1,
-        ):
+        size = content_length(head.headers)
+        if span.first != self._first or size not in (None, span.last - span.first + 1):
             return False
         if not self._same_place(head.url, href):
             return False
         same = repeats(head.headers, self._validator) if self._validator else None
-        silent_date = self._conditional and bool(self._validator) and not self._validator.startswith('"')
+        tagged = self._validator.startswith('"')
+        silent_date = self._conditional and bool(self._validator) and not tagged
         if not (held.decided or silent_date if same is None else same):
             self._other_version(head.url)
             return False
-        return span.total == held.total or (bool(same) and None in (span.total, held.total))
+        return span.total == held.total or (tagged and bool(same) and None in (span.total, held.total))
 
     def _other_version(self, url: str) -> None:
         if self._validator and self._held.ours:

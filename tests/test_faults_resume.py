@@ -126,10 +126,9 @@ class Cell:
 
 
 def cells() -> list[Cell]:
-    """Every combination but one: spoilt bytes on our own disk need a digest to be seen."""
-    product = itertools.product(NOW, LEFT, SAYS, CHANGED)
-    wanted = [c for c in product if not (c[1] in ("spoilt", "complete") and c[2] == "nothing" and not c[3])]
-    return [Cell(n, *combination) for n, combination in enumerate(wanted)]
+    return [
+        Cell(n, *combination) for n, combination in enumerate(itertools.product(NOW, LEFT, SAYS, CHANGED))
+    ]
 
 
 CELLS = cells()

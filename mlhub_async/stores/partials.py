@@ -104,9 +104,9 @@ class Partials:
         journal = self._journal(draft.stem)
         try:
             try:
-                os.link(theirs, ours, follow_symlinks=False)
+                os.link(theirs, ours)
             except OSError:
-                shutil.copyfile(theirs, ours, follow_symlinks=False)
+                shutil.copyfile(theirs, ours)
             draft.left = journal.go_on()
             (self.folder / f"{old}.part").rename(self.folder / f"{draft.stem}.part")
         except OSError:

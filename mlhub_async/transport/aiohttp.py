@@ -18,8 +18,8 @@ from ..ports import Sink
 from ..urls import redacted
 from .lookup import unresolved
 
-READ_BUFFER = 64 << 10
-"""Bytes aiohttp may hold per response before it stops reading; more was measured to be no faster."""
+READ_BUFFER = 512 << 10
+"""Bytes aiohttp may hold per response before it stops reading; with 64 KiB large ones cost a tenth more."""
 LOCAL_SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOMEM})
 Check = Callable[[str, int, str], None]
 
