@@ -3,10 +3,11 @@
 import ast
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from origins import CANARY
 
@@ -54,6 +55,8 @@ hrefs = st.builds(
 
 
 @given(hrefs, st.text(max_size=5))
+@example('https://h.test/?page="&sig=?', "")
+@example('https://me"x@h.test/', "")
 def test_a_written_document_has_no_secret_of_a_url_and_else_what_it_had(href, text):
     document = {"a": [{"deep": href, text: text}], "b": f"said: {href}"}
     written = json.loads(encode(document))
@@ -111,3 +114,14 @@ def test_no_message_is_made_of_a_url_that_was_not_redacted():
     files = [path for path in PACKAGE.rglob("*.py") if "demo" not in path.parts]
     found = {path.name: shown_bare(ast.parse(path.read_text())) for path in files}
     assert {name: lines for name, lines in found.items() if lines} == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["http://x/?" + "a&" * 50_000, "?&" * 50_000, "a://" * 50_000 + "@", "?" + "%" * 99_999, '"?@' * 50_000],
+    ids=range(5),
+)
+def test_looking_for_secrets_takes_time_by_the_length_of_a_document_not_more(text):
+    began = time.process_time()
+    encode({"a": text})
+    assert time.process_time() - began < 2

@@ -12,13 +12,10 @@ import orjson
 from ..errors import TransferError
 from ..model import JsonObject
 from ..urls import unsigned
-from ..urls.shown import CREDENTIAL
 
 _BATCH = 1000
-_NAMES = CREDENTIAL.replace(".*", "[^=]*").encode()
-_QUERY = re.compile(rb'[?](?i:(?:[^"]*&)?(?:sig|%s|[^="&]*%%[^="&]*)=)' % _NAMES)
-_USER = re.compile(rb'://[^"/?]*@')
-"""What is cheap to look for: most documents have none of it."""
+_QUERY = re.compile(rb'[?](?:[^"\\]|\\.)*')
+_USER = re.compile(rb'://(?:[^"\\/?]|\\.)*@')
 _URL = re.compile(rb'"[A-Za-z][A-Za-z0-9+.-]{1,20}://(?:[^"\\?@]|\\.)*[?@](?:[^"\\]|\\.)*"')
 
 
@@ -31,8 +28,15 @@ def encode(value: JsonObject, *, indent: bool = False) -> bytes:
         raw = orjson.dumps(value, option=orjson.OPT_INDENT_2 if indent else 0)
     except TypeError:
         raw = _encode_oddity(value, indent)
-    suspect = (b"?" in raw and _QUERY.search(raw)) or (b"@" in raw and _USER.search(raw))
-    return _URL.sub(_unsigned, raw) if suspect else raw
+    return _URL.sub(_unsigned, raw) if _suspect(raw) else raw
+
+
+def _suspect(raw: bytes) -> bool:
+    """Whether a closer look is due: most documents have no query, or none with such a name in it."""
+    queries = _QUERY.findall(raw) if b"?" in raw else ()
+    if any(b"\\" in query or unsigned(text := query.decode()) != text for query in queries):
+        return True
+    return b"@" in raw and _USER.search(raw) is not None
 
 
 def _unsigned(found: re.Match[bytes]) -> bytes:

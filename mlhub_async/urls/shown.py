@@ -8,16 +8,16 @@ from urllib.parse import unquote_plus
 
 LONGEST_SHOWN = 300
 
-CREDENTIAL = (
+_CREDENTIAL = (
     r"x-amz-.*|x-goog-.*|signature|expires|key-pair-id|policy|awsaccesskeyid|ossaccesskeyid|googleaccessid"
     r"|security-token|key|api[_-]?key|access[_-]?token|(?:ocp-apim-)?subscription-key|sas|sas_token"
     r"|hdnts|hdnea|__token__"
 )
-_credential = re.compile(CREDENTIAL, re.IGNORECASE | re.DOTALL).fullmatch
+_credential = re.compile(_CREDENTIAL, re.IGNORECASE | re.DOTALL).fullmatch
 
 # `token` is a cursor in paging links: not shown, but never taken out of a URL.
 _shy = re.compile(
-    CREDENTIAL + "|sig|token|auth|authorization|code|password|passwd|pwd|secret|session|jwt",
+    _CREDENTIAL + "|sig|token|auth|authorization|code|password|passwd|pwd|secret|session|jwt",
     re.IGNORECASE | re.DOTALL,
 ).fullmatch
 
