@@ -422,6 +422,21 @@ sys.exit(running.run(work, running.Stop(lambda line: print(line, flush=True))))
             process.send_signal(signal.SIGTERM)
             assert process.wait(10) == 143
 
+    def test_the_second_counts_even_at_a_moment_when_no_loop_runs(self):
+        setup = """
+def slowly(self, close=asyncio.Runner.close):
+    print('between two runs', flush=True)
+    time.sleep(9)
+    close(self)
+asyncio.Runner.close = slowly
+"""
+        with self.working("await asyncio.to_thread(time.sleep, 60)", setup) as process:
+            process.send_signal(signal.SIGINT)
+            while process.stdout.readline() != "between two runs\n":
+                pass
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 143
+
     def test_what_does_not_stop_by_itself_is_stopped(self):
         setup = "running.GRACE = 0.1"
         with self.working("await asyncio.to_thread(time.sleep, 60)", setup) as process:

@@ -22,7 +22,10 @@ SLOW = "if (!-f $document_root/fast) { set $limit_rate 2500k; }"
 
 @dataclass(frozen=True)
 class Cut:
-    """A run that was killed in the middle of its only file: how many bytes it left, and how to go on."""
+    """A run that was killed in the middle of its only file: how many bytes it kept, and how to go on.
+
+    Where there is a journal it says so, not the file's size: what was written last may have no mark yet.
+    """
 
     url: str
     kept: int
@@ -33,7 +36,12 @@ def cut(server: Nginx, run_cli: Program, dest: Path, name: str, body: bytes) -> 
     run = run_cli.start("mirror", url, dest)
 
     def kept() -> int:
-        return sum(part.stat().st_size for part in Mirrored(dest).partial if part.suffix == ".part")
+        left = Mirrored(dest).partial
+        journals = [path for path in left if path.suffix == ".journal"]
+        if not journals:
+            return sum(part.stat().st_size for part in left)
+        marks = [line for path in journals for line in path.read_bytes().split(b"\n")[1:]]
+        return max((int(mark.split()[0]) for mark in marks), default=0)
 
     wait_for(lambda: kept() >= HALF - 200_000)
     run.kill()

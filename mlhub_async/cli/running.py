@@ -27,6 +27,7 @@ class Stop:
         self._say = say
         self._task: asyncio.Task[Any] | None = None
         self._deadline: threading.Timer | None = None
+        self._heard: list[int] = []
 
     def listen(self) -> None:
         """From now on signals cancel the current task."""
@@ -40,10 +41,14 @@ class Stop:
                 loop.add_signal_handler(number, self._signalled, number)
             except (NotImplementedError, RuntimeError, ValueError):
                 return  # Windows, or no main thread: Ctrl-C still arrives as KeyboardInterrupt
+            self._heard.append(number)
 
     def _signalled(self, number: int) -> None:
         if self.code is not None:
             os._exit(128 + number)
+        for other in self._heard:
+            # Not through the loop: it hears nothing between two of its runs, and closing it takes several.
+            signal.signal(other, _at_once)
         self._say(f"{signal.Signals(number).name}: stopping; a second one stops at once")
         self.request(128 + number)
 
@@ -60,6 +65,10 @@ class Stop:
     def disarm(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
+
+
+def _at_once(number: int, _: object) -> NoReturn:
+    os._exit(128 + number)
 
 
 def _give_up(code: int) -> NoReturn:
