@@ -44,6 +44,7 @@ async def close_mirror(
 
 async def _write_down(report: Report, ledger: Ledger, store: LocalStore, inventory: Inventory) -> None:
     code = report.exit_code
+    store.tree.shed()  # its descriptors may be all there are for what follows
     try:
         await ledger.flush()
         if isinstance(report.stopped, SourceError | UsageError) and not report.listing.pages:

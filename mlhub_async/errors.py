@@ -7,6 +7,7 @@
     ├── TransferError       this asset is not to be had; the run goes on
     │   ├── Corrupt         the bytes are not the bytes that were promised
     │   └── Transient       may be tried again (retry_after: what the server asked for)
+    │       ├── Shortage    this machine is out of descriptors for now
     │       └── Taken       the unfinished file is gone
     └── Fatal               nothing more can be done in this run
         ├── StorageError    read-only, not a directory, out of memory    exit 7
@@ -109,6 +110,20 @@ class Taken(Transient):
     """The unfinished file is gone: another run goes on with it, or somebody has cleaned up."""
 
     kind = "taken"
+
+
+class Shortage(Transient):
+    """This machine is out of descriptors, ports or memory for now: nobody else's fault."""
+
+    kind = "local-shortage"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"{message}; allow more open files ('ulimit -n') or fewer transfers (-j)")
+        self.free = True
+
+    def for_good(self) -> StorageError:
+        """The same when there is no hope left in this run."""
+        return StorageError(self.message)
 
 
 class Fatal(MlhubError):

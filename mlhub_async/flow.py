@@ -33,6 +33,11 @@ class _Pool:
     def leave(self) -> None:
         self._working -= 1
 
+    def shrink(self) -> None:
+        """A quarter fewer places, unless some of those at work must go anyway."""
+        if not self.crowded:
+            self._places = max(1, self._places * 3 // 4)
+
     def step_aside(self) -> bool:
         """False where so many wait already that this one must keep its place: that bounds the memory."""
         if self._aside >= ASIDE * self._places:
@@ -63,6 +68,12 @@ def aside() -> Iterator[None]:
         yield
     finally:
         pool.come_back()
+
+
+def fewer() -> None:
+    """Called by a worker for which there were not enough means: its pool goes on with fewer of them."""
+    if (pool := _POOL.get()) is not None:
+        pool.shrink()
 
 
 async def fan_out(

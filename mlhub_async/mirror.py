@@ -20,6 +20,7 @@ import orjson
 
 from . import names
 from .closing import close_mirror
+from .descriptors import affordable
 from .errors import DiskFull, LimitReached, TooManyErrors, TransferError
 from .events import Events, Told
 from .flow import fan_out
@@ -86,7 +87,7 @@ async def pump(run: Run) -> None:
         run.kit.events.job("start", job)
         await settle(run, *await fetch(job, run.kit))
 
-    await fan_out(produce, work, run.options.concurrency or WORKERS)
+    await fan_out(produce, work, affordable(run.options.concurrency or WORKERS))
 
 
 def note_listing(run: Run, entries: Sequence[Entry]) -> None:

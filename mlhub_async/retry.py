@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
-from .errors import Transient
+from .errors import Shortage, Transient
 from .model import RetryPolicy
 
 T = TypeVar("T")
@@ -18,6 +18,9 @@ MAX_RETRY_AFTER = 3600.0
 """A server that asks for more than an hour is not waited for: the rest is for another run."""
 PATIENCE = 1800.0
 """Seconds of waiting at a server's request that one transfer accepts without any progress."""
+SHORTAGES = 60
+"""Times that one operation waits for means of this machine: half a minute, when connections that nobody
+uses have been closed long since."""
 Sleep = Callable[[float], Awaitable[None]]
 
 
@@ -35,12 +38,14 @@ class _Budget:
     uniform: Callable[[float, float], float]
     fruitless: int = 0
     patience: float = PATIENCE
+    short: int = 0
 
     def count(self, state: RetryCallState) -> None:
         error = _error_of(state)
         if (now := self.progress()) > self.mark:
             self.mark, self.fruitless, self.patience = now, 0, PATIENCE
         self.fruitless += not error.free
+        self.short += isinstance(error, Shortage)
         if error.retry_after is not None and self.patience > 0:
             self.patience -= max(error.retry_after, self.policy.base, 0.01)
             self.fruitless -= self.fruitless >= self.policy.attempts
@@ -48,6 +53,8 @@ class _Budget:
     def spent(self, state: RetryCallState) -> bool:
         error = _error_of(state)
         allowed = min(self.policy.attempts, error.tries or self.policy.attempts)
+        if self.short >= SHORTAGES:
+            return True
         return (error.retry_after or 0) > MAX_RETRY_AFTER or (self.fruitless >= allowed and not error.free)
 
     def wait(self, state: RetryCallState) -> float:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from . import checksum, formats
-from .errors import Corrupt, Fatal, MlhubError, StorageError, Taken, TransferError, Transient
+from .errors import Corrupt, Fatal, MlhubError, Shortage, StorageError, Taken, TransferError, Transient
 from .events import Events
 from .express import ASK, Express, ordinary
+from .flow import fewer
 from .http import Http
 from .intake import Intake
 from .model import Asset, Head, Job, Outcome, Proof, Record, Request, Status
@@ -58,6 +59,8 @@ async def fetch(job: Job, kit: Kit) -> tuple[Outcome, str]:
         outcome = await transfer.run()
     except Fatal:
         raise
+    except Shortage as error:
+        raise error.for_good() from None
     except MlhubError as error:
         outcome = transfer.outcome(Status.FAILED, error=error)
     return outcome, transfer.urls[-1] if transfer.urls else redacted(job.asset.href)
@@ -216,6 +219,8 @@ class Transfer:
 
     def _note_retry(self, error: Transient) -> None:
         self.kit.meter.retries += 1
+        if isinstance(error, Shortage):
+            fewer()
         event = "throttle" if error.retry_after is not None else "retry"
         self.kit.events.job(event, self.job, {"attempt": self.attempts, "error": error})
 

@@ -101,10 +101,23 @@ def test_a_low_limit_on_descriptors_is_raised_as_far_as_the_system_lets_us(run_c
     Mirrored(dest).check(0)
 
 
-def test_too_few_descriptors_are_told_with_what_to_do(run_cli, site, dest):
-    url = static_catalog(site, publish(site, [f"i{n}" for n in range(60)], always=[Delay(0.05)]))
-    ended = run_cli("mirror", url, dest, "-j", 64, under=["sh", "-c", 'ulimit -n 40; exec "$@"', "sh"])
-    assert ended.code == 7 and "ulimit" in ended.err, ended.err
+def limited(files):
+    return ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh"]
+
+
+@pytest.mark.parametrize("files", [40, 90])
+def test_few_descriptors_cost_concurrency_and_nothing_else(run_cli, site, dest, files):
+    url = static_catalog(site, publish(site, [f"i{n}" for n in range(30)], 300_000, always=[Delay(0.02)]))
+    ended = run_cli("mirror", url, dest, "-j", 64, under=limited(files))
+    assert ended.code == 0, ended.err
+    Mirrored(dest).check(0)
+
+
+@pytest.mark.parametrize("files", [16, 18, 20])
+def test_too_few_descriptors_are_told_with_what_to_do(run_cli, site, dest, files):
+    url = static_catalog(site, publish(site, [f"i{n}" for n in range(10)], always=[Delay(0.05)]))
+    ended = run_cli("mirror", url, dest, "-j", 64, under=limited(files))
+    assert ended.code == 7 and ("ulimit" in ended.err or "limit on open files" in ended.err), ended.err
     assert run_cli("mirror", url, dest).code == 0
     Mirrored(dest).check(0)
 

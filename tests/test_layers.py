@@ -46,6 +46,7 @@ BANDS = [
         "decoding",
         "formats",
         "names",
+        "descriptors",
     ],
     ["ports", "checksum", "model", "secret", "urls", "errors"],
 ]

@@ -9,7 +9,7 @@ import pytest
 from engine import run
 from mirrored import Mirrored, publish
 
-from mlhub_async.errors import DiskFailing, DiskFull, StorageError, TransferError
+from mlhub_async.errors import DiskFailing, DiskFull, Shortage, StorageError, TransferError
 from mlhub_async.stores.tree import Tree, storage_error
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX file systems")
@@ -73,8 +73,8 @@ async def test_unfinished_files_on_another_file_system_are_refused(site, dest):
         (errno.EIO, DiskFailing, "check it"),
         (errno.EROFS, StorageError, "make it writable"),
         (errno.ENOMEM, StorageError, "more memory"),
-        (errno.EMFILE, StorageError, "ulimit -n"),
-        (errno.ENFILE, StorageError, "fs.file-max"),
+        (errno.EMFILE, Shortage, "open files"),
+        (errno.ENFILE, Shortage, "open files"),
         (errno.EACCES, TransferError, "Permission denied"),
         (errno.ENAMETOOLONG, TransferError, "too long"),
         (errno.EFBIG, TransferError, "too large"),

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from ..errors import DiskFull, StorageError, UsageError
+from ..stores.tree import state_error
 
 APPLICATION_ID = 0x4D4C4842  # "MLHB"
 VERSION = 1
@@ -64,7 +65,10 @@ def _open(path: Path, full_sync: bool) -> sqlite3.Connection | None:
     """None if what is at `path` is no sound database."""
     fresh = not path.exists() or path.stat().st_size == 0
     if fresh:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise state_error(error, path) from None
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64)
     try:
         database.execute("PRAGMA busy_timeout=5000")
@@ -91,7 +95,9 @@ def refused(path: Path, error: sqlite3.Error) -> StorageError:
     code = getattr(error, "sqlite_errorcode", 0) or 0
     if code in NO_ROOM:
         return DiskFull(f"{path}: {error}; free some space, then run again")
-    do = "end the program that uses it" if code & 0xFF in BUSY else "check the disk and its free space"
+    do = "check the disk, its free space and the limit on open files"
+    if code & 0xFF in BUSY:
+        do = "end the program that uses it"
     return StorageError(f"{path}: {error}; {do}, then run again")
 
 

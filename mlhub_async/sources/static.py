@@ -165,10 +165,7 @@ class StaticSource:
         return flaws
 
     def _target(self, href: str, url: str) -> str:
-        try:
-            target = stac.followed(href, url, self._allow)
-        except CatalogError as error:  # the rest is listed, and another run would refuse it again
-            raise TransferError(error.message, kind=error.kind) from error
+        target = stac.followed(href, url, self._allow)
         if target.startswith("file:"):
             check_inside(target, self._root.url)
         return target

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import os
 import shutil
 import stat
@@ -16,13 +15,14 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from .. import checksum
-from ..errors import DiskFailing, DiskFull, StorageError, Taken, TransferError
+from ..errors import DiskFailing, DiskFull, Shortage, StorageError, Taken, TransferError
 from .disk import Disk
+from .documents import Documents
 from .journal import PIECE, Origin
 from .lock import RunLock
 from .partials import Draft, Partials
 from .room import Room
-from .tree import HAS_DIR_FD, Tree, storage_error, sync_directory
+from .tree import HAS_DIR_FD, SHORT, Tree, state_error, storage_error, sync_directory, sync_names
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ class LocalStore:
         self._partials = Partials(self.state / "partial", self._disk)
         self._sync = durability == "full"
         self.tree = Tree(root)
-        self._documents = Tree(root)
+        self._documents = Documents(self._partials, self.tree, sync=self._sync)
         self._receipt_gone = False
         self._lock = RunLock(self.state / "lock")
 
@@ -64,11 +64,13 @@ class LocalStore:
             self._refuse_links(*self.state.iterdir())
             self._partials.open()
             self._refuse_another_file_system()
+            self._lock.take()
+            self._partials.look_around()
         except OSError as error:
+            if error.errno in SHORT:
+                raise state_error(error, self.root) from None
             reason = error.strerror or type(error).__name__
             raise StorageError(f"{self.root}: cannot be used as DEST ({reason})") from None
-        self._lock.take()
-        self._partials.look_around()
         self._set_aside()
 
     def _make_root(self) -> None:
@@ -137,8 +139,11 @@ class LocalStore:
                 if mtime is None and not body.in_memory:
                     raise  # what the file did not take is nowhere else
                 await self.room.wait(full)
+            except Shortage:
+                if mtime is not None or not self.tree.shed():
+                    raise
             except TransferError:
-                if self._partials.has(body):
+                if mtime is None or self._partials.has(body):
                     raise
                 raise Taken(f"{path}: its unfinished file was removed by somebody else") from None
         body.was_opened = False
@@ -197,62 +202,19 @@ class LocalStore:
         return (there.st_size, there.st_mtime_ns) if stat.S_ISREG(there.st_mode) else None
 
     def write_document(self, path: str, data: bytes) -> int:
-        """Put a small document in its place whole; returns its mtime in nanoseconds.
+        """See `Documents`, for the next too."""
+        return self._documents.write(path, data)
 
-        In the loop's thread, or, where files are synced, in the ledger's.
-        """
-        name = self._partials.path(self._partials.stem("document."))
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        try:
-            fd = os.open(name, flags, 0o666, dir_fd=self._partials.directory)
-            try:
-                if os.write(fd, data) != len(data):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                if self._sync:
-                    os.fsync(fd)
-                mtime = os.fstat(fd).st_mtime_ns
-            finally:
-                os.close(fd)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                os.unlink(name, dir_fd=self._partials.directory)
-            raise storage_error(error, path) from None
-        (self._documents if self._sync else self.tree).place(name, self._partials.directory, path)
-        return mtime
+    def write_pieces(self, path: str, pieces: Iterable[bytes]) -> int:
+        return self._documents.write_pieces(path, pieces)
 
     def sync_directories(self, paths: Iterable[str]) -> None:
         """Make the names of these files survive a power cut, those of the directories above them too.
 
         Nothing where files are not synced.
         """
-        if not self._sync or not HAS_DIR_FD:
-            return
-        folders = {""}
-        for path in paths:
-            while path := path.rpartition("/")[0]:
-                folders.add(path)
-        for folder in sorted(folders, reverse=True):
-            try:
-                sync_directory(self.root / folder)
-            except OSError as error:
-                raise storage_error(error, folder) from None
-
-    def write_pieces(self, path: str, pieces: Iterable[bytes]) -> int:
-        """The same for a document that comes in pieces, in the ledger's thread."""
-        name = self._partials.stem("document.") + ".part"
-        temporary = self._partials.folder / name
-        try:
-            with open(temporary, "wb") as file:
-                for piece in pieces:
-                    file.write(piece)
-                file.flush()
-                if self._sync:
-                    os.fsync(file.fileno())
-                mtime = os.fstat(file.fileno()).st_mtime_ns
-        except OSError as error:
-            raise storage_error(error, path) from None
-        self._documents.place(self._partials.path(name), self._partials.directory, path)
-        return mtime
+        if self._sync:
+            sync_names(self.root, paths)
 
     async def look(self, path: str, at: Callable[[BinaryIO], T]) -> T:
         """What a function finds in a finished file, in the disk thread."""

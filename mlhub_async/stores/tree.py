@@ -7,9 +7,11 @@ import errno
 import os
 import stat
 from collections import OrderedDict
+from collections.abc import Iterable
 from pathlib import Path
 
-from ..errors import DiskFailing, DiskFull, MlhubError, StorageError, TransferError
+from ..descriptors import spare
+from ..errors import DiskFailing, DiskFull, MlhubError, Shortage, StorageError, TransferError
 
 HAS_DIR_FD = {os.open, os.mkdir, os.rename, os.stat, os.unlink} <= os.supports_dir_fd
 OPEN_DIRECTORIES = 128
@@ -17,9 +19,8 @@ FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 STOPS_THE_RUN = {
     errno.EROFS: "make it writable or choose another DEST",
     errno.ENOMEM: "give it more memory or fewer transfers (-j)",
-    errno.EMFILE: "allow more ('ulimit -n') or fewer transfers (-j)",
-    errno.ENFILE: "allow more ('sysctl fs.file-max') or fewer transfers (-j)",
 }
+SHORT = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 def storage_error(error: OSError, path: str | Path) -> MlhubError:
@@ -29,6 +30,8 @@ def storage_error(error: OSError, path: str | Path) -> MlhubError:
         return DiskFull(f"{path}: {reason}; free some space or choose another DEST, then run again")
     if error.errno == errno.EIO:
         return DiskFailing(f"{path}: {reason}; the disk may be failing, check it before you run again")
+    if error.errno in SHORT:
+        return Shortage(f"{path}: {reason}")
     if error.errno in STOPS_THE_RUN:
         return StorageError(f"{path}: {reason}; {STOPS_THE_RUN[error.errno]}, then run again")
     return TransferError(f"{path}: {reason}", kind="path")
@@ -39,6 +42,8 @@ def state_error(error: OSError, path: str | Path) -> StorageError:
     ours = storage_error(error, path)
     if isinstance(ours, StorageError):
         return ours
+    if isinstance(ours, Shortage):
+        return ours.for_good()
     return StorageError(f"{ours.message}; free some space or choose another DEST, then run again")
 
 
@@ -51,6 +56,19 @@ def sync_directory(path: Path) -> None:
         os.close(fd)
 
 
+def sync_names(root: Path, paths: Iterable[str]) -> None:
+    """The same for the names of these files under the root, and for those of the directories above them."""
+    folders = {""}
+    for path in paths:
+        while path := path.rpartition("/")[0]:
+            folders.add(path)
+    for folder in sorted(folders, reverse=True) if HAS_DIR_FD else ():
+        try:
+            sync_directory(root / folder)
+        except OSError as error:
+            raise storage_error(error, folder) from None
+
+
 class Tree:
     """Places finished files under the root. Not for several threads at once; close it when done."""
 
@@ -58,6 +76,7 @@ class Tree:
         self.root = root
         self._fds: OrderedDict[str, int] = OrderedDict()
         self._made: set[str] = set()
+        self._most = spare(OPEN_DIRECTORIES)
 
     def place(self, source: str, source_dir: int | None, path: str) -> None:
         """Rename the finished file `source` (in `source_dir`) to `path`, replacing a regular file there.
@@ -66,9 +85,21 @@ class Tree:
         included, and `StorageError` when the disk refuses.
         """
         try:
-            self._place(source, source_dir, path)
+            try:
+                self._place(source, source_dir, path)
+            except OSError as error:
+                if error.errno not in SHORT or not self.shed():
+                    raise
+                self._place(source, source_dir, path)
         except OSError as error:
             raise storage_error(error, path) from None
+
+    def shed(self) -> bool:
+        """Close what is only kept open because that is faster; false if there was nothing."""
+        found = bool(self._fds)
+        self._made.clear()
+        self.close()
+        return found
 
     def _place(self, source: str, source_dir: int | None, path: str) -> None:
         folder, _, name = path.rpartition("/")
@@ -109,7 +140,7 @@ class Tree:
                     self._made.add(folder)
                 fd = os.open(name, flags, dir_fd=parent)
         self._fds[folder] = fd
-        if len(self._fds) > OPEN_DIRECTORIES:
+        if len(self._fds) > self._most:
             oldest, old = self._fds.popitem(last=False)
             self._made.discard(oldest)
             os.close(old)

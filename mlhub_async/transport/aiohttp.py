@@ -12,7 +12,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from ..auth import Proxy
-from ..errors import TransferError, Transient
+from ..errors import Shortage, TransferError, Transient
 from ..model import Head, Request
 from ..ports import Sink
 from ..urls import redacted
@@ -148,7 +148,7 @@ def translated(error: Exception, url: str) -> TransferError:
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return unresolved(code, where)
     if code in LOCAL_SHORTAGE:
-        return Transient(f"{where}: out of local resources ({_name(code)})", kind="local-shortage")
+        return Shortage(f"{where}: out of local resources ({_name(code)})")
     for types, kind, words, tries in TROUBLES:
         if isinstance(error, types):
             reason = f" ({_name(code)})" if code else ""

@@ -7,7 +7,7 @@ import errno
 import socket
 import ssl
 
-from ...errors import TransferError, Transient
+from ...errors import Shortage, TransferError, Transient
 from ...model import Request
 from ...ports import Sink
 from ...urls import Origin, origin, redacted
@@ -149,7 +149,7 @@ def _unreached(error: OSError, url: str) -> TransferError:
     if isinstance(error, socket.gaierror):
         return unresolved(error.errno, where)
     if error.errno in LOCAL_SHORTAGE:
-        return Transient(f"{where}: out of local resources ({_name(error.errno)})", kind="local-shortage")
+        return Shortage(f"{where}: out of local resources ({_name(error.errno)})")
     return Transient(f"{where}: no connection ({_name(error.errno)})", kind="unreachable")
 
 

@@ -1,0 +1,148 @@
+"""Out of descriptors, ports or memory for a while: fewer transfers at a time, and no attempt is used up."""
+
+import asyncio
+import os
+import sys
+from contextlib import contextmanager
+
+import pytest
+
+from mlhub_async import descriptors
+from mlhub_async.errors import Shortage, StorageError, Transient
+from mlhub_async.flow import fan_out, fewer
+from mlhub_async.model import RetryPolicy
+from mlhub_async.retry import SHORTAGES, Retry
+from mlhub_async.stores.local import LocalStore
+from mlhub_async.stores.tree import Tree
+
+resource = pytest.importorskip("resource", reason="POSIX limits")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX limits")
+
+
+@contextmanager
+def no_more_files():
+    """No descriptor is to be had beyond those that are open."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    first_free = os.dup(0)
+    os.close(first_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (first_free, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+async def no_wait(_):
+    await asyncio.sleep(0)
+
+
+async def failing(times, error, succeeds="done"):
+    """An attempt that meets the same error so many times."""
+    left = [error] * times
+
+    async def attempt():
+        if left:
+            raise left.pop()
+        return succeeds
+
+    return await Retry(RetryPolicy(attempts=2), sleep=no_wait)(attempt)
+
+
+async def test_a_shortage_uses_up_no_attempt_but_does_not_last_for_ever():
+    assert await failing(SHORTAGES - 1, Shortage("out of descriptors")) == "done"
+    with pytest.raises(Shortage, match="ulimit -n"):
+        await failing(SHORTAGES, Shortage("out of descriptors"))
+    with pytest.raises(Transient):
+        await failing(2, Transient("connection lost"))
+
+
+async def test_a_pool_whose_workers_are_short_of_means_goes_on_with_fewer_and_loses_no_job():
+    at_once, most, done = 0, [], []
+
+    async def produce(put):
+        for number in range(60):
+            await put(number)
+
+    async def work(number):
+        nonlocal at_once
+        at_once += 1
+        most.append(at_once)
+        await asyncio.sleep(0)
+        if number < 20:
+            fewer()
+        at_once -= 1
+        done.append(number)
+
+    await fan_out(produce, work, 8)
+    assert sorted(done) == list(range(60))
+    assert max(most[:10]) == 8 and max(most[40:]) <= 2
+
+
+async def test_a_pool_never_goes_below_one_worker():
+    done = []
+
+    async def produce(put):
+        for number in range(9):
+            await put(number)
+
+    async def work(number):
+        fewer()
+        done.append(number)
+
+    await fan_out(produce, work, 2)
+    assert done == list(range(9))
+
+
+def test_transfers_are_as_many_as_the_limit_on_files_bears():
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        for files, transfers in ((40, 1), (70, 2), (160, 32), (256, 64)):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (files, before[1]))
+            assert descriptors.affordable(64) == transfers
+            assert descriptors.affordable(1) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert descriptors.affordable(3) == 3
+
+
+def test_a_tree_gives_up_the_directories_it_keeps_open_before_it_gives_up(tmp_path):
+    tree = Tree(tmp_path / "root")
+    (tmp_path / "root").mkdir()
+    for number in range(5):
+        (tmp_path / "source").write_bytes(b"x")
+        tree.place(str(tmp_path / "source"), None, f"c1/{number}/a")
+    (tmp_path / "source").write_bytes(b"y")
+    with no_more_files():
+        tree.place(str(tmp_path / "source"), None, "c1/new/a")
+    assert (tmp_path / "root/c1/new/a").read_bytes() == b"y"
+    tree.close()
+
+
+async def test_a_small_file_and_a_document_get_the_descriptor_of_a_directory(tmp_path):
+    store = LocalStore(tmp_path)
+    store.open()
+    store.write_document("c1/one/one.json", b"{}")
+    draft = store.draft(("c1", "one", "data"))
+    draft.body.begin([])
+    draft.body.write(b"bytes")
+    await draft.body.complete()
+    with no_more_files():
+        await store.commit(draft, "c1/one/data.tif")
+        store.write_document("c1/two/two.json", b"[]")
+    assert (tmp_path / "c1/one/data.tif").read_bytes() == b"bytes"
+    assert (tmp_path / "c1/two/two.json").read_bytes() == b"[]"
+    store.close()
+
+
+async def test_with_no_descriptor_at_all_a_document_is_a_matter_of_storage(tmp_path):
+    store = LocalStore(tmp_path)
+    store.open()
+    draft = store.draft(("c1", "one", "data"))
+    with no_more_files():
+        with pytest.raises(StorageError, match="ulimit -n"):
+            store.write_document("c1/one/one.json", b"{}")
+        with pytest.raises(Shortage):
+            draft.body.begin([], 1 << 20)
+    await store.drop(draft)
+    store.close()
+    assert list((tmp_path / ".mlhub/partial").iterdir()) == []
