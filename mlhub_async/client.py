@@ -22,7 +22,6 @@ from .network import mlhub_root, network
 from .plan import place
 from .progress import Meter
 from .report import Report
-from .retry import Retry
 from .secret import Secret
 from .sharing import Sharing
 from .stores.local import LocalStore
@@ -225,9 +224,7 @@ class Client:
         async def moved(identity: tuple[str, str, str], path: str) -> str:
             return path
 
-        return Kit(
-            http, store, Retry(self._options.retry), Sharing(None), renewed, moved, Meter(), Events(None)
-        )
+        return Kit(http, store, http.retry, Sharing(None), renewed, moved, Meter(), Events(None))
 
     async def mirror(
         self,

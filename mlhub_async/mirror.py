@@ -34,7 +34,6 @@ from .ports import Source
 from .progress import Meter
 from .pruning import prune, refuse_a_part
 from .report import Report
-from .retry import Retry
 from .sharing import Sharing
 from .sources import of_objects, recognise
 from .stores.local import LocalStore
@@ -214,7 +213,7 @@ def _kit(
     return Kit(
         http=http,
         store=store,
-        retry=Retry(options.retry),
+        retry=http.retry,
         sharing=Sharing(ledger.find if ledger.resumed and options.if_exists == "resume" else None),
         refresh=source.refresh,
         move=ledger.move,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from . import __version__
 from .auth import Credential, Credentials, header_credentials, mlhub_credential, proxy_of
+from .awake import Awake
 from .errors import TransferError, UsageError
 from .http import Http, Reach
 from .limits import Limits
@@ -67,7 +68,7 @@ async def network(source: str, options: Options, environ: Mapping[str, str]) -> 
     reach = Reach(allow_private=options.allow_private, local_root=root is not None)
     for one in named:
         reach.name(one)
-    web = _web(options, reach)
+    web, awake = _web(options, reach), Awake()
     transports: dict[str, Transport] = {"http": web, "https": web, "file": FileTransport(root)}
     limits = Limits(
         options.max_per_host or options.concurrency or SLOTS,
@@ -80,13 +81,14 @@ async def network(source: str, options: Options, environ: Mapping[str, str]) -> 
         transports,
         limits,
         credentials=credentials,
-        retry=Retry(options.retry),
+        retry=Retry(options.retry, asleep=awake.lately),
         reach=reach,
         timeout=options.timeout,
         min_speed=options.min_speed,
     )
     try:
-        yield http
+        with awake.watching():
+            yield http
     finally:
         await http.close()
 

@@ -28,6 +28,10 @@ def never() -> int:
     return 0
 
 
+def wide_awake() -> bool:
+    return False
+
+
 @dataclass
 class _Budget:
     """Counts fruitless attempts. Progress refills it; a wait that the server asked for is not an attempt."""
@@ -36,12 +40,14 @@ class _Budget:
     progress: Callable[[], int]
     mark: int
     uniform: Callable[[float, float], float]
+    asleep: Callable[[], bool]
     fruitless: int = 0
     patience: float = PATIENCE
     short: int = 0
 
     def count(self, state: RetryCallState) -> None:
         error = _error_of(state)
+        error.free = error.free or self.asleep()
         if (now := self.progress()) > self.mark:
             self.mark, self.fruitless, self.patience = now, 0, PATIENCE
         self.fruitless += not error.free
@@ -79,10 +85,13 @@ class Retry:
         *,
         sleep: Sleep = asyncio.sleep,
         uniform: Callable[[float, float], float] = random.uniform,
+        asleep: Callable[[], bool] = wide_awake,
     ) -> None:
+        """`asleep`: whether we stood still lately, so that a failure is nobody's fault."""
         self._policy = policy
         self._sleep = sleep
         self._uniform = uniform
+        self._asleep = asleep
 
     async def __call__(
         self,
@@ -108,7 +117,7 @@ class Retry:
                 raise first.pop()
             return await attempt()
 
-        budget = _Budget(self._policy, progress, mark, self._uniform)
+        budget = _Budget(self._policy, progress, mark, self._uniform, self._asleep)
         return await AsyncRetrying(
             retry=retry_if_exception_type(Transient),
             after=budget.count,

@@ -47,6 +47,7 @@ BANDS = [
         "formats",
         "names",
         "descriptors",
+        "awake",
     ],
     ["ports", "checksum", "model", "secret", "urls", "errors"],
 ]

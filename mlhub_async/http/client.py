@@ -51,7 +51,7 @@ class Http:
         self._transports = transports
         self._limits = limits
         self._credentials = credentials
-        self._retry = retry
+        self.retry = retry
         self._reach = reach
         self._watch = Watch(timeout, min_speed)
 
@@ -156,11 +156,11 @@ class Http:
 
     async def read(self, request: Request) -> Document:
         """Read one JSON document, with retries. See `ports.Reader`."""
-        return await self._retry(partial(self._read_json, request))
+        return await self.retry(partial(self._read_json, request))
 
     async def read_bytes(self, request: Request) -> tuple[bytes, str]:
         """Read one document of any kind, with retries: its decoded bytes and its final URL."""
-        return await self._retry(partial(self._read_once, request))
+        return await self.retry(partial(self._read_once, request))
 
     async def _read_json(self, request: Request) -> Document:
         raw, url = await self._read_once(request)

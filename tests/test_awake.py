@@ -1,0 +1,69 @@
+"""After a sleep of ours failures are nobody's fault: they use up no attempt for a while."""
+
+import asyncio
+
+import pytest
+
+from mlhub_async.awake import GAP, GRACE, TICK, Awake
+from mlhub_async.errors import Transient
+from mlhub_async.model import RetryPolicy
+from mlhub_async.retry import Retry
+
+
+class Clocks:
+    """The monotonic clock, and how long the machine slept, which that clock does not show."""
+
+    def __init__(self):
+        self.now, self.slept = 1000.0, 7.0
+        self.awake = Awake(clock=lambda: self.now, slept=lambda: self.slept)
+
+    def pass_by(self, seconds):
+        """Time in which the loop turns as it should."""
+        for _ in range(int(seconds / TICK)):
+            self.now += TICK
+            self.awake._look()
+
+
+def test_a_loop_that_turns_is_awake():
+    clocks = Clocks()
+    clocks.pass_by(3 * GRACE)
+    clocks.now += GAP
+    assert not clocks.awake.lately()
+
+
+@pytest.mark.parametrize("which", ["now", "slept"], ids=["stopped", "suspended"])
+def test_a_gap_is_remembered_for_a_while(which):
+    clocks = Clocks()
+    setattr(clocks, which, getattr(clocks, which) + GAP + 0.1)
+    assert clocks.awake.lately()
+    clocks.pass_by(GRACE - TICK)
+    assert clocks.awake.lately()
+    clocks.pass_by(2 * TICK)
+    assert not clocks.awake.lately()
+
+
+async def no_wait(_):
+    await asyncio.sleep(0)
+
+
+async def test_what_fails_after_a_sleep_uses_up_no_attempt():
+    clocks, tries = Clocks(), []
+    retry = Retry(RetryPolicy(attempts=2), sleep=no_wait, asleep=clocks.awake.lately)
+
+    async def attempt():
+        tries.append(clocks.now)
+        if len(tries) == 1:
+            clocks.now += GAP + 1
+        clocks.pass_by(10)
+        raise Transient("connection lost")
+
+    with pytest.raises(Transient):
+        await retry(attempt)
+    assert len(tries) > 6 and len([when for when in tries if when > tries[1] + GRACE]) <= 2
+
+
+async def test_it_watches_while_it_is_asked_to_and_leaves_no_timer():
+    awake = Awake()
+    with awake.watching():
+        assert awake._timer is not None and not awake.lately()
+    assert awake._timer is None
