@@ -14,18 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-CALLS = (
-    "openat,close,write,pwrite64,lseek,ftruncate,fsync,fdatasync,rename,renameat,renameat2,"
-    "link,linkat,unlink,unlinkat,mkdir,mkdirat,rmdir"
-)
 NEVER = math.inf
 _LINE = re.compile(r"(\d+) +(.*)")
 _CALL = re.compile(r"(\w+)\((.*)\) += (-?\d+)")
-
-
-def strace(trace: Path) -> list[str]:
-    """The words that run a program so that `Disk.replay` can read what it did."""
-    return ["strace", "-f", "-xx", "-s", str(1 << 24), "-o", str(trace), "-e", f"trace={CALLS}"]
 
 
 @dataclass(slots=True)

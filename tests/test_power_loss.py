@@ -7,7 +7,6 @@ laid out and judged. What a run that leaves the syncs out would lose is found in
 import json
 import random
 import shutil
-import subprocess
 import sys
 from contextlib import ExitStack
 
@@ -16,7 +15,8 @@ from command import Program
 from killing import LAUNCH
 from oracle import Offered, flaws
 from powercut import Bench, PowerCuts
-from recorded import Disk, strace
+from recorded import Disk
+from tracing import can_trace, strace
 from troubled import Background, tif
 from troubled_stac import stac_item, static_catalog
 
@@ -24,11 +24,6 @@ from mlhub_async.ledger import Ledger
 
 SIZES = {"a": 3000, "b": 300_000}
 """One that is kept in memory until it is whole, and one that has a partial file."""
-
-
-def can_trace():
-    known = shutil.which("strace")
-    return known and subprocess.run([known, "-o", "/dev/null", "true"], check=False).returncode == 0
 
 
 class Recording:

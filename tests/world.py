@@ -8,7 +8,6 @@ from __future__ import annotations
 import random
 import re
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +36,7 @@ class Object:
     manners: tuple[Fault, ...]
     serial: int = 0
     updated: int = 0
+    listed: bool = True
 
     @property
     def path(self) -> str:
@@ -49,7 +49,7 @@ class Object:
 
     @property
     def body(self) -> bytes:
-        grown = self.serial * 17 if self.number % 6 == 0 else 0
+        grown = self.serial * 17 if self.number % 7 == 6 else 0
         return tif(self.size + grown, self.number * 10_000 + self.serial)
 
     @property
@@ -91,16 +91,21 @@ class World:
         self.offered = Offered()
         self.sent: dict[tuple[int, int, int], list[tuple[int, list[int]]]] = defaultdict(list)
         self.mirror = 0
-        self.objects = [self._object(number) for number in range(count)]
-        for one in self.objects:
-            self._publish(one, must=True)
+        self.objects: list[Object] = []
+        for number in range(count):
+            self.add(self._object(number))
         for site in (home, away):
             site.answered = self._count
-        self.url = self._list()
+        self.url = self.tell()
+
+    def add(self, one: Object) -> None:
+        """Objects are added in the order of their numbers; `tell` lists them."""
+        self.objects.append(one)
+        self._publish(one, must=True)
 
     def _object(self, number: int) -> Object:
         large = number % 3 != 2
-        size = self.chance.randrange(300_000, 900_000) if large else self.chance.randrange(1, 60_000)
+        size = self.chance.randrange(300_000, 900_000) if large else self.chance.randrange(300, 60_000)
         manners: tuple[Fault, ...] = (PACED,) if large else ()
         manners += {3: (IgnoreRange(),), 7: (IgnoreIfRange(),)}.get(number % 10, ())
         return Object(
@@ -112,17 +117,19 @@ class World:
             manners=manners,
         )
 
-    def _publish(self, one: Object, *, must: bool, faults: Iterable[Any] = ()) -> Thing:
+    def _publish(self, one: Object, *, must: bool) -> Thing:
         body = one.body
         self.offered.add(one.place, body, must=must)
+        if not one.listed:
+            self.offered.forget(one.place)
         site = self.away if one.away else self.home
-        url = site.put(one.path, body, faults=faults, always=one.manners, **one.about)
+        url = site.put(one.path, body, always=one.manners, **one.about)
         if one.away:
             self.home.redirect(one.path, url)
         return site.things[one.path]
 
-    def _list(self) -> str:
-        items = [self._item(one) for one in self.objects]
+    def tell(self) -> str:
+        items = [self._item(one) for one in self.objects if one.listed]
         return self.home.json("/items.json", {"type": "FeatureCollection", "features": items})
 
     def _item(self, one: Object) -> dict[str, Any]:
@@ -139,7 +146,7 @@ class World:
         one.updated += told
         thing = self._publish(one, must=told)
         if told:
-            self._list()
+            self.tell()
         return thing
 
     def turn(self, changes: int, faults: int) -> None:
