@@ -98,7 +98,8 @@ class Intake:
         """Decide what this answer is to us, before any byte of it (see `ports.Sink`).
 
         1. 200: the whole of some version, from its first byte. 2. 206: the rest of the version we have,
-        or it is refused. 3. 304: what is on disk is still right. 4. 416: there is no rest.
+        or it is refused. 3. 304: what is on disk is still right. 4. 416: there is no rest. 5. 412, which
+        no condition of ours asks for: it may be had without any.
         """
         if head.status == 304:
             self.unchanged = self.job.known is not None
@@ -106,7 +107,7 @@ class Intake:
                 raise TransferError(f"{self.name}: HTTP 304 without a condition", kind="protocol", status=304)
         elif head.status == 206:
             self._continue(head)
-        elif head.status == 416:
+        elif head.status in (412, 416):
             self._nothing_left(head)
         else:
             self._begin(head)
@@ -155,9 +156,10 @@ class Intake:
     def _nothing_left(self, head: Head) -> None:
         """What is here may be all there is: then it is checked as if it had come just now."""
         span, offset = content_range(head.headers), self.draft.body.offset
-        self._ended = self._rest is not None and self._rest.ends_here(head, span, offset)
+        rest = self._rest if head.status == 416 else None
+        self._ended = rest is not None and rest.ends_here(head, span, offset)
         if not self._ended:
-            raise self._anew("the server says it is shorter than what is here", 416)
+            raise self._anew("the server has no such rest of it", head.status)
 
     def _anew(self, words: str, status: int) -> Transient:
         self.restart()

@@ -3,7 +3,6 @@
 Where exactly a cut body ends is the transport's affair: the last bytes before it may be lost in its buffers.
 """
 
-import asyncio
 import hashlib
 import re
 import sys
@@ -34,6 +33,7 @@ from mlhub_async.resuming import OVERLAP
 from mlhub_async.stores.disk import BATCH, LEAST, WAITING, Disk
 from mlhub_async.stores.journal import Journal, Origin
 from mlhub_async.stores.local import LocalStore
+from mlhub_async.stores.partials import Partials
 
 SIZE = 6_000_000
 CUT = 5_000_000
@@ -403,7 +403,7 @@ def test_the_more_bodies_are_written_the_less_each_may_keep_waiting():
 
 
 async def test_a_killed_takeover_leaves_the_bytes_to_the_next_run(dest):
-    """The journal has two names while the partial file is renamed: cleared up, whichever of them is over."""
+    """The journal is there twice while the partial file is renamed: cleared up, whichever of them is over."""
     identity = ("c1", "one", "data")
     with closing(LocalStore(dest)) as store:
         store.open()
@@ -414,7 +414,6 @@ async def test_a_killed_takeover_leaves_the_bytes_to_the_next_run(dest):
         await store.keep(draft)
     journal = left(dest, "journal")
     journal.with_name("other.journal").write_bytes(journal.read_bytes())
-    await asyncio.sleep(0)
     with closing(LocalStore(dest)) as store:
         store.open()
         assert len(Mirrored(dest).partial) == 2
@@ -424,3 +423,30 @@ async def test_a_killed_takeover_leaves_the_bytes_to_the_next_run(dest):
         assert draft.body.offset == CUT
         await store.drop(draft)
     assert Mirrored(dest).partial == []
+
+
+async def test_a_run_that_begins_anew_does_not_speak_in_the_journal_of_the_run_that_took_its_bytes_over(dest):
+    """Where locks do nothing: the marks of one version must not stand under the name of another."""
+    identity = ("c1", "one", "data")
+    with closing(LocalStore(dest)) as first:
+        first.open()
+        theirs = first.draft(identity)
+        theirs.body.begin([], SIZE)
+        first.bind(theirs, Origin("", '"1"', SIZE))
+        theirs.body.write(BODY[:CUT])
+        await theirs.body.settled()
+        second = Partials(dest / ".mlhub/partial", first._disk)
+        with closing(second):
+            second.open()
+            second.look_around()
+            ours = second.draft(identity)
+            assert ours.left is not None and ours.left.validator == '"1"'
+            theirs.body.begin([], SIZE)
+            first.bind(theirs, Origin("", '"2"', SIZE))
+            await ours.body.adopt([], SIZE)
+            assert ours.body.offset == CUT
+            await second.keep(ours)
+            noted = {path.read_bytes().count(b"\n"): path.read_bytes() for path in dest.rglob("*.journal")}
+        await first.drop(theirs)
+    assert b'"validator":"\\"2\\""' in noted[0]
+    assert b'"validator":"\\"1\\""' in noted[1]

@@ -29,6 +29,7 @@ from troubled import (
     Raw,
     Stall,
     Status,
+    UpTo,
     header_bomb,
     html,
     redirect,
@@ -64,6 +65,8 @@ class Case:
 FROM_HALF = f"bytes={HALF}-"
 RESUMED = [None, FROM_HALF]
 ANEW = [None, FROM_HALF, None]
+SEVERAL = b"--x\r\nContent-Range: bytes %d-%d/%d\r\n\r\n%s\r\n--x--" % (HALF, HALF + 4, len(OLD), b"hello")
+NO_BODY = b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello"
 
 CASES = {
     "a plain body": Case(asked=[None]),
@@ -98,6 +101,14 @@ CASES = {
     ),
     "cut, 206 without Content-Range": Case([Cut(HALF), ContentRange(None)], asked=ANEW),
     "cut, garbage in Content-Range": Case([Cut(HALF), ContentRange("bytes x-y/z")], asked=ANEW),
+    "cut, a part that says it is one of several": Case(
+        [Cut(HALF), Status(206, body=SEVERAL, content_type="multipart/byteranges; boundary=x")], asked=ANEW
+    ),
+    "cut, less than the rest in good order": Case(
+        [Cut(HALF), UpTo(HALF + 99_999)], asked=[None, FROM_HALF, f"bytes={HALF + 100_000}-"]
+    ),
+    "cut, the rest compressed": Case([Cut(HALF), Gzip()], asked=ANEW),
+    "cut, 412": Case([Cut(HALF), Status(412)], asked=ANEW),
     "cut, 416 although bytes are missing": Case(
         [Cut(HALF), Status(416, headers=(("Content-Range", f"bytes */{HALF}"),))], asked=ANEW
     ),
@@ -112,8 +123,8 @@ CASES = {
     ),
     "ETag flaps with every node": Case([(Etag(f'"{n}"'), Cut(HALF)) for n in range(3)], requests=4),
     "chunked": Case(always=[Chunked(999)]),
-    "chunked, cut in a chunk": Case([(Chunked(4096), Cut(HALF))], requests=2),
-    "chunked, cut between chunks": Case([(Chunked(4096), Cut(4102 * 40))], requests=2),
+    "chunked, cut in a chunk": Case([(Chunked(4096), Cut(4104 * 40 + 6 + 5))], asked=[None, "bytes=163845-"]),
+    "chunked, cut between chunks": Case([(Chunked(4096), Cut(4104 * 40))], asked=[None, "bytes=163840-"]),
     "chunked garbage": Case(
         [Raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")], requests=2
     ),
@@ -129,18 +140,28 @@ CASES = {
     "Content-Length too short": Case([Length(-10)], says={"file:checksum": KNOWN["file:checksum"]}),
     "Content-Length against the catalogue": Case(always=[Length(-10)], says=SIZE, final=None),
     "two Content-Lengths that differ": Case([Headers((("Content-Length", "7"),))]),
-    "1xx before the answer": Case([Informational(5)]),
+    "chunks and a Content-Length": Case([(Chunked(), Headers((("Content-Length", "7"),)))], requests=2),
+    "1xx before the answer": Case([Informational(5)], requests=1),
+    "1xx without end": Case([Informational(1000)], requests=2),
     "garbage instead of HTTP": Case([Raw(b"\x00\xff\xfenot http at all\r\n\r\n")]),
     "HTTP/0.9": Case([Raw(b"<html>hello</html>")]),
-    "headers without end": Case(always=[header_bomb(300, 4000)], final=None),
+    "headers without end": Case(always=[header_bomb(300, 4000)], requests=3, final=None),
+    "a thousand headers": Case(always=[header_bomb(1000, 10)], requests=3, final=None),
+    "a header of a megabyte": Case(always=[header_bomb(1, 1 << 20)], requests=3, final=None),
     "500 twice": Case([Status(500), Status(502)], requests=3),
     "504 and 520": Case([Status(504), Status(520)], requests=3),
+    "521 and 523": Case([Status(521), Status(523)], requests=3),
+    "522 and 524": Case([Status(522), Status(524)], requests=3),
     "408": Case([Status(408)], requests=2),
     "404": Case(always=[Status(404)], final=None),
     "410": Case(always=[Status(410)], requests=1, final=None),
     "403": Case(always=[Status(403)], final=None),
     "501": Case(always=[Status(501)], requests=1, final=None),
-    "204": Case(always=[Status(204, body=b"")], final=None),
+    "505": Case(always=[Status(505)], requests=1, final=None),
+    "204": Case(always=[Status(204, body=b"")], requests=1, final=None),
+    "204 with a body": Case(always=[Raw(NO_BODY)], requests=3, final=None),
+    "205": Case(always=[Status(205)], requests=1, final=None),
+    "412": Case([Status(412)], requests=2),
     "304 without a condition": Case(always=[Status(304, body=b"")], final=None),
     "300": Case(always=[Status(300)], requests=1, final=None),
     "a login page": Case(always=[html()], final=None),

@@ -148,6 +148,14 @@ class HangUp(Fault):
 
 
 @dataclass(frozen=True)
+class Unannounced(Fault):
+    """Where the answer ends the connection, it does so without TLS's own goodbye."""
+
+    def answered(self, reply: Reply) -> None:
+        reply.ending = "drop"
+
+
+@dataclass(frozen=True)
 class IgnoreRange(Fault):
     """Range is not understood: always the whole body with 200."""
 
@@ -161,6 +169,17 @@ class IgnoreIfRange(Fault):
 
     def asked(self, ask: Ask) -> None:
         ask.headers.pop("if-range", None)
+
+
+@dataclass(frozen=True)
+class UpTo(Fault):
+    """Of a range without an end no more is sent than up to this byte."""
+
+    last: int
+
+    def asked(self, ask: Ask) -> None:
+        if ask.headers.get("range", "").endswith("-"):
+            ask.headers["range"] += str(self.last)
 
 
 @dataclass(frozen=True)

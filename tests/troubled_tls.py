@@ -23,7 +23,18 @@ extendedKeyUsage = serverAuth
 subjectKeyIdentifier = hash
 authorityKeyIdentifier = keyid
 subjectAltName = {names}
+[dated]
+database = index.txt
+new_certs_dir = .
+default_md = sha256
+policy = anyone
+unique_subject = no
+rand_serial = yes
+[anyone]
+commonName = supplied
 """
+
+LOCAL = "DNS:localhost,IP:127.0.0.1"
 
 
 class Authority:
@@ -35,12 +46,28 @@ class Authority:
         self._config("ca", "DNS:unused")
         self._openssl(*self._new("ca", "ca.pem"), "-x509", "-days", "30", "-extensions", "ca")
 
-    def context(self, names: str = "DNS:localhost,IP:127.0.0.1", days: int = 30) -> ssl.SSLContext:
-        """A server context with a fresh certificate for these names."""
+    def context(
+        self, names: str = LOCAL, days: int = 30, *, since: str = "", until: str = ""
+    ) -> ssl.SSLContext:
+        """A server context with a fresh certificate for these names; `since`, `until`: YYYYMMDD."""
         self._config("leaf", names)
         self._openssl(*self._new("leaf", "leaf.csr"))
         sign = "x509 -req -in leaf.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out leaf.pem"
-        self._openssl(*sign.split(), "-extfile", "leaf.cnf", "-extensions", "leaf", "-days", str(days))
+        sign += f" -days {days}"
+        if since:
+            (self.folder / "index.txt").write_text("")
+            sign = "ca -batch -notext -config leaf.cnf -name dated -in leaf.csr -out leaf.pem -cert ca.pem"
+            sign += f" -keyfile ca.key -startdate {since}000000Z -enddate {until}000000Z"
+        self._openssl(*sign.split(), "-extfile", "leaf.cnf", "-extensions", "leaf")
+        return self._serving()
+
+    def alone(self) -> ssl.SSLContext:
+        """The same with a certificate that nobody but itself has signed."""
+        self._config("leaf", LOCAL)
+        self._openssl(*self._new("leaf", "leaf.pem"), "-x509", "-days", "30", "-extensions", "leaf")
+        return self._serving()
+
+    def _serving(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.folder / "leaf.pem", self.folder / "leaf.key")
         return context

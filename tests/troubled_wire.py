@@ -225,6 +225,9 @@ async def end(reply: Reply, seen: Seen, reader: asyncio.StreamReader, writer: as
     """Bring the connection to the end that the reply asks for; true if it goes on."""
     if reply.ending == "hang":
         await reader.read()
+    elif reply.ending == "drop":
+        await delivered(writer.get_extra_info("socket"))
+        writer.transport.abort()
     elif reply.ending == "rst":
         await delivered(writer.get_extra_info("socket"))
         linger = struct.pack("HH" if hasattr(socket, "SO_EXCLUSIVEADDRUSE") else "ii", 1, 0)

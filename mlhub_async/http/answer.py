@@ -12,7 +12,7 @@ from ..weather import Breaker
 from .page import Page
 from .refusal import DENIED, OUT
 
-ACCEPTED = frozenset({200, 206, 304, 416})
+ACCEPTED = frozenset({200, 206, 304, 412, 416})
 """Statuses that the caller's sink decides about; every other one is a redirect or a refusal."""
 MAX_ERROR_BODY = 8 << 10
 

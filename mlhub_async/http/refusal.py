@@ -21,7 +21,6 @@ KINDS = {
     404: "not-found",
     407: "proxy",
     410: "gone",
-    412: "changed",
     413: "too-big",
 }
 _CODE = re.compile(rb"<Code>([A-Za-z0-9]{1,64})</Code>")

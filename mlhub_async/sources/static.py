@@ -165,7 +165,10 @@ class StaticSource:
         return flaws
 
     def _target(self, href: str, url: str) -> str:
-        target = stac.followed(href, url, self._allow)
+        try:
+            target = stac.followed(href, url, self._allow)
+        except CatalogError as error:  # the rest is listed, and another run would refuse it again
+            raise TransferError(error.message, kind=error.kind) from error
         if target.startswith("file:"):
             check_inside(target, self._root.url)
         return target

@@ -40,11 +40,10 @@ def followed(href: str, base: str, allowed: Collection[str]) -> str:
     """
     url = urls.parse(href, base)
     trusted = {str(urls.origin(base)), *allowed}
-    if str(urls.origin(url)) not in trusted:
-        url = _lifted(url)
-    other = str(urls.origin(url))
-    if other in trusted:
-        return url
+    for known in (url, _lifted(url)):
+        if str(urls.origin(known)) in trusted:
+            return known
+    other = str(urls.origin(_lifted(url) if base.startswith("https:") else url))
     if not url.startswith(("https://", "http://")):
         raise CatalogError(
             f"{urls.redacted(base)} leads on to a file, which is not followed", kind="cross-origin"

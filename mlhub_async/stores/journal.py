@@ -25,7 +25,7 @@ MARKS = 1 << 14
 PIECE = 512 << 10
 LONGEST_HEAD = 64 << 10
 _mark = re.compile(rb"([0-9]{1,18}) ([0-9a-f]{64})", re.ASCII).fullmatch
-_FLAGS = os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_FLAGS = os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 Hashes = Mapping[str, Hasher]
@@ -57,9 +57,9 @@ class Journal:
         """bytes that should lie between two marks"""
 
     def begin(self, origin: Origin) -> None:
-        """Write it anew for bytes that are still to come. Raises OSError."""
-        self.close()
-        self._open(os.O_RDWR | os.O_TRUNC)
+        """Write it anew, in a file of its own, for bytes that are still to come. Raises OSError."""
+        self.delete()
+        self._open(os.O_RDWR | os.O_CREAT | os.O_EXCL)
         self.spacing = origin.total // MARKS
         self._append(orjson.dumps({"journal": VERSION, **asdict(origin)}))
 

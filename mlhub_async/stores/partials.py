@@ -98,15 +98,13 @@ class Partials:
     def _take_over(self, old: str, draft: Draft) -> None:
         """Make an earlier run's partial file ours by rename: of two runs only one succeeds.
 
-        Its journal has both names meanwhile, so that a kill at any moment leaves a pair.
+        Its journal is copied first, so that a kill at any moment leaves a pair: a copy, since where locks do
+        nothing the run that began it may still write to it, of another version even.
         """
         ours, theirs = self.folder / f"{draft.stem}.journal", self.folder / f"{old}.journal"
         journal = self._journal(draft.stem)
         try:
-            try:
-                os.link(theirs, ours)
-            except OSError:
-                shutil.copyfile(theirs, ours)
+            shutil.copyfile(theirs, ours, follow_symlinks=False)
             draft.left = journal.go_on()
             (self.folder / f"{old}.part").rename(self.folder / f"{draft.stem}.part")
         except OSError:
