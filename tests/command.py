@@ -23,6 +23,16 @@ KEPT = (
 )
 DIRT = ("Traceback (most recent", "was never awaited", "never retrieved", "Exception ignored", "Unclosed ")
 
+PEAK = [
+    sys.executable,
+    "-c",
+    "import resource, subprocess, sys\n"
+    "code = subprocess.run(sys.argv[1:]).returncode\n"
+    "peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10\n"
+    "sys.exit(print('peak', peak, file=sys.stderr) or code)",
+]
+"""For `under`: the last words on stderr are the memory that the run took at most, in MiB."""
+
 
 class Finished:
     """What a run of the program left: exit code, output, and the files under DEST by name."""

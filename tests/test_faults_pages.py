@@ -2,10 +2,10 @@
 
 import gzip
 import json
-import sys
 from urllib.parse import parse_qsl
 
 import pytest
+from command import PEAK
 from engine import AT_ONCE, run
 from mirrored import Mirrored, asset_requests, publish
 from troubled import Cut, Drip, Endless, Gone, Status, html, tif
@@ -16,12 +16,6 @@ from mlhub_async import Options, Selection, mirror
 
 ITEMS = "/stac/collections/c1/items"
 NAMES = ["i1", "i2", "i3", "i4"]
-WATCHED = """
-import resource, subprocess, sys
-code = subprocess.run(sys.argv[1:]).returncode
-print("peak", resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10, file=sys.stderr)
-sys.exit(code)
-"""
 
 
 @pytest.fixture
@@ -152,8 +146,7 @@ def test_a_page_larger_than_memory_is_left_and_costs_none(run_cli, troubled_thre
         "a gigabyte of gzip": (Status(200, body=gzip.compress(bytes(1 << 24)) * 64, headers=packed),),
         "a body without end": (Status(200, body=b" " * (1 << 20)), Endless("close")),
     }[how]
-    watched = [sys.executable, "-c", WATCHED]
-    ended = run_cli("mirror", api.url, dest, "-c", "c1", "--limit", "10", under=watched)
+    ended = run_cli("mirror", api.url, dest, "-c", "c1", "--limit", "10", under=PEAK)
     assert ended.code == 5 and "--limit" in ended.err, ended.err
     assert site.count(ITEMS) == 1
     assert int(ended.err.rpartition("peak ")[2]) < 300

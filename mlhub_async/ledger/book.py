@@ -219,7 +219,8 @@ class Book:
         ).fetchall()
 
     def fold(self) -> None:
-        """Bring the write-ahead log into the one file that shall hold everything."""
+        """Bring the write-ahead log into the one file, or leave that to the next run if somebody reads."""
+        self._db.execute("PRAGMA busy_timeout=100")
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
