@@ -1,11 +1,14 @@
 """kill -9 at any moment breaks no promise."""
 
+import sqlite3
 import sys
+from contextlib import closing
 
 import pytest
 from killing import QUICK, looping
 from mirrored import Mirrored, publish
-from troubled_stac import static_catalog
+from troubled import tif
+from troubled_stac import stac_item, static_catalog
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 
@@ -28,3 +31,15 @@ def test_a_note_that_a_kill_left_half_written_is_cleared_away_with_its_bytes(run
     (partial / "old1.journal").write_bytes(sidecar)
     assert run_cli("mirror", static_catalog(site, publish(site, ["one"])), dest).code == 0
     assert Mirrored(dest).partial == []
+
+
+def test_a_shared_file_whose_line_a_kill_took_is_linked_again_without_a_rest(run_cli, site, dest):
+    href = site.put("/one.tif", tif(20_000), etag='"1"')
+    url = static_catalog(site, [stac_item("a", data=href), stac_item("b", data=href)])
+    assert run_cli("mirror", url, dest).code == 0
+    with closing(sqlite3.connect(dest / ".mlhub/ledger.sqlite")) as ledger, ledger:
+        ledger.execute("DELETE FROM file WHERE item='b'")
+    assert run_cli("mirror", url, dest).code == 0
+    mirror = Mirrored(dest)
+    assert mirror.partial == [] and mirror.bytes_of("a") == mirror.bytes_of("b") == tif(20_000)
+    assert site.count("/one.tif") == 1

@@ -173,11 +173,12 @@ class LocalStore:
                 self._copy(source, target)
             mtime = os.stat(target, follow_symlinks=False).st_mtime_ns
             self.tree.place(self._partials.path(name), self._partials.directory, path)
-        except BaseException as error:
-            target.unlink(missing_ok=True)
-            if isinstance(error, OSError):
-                raise storage_error(error, path) from None
-            raise
+        except OSError as error:
+            raise storage_error(error, path) from None
+        finally:
+            # To rename a link over another link to the same file does nothing: both are there then.
+            with contextlib.suppress(OSError):
+                target.unlink()
         return mtime
 
     def _copy(self, source: Path, target: Path) -> None:
