@@ -24,8 +24,25 @@ class Bench:
     work: Path
     server: Server
     clients: Sequence[Client]
+    versions: Mapping[str, str]
     rounds: int
     limit: float
+    scale: float = 1.0
+
+    @property
+    def kind(self) -> str:
+        """How the files are served."""
+        scheme = self.server.base.partition(":")[0]
+        return f"{scheme}, {self.server.delay * 1000:g} ms" if self.server.delay else scheme
+
+    def label(self, what: str) -> str:
+        """How the runs of a comparison are called."""
+        return f"{what}, {self.kind}"
+
+    def only(self, *names: str, rounds: int = 0) -> Bench:
+        """The same with fewer clients; those that are not here are left out."""
+        some = [client for client in self.clients if client.name in names]
+        return replace(self, clients=some, rounds=rounds or self.rounds)
 
     def task(self, name: str, files: Sequence[File]) -> Task:
         """Put a catalogue in front of `files`, which are served as /NAME/files/ITEM/NAME."""
@@ -61,10 +78,14 @@ class Bench:
         return runs
 
     def _once(self, label: str, client: Client, task: Task, number: int) -> Run:
+        some = task.part(client.part) if client.part < 1 else task
         task.dest.mkdir(parents=True, exist_ok=True)
         log = task.work / f"{client.name}.log"
-        cost = measure.run(client.copy(task), log, client.env(task), self.limit)
-        flaw = check.flaw(task.dest / client.below, task.files)
+        cost = measure.run(client.copy(some), log, client.env(some), self.limit)
+        flaw = check.flaw(task.dest / client.below, some.files)
+        if some is not task:
+            start = measure.run(client.probe, task.work / "start.log", {}, self.limit)
+            cost = cost.times(len(task.files) / len(some.files), start)
         if cost.code and not flaw:
             flaw = "the copy is right, but the exit status says that it is not"
         told = f"wall {cost.wall:.2f} s, CPU {cost.cpu:.2f} s, peak {cost.rss / 1e6:.0f} MB"

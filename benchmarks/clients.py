@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from corpus import File
@@ -28,6 +28,10 @@ class Task:
     work: Path
     ca: Path | None = None
 
+    def part(self, share: float) -> Task:
+        """The same for the first of the files only."""
+        return replace(self, files=self.files[: max(1, round(len(self.files) * share))])
+
     def note(self, name: str, line: Callable[[str, str], str]) -> str:
         """A file with one `line(url, path)` per file, for programs that take such a list."""
         path = self.work / name
@@ -40,7 +44,10 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A program to be measured. `below` is where it puts ITEM/NAME under the destination."""
+    """A program to be measured. `below` is where it puts ITEM/NAME under the destination.
+
+    `part`: of one that takes minutes, only this share of the files is measured, and scaled up.
+    """
 
     name: str
     probe: Sequence[str]
@@ -48,6 +55,7 @@ class Client:
     copy: Callable[[Task], list[str]]
     below: str = ""
     env: Callable[[Task], Mapping[str, str]] = field(default=lambda _: {})
+    part: float = 1.0
 
     def version(self) -> str | None:
         """What the installed program says it is, or None where it is not there or does not start."""
@@ -65,14 +73,11 @@ def known(peers: Path) -> dict[str, Client]:
 
 
 def _programs() -> list[Client]:
+    us = [sys.executable, "-m", "mlhub_async", "--version"]
+    to_have_us = f"{sys.executable} -m pip install ."
     return [
-        Client(
-            "ours",
-            [sys.executable, "-m", "mlhub_async", "--version"],
-            f"{sys.executable} -m pip install .",
-            _ours,
-            below="bench",
-        ),
+        Client("ours", us, to_have_us, _ours, below="bench"),
+        Client("ours-aiohttp", us, to_have_us, _ours_on_aiohttp, below="bench"),
         Client("curl", ["curl", "--version"], "apt-get install curl", _curl),
         Client("curl+sha256sum", ["curl", "--version"], "apt-get install curl coreutils", _curl_and_digests),
         Client("wget2", ["wget2", "--version"], "apt-get install wget2", _wget2),
@@ -84,6 +89,13 @@ def _programs() -> list[Client]:
             [sys.executable, "-c", "import aiohttp; print(aiohttp.__version__)"],
             f"{sys.executable} -m pip install aiohttp",
             _aiohttp,
+        ),
+        Client(
+            "requests",
+            [sys.executable, "-c", "import requests; print(requests.__version__)"],
+            f"{sys.executable} -m pip install requests",
+            _requests,
+            part=0.1,
         ),
         Client("cp", ["cp", "--version"], "apt-get install coreutils", _cp),
     ]
@@ -120,7 +132,8 @@ def present(clients: Sequence[Client]) -> dict[str, str]:
     versions = {}
     for client in clients:
         if version := client.version():
-            versions[client.name] = version
+            scaled = f", {client.part:.0%} scaled up" if client.part < 1 else ""
+            versions[client.name] = version + scaled
         else:
             print(f"{client.name} is not here and is left out. To have it: {client.hint}", file=sys.stderr)
     return versions
@@ -129,6 +142,10 @@ def present(clients: Sequence[Client]) -> dict[str, str]:
 def _ours(task: Task) -> list[str]:
     program = [sys.executable, "-m", "mlhub_async", "mirror", task.stac, str(task.dest)]
     return [*program, "-c", "bench", "--durability", "process", "-q", *task.trust("--ca-file")]
+
+
+def _ours_on_aiohttp(task: Task) -> list[str]:
+    return [*_ours(task), "--transport", "aiohttp"]
 
 
 def _curl(task: Task) -> list[str]:
@@ -171,9 +188,17 @@ def _rclone(task: Task) -> list[str]:
 
 
 def _aiohttp(task: Task) -> list[str]:
-    listing = task.note("aiohttp", lambda url, path: f"{url}\t{path}\n")
+    return _script("plain_aiohttp.py", task)
+
+
+def _requests(task: Task) -> list[str]:
+    return _script("plain_requests.py", task)
+
+
+def _script(name: str, task: Task) -> list[str]:
+    listing = task.note(name, lambda url, path: f"{url}\t{path}\n")
     ca = [str(task.ca)] if task.ca else []
-    return [sys.executable, str(HERE / "plain_aiohttp.py"), listing, str(task.dest), *ca]
+    return [sys.executable, str(HERE / name), listing, str(task.dest), *ca]
 
 
 def _stac_asset(program: Path, task: Task) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
 
 import catalogue
 import measure
@@ -14,6 +13,7 @@ from corpus import tiny
 from table import Run
 
 COUNT = 200_000
+LABEL = "listing"
 
 
 def readers() -> list[Client]:
@@ -36,14 +36,18 @@ def readers() -> list[Client]:
     ]
 
 
-def readings(bench: Bench, count: int, clients: Sequence[Client]) -> list[Run]:
+def count_at(scale: float) -> int:
+    return max(1, int(COUNT * scale))
+
+
+def readings(bench: Bench, label: str, count: int) -> list[Run]:
     """Each reader in each round, over pages of 100 items with 10 assets each."""
     task = bench.task(f"tiny{count}", tiny(count, b""))
     turns = range(bench.rounds)
-    return [_once(bench, client, task, number) for number in turns for client in turned(clients, number)]
+    return [_once(bench, label, client, task, n) for n in turns for client in turned(bench.clients, n)]
 
 
-def _once(bench: Bench, client: Client, task: Task, number: int) -> Run:
+def _once(bench: Bench, label: str, client: Client, task: Task, number: int) -> Run:
     log = bench.work / f"{client.name}.log"
     cost = measure.run(client.copy(task), log, {}, bench.limit)
     said = log.read_text(errors="replace")
@@ -51,4 +55,4 @@ def _once(bench: Bench, client: Client, task: Task, number: int) -> Run:
     right = cost.code == 0 and len(task.files) in counts
     print(f"{client.name}: {len(task.files) / cost.wall:,.0f} assets per second", file=sys.stderr)
     flaw = "" if right else f"did not count {len(task.files)}: {said[-500:]}"
-    return Run("listing", client.name, number, cost, flaw)
+    return Run(label, client.name, number, cost, flaw)

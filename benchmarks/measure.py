@@ -28,6 +28,12 @@ class Cost:
     rss: int
     code: int
 
+    def times(self, factor: float, start: Cost) -> Cost:
+        """What `factor` times the work would have taken, `start` being what it takes to do none."""
+        wall = start.wall + (self.wall - start.wall) * factor
+        cpu = start.cpu + (self.cpu - start.cpu) * factor
+        return Cost(wall, cpu, self.rss, self.code)
+
 
 def run(argv: Sequence[str], log: Path, env: Mapping[str, str], limit: float) -> Cost:
     """Run to the end, output into `log`. After `limit` seconds it is ended, and its code tells."""

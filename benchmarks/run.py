@@ -5,7 +5,7 @@
     python benchmarks/run.py --scale 0.05 --rounds 1  a quick look
     python benchmarks/run.py --corpus small --scale 0.3 --delay 50   6,000 files, each 50 ms away
     python benchmarks/run.py --noop                   the second run on a finished copy
-    python benchmarks/run.py --memory                 peak memory at 10,000 and at 100,000 assets
+    python benchmarks/run.py --memory                 peak memory at 10,000 and at 200,000 assets
     python benchmarks/run.py --listing                reading and planning 200,000 assets
 
 Every copy is compared with the original, byte for byte by SHA-256; a wrong one is marked INVALID and
@@ -16,36 +16,21 @@ Seconds of two calls do not compare, the ratios of one do.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
-import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from pathlib import Path
-from statistics import median
 
 import clients
-import corpus
 import listing
+import results
 import server
 from bench import Bench
 from clients import Client
 from corpus import SHAPES, Shape
-from table import MEASURES, Run, ratio, show
+from modes import MODES
 
-COPY = "ours,curl,curl+sha256sum,wget2,aria2c,rclone,aiohttp,stac-asset"
-NOOP = "ours,rclone,aria2c"
-TINY = b"One file, served under many names, to see what a name costs.".ljust(100, b".")
-TINY_COUNTS = (10_000, 100_000)
-NOOP_TARGET = 0.25
-MEMORY_TARGET = 1.2
 SHM = "/dev/shm"
-
-Mode = Callable[[Bench, argparse.Namespace, Mapping[str, str]], list[Run]]
 
 
 def main() -> int:
@@ -58,78 +43,16 @@ def main() -> int:
     if nginx is None or not here or not _can_delay(args):
         print(f"Not measured: it takes nginx ({server.HINT}) and a client at least.", file=sys.stderr)
         return 2
-    print(_machine(server.version(nginx), args))
+    machine = results.machine(server.version(nginx))
+    print(machine)
     with tempfile.TemporaryDirectory(prefix="mlhub-benchmark-", dir=args.tmp) as folder:
         work = Path(folder)
         with server.serving(nginx, work, tls=args.tls, delay=args.delay / 1000) as serving:
-            bench = Bench(work, serving, here, args.rounds, args.limit)
-            runs = MODES[args.mode][0](bench, args, versions)
+            bench = Bench(work, serving, here, versions, args.rounds, args.limit, args.scale)
+            runs = MODES[args.mode][0](bench, _shapes(args))
     if args.json:
-        rows = [asdict(run) for run in runs]
-        Path(args.json).write_text(json.dumps({"versions": versions, "runs": rows}, indent=1))
+        results.Results(results.command(), machine, versions, runs).write(Path(args.json))
     return 1 if any(run.flaw for run in runs) else 0
-
-
-def copies(bench: Bench, args: argparse.Namespace, versions: Mapping[str, str]) -> list[Run]:
-    """The comparison itself: each corpus in turn, one table each."""
-    runs = []
-    for shape in _shapes(args):
-        _room(bench.work, 2.2 * shape.bytes)
-        files = corpus.generate(shape, bench.server.root / shape.name / "files")
-        part = bench.copies(shape.name, bench.task(shape.name, files))
-        shutil.rmtree(bench.server.root / shape.name)
-        print(f"\n{shape}\n{show(part, versions)}", flush=True)
-        runs += part
-    return runs
-
-
-def repeats(bench: Bench, args: argparse.Namespace, versions: Mapping[str, str]) -> list[Run]:
-    """What a second run costs when the first has left nothing to do."""
-    shape = SHAPES["small"].scaled(args.scale)
-    _room(bench.work, (1.2 + len(bench.clients)) * shape.bytes)
-    files = corpus.generate(shape, bench.server.root / shape.name / "files")
-    runs = bench.repeats("second run", bench.task(shape.name, files))
-    print(f"\nsecond run on a finished copy of {shape}\n{show(runs, versions)}")
-    wall, cpu = (ratio(runs, "ours", "rclone", measure) for measure in MEASURES)
-    if wall is not None and cpu is not None:
-        print(f"ours / rclone: wall {wall:.2f}, CPU {cpu:.2f} (target: {NOOP_TARGET})")
-    return runs
-
-
-def memory(bench: Bench, args: argparse.Namespace, versions: Mapping[str, str]) -> list[Run]:
-    """Whether ten times the assets take more memory."""
-    (bench.server.root / "tiny.bin").write_bytes(TINY)
-    runs, peaks = [], []
-    for count in (max(1, int(count * args.scale)) for count in TINY_COUNTS):
-        task = bench.task(f"tiny{count}", corpus.tiny(count, TINY))
-        part = bench.copies(f"{count:,} assets", task)
-        peaks.append({run.client: run.cost.rss for run in part if not run.flaw and run.cost.rss})
-        print(f"\n{count:,} assets of {len(TINY)} bytes\n{show(part, versions)}", flush=True)
-        runs += part
-    for name in peaks[0].keys() & peaks[1].keys():
-        few, many = (peak[name] for peak in peaks)
-        told = f"{few / 1e6:.1f} MB, then {many / 1e6:.1f} MB, ratio {many / few:.2f}"
-        print(f"{name}: peak memory {told} (target: {MEMORY_TARGET})")
-    return runs
-
-
-def reading(bench: Bench, args: argparse.Namespace, versions: Mapping[str, str]) -> list[Run]:
-    """How fast a catalogue is read and planned, nothing fetched."""
-    count = max(1, int(listing.COUNT * args.scale))
-    runs = listing.readings(bench, count, bench.clients)
-    print(f"\nreading a catalogue of {count:,} assets\n{show(runs, versions)}")
-    for name in versions:
-        if walls := [run.cost.wall for run in runs if run.client == name and not run.flaw]:
-            print(f"{name}: {count / median(walls):,.0f} assets per second, start-up included")
-    return runs
-
-
-MODES: dict[str, tuple[Mode, str]] = {
-    "copies": (copies, COPY),
-    "noop": (repeats, NOOP),
-    "memory": (memory, "ours"),
-    "listing": (reading, "ours,pystac-client"),
-}
 
 
 def _can_delay(args: argparse.Namespace) -> bool:
@@ -155,21 +78,6 @@ def _shapes(args: argparse.Namespace) -> list[Shape]:
     return [SHAPES[name].scaled(args.scale) for name in names]
 
 
-def _room(place: Path, needed: float) -> None:
-    free = shutil.disk_usage(place).free
-    if free < needed:
-        have, need = free >> 20, int(needed) >> 20
-        raise SystemExit(f"{place} has {have:,} MiB free and {need:,} are needed: use --tmp or --scale.")
-
-
-def _machine(nginx: str, args: argparse.Namespace) -> str:
-    python = f"Python {platform.python_version()}"
-    scheme = "https" if args.tls else "http"
-    return (
-        f"{os.cpu_count()} CPUs, {platform.system()} {platform.release()}, {python}, nginx {nginx}, {scheme}"
-    )
-
-
 def _arguments() -> argparse.Namespace:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
@@ -178,7 +86,7 @@ def _arguments() -> argparse.Namespace:
         mode.add_argument(f"--{name}", dest="mode", action="store_const", const=name, help=what.__doc__)
     parser.set_defaults(mode="copies")
     parser.add_argument("--corpus", choices=[*SHAPES, "all"], default="all")
-    parser.add_argument("--clients", metavar="A,B", help="default: those of the mode; also: parfive, cp")
+    parser.add_argument("--clients", metavar="A,B", help="default: those of the mode; more: see clients.py")
     parser.add_argument("--rounds", type=int, help="default: 3, with --memory 1")
     parser.add_argument("--scale", type=float, default=1.0, help="0.05: a twentieth of the files or bytes")
     parser.add_argument("--tls", action="store_true", help="https, with a certificate made for the run")

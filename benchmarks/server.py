@@ -41,11 +41,15 @@ ECHO_HINT = "apt-get install libnginx-mod-http-echo"
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running nginx. `ca` is the certificate a client has to trust, where it speaks TLS."""
+    """A running nginx. `ca` is the certificate a client has to trust, where it speaks TLS.
+
+    `delay`: seconds to the first byte of a file.
+    """
 
     base: str
     root: Path
     ca: Path | None
+    delay: float
 
 
 def find() -> str | None:
@@ -70,7 +74,7 @@ def serving(nginx: str, work: Path, *, tls: bool = False, delay: float = 0) -> I
     process = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
     try:
         _wait(process, port, prefix / "error.log")
-        yield Server(f"{'https' if tls else 'http'}://127.0.0.1:{port}", root, ca)
+        yield Server(f"{'https' if tls else 'http'}://127.0.0.1:{port}", root, ca, delay)
     finally:
         process.terminate()
         process.wait()

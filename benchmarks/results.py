@@ -1,0 +1,71 @@
+"""Hides the file that a comparison leaves: what was run where, every single run, every figure."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from measure import Cost
+from table import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What one command measured. `figures` are rows of more than one run, as the command prints them."""
+
+    command: str
+    machine: str
+    versions: Mapping[str, str]
+    runs: Sequence[Run]
+    figures: Sequence[Mapping[str, Any]] = field(default_factory=list)
+
+    def write(self, path: Path) -> None:
+        rows = [json.dumps(row) for row in map(asdict, self.runs)]
+        head = json.dumps({"command": self.command, "machine": self.machine, "versions": self.versions})
+        figures = [json.dumps(row) for row in self.figures]
+        path.write_text(f'{head[:-1]},\n"figures": {_lines(figures)},\n"runs": {_lines(rows)}}}\n')
+
+
+def read(path: Path) -> Results:
+    found = json.loads(path.read_text())
+    runs = [Run(**{**row, "cost": Cost(**row["cost"])}) for row in found["runs"]]
+    return Results(found["command"], found["machine"], found["versions"], runs, found["figures"])
+
+
+def _lines(rows: Sequence[str]) -> str:
+    return "[" + ",".join(f"\n {row}" for row in rows) + "]"
+
+
+def command() -> str:
+    """The words that were typed, for who wants to repeat it."""
+    script = Path(sys.argv[0]).name
+    return shlex.join(["python", f"benchmarks/{script}", *sys.argv[1:]])
+
+
+def machine(nginx: str) -> str:
+    python = f"Python {platform.python_version()}"
+    system = f"{platform.system()} {platform.release()}"
+    return f"{os.cpu_count()} CPUs ({_processor()}), {system}, {python}, nginx {nginx}, {_commit()}"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _commit() -> str:
+    argv = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    said = subprocess.run(argv, capture_output=True, text=True, check=False)
+    return f"commit {said.stdout.strip()}" if said.returncode == 0 else "no commit"
