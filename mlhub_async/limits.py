@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from .errors import LimitReached, Transient
 from .flow import aside
+from .pace import Pace
 from .urls import Origin
 from .weather import PATIENT, Breaker, Outage
 
@@ -22,8 +23,8 @@ class Gate:
     Enter it (`enter_at_once`, else `await enter`) before a hop and `leave` it after. Waiting is fair.
     """
 
-    def __init__(self, slots: int, origin: Origin, limits: Limits) -> None:
-        self._free = slots
+    def __init__(self, pace: Pace, origin: Origin, limits: Limits) -> None:
+        self.pace = pace
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._limits = limits
         self._clear = True
@@ -35,9 +36,9 @@ class Gate:
 
     def enter_at_once(self) -> bool:
         """Take a slot if that needs no waiting: the ordinary case, without a coroutine."""
-        if not self._clear or not self._free or self._waiting or self._limits.turn() > 0:
+        if not self._clear or self._waiting or self.pace.crowded() or self._limits.turn() > 0:
             return False
-        self._free -= 1
+        self.pace.active += 1
         self._limits.took_turn()
         return True
 
@@ -98,11 +99,14 @@ class Gate:
     async def _better_times(self) -> None:
         """The end of a pause, or what a probe that is under way finds out."""
         wait = max(self._until, self.breaker.until) - self._limits.clock()
-        await (self._limits.sleep(wait) if wait > 0 else self._news.wait())
+        if wait > 0:
+            await self._limits.sleep(wait)
+        elif not self.breaker.admits:  # else the time has come since we looked
+            await self._news.wait()
 
     async def _slot(self) -> None:
-        if self._free and not self._waiting:
-            self._free -= 1
+        if not self._waiting and not self.pace.crowded():
+            self.pace.active += 1
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
@@ -117,21 +121,36 @@ class Gate:
 
     def leave(self) -> None:
         """Give the slot back: to the one who has waited longest, if anybody has."""
-        while self._waiting:
+        self.pace.active -= 1
+        if self.pace.due:
+            self.pace.look()
+        if self._waiting:
+            self._admit()
+
+    def look(self) -> None:
+        """While large bodies come nobody leaves: look whether more places would bring more."""
+        self.pace.look()
+        self._admit()
+
+    def _admit(self) -> None:
+        while self._waiting and not self.pace.crowded():
             turn = self._waiting.popleft()
             if not turn.done():
+                self.pace.active += 1
                 turn.set_result(None)
-                return
-        self._free += 1
 
 
 class Limits:
-    """Shared by all requests of a run. `hold` is how one answer of a server slows everybody down."""
+    """Shared by all requests of a run. `hold` is how one answer of a server slows everybody down.
+
+    To one origin go at most `per_origin` requests at a time; with `first`, how many is found by trying.
+    """
 
     def __init__(
         self,
         per_origin: int,
         *,
+        first: int | None = None,
         tpslimit: float | None = None,
         bwlimit: int | None = None,
         max_transfer: int | None = None,
@@ -144,7 +163,9 @@ class Limits:
         self.outage = outage
         self.held: dict[str, float] = {}
         """hosts that are left alone, and until when by our clock"""
-        self._per_origin = per_origin
+        self._most = per_origin
+        self._first = min(first or per_origin, per_origin)
+        self._learned: dict[str, int] = {}
         self._interval = 1 / tpslimit if tpslimit else 0.0
         self._next_turn = 0.0
         self._bandwidth = bwlimit
@@ -156,8 +177,24 @@ class Limits:
         """The gate of an origin, to be entered around one hop. Waiting there is never part of a timeout."""
         gate = self._gates.get(origin)
         if gate is None:
-            gate = self._gates[origin] = Gate(self._per_origin, origin, self)
+            gate = self._gates[origin] = Gate(Pace(self._first, self._most, self.clock), origin, self)
+            self._recall(gate, origin)
         return gate
+
+    def recall(self, learned: dict[str, int]) -> None:
+        """Places per host as an earlier run found them best, by the origin's name."""
+        self._learned = learned
+        for origin, gate in self._gates.items():
+            self._recall(gate, origin)
+
+    def _recall(self, gate: Gate, origin: Origin) -> None:
+        if (number := self._learned.get(str(origin))) is not None:
+            gate.pace.recall(number)
+
+    def paces(self) -> dict[str, int]:
+        """How many places each host was found to be served best by, with those of earlier runs."""
+        found = {str(place): gate.pace.settled for place, gate in self._gates.items() if not gate.pace.fixed}
+        return self._learned | found
 
     def hold(self, origin: Origin, seconds: float) -> None:
         """No request goes to this origin before the time is over. Jitter keeps the return spread out."""

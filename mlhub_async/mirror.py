@@ -30,6 +30,7 @@ from .ledger import Book, Ledger, error_json
 from .listing import read
 from .model import Collection, Entry, Flaw, Item, Job, Options, Outcome, Page, Record, Selection, Status
 from .network import local_root, mlhub_root, network
+from .pace import MOST
 from .ports import Source
 from .progress import Meter
 from .pruning import prune, refuse_a_part
@@ -40,8 +41,8 @@ from .stores.local import LocalStore
 from .transfer import Kit, fetch
 from .waiting import room_for
 
-WORKERS = 32
-"""Concurrent transfers unless -j says otherwise."""
+PACES = "pace.json"
+"""How many requests at a time each host was served best by: the next run begins with that."""
 FirstTime = Callable[[list[str]], Awaitable[list[str]]]
 Given = str | os.PathLike[str] | Iterable[Any] | AsyncIterable[Any]
 """A SOURCE of the command line, or STAC items: dicts or objects with `to_dict`, pystac's for example."""
@@ -86,7 +87,7 @@ async def pump(run: Run) -> None:
         run.kit.events.job("start", job)
         await settle(run, *await fetch(job, run.kit))
 
-    await fan_out(produce, work, affordable(run.options.concurrency or WORKERS))
+    await fan_out(produce, work, affordable(run.options.concurrency or MOST))
 
 
 def note_listing(run: Run, entries: Sequence[Entry]) -> None:
@@ -187,6 +188,7 @@ async def mirror(
             report = Report(found.name, store.root, selected(options), _now())
             report.listing.capped = options.selection.max_items is not None
             await ledger.open(report.source, orjson.dumps(report.selection).decode(), report.started)
+            http.limits.recall(store.recall(PACES))
             kit = _kit(found, http, store, ledger, options, meter or Meter(), told)
             base = str(store.root.resolve()) if options.asset_hrefs == "absolute" else ""
             inventory = Inventory(ledger, store.found, options, base=base, source_root=_local_root(source))
@@ -243,6 +245,7 @@ async def _to_the_end(run: Run) -> Report:
         raise
     finally:
         report.seconds = time.monotonic() - began
+        run.kit.store.remember(PACES, run.kit.http.limits.paces())
         await close_mirror(report, run.ledger, run.kit.store, run.inventory, _now())
         run.kit.events.tell(**report.summary())
     return report

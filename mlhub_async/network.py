@@ -15,6 +15,7 @@ from .http import Http, Reach
 from .limits import Limits
 from .machines import netrc_credentials, netrc_path
 from .model import Options
+from .pace import FIRST, MOST
 from .ports import Transport
 from .retry import Retry
 from .transport.fast import FastTransport
@@ -23,8 +24,6 @@ from .urls import origin, parse, to_path
 from .weather import PATIENT, Outage
 
 MLHUB_ROOT = "https://api.radiant.earth/mlhub/v1"
-SLOTS = 32
-"""Requests at a time to one origin unless --max-per-host says otherwise."""
 
 
 def mlhub_root(environ: Mapping[str, str]) -> str:
@@ -71,7 +70,8 @@ async def network(source: str, options: Options, environ: Mapping[str, str]) -> 
     web, awake = _web(options, reach), Awake()
     transports: dict[str, Transport] = {"http": web, "https": web, "file": FileTransport(root)}
     limits = Limits(
-        options.max_per_host or options.concurrency or SLOTS,
+        options.max_per_host or options.concurrency or MOST,
+        first=FIRST if options.concurrency is None else None,
         tpslimit=options.tpslimit,
         bwlimit=options.bwlimit,
         max_transfer=options.max_transfer,

@@ -37,6 +37,7 @@ BANDS = [
         "sharing",
         "retry",
         "limits",
+        "pace",
         "flow",
         "weather",
         "machines",

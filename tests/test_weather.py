@@ -1,6 +1,7 @@
 """When a host is asked again: the breaker by a clock of ours, and whole runs against hosts that go away."""
 
 import asyncio
+import itertools
 
 import pytest
 
@@ -371,3 +372,12 @@ async def test_a_failure_ends_those_who_wait_aside_too():
 
     with pytest.raises(ValueError, match="the one"):
         await fan_out(produce, work, 2)
+
+
+async def test_a_hold_that_ends_between_two_looks_at_the_clock_holds_nobody():
+    times = itertools.count()
+    limits = Limits(1, clock=lambda: float(next(times)))
+    gate = limits.slot(HOST)
+    gate.hold(3)
+    await asyncio.wait_for(gate.enter(), 5)
+    gate.leave()

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 
-from ..limits import Limits
+from ..limits import Gate, Limits
 from ..model import Head
 from ..ports import Buffer, Sink
-from ..weather import Breaker
+from ..validators import content_length
 from .page import Page
 from .refusal import DENIED, OUT
 
 ACCEPTED = frozenset({200, 206, 304, 412, 416})
 """Statuses that the caller's sink decides about; every other one is a redirect or a refusal."""
 MAX_ERROR_BODY = 8 << 10
+THROTTLED = frozenset({429, 503})
+LARGE = 1 << 20
+"""Bodies of more bytes are counted while they come: of others it is enough to count the answers."""
 
 
 class EnoughOfThisError(Exception):
@@ -25,26 +28,19 @@ class Answer:
     """One answer as it comes in. The breaker of its origin hears of the head at once."""
 
     __slots__ = (
-        *(
-            "breaker",
-            "error_body",
-            "head",
-            "hurried",
-            "limits",
-            "mark",
-            "owner",
-            "paused",
-            "received",
-            "serial",
-        ),
-        *("target", "task", "url", "why"),
+        *("began", "breaker", "error_body", "expected", "gate", "head", "hurried", "limits", "mark", "owner"),
+        *("paused", "received", "serial", "target", "task", "url", "why"),
     )
 
-    def __init__(self, target: Sink, limits: Limits, breaker: Breaker, url: str) -> None:
+    def __init__(self, target: Sink, limits: Limits, gate: Gate, url: str) -> None:
         self.target = target
         self.limits = limits
-        self.breaker = breaker
-        self.serial = breaker.serial
+        self.gate = gate
+        self.breaker = gate.breaker
+        self.serial = gate.breaker.serial
+        self.began = limits.clock()
+        self.expected = 0
+        """bytes of a large body that are still to come"""
         self.url = url
         self.owner = asyncio.current_task()
         self.task: asyncio.Task[object] | None = None
@@ -64,6 +60,13 @@ class Answer:
 
     def start(self, head: Head) -> None:
         self.head = head
+        if head.status in ACCEPTED:
+            self.gate.pace.answered(self.limits.clock() - self.began)
+            if (length := content_length(head.headers) or 0) > LARGE:
+                self.expected = length
+                self.gate.pace.in_flight += length
+        elif head.status in THROTTLED:
+            self.gate.pace.throttled()
         if not self.breaker.calm and head.status not in OUT:
             # An open catalogue over closed assets: that its documents are given out is no permission.
             granted = head.status not in DENIED and not isinstance(self.target, Page)
@@ -74,6 +77,9 @@ class Answer:
     def write(self, data: Buffer) -> Awaitable[None] | None:
         self.received += len(data)
         if self.head is not None and self.head.status in ACCEPTED:
+            self.gate.pace.work += len(data)
+            if self.expected:
+                self._arrived(len(data))
             busy = self.target.write(data)
             if (pause := self.limits.pay(len(data))) is not None:
                 busy = _both(busy, pause)
@@ -83,6 +89,16 @@ class Answer:
         if self.received > 8 * MAX_ERROR_BODY:
             raise EnoughOfThisError
         return None
+
+    def _arrived(self, size: int) -> None:
+        self.expected -= size
+        self.gate.pace.in_flight -= size
+        self.gate.look()
+
+    def end(self) -> None:
+        """What was expected and did not come is on its way no more."""
+        self.gate.pace.in_flight -= self.expected
+        self.expected = 0
 
 
 async def _both(first: Awaitable[None] | None, second: Awaitable[None]) -> None:

@@ -101,13 +101,14 @@ class Http:
         gate = self._limits.slot(place)
         if not gate.enter_at_once():
             await gate.enter()
-        answer = Answer(sink, self._limits, gate.breaker, request.url)
+        answer = Answer(sink, self._limits, gate, request.url)
         try:
             await self._send(request, place, answer)
         except BaseException as error:
             lost(error, answer)
             raise
         finally:
+            answer.end()
             gate.leave()
         head = answer.head
         if head is None:
@@ -144,6 +145,10 @@ class Http:
             raise slow from None
         finally:
             self._watch.end(answer)
+
+    @property
+    def limits(self) -> Limits:
+        return self._limits
 
     @property
     def held(self) -> dict[str, float]:

@@ -10,9 +10,11 @@ import contextlib
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import BinaryIO, TypeVar
+
+import orjson
 
 from .. import checksum
 from ..errors import DiskFailing, DiskFull, Shortage, StorageError, Taken, TransferError
@@ -193,6 +195,20 @@ class LocalStore:
             self._receipt_gone = True
             with contextlib.suppress(OSError):
                 (self.state / "receipt.json").unlink()
+
+    def recall(self, name: str) -> dict[str, int]:
+        """Small numbers that an earlier run left for this one; none is as good as some."""
+        try:
+            kept = orjson.loads((self.state / name).read_bytes())
+        except (OSError, ValueError):
+            return {}
+        numbers = kept.items() if isinstance(kept, dict) else ()
+        return {key: number for key, number in numbers if isinstance(number, int) and number > 0}
+
+    def remember(self, name: str, numbers: Mapping[str, int]) -> None:
+        """Leave small numbers to the next run, if the disk takes them."""
+        with contextlib.suppress(OSError):
+            (self.state / name).write_bytes(orjson.dumps(dict(numbers), option=orjson.OPT_SORT_KEYS))
 
     def found(self, path: str) -> tuple[int, int] | None:
         """Bytes and mtime (ns) of the regular file at `path`, None if there is none."""
