@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from .errors import MlhubError
+from .fields import Fields
 from .secret import Secret
 from .urls import redacted
 
@@ -65,12 +66,17 @@ class Asset(NamedTuple):
     size: int | None = None
     checksum: Checksum | None = None
     stamp: str = ""
-    fields: Mapping[str, str] = NOTHING
-    """what a path template may ask for beyond the identity: filename, datetime, year, month, day"""
+    date: str = ""
+    """of its item, as the catalogue writes it"""
 
     @property
     def identity(self) -> tuple[str, str, str]:
         return (self.collection, self.item, self.key)
+
+    @property
+    def fields(self) -> Mapping[str, str]:
+        """What a path template may ask for beyond the identity."""
+        return Fields(self.href, self.date)
 
     def __repr__(self) -> str:
         return f"<Asset {self.identity} {redacted(self.href)}>"

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import NamedTuple
 
 from .errors import UsageError
 from .urls import term_safe
@@ -185,11 +186,39 @@ def render(template: str, fields: Mapping[str, str]) -> str:
     mirror needs for a document of its own is moved aside.
     """
     if template == DEFAULT_TEMPLATE:
-        directory = f"{collection_dir(fields.get('collection', ''))}/{item_dir(fields.get('id', ''))}"
-        path = f"{directory}/{safe_component(fields.get('key', '') + fields.get('ext', ''))}"
-    else:
-        path = "/".join(_level(part, fields) for part in template.split("/"))
-    return _aside(path, fields) if ".json" in path.casefold() else path
+        leaf = fields.get("key", "") + fields.get("ext", "")
+        return at_home(home(fields.get("collection", ""), fields.get("id", "")), leaf)
+    path = "/".join(_level(part, fields) for part in template.split("/"))
+    collection, item = fields.get("collection", ""), fields.get("id", "")
+    return _aside(path, collection, item) if ".json" in path.casefold() else path
+
+
+class Home(NamedTuple):
+    """Where the default template puts what belongs to one item. `suspect`: it looks like a document."""
+
+    collection: str
+    item: str
+    folder: str
+    suspect: bool
+
+
+def home(collection: str, item: str) -> Home:
+    folder = f"{collection_dir(collection)}/{item_dir(item)}"
+    return Home(collection, item, folder, ".json" in folder.casefold())
+
+
+def at_home(home: Home, leaf: str) -> str:
+    """The path of a file that would like to be called `leaf` there."""
+    name, suspect = _leaf(leaf)
+    path = f"{home.folder}/{name}"
+    return _aside(path, home.collection, home.item) if suspect or home.suspect else path
+
+
+@lru_cache(maxsize=4096)
+def _leaf(text: str) -> tuple[str, bool]:
+    """Asset keys come again with every item."""
+    name = safe_component(text)
+    return name, ".json" in name.casefold()
 
 
 def _level(part: str, fields: Mapping[str, str]) -> str:
@@ -207,9 +236,9 @@ def _value(name: str, fields: Mapping[str, str]) -> str:
     return safe_component(text.replace(":", "-") if name == "datetime" else text)
 
 
-def _aside(path: str, fields: Mapping[str, str]) -> str:
-    collection, item = collection_dir(fields.get("collection", "")), item_dir(fields.get("id", ""))
-    ours = ("catalog.json", f"{collection}/collection.json", f"{collection}/{item}/{item}.json")
+def _aside(path: str, collection: str, item: str) -> str:
+    above, folder = collection_dir(collection), item_dir(item)
+    ours = ("catalog.json", f"{above}/collection.json", f"{above}/{folder}/{folder}.json")
     taken = {fold(document) for document in ours}
     levels = path.split("/")
     for depth, level in enumerate(levels):

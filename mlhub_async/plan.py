@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from . import names
+from . import names, stac
 from .ledger import Claim, Wanted, Wish
 from .model import Asset, Collection, Item, Job, JsonObject, Options
 from .urls import suffix
 
-Wants = Callable[[Asset, JsonObject], bool]
+Wants = Callable[[stac.Outlined, JsonObject], bool]
 
 
 def extension(asset: Asset) -> str:
@@ -37,8 +37,23 @@ def document_path(collection: str, item: str) -> str:
 def wanted(owner: Item | Collection, assets: Iterable[Asset], wants: Wants, template: str) -> Wanted:
     """What the ledger is asked for on behalf of one item or collection."""
     item, collection = (owner.id, owner.collection) if isinstance(owner, Item) else ("", owner.id)
-    chosen = [place(asset, template) for asset in assets if wants(asset, owner.body)]
+    if wants is not stac.everything:
+        assets = [asset for asset in assets if wants(asset, owner.body)]
+    if template == names.DEFAULT_TEMPLATE:
+        chosen = _at_home(assets, collection, item)
+    else:
+        chosen = [place(asset, template) for asset in assets]
     return Wanted(collection, item, document_path(collection, item), chosen)
+
+
+def _at_home(assets: Iterable[Asset], collection: str, item: str) -> list[Wish]:
+    """Places by the default template, of which all assets of one owner share all but the last level."""
+    home = names.home(collection, item)
+    wishes = []
+    for asset in assets:
+        ext = extension(asset)
+        wishes.append(Wish(asset, names.at_home(home, asset.key + ext), not ext))
+    return wishes
 
 
 def job_of(claim: Claim, options: Options) -> tuple[Job, bool]:

@@ -14,7 +14,6 @@ from . import names, stac
 from .listing import Listing, read
 from .mirror import Given, opened, selected
 from .model import Collection, Entry, Flaw, Item, Options
-from .plan import wanted
 from .progress import Meter
 from .pruning import Listed, known_as, refuse_a_part
 
@@ -115,18 +114,19 @@ def _identity(owner: Item | Collection) -> int:
 
 
 def _add(plan: Plan, owner: Item | Collection, options: Options, wants: Callable[..., bool]) -> None:
-    assets = stac.assets_of(owner) if isinstance(owner, Item) else stac.collection_assets(owner)
-    chosen = wanted(owner, assets, wants, options.path_template)
-    plan.items += isinstance(owner, Item)
-    plan.items_of[chosen.collection] += isinstance(owner, Item)
+    item, collection = (owner.id, owner.collection) if isinstance(owner, Item) else ("", owner.id)
+    assets = stac.outlines(owner)
+    chosen = assets if wants is stac.everything else [one for one in assets if wants(one, owner.body)]
+    plan.items += bool(item)
+    plan.items_of[collection] += bool(item)
     if options.prune:
-        plan.named.update(known_as(chosen.collection, chosen.item, wish.asset.key) for wish in chosen.assets)
-    plan.assets += len(chosen.assets)
-    plan.filtered += len(assets) - len(chosen.assets)
-    plan.by_collection[chosen.collection] += len(chosen.assets)
-    for asset, _, _ in chosen.assets:
-        plan.known_bytes += asset.size or 0
-        plan.unknown_sizes += asset.size is None
+        plan.named.update(known_as(collection, item, asset.key) for asset in chosen)
+    plan.assets += len(chosen)
+    plan.filtered += len(assets) - len(chosen)
+    plan.by_collection[collection] += len(chosen)
+    sizes = [asset.size for asset in chosen if asset.size is not None]
+    plan.known_bytes += sum(sizes)
+    plan.unknown_sizes += len(chosen) - len(sizes)
 
 
 def free_bytes(dest: Path) -> int:

@@ -115,6 +115,16 @@ def test_a_declared_size_is_a_number_of_bytes_or_nothing(size, expected):
     assert only_asset({"href": "a", "file:size": size}).size == expected
 
 
+@pytest.mark.parametrize(
+    "assets", [None, 5, {}, {"a": None, "b": {"href": 5, "type": 5}, "c": {"type": "x", "file:size": 7}}]
+)
+def test_an_outline_tells_of_each_asset_what_the_asset_itself_tells(assets):
+    found = stac.item_of({"id": "i", "assets": assets}, "https://s.test/i")
+    assert [(o.key, o.media_type, o.size) for o in stac.outlines(found)] == [
+        (a.key, a.media_type, a.size) for a in stac.assets_of(found)
+    ]
+
+
 SHA1 = "1114a94a8fe5ccb19ba61c4c0873d391e987982fbbd3"
 
 

@@ -339,6 +339,7 @@ def test_assets_are_chosen_by_key_role_media_type_and_declared_size(selection, k
     found = stac.item_of(item("i", assets=ASSETS), "https://api.test/i")
     wanted = stac.wants(Selection(**selection))
     assert [one.key for one in stac.assets_of(found) if wanted(one, found.body)] == keys.split()
+    assert [one.key for one in stac.outlines(found) if wanted(one, found.body)] == keys.split()
 
 
 @packages

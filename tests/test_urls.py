@@ -468,6 +468,16 @@ def test_the_extension_comes_from_the_path_decoded_once(url, filename, suffix):
     assert urls.suffix(url) == suffix
 
 
+@given(st.text("/.%?#:a2Eé\u0660", max_size=12))
+@example("/")
+@example("/a.tif?x")
+def test_the_extension_is_that_of_the_file_name_whatever_the_href_looks_like(tail):
+    url = "https://h" + tail
+    stem, _, end = urls.filename(url).rpartition(".")
+    fit = 0 < len(end) <= 8 and end.isascii() and end.isalnum() and stem.strip(".")
+    assert urls.suffix(url) == ("." + end if fit else "")
+
+
 @given(st.text(min_size=1))
 def test_a_file_name_that_was_quoted_is_read_back(name):
     quoted = quote(name, safe="", errors="replace")

@@ -1,21 +1,24 @@
 """Hides STAC's many dialects: everything else sees pages, items, assets and yes-or-no questions."""
 
-from .assets import assets_of, collection_assets, is_label, source_links
+from .assets import Outline, assets_of, collection_assets, is_label, outlines, source_links
 from .links import followed, links, resolved
 from .nexts import post
 from .paging import PageOf, matched_of, pages, refused
 from .records import NO_COLLECTION, collection_of, item_of, items_of
-from .select import admits, geometry_of, wants
+from .select import Outlined, admits, everything, geometry_of, wants
 from .times import for_server as datetime_for_server
 
 __all__ = [
     "NO_COLLECTION",
+    "Outline",
+    "Outlined",
     "PageOf",
     "admits",
     "assets_of",
     "collection_assets",
     "collection_of",
     "datetime_for_server",
+    "everything",
     "followed",
     "geometry_of",
     "is_label",
@@ -23,6 +26,7 @@ __all__ = [
     "items_of",
     "links",
     "matched_of",
+    "outlines",
     "pages",
     "post",
     "refused",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -12,8 +10,7 @@ from ..errors import MlhubError
 from ..model import Asset, Collection, Item, JsonObject
 from .links import links, resolved
 
-_DAY = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?!\d)")
-_PARTS = {"year": 1, "month": 2, "day": 3}
+_WEB = ("https://", "http://")
 _PAGES = ("text/html", "application/xhtml", "application/pdf")
 
 
@@ -25,6 +22,26 @@ class _Common(NamedTuple):
     base: str
     date: str
     updated: str
+
+
+class Outline(NamedTuple):
+    """As much of an asset as tells whether it is wanted, and how large it is."""
+
+    key: str
+    media_type: str | None
+    size: int | None
+
+
+def outlines(owner: Item | Collection) -> list[Outline]:
+    """The owner's assets as far as counting them takes: what only a transfer needs is not worked out."""
+    raw = owner.body.get("assets")
+    return [_outline(key, one) for key, one in raw.items()] if isinstance(raw, dict) else []
+
+
+def _outline(key: str, raw: Any) -> Outline:
+    about = raw if isinstance(raw, dict) else {}
+    media_type = about.get("type")
+    return Outline(key, media_type if isinstance(media_type, str) else None, _size(about.get("file:size")))
 
 
 def assets_of(item: Item) -> list[Asset]:
@@ -76,9 +93,11 @@ def _assets(body: JsonObject, item: str, collection: str, base: str) -> list[Ass
 def _asset(key: str, raw: Any, owner: _Common) -> Asset:
     about = raw if isinstance(raw, dict) else {}
     href = about.get("href")
-    href = resolved(href, owner.base) if isinstance(href, str) else ""
-    size = about.get("file:size")
-    size = size if type(size) is int and size >= 0 else None
+    if not isinstance(href, str):
+        href = ""
+    elif not href.startswith(_WEB):
+        href = resolved(href, owner.base)
+    size = _size(about.get("file:size"))
     published = about.get("file:checksum") or about.get("checksum:multihash")
     media_type = about.get("type")
     return Asset(
@@ -90,13 +109,20 @@ def _asset(key: str, raw: Any, owner: _Common) -> Asset:
         size,
         checksum.parse(published) if published is not None else None,
         _stamp(href, size, published, owner.updated),
-        Fields(href, owner.date),
+        owner.date,
     )
+
+
+def _size(told: object) -> int | None:
+    return told if type(told) is int and told >= 0 else None
 
 
 def _stamp(href: str, size: int | None, published: Any, updated: str) -> str:
     """Tells one content from another as far as the catalogue does. An href that expires tells nothing."""
-    lasting = "" if urls.expiring(href) else _canonical(href)
+    if "?" in href or "/download/" in href:
+        lasting = "" if urls.expiring(href) else _canonical(href)
+    else:
+        lasting = href
     told = f"{size}\n{published}\n{updated}\n{lasting}"
     return blake2b(told.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
@@ -108,29 +134,3 @@ def _canonical(href: str) -> str:
         return urls.canonical(href)
     except MlhubError:
         return href
-
-
-class Fields(Mapping[str, str]):
-    """What a path template may ask for: the file name in the href, the item's date. Worked out when asked."""
-
-    __slots__ = ("_date", "_href")
-
-    def __init__(self, href: str, date: str) -> None:
-        self._href = href
-        self._date = date
-
-    def __getitem__(self, name: str) -> str:
-        if name == "filename" and (found := urls.filename(self._href)):
-            return found
-        if name == "datetime" and self._date:
-            return self._date
-        day = _DAY.match(self._date)
-        if name in _PARTS and day:
-            return day.group(_PARTS[name])
-        raise KeyError(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return (name for name in ("filename", "datetime", *_PARTS) if name in self)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .. import urls
@@ -25,10 +25,9 @@ def items_of(
     """
     origin = _prefix(url)
     for number, record in enumerate(records, first):
-        found = item_of(record, url, collection)
+        found = _item(record, url, collection, origin)
         if isinstance(found, Item):
-            own = _self(record, url, origin)
-            yield Item(found.id, found.collection, found.body, own) if own else found
+            yield found
         else:
             where = f"record {number} of {found.where}"
             yield Flaw(
@@ -38,6 +37,11 @@ def items_of(
 
 def item_of(record: Any, url: str, collection: str = NO_COLLECTION) -> Item | Flaw:
     """One document as an item, or why it is none. It is where it was fetched from, whatever it says."""
+    return _item(record, url, collection, "")
+
+
+def _item(record: Any, url: str, collection: str, origin: str) -> Item | Flaw:
+    """`origin`: what its own self link has to begin with to say where it is; "" if it is not asked."""
     if not isinstance(record, dict):
         return _flaw(url, "is not a JSON object")
     name = _id(record)
@@ -49,7 +53,7 @@ def item_of(record: Any, url: str, collection: str = NO_COLLECTION) -> Item | Fl
     own = own if isinstance(own, str) and own else collection
     if not _is_text(name) or not _is_text(own):
         return _flaw(url, NO_TEXT)
-    return Item(name, own, _with_text_keys(record), url)
+    return Item(name, own, _with_text_keys(record), (origin and _self(record, url, origin)) or url)
 
 
 def collection_of(record: Any, url: str) -> Collection | Flaw:
@@ -78,10 +82,17 @@ def _is_text(text: str) -> bool:
     return True
 
 
+def _are_text(keys: Iterable[Any]) -> bool:
+    try:
+        return _is_text("".join(keys))
+    except TypeError:  # one of them is no text at all
+        return False
+
+
 def _with_text_keys(record: JsonObject) -> JsonObject:
     """The record with asset keys that can be written down; the same one where they all can."""
     assets = record.get("assets")
-    if not isinstance(assets, dict) or all(isinstance(key, str) and _is_text(key) for key in assets):
+    if not isinstance(assets, dict) or _are_text(assets):
         return record
     named: JsonObject = {}
     for key, asset in assets.items():

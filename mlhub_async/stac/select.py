@@ -8,16 +8,31 @@ import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
 from ..errors import UsageError
-from ..model import Asset, Item, JsonObject, Selection
+from ..model import Item, JsonObject, Selection
 from . import classes, query, space, times
 
 Test = Callable[[JsonObject], bool]
-Wanted = Callable[[Asset, JsonObject], bool]
+
+
+class Outlined(Protocol):
+    """What decides whether an asset is wanted."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def media_type(self) -> str | None: ...
+
+    @property
+    def size(self) -> int | None: ...
+
+
+Wanted = Callable[[Outlined, JsonObject], bool]
 
 
 def admits(selection: Selection, *, served: frozenset[str] = frozenset()) -> Callable[[Item], bool]:
@@ -41,13 +56,16 @@ def wants(selection: Selection) -> Wanted:
     """Whether an asset is selected; its second argument is the body of the item (or collection) it is of.
 
     A size or a media type that the catalogue does not declare: the size passes, the media type does not.
+    Where nothing is left out it is `everything`, which need not be asked.
     """
     keys = _keys(selection.include, selection.exclude)
     types = tuple(_bare(one) for one in selection.media_types)
     roles = frozenset(selection.roles)
     low, high = selection.min_size, selection.max_size
+    if not (selection.include or selection.exclude or types or roles) and low is None and high is None:
+        return everything
 
-    def wanted(asset: Asset, owner: JsonObject) -> bool:
+    def wanted(asset: Outlined, owner: JsonObject) -> bool:
         if not keys(asset.key) or (roles and not _has_role(roles, owner, asset.key)):
             return False
         if types and not _bare(asset.media_type or "").startswith(types):
@@ -56,6 +74,10 @@ def wants(selection: Selection) -> Wanted:
         return size is None or ((low is None or size >= low) and (high is None or size <= high))
 
     return wanted
+
+
+def everything(asset: Outlined, owner: JsonObject) -> bool:
+    return True
 
 
 def _tests(selection: Selection, served: frozenset[str]) -> Iterator[Test]:

@@ -15,6 +15,7 @@ from ..errors import TransferError
 from .shown import redacted, term_safe
 
 LONGEST = 65_536
+LONGEST_SCHEME = len("https://")
 PORTS = {"http": 80, "https": 443, "file": 0}
 
 _PORT = r"[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]"
@@ -36,6 +37,7 @@ _number = re.compile(r"(?:.*\.)?(?:\d+|0x[0-9a-f]*)\.?", re.ASCII).fullmatch
 _scheme = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:", re.ASCII).match
 _ILLEGAL = re.compile(rf"%(?![0-9A-Fa-f]{{2}})|[^{_LEGAL}%]+")
 _CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+_odd = re.compile(r"[?#%]").search
 _END_OF_HOST = re.compile("[/?#]")
 
 
@@ -235,6 +237,10 @@ def filename(url: str) -> str:
 
 def suffix(url: str) -> str:
     """The file name's extension such as ".tif", or "" if it has none that is fit for a file name."""
+    last, start = url.rfind("."), url.rfind("/") + 1
+    if last > start > LONGEST_SCHEME and url[start] != "." and not _odd(url):
+        end = url[last + 1 :]
+        return url[last:] if len(end) <= 8 and end.isalnum() and end.isascii() else ""
     stem, dot, tail = filename(url).rpartition(".")
     fit = len(tail) <= 8 and tail.isascii() and tail.isalnum() and stem.strip(".")
     return dot + tail if fit else ""
