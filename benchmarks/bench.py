@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +19,10 @@ from table import Run
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What all comparisons of one call share. `limit` is in seconds, for one run of one client."""
+    """What all comparisons of one call share. `limit` is in seconds, for one run of one client.
+
+    `once`: the slow ones, which take part in the first round only.
+    """
 
     work: Path
     server: Server
@@ -28,6 +31,7 @@ class Bench:
     rounds: int
     limit: float
     scale: float = 1.0
+    once: Collection[str] = ()
 
     @property
     def kind(self) -> str:
@@ -72,6 +76,8 @@ class Bench:
         runs = []
         for number in range(self.rounds):
             for client in turned(self.clients, number):
+                if number and client.name in self.once:
+                    continue
                 runs.append(self._once(label, client, tasks[client.name], number))
                 if fresh:
                     shutil.rmtree(tasks[client.name].dest)

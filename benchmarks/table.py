@@ -23,11 +23,21 @@ class Run:
     flaw: str
 
 
-def ratio(runs: Sequence[Run], upper: str, lower: str, measure: Measure) -> float | None:
-    """Median over the rounds in which both were right of upper / lower: each pair met the same weather."""
+def ratios(runs: Sequence[Run], upper: str, lower: Sequence[str], measure: Measure) -> list[float]:
+    """upper / the best of `lower`, of each round in which all were right: they met the same weather."""
     sound = {(run.client, run.round): measure(run.cost) for run in runs if not run.flaw}
-    rounds = [number for client, number in sound if client == upper and (lower, number) in sound]
-    pairs = [sound[upper, number] / sound[lower, number] for number in rounds if sound[lower, number]]
+    found = []
+    for number in sorted({run.round for run in runs}):
+        above = sound.get((upper, number))
+        below = [sound.get((name, number)) for name in lower]
+        if above is not None and all(below):
+            found.append(above / min(filter(None, below)))
+    return found
+
+
+def ratio(runs: Sequence[Run], upper: str, lower: str, measure: Measure) -> float | None:
+    """The median over the rounds."""
+    pairs = ratios(runs, upper, [lower], measure)
     return median(pairs) if pairs else None
 
 

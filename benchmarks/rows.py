@@ -1,0 +1,120 @@
+"""Hides what is aimed at: each row of the target table, and how its figure follows from the runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from corpus import SHAPES
+from listing import LABEL, count_at
+from modes import TINY_COUNTS, peak
+from table import MEASURES, Run, ratios
+
+HEAD = ["what", "against", "measure", "target", "figure", "of the rounds", "reached"]
+WALL, CPU = MEASURES
+CURL, BEST, LIKE = ("curl",), ("curl", "wget2"), ("curl+sha256sum",)
+SHOWN = {CURL: "curl -Z", BEST: "the better of curl -Z and wget2", LIKE: "curl -Z, then sha256sum"}
+PEERS = {"aria2c": 0.4, "rclone": 0.4, "parfive": 0.15, "stac-asset": 0.12}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One target, and the figure of each round in which it could be taken."""
+
+    what: str
+    against: str
+    measure: str
+    limit: float
+    figures: Sequence[float]
+    at_least: bool = False
+
+    @property
+    def figure(self) -> float | None:
+        return median(self.figures) if self.figures else None
+
+    @property
+    def reached(self) -> bool | None:
+        """None: not measured."""
+        if self.figure is None:
+            return None
+        return self.figure >= self.limit if self.at_least else self.figure <= self.limit
+
+    def cells(self) -> list[str]:
+        target = f"{'>=' if self.at_least else '<='} {_number(self.limit)}"
+        spread = f"{_number(min(self.figures))} .. {_number(max(self.figures))}" if self.figures else ""
+        figure = "not measured" if self.figure is None else _number(self.figure)
+        reached = {True: "yes", False: "NO", None: "-"}[self.reached]
+        return [self.what, self.against, self.measure, target, figure, spread, reached]
+
+    def told(self) -> dict[str, Any]:
+        return dict(zip(HEAD, self.cells(), strict=True))
+
+
+def of(runs: Sequence[Run], scale: float, there: Sequence[int]) -> list[Row]:
+    """Every row of the table. `there`: see first.py."""
+    rows = []
+    for kind in ("http", "https"):
+        for name in SHAPES:
+            rows += _copies(f"{name}, {kind}", runs)
+        rows += _peers(f"small, {kind}", runs)
+    return [*rows, *_again(runs), *_delayed(runs), *_memory(runs), *_planning(runs, scale), *_first(there)]
+
+
+def _copies(label: str, runs: Sequence[Run]) -> list[Row]:
+    def row(others: tuple[str, ...], measure: str, limit: float) -> Row:
+        return _against(label, runs, others, measure, limit)
+
+    return [
+        row(CURL, "wall", 1.0),
+        row(CURL, "CPU", 1.0),
+        row(BEST, "wall", 1.0),
+        row(LIKE, "wall", 0.8),
+        row(LIKE, "CPU", 0.8),
+    ]
+
+
+def _peers(label: str, runs: Sequence[Run]) -> list[Row]:
+    return [_against(label, runs, (name,), "CPU", limit) for name, limit in PEERS.items()]
+
+
+def _against(label: str, runs: Sequence[Run], others: tuple[str, ...], measure: str, limit: float) -> Row:
+    some = [run for run in runs if run.corpus == label]
+    figures = ratios(some, "ours", others, WALL if measure == "wall" else CPU)
+    return Row(label, SHOWN.get(others, others[0]), measure, limit, figures)
+
+
+def _again(runs: Sequence[Run]) -> list[Row]:
+    label = "second run, http"
+    return [_against(label, runs, ("rclone",), measure, 0.25) for measure in ("wall", "CPU")]
+
+
+def _delayed(runs: Sequence[Run]) -> list[Row]:
+    """Files per second: the ratio of the walls the other way round."""
+    label = "small, http, 50 ms"
+    figures = ratios([run for run in runs if run.corpus == label], "curl", ["ours"], WALL)
+    return [Row(label, "curl -Z, 64 at a time", "files/s", 1.0, figures, at_least=True)]
+
+
+def _memory(runs: Sequence[Run]) -> list[Row]:
+    few, many = (peak(runs, "ours", f"{label}, http") for label in TINY_COUNTS)
+    figures = [many / few] if few and many else []
+    return [Row("peak memory", "200,000 against 10,000 assets", "RSS", 1.1, figures)]
+
+
+def _planning(runs: Sequence[Run], scale: float) -> list[Row]:
+    walls = [run.cost.wall for run in runs if run.corpus == LABEL and not run.flaw]
+    figures = [count_at(scale) / wall for wall in walls]
+    return [Row("assets planned", "pages of 100, with start-up", "per s", 200_000, figures, at_least=True)]
+
+
+def _first(there: Sequence[int]) -> list[Row]:
+    return [
+        Row("assets on disk", f"as page {number} is requested", "count", 1, [count], at_least=True)
+        for number, count in enumerate(there[:2], 2)
+    ]
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 or value == int(value) > 1 else f"{value:.2f}"

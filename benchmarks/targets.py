@@ -1,0 +1,159 @@
+"""Hold every figure that was aimed at against what this machine says: target, figure, reached or not.
+
+    python benchmarks/targets.py                          all of it, three rounds; about fifteen minutes
+    python benchmarks/targets.py --scale 0.05 --rounds 1  a quick look: start-up weighs far too much in it
+    python benchmarks/targets.py --only http,delay        some parts of it
+    python benchmarks/targets.py --json FILE              every run and every row, for plot.py and readme.py
+
+Each ratio is taken within one round of one interleaved run, with every guarantee on, and the median of the
+rounds is shown between the lowest and the highest. The slow peers take part in the first round only. Every
+copy is compared with the original by SHA-256. What is not here is named, and its rows are not decided.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import clients
+import first
+import listing
+import modes
+import results
+import rows
+import server
+from bench import Bench
+from corpus import SHAPES
+from run import SHM
+from table import Run, aligned
+
+FAST = ("ours", "curl", "curl+sha256sum", "wget2")
+PEERS = ("aria2c", "rclone", "parfive", "stac-asset", "aiohttp", "requests", "ours-aiohttp")
+SLOW = ("parfive", "stac-asset", "aiohttp", "requests", "ours-aiohttp")
+DELAY = 0.05
+DELAYED = 6_000
+
+
+@dataclass(slots=True)
+class Trial:
+    """What the parts share, and what they find."""
+
+    nginx: str
+    work: Path
+    known: Mapping[str, clients.Client]
+    versions: Mapping[str, str]
+    args: argparse.Namespace
+    runs: list[Run] = field(default_factory=list)
+    there: Sequence[int] = ()
+
+    @contextmanager
+    def bench(self, names: Sequence[str], *, tls: bool = False, delay: float = 0) -> Iterator[Bench]:
+        """A server of its own for each part; those of `names` that are here."""
+        here = [self.known[name] for name in names if name in self.versions]
+        with (
+            tempfile.TemporaryDirectory(dir=self.work) as folder,
+            server.serving(self.nginx, Path(folder), tls=tls, delay=delay) as serving,
+        ):
+            rounds, limit, scale = self.args.rounds, self.args.limit, self.args.scale
+            yield Bench(Path(folder), serving, here, self.versions, rounds, limit, scale, SLOW)
+
+
+def copies(trial: Trial, *, tls: bool) -> None:
+    """The three corpora. All peers are measured on the small files, where they differ most."""
+    with trial.bench([*FAST, *PEERS], tls=tls) as bench:
+        small, *others = (shape.scaled(bench.scale) for shape in SHAPES.values())
+        trial.runs += modes.copies(bench, [small])
+        trial.runs += modes.copies(bench if not tls else bench.only(*FAST), others)
+
+
+def second(trial: Trial) -> None:
+    with trial.bench(["ours", "rclone"]) as bench:
+        trial.runs += modes.repeats(bench)
+
+
+def delayed(trial: Trial) -> None:
+    if not server.ECHO.exists():
+        print(f"no delay without {server.ECHO.name}: {server.ECHO_HINT}", file=sys.stderr)
+        return
+    with trial.bench(["ours", "curl"], delay=DELAY) as bench:
+        shape = replace(SHAPES["small"], count=DELAYED).scaled(bench.scale)
+        trial.runs += modes.copies(bench, [shape])
+
+
+def memory(trial: Trial) -> None:
+    with trial.bench(["ours"]) as bench:
+        trial.runs += modes.memory(bench.only("ours", rounds=1))
+
+
+def planning(trial: Trial) -> None:
+    readers = [reader for reader in listing.readers() if reader.name == "ours"]
+    with trial.bench([]) as bench:
+        trial.runs += modes.reading(replace(bench, clients=readers))
+
+
+def begin(trial: Trial) -> None:
+    trial.there = asyncio.run(first.on_disk(str(trial.work)))
+
+
+Part = tuple[Callable[[Trial], None], Sequence[str]]
+PARTS: dict[str, Part] = {
+    "http": (lambda trial: copies(trial, tls=False), (*FAST, *PEERS)),
+    "https": (lambda trial: copies(trial, tls=True), (*FAST, *PEERS)),
+    "second": (second, ("ours", "rclone")),
+    "delay": (delayed, ("ours", "curl")),
+    "memory": (memory, ("ours",)),
+    "listing": (planning, ("ours",)),
+    "first": (begin, ("ours",)),
+}
+
+
+def main() -> int:
+    args = _arguments()
+    nginx = server.find()
+    if nginx is None:
+        print(f"Not measured: it takes nginx ({server.HINT}).", file=sys.stderr)
+        return 2
+    known = clients.known(clients.locate(args.stac_asset_python))
+    needed = dict.fromkeys(name for part in args.only for name in PARTS[part][1])
+    versions = clients.present([known[name] for name in needed])
+    machine = results.machine(server.version(nginx))
+    print(machine, flush=True)
+    with tempfile.TemporaryDirectory(prefix="mlhub-targets-", dir=args.tmp) as folder:
+        trial = Trial(nginx, Path(folder), known, versions, args)
+        for part in args.only:
+            PARTS[part][0](trial)
+    found = rows.of(trial.runs, args.scale, trial.there)
+    print("\n" + "\n".join(aligned([rows.HEAD, *(row.cells() for row in found)])))
+    if args.scale < 1:
+        print("These are too few files for a verdict: half a second of start-up is in every figure of ours.")
+    if args.json:
+        figures = [row.told() for row in found]
+        results.Results(results.command(), machine, versions, trial.runs, figures).write(Path(args.json))
+    return 1 if any(run.flaw for run in trial.runs) else 0
+
+
+def _arguments() -> argparse.Namespace:
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+    parser.add_argument("--only", metavar="PART,PART", default=",".join(PARTS), help=f"of {', '.join(PARTS)}")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--scale", type=float, default=1.0, help="0.05: a twentieth of the files or bytes")
+    parser.add_argument("--tmp", metavar="DIR", default=SHM if Path(SHM).is_dir() else None)
+    parser.add_argument("--json", metavar="FILE", help="write every run and every row to FILE")
+    parser.add_argument("--limit", type=float, default=900, help="seconds one run of one client may take")
+    parser.add_argument("--stac-asset-python", metavar="PATH", default=sys.executable)
+    args = parser.parse_args()
+    args.only = args.only.split(",")
+    if unknown := [part for part in args.only if part not in PARTS]:
+        parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    return args
+
+
+if __name__ == "__main__":
+    sys.exit(main())
