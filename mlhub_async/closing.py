@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import orjson
 
 from .catalog import Extent, catalog_json, collection_json
-from .errors import MlhubError, SourceError, StorageError, UsageError
+from .errors import MlhubError, SourceError, StorageError, TransferError, UsageError
 from .inventory import Inventory
-from .ledger import Book, Ledger, Row
+from .ledger import Book, Ledger, Row, error_json
 from .ledger.schema import COLLECTION, DONE
-from .model import Collection
+from .model import Collection, Flaw
 from .report import Report
 from .stac import NO_COLLECTION
 from .stores.local import STATE, LocalStore
@@ -43,7 +44,6 @@ async def close_mirror(
 
 
 async def _write_down(report: Report, ledger: Ledger, store: LocalStore, inventory: Inventory) -> None:
-    code = report.exit_code
     store.tree.shed()  # its descriptors may be all there are for what follows
     try:
         await ledger.flush()
@@ -53,7 +53,7 @@ async def _write_down(report: Report, ledger: Ledger, store: LocalStore, invento
             spans = inventory.collections
             await ledger.ask(lambda book: _write_catalogue(book, store, inventory, spans, report))
             await ledger.ask(lambda book: _write_errors(book, store))
-        await ledger.ask(lambda book: _write_receipt(book, store, report, code))
+        await ledger.ask(lambda book: _write_receipt(book, store, report))
     except StorageError as error:
         report.stopped = report.stopped or error
         _last_words(store, report)
@@ -65,7 +65,8 @@ async def _write_down(report: Report, ledger: Ledger, store: LocalStore, invento
         await ledger.close()
 
 
-def _write_receipt(book: Book, store: LocalStore, report: Report, code: int) -> None:
+def _write_receipt(book: Book, store: LocalStore, report: Report) -> None:
+    code = report.exit_code
     report.manifest_sha256 = book.manifest(book.run)
     store.write_pieces(RECEIPT, [_shown(report)])
     store.sync_directories([RECEIPT])
@@ -106,12 +107,13 @@ def _write_catalogue(
             book.records(name, ""),
             _extent(extent_json),
         )
-        rows.append(_put(store, path, pieces, name))
+        written = _tried(book, report, path, partial(_put, store, path, pieces, name))
+        rows += written
         title = collection.body.get("title") if isinstance(collection, Collection) else None
-        children.append((title if isinstance(title, str) else name, path))
+        children += [(title if isinstance(title, str) else name, path)] * len(written)
     words = f"A mirror made by mlhub-async of {report.source}"
     root = catalog_json(_name(report), words, children, book.item_paths(NO_COLLECTION))
-    rows.append(_put(store, ROOT, root, ""))
+    rows += _tried(book, report, ROOT, partial(_put, store, ROOT, root, ""))
     store.sync_directories(row[4] for row in rows)
     book.settle(rows)
 
@@ -132,6 +134,16 @@ def _extent(kept: str | None) -> Extent:
 
 def _name(report: Report) -> str:
     return report.dest.resolve().name or "mirror"
+
+
+def _tried(book: Book, report: Report, path: str, put: Callable[[], Row]) -> list[Row]:
+    """What is in the way of one document is a flaw of the run; the others are written all the same."""
+    try:
+        return [put()]
+    except TransferError as error:
+        report.add_flaw(Flaw(path, error))
+        book.add_flaw(path, error_json(error), benign=False)
+        return []
 
 
 def _put(store: LocalStore, path: str, pieces: Iterable[bytes], collection: str) -> Row:

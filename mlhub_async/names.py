@@ -14,6 +14,7 @@ from .urls import term_safe
 
 LONGEST = 180
 """Bytes of one component: file systems take 255, partial names and other people's suffixes want room."""
+MOST_LEVELS = 64
 
 DEFAULT_TEMPLATE = "${collection}/${id}/${key}${ext}"
 COMMON = "_common"
@@ -169,7 +170,10 @@ def check_template(template: str) -> None:
             raise UsageError(
                 f"the path template has an unknown variable ${{{term_safe(name)}}}; known are {known}"
             )
-    for part in _VARIABLE.sub("x", template).split("/"):
+    parts = _VARIABLE.sub("x", template).split("/")
+    if len(parts) > MOST_LEVELS:
+        raise UsageError(f"the path template has {len(parts)} levels; no more than {MOST_LEVELS} are made")
+    for part in parts:
         if "$" in part:
             raise UsageError("a variable of the path template is written ${name}, with both braces")
         if safe_component(part) != part:

@@ -15,6 +15,7 @@ from ..errors import DiskFailing, DiskFull, MlhubError, Shortage, StorageError, 
 
 HAS_DIR_FD = {os.open, os.mkdir, os.rename, os.stat, os.unlink} <= os.supports_dir_fd
 OPEN_DIRECTORIES = 128
+LONGEST_NAME = 255
 FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 STOPS_THE_RUN = {
     errno.EROFS: "make it writable or choose another DEST",
@@ -47,6 +48,12 @@ def state_error(error: OSError, path: str | Path) -> StorageError:
     return StorageError(f"{ours.message}; free some space or choose another DEST, then run again")
 
 
+def _longest(root: Path) -> int:
+    """Bytes of a directory's path below the root, so that any name in it makes a path that can be used."""
+    whole = os.pathconf("/", "PC_PATH_MAX") if hasattr(os, "pathconf") else 4096
+    return whole - len(os.fsencode(os.path.abspath(root))) - LONGEST_NAME - len("//\0")
+
+
 def sync_directory(path: Path) -> None:
     """Make the names in a directory survive a power cut."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
@@ -77,6 +84,7 @@ class Tree:
         self._fds: OrderedDict[str, int] = OrderedDict()
         self._made: set[str] = set()
         self._most = spare(OPEN_DIRECTORIES)
+        self._longest = _longest(root)
 
     def place(self, source: str, source_dir: int | None, path: str) -> None:
         """Rename the finished file `source` (in `source_dir`) to `path`, replacing a regular file there.
@@ -130,6 +138,8 @@ class Tree:
         if not folder:
             fd = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         else:
+            if len(os.fsencode(folder)) > self._longest:  # what nobody could open by its path
+                raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
             above, _, name = folder.rpartition("/")
             parent = self._directory(above)
             try:
