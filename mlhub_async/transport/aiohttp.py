@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
 import ssl
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from types import SimpleNamespace
+from typing import Self
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
+from aiohttp.http import HttpProcessingError
 from yarl import URL
 
 from ..auth import Proxy
@@ -16,6 +23,7 @@ from ..errors import Shortage, TransferError, Transient
 from ..model import Head, Request
 from ..ports import Sink
 from ..urls import redacted
+from .fast.head import BODILESS, MAX_FIELDS, MAX_HEAD, MAX_LENGTH_DIGITS
 from .lookup import unresolved
 
 READ_BUFFER = 512 << 10
@@ -45,6 +53,10 @@ class AiohttpTransport:
         )
         self._proxy = proxy
         self._told_proxy = _authorization(proxy)
+        self._patience = idle_timeout
+        self._endings = _Endings()
+        tracing = aiohttp.TraceConfig()
+        tracing.on_request_headers_sent.append(self._sent)
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -53,6 +65,11 @@ class AiohttpTransport:
             trust_env=False,
             requote_redirect_url=False,
             read_bufsize=READ_BUFFER,
+            max_line_size=MAX_HEAD,
+            max_field_size=MAX_HEAD,
+            max_headers=MAX_FIELDS,
+            trace_configs=[tracing],
+            response_class=_Response,
             timeout=aiohttp.ClientTimeout(
                 total=None, connect=None, sock_connect=connect_timeout, sock_read=idle_timeout
             ),
@@ -60,24 +77,52 @@ class AiohttpTransport:
 
     async def send(self, request: Request, sink: Sink) -> None:
         try:
-            async with self._session.request(
-                request.method,
-                URL(request.url, encoded=True),
-                headers=self._headers(request) if self._told_proxy else request.headers,
-                data=request.body,
-                allow_redirects=False,
-                proxy=self._proxy.url if self._proxy else None,
-                proxy_headers=self._told_proxy,
-            ) as response:
-                sink.start(Head(response.status, _fields(response.headers), request.url))
-                body = response.content
-                while data := await body.readany():
-                    if (busy := sink.write(data)) is not None:
-                        await busy
+            async with asyncio.timeout(None) as patience, self._asked(request, patience) as response:
+                patience.reschedule(None)
+                assert isinstance(response, _Response)
+                if flaw := _doubt(response):
+                    response.protocol.close()
+                    where = redacted(request.url)
+                    raise Transient(
+                        f"{where}: the answer is not valid HTTP ({flaw})", kind="protocol", tries=3
+                    )
+                await self._deliver(response, sink, request.url)
         except UnicodeError:
             raise TransferError(f"{redacted(request.url)}: not a host name", kind="bad-href") from None
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, HttpProcessingError, TimeoutError, OSError) as error:
             raise translated(error, request.url) from None
+
+    def _asked(
+        self, request: Request, patience: asyncio.Timeout
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        if any(mark in f"{name}{value}" for name, value in request.headers.items() for mark in "\r\n\0"):
+            raise TransferError(f"{redacted(request.url)}: a request field has a line break", kind="bad-href")
+        return self._session.request(
+            request.method,
+            URL(request.url, encoded=True),
+            headers=self._headers(request) if self._told_proxy else request.headers,
+            data=request.body,
+            allow_redirects=False,
+            proxy=self._proxy.url if self._proxy else None,
+            proxy_headers=self._told_proxy,
+            trace_request_ctx=patience,
+        )
+
+    async def _sent(self, _: aiohttp.ClientSession, about: SimpleNamespace, __: object) -> None:
+        """From now on the head must come: aiohttp would wait for ever for one that comes byte by byte."""
+        patience = about.trace_request_ctx
+        patience.reschedule(asyncio.get_running_loop().time() + self._patience)
+
+    async def _deliver(self, response: _Response, sink: Sink, url: str) -> None:
+        body = response.content
+        self._endings.watch(response.protocol, body)
+        sink.start(Head(response.status, _fields(response.headers), url))
+        while data := await body.readany():
+            if (busy := sink.write(data)) is not None:
+                await busy
+        if _ends_with_connection(response) and isinstance(error := response.protocol.exception(), OSError):
+            # A reset is no end of a body; aiohttp takes it for one.
+            raise aiohttp.ClientPayloadError from error
 
     def _headers(self, request: Request) -> Mapping[str, str]:
         """A plain request is read by the proxy itself; of one inside a tunnel it sees only the CONNECT."""
@@ -87,6 +132,59 @@ class AiohttpTransport:
 
     async def close(self) -> None:
         await self._session.close()
+
+
+class _Response(aiohttp.ClientResponse):
+    """Keeps what aiohttp forgets as soon as the body is whole: the connection that carried it."""
+
+    protocol: ResponseHandler
+
+    async def start(self, connection: Connection) -> Self:
+        assert connection.protocol is not None
+        self.protocol = connection.protocol
+        await super().start(connection)
+        return self
+
+
+class _Endings:
+    """Connections that end in the middle of a body that aiohttp could not parse: it tells nobody.
+
+    One callback for each connection, however many bodies it carries.
+    """
+
+    def __init__(self) -> None:
+        self._bodies: dict[asyncio.Future[None], tuple[ResponseHandler, aiohttp.StreamReader]] = {}
+
+    def watch(self, protocol: ResponseHandler, body: aiohttp.StreamReader) -> None:
+        if (closed := protocol.closed) is not None:
+            if closed not in self._bodies:
+                closed.add_done_callback(self._ended)
+            self._bodies[closed] = protocol, body
+
+    def _ended(self, closed: asyncio.Future[None]) -> None:
+        closed.exception()  # known to whoever waits for the body
+        protocol, body = self._bodies.pop(closed)
+        if not body.is_eof() and body.exception() is None:
+            body.set_exception(protocol.exception() or aiohttp.ClientPayloadError())
+
+
+def _doubt(response: aiohttp.ClientResponse) -> str:
+    """What two readers could read in two ways, of what aiohttp lets through; "" if there is nothing."""
+    if response.status < 200:
+        return f"status {response.status} out of place"
+    codings = response.headers.getall("Transfer-Encoding", [])
+    if response.status in BODILESS:
+        return ""
+    if codings and [coding.strip().lower() for coding in codings] != ["chunked"]:
+        return "its transfer coding leaves the length in doubt"
+    if len(response.headers.get("Content-Length", "")) > MAX_LENGTH_DIGITS:
+        return "its Content-Length is no length"
+    return ""
+
+
+def _ends_with_connection(response: aiohttp.ClientResponse) -> bool:
+    framed = "Content-Length" in response.headers or "Transfer-Encoding" in response.headers
+    return not framed and response.status not in BODILESS
 
 
 def _fields(headers: Mapping[str, str]) -> dict[str, str]:
@@ -129,7 +227,7 @@ TROUBLES: list[tuple[type[Exception] | tuple[type[Exception], ...], str, str, in
     (aiohttp.ClientConnectorError, "unreachable", "no connection", None),
     (TimeoutError, "timeout", "no data in time", None),
     (aiohttp.ClientPayloadError, "truncated", "the body ended early", None),
-    (aiohttp.ClientResponseError, "protocol", "the answer is not valid HTTP", 3),
+    ((aiohttp.ClientResponseError, HttpProcessingError), "protocol", "the answer is not valid HTTP", 3),
 ]
 """What may pass: type, our kind and words, and how often it is worth trying. The first match counts."""
 

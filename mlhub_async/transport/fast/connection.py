@@ -24,11 +24,15 @@ MAX_INTERIM = 16
 
 
 class DroppedError(Exception):
-    """The connection ended before the answer did. `begun`: something of the answer had come."""
+    """The connection ended before the answer did.
 
-    def __init__(self, begun: bool, cause: Exception | None) -> None:
+    `begun`: something of the answer had come; `headed`: its whole head, so that it is the body that is cut.
+    """
+
+    def __init__(self, begun: bool, headed: bool, cause: Exception | None) -> None:
         super().__init__("connection lost")
         self.begun = begun
+        self.headed = headed
         self.cause = cause
 
 
@@ -90,9 +94,10 @@ class Connection(asyncio.BufferedProtocol):
         return self._view[self._filled :]
 
     def buffer_updated(self, nbytes: int) -> None:
-        self.heard = self._loop.time()
         self._filled += nbytes
         self._advance(False)
+        if self._answer is not None:  # of a head that comes byte by byte nothing is heard until it is whole
+            self.heard = self._loop.time()
 
     def _advance(self, flush: bool) -> None:
         """Take what the buffer holds as far as it goes; `flush`: also a piece of a body that is not full."""
@@ -250,7 +255,8 @@ class Connection(asyncio.BufferedProtocol):
         if answer is not None and answer.framing is Framing.CLOSE and self._cause is None:
             self._end(None)
         else:
-            self._end(DroppedError(begun or answer is not None, self._cause))
+            headed = answer is not None
+            self._end(DroppedError(begun or headed, headed, self._cause))
 
     def abort(self) -> None:
         """Close at once, without waiting for anything."""

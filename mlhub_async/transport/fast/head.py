@@ -47,7 +47,7 @@ class Answer:
         """Raises `BadAnswerError`. `head`: from the status line to the empty line, both included."""
         self.fields: dict[str, str] = {}
         self.body: list[bytes] = []
-        self.complete = False
+        self.complete = self.keeps = False
         self.parser = httptools.HttpResponseParser(self)
         try:
             self.parser.feed_data(head)
@@ -61,14 +61,19 @@ class Answer:
             self.fields["location"] = location.encode("latin-1").decode("utf-8", "surrogateescape")
         self.left = 0
         self.framing = self._framing()
-        self.keeps: bool = self.framing is not Framing.CLOSE and self.parser.should_keep_alive()
+        if self.framing is Framing.CLOSE:
+            self.keeps = False
+
+    def on_headers_complete(self) -> None:
+        self.keeps = self.parser.should_keep_alive()  # once a body is whole the parser has forgotten it
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """The first of several fields of one name counts, except for those that frame the body."""
         field = name.decode("latin-1").lower()
-        known = self.fields.setdefault(field, text := value.decode("latin-1"))
-        if known != text and field in ("content-length", "transfer-encoding"):
-            raise BadAnswerError(f"two different {field} fields")
+        text = value.decode("latin-1").rstrip(" \t")
+        if field == "transfer-encoding" and field in self.fields:
+            raise BadAnswerError("its transfer coding leaves the length in doubt")
+        self.fields.setdefault(field, text)
         if len(self.fields) > MAX_FIELDS:
             raise BadAnswerError(f"more than {MAX_FIELDS} header fields")
 

@@ -17,7 +17,6 @@ from .head import BadAnswerError
 from .pool import Check, Pool
 
 LOCAL_SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOMEM})
-SAFE = frozenset({"GET", "HEAD"})
 ASLEEP = 5.0
 """A tick that is so many seconds late was not late: the whole process was stopped."""
 
@@ -53,7 +52,7 @@ class FastTransport:
                     return await self._exchange(connection, place, raw, sink, request.url)
                 except DroppedError as dropped:
                     # It had ended while nobody used it. Once, and only if nothing of an answer had come.
-                    if dropped.begun or request.method not in SAFE:
+                    if dropped.begun or request.method != "GET":
                         raise
             connection = await self._connected(place, request.url)
             await self._exchange(connection, place, raw, sink, request.url)
@@ -132,7 +131,7 @@ class FastTransport:
 
 def _lost(dropped: DroppedError, url: str) -> Transient:
     name = _name(getattr(dropped.cause, "errno", None))
-    if dropped.begun:
+    if dropped.headed:
         return Transient(f"{redacted(url)}: the body ended early ({name})", kind="truncated")
     return Transient(f"{redacted(url)}: connection lost ({name})", kind="connection")
 
