@@ -21,7 +21,7 @@ import orjson
 from . import names
 from .closing import close_mirror
 from .descriptors import affordable
-from .errors import DiskFull, LimitReached, TooManyErrors, TransferError
+from .errors import DiskFull, LimitReached, StorageError, TooManyErrors, TransferError
 from .events import Events, Told
 from .flow import fan_out
 from .http import Http
@@ -240,6 +240,11 @@ async def _to_the_end(run: Run) -> Report:
         report.stopped = LimitReached("--max-duration is over; run again to go on where this stopped")
     except (LimitReached, TooManyErrors) as error:
         report.stopped = error
+    except MemoryError:
+        report.stopped = StorageError(
+            "out of memory; fewer transfers at a time (-j) need less, then run again"
+        )
+        raise report.stopped from None
     except BaseException as error:
         report.stopped = error
         raise

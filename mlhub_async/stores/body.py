@@ -271,13 +271,14 @@ class Body:
         if data and os.write(self._fd, data) != len(data):
             raise DiskFull(f"{self._path}: the disk is full; free some space, then run again")
 
-    async def close(self) -> None:
-        """End the write in flight and close the file; the bytes stay. May be called more than once."""
+    async def close(self, *, keep: bool = True) -> None:
+        """End the write in flight and close the file. `keep`: write what is not written yet, where that
+        goes. May be called more than once."""
         if self._writing is not None:
             await asyncio.wait([self._writing])
             self._writing.exception()  # whoever closes has been told of it, or does not need the bytes
             self._writing = None
-        if self._fd is not None and self._written + self._pending_size == self.offset:
+        if keep and self._fd is not None and self._written + self._pending_size == self.offset:
             self._keep_pending()
         self._let_go()
 

@@ -156,7 +156,7 @@ class Partials:
 
     async def drop(self, draft: Draft) -> None:
         """Forget the bytes."""
-        await draft.body.close()
+        await draft.body.close(keep=False)
         self._unlink(draft)
 
     def _unlink(self, draft: Draft) -> None:
