@@ -26,6 +26,7 @@ ASSET, ITEM, COLLECTION = 0, 1, 2
 PLANNED, DONE, FAILED = 0, 1, 2
 """States of a row."""
 
+TABLES = frozenset({"file", "collection", "flaw", "seen", "run"})
 SCHEMA = """
 CREATE TABLE file (
   collection TEXT NOT NULL, item TEXT NOT NULL, role INTEGER NOT NULL, key TEXT NOT NULL,
@@ -74,6 +75,9 @@ def _open(path: Path, full_sync: bool) -> sqlite3.Connection | None:
         database.execute("PRAGMA busy_timeout=5000")
         database.execute("PRAGMA cache_size=-3072")  # KiB
         database.execute("PRAGMA wal_autocheckpoint=2000")
+        if not fresh and _foreign(database):
+            database.close()
+            return None
         _choose_journal(database, path, full_sync)
         if not fresh and database.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
             database.close()
@@ -106,6 +110,16 @@ def _choose_journal(database: sqlite3.Connection, path: Path, full_sync: bool) -
     got = database.execute(f"PRAGMA journal_mode={mode}").fetchone()[0]
     careful = "EXTRA" if got.upper() != "WAL" else "FULL" if full_sync else "NORMAL"
     database.execute(f"PRAGMA synchronous={careful}")
+
+
+def _foreign(database: sqlite3.Connection) -> bool:
+    """Whether it is no ledger: another program's database, or one that has lost tables of ours."""
+    [version] = database.execute("PRAGMA user_version").fetchone()
+    [owner] = database.execute("PRAGMA application_id").fetchone()
+    tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type='table'")}
+    if owner != APPLICATION_ID:
+        return bool(tables)
+    return version == VERSION and not tables >= TABLES
 
 
 def _migrate(database: sqlite3.Connection, path: Path) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from ..errors import Locked, StorageError
 
-_ours: set[str] = set()
-"""Locks held by this process: a POSIX lock does not keep its own process out."""
+_ours: set[tuple[int, str]] = set()
+"""Locks held by this process: a POSIX lock does not keep its own process out. A fork inherits the set, but
+no lock of its parent's: hence the process number."""
 _guard = threading.Lock()
 _HELD = frozenset({errno.EACCES, errno.EAGAIN, errno.EDEADLK})
 
@@ -34,11 +35,11 @@ class RunLock:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._fd: int | None = None
-        self._name = ""
+        self._name = (0, "")
 
     def take(self) -> None:
         """Raises `Locked` if another run has it, in another process or in this one."""
-        name = os.path.realpath(self._path)
+        name = (os.getpid(), os.path.realpath(self._path))
         with _guard:
             if name in _ours:
                 raise self._refusal()
