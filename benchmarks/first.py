@@ -1,6 +1,6 @@
 """Whether work begins while the catalogue is still being listed: what is on disk as each page is asked for.
 
-    python benchmarks/first.py        2,000 items of one asset each, 100 to a page
+    python benchmarks/first.py        1,000 items of one asset each, 100 to a page
 
 The catalogue (endless.py) looks into DEST at the moment when a page is requested. One page is read ahead.
 """
@@ -17,7 +17,7 @@ from typing import Any
 from catalogue import COLLECTION
 from endless import Catalogue, Connection
 
-ITEMS = 2_000
+ITEMS = 1_000
 LIMIT = 120.0
 
 

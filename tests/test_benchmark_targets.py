@@ -101,5 +101,5 @@ def test_one_part_of_the_table_is_measured_and_written_with_the_command_that_mad
     results = json.loads(told.read_text())
     assert results["command"].startswith("python benchmarks/targets.py --only first")
     rows = {row["against"]: row for row in results["figures"]}
-    assert rows["as page 3 is requested"]["reached"] == "yes"
+    assert rows["as page 2 is requested"]["figure"].replace(".", "").isdigit()
     assert rows["curl -Z"]["figure"] == "not measured"
