@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import re
 import socket
 import ssl
 from collections.abc import Callable, Mapping
@@ -24,11 +25,13 @@ from ..model import Head, Request
 from ..ports import Sink
 from ..urls import redacted
 from .fast.head import BODILESS, MAX_FIELDS, MAX_HEAD, MAX_LENGTH_DIGITS
+from .fast.pool import IDLE, NAMES_LAST
 from .lookup import unresolved
 
 READ_BUFFER = 512 << 10
 """Bytes aiohttp may hold per response before it stops reading; with 64 KiB large ones cost a tenth more."""
 LOCAL_SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOMEM})
+_BREAKS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]").search
 Check = Callable[[str, int, str], None]
 
 
@@ -49,7 +52,8 @@ class AiohttpTransport:
             limit=0,  # slots are counted above, per origin, where waiting for one is not a timeout
             resolver=_CheckedResolver(check),
             ssl=tls if tls is not None else True,
-            ttl_dns_cache=300,
+            ttl_dns_cache=int(NAMES_LAST),
+            keepalive_timeout=IDLE,
         )
         self._proxy = proxy
         self._told_proxy = _authorization(proxy)
@@ -95,7 +99,8 @@ class AiohttpTransport:
     def _asked(
         self, request: Request, patience: asyncio.Timeout
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        if any(mark in f"{name}{value}" for name, value in request.headers.items() for mark in "\r\n\0"):
+        fields = "".join([f"{name}{value}" for name, value in request.headers.items()])
+        if _BREAKS(fields) or _BREAKS(request.url) or " " in request.url:
             raise TransferError(f"{redacted(request.url)}: a request field has a line break", kind="bad-href")
         return self._session.request(
             request.method,
@@ -142,6 +147,9 @@ class _Response(aiohttp.ClientResponse):
     async def start(self, connection: Connection) -> Self:
         assert connection.protocol is not None
         self.protocol = connection.protocol
+        if len(self.protocol):
+            # What came while nobody asked: aiohttp would take it for the answer.
+            raise aiohttp.ServerDisconnectedError
         await super().start(connection)
         return self
 
