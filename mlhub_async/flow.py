@@ -19,16 +19,27 @@ _END = object()
 class _Pool:
     """The places of a pool's workers: who must wait for a host gives its own to another meanwhile."""
 
-    def __init__(self, places: int, hire: Callable[[], object]) -> None:
+    def __init__(self, places: int, useful: Callable[[], int] | None, hire: Callable[[], object]) -> None:
         self._places = places
+        self._useful = useful
         self._hire = hire
-        self._working = places
+        self._working = 0
         self._aside = 0
 
     @property
+    def _wanted(self) -> int:
+        return self._places if self._useful is None else max(1, min(self._places, self._useful()))
+
+    @property
     def crowded(self) -> bool:
-        """More are at work than there are places, since somebody came back."""
-        return self._working > self._places
+        """More are at work than there are places, since somebody came back or there are fewer places."""
+        return self._working > self._wanted
+
+    def fill(self) -> None:
+        """Hire for the places that are free."""
+        while self._working < self._wanted:
+            self._working += 1
+            self._hire()
 
     def leave(self) -> None:
         self._working -= 1
@@ -80,17 +91,23 @@ async def fan_out(
     produce: Callable[[Callable[[T], Awaitable[None]]], Awaitable[None]],
     work: Callable[[T], Awaitable[None]],
     workers: int,
+    useful: Callable[[], int] | None = None,
 ) -> None:
     """Run `produce(put)` and let `workers` coroutines drain what it puts with `work`.
 
+    With `useful`, only as many of them as it says at the time: more would stand in each other's way.
     `put` waits while the queue is full. Returns when everything put was worked on. The first exception
     of either side cancels all the others and is raised as it is, never wrapped in a group.
     """
     queue: asyncio.Queue[T | object] = asyncio.Queue(maxsize=workers)
-    pool = _Pool(workers, lambda: group.create_task(working()))
+    pool = _Pool(workers, useful, lambda: group.create_task(working()))
+
+    async def put(job: T) -> None:
+        await queue.put(job)
+        pool.fill()
 
     async def producing() -> None:
-        await produce(queue.put)
+        await produce(put)
         await queue.put(_END)
 
     async def working() -> None:
@@ -105,8 +122,7 @@ async def fan_out(
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(producing())
-            for _ in range(workers):
-                group.create_task(working())
+            pool.fill()
     except BaseExceptionGroup as failures:
         raise first_of(failures) from None
 

@@ -14,6 +14,8 @@ from .pace import Pace
 from .urls import Origin
 from .weather import PATIENT, Breaker, Outage
 
+WAITING = 2
+"""Transfers that wait for a place: what becomes free is taken at once, and it shows that all are in use."""
 Sleep = Callable[[float], Awaitable[None]]
 
 
@@ -190,6 +192,15 @@ class Limits:
     def _recall(self, gate: Gate, origin: Origin) -> None:
         if (number := self._learned.get(str(origin))) is not None:
             gate.pace.recall(number)
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the number of requests at a time was given, not to be found out."""
+        return self._first == self._most
+
+    def useful(self) -> int:
+        """So many transfers find a place now, and a few that wait for one."""
+        return sum([gate.pace.allowed for gate in self._gates.values()]) + WAITING
 
     def paces(self) -> dict[str, int]:
         """How many places each host was found to be served best by, with those of earlier runs."""

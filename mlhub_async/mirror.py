@@ -87,7 +87,9 @@ async def pump(run: Run) -> None:
         run.kit.events.job("start", job)
         await settle(run, *await fetch(job, run.kit))
 
-    await fan_out(produce, work, affordable(run.options.concurrency or MOST))
+    limits = run.kit.http.limits
+    workers = affordable(run.options.concurrency or MOST)
+    await fan_out(produce, work, workers, None if limits.fixed else limits.useful)
 
 
 def note_listing(run: Run, entries: Sequence[Entry]) -> None:
