@@ -135,6 +135,20 @@ def first_of(failures: BaseExceptionGroup[BaseException]) -> BaseException:
     return failure
 
 
+async def both(one: Awaitable[T], other: Awaitable[T]) -> tuple[T, T]:
+    """Two results that are waited for together. The first error of either is raised as it is."""
+
+    async def of(awaitable: Awaitable[T]) -> T:
+        return await awaitable
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            first, second = group.create_task(of(one)), group.create_task(of(other))
+    except BaseExceptionGroup as failures:
+        raise first_of(failures) from None
+    return first.result(), second.result()
+
+
 async def one_ahead(pages: AsyncIterator[T], consume: Callable[[T], Awaitable[None]]) -> None:
     """Consume an async iterator while exactly one further element is being fetched, never more.
 

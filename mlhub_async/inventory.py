@@ -104,7 +104,7 @@ class Inventory:
 
     async def _changed(self, repeated: Sequence[Wanted]) -> int:
         """How many of these items the catalogue described otherwise when they were taken."""
-        if self._options.if_exists == "skip":
+        if not repeated or self._options.if_exists == "skip":
             return 0  # then the ledger keeps the word of an earlier run
         open_ones = [(one, self._open.get((one.collection, one.item))) for one in repeated]
         settled = [one for one, under_way in open_ones if under_way is None]

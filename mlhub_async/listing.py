@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import CatalogError, MlhubError
-from .model import Entry, Item, Page, Whole
+from .model import Entry, Item, Page, Parts, Whole
 from .ports import Emit, Source
 
 SWEEPS = 3
@@ -31,6 +32,10 @@ class Reading:
     """the totals that its pages announced"""
     mark: int = 0
     """the same for two readings with the same items, in whatever order"""
+    part_of: str = ""
+    """the listing that this is a part of, if it was cut"""
+    shared: int = 0
+    """items that other parts had brought before"""
 
     def add(self, page: Page, items: Sequence[Item]) -> None:
         self.returned += page.returned
@@ -74,6 +79,10 @@ class Listing:
     """the latest of each listing"""
     before: dict[str, Reading] = field(default_factory=dict)
     """of the listings that were read again, the reading before that"""
+    cut: bool = False
+    """it was asked to read listings in parts"""
+    split: dict[str, Parts] = field(default_factory=dict)
+    """of each listing that was, or could not be, read in parts how that went"""
 
     def note(self, entries: Sequence[Entry], claimed: int, again: int | None = None) -> None:
         """Count a batch, of which `claimed` items had been listed before in this run.
@@ -83,6 +92,9 @@ class Listing:
         items = [one for one in entries if isinstance(one, Item)]
         page = next((one for one in entries if isinstance(one, Page)), None)
         self.whole.update(one.collection for one in entries if isinstance(one, Whole))
+        for one in entries:
+            if isinstance(one, Parts):
+                self._note_parts(one)
         self.unique += len(items) - claimed
         self.seen += len(items) - (0 if again is None else claimed)
         if page is None:
@@ -90,15 +102,30 @@ class Listing:
             self.linked += len(items) - claimed
             return
         self.pages += 1
-        reading = self.readings.setdefault(page.listing, Reading())
+        reading = self.readings.setdefault(page.listing, Reading(part_of=page.part_of))
         reading.add(page, items)
         reading.repeated += claimed if again is None else again
         reading.known += len(items) - claimed
+        if page.part_of and again is not None and page.listing not in self.before:
+            reading.shared += claimed - again
+            reading.known += claimed - again
+
+    def _note_parts(self, parts: Parts) -> None:
+        """Where the parts are not all of it, the whole counts, which is read after them."""
+        self.split[parts.listing] = parts
+        own = [name for name, one in self.readings.items() if one.part_of == parts.listing]
+        if parts.refused and own:
+            known = sum(self.readings[name].known - self.readings[name].shared for name in own)
+            for name in own:
+                del self.readings[name]
+            self.before[parts.listing] = Reading(known=known)
+            self.readings[parts.listing] = Reading(known=known)
 
     def rereading(self, entries: Sequence[Entry]) -> str | None:
         """A name for this reading of the listing that the batch is a page of; None in the first one."""
         page = next((one for one in entries if isinstance(one, Page)), None)
-        return f"{self.sweeps} {page.listing}" if page is not None and page.listing in self.before else None
+        again = page is not None and (page.part_of or page.listing in self.before)
+        return f"{self.sweeps} {page.listing}" if page is not None and again else None
 
     def unsteady(self) -> list[str]:
         """The listings that changed while they were read and did not come out the same twice."""
@@ -108,7 +135,8 @@ class Listing:
         self.sweeps += 1
         for name in names:
             self.before[name] = self.readings[name]
-            self.readings[name] = Reading(known=self.before[name].known)
+            earlier = self.before[name]
+            self.readings[name] = Reading(known=earlier.known, part_of=earlier.part_of, shared=earlier.shared)
 
     def _settled(self, name: str) -> bool:
         now, before = self._reading(name), self.before.get(name)
@@ -117,14 +145,23 @@ class Listing:
     def _reading(self, name: str) -> Reading:
         """Of a first reading it is only known whether items are new to the run."""
         reading = self.readings[name]
-        if self.followed and name not in self.before:
+        if self.followed and name not in self.before and not reading.part_of:
             return Reading(reading.returned, reading.items, 0, 0, reading.least, reading.most, reading.mark)
         return reading
 
     @property
     def matched(self) -> int | None:
-        totals = [one.most for one in self.readings.values() if one.most is not None]
+        whole = (one for one in self.readings.values() if not one.part_of)
+        totals = [one.most for one in whole if one.most is not None]
+        totals += [one.matched for one in self.split.values() if not one.refused]
         return sum(totals) if totals else None
+
+    @property
+    def uncut(self) -> list[str]:
+        """Why listings that were to be read in parts were read as a whole."""
+        if self.cut and self.ended and not self.split:
+            return ["this kind of source has no search by time that could be cut"]
+        return [f"{name or 'the source'}: {one.refused}" for name, one in self.split.items() if one.refused]
 
     @property
     def vanished(self) -> int:
@@ -172,12 +209,18 @@ class Listing:
             "unique": self.unique,
             "returned": sum(one.returned for one in readings),
             "left_out": sum(one.returned - one.items for one in readings),
-            "repeated": sum(one.repeated for one in readings),
+            "repeated": sum(one.repeated + one.shared for one in readings),
             "linked": self.linked,
             "sweeps": self.sweeps,
             "vanished": self.vanished,
             "changed": self.changed,
+            **({"split": self._split()} if self.cut else {}),
         }
+
+    def _split(self) -> dict[str, Any]:
+        parts = Counter(one.part_of for one in self.readings.values())
+        cut = {name: parts[name] for name, one in self.split.items() if not one.refused}
+        return {"parts": cut, "whole": self.uncut[:KEPT_REASONS]}
 
 
 async def read(source: Source, emit: Emit, listing: Listing) -> None:

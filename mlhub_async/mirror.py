@@ -189,6 +189,7 @@ async def mirror(
             store.open()
             report = Report(found.name, store.root, selected(options), _now())
             report.listing.capped = options.selection.max_items is not None
+            report.listing.cut = options.selection.split > 1
             await ledger.open(report.source, orjson.dumps(report.selection).decode(), report.started)
             http.limits.recall(store.recall(PACES))
             kit = _kit(found, http, store, ledger, options, meter or Meter(), told)

@@ -148,6 +148,8 @@ class Page:
     """how many records the page had, wanted or not"""
     collection: str = ""
     """the collection that was asked for, where it is one"""
+    part_of: str = ""
+    """the listing that `listing` is only a part of, as --split cuts it"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,16 @@ class Whole:
     collection: str
 
 
-Entry = Page | Collection | Item | Flaw | Whole
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of a listing, together, have all that it `matched`; or why it is read as a whole."""
+
+    listing: str
+    matched: int = 0
+    refused: str = ""
+
+
+Entry = Page | Collection | Item | Flaw | Whole | Parts
 
 
 class Request(NamedTuple):
@@ -227,6 +238,7 @@ class Selection:
     limit: int | None = None
     max_items: int | None = None
     method: str | None = None
+    split: int = 1
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()

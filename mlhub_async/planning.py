@@ -82,6 +82,7 @@ async def plan_only(
     async with opened(source, options, os.environ if environ is None else environ) as (found, _):
         plan = Plan(found.name, selected(options))
         plan.listing.capped = options.selection.max_items is not None
+        plan.listing.cut = options.selection.split > 1
 
         def first(identity: int) -> bool:
             known = len(plan.named)

@@ -39,6 +39,7 @@ NOT_THE_DEFAULT = {
     "--query": ("eo:cloud_cover<10", ("selection", "query"), {"eo:cloud_cover": {"lt": 10}}),
     "--filter": ("eo:cloud_cover < 10", ("selection", "filter"), "eo:cloud_cover < 10"),
     "--limit": ("50", ("selection", "limit"), 50),
+    "--split": ("4", ("selection", "split"), 4),
     "--max-items": ("5", ("selection", "max_items"), 5),
     "--method": ("post", ("selection", "method"), "POST"),
     "--include": ("B0*", ("selection", "include"), ("B0*",)),

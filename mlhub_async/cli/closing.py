@@ -64,10 +64,16 @@ def _listing(report: Report) -> Iterator[str]:
     listing = report.listing
     for reason in listing.reasons if listing.ended or listing.error is not None else ():
         yield f"the listing is not complete: {term_safe(reason, 300)}"
+    yield from uncut_lines(listing.uncut)
     if listing.vanished:
         yield f"{listing.vanished} items left the catalogue while it was read: what came of them stays"
     if report.dangling:
         yield f"{report.dangling} source links lead nowhere: reported, not counted as missing"
+
+
+def uncut_lines(reasons: Sequence[str]) -> Iterator[str]:
+    for reason in reasons[:EXAMPLES]:
+        yield f"--split: listed as a whole, {term_safe(reason, 300)}"
 
 
 def pruned_lines(pruned: Pruned, were: str) -> Iterator[str]:

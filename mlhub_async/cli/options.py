@@ -31,6 +31,7 @@ PAUSE = Value("seconds", values.seconds)
 SHARE = Value("share", values.share)
 COUNT = Value("n", values.count)
 SOME = Value("n", values.positive(values.count))
+SPLIT = Value("n", values.positive(values.split))
 WORKERS = Value("n|auto", values.auto_or_count)
 ATTEMPTS = Value("n", values.attempts)
 ORIGIN = Value("origin", values.origin)
@@ -87,6 +88,7 @@ SELECTION: list[Declaration] = [
     _many("--query", "selection__query", "JSON|COND", "Only items with e.g. 'eo:cloud_cover<10'.", QUERY),
     _one("--filter", "selection__filter", "CQL2|@FILE", "Only items that match this filter.", CQL2),
     _one("--limit", "selection__limit", "N", "Items per page that a server is asked for.", SOME),
+    _one("--split", "selection__split", "N", "List a search by time in so many parts at once.", SPLIT),
     _one("--max-items", "selection__max_items", "N", "No more than so many items.", SOME),
     _choice("--method", "selection__method", "GET POST", "How to search a STAC API."),
     _many("-i --include", "selection__include", "GLOB", "Only assets whose key matches."),

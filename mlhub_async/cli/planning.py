@@ -13,7 +13,7 @@ from ..progress import human
 from ..pruning import foreseen
 from ..report import Pruned
 from ..urls import term_safe
-from .closing import flaw_lines, pruned_lines
+from .closing import flaw_lines, pruned_lines, uncut_lines
 from .saving import saving
 from .saying import show, warning
 from .screen import Screen
@@ -38,6 +38,7 @@ async def _planned(source: str, dest: str, options: Options, screen: Screen, sav
     else:
         show(_lines(plan, free))
         show(_going(pruned, paths) if options.prune else ())
+        show(uncut_lines(plan.listing.uncut))
     for line in _doubts(plan):
         warning(line)
     return plan.exit_code or (4 if pruned.refused else 0)

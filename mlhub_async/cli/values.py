@@ -51,6 +51,15 @@ def size(text: str) -> int:
     return int(float(found[1]) * 1024 ** " KMGTP".index(found[2].upper() or " "))
 
 
+MOST_PARTS = 64
+
+
+def split(text: str) -> int:
+    if (parts := count(text)) > MOST_PARTS:
+        raise ValueError(f"{text!r} is more than {MOST_PARTS}: servers would take it for an attack")
+    return parts
+
+
 def positive(read: Callable[[str], T]) -> Callable[[str], T]:
     def checked(text: str) -> T:
         value = read(text)

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from collections.abc import Collection as Some
 from dataclasses import replace
+from functools import partial
 
 from .. import stac, urls
 from ..errors import CatalogError, MlhubError, SourceError, TransferError, Transient
 from ..flow import fan_out, one_ahead
-from ..model import Asset, Collection, Flaw, Item, JsonObject, Page, Request, Selection, Whole
+from ..model import Asset, Collection, Flaw, Item, JsonObject, Page, Parts, Request, Selection, Whole
 from ..ports import Emit, Reader
+from ..stac.times import Interval
 from .directory import Directory
+from .division import Course, Division, Take, every
 from .endpoints import Endpoints, needs_search
+from .parts import span_of, together
 from .renewal import Renewal
 from .tally import Entries, Tally
 
@@ -46,11 +50,16 @@ class ApiSource:
         self._admits = stac.admits(replace(selection, collections=()), served=self._places.served)
         self.directory = Directory(reader, self._places, allow_origins)
         self._renewal = Renewal(reader, self._places)
+        self._division = Division(reader, selection)
 
     async def list(self, emit: Emit) -> None:
         self._tally = Tally(self._selection)
         self._told = set()
-        if self._searching:
+        if self._selection.split > 1 and self._selection.ids:
+            await emit([Parts("", refused="--ids names its items one by one")])
+        if self._selection.split > 1 and not self._selection.ids:
+            await (self._search_divided if self._searching else self._collections_divided)(emit)
+        elif self._searching:
             await one_ahead(self._searched(), emit)
         elif self._selection.ids and self._selection.collections:
             await self._by_id(emit)
@@ -61,8 +70,12 @@ class ApiSource:
 
     async def again(self, listings: Sequence[str], emit: Emit) -> None:
         """Collections are not told again, but for those of items that are new."""
-        pages = self._searched(listings) if self._searching else self._listed_again(listings)
+        parts = [name for name in listings if name in self._division.pieces]
+        others = [name for name in listings if name not in self._division.pieces]
+        pages = self._searched(others) if self._searching else self._listed_again(others)
         try:
+            for name in parts:
+                await one_ahead(self._division.again(name), emit)
             await one_ahead(pages, emit)
         except SourceError as error:
             raise CatalogError(f"the listing could not be read again: {error.message}") from error
@@ -114,14 +127,58 @@ class ApiSource:
         for number, request in enumerate(self._places.searches(self._selection), 1):
             if only is not None and f"search {number}" not in only:
                 continue
-            async for entries in self._walk(request, "", f"search {number}"):
-                for name in dict.fromkeys(one.collection for one in entries if isinstance(one, Item)):
-                    if name not in self._told:
-                        self._told.add(name)
-                        yield await self._met(name)
+            async for entries in self._introduced(self._walk(request, "", f"search {number}")):
                 yield entries
         if only is None and not self._selection.ids:
             yield [Whole(name) for name in self._told]
+
+    async def _introduced(self, pages: AsyncIterator[Entries]) -> AsyncIterator[Entries]:
+        async for entries in pages:
+            for name in dict.fromkeys(one.collection for one in entries if isinstance(one, Item)):
+                if name not in self._told:
+                    self._told.add(name)
+                    yield await self._met(name)
+            yield entries
+
+    async def _collections_divided(self, emit: Emit) -> None:
+        """As `_listed`, each collection in parts."""
+        first = True
+        async for found in self._collections():
+            await emit([found])
+            if isinstance(found, Flaw):
+                continue
+            try:
+                await self._division.read(self._course_of(found), emit)
+                await emit([Whole(found.id)])
+            except SourceError as error:
+                if first:
+                    raise
+                await emit([Flaw(f"collection {urls.term_safe(found.id)}", error)])
+            first = False
+
+    async def _search_divided(self, emit: Emit) -> None:
+        """As `_searched`, in parts."""
+        named = await self._named()
+        self._told = {one.id for one in named}
+        await emit([*named])
+        span = together([span_of(one.body) for one in named])
+        await self._division.read(self._search_course(span), emit)
+        await emit([Whole(name) for name in self._told])
+
+    def _course_of(self, collection: Collection) -> Course:
+        name = collection.id
+
+        def walk(request: Request, part: str, take: Take) -> AsyncIterator[Entries]:
+            return self._walk(request, name, "", part, take)
+
+        ask = partial(self._places.items, name)
+        return Course(name, span_of(collection.body), ask, walk)
+
+    def _search_course(self, span: Interval) -> Course:
+        def walk(request: Request, part: str, take: Take) -> AsyncIterator[Entries]:
+            return self._introduced(self._walk(request, "", "search 1", part, take))
+
+        return Course("search 1", span, lambda selection: next(self._places.searches(selection)), walk)
 
     async def _met(self, name: str) -> Entries:
         """The collection of an item that was found. Items may live in one that the API does not describe."""
@@ -130,12 +187,18 @@ class ApiSource:
         except MlhubError as error:
             return [Flaw(f"collection {urls.term_safe(name)}", error, benign=not error.retryable)]
 
-    async def _walk(self, request: Request, collection: str, name: str = "") -> AsyncIterator[Entries]:
-        """The pages of one listing; `collection` is "" for a search, which has a name instead."""
+    async def _walk(
+        self, request: Request, collection: str, name: str = "", part: str = "", take: Take = every
+    ) -> AsyncIterator[Entries]:
+        """The pages of a listing, or of a part; `collection` is "" for a search: that has a name instead."""
+        listing = collection or name
         names = frozenset() if collection else frozenset(self._selection.collections)
         only = next(iter(names)) if len(names) == 1 else collection
         async for page in stac.pages(self._reader, request, allow_origins=self._allow):
-            entries: Entries = [Page(page.matched, collection or name, len(page.records), only)]
+            if not take(page.records):
+                return
+            whole = listing if part else ""
+            entries: Entries = [Page(page.matched, part or listing, len(page.records), only, whole)]
             for one in stac.items_of(page.records, page.url, collection or stac.NO_COLLECTION):
                 if isinstance(one, Flaw) or ((not names or one.collection in names) and self._admits(one)):
                     entries.append(one)

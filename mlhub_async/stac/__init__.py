@@ -7,6 +7,7 @@ from .paging import PageOf, matched_of, pages, refused
 from .records import NO_COLLECTION, collection_of, item_of, items_of
 from .select import Outlined, admits, everything, geometry_of, wants
 from .times import for_server as datetime_for_server
+from .times import hull, instant, interval, written
 
 __all__ = [
     "NO_COLLECTION",
@@ -21,6 +22,9 @@ __all__ = [
     "everything",
     "followed",
     "geometry_of",
+    "hull",
+    "instant",
+    "interval",
     "is_label",
     "item_of",
     "items_of",
@@ -33,4 +37,5 @@ __all__ = [
     "resolved",
     "source_links",
     "wants",
+    "written",
 ]

@@ -32,7 +32,11 @@ def interval(text: str) -> Interval:
 
 def for_server(text: str) -> str:
     """The interval as servers take it: RFC 3339, both ends."""
-    bounds = interval(text)
+    return written(interval(text))
+
+
+def written(bounds: Interval) -> str:
+    """Bounds as text that `interval` takes for the same ones."""
     if bounds[0] == bounds[1]:
         return _rfc3339(bounds[0])
     return f"{_rfc3339(bounds[0])}/{_rfc3339(bounds[1])}"
@@ -58,6 +62,14 @@ def within(properties: JsonObject, bounds: Interval) -> bool:
     if first is None and last is None:
         return False
     return _meets(first, last, bounds)
+
+
+def hull(properties: JsonObject) -> Interval:
+    """The first and the last time that an item tells of itself; neither where its span has one end only."""
+    told = [instant(properties.get(name)) for name in ("datetime", "start_datetime", "end_datetime")]
+    times = [moment for moment in told if moment is not None]
+    whole = (told[1] is None) == (told[2] is None)
+    return (min(times), max(times)) if times and whole else (None, None)
 
 
 def _meets(first: datetime | None, last: datetime | None, bounds: Interval) -> bool:
