@@ -6,14 +6,17 @@ these bytes, or nothing. `asked` is what the ranges of the requests must have be
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 from command import Program
 from mirrored import Mirrored
 from troubled import Background, Seen
-from troubled_bodies import CASES
+from troubled_bodies import Case, cases
 from troubled_stac import stac_item, static_catalog
+
+CASES = cases(400_000)
 
 
 def path_of(name: str) -> str:
@@ -34,14 +37,14 @@ class Ran:
     err: str
 
 
-@pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory):
+def all_in_one(table: dict[str, Case], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
+    """Mirror one asset for each case; the servers are there for as long as somebody looks at it."""
     home = tmp_path_factory.mktemp("home")
     program = Program(home)
     dest = tmp_path_factory.mktemp("mirror")
     with Background() as sites:
         items, requests = [], {}
-        for name, case in CASES.items():
+        for name, case in table.items():
             site = sites.site()
             url = site.put(path_of(name), case.body, faults=case.faults, always=case.always, **case.about)
             href = case.href(url) if case.href else url
@@ -52,6 +55,11 @@ def ran(tmp_path_factory: pytest.TempPathFactory):
         words = ["--timeout", 2, "--allow-private", "-j", 32]
         ended = program("mirror", static_catalog(root, items), dest, *words, timeout=120)
         yield Ran(Mirrored(dest), requests, ended.code, ended.err)
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
+    yield from all_in_one(CASES, tmp_path_factory)
 
 
 def test_the_run_as_a_whole_tells_what_it_could_not_get(ran):
