@@ -26,7 +26,7 @@ ASK = {"accept": "*/*", "accept-encoding": "identity"}
 class Express:
     """The sink of a transfer's first attempt. `otherwise` gives the sink for what is not ordinary."""
 
-    __slots__ = ("_job", "_meter", "_otherwise", "_pieces", "_sink", "_started", "_store")
+    __slots__ = ("_job", "_length", "_meter", "_otherwise", "_pieces", "_sink", "_started", "_store")
 
     def __init__(self, job: Job, store: LocalStore, meter: Meter, otherwise: Callable[[], Sink]) -> None:
         self._job = job
@@ -36,6 +36,7 @@ class Express:
         self._sink: Sink | None = None
         self._started: Head | None = None
         self._pieces: list[bytes] = []
+        self._length = 0
 
     def start(self, head: Head) -> None:
         self._started = head
@@ -46,10 +47,9 @@ class Express:
     def _ordinary(self, head: Head) -> bool:
         """The whole of it, as it is, of a known and small length, with nothing published to compare."""
         fields, size = head.headers, self._job.asset.size
-        length = content_length(fields)
+        self._length = length = content_length(fields) or 0
         return (
             head.status == 200
-            and length is not None
             and 0 < length <= SMALL
             and size in (None, length)
             and "content-encoding" not in fields
@@ -87,9 +87,8 @@ class Express:
                 assert busy is None, "a small body is never waited for"
 
     def _whole(self, data: bytes) -> bool:
-        assert self._started is not None
-        all_there = len(data) == content_length(self._started.headers)
-        return all_there and not impostor(data[:ENOUGH], self._job.path, self._job.asset.media_type)
+        asset = self._job.asset
+        return len(data) == self._length and not impostor(data[:ENOUGH], self._job.path, asset.media_type)
 
     def _placed(self, data: bytes) -> int:
         """The file's mtime; 0 where the disk refused, which the intake will be told as well."""

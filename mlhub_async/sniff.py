@@ -62,15 +62,14 @@ def _declared(suffix: str, media_type: str | None) -> tuple[Kind, Room]:
 
 def _text(first: bytes) -> tuple[str, Room]:
     """What text a body is, and the room it needs; NOTHING for data."""
-    if not first or kinds.recognised(first) or kinds.is_other(first):
-        return "", Room.NOTHING
     if not first.strip(b"\0"):
         return ("nothing but zeros", Room.PLAIN) if len(first) >= ENOUGH else ("", Room.NOTHING)
+    text = first
     if (coding := _WIDE.get(first[:2])) is not None:
-        first = first[2 : len(first) & ~1].decode(coding, "replace").encode()
-    if not _readable(first):
+        text = first[2 : len(first) & ~1].decode(coding, "replace").encode()
+    if not _readable(text) or kinds.recognised(first) or kinds.is_other(first):
         return "", Room.NOTHING
-    return _which(first.removeprefix(b"\xef\xbb\xbf").lstrip())
+    return _which(text.removeprefix(b"\xef\xbb\xbf").lstrip())
 
 
 def _readable(first: bytes) -> bool:

@@ -81,6 +81,7 @@ class Transfer:
         self.job = job
         self.kit = kit
         self.urls: list[str] = []
+        self._url = ""
         self.attempts = 0
         self._made: Intake | None = None
         express = kit.express and ordinary(job) and not kit.store.left_over(job.asset.identity)
@@ -111,8 +112,8 @@ class Transfer:
         """Use what is there, share, or fetch; then tell those who wait for the same URL."""
         record: Record | None = None
         try:
-            url = parse(self.job.asset.href)
-            self.urls = [canonical(url)]
+            self._url = parse(self.job.asset.href)
+            self.urls = [canonical(self._url)]
             if self.job.known is not None and self.kit.if_exists == "error":
                 raise TransferError(f"{self.job.path} exists already", kind="exists")
             if self.job.known is not None and not await self._suits(self.job.known):
@@ -211,8 +212,8 @@ class Transfer:
                 await (self.kit.store.keep if keep else self.kit.store.drop)(self._made.draft)
 
     async def _attempt_anew(self) -> Outcome:
-        asset = self.job.asset if self._made is None else self._made.asset
-        return await self._attempt(parse(asset.href))
+        renewed = self._made is not None and self._made.asset is not self.job.asset
+        return await self._attempt(parse(self._intake.asset.href) if renewed else self._url)
 
     def _progress(self) -> int:
         return 0 if self._made is None else self._made.progress()

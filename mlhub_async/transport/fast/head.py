@@ -13,6 +13,7 @@ import httptools
 
 MAX_HEAD = 64 << 10
 MAX_FIELDS = 128
+MAX_NAMES = 256
 MAX_LENGTH_DIGITS = 18
 BODILESS = frozenset({204, 304})
 
@@ -36,6 +37,17 @@ class Body(Protocol):
     def on_body(self, data: bytes) -> None: ...
 
     def on_message_complete(self) -> None: ...
+
+
+_FIELD: dict[bytes, str] = {}
+"""Field names as they come, and as we speak of them: the same few for every answer of a host."""
+
+
+def _lower(name: bytes) -> str:
+    field = name.decode("latin-1").lower()
+    if len(_FIELD) < MAX_NAMES:
+        _FIELD[name] = field
+    return field
 
 
 class Answer:
@@ -69,7 +81,7 @@ class Answer:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """The first of several fields of one name counts, except for those that frame the body."""
-        field = name.decode("latin-1").lower()
+        field = _FIELD.get(name) or _lower(name)
         text = value.decode("latin-1").rstrip(" \t")
         if field == "transfer-encoding" and field in self.fields:
             raise BadAnswerError("its transfer coding leaves the length in doubt")
