@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import shutil
 import subprocess
@@ -11,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from corpus import File
+
+import mlhub_async
 
 HERE = Path(__file__).parent
 WORKERS = 64
@@ -129,6 +132,7 @@ def _python_peers(peers: Path) -> list[Client]:
 
 def present(clients: Sequence[Client]) -> dict[str, str]:
     """The versions of those that are there; those that are not are named, with the way to get them."""
+    compile_ours()
     versions = {}
     for client in clients:
         if version := client.version():
@@ -137,6 +141,11 @@ def present(clients: Sequence[Client]) -> dict[str, str]:
         else:
             print(f"{client.name} is not here and is left out. To have it: {client.hint}", file=sys.stderr)
     return versions
+
+
+def compile_ours() -> None:
+    """As pip does it when it installs: what runs from a checkout must not compile itself at each start."""
+    compileall.compile_dir(str(Path(mlhub_async.__file__).parent), quiet=2)
 
 
 def _ours(task: Task) -> list[str]:

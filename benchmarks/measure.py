@@ -44,7 +44,7 @@ def run(argv: Sequence[str], log: Path, env: Mapping[str, str], limit: float) ->
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env={**os.environ, **env},
+            env={**_environment(), **env},
             start_new_session=True,
         )
         watch = _Watch(process.pid, began + limit)
@@ -60,6 +60,11 @@ def run(argv: Sequence[str], log: Path, env: Mapping[str, str], limit: float) ->
     process.returncode = os.waitstatus_to_exitcode(status)
     rss = _peak(usage.ru_maxrss * KIB, watch.peak)
     return Cost(wall, usage.ru_utime + usage.ru_stime, rss, process.returncode)
+
+
+def _environment() -> dict[str, str]:
+    """Ours, but that a Python program may keep what it compiled, as an installed one does."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def _peak(told: int, seen: int) -> int:
