@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
@@ -14,6 +14,18 @@ T = TypeVar("T")
 ASIDE = 32
 """For each worker so many tasks may wait beside the pool."""
 _END = object()
+
+
+class Later:
+    """An awaitable that may as well be left alone: its coroutine is made when somebody awaits it."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Callable[[], Awaitable[None]]) -> None:
+        self._call = call
+
+    def __await__(self) -> Generator[object, None, None]:
+        return self._call().__await__()
 
 
 class _Pool:

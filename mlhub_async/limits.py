@@ -7,9 +7,10 @@ import random
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from .errors import LimitReached, Transient
-from .flow import aside
+from .flow import Later, aside
 from .pace import Pace
 from .urls import Origin
 from .weather import PATIENT, Breaker, Outage
@@ -237,4 +238,4 @@ class Limits:
         now = self.clock()
         self._paid_until = max(self._paid_until, now - 0.1) + size / self._bandwidth
         wait = self._paid_until - now
-        return self.sleep(wait) if wait > 0 else None
+        return Later(partial(self.sleep, wait)) if wait > 0 else None

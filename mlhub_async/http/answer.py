@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from functools import partial
 
+from ..flow import Later
 from ..limits import Gate, Limits
 from ..model import Head
 from ..ports import Buffer, Sink
@@ -81,10 +83,8 @@ class Answer:
             if self.expected:
                 self._arrived(len(data))
             busy = self.target.write(data)
-            if (pause := self.limits.pay(len(data))) is not None:
-                busy = _both(busy, pause)
-            self.paused = busy is not None
-            return busy
+            pause = self.limits.pay(len(data))
+            return None if busy is pause is None else Later(partial(self._pausing, busy, pause))
         self.error_body += bytes(data[: MAX_ERROR_BODY - len(self.error_body)])
         if self.received > 8 * MAX_ERROR_BODY:
             raise EnoughOfThisError
@@ -100,8 +100,10 @@ class Answer:
         self.gate.pace.in_flight -= self.expected
         self.expected = 0
 
-
-async def _both(first: Awaitable[None] | None, second: Awaitable[None]) -> None:
-    if first is not None:
-        await first
-    await second
+    async def _pausing(self, *busy: Awaitable[None] | None) -> None:
+        """It is we who keep the server waiting, until all of this is done."""
+        self.paused = True
+        for one in busy:
+            if one is not None:
+                await one
+        self.paused = False

@@ -10,11 +10,13 @@ import contextlib
 import os
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from .. import checksum
 from ..errors import DiskFailing, DiskFull
+from ..flow import Later
 from ..ports import Buffer
 from .disk import LEAST, Disk
 from .journal import Journal
@@ -28,6 +30,8 @@ T = TypeVar("T")
 SMALL = 256 << 10
 """Up to so many bytes stay in memory and are written at once: one open, write, close and rename.
 A thread hop per file was measured at 1.5 times the cost of the whole transfer of 16 KiB."""
+LENT = 512 << 10
+"""A view of so many bytes is neither copied nor collected: who writes it waits until it is on the disk."""
 SHARE = 8
 """Of a body of known size no more than this part waits for its next hop: the disk works meanwhile."""
 
@@ -46,9 +50,9 @@ class Body:
         self._writer = False
         self._share = LEAST
         self._hashes: Mapping[str, Hasher] = {}
-        self._pending: list[bytes] = []
+        self._pending: list[Buffer] = []
         self._pending_size = 0
-        self._batch: deque[bytes] = deque()
+        self._batch: deque[Buffer] = deque()
         self._torn = memoryview(b"")
         self._written = 0
         self._marked = 0
@@ -140,23 +144,26 @@ class Body:
 
     def write(self, data: Buffer) -> Awaitable[None] | None:
         """Take bytes; an awaitable when the disk is behind and the caller must wait. See `ports.Sink`."""
-        self._pending.append(bytes(data))
+        lent = len(data) >= LENT and not isinstance(data, bytes)
+        self._pending.append(data if lent or isinstance(data, bytes) else bytes(data))
         self._pending_size += len(data)
         self.offset += len(data)
         if self._fd is None:
             if self.offset <= SMALL:
                 return None
             self._open_large(os.O_EXCL)
-        if self._pending_size < self._share and self._pending_size < self._disk.batch:
+        if not lent and self._pending_size < self._share and self._pending_size < self._disk.batch:
             return None
         if self._writing is None or (self._writing.done() and self._writing.exception() is None):
             self._start_writing()
-            return None
-        return self._write_next()
+            return Later(self.settled) if lent else None
+        return Later(partial(self._write_next, lent))
 
-    async def _write_next(self) -> None:
+    async def _write_next(self, lent: bool) -> None:
         await self.settled()
         self._start_writing()
+        if lent:
+            await self.settled()
 
     def _start_writing(self) -> None:
         self._raise_failure()

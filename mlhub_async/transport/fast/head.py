@@ -11,6 +11,7 @@ from typing import Protocol
 
 import httptools
 
+END_OF_HEAD = b"\r\n\r\n"
 MAX_HEAD = 64 << 10
 MAX_FIELDS = 128
 MAX_NAMES = 256
@@ -122,3 +123,14 @@ class Answer:
             raise BadAnswerError(str(error)[:80]) from None
         pieces, self.body = self.body, []
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def refuse_endless(data: bytearray, start: int, end: int) -> None:
+    """Raises `BadAnswerError` where what has come of a head will never be one."""
+    count = end - start
+    if count >= MAX_HEAD:
+        raise BadAnswerError(f"a head of more than {MAX_HEAD} bytes")
+    if not data.startswith(b"HTTP/"[:count], start):
+        raise BadAnswerError("it does not begin as HTTP does")
+    if data.find(b"\n\n", start, end) >= 0:
+        raise BadAnswerError("its lines do not end as HTTP's do")

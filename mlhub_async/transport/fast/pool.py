@@ -12,6 +12,7 @@ import aiohappyeyeballs
 
 from ...urls import Origin
 from .connection import Connection
+from .inlet import Buffers
 
 LIFETIME = 3600.0
 """Seconds a connection is used at most: then name and certificate are looked at anew."""
@@ -31,6 +32,7 @@ class Pool:
         self._names = _Names(self._loop, check)
         self._tls = tls
         self._connect_timeout = connect_timeout
+        self._buffers = Buffers()
         self._idle: defaultdict[Origin, deque[Connection]] = defaultdict(deque)
 
     def take(self, place: Origin) -> Connection | None:
@@ -53,7 +55,7 @@ class Pool:
                 found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 secure = place.scheme == "https"
                 _, connection = await self._loop.create_connection(
-                    lambda: Connection(self._loop),
+                    lambda: Connection(self._loop, self._buffers),
                     sock=found,
                     ssl=self._tls if secure else None,
                     server_hostname=place.host if secure else None,
