@@ -1,9 +1,12 @@
 """After a sleep of ours failures are nobody's fault: they use up no attempt for a while."""
 
 import asyncio
+import re
+from pathlib import Path
 
 import pytest
 
+import mlhub_async
 from mlhub_async.awake import GAP, GRACE, TICK, Awake
 from mlhub_async.errors import Transient
 from mlhub_async.model import RetryPolicy
@@ -67,3 +70,24 @@ async def test_it_watches_while_it_is_asked_to_and_leaves_no_timer():
     with awake.watching():
         assert awake._timer is not None and not awake.lately()
     assert awake._timer is None
+
+
+WALL = re.compile(r"\btime\.(?:time|time_ns|localtime|gmtime|strftime|ctime)\(|\b(?:now|utcnow|today)\(")
+
+
+def test_the_wall_clock_is_only_written_down():
+    """No wait, no timeout and no proof reads it: it names a moment for people, and guesses (in `parts`)
+    where to cut a listing that stays open at its end."""
+    package = Path(mlhub_async.__file__).parent
+    found = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if WALL.search(path.read_text())
+    }
+    assert {name for name in found if not name.startswith("demo/")} == {
+        "cli/saying.py",
+        "events.py",
+        "ledger/schema.py",
+        "mirror.py",
+        "sources/parts.py",
+    }

@@ -138,6 +138,24 @@ def test_a_damaged_ledger_costs_requests_but_no_files(run_cli, site, dest, damag
     assert mirror.files == {f"c1/{n}/data.tif": tif(20_000, s) for s, n in enumerate(names)}
 
 
+def test_a_ledger_that_lost_its_log_costs_requests_but_no_files(run_cli, site, dest):
+    """As when only ledger.sqlite is copied away from a run that was killed: what is not folded in is gone."""
+    names = [f"i{n}" for n in range(30)]
+    url = static_catalog(site, publish(site, names, always=[Drip(0.01, 10_000)]))
+    running = run_cli.start("mirror", url, dest, "-j", 2)
+    wait_for(lambda: len(list(dest.glob("c1/*/*.tif"))) > 5)
+    running.kill()
+    lost = [*(dest / ".mlhub").glob("ledger.sqlite-*"), *(dest / ".mlhub").glob("journal.*")]
+    assert len(lost) == 4
+    for path in lost:
+        path.unlink()
+    ended = run_cli("mirror", url, dest)
+    assert ended.code == 0, ended.err
+    Mirrored(dest).check(0)
+    assert Mirrored(dest).files == {f"c1/{n}/data.tif": tif(20_000, s) for s, n in enumerate(names)}
+    assert run_cli("verify", dest).code == 0
+
+
 def test_a_mirror_that_was_moved_is_still_known(run_cli, site, dest):
     url = static_catalog(site, publish(site, ["one", "two"]))
     assert run_cli("mirror", url, dest).code == 0
