@@ -7,7 +7,8 @@ import stat
 import subprocess
 import sys
 import threading
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from itertools import count
 
 import pytest
 from engine import run
@@ -107,12 +108,18 @@ async def test_a_directory_that_turns_into_a_link_and_back_during_the_run_lets_n
     over = threading.Event()
 
     def swap():
-        while not over.is_set():
+        for number in count():
             (dest / "c1").rename(dest / "real")
-            (dest / "c1").symlink_to(outside)
-            over.wait(0.001)
-            (dest / "c1").unlink()
-            (dest / "real").rename(dest / "c1")
+            with suppress(FileExistsError):  # the run may make the directory anew in any gap
+                (dest / "c1").symlink_to(outside)
+                over.wait(0.001)
+                (dest / "c1").unlink()
+            try:
+                (dest / "real").rename(dest / "c1")
+            except OSError:
+                (dest / "real").rename(dest.parent / f"lost{number}")
+            if over.is_set():
+                return
 
     swapping = threading.Thread(target=swap)
     swapping.start()
