@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from . import stac
-from .catalog import Extent, Place, encode, item_json
+from .catalog import Extent, Place, Sealer, encode, item_json
 from .errors import TransferError
-from .ledger import Claimed, Ledger, Wanted, changed
+from .ledger import Claimed, Confirmed, Ledger, Sealed, Wanted, changed
 from .ledger.schema import ITEM
 from .model import Collection, Flaw, Item, Job, Options, Outcome, Record
 from .plan import document_path, job_of, wanted
@@ -30,6 +31,8 @@ class Open:
     path: str
     missing: int
     known: tuple[str, int, int] | None = None
+    wanted: int = 0
+    """how many of its assets there should be"""
     records: dict[str, Record] = field(default_factory=dict)
 
 
@@ -43,24 +46,58 @@ class Taken:
     repeated: int = 0
     filtered: int = 0
     duplicates: int = 0
+    confirmed: int = 0
+    """assets that need no look: nothing of their items has changed, and they are as they were left"""
+    bytes: int = 0
+    proofs: Counter[str] = field(default_factory=Counter)
+    """of these"""
     again: int | None = None
     """how many items had come in this reading of their listing, where it is not the first one"""
     changed: int = 0
     """how many came in another version than before in this run"""
+
+    def confirm(self, found: Confirmed, declared: int) -> None:
+        """Count an item of which nothing has to be done; it declares so many assets."""
+        self.items += 1
+        self.confirmed += found.assets
+        self.bytes += found.bytes
+        self.proofs.update(found.proofs)
+        self.filtered += declared - found.assets
 
 
 class Inventory:
     """Memory is bounded by the queue: an item is forgotten when its last asset is settled."""
 
     def __init__(
-        self, ledger: Ledger, found: FindFile, options: Options, *, base: str, source_root: str
+        self,
+        ledger: Ledger,
+        found: FindFile,
+        options: Options,
+        *,
+        base: str,
+        source_root: str,
+        confirms: bool,
     ) -> None:
+        """`confirms`: an earlier run has left something, and nobody wants to hear of every asset of it."""
         self._ledger = ledger
         self._found = found
         self._options = options
         self._wants = stac.wants(options.selection)
         self._base = base
         self._source_root = source_root
+        chosen = options.selection
+        self._sealer = Sealer(
+            options.path_template,
+            base,
+            source_root,
+            chosen.include,
+            chosen.exclude,
+            chosen.roles,
+            chosen.media_types,
+            chosen.min_size,
+            chosen.max_size,
+        )
+        self._sealing = confirms and options.if_exists == "resume" and options.verify in ("auto", "size")
         self._open: dict[tuple[str, str], Open] = {}
         self._extents: dict[str, Extent] = {}
         self._homes: dict[str, str] = {}
@@ -73,18 +110,18 @@ class Inventory:
         `rereading`: which reading of its listing it is from, if that one is read again.
         """
         taken, repeated = Taken(), []
-        homes = [Wanted(name, "", document_path(name, ""), ()) for name in self._new_collections(owners)]
-        asked = [self._wanted(owner) for owner in owners]
-        answers = await self._ledger.claim([*homes, *(request for request, _ in asked)])
-        for home, answer in zip(homes, answers, strict=False):
-            if answer is not None:
-                self._homes[home.collection] = answer.path
-        for owner, (request, filtered), claimed in zip(owners, asked, answers[len(homes) :], strict=True):
+        left = await self._confirm(owners, taken) if self._sealing else owners
+        homes = self._new_homes(left)
+        asked = [self._wanted(owner) for owner in left]
+        requests = [*homes, *(request for request, _ in asked)]
+        answers = await self._ledger.claim(requests) if requests else []
+        self._keep_homes(homes, answers)
+        for owner, (request, filtered), claimed in zip(left, asked, answers[len(homes) :], strict=True):
             taken.items += isinstance(owner, Item)
             if claimed is None:
                 repeated.append(request)
             else:
-                await self._start(owner, claimed, taken)
+                await self._start(owner, claimed, taken, len(request.assets))
                 taken.duplicates += len(request.assets) - len(claimed.claims)
                 taken.filtered += filtered
         taken.repeated = len(repeated)
@@ -94,6 +131,26 @@ class Inventory:
             taken.again = taken.items - await self._come_first(owners, rereading)
             taken.changed = await self._changed(repeated)
         return taken
+
+    async def _confirm(
+        self, owners: Sequence[Item | Collection], taken: Taken
+    ) -> Sequence[Item | Collection]:
+        """Count what needs no work; the owners that are left over."""
+        if homes := self._new_homes(owners):
+            self._keep_homes(homes, await self._ledger.claim(homes))
+        asked = [Sealed(one.collection, one.id, self._seal(one)) for one in owners if isinstance(one, Item)]
+        answers = iter(await self._ledger.confirm(asked))
+        left: list[Item | Collection] = []
+        for owner in owners:
+            if isinstance(owner, Item) and (found := next(answers)) is not None:
+                self._extents.setdefault(owner.collection, Extent()).add(owner.body)
+                taken.confirm(found, _declared(owner))
+            else:
+                left.append(owner)
+        return left
+
+    def _seal(self, item: Item) -> str:
+        return self._sealer.seal(item, self._homes.get(item.collection))
 
     async def _come_first(self, owners: Sequence[Item | Collection], reading: str) -> int:
         """How many of the items had not come in this reading before."""
@@ -116,9 +173,15 @@ class Inventory:
             if under_way
         )
 
-    def _new_collections(self, owners: Sequence[Item | Collection]) -> list[str]:
-        names = (owner.collection if isinstance(owner, Item) else owner.id for owner in owners)
-        return [name for name in dict.fromkeys(names) if name not in self._homes]
+    def _new_homes(self, owners: Sequence[Item | Collection]) -> list[Wanted]:
+        named = (owner.collection if isinstance(owner, Item) else owner.id for owner in owners)
+        new = [name for name in dict.fromkeys(named) if name not in self._homes]
+        return [Wanted(name, "", document_path(name, ""), ()) for name in new]
+
+    def _keep_homes(self, homes: Sequence[Wanted], answers: Sequence[Claimed | None]) -> None:
+        for home, answer in zip(homes, answers, strict=False):
+            if answer is not None:
+                self._homes[home.collection] = answer.path
 
     def _wanted(self, owner: Item | Collection) -> tuple[Wanted, int]:
         """What is asked for on behalf of an owner, and how many of its assets are not."""
@@ -126,7 +189,7 @@ class Inventory:
         request = wanted(owner, assets, self._wants, self._options.path_template)
         return request, len(assets) - len(request.assets)
 
-    async def _start(self, owner: Item | Collection, claimed: Claimed, taken: Taken) -> None:
+    async def _start(self, owner: Item | Collection, claimed: Claimed, taken: Taken, wanted: int) -> None:
         taken.jobs += [job_of(claim, self._options) for claim in claimed.claims]
         if isinstance(owner, Collection):
             try:
@@ -135,7 +198,7 @@ class Inventory:
                 self.flaws.append(Flaw(claimed.path, error))
             return
         self._extents.setdefault(owner.collection, Extent()).add(owner.body)
-        entry = Open(owner, claimed.path, len(claimed.claims), claimed.known)
+        entry = Open(owner, claimed.path, len(claimed.claims), claimed.known, wanted)
         if claimed.claims:
             self._open[owner.collection, owner.id] = entry
         else:
@@ -164,9 +227,12 @@ class Inventory:
         try:
             data = item_json(item, entry.records, self.place(entry.path, item.collection))
             digest = hashlib.sha256(data).hexdigest()
+            identity = (item.collection, item.id, ITEM, "")
+            seal = self._seal(item) if len(entry.records) == entry.wanted else ""
             if entry.known is None or entry.known[0] != digest or self._found(entry.path) != entry.known[1:]:
-                identity = (item.collection, item.id, ITEM, "")
-                await self._ledger.record_document(identity, entry.path, data, digest)
+                await self._ledger.record_document(identity, entry.path, data, digest, seal)
+            elif seal:
+                self._ledger.seal(identity, entry.path, entry.known, seal)
         except TransferError as error:
             self.flaws.append(Flaw(entry.path, error))
         return entry
@@ -179,6 +245,11 @@ class Inventory:
     def collections(self) -> dict[str, tuple[str, Extent]]:
         """Of each collection of this run the path of its document and what its items span."""
         return {name: (path, self._extents.get(name, Extent())) for name, path in self._homes.items()}
+
+
+def _declared(item: Item) -> int:
+    assets = item.body.get("assets")
+    return len(assets) if isinstance(assets, dict) else 0
 
 
 def _stamps(request: Wanted) -> list[str]:

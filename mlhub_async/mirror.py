@@ -123,10 +123,12 @@ def note_taken(run: Run, taken: Taken) -> None:
     report.filtered += taken.filtered
     report.duplicates += taken.duplicates
     report.selected += len(taken.jobs)
+    report.confirm(taken.confirmed, taken.bytes, taken.proofs)
     meter.listed += taken.items - taken.repeated
     meter.filtered += taken.filtered
     meter.duplicates += taken.duplicates
     meter.selected += len(taken.jobs)
+    meter.confirm(taken.confirmed, taken.bytes)
     meter.expected_bytes += sum(job.asset.size or 0 for job, _ in taken.jobs)
 
 
@@ -194,7 +196,14 @@ async def mirror(
             http.limits.recall(store.recall(PACES))
             kit = _kit(found, http, store, ledger, options, meter or Meter(), told)
             base = str(store.root.resolve()) if options.asset_hrefs == "absolute" else ""
-            inventory = Inventory(ledger, store.found, options, base=base, source_root=_local_root(source))
+            inventory = Inventory(
+                ledger,
+                store.found,
+                options,
+                base=base,
+                source_root=_local_root(source),
+                confirms=ledger.resumed and events is None and each is None,
+            )
 
             async def tell(item: Open) -> None:
                 if each is not None:

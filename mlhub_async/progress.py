@@ -48,6 +48,13 @@ class Meter:
     def done(self) -> int:
         return self.fetched + self.skipped + self.failed
 
+    def confirm(self, assets: int, size: int) -> None:
+        """Count assets of which nothing had to be done."""
+        self.selected += assets
+        self.skipped += assets
+        self.bytes += size
+        self.expected_bytes += size
+
     def settle(self, outcome: Outcome) -> None:
         """Count what became of one asset."""
         self.fetched += outcome.status is Status.FETCHED

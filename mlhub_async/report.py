@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,13 @@ class Report:
         self.skipped += outcome.status is Status.SKIPPED
         self.bytes += outcome.record.size
         self.proofs[outcome.record.proof] += 1
+
+    def confirm(self, assets: int, size: int, proofs: Mapping[str, int]) -> None:
+        """Count assets of which nothing had to be done, all at once."""
+        self.selected += assets
+        self.skipped += assets
+        self.bytes += size
+        self.proofs.update({Proof(proof): count for proof, count in proofs.items()})
 
     def add_flaw(self, flaw: Flaw) -> None:
         self.flaw_count += not flaw.benign

@@ -9,5 +9,6 @@ from .encode import encode
 from .extent import Extent
 from .hrefs import Place
 from .item import item_json
+from .seal import Sealer
 
-__all__ = ["Extent", "Place", "catalog_json", "collection_json", "encode", "item_json"]
+__all__ = ["Extent", "Place", "Sealer", "catalog_json", "collection_json", "encode", "item_json"]

@@ -5,5 +5,18 @@ from .changes import changed
 from .claims import Claim, Claimed, Wanted, Wish
 from .ledger import Ledger
 from .rows import error_json
+from .seals import Confirmed, Sealed
 
-__all__ = ["Book", "Claim", "Claimed", "Ledger", "Row", "Wanted", "Wish", "changed", "error_json"]
+__all__ = [
+    "Book",
+    "Claim",
+    "Claimed",
+    "Confirmed",
+    "Ledger",
+    "Row",
+    "Sealed",
+    "Wanted",
+    "Wish",
+    "changed",
+    "error_json",
+]

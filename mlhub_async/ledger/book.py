@@ -14,6 +14,7 @@ from ..model import Proof, Record
 from ..names import distinct, fold
 from .claims import NUL, Claimed, Claims, Wanted, intact
 from .schema import ASSET, COLLECTION, DONE, FAILED, ITEM
+from .seals import Confirmed, Sealed, confirm
 
 Row = tuple[str, str, int, str, str, int, int, int, str, str, str, str, str, str]
 """One settled file, as journal and table keep it: collection, item, role, key, path, state, size, mtime_ns,
@@ -52,6 +53,11 @@ class Book:
         """For each owner what it was given; None for an item that was seen in this run before."""
         with self.transaction():
             return Claims(self._db, self._root, self.run, wanted).answers()
+
+    def confirm(self, asked: Sequence[Sealed]) -> list[Confirmed | None]:
+        """For each item its assets if there is nothing to do for it, which ends the matter; see `seals`."""
+        with self.transaction():
+            return confirm(self._db, self._root, self.run, asked)
 
     def move(self, identity: tuple[str, str, str], path: str) -> str:
         """Give a claimed asset another path, once its suffix is known; returns the path it got."""

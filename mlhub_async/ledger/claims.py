@@ -190,8 +190,10 @@ ASKED = """(SELECT json_extract(value, '$[0]') AS collection, json_extract(value
 SAME = """file.collection=asked.collection AND file.item=asked.item AND file.role=asked.role
   AND file.key=asked.key"""
 KNOWN = f"SELECT {COLUMNS} FROM {ASKED} CROSS JOIN file ON {SAME}"
-TOUCH = f"UPDATE file SET run=?2 FROM {ASKED} WHERE {SAME}"
-TOUCH_ONE = "UPDATE file SET run=? WHERE collection=? AND item=? AND role=? AND key=?"
+BROKEN = f"stamp=CASE file.role WHEN {ITEM} THEN '' ELSE stamp END"
+"""What is claimed for an item breaks its seal: see `seals`."""
+TOUCH = f"UPDATE file SET run=?2, {BROKEN} FROM {ASKED} WHERE {SAME}"
+TOUCH_ONE = f"UPDATE file SET run=?, {BROKEN} WHERE collection=? AND item=? AND role=? AND key=?"
 INSERT = """INSERT OR IGNORE INTO file (collection, item, role, key, path, fold, state, run, stamp)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 INSERT_ALL = """INSERT OR IGNORE INTO file (collection, item, role, key, path, fold, stamp, state, run)

@@ -18,6 +18,7 @@ from .claims import Claimed, Wanted, intact
 from .journal import Journal
 from .rows import row_of
 from .schema import DONE, connect, refused
+from .seals import Confirmed, Sealed
 
 T = TypeVar("T")
 BATCH = 500
@@ -113,6 +114,11 @@ class Ledger:
         await self._mend()
         return await self.ask(lambda book: book.claim(wanted))
 
+    async def confirm(self, asked: Sequence[Sealed]) -> list[Confirmed | None]:
+        """See `Book.confirm`."""
+        await self._mend()
+        return await self.ask(lambda book: book.confirm(asked))
+
     async def find(self, url: str) -> Record | None:
         """See `Book.find`."""
         return await self.ask(lambda book: book.find(url))
@@ -136,14 +142,15 @@ class Ledger:
         self._schedule()
 
     async def record_document(
-        self, identity: tuple[str, str, int, str], path: str, data: bytes, digest: str
+        self, identity: tuple[str, str, int, str], path: str, data: bytes, digest: str, seal: str = ""
     ) -> None:
         """Put the document of an item in its place, and remember it with the next batch.
 
+        `seal`: of an item that is complete, see `seals`.
         Where files are synced that happens in the ledger's thread, else here: it is a small file.
         Raises `TransferError` where something is in its way.
         """
-        put = partial(self._put, identity, path, data, digest)
+        put = partial(self._put, identity, path, data, digest, seal)
         if (sync := self._sync_directories) is not None:
             row = await self.ask(lambda _: put())
             await self.ask(lambda _: sync([path]))
@@ -152,9 +159,19 @@ class Ledger:
         self._rows.append(row)
         self._schedule()
 
-    def _put(self, identity: tuple[str, str, int, str], path: str, data: bytes, digest: str) -> Row:
+    def _put(
+        self, identity: tuple[str, str, int, str], path: str, data: bytes, digest: str, seal: str
+    ) -> Row:
         mtime_ns = self._write_document(path, data)
-        return (*identity, path, DONE, len(data), mtime_ns, digest, "none", "", "", "", "")
+        return (*identity, path, DONE, len(data), mtime_ns, digest, "none", "", seal, "", "")
+
+    def seal(
+        self, identity: tuple[str, str, int, str], path: str, known: tuple[str, int, int], seal: str
+    ) -> None:
+        """The same for a document that lies there as an earlier run wrote it."""
+        digest, size, mtime_ns = known
+        self._rows.append((*identity, path, DONE, size, mtime_ns, digest, "none", "", seal, "", ""))
+        self._schedule()
 
     async def _when_there_is_room(self, call: Callable[[], T]) -> T:
         while True:
