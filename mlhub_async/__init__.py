@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from .errors import MlhubError as MlhubError
     from .mirror import mirror as mirror
     from .model import Asset as Asset
-    from .model import Options as Options
-    from .model import RetryPolicy as RetryPolicy
-    from .model import Selection as Selection
+    from .options import Options as Options
+    from .options import RetryPolicy as RetryPolicy
+    from .options import Selection as Selection
     from .report import Report as Report
     from .streaming import mirrored as mirrored
     from .verify import verify as verify
@@ -33,10 +33,10 @@ _WHERE = {
     "Asset": "model",
     "Client": "client",
     "MlhubError": "errors",
-    "Options": "model",
+    "Options": "options",
     "Report": "report",
-    "RetryPolicy": "model",
-    "Selection": "model",
+    "RetryPolicy": "options",
+    "Selection": "options",
     "assets": "client",
     "mirror": "mirror",
     "mirrored": "streaming",

@@ -17,8 +17,9 @@ from .errors import SourceError, TransferError, UsageError
 from .events import Events
 from .http import Http
 from .mirror import mirror
-from .model import Asset, Item, Job, JsonObject, Options, Request
+from .model import Asset, Item, Job, JsonObject, Request
 from .network import mlhub_root, network
+from .options import Options
 from .plan import place
 from .progress import Meter
 from .report import Report

@@ -12,7 +12,8 @@ from .catalog import Extent, Place, Sealer, encode, item_json
 from .errors import TransferError
 from .ledger import Claimed, Confirmed, Ledger, Sealed, Wanted, changed
 from .ledger.schema import ITEM
-from .model import Collection, Flaw, Item, Job, Options, Outcome, Record
+from .model import Collection, Flaw, Item, Job, Outcome, Record
+from .options import Options
 from .plan import document_path, job_of, wanted
 from .stac import NO_COLLECTION
 

@@ -28,8 +28,9 @@ from .http import Http
 from .inventory import Inventory, Open, Taken
 from .ledger import Book, Ledger, error_json
 from .listing import read
-from .model import Collection, Entry, Flaw, Item, Job, Options, Outcome, Page, Record, Selection, Status
+from .model import Collection, Entry, Flaw, Item, Job, Outcome, Page, Record, Status
 from .network import local_root, mlhub_root, network
+from .options import Options, Selection
 from .pace import MOST
 from .ports import Source
 from .progress import Meter

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 from .errors import MlhubError
 from .fields import Fields
-from .secret import Secret
 from .urls import redacted
 
 JsonObject = dict[str, Any]
@@ -212,86 +211,3 @@ class Document:
 
     body: Any = field(repr=False)
     url: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """When to stop trying. `attempts` counts fruitless ones in a row; waits are in seconds, full jitter."""
-
-    attempts: int = 6
-    base: float = 1.0
-    cap: float = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which items and assets of a source are wanted. Names and meaning as in stac-client and stac-asset."""
-
-    collections: tuple[str, ...] = ()
-    dataset: str | None = None
-    ids: tuple[str, ...] = ()
-    bbox: tuple[float, ...] | None = None
-    intersects: JsonObject | None = None
-    datetime: str | None = None
-    query: JsonObject | None = None
-    filter: Any = None
-    limit: int | None = None
-    max_items: int | None = None
-    method: str | None = None
-    split: int = 1
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    roles: tuple[str, ...] = ()
-    media_types: tuple[str, ...] = ()
-    min_size: int | None = None
-    max_size: int | None = None
-    classes: tuple[str, ...] = ()
-    follow_sources: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a mirror is made. Sizes in bytes, rates in bytes per second, times in seconds; None: no limit.
-
-    Keys, tokens, header values and the proxy may be given as text: they are held as `Secret`.
-    """
-
-    selection: Selection = field(default_factory=Selection)
-    concurrency: int | None = None
-    max_per_host: int | None = None
-    bwlimit: int | None = None
-    tpslimit: float | None = None
-    retry: RetryPolicy = field(default_factory=RetryPolicy)
-    connect_timeout: float = 15.0
-    timeout: float = 60.0
-    max_outage: float = 1800.0
-    min_speed: int = 1024
-    if_exists: str = "resume"
-    verify: str = "auto"
-    durability: str = "process"
-    on_full: str = "stop"
-    path_template: str = "${collection}/${id}/${key}${ext}"
-    asset_hrefs: str = "relative"
-    fail_fast: bool = False
-    max_errors: int | None = None
-    prune: bool = False
-    max_delete: int | None = None
-    max_transfer: int | None = None
-    max_duration: float | None = None
-    allow_private: bool = False
-    allow_origins: tuple[str, ...] = ()
-    ca_file: str | None = None
-    transport: str = "auto"
-    proxy: str | Secret | None = None
-    netrc: bool = False
-    headers: tuple[tuple[str, str | Secret], ...] = ()
-    api_key: str | Secret | None = None
-    api_token: str | Secret | None = None
-    profile: str | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("proxy", "api_key", "api_token"):
-            if (given := getattr(self, name)) is not None:
-                object.__setattr__(self, name, Secret.of(given))
-        headers = tuple((name, Secret.of(value)) for name, value in self.headers)
-        object.__setattr__(self, "headers", headers)

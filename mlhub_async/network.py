@@ -14,7 +14,7 @@ from .errors import TransferError, UsageError
 from .http import Http, Reach
 from .limits import Limits
 from .machines import netrc_credentials, netrc_path
-from .model import Options
+from .options import Options
 from .pace import FIRST, MOST
 from .ports import Transport
 from .retry import Retry

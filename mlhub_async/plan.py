@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 
 from . import names, stac
 from .ledger import Claim, Wanted, Wish
-from .model import Asset, Collection, Item, Job, JsonObject, Options
+from .model import Asset, Collection, Item, Job, JsonObject
+from .options import Options
 from .urls import suffix
 
 Wants = Callable[[stac.Outlined, JsonObject], bool]

@@ -13,7 +13,8 @@ from typing import Any
 from . import names, stac
 from .listing import Listing, read
 from .mirror import Given, opened, selected
-from .model import Collection, Entry, Flaw, Item, Options
+from .model import Collection, Entry, Flaw, Item
+from .options import Options
 from .progress import Meter
 from .pruning import Listed, known_as, refuse_a_part
 

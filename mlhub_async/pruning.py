@@ -12,7 +12,7 @@ from .ledger import Book
 from .ledger.pruning import Left, Scope, count_files, count_left, count_met, forget, left
 from .ledger.schema import ASSET, DONE, ITEM
 from .listing import Listing
-from .model import Options
+from .options import Options
 from .report import Pruned, Report
 from .stores.removal import remove, remove_empty
 from .urls import term_safe

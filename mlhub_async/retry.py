@@ -11,7 +11,7 @@ from typing import TypeVar
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from .errors import Shortage, Transient
-from .model import RetryPolicy
+from .options import RetryPolicy
 
 T = TypeVar("T")
 MAX_RETRY_AFTER = 3600.0

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 from .mirror import Given, mirror
-from .model import Item, JsonObject, Options, Record
+from .model import Item, JsonObject, Record
+from .options import Options
 
 AHEAD = 64
 """Finished items that may wait for the caller before the mirror waits too."""

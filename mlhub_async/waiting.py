@@ -10,7 +10,7 @@ import orjson
 from .errors import DiskFull, WaitsForRoom
 from .events import Events
 from .ledger import error_json
-from .model import Options
+from .options import Options
 from .progress import human
 from .stores.local import STATE
 from .stores.room import Room

@@ -8,7 +8,8 @@ import orjson
 
 from mlhub_async import urls
 from mlhub_async.errors import MlhubError, TransferError
-from mlhub_async.model import Collection, Document, Entry, Flaw, Item, Request, Selection, Whole
+from mlhub_async.model import Collection, Document, Entry, Flaw, Item, Request, Whole
+from mlhub_async.options import Selection
 from mlhub_async.sources import recognise
 
 

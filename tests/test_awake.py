@@ -9,7 +9,7 @@ import pytest
 import mlhub_async
 from mlhub_async.awake import GAP, GRACE, TICK, Awake
 from mlhub_async.errors import Transient
-from mlhub_async.model import RetryPolicy
+from mlhub_async.options import RetryPolicy
 from mlhub_async.retry import Retry
 
 

@@ -16,7 +16,7 @@ from mlhub_async.cli import program
 from mlhub_async.cli.given import declared, join_bbox, to_options
 from mlhub_async.cli.program import Command
 from mlhub_async.errors import StorageError
-from mlhub_async.model import Options
+from mlhub_async.options import Options
 from mlhub_async.secret import Secret
 
 SQUARE = {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 0]]]}

@@ -7,7 +7,8 @@ from documents import Documents, entries, item, link, listed, page
 
 from mlhub_async import urls
 from mlhub_async.errors import CatalogError, SourceError, TransferError, Transient
-from mlhub_async.model import Asset, Collection, Flaw, Item, Page, Selection
+from mlhub_async.model import Asset, Collection, Flaw, Item, Page
+from mlhub_async.options import Selection
 from mlhub_async.sources import StaticSource, recognise
 
 WEB = "https://cat.test/x/catalog.json"

@@ -20,7 +20,8 @@ from mlhub_async.ledger import Ledger
 from mlhub_async.ledger.journal import Journal
 from mlhub_async.ledger.rows import row_of
 from mlhub_async.ledger.schema import refused
-from mlhub_async.model import Asset, Job, Options, Outcome, Proof, Record, Status
+from mlhub_async.model import Asset, Job, Outcome, Proof, Record, Status
+from mlhub_async.options import Options
 from mlhub_async.stores.local import LocalStore
 from mlhub_async.stores.room import LOOK, PROBE, SAY, Room
 from mlhub_async.waiting import room_for

@@ -6,7 +6,8 @@ import pytest
 from documents import Documents, entries, item, link, listed, page
 
 from mlhub_async.errors import CatalogError, LimitReached, TransferError, Transient
-from mlhub_async.model import Collection, Flaw, Item, Selection
+from mlhub_async.model import Collection, Flaw, Item
+from mlhub_async.options import Selection
 from mlhub_async.sources import FollowSources, recognise
 
 

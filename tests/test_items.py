@@ -11,7 +11,8 @@ from documents import Documents, entries, item, link, listed, page
 
 from mlhub_async import stac, urls
 from mlhub_async.errors import CatalogError, SourceError, TransferError, Transient, UsageError
-from mlhub_async.model import Asset, Flaw, Item, Page, Selection
+from mlhub_async.model import Asset, Flaw, Item, Page
+from mlhub_async.options import Selection
 from mlhub_async.sources import of_objects, recognise
 from mlhub_async.sources.items import of_lines
 from mlhub_async.sources.lines import LONGEST, parsed

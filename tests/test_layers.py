@@ -50,7 +50,7 @@ BANDS = [
         "descriptors",
         "awake",
     ],
-    ["ports", "checksum", "model", "fields", "secret", "urls", "errors"],
+    ["ports", "checksum", "options", "model", "fields", "secret", "urls", "errors"],
 ]
 RANK = {name: rank for rank, name in enumerate(name for band in BANDS for name in band)}
 PACKAGE = Path(mlhub_async.__file__).parent

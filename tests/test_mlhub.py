@@ -7,7 +7,8 @@ from documents import API, Documents, api, collection, item, listed, page, told
 
 from mlhub_async import stac
 from mlhub_async.errors import CatalogError, SourceError, TransferError, Transient, UsageError
-from mlhub_async.model import Collection, Selection
+from mlhub_async.model import Collection
+from mlhub_async.options import Selection
 from mlhub_async.sources import FollowSources, recognise
 
 TOKEN = f"{API}/download/gAAAAAB"

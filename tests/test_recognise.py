@@ -4,7 +4,7 @@ import pytest
 from documents import Documents, item, link, listed, page
 
 from mlhub_async.errors import CatalogError, SourceError, TransferError, Transient, UsageError
-from mlhub_async.model import Selection
+from mlhub_async.options import Selection
 from mlhub_async.sources import ApiSource, ItemsSource, MlhubSource, StaticSource, recognise
 
 

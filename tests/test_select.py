@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from mlhub_async import stac
 from mlhub_async.errors import UsageError
-from mlhub_async.model import Item, Selection
+from mlhub_async.model import Item
+from mlhub_async.options import Selection
 
 packages = pytest.mark.skipif(
     not (importlib.util.find_spec("shapely") and importlib.util.find_spec("cql2")),

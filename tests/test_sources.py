@@ -20,7 +20,8 @@ from documents import (
 )
 
 from mlhub_async.errors import CatalogError, SourceError, TransferError, Transient, UsageError
-from mlhub_async.model import Item, Page, Selection
+from mlhub_async.model import Item, Page
+from mlhub_async.options import Selection
 from mlhub_async.sources import recognise
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 
 from ..mirror import mirror
-from ..model import Options
+from ..options import Options
 from .closing import closing_lines
 from .screen import Screen
 

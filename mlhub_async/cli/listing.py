@@ -13,8 +13,9 @@ from urllib.parse import quote
 from .. import stac, urls
 from ..errors import SourceError, TransferError
 from ..mirror import opened
-from ..model import Collection, Entry, Flaw, Item, Options, Request, Selection
+from ..model import Collection, Entry, Flaw, Item, Request
 from ..network import mlhub_root, network
+from ..options import Options, Selection
 from ..ports import Reader
 from ..sources import ApiSource, StaticSource
 from .saying import encoded, show, somewhere_to_write, warning

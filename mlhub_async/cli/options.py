@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from .. import stac
-from ..model import Options
+from ..options import Options
 from . import values
 from .values import Value
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..events import Events
-from ..model import Options
+from ..options import Options
 from ..planning import Plan, free_bytes, plan_only
 from ..progress import human
 from ..pruning import foreseen

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from ..demo import DemoConfig, serve
-from ..model import Options, Selection
+from ..options import Options, Selection
 from .copying import copied
 from .screen import Screen
 from .serving import config_of

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import Locked
 from ..mirror import mirror
-from ..model import Options, RetryPolicy
+from ..options import Options, RetryPolicy
 from ..verify import verify
 from .children import killed, last_words, mirror_words, mirroring, ran, until
 from .disk import ELSEWHERE, opened

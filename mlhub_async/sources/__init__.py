@@ -10,7 +10,8 @@ from pathlib import Path
 
 from .. import stac, urls
 from ..errors import SourceError, TransferError, UsageError
-from ..model import Document, JsonObject, Request, Selection
+from ..model import Document, JsonObject, Request
+from ..options import Selection
 from ..ports import Source
 from .api import ApiSource
 from .items import ItemsSource, RawReader, of_document, of_lines, of_objects, of_stdin

@@ -10,7 +10,8 @@ from functools import partial
 from .. import stac, urls
 from ..errors import CatalogError, MlhubError, SourceError, TransferError, Transient
 from ..flow import fan_out, one_ahead
-from ..model import Asset, Collection, Flaw, Item, JsonObject, Page, Parts, Request, Selection, Whole
+from ..model import Asset, Collection, Flaw, Item, JsonObject, Page, Parts, Request, Whole
+from ..options import Selection
 from ..ports import Emit, Reader
 from ..stac.times import Interval
 from .directory import Directory

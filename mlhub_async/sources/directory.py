@@ -8,7 +8,8 @@ from difflib import get_close_matches
 
 from .. import stac, urls
 from ..errors import CatalogError, MlhubError, SourceError, TransferError, Transient
-from ..model import Collection, Flaw, Request, Selection
+from ..model import Collection, Flaw, Request
+from ..options import Selection
 from ..ports import Reader
 from .endpoints import Endpoints
 from .tally import Names

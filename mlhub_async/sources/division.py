@@ -13,7 +13,8 @@ from typing import Any
 from .. import stac
 from ..errors import CatalogError, SourceError, TransferError
 from ..flow import both, fan_out, one_ahead
-from ..model import Parts, Request, Selection
+from ..model import Parts, Request
+from ..options import Selection
 from ..ports import Emit, Reader
 from ..stac.times import Interval
 from .endpoints import PAGE_SIZE

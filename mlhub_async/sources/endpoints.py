@@ -11,7 +11,8 @@ import orjson
 
 from .. import stac
 from ..errors import MlhubError, SourceError
-from ..model import JsonObject, Request, Selection
+from ..model import JsonObject, Request
+from ..options import Selection
 
 PAGE_SIZE = 100
 SMALLEST_PAGE = 10

@@ -18,7 +18,8 @@ import aiofiles
 from .. import stac, urls
 from ..errors import SourceError, TransferError, UsageError
 from ..flow import one_ahead
-from ..model import Asset, Document, Flaw, Item, Page, Request, Selection
+from ..model import Asset, Document, Flaw, Item, Page, Request
+from ..options import Selection
 from ..ports import Emit, Reader
 from .lines import parsed
 from .refusals import unreadable

@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 from .. import stac, urls
 from ..errors import CatalogError, SourceError, TransferError, Transient, UsageError
-from ..model import Asset, Request, Selection
+from ..model import Asset, Request
+from ..options import Selection
 from ..ports import Emit, Reader
 from .api import ApiSource
 from .directory import unknown

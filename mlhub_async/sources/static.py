@@ -10,19 +10,8 @@ from typing import Any
 from .. import stac, urls
 from ..errors import CatalogError, MlhubError, SourceError, TransferError
 from ..flow import fan_out
-from ..model import (
-    Asset,
-    Collection,
-    Document,
-    Entry,
-    Flaw,
-    Item,
-    JsonObject,
-    Page,
-    Request,
-    Selection,
-    Whole,
-)
+from ..model import Asset, Collection, Document, Entry, Flaw, Item, JsonObject, Page, Request, Whole
+from ..options import Selection
 from ..ports import Emit, Reader
 from .directory import unknown
 from .local import check_inside

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..errors import TransferError
-from ..model import Entry, Flaw, Item, Selection
+from ..model import Entry, Flaw, Item
+from ..options import Selection
 from ..urls import term_safe
 
 Entries = list[Entry]

@@ -13,7 +13,8 @@ from typing import Any, Protocol
 import orjson
 
 from ..errors import UsageError
-from ..model import Item, JsonObject, Selection
+from ..model import Item, JsonObject
+from ..options import Selection
 from . import classes, query, space, times
 
 Test = Callable[[JsonObject], bool]
