@@ -9,6 +9,7 @@ from typing import Any
 
 from .errors import CatalogError, MlhubError
 from .model import Entry, Item, Page, Parts, Whole
+from .options import Selection
 from .ports import Emit, Source
 
 SWEEPS = 3
@@ -83,6 +84,11 @@ class Listing:
     """it was asked to read listings in parts"""
     split: dict[str, Parts] = field(default_factory=dict)
     """of each listing that was, or could not be, read in parts how that went"""
+
+    @classmethod
+    def of(cls, selection: Selection) -> Listing:
+        """What is to be expected of a listing for it, before any is read."""
+        return cls(capped=selection.max_items is not None, cut=selection.split > 1)
 
     def note(self, entries: Sequence[Entry], claimed: int, again: int | None = None) -> None:
         """Count a batch, of which `claimed` items had been listed before in this run.

@@ -5,7 +5,7 @@ The names of the fields are those of the command line's options, whose help says
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from .model import JsonObject
@@ -46,13 +46,19 @@ class Selection:
     classes: tuple[str, ...] = ()
     follow_sources: bool = True
 
+    def asked(self) -> dict[str, Any]:
+        """What is wanted beyond the defaults, for plan and receipt."""
+        default = asdict(Selection())
+        return {name: value for name, value in asdict(self).items() if value != default[name]}
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """How a mirror is made. Sizes in bytes, rates in bytes per second, times in seconds; None: no limit.
 
     `concurrency` None: as many at a time as the machines serve best. `max_outage`: how long a host may be
-    away. `max_errors`, `max_delete`: the most failed assets, the most files removed by `prune`.
+    away. `max_errors`: how many assets may fail before it stops. `max_delete`: how many files `prune` may
+    remove at most, None: a tenth of them, or 10.
     Keys, tokens, header values and the proxy may be given as text: they are held as `Secret`.
     """
 

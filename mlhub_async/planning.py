@@ -12,8 +12,8 @@ from typing import Any
 
 from . import names, stac
 from .listing import Listing, read
-from .mirror import Given, opened, selected
 from .model import Collection, Entry, Flaw, Item
+from .opening import Given, opened
 from .options import Options
 from .progress import Meter
 from .pruning import Listed, known_as, refuse_a_part
@@ -76,59 +76,67 @@ async def plan_only(
 
     A listing that breaks off is in the plan. Raises `UsageError` or `SourceError`.
     """
-    options, meter = options or Options(), meter or Meter()
+    options = options or Options()
     names.check_template(options.path_template)
     refuse_a_part(options)
-    wants = stac.wants(options.selection)
     async with opened(source, options, os.environ if environ is None else environ) as (found, _):
-        plan = Plan(found.name, selected(options))
-        plan.listing.capped = options.selection.max_items is not None
-        plan.listing.cut = options.selection.split > 1
-
-        def first(identity: int) -> bool:
-            known = len(plan.named)
-            plan.named.add(identity)
-            return len(plan.named) > known
-
-        def count(owner: Item | Collection) -> None:
-            _add(plan, owner, options, wants)
-            if each is not None and isinstance(owner, Item):
-                each(owner)
-
-        async def emit(entries: Sequence[Entry]) -> None:
-            reading = plan.listing.rereading(entries)
-            items = [_identity(one) for one in entries if isinstance(one, Item)]
-            again = None if reading is None else sum(not first(hash((reading, item))) for item in items)
-            owners = [one for one in entries if isinstance(one, Item | Collection)]
-            fresh = [owner for owner in owners if first(_identity(owner))]
-            plan.listing.note(entries, len(items) - sum(isinstance(one, Item) for one in fresh), again)
-            for owner in fresh:
-                count(owner)
-            plan.flaws += [one for one in entries if isinstance(one, Flaw)]
-            meter.listed, meter.selected, meter.pages = plan.items, plan.assets, plan.listing.pages
-
-        await read(found, emit, plan.listing)
+        plan = Plan(found.name, options.selection.asked(), Listing.of(options.selection))
+        await read(found, _Counting(plan, options, meter or Meter(), each).emit, plan.listing)
     return plan
+
+
+class _Counting:
+    """What the source lists, counted into the plan; what comes again is counted once."""
+
+    def __init__(
+        self, plan: Plan, options: Options, meter: Meter, each: Callable[[Item], None] | None
+    ) -> None:
+        self._plan = plan
+        self._prunes = options.prune
+        self._wants = stac.wants(options.selection)
+        self._meter = meter
+        self._each = each
+
+    async def emit(self, entries: Sequence[Entry]) -> None:
+        plan, meter = self._plan, self._meter
+        reading = plan.listing.rereading(entries)
+        items = [_identity(one) for one in entries if isinstance(one, Item)]
+        again = None if reading is None else sum(not self._first(hash((reading, item))) for item in items)
+        owners = [one for one in entries if isinstance(one, Item | Collection)]
+        fresh = [owner for owner in owners if self._first(_identity(owner))]
+        plan.listing.note(entries, len(items) - sum(isinstance(one, Item) for one in fresh), again)
+        for owner in fresh:
+            self._add(owner)
+        plan.flaws += [one for one in entries if isinstance(one, Flaw)]
+        meter.listed, meter.selected, meter.pages = plan.items, plan.assets, plan.listing.pages
+
+    def _first(self, identity: int) -> bool:
+        known = len(self._plan.named)
+        self._plan.named.add(identity)
+        return len(self._plan.named) > known
+
+    def _add(self, owner: Item | Collection) -> None:
+        plan = self._plan
+        item, collection = (owner.id, owner.collection) if isinstance(owner, Item) else ("", owner.id)
+        assets = stac.outlines(owner)
+        everything = self._wants is stac.everything
+        chosen = assets if everything else [one for one in assets if self._wants(one, owner.body)]
+        plan.items += bool(item)
+        plan.items_of[collection] += bool(item)
+        if self._prunes:
+            plan.named.update(known_as(collection, item, asset.key) for asset in chosen)
+        plan.assets += len(chosen)
+        plan.filtered += len(assets) - len(chosen)
+        plan.by_collection[collection] += len(chosen)
+        sizes = [asset.size for asset in chosen if asset.size is not None]
+        plan.known_bytes += sum(sizes)
+        plan.unknown_sizes += len(chosen) - len(sizes)
+        if self._each is not None and isinstance(owner, Item):
+            self._each(owner)
 
 
 def _identity(owner: Item | Collection) -> int:
     return known_as(owner.collection, owner.id) if isinstance(owner, Item) else known_as(owner.id, "")
-
-
-def _add(plan: Plan, owner: Item | Collection, options: Options, wants: Callable[..., bool]) -> None:
-    item, collection = (owner.id, owner.collection) if isinstance(owner, Item) else ("", owner.id)
-    assets = stac.outlines(owner)
-    chosen = assets if wants is stac.everything else [one for one in assets if wants(one, owner.body)]
-    plan.items += bool(item)
-    plan.items_of[collection] += bool(item)
-    if options.prune:
-        plan.named.update(known_as(collection, item, asset.key) for asset in chosen)
-    plan.assets += len(chosen)
-    plan.filtered += len(assets) - len(chosen)
-    plan.by_collection[collection] += len(chosen)
-    sizes = [asset.size for asset in chosen if asset.size is not None]
-    plan.known_bytes += sum(sizes)
-    plan.unknown_sizes += len(chosen) - len(sizes)
 
 
 def free_bytes(dest: Path) -> int:

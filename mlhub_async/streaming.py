@@ -7,8 +7,9 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
-from .mirror import Given, mirror
+from .mirror import mirror
 from .model import Item, JsonObject, Record
+from .opening import Given
 from .options import Options
 
 AHEAD = 64

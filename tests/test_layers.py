@@ -12,6 +12,8 @@ BANDS = [
         "client",
         "planning",
         "mirror",
+        "run",
+        "opening",
         "waiting",
         "network",
         "closing",

@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 from .. import stac, urls
 from ..errors import SourceError, TransferError
-from ..mirror import opened
 from ..model import Collection, Entry, Flaw, Item, Request
 from ..network import mlhub_root, network
+from ..opening import opened
 from ..options import Options, Selection
 from ..ports import Reader
 from ..sources import ApiSource, StaticSource

@@ -1,7 +1,7 @@
 """Every option of the command line, declared once; its parameter name is its field in `Options`.
 
 `selection__bbox` is `Options.selection.bbox`, `retry__attempts` is `Options.retry.attempts`. What is
-not given stays out, so that defaults live in `model` alone.
+not given stays out, so that defaults live there alone.
 """
 
 from __future__ import annotations
