@@ -16,6 +16,8 @@ from typing import Any
 from measure import Cost
 from table import Run
 
+PLACES = {"--json", "--stac-asset-python", "--tmp"}
+
 
 @dataclass(frozen=True, slots=True)
 class Results:
@@ -26,10 +28,12 @@ class Results:
     versions: Mapping[str, str]
     runs: Sequence[Run]
     figures: Sequence[Mapping[str, Any]] = field(default_factory=list)
+    scale: float = 1.0
 
     def write(self, path: Path) -> None:
         rows = [json.dumps(row) for row in map(asdict, self.runs)]
-        head = json.dumps({"command": self.command, "machine": self.machine, "versions": self.versions})
+        said = ("command", "machine", "scale", "versions")
+        head = json.dumps({name: getattr(self, name) for name in said})
         figures = [json.dumps(row) for row in self.figures]
         path.write_text(f'{head[:-1]},\n"figures": {_lines(figures)},\n"runs": {_lines(rows)}}}\n')
 
@@ -37,7 +41,7 @@ class Results:
 def read(path: Path) -> Results:
     found = json.loads(path.read_text())
     runs = [Run(**{**row, "cost": Cost(**row["cost"])}) for row in found["runs"]]
-    return Results(found["command"], found["machine"], found["versions"], runs, found["figures"])
+    return Results(**{**found, "runs": runs})
 
 
 def _lines(rows: Sequence[str]) -> str:
@@ -45,9 +49,12 @@ def _lines(rows: Sequence[str]) -> str:
 
 
 def command() -> str:
-    """The words that were typed, for who wants to repeat it."""
-    script = Path(sys.argv[0]).name
-    return shlex.join(["python", f"benchmarks/{script}", *sys.argv[1:]])
+    """The words that were typed, for who wants to repeat it, without those that only say where things are."""
+    script, *words = sys.argv
+    said = [
+        word for before, word in zip([script, *words], words, strict=False) if not {word, before} & PLACES
+    ]
+    return shlex.join(["python", f"benchmarks/{Path(script).name}", *said])
 
 
 def machine(nginx: str) -> str:

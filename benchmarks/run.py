@@ -51,7 +51,8 @@ def main() -> int:
             bench = Bench(work, serving, here, versions, args.rounds, args.limit, args.scale)
             runs = MODES[args.mode][0](bench, _shapes(args))
     if args.json:
-        results.Results(results.command(), machine, versions, runs).write(Path(args.json))
+        told = results.Results(results.command(), machine, versions, runs, scale=args.scale)
+        told.write(Path(args.json))
     return 1 if any(run.flaw for run in runs) else 0
 
 

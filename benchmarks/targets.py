@@ -134,7 +134,8 @@ def main() -> int:
         print("These are too few files for a verdict: half a second of start-up is in every figure of ours.")
     if args.json:
         figures = [row.told() for row in found]
-        results.Results(results.command(), machine, versions, trial.runs, figures).write(Path(args.json))
+        told = results.Results(results.command(), machine, versions, trial.runs, figures, args.scale)
+        told.write(Path(args.json))
     return 1 if any(run.flaw for run in trial.runs) else 0
 
 

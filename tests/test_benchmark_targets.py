@@ -1,6 +1,5 @@
 """The target table of the benchmarks: how its rows follow from the runs, and one part of it for real."""
 
-import importlib
 import json
 import os
 import subprocess
@@ -10,17 +9,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-
-
-@pytest.fixture
-def bench(monkeypatch):
-    """The modules of benchmarks/, which are scripts and no package; none of them stays imported."""
-    before = set(sys.modules)
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    yield importlib.import_module
-    for name in set(sys.modules) - before:
-        if str(ROOT / "benchmarks") in str(getattr(sys.modules[name], "__file__", "")):
-            del sys.modules[name]
 
 
 @pytest.fixture
