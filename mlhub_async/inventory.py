@@ -60,10 +60,10 @@ class Taken:
     def confirm(self, found: Confirmed, declared: int) -> None:
         """Count an item of which nothing has to be done; it declares so many assets."""
         self.items += 1
-        self.confirmed += found.assets
-        self.bytes += found.bytes
+        self.confirmed += len(found.sizes)
+        self.bytes += sum(found.sizes)
         self.proofs.update(found.proofs)
-        self.filtered += declared - found.assets
+        self.filtered += declared - len(found.sizes)
 
 
 class Inventory:

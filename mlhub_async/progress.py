@@ -10,11 +10,13 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TextIO
-
-from tqdm import tqdm
+from functools import cache
+from typing import TYPE_CHECKING, NoReturn, Protocol, TextIO
 
 from .model import Outcome, Status
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
@@ -136,8 +138,14 @@ class Lines:
         """Nothing to tidy up: the summary follows."""
 
 
-class _Tqdm(tqdm):  # type: ignore[type-arg]  # generic only in its stubs
-    monitor_interval = 0  # we have a timer: no thread that looks after the bar
+@cache
+def _tqdm() -> type[tqdm[NoReturn]]:
+    from tqdm import tqdm  # noqa: PLC0415 -- what draws no bar starts sooner without it
+
+    class Unwatched(tqdm):  # type: ignore[type-arg]  # generic only in its stubs
+        monitor_interval = 0  # we have a timer: no thread that looks after the bar
+
+    return Unwatched
 
 
 class Bar:
@@ -150,12 +158,12 @@ class Bar:
     ) -> None:
         self._out, self._colour, self._clock = out, colour, clock
         self._rate = _Rate(clock())
-        self._bar: _Tqdm | None = None
+        self._bar: tqdm[NoReturn] | None = None
 
-    def _shown(self) -> _Tqdm:
+    def _shown(self) -> tqdm[NoReturn]:
         """Made when first drawn, so that what ends at once shows none."""
         if self._bar is None:
-            self._bar = _Tqdm(
+            self._bar = _tqdm()(
                 total=0,
                 unit="asset",
                 file=self._out,

@@ -191,9 +191,13 @@ class Book:
     def manifest(self, run: int) -> str:
         """sha256 over the sorted lines `path size sha256` of the assets that a run stands for."""
         digest = hashlib.sha256()
-        for role, record in self.finished(run):
-            if role == ASSET:
-                digest.update(f"{record.path} {record.size} {record.sha256}\n".encode())
+        lines = self._db.execute(
+            "SELECT path || ' ' || size || ' ' || sha256 || char(10) FROM file "
+            "WHERE state=? AND role=? AND run=? ORDER BY path",
+            (DONE, ASSET, run),
+        )
+        while some := lines.fetchmany(1000):
+            digest.update("".join(line for (line,) in some).encode())
         return digest.hexdigest()
 
     def missing(self, run: int) -> Iterator[dict[str, object]]:

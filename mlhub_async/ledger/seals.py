@@ -7,16 +7,13 @@ that is the whole proof: nothing of the item has to be worked out, claimed or se
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import stat
-from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import orjson
 
-from .claims import NUL
+from .claims import NUL, intact
 from .schema import ASSET, DONE, ITEM
 
 
@@ -29,11 +26,11 @@ class Sealed(NamedTuple):
 
 
 class Confirmed(NamedTuple):
-    """The assets of an item of which nothing has changed: how many, their bytes, and their proofs."""
+    """The sizes and the proofs of the assets of an item of which nothing has changed since a run saw it."""
 
-    assets: int
-    bytes: int
-    proofs: Counter[str]
+    run: int
+    sizes: list[int]
+    proofs: list[str]
 
 
 def confirm(
@@ -43,50 +40,37 @@ def confirm(
 
     To be called inside a transaction. An item that this run has seen already is never confirmed.
     """
-    first = {one[:2]: number for number, one in reversed(list(enumerate(asked)))}
+    first = {one[:2]: number for number, one in reversed(list(enumerate(asked))) if one.seal}
     question = orjson.dumps([(*asked[number], number) for number in first.values()]).decode()
     if NUL in question:
         return [None] * len(asked)
     (found,) = database.execute(FILES, (question, run)).fetchone()
-    answers: list[Confirmed | None] = [None] * len(asked)
-    files: dict[int, list[_File]] = {}
-    for number, *file in orjson.loads(found):
-        files.setdefault(number, []).append(_File(*file))
-    for number, its in files.items():
-        if all(_as_left(root, file) for file in its):
-            answers[number] = _counted(its)
-    seen = orjson.dumps([asked[number][:2] for number, answer in enumerate(answers) if answer]).decode()
-    database.execute(SEEN, (seen, run))
-    return answers
+    counted = _counted(root, orjson.loads(found))
+    seen: dict[tuple[str, int], list[str]] = {}
+    for number, known in counted.items():
+        seen.setdefault((asked[number].collection, known.run), []).append(asked[number].item)
+    for (collection, earlier), items in seen.items():
+        database.execute(SEEN, (orjson.dumps(items).decode(), run, collection, earlier))
+    return [counted.get(number) for number in range(len(asked))]
 
 
-class _File(NamedTuple):
-    role: int
-    path: str
-    state: int
-    size: int
-    mtime_ns: int
-    proof: str
+def _counted(root: str, files: list[tuple[int, int, int, str, int, int, int, str]]) -> dict[int, Confirmed]:
+    """The items, by their numbers, all of whose files are as they were left."""
+    found: dict[int, Confirmed] = {}
+    changed = set()
+    for number, run, role, path, state, size, mtime_ns, proof in files:
+        if state != DONE or not intact(root, path, size, mtime_ns):
+            changed.add(number)
+        if (known := found.get(number)) is None:
+            known = found[number] = Confirmed(run, [], [])
+        if role == ASSET:
+            known.sizes.append(size)
+            known.proofs.append(proof)
+    return {number: known for number, known in found.items() if number not in changed}
 
 
-def _as_left(root: str, file: _File) -> bool:
-    if file.state != DONE:
-        return False
-    try:
-        found = os.stat(f"{root}/{file.path}", follow_symlinks=False)
-    except (OSError, ValueError):
-        return False
-    same = found.st_mtime_ns == file.mtime_ns and found.st_size == file.size
-    return same and stat.S_ISREG(found.st_mode)
-
-
-def _counted(files: Sequence[_File]) -> Confirmed:
-    assets = [file for file in files if file.role == ASSET]
-    return Confirmed(len(assets), sum(file.size for file in assets), Counter(file.proof for file in assets))
-
-
-FILES = f"""SELECT json_group_array(json_array(asked.number, file.role, file.path, file.state, file.size,
-    file.mtime_ns, file.proof))
+FILES = f"""SELECT json_group_array(json_array(asked.number, own.run, file.role, file.path, file.state,
+    file.size, file.mtime_ns, file.proof))
   FROM (SELECT json_extract(value, '$[0]') AS collection, json_extract(value, '$[1]') AS item,
     json_extract(value, '$[2]') AS seal, json_extract(value, '$[3]') AS number FROM json_each(?1)) AS asked
   CROSS JOIN file AS own ON own.collection=asked.collection AND own.item=asked.item AND own.role={ITEM}
@@ -94,9 +78,5 @@ FILES = f"""SELECT json_group_array(json_array(asked.number, file.role, file.pat
   CROSS JOIN file ON file.collection=own.collection AND file.item=own.item AND file.role<={ITEM}
     AND file.run=own.run"""
 """One row for a page, since SQLite gives Python's lock away at every row."""
-SEEN = f"""UPDATE file SET run=?2
-  FROM (SELECT json_extract(value, '$[0]') AS collection, json_extract(value, '$[1]') AS item
-    FROM json_each(?1)) AS asked
-  CROSS JOIN file AS own ON own.collection=asked.collection AND own.item=asked.item AND own.role={ITEM}
-    AND own.key=''
-  WHERE file.collection=own.collection AND file.item=own.item AND file.role<={ITEM} AND file.run=own.run"""
+SEEN = f"""UPDATE file SET run=?2 WHERE collection=?3 AND item IN (SELECT value FROM json_each(?1))
+  AND role<={ITEM} AND run=?4"""

@@ -27,7 +27,7 @@ Check = Callable[[str, int, str], None]
 class Pool:
     """`take` or `connect`, then `give_back`. `check(host, port, address)` raises where nobody may connect."""
 
-    def __init__(self, check: Check, tls: ssl.SSLContext, connect_timeout: float) -> None:
+    def __init__(self, check: Check, tls: ssl.SSLContext | None, connect_timeout: float) -> None:
         self._loop = asyncio.get_running_loop()
         self._names = _Names(self._loop, check)
         self._tls = tls
@@ -57,13 +57,19 @@ class Pool:
                 _, connection = await self._loop.create_connection(
                     lambda: Connection(self._loop, self._buffers),
                     sock=found,
-                    ssl=self._tls if secure else None,
+                    ssl=self._context() if secure else None,
                     server_hostname=place.host if secure else None,
                 )
             except BaseException:
                 found.close()
                 raise
         return connection
+
+    def _context(self) -> ssl.SSLContext:
+        """Made for the first host that needs one: to read the system's certificates takes its time."""
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+        return self._tls
 
     def give_back(self, place: Origin, connection: Connection) -> None:
         if not connection.usable:

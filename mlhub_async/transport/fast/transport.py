@@ -34,7 +34,7 @@ class FastTransport:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._pool = Pool(check, tls or ssl.create_default_context(), connect_timeout)
+        self._pool = Pool(check, tls, connect_timeout)
         self._common = f"User-Agent: {user_agent}\r\n"
         self._patience = idle_timeout
         self._tick = min(max(idle_timeout / 8, 0.02), 1.0)
