@@ -51,9 +51,8 @@ def _lines(rows: Sequence[str]) -> str:
 def command() -> str:
     """The words that were typed, for who wants to repeat it, without those that only say where things are."""
     script, *words = sys.argv
-    said = [
-        word for before, word in zip([script, *words], words, strict=False) if not {word, before} & PLACES
-    ]
+    pairs = zip([script, *words], words, strict=False)
+    said = [word for before, word in pairs if not {word, before} & PLACES]
     return shlex.join(["python", f"benchmarks/{Path(script).name}", *said])
 
 
