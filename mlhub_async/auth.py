@@ -1,30 +1,23 @@
-"""Where secrets come from and which origin may see them; nobody else reads a key or a profile file."""
+"""Which origin may see which secret, and where the secrets of a run come from."""
 
 from __future__ import annotations
 
 import base64
-import configparser
 import contextlib
 import os
 import re
-import stat
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
-from urllib.parse import unquote
-from uuid import uuid4
 
 from . import urls
 from .errors import TransferError, UsageError
 from .model import Request
-from .secret import Secret
+from .profiles import ANONYMOUS, profile_key, profiles_path
+from .secret import Secret, one_line
 
-ANONYMOUS = "__anonymous__"
 SHORTEST = 8
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 _OURS = frozenset(
     {"accept-encoding", "connection", "content-length", "expect", "host", "if-range", "keep-alive"}
     | {"proxy-authorization", "proxy-connection", "range", "te", "trailer", "transfer-encoding", "upgrade"}
@@ -133,21 +126,14 @@ def mlhub_credential(
     if not key and named == ANONYMOUS:
         return None
     if key := key or profile_key(profiles_path(environ), named):
-        return Credential("query", "key", Secret(_line(key, "the API key")), origins)
+        return Credential("query", "key", Secret(one_line(key, "the API key")), origins)
     token = environ.get("MLHUB_ACCESS_TOKEN")
     return _bearer(token, origins) if token else None
 
 
 def _bearer(token: str | Secret, origins: frozenset[urls.Origin]) -> Credential:
-    secret = Secret(f"Bearer {_line(token, 'the access token')}")
+    secret = Secret(f"Bearer {one_line(token, 'the access token')}")
     return Credential("header", "Authorization", secret, origins)
-
-
-def _line(value: str | Secret, what: str) -> str:
-    text = Secret.of(value).reveal().strip()
-    if _CONTROL.search(text):
-        raise UsageError(f"{what} contains a line break or control character: copy it again")
-    return text
 
 
 def header_credentials(pairs: Iterable[tuple[str, str | Secret]], source_url: str) -> list[Credential]:
@@ -155,7 +141,7 @@ def header_credentials(pairs: Iterable[tuple[str, str | Secret]], source_url: st
     found = []
     for name, value in pairs:
         check_header_name(name)
-        secret = Secret(_line(value, f"header {name}"))
+        secret = Secret(one_line(value, f"header {name}"))
         found.append(Credential("header", name, secret, _origins(source_url)))
     return found
 
@@ -163,30 +149,6 @@ def header_credentials(pairs: Iterable[tuple[str, str | Secret]], source_url: st
 def basic(login: str, password: str) -> Secret:
     """The value of an Authorization field that says this."""
     return Secret("Basic " + base64.b64encode(f"{login}:{password}".encode()).decode())
-
-
-@dataclass(frozen=True, slots=True)
-class Proxy:
-    """Where all requests go through. `authorization` is told to the proxy, and to nobody behind it."""
-
-    url: str
-    authorization: Secret | None = None
-
-
-def proxy_of(given: str | Secret) -> Proxy:
-    """The proxy that --proxy names: http://host:port, or http://user:password@host:port."""
-    text = Secret.of(given).reveal().strip()
-    scheme, _, rest = text.partition("://")
-    user, at, place = rest.rpartition("@")
-    login, colon, password = user.partition(":")
-    try:
-        where = urls.parse(f"{scheme}://{place}" if place else text)
-        shown = str(urls.origin(where))
-    except TransferError:
-        where = shown = ""
-    if not shown.startswith("http://") or where.rstrip("/") != shown or (at and not colon):
-        raise UsageError("--proxy must be like http://host:port or http://user:password@host:port")
-    return Proxy(where, basic(unquote(login), unquote(password)) if at else None)
 
 
 def _origins(url: str) -> frozenset[urls.Origin]:
@@ -202,80 +164,3 @@ def check_header_name(name: str) -> None:
         raise UsageError(f"{name!r} is no header name: write it as 'Name: value'")
     if name.lower() in _OURS:
         raise UsageError(f"header {name} is set by the program itself: drop it")
-
-
-def profiles_path(environ: Mapping[str, str] | None = None) -> Path:
-    """Where the official client keeps its profiles: `profiles` in MLHUB_HOME, by default ~/.mlhub."""
-    environ = os.environ if environ is None else environ
-    return Path(environ.get("MLHUB_HOME") or "~/.mlhub").expanduser() / "profiles"
-
-
-def profile_key(path: Path, profile: str | None) -> str | None:
-    """The key of a profile; of [default], which need not exist, when none is named."""
-    found = _read(path)
-    key = found.get(profile or "default", "api_key", fallback="").strip()
-    if profile and not key:
-        raise UsageError(
-            f"{path} has no api_key in section [{profile}]: run 'mlhub-async configure --profile {profile}'"
-        )
-    return key or None
-
-
-def has_profile(path: Path, profile: str) -> bool:
-    return bool(_read(path).get(profile, "api_key", fallback=""))
-
-
-def _read(path: Path) -> configparser.ConfigParser:
-    found = configparser.ConfigParser(interpolation=None)
-    try:
-        with path.open(encoding="utf-8") as file:
-            _warn_if_open_to_others(path, os.fstat(file.fileno()).st_mode)
-            found.read_file(file)
-    except FileNotFoundError:
-        pass
-    except (configparser.Error, UnicodeDecodeError):
-        # Their messages quote the line, and the line may be the key.
-        raise UsageError(
-            f"{path} is not a profiles file: expected [section] lines and api_key = ..."
-        ) from None
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
-    return found
-
-
-def _warn_if_open_to_others(path: Path, mode: int) -> None:
-    if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
-        warnings.warn(f"{path} can be read by other users: chmod 600 it", stacklevel=5)
-
-
-def write_profile(path: Path, profile: str, api_key: str | Secret) -> None:
-    """Set one profile's key. The other profiles stay; the file is never half written nor open to others."""
-    if profile in (ANONYMOUS, configparser.DEFAULTSECT) or not re.fullmatch(
-        r"[^\[\]\x00-\x1f\x7f]+", profile
-    ):
-        raise UsageError(f"{profile!r} cannot be the name of a profile")
-    key = _line(api_key, "the API key")
-    if not key:
-        raise UsageError("the API key is empty")
-    path = path.resolve()  # the file may be a link into a collection of dot-files: keep the link
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what is written now is closed to others
-        profiles = _read(path)
-    profiles.read_dict({profile: {"api_key": key}})
-    try:
-        _replace(path, profiles)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
-
-
-def _replace(path: Path, profiles: configparser.ConfigParser) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f".profiles.{uuid4().hex}")
-    try:
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            profiles.write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

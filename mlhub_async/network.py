@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from . import __version__
-from .auth import Credential, Credentials, header_credentials, mlhub_credential, proxy_of
+from .auth import Credential, Credentials, header_credentials, mlhub_credential
 from .awake import Awake
 from .errors import TransferError, UsageError
 from .http import Http, Reach
@@ -17,6 +17,7 @@ from .machines import netrc_credentials, netrc_path
 from .options import Options
 from .pace import FIRST, MOST
 from .ports import Transport
+from .proxy import proxy_of
 from .retry import Retry
 from .transport.fast import FastTransport
 from .transport.file import FileTransport

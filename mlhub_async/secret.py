@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import NoReturn
+
+from .errors import UsageError
+
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 
 
 class Secret:
@@ -38,3 +43,11 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a secret is not written down: it cannot be pickled or copied")
+
+
+def one_line(value: str | Secret, what: str) -> str:
+    """The text of a secret, stripped; raises `UsageError` where a control character is left in it."""
+    text = Secret.of(value).reveal().strip()
+    if _CONTROL.search(text):
+        raise UsageError(f"{what} contains a line break or control character: copy it again")
+    return text

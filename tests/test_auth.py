@@ -11,6 +11,7 @@ from mlhub_async import auth, urls
 from mlhub_async.auth import Credential, Credentials
 from mlhub_async.errors import UsageError
 from mlhub_async.model import Request
+from mlhub_async.profiles import profile_key, profiles_path, write_profile
 from mlhub_async.secret import Secret
 
 ROOT = "https://api.radiant.earth/mlhub/v1"
@@ -24,8 +25,8 @@ def home(tmp_path):
 
 @pytest.fixture
 def profiles(home):
-    auth.write_profile(auth.profiles_path(home), "default", "default-key")
-    auth.write_profile(auth.profiles_path(home), "project", "project-key")
+    write_profile(profiles_path(home), "default", "default-key")
+    write_profile(profiles_path(home), "project", "project-key")
     return home
 
 
@@ -169,79 +170,79 @@ class TestHeaders:
 class TestProfiles:
     def test_the_default_place_is_the_official_clients(self, monkeypatch, tmp_path):
         monkeypatch.setenv("HOME", str(tmp_path))
-        assert auth.profiles_path({}) == tmp_path / ".mlhub" / "profiles"
+        assert profiles_path({}) == tmp_path / ".mlhub" / "profiles"
 
     def test_a_written_file_is_closed_to_others_and_so_is_its_folder(self, profiles):
-        path = auth.profiles_path(profiles)
+        path = profiles_path(profiles)
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
         assert os.listdir(path.parent) == ["profiles"]
 
     def test_the_other_sections_stay(self, profiles):
-        path = auth.profiles_path(profiles)
-        auth.write_profile(path, "default", "new%key")
+        path = profiles_path(profiles)
+        write_profile(path, "default", "new%key")
         written = configparser.ConfigParser(interpolation=None)
         written.read(path)
         assert written["default"]["api_key"] == "new%key"
         assert written["project"]["api_key"] == "project-key"
 
     def test_a_file_open_to_others_is_read_with_a_warning_and_closed_when_written(self, profiles):
-        path = auth.profiles_path(profiles)
+        path = profiles_path(profiles)
         path.chmod(0o644)
         with pytest.warns(UserWarning, match="can be read by other users"):
-            assert auth.profile_key(path, "project") == "project-key"
-        auth.write_profile(path, "third", "k")
+            assert profile_key(path, "project") == "project-key"
+        write_profile(path, "third", "k")
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
     def test_a_link_to_the_file_stays_a_link(self, profiles, tmp_path):
-        path = auth.profiles_path(profiles)
+        path = profiles_path(profiles)
         path.rename(tmp_path / "elsewhere")
         path.symlink_to(tmp_path / "elsewhere")
-        auth.write_profile(path, "third", "k")
+        write_profile(path, "third", "k")
         assert path.is_symlink()
-        assert auth.profile_key(path, "project") == "project-key"
+        assert profile_key(path, "project") == "project-key"
 
     @pytest.mark.parametrize(
         "content", [f"{CANARY}\n".encode(), b"\xff\xfe", f"[a]\n[a]\nx={CANARY}".encode()]
     )
     def test_a_file_that_is_no_profiles_file_is_named_but_not_quoted(self, home, content):
-        path = auth.profiles_path(home)
+        path = profiles_path(home)
         path.parent.mkdir()
         path.touch(0o600)
         path.write_bytes(content)
         with pytest.raises(UsageError, match="profiles") as refused:
-            auth.profile_key(path, None)
+            profile_key(path, None)
         assert CANARY not in str(refused.value)
         assert refused.value.__cause__ is None
 
     @pytest.mark.parametrize("name", ["__anonymous__", "DEFAULT", "a]b", "a\nb", ""])
     def test_a_name_that_would_not_come_back_is_refused(self, home, name):
         with pytest.raises(UsageError):
-            auth.write_profile(auth.profiles_path(home), name, "k")
+            write_profile(profiles_path(home), name, "k")
 
     @pytest.mark.parametrize("key", ["", "  ", "a\nb"])
     def test_a_key_that_is_none_is_refused(self, home, key):
         with pytest.raises(UsageError):
-            auth.write_profile(auth.profiles_path(home), "default", key)
-        assert not auth.profiles_path(home).exists()
+            write_profile(profiles_path(home), "default", key)
+        assert not profiles_path(home).exists()
 
     def test_a_place_that_cannot_be_written_is_told(self, tmp_path):
         (tmp_path / "file").touch()
         with pytest.raises(UsageError, match="cannot be"):
-            auth.write_profile(tmp_path / "file" / "profiles", "default", "k")
+            write_profile(tmp_path / "file" / "profiles", "default", "k")
 
     def test_no_reader_ever_sees_a_file_half_written(self, profiles):
-        path = auth.profiles_path(profiles)
+        path = profiles_path(profiles)
         seen, done = [], threading.Event()
 
         def look():
             while not done.is_set():
-                seen.append(auth.profile_key(path, "project"))
+                seen.append(profile_key(path, "project"))
 
         reader = threading.Thread(target=look)
         reader.start()
         for n in range(50):
-            auth.write_profile(path, "default", f"key-{n}")
+            write_profile(path, "default", f"key-{n}")
         done.set()
         reader.join()
         assert set(seen) <= {"project-key"}

@@ -10,13 +10,14 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from mlhub_async import auth
+from mlhub_async import profiles
 from mlhub_async.cli import options as table
 from mlhub_async.cli import program
 from mlhub_async.cli.given import declared, join_bbox, to_options
 from mlhub_async.cli.program import Command
 from mlhub_async.errors import StorageError
 from mlhub_async.options import Options
+from mlhub_async.profiles import profile_key, profiles_path
 from mlhub_async.secret import Secret
 
 SQUARE = {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 0]]]}
@@ -306,7 +307,7 @@ class TestExitCodes:
         def failing(*args):
             raise StorageError("/data is full:\nno \x1b[31mspace")
 
-        monkeypatch.setattr(auth, "write_profile", failing)
+        monkeypatch.setattr(profiles, "write_profile", failing)
         result = CliRunner().invoke(program, ["configure"], input="k\n")
         assert result.exit_code == StorageError.exit_code == 7
         assert told(result) == "mlhub-async: error: /data is full: no \\x1b[31mspace\n"
@@ -315,7 +316,7 @@ class TestExitCodes:
         def failing(*args):
             raise ZeroDivisionError
 
-        monkeypatch.setattr(auth, "write_profile", failing)
+        monkeypatch.setattr(profiles, "write_profile", failing)
         result = CliRunner().invoke(program, ["configure"], input="k\n")
         assert result.exit_code == 1
         assert isinstance(result.exception, ZeroDivisionError)
@@ -343,7 +344,7 @@ class TestConfigure:
         result = CliRunner().invoke(program, ["configure", "--profile", "p", *args], input=typed)
         assert result.exit_code == 0
         assert "sesame" not in result.output
-        assert auth.profile_key(auth.profiles_path(), "p") == "sesame"
+        assert profile_key(profiles_path(), "p") == "sesame"
 
     def test_no_key_is_a_usage_error(self):
         assert "empty" in told(CliRunner().invoke(program, ["configure"], input=""))

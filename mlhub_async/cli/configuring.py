@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from .. import auth
+from .. import profiles
 from ..secret import Secret
 from . import saying
 from .options import SECRET
@@ -18,11 +18,11 @@ from .options import SECRET
 @click.option("-y", "--yes", is_flag=True, help="Replace a key without asking.")
 def configure(profile: str, api_key: Secret | None, yes: bool) -> int:
     """Write an MLHub profile (the official client reads the same file)."""
-    path = auth.profiles_path()
+    path = profiles.profiles_path()
     asks = sys.stdin.isatty()
-    if asks and not yes and auth.has_profile(path, profile):
+    if asks and not yes and profiles.has_profile(path, profile):
         click.confirm(f"{path} already has a key for [{profile}]. Replace it?", abort=True, err=True)
-    auth.write_profile(path, profile, api_key or _asked(asks))
+    profiles.write_profile(path, profile, api_key or _asked(asks))
     saying.tell(f"The key of profile [{profile}] is in {path}")
     return 0
 

@@ -19,10 +19,10 @@ from aiohttp.connector import Connection
 from aiohttp.http import HttpProcessingError
 from yarl import URL
 
-from ..auth import Proxy
 from ..errors import Shortage, TransferError, Transient
 from ..model import Head, Request
 from ..ports import Sink
+from ..proxy import Proxy
 from ..urls import redacted
 from .fast.head import BODILESS, MAX_FIELDS, MAX_HEAD, MAX_LENGTH_DIGITS
 from .fast.pool import IDLE, NAMES_LAST
