@@ -21,6 +21,7 @@ KEPT = (
     "LANG",
     "LD_LIBRARY_PATH",
 )
+TRANSFERRING = {"mirror", "plan", "ls"}
 DIRT = ("Traceback (most recent", "was never awaited", "never retrieved", "Exception ignored", "Unclosed ")
 
 PEAK = [
@@ -77,7 +78,12 @@ class Running:
 
 
 class Program:
-    """`mlhub-async` as users run it: another process, a clean environment, an empty home directory."""
+    """`mlhub-async` as users run it: another process, a clean environment, an empty home directory.
+
+    `usual`: words for every run of a command that transfers and does not say otherwise.
+    """
+
+    usual: tuple[str, ...] = ()
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -85,6 +91,8 @@ class Program:
 
     def start(self, *words: object, env: dict[str, str] | None = None, under: Sequence[str] = ()) -> Running:
         """`under`: the words of another program that runs this one, like `sh -c … sh`."""
+        if words[:1] and words[0] in TRANSFERRING and not {"--transport", "--proxy"} & set(map(str, words)):
+            words = (*words, *self.usual)
         return self.start_raw(*under, sys.executable, "-m", "mlhub_async", *words, env=env)
 
     def start_raw(self, *words: object, env: dict[str, str] | None = None) -> Running:

@@ -13,10 +13,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
+import engine
 import pytest
 from command import Program
 from troubled import Background, Site, Troubled
 from troubled_tls import Authority
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    words = "what moves the bytes in all runs of the program that do not say themselves"
+    parser.addoption("--transport", choices=["auto", "fast", "aiohttp"], default="auto", help=words)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if (transport := config.getoption("--transport")) != "auto":
+        engine.USUAL["transport"] = transport
+        Program.usual = ("--transport", transport)
 
 
 def open_files() -> set[str]:

@@ -6,13 +6,13 @@ from urllib.parse import parse_qsl
 
 import pytest
 from command import PEAK
-from engine import AT_ONCE, run
+from engine import AT_ONCE, chosen, run
 from mirrored import Mirrored, asset_requests, publish
 from troubled import Cut, Drip, Endless, Gone, Status, html, tif
 from troubled_stac import Api, answer
 from troubled_wire import Reply
 
-from mlhub_async import Options, Selection, mirror
+from mlhub_async import Selection, mirror
 
 ITEMS = "/stac/collections/c1/items"
 NAMES = ["i1", "i2", "i3", "i4"]
@@ -56,7 +56,7 @@ async def paged(site, dest, **options):
     """Four items, two a page."""
     api = Api(site, publish(site, NAMES), 2)
     selection = Selection(collections=("c1",), limit=2)
-    return api, Options(selection, retry=AT_ONCE, allow_private=True, **options)
+    return api, chosen(selection, retry=AT_ONCE, allow_private=True, **options)
 
 
 async def test_pages_with_new_tokens_and_old_items_end_as_a_loop_after_three(site, dest):
@@ -218,7 +218,7 @@ async def test_a_server_that_cannot_make_large_pages_is_asked_for_smaller_ones(s
 
     site.route(ITEMS, refused)
     selection = Selection(collections=("c1",), limit=60)
-    options = Options(selection, retry=AT_ONCE, allow_private=True)
+    options = chosen(selection, retry=AT_ONCE, allow_private=True)
     report = await mirror(api.url, dest, options)
     assert report.exit_code == 0, report.listing.reasons
     assert there(dest) == sorted(names)
@@ -252,7 +252,7 @@ async def test_a_next_link_that_lost_its_https_is_followed_by_https_alone(troubl
         return answer(body)
 
     secure.route(ITEMS, downgraded)
-    options = Options(Selection(collections=("c1",)), retry=AT_ONCE, ca_file=str(authority.pem))
+    options = chosen(Selection(collections=("c1",)), retry=AT_ONCE, ca_file=str(authority.pem))
     assert (await mirror(api.url, dest, options)).exit_code == 0
     assert there(dest) == NAMES and secure.count(ITEMS) == 2
 

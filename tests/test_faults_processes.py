@@ -15,7 +15,7 @@ from contextlib import closing
 
 import pytest
 from command import REPOSITORY
-from engine import AT_ONCE, run
+from engine import AT_ONCE, chosen, run
 from mirrored import Mirrored, asset_requests, publish, wait_for
 from troubled import Cut, Delay, Drip, Stall, Status, date, tif
 from troubled_stac import stac_item, static_catalog
@@ -210,7 +210,7 @@ async def test_an_error_of_the_callers_own_ends_the_run_as_itself_and_breaks_no_
             raise CallbackError(event)
 
     with pytest.raises(CallbackError, match=event):
-        await mirror(url, dest, Options(allow_private=True, retry=AT_ONCE, concurrency=4), events=told)
+        await mirror(url, dest, chosen(allow_private=True, retry=AT_ONCE, concurrency=4), events=told)
     assert all(body in {tif(20_000, n) for n in range(20)} for body in Mirrored(dest).files.values())
     assert Mirrored(dest).receipt["exit_code"] == 1
     assert (await run(url, dest)).exit_code == 4
@@ -224,7 +224,7 @@ async def test_an_error_in_what_is_done_with_each_item_ends_the_run_and_no_task_
 
     items = publish(own, [f"i{n}" for n in range(20)])
     with pytest.raises(CallbackError):
-        await mirror(items, dest, Options(allow_private=True), each=each)
+        await mirror(items, dest, chosen(allow_private=True), each=each)
     assert (await run(items, dest)).exit_code == 0
     Mirrored(dest).check(0)
 

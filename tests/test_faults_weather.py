@@ -6,12 +6,12 @@ import time
 
 import aiohttp
 import pytest
-from engine import run
+from engine import chosen, run
 from mirrored import Mirrored, asset_requests, publish
 from troubled import Delay, Gone, Reply, Status, date, tif
 from troubled_stac import stac_item, static_catalog
 
-from mlhub_async import Options, RetryPolicy, mirror
+from mlhub_async import RetryPolicy, mirror
 from mlhub_async.auth import basic
 from mlhub_async.errors import AccessLost
 from mlhub_async.progress import Meter
@@ -195,7 +195,7 @@ async def test_a_key_that_was_replaced_during_the_run_is_read_again_once(site, d
 
     for path in [path for path in site.things if path.endswith(".tif")]:
         site.routes[path] = answer
-    options = Options(concurrency=4, netrc=True, allow_private=True, retry=policy(0))
+    options = chosen(concurrency=4, netrc=True, allow_private=True, retry=policy(0))
     going = asyncio.ensure_future(mirror(url, dest, options, environ={"NETRC": str(netrc)}))
     await site.until(lambda: len(asset_requests(site)) > 20)
     netrc.write_text("machine 127.0.0.1 login me password CANARY-new\n")
@@ -229,7 +229,7 @@ async def test_a_name_that_does_not_exist_fails_its_assets_as_temporary_and_no_o
 async def test_who_watches_sees_that_a_host_is_waited_for(site, dest):
     items = publish(site, names("i", 5), faults=[Status(503, retry_after=1)])
     meter = Meter()
-    options = Options(allow_private=True, retry=policy(1))
+    options = chosen(allow_private=True, retry=policy(1))
     going = asyncio.ensure_future(mirror(items, dest, options, meter=meter))
     await site.until(lambda: bool(meter.held))
     [(host, until)] = meter.held.items()

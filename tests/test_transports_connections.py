@@ -99,7 +99,6 @@ class TestKeptConnections:
             assert (await asked(transport, wire.url())).kind == "connection"
             assert len(wire.seen) == 2
 
-    @FAST  # aiohttp asks twice on a new connection as well
     async def test_a_new_connection_that_dies_is_told_at_once(self, transport):
         async with Wire(GONE) as wire:
             assert (await asked(transport, wire.url())).kind == "connection"

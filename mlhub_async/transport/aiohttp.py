@@ -10,12 +10,9 @@ import ssl
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from types import SimpleNamespace
-from typing import Self
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.connector import Connection
 from aiohttp.http import HttpProcessingError
 from yarl import URL
 
@@ -24,13 +21,16 @@ from ..model import Head, Request
 from ..ports import Sink
 from ..proxy import Proxy
 from ..urls import redacted
-from .fast.head import BODILESS, MAX_FIELDS, MAX_HEAD, MAX_LENGTH_DIGITS
+from .answers import DroppedError, Endings, Response, doubt, ends_with_connection
+from .fast.head import MAX_FIELDS, MAX_HEAD
 from .fast.pool import IDLE, NAMES_LAST
 from .lookup import unresolved
 
 READ_BUFFER = 512 << 10
 """Bytes aiohttp may hold per response before it stops reading; with 64 KiB large ones cost a tenth more."""
 LOCAL_SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOMEM})
+KEPT_TRIES = 8
+"""How many kept connections may have died while nobody used them before a request fails for it."""
 _BREAKS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]").search
 Check = Callable[[str, int, str], None]
 
@@ -58,9 +58,10 @@ class AiohttpTransport:
         self._proxy = proxy
         self._told_proxy = _authorization(proxy)
         self._patience = idle_timeout
-        self._endings = _Endings()
+        self._endings = Endings()
         tracing = aiohttp.TraceConfig()
         tracing.on_request_headers_sent.append(self._sent)
+        tracing.on_connection_reuseconn.append(_reused)
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -73,31 +74,36 @@ class AiohttpTransport:
             max_field_size=MAX_HEAD,
             max_headers=MAX_FIELDS,
             trace_configs=[tracing],
-            response_class=_Response,
+            response_class=Response,
             timeout=aiohttp.ClientTimeout(
                 total=None, connect=None, sock_connect=connect_timeout, sock_read=idle_timeout
             ),
         )
 
     async def send(self, request: Request, sink: Sink) -> None:
-        try:
-            async with asyncio.timeout(None) as patience, self._asked(request, patience) as response:
-                patience.reschedule(None)
-                assert isinstance(response, _Response)
-                if flaw := _doubt(response):
-                    response.protocol.close()
-                    where = redacted(request.url)
-                    raise Transient(
-                        f"{where}: the answer is not valid HTTP ({flaw})", kind="protocol", tries=3
-                    )
-                await self._deliver(response, sink, request.url)
-        except UnicodeError:
-            raise TransferError(f"{redacted(request.url)}: not a host name", kind="bad-href") from None
-        except (aiohttp.ClientError, HttpProcessingError, TimeoutError, OSError) as error:
-            raise translated(error, request.url) from None
+        for left in reversed(range(KEPT_TRIES)):
+            course = _Course()
+            try:
+                return await self._attempt(request, sink, course)
+            except UnicodeError:
+                raise TransferError(f"{redacted(request.url)}: not a host name", kind="bad-href") from None
+            except (aiohttp.ClientError, HttpProcessingError, TimeoutError, OSError) as error:
+                died = isinstance(error, DroppedError) and course.kept
+                if not (died and left and request.method == "GET"):
+                    raise translated(error, request.url) from None
+
+    async def _attempt(self, request: Request, sink: Sink, course: _Course) -> None:
+        async with course.patience, self._asked(request, course) as response:
+            course.patience.reschedule(None)
+            assert isinstance(response, Response)
+            if flaw := doubt(response):
+                response.protocol.close()
+                where = redacted(request.url)
+                raise Transient(f"{where}: the answer is not valid HTTP ({flaw})", kind="protocol", tries=3)
+            await self._deliver(response, sink, request.url)
 
     def _asked(
-        self, request: Request, patience: asyncio.Timeout
+        self, request: Request, course: _Course
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         fields = "".join([f"{name}{value}" for name, value in request.headers.items()])
         if _BREAKS(fields) or _BREAKS(request.url) or " " in request.url:
@@ -110,24 +116,26 @@ class AiohttpTransport:
             allow_redirects=False,
             proxy=self._proxy.url if self._proxy else None,
             proxy_headers=self._told_proxy,
-            trace_request_ctx=patience,
+            trace_request_ctx=course,
         )
 
     async def _sent(self, _: aiohttp.ClientSession, about: SimpleNamespace, __: object) -> None:
         """From now on the head must come: aiohttp would wait for ever for one that comes byte by byte."""
-        patience = about.trace_request_ctx
-        patience.reschedule(asyncio.get_running_loop().time() + self._patience)
+        until = asyncio.get_running_loop().time() + self._patience
+        about.trace_request_ctx.patience.reschedule(until)
 
-    async def _deliver(self, response: _Response, sink: Sink, url: str) -> None:
+    async def _deliver(self, response: Response, sink: Sink, url: str) -> None:
         body = response.content
         self._endings.watch(response.protocol, body)
         sink.start(Head(response.status, _fields(response.headers), url))
         while data := await body.readany():
             if (busy := sink.write(data)) is not None:
                 await busy
-        if _ends_with_connection(response) and isinstance(error := response.protocol.exception(), OSError):
-            # A reset is no end of a body; aiohttp takes it for one.
-            raise aiohttp.ClientPayloadError from error
+        error = response.protocol.exception()
+        if isinstance(error, HttpProcessingError):
+            raise error  # of what follows the body
+        if ends_with_connection(response) and isinstance(error, OSError):
+            raise aiohttp.ClientPayloadError from error  # aiohttp takes a reset for the end of a body
 
     def _headers(self, request: Request) -> Mapping[str, str]:
         """A plain request is read by the proxy itself; of one inside a tunnel it sees only the CONNECT."""
@@ -139,60 +147,16 @@ class AiohttpTransport:
         await self._session.close()
 
 
-class _Response(aiohttp.ClientResponse):
-    """Keeps what aiohttp forgets as soon as the body is whole: the connection that carried it."""
-
-    protocol: ResponseHandler
-
-    async def start(self, connection: Connection) -> Self:
-        assert connection.protocol is not None
-        self.protocol = connection.protocol
-        if len(self.protocol):
-            # What came while nobody asked: aiohttp would take it for the answer.
-            raise aiohttp.ServerDisconnectedError
-        await super().start(connection)
-        return self
-
-
-class _Endings:
-    """Connections that end in the middle of a body that aiohttp could not parse: it tells nobody.
-
-    One callback for each connection, however many bodies it carries.
-    """
+class _Course:
+    """What is known of one request under way; `kept`: it went over a connection that had been used before."""
 
     def __init__(self) -> None:
-        self._bodies: dict[asyncio.Future[None], tuple[ResponseHandler, aiohttp.StreamReader]] = {}
-
-    def watch(self, protocol: ResponseHandler, body: aiohttp.StreamReader) -> None:
-        if (closed := protocol.closed) is not None:
-            if closed not in self._bodies:
-                closed.add_done_callback(self._ended)
-            self._bodies[closed] = protocol, body
-
-    def _ended(self, closed: asyncio.Future[None]) -> None:
-        closed.exception()  # known to whoever waits for the body
-        protocol, body = self._bodies.pop(closed)
-        if not body.is_eof() and body.exception() is None:
-            body.set_exception(protocol.exception() or aiohttp.ClientPayloadError())
+        self.patience = asyncio.timeout(None)
+        self.kept = False
 
 
-def _doubt(response: aiohttp.ClientResponse) -> str:
-    """What two readers could read in two ways, of what aiohttp lets through; "" if there is nothing."""
-    if response.status < 200:
-        return f"status {response.status} out of place"
-    codings = response.headers.getall("Transfer-Encoding", [])
-    if response.status in BODILESS:
-        return ""
-    if codings and [coding.strip().lower() for coding in codings] != ["chunked"]:
-        return "its transfer coding leaves the length in doubt"
-    if len(response.headers.get("Content-Length", "")) > MAX_LENGTH_DIGITS:
-        return "its Content-Length is no length"
-    return ""
-
-
-def _ends_with_connection(response: aiohttp.ClientResponse) -> bool:
-    framed = "Content-Length" in response.headers or "Transfer-Encoding" in response.headers
-    return not framed and response.status not in BODILESS
+async def _reused(_: aiohttp.ClientSession, about: SimpleNamespace, __: object) -> None:
+    about.trace_request_ctx.kept = True
 
 
 def _fields(headers: Mapping[str, str]) -> dict[str, str]:
