@@ -140,3 +140,28 @@ async def test_a_large_body_below_a_bandwidth_limit_comes_whole(troubled, dest):
     report = await run([item], dest, bwlimit=20 * MIB)
     assert report.exit_code == 0 and report.seconds >= 0.05
     assert Mirrored(dest).bytes_of("one") == tif(3 * MIB)
+
+
+class Enough(Exception):
+    pass
+
+
+@dataclass
+class Greedy(Slow):
+    """A disk that is at work on a piece when somebody else wants no more of the body: of a limit, say."""
+
+    def write(self, data):
+        self.pieces.append(data)
+        raise Enough
+
+
+async def test_nothing_is_received_over_a_piece_that_was_taken_when_the_run_had_enough(secured):
+    body = noise(5 * MIB)
+    serve, ask = secured
+    async with Wire(says(counted(body)), host="localhost", **serve) as wire, connected("fast", **ask) as one:
+        for _ in range(8):
+            sink = Greedy()
+            with pytest.raises(Enough):
+                await one.send(Request(wire.url()), sink)
+            [piece] = sink.pieces
+            assert bytes(piece) == body[: len(piece)]

@@ -106,10 +106,17 @@ class TestKeptConnections:
 
     @pytest.mark.parametrize("extra", [b"!", b"HTTP/1.1 200 OK\r\n", counted(b"of another")])
     async def test_bytes_that_nobody_asked_for_are_no_answer_to_the_next_request(self, transport, extra):
-        async with Wire(says(counted(B), extra, pause=0.01), GOOD) as wire:
+        said = asyncio.Event()
+
+        async def says_more(peer, seen):
+            await peer.say(says(counted(B), extra, pause=0.01), seen)
+            said.set()
+            return True
+
+        async with Wire(says_more, GOOD) as wire:
             for _ in range(3):
                 assert (await asked(transport, wire.url())).body == B
-                await asyncio.sleep(0.02)
+                await said.wait()
 
     @FAST  # aiohttp does so at the next request
     async def test_they_end_it_at_once(self, transport):

@@ -99,7 +99,9 @@ class Connection(asyncio.BufferedProtocol):
                 return
             self._take(flush)
         except BaseException as error:  # raised where the exchange is awaited
+            self._inlet.lend(False)  # a sink that has had enough may still work on what it took
             self._end(error)
+            self.abort()
 
     def _begin(self) -> bool:
         """Read the head if it is there. True once the body may follow."""
