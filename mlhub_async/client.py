@@ -16,6 +16,7 @@ from . import stac
 from .errors import SourceError, TransferError, UsageError
 from .events import Events
 from .http import Http
+from .keeping import Keeping
 from .mirror import mirror
 from .model import Asset, Item, Job, JsonObject, Request
 from .network import mlhub_root, network
@@ -225,7 +226,8 @@ class Client:
         async def moved(identity: tuple[str, str, str], path: str) -> str:
             return path
 
-        return Kit(http, store, http.retry, Sharing(None), renewed, moved, Meter(), Events(None))
+        told = Meter(), Events(None)
+        return Kit(http, store, http.retry, Sharing(None), renewed, moved, *told, Keeping(store))
 
     async def mirror(
         self,

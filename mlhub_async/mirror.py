@@ -22,6 +22,7 @@ from .events import Events, Told
 from .flow import fan_out
 from .http import Http
 from .inventory import Inventory, Open
+from .keeping import Keeping
 from .ledger import Ledger
 from .listing import Listing, read
 from .model import Collection, Entry, Flaw, Item, Job, Outcome, Record, Status
@@ -151,10 +152,13 @@ def _kit(
         move=ledger.move,
         meter=meter,
         events=events,
+        keeping=Keeping(
+            store,
+            check_digests=options.verify != "size",
+            deep=options.verify == "deep",
+            if_exists=options.if_exists,
+        ),
         express=store.express and options.verify in ("auto", "checksum"),
-        check_digests=options.verify != "size",
-        deep=options.verify == "deep",
-        if_exists=options.if_exists,
     )
 
 

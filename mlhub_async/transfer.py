@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from . import checksum, formats
 from .errors import Corrupt, Fatal, MlhubError, Shortage, StorageError, Taken, TransferError, Transient
 from .events import Events
 from .express import ASK, Express, ordinary
 from .flow import fewer
 from .http import Http
 from .intake import Intake
+from .keeping import Keeping
 from .model import Asset, Head, Job, Outcome, Proof, Record, Request, Status
 from .progress import Meter
 from .resuming import Hosts
@@ -40,10 +40,8 @@ class Kit:
     move: Callable[[tuple[str, str, str], str], Awaitable[str]]
     meter: Meter
     events: Events
+    keeping: Keeping
     express: bool = False
-    check_digests: bool = True
-    deep: bool = False
-    if_exists: str = "resume"
     hosts: Hosts = field(default_factory=Hosts)
 
 
@@ -85,7 +83,7 @@ class Transfer:
         self.attempts = 0
         self._made: Intake | None = None
         express = kit.express and ordinary(job) and not kit.store.left_over(job.asset.identity)
-        self._lane = Express(job, kit.store, kit.meter, self._take_in) if express else None
+        self._lane = Express(job, kit.store, kit.meter, lambda: self._intake) if express else None
         self._express_size = 0
         self._flight = Flight()
         self._refreshes = 0
@@ -96,11 +94,9 @@ class Transfer:
         """Made when it is needed: the express lane gets by without."""
         if self._made is None:
             kit = self.kit
-            self._made = Intake(self.job, kit.store, kit.meter, kit.hosts, check_digests=kit.check_digests)
+            compares = kit.keeping.check_digests
+            self._made = Intake(self.job, kit.store, kit.meter, kit.hosts, check_digests=compares)
         return self._made
-
-    def _take_in(self) -> Intake:
-        return self._intake
 
     def outcome(
         self, status: Status, record: Record | None = None, error: MlhubError | None = None
@@ -114,11 +110,9 @@ class Transfer:
         try:
             self._url = parse(self.job.asset.href)
             self.urls = [canonical(self._url)]
-            if self.job.known is not None and self.kit.if_exists == "error":
-                raise TransferError(f"{self.job.path} exists already", kind="exists")
-            if self.job.known is not None and not await self._suits(self.job.known):
-                self.job = self._intake.job = self.job._replace(known=None)
-            if (here := await self._already_here()) is not None:
+            if self.job.known is not None:
+                self.job = await self.kit.keeping.reviewed(self.job)
+            if (here := await self.kit.keeping.already_here(self.job)) is not None:
                 outcome = self.outcome(Status.SKIPPED, here)
             elif (shared := await self._shared(self.urls[0])) is not None:
                 outcome = await self._linked(shared)
@@ -130,79 +124,26 @@ class Transfer:
         finally:
             self.kit.sharing.land(self._flight, self.urls, record)
 
-    async def _already_here(self) -> Record | None:
-        """A file that is there may stay if its bytes are proven: by its record, or by a published digest.
-
-        With --if-exists skip any file may stay, unproven; with error none may be there.
-        """
-        known, wanted, store = self.job.known, self.job.asset.checksum, self.kit.store
-        if self.kit.if_exists in ("skip", "error") and known is None:
-            return await self._foreign()
-        if known is not None and self.job.recheck:
-            same = await store.digest(known.path, "sha256") == bytes.fromhex(known.sha256)
-            return known if same and await self._sound(known.path) else None
-        if known is not None or wanted is None or not wanted.usable:
-            return None
-        found = store.found(self.job.path)
-        if found is None or self.job.asset.size not in (None, found[0]):
-            return None
-        if not checksum.matches(wanted, await store.digest(self.job.path, wanted.algorithm)):
-            return None
-        sha256 = await store.digest(self.job.path, "sha256")
-        return Record(self.job.path, found[0], sha256.hex(), found[1], Proof.CHECKSUM)
-
-    async def _foreign(self) -> Record | None:
-        path = self.job.path
-        found = self.kit.store.found(path)
-        if found is None:
-            return None
-        if self.kit.if_exists == "error":
-            raise TransferError(f"{path} exists already", kind="exists")
-        sha256 = await self.kit.store.digest(path, "sha256")
-        return Record(path, found[0], sha256.hex(), found[1], Proof.NONE)
-
     async def _shared(self, url: str) -> Record | None:
         """The file that this URL was or is being fetched to, if it is what the catalogue promises here."""
         if not self.kit.sharing.knows(url) or self.job.known is not None:
             return None
         record = await self.kit.sharing.existing(url, self._flight)
-        return record if record is not None and await self._suits(record) else None
-
-    async def _suits(self, record: Record) -> bool:
-        asset, store = self.job.asset, self.kit.store
-        found = store.found(record.path)
-        if found is None or found[0] != record.size or asset.size not in (None, record.size):
-            return False
-        if not await self._sound(record.path):
-            return False
-        wanted = asset.checksum
-        if wanted is None or not wanted.usable or not self.kit.check_digests:
-            return True
-        if wanted.algorithm == "sha256":
-            return checksum.matches(wanted, bytes.fromhex(record.sha256))
-        return checksum.matches(wanted, await store.digest(record.path, wanted.algorithm))
-
-    async def _sound(self, path: str) -> bool:
-        """Whether a file that is there is built as its format promises, where that was asked for."""
-        if not self.kit.deep:
-            return True
-        media_type = self.job.asset.media_type
-        return await self.kit.store.look(path, lambda file: formats.flaw(file, path, media_type)) is None
+        fits = record is not None and await self.kit.keeping.suits(self.job.asset, record)
+        return record if fits else None
 
     async def _linked(self, record: Record) -> Outcome:
         path = await self._final_path(PurePosixPath(record.path).suffix)
         mtime = await self.kit.store.room.patiently(lambda: self.kit.store.duplicate(record.path, path))
-        proof = self._intake.proof(record.proof)
-        return self.outcome(
-            Status.FETCHED, Record(path, record.size, record.sha256, mtime, proof, record.validator)
-        )
+        here = record._replace(path=path, mtime_ns=mtime, proof=self._intake.proof(record.proof))
+        return self.outcome(Status.FETCHED, here)
 
     async def _fetch(self) -> Outcome:
         keep = True
         try:
             if self._lane is None:
                 await self._intake.take_up()
-            return await self.kit.retry(self._attempt_anew, progress=self._progress, failed=self._note_retry)
+            return await self.kit.retry(self._attempt, progress=self._progress, failed=self._note_retry)
         except TransferError as error:
             keep = error.retryable
             raise
@@ -210,10 +151,6 @@ class Transfer:
             # Whatever else ended it (success, Ctrl-C, a full disk): what is left is the next run's start.
             if self._made is not None:
                 await (self.kit.store.keep if keep else self.kit.store.drop)(self._made.draft)
-
-    async def _attempt_anew(self) -> Outcome:
-        renewed = self._made is not None and self._made.asset is not self.job.asset
-        return await self._attempt(parse(self._intake.asset.href) if renewed else self._url)
 
     def _progress(self) -> int:
         return 0 if self._made is None else self._made.progress()
@@ -225,16 +162,16 @@ class Transfer:
         event = "throttle" if error.retry_after is not None else "retry"
         self.kit.events.job(event, self.job, {"attempt": self.attempts, "error": error})
 
-    async def _attempt(self, url: str) -> Outcome:
+    async def _attempt(self) -> Outcome:
         """One try, from where the last one broke off if that is proven to be the same version."""
         self.attempts += 1
         while True:
             try:
                 if (lane := self._lane) is not None:
                     self._lane = None
-                    return await self._express(lane, url)
+                    return await self._express(lane)
                 await self._intake.draft.body.settled()
-                request = Request(url, headers=self._intake.conditions())
+                request = Request(self._url, headers=self._intake.conditions())
                 head = await self.kit.http.get(request, self._intake, self._redirected)
                 if self._intake.unchanged and self.job.known is not None:
                     known = self.job.known
@@ -253,12 +190,12 @@ class Transfer:
                 await self.kit.store.outlast(error)
                 await self._intake.begin_anew()
             except TransferError as error:
-                url = await self._renewed(error)
+                await self._renew(error)
 
-    async def _express(self, lane: Express, url: str) -> Outcome:
+    async def _express(self, lane: Express) -> Outcome:
         """The first attempt at a file that is likely to be small and ordinary."""
         try:
-            head = await self.kit.http.get(Request(url, headers=ASK), lane, self._redirected)
+            head = await self.kit.http.get(Request(self._url, headers=ASK), lane, self._redirected)
         except Transient:
             lane.hand_over()
             raise
@@ -274,8 +211,8 @@ class Transfer:
         self._mismatched = True
         self._intake.restart()
 
-    async def _renewed(self, error: TransferError) -> str:
-        """The present href of an asset whose old one has expired; raises `error` again if there is none."""
+    async def _renew(self, error: TransferError) -> None:
+        """Go on with the present href of an asset whose old one has expired; else raise `error` again."""
         asset = self._intake.asset
         if error.status not in EXPIRED or not expiring(asset.href) or self._refreshes >= REFRESHES:
             raise error
@@ -284,7 +221,7 @@ class Transfer:
         if fresh is None or fresh.href == asset.href:
             raise error
         self._intake.asset = fresh
-        return parse(fresh.href)
+        self._url = parse(fresh.href)
 
     async def _redirected(self, url: str) -> None:
         key = canonical(url)
@@ -297,8 +234,8 @@ class Transfer:
         """Check everything there is to check, then give the bytes their name: in this order, always."""
         intake = self._intake
         digests, proof = await intake.complete()
-        if self.kit.deep or proof is Proof.NONE:
-            await intake.inspect(always=self.kit.deep)
+        if self.kit.keeping.deep or proof is Proof.NONE:
+            await intake.inspect(always=self.kit.keeping.deep)
         path = await self._final_path(suffix(head.url)) if self.job.open_ended else self.job.path
         mtime = await self.kit.store.commit(intake.draft, path)
         size = intake.draft.body.offset

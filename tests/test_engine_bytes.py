@@ -16,6 +16,7 @@ from troubled_stac import Api, answer, sizes_and_digests, stac_item
 from mlhub_async.decoding import Decoder
 from mlhub_async.errors import Corrupt, Transient
 from mlhub_async.events import Events
+from mlhub_async.keeping import Keeping
 from mlhub_async.model import Asset, Head, Job, Status
 from mlhub_async.progress import Meter
 from mlhub_async.retry import Retry
@@ -109,7 +110,9 @@ async def test_bytes_that_are_begun_anew_wait_for_the_write_in_flight(dest, then
     for _ in range(THREADS):
         store._disk.pool.submit(refused.wait, 30)
     http = Refusing(tif(LEAST, 1), right, refused, then)
-    kit = Kit(http, store, Retry(AT_ONCE), Sharing(None), nothing, nothing, Meter(), Events(None))
+    kit = Kit(
+        http, store, Retry(AT_ONCE), Sharing(None), nothing, nothing, Meter(), Events(None), Keeping(store)
+    )
     job = Job(Asset("https://h.test/one.tif", "data", "one", "c1"), "c1/one/data.tif")
     outcome, _ = await fetch(job, kit)
     store.close()

@@ -25,6 +25,7 @@ BANDS = [
     [
         "transfer",
         "express",
+        "keeping",
         "intake",
         "resuming",
         "inventory",
