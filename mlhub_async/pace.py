@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-FIRST = 4
+FIRST = 8
 MOST = 64
 """More has never been seen to help, and hosts begin to mind."""
 PER_REQUEST = 16 << 10
@@ -17,11 +17,11 @@ LOOK = 0.1
 """Seconds between two looks, at the least."""
 LONG_LOOK = 2.0
 """The same where bodies are so large that few answers come."""
-TURNS = 3
+TURNS = 2
 """And so many answers per place: with fewer, what is seen is chance."""
 DOUBLING_PAYS = 1.15
 MORE_PAYS = 1.05
-FEWER_COSTS = 0.98
+FEWER_COSTS = 1.0
 REST = 15
 """Looks between two trials."""
 REFUSED_TOO_MANY = 4

@@ -6,7 +6,7 @@ from ..errors import AccessLost, TransferError, Transient
 from ..urls import expiring
 from ..weather import DENIALS, Breaker
 from .answer import Answer
-from .refusal import DENIED, OUT
+from .refusal import DENIED, OUT, THROTTLED
 
 SILENT = frozenset({"connection", "dns", "protocol", "proxy", "timeout", "tls", "unreachable"})
 """What ends a hop without any answer through the host's fault."""
@@ -32,7 +32,9 @@ def refused(error: TransferError, answer: Answer, *, trusted: bool) -> None:
     if isinstance(error, Transient) and error.retry_after is None:
         breaker.spend(5)
         if error.status in OUT:
-            error.free = breaker.failed(answer.serial, answer.url, f"HTTP {error.status}")
+            # Who counts our requests is there; a few of them in a row over the count are no outage.
+            url = "" if error.status in THROTTLED else answer.url
+            error.free = breaker.failed(answer.serial, url, f"HTTP {error.status}")
     breaker.release(answer.serial)
     if error.status in DENIED and not expiring(answer.url) and not (trusted and error.status == 401):
         breaker.denied()
