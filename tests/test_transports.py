@@ -1,7 +1,9 @@
 """One contract for both transports: what they hear of each answer, and what they make of a bad one."""
 
+import asyncio
+
 import pytest
-from wired import OK, B, Heard, Says, Wire, asked, chunked, connected, counted, says
+from wired import LOOPS, OK, B, Heard, Says, Wire, asked, chunked, connected, counted, says
 
 LENGTH = b"Content-Length: 11\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
@@ -240,3 +242,26 @@ async def test_what_aiohttp_lets_pass_and_the_fast_transport_does_not_means_the_
         assert heard.kind == {"fast": "protocol", "aiohttp": "whole"}[name]
         assert name == "fast" or heard.body == B
         assert (await asked(transport, wire.url())).body == B
+
+
+async def of_all(name: str) -> dict[str, str]:
+    """What becomes of each answer of this page over one transport."""
+    answers = dict(GOOD)
+    answers |= {f"{where}, {end}": Says(CUT[where][0], end) for where in CUT for end in ("fin", "rst")}
+    answers |= {f"{what}!": Says(BAD[what], "fin") for what in BAD}
+    found = {}
+    async with connected(name) as transport:
+        for what, answer in answers.items():
+            async with Wire(answer) as wire:
+                heard = await asked(transport, wire.url())
+                found[what] = heard.kind
+                assert heard.body == B if heard.kind == "whole" else B.startswith(heard.body)
+    return found
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_the_loop_that_the_program_runs_on_makes_no_difference(name, loop):
+    expected = {**dict.fromkeys(GOOD, "whole"), **{f"{what}!": "protocol" for what in BAD}}
+    expected |= {f"{where}, {end}": CUT[where][1] for where in CUT for end in ("fin", "rst")}
+    with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+        assert runner.run(of_all(name)) == expected

@@ -135,7 +135,7 @@ class TestKeptConnections:
 
     @FAST  # aiohttp knows no such limit
     async def test_none_is_used_for_ever(self, transport, monkeypatch):
-        monkeypatch.setattr(pool, "LIFETIME", 0.0)
+        monkeypatch.setattr(pool, "LIFETIME", -1.0)
         async with Wire(GOOD) as wire:
             for _ in range(3):
                 assert (await asked(transport, wire.url())).body == B

@@ -22,6 +22,15 @@ from mlhub_async.ports import Buffer, Transport
 from mlhub_async.transport.aiohttp import AiohttpTransport
 from mlhub_async.transport.fast import FastTransport
 
+try:
+    import uvloop
+except ImportError:  # Windows
+    uvloop = None
+
+LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
+if uvloop is not None:
+    LOOPS["uvloop"] = uvloop.new_event_loop
+    uvloop.new_event_loop().close()  # opens a pipe for signals that the process keeps
 BOTH = {"fast": FastTransport, "aiohttp": AiohttpTransport}
 OK = b"HTTP/1.1 200 OK\r\n"
 B = b"hello world"
