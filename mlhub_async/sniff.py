@@ -17,7 +17,7 @@ from .formats.kinds import Kind, Room
 ENOUGH = 256
 """Bytes that tell one kind from another; a body with fewer is judged when it is whole."""
 _HTML = re.compile(
-    rb"(?:<\?xml[^>]*>|<!--.*?-->|\s)*<(?:!doctype\s+html|(?:html|head|body|script|title|meta|center)[\s>])",
+    rb"(?:<\?xml[^>]*+>|(?><!--.*?-->)|\s)*+<(?:!doctype\s+html|(?:html|head|body|script|title|meta|center)[\s>])",
     re.IGNORECASE | re.DOTALL,
 )
 _XML = re.compile(rb"<(?:\?xml\s|[A-Za-z_][\w.:-]*(?:[\s>]|/>))")

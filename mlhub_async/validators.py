@@ -30,7 +30,7 @@ def validator(headers: Mapping[str, str]) -> str:
     modified = headers.get("last-modified", "").strip()
     try:
         age = parsedate_to_datetime(headers.get("date", "")) - parsedate_to_datetime(modified)
-    except (ValueError, TypeError, IndexError):
+    except (ValueError, TypeError, IndexError, OverflowError):
         return ""
     return modified if age.total_seconds() >= 1 else ""
 

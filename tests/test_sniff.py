@@ -1,5 +1,7 @@
 """What is refused by its first bytes: pages and errors in place of data; never data of another format."""
 
+import time
+
 import pytest
 
 from mlhub_async.errors import Transient
@@ -84,6 +86,14 @@ def test_what_cannot_be_what_was_asked_for_is_named(first, path, media_type, fou
 )
 def test_what_may_be_right_is_taken_whatever_the_catalogue_calls_it(first, path, media_type):
     assert impostor(first, f"c/i/{path}", media_type) == ""
+
+
+@pytest.mark.parametrize("piece", [b"<!---->", b"<?xml?>", b"<!-- -->\n", b"<!--", b" \n"])
+def test_a_body_made_to_be_looked_at_for_ever_is_not(piece):
+    first = (piece * ENOUGH)[:ENOUGH]
+    began = time.process_time()
+    assert impostor(first, "a.tif") in ("plain text", "XML")
+    assert time.process_time() - began < 1
 
 
 def test_a_dot_in_a_folder_is_no_suffix():

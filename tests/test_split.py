@@ -17,6 +17,7 @@ from troubled_wire import Reply
 
 from mlhub_async import Options, Selection, mirror
 from mlhub_async.planning import plan_only
+from mlhub_async.sources.parts import Overlap, Part
 from mlhub_async.stac import times
 
 BEGIN = datetime(2020, 1, 1, tzinfo=UTC)
@@ -86,6 +87,17 @@ def balances(receipt):
 days = st.none() | st.integers(0, 40)
 items_of_any_time = st.lists(st.tuples(days, st.none() | st.integers(0, 40)), max_size=14)
 EIGHT = [(n, None) for n in range(0, 32, 4)]
+
+
+def test_times_at_the_ends_of_the_calendar_are_times():
+    part = Part(BEGIN, BEGIN + timedelta(days=9), BEGIN, BEGIN + timedelta(days=9), 1)
+    without_end = {"start_datetime": day(3), "end_datetime": "9999-12-31T23:59:59-05:00"}
+    since_ever = {"start_datetime": "0001-01-01T00:00:00+05:00", "end_datetime": day(3)}
+    for span in (without_end, since_ever):
+        assert times.within(span, part.bounds)
+        overlap = Overlap()
+        overlap.take([stac_item("a", properties={"datetime": None, **span})] * 2, part)
+        assert overlap.distinct == 1
 
 
 @given(

@@ -116,9 +116,9 @@ def _inside(record: Any, part: Part) -> bool:
     first, last = stac.hull(properties if isinstance(properties, dict) else {})
     if first is None or last is None:
         return False
-    if (part.end and first - NEAR > part.end) or (part.start and last + NEAR < part.start):
+    if (part.end and first - part.end > NEAR) or (part.start and part.start - last > NEAR):
         raise Undivided("the server gives items from outside of the time that it is asked for")
-    return (part.start is None or first - NEAR > part.start) and (part.end is None or last + NEAR < part.end)
+    return (part.start is None or first - part.start > NEAR) and (part.end is None or part.end - last > NEAR)
 
 
 def _identity(record: Any) -> int:

@@ -48,9 +48,11 @@ def instant(value: object) -> datetime | None:
         return None
     try:
         found = datetime.fromisoformat(value.strip().upper())
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except OverflowError:  # the first or the last day there is, which stand for no end: whatever their zone
+        return found.replace(tzinfo=UTC)
     except ValueError:
         return None
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def within(properties: JsonObject, bounds: Interval) -> bool:
