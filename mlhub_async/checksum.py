@@ -12,7 +12,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from .model import Checksum
 
@@ -20,6 +20,7 @@ SHORTEST = 16
 """Bytes of a truncated digest that still prove something."""
 
 UNUSABLE = Checksum("", b"")
+_PIECE = 512 << 10
 
 _CODES = {
     0x11: "sha1",
@@ -138,6 +139,14 @@ def hasher(algorithm: str) -> Hasher:
 
 
 @lru_cache(maxsize=256)
+def of_file(file: BinaryIO, algorithm: str) -> bytes:
+    """The digest of all that is left to read."""
+    digest = hasher(algorithm)
+    while piece := file.read(_PIECE):
+        digest.update(piece)
+    return digest.digest()
+
+
 def _size(algorithm: str) -> int:
     name, _, size = algorithm.partition("-")
     return int(size) if size else hashlib.new(name, usedforsecurity=False).digest_size

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from . import names, stac
 from .ledger import Claim, Wanted, Wish
+from .media import media_suffix
 from .model import Asset, Collection, Item, Job, JsonObject
 from .options import Options
 from .urls import suffix
@@ -15,7 +16,7 @@ Wants = Callable[[stac.Outlined, JsonObject], bool]
 
 def extension(asset: Asset) -> str:
     """From the href's path, else from the media type; "" where only a redirect can tell."""
-    return suffix(asset.href) or names.media_suffix(asset.media_type)
+    return suffix(asset.href) or media_suffix(asset.media_type)
 
 
 def place(asset: Asset, template: str) -> Wish:

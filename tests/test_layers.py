@@ -52,6 +52,7 @@ BANDS = [
         "decoding",
         "formats",
         "names",
+        "media",
         "descriptors",
         "awake",
     ],

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mlhub_async import names
 from mlhub_async.errors import UsageError
+from mlhub_async.media import media_suffix
 
 WORDS = r". .. / \ : ~ - % %2e %2F CON nul COM¹ A é .tif ~0123456789"
 CHARACTERS = ["\0", "\n", "\x1b[", "\x85", "\u202e", "e\u0301", "\u0301", "\ud800", " ", "x" * 90, "é" * 60]
@@ -163,7 +164,7 @@ def test_a_distinct_path_keeps_its_extension():
     ],
 )
 def test_a_media_type_gives_the_extension_that_tools_expect(media_type, suffix):
-    assert names.media_suffix(media_type) == suffix
+    assert media_suffix(media_type) == suffix
 
 
 FIELDS = {

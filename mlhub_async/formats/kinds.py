@@ -6,7 +6,7 @@ import enum
 import re
 from typing import NamedTuple
 
-from ..names import media_suffix
+from ..media import media_suffix
 
 
 class Room(enum.Flag):

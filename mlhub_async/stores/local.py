@@ -20,17 +20,16 @@ from .. import checksum
 from ..errors import DiskFailing, DiskFull, Shortage, StorageError, Taken, TransferError
 from .disk import Disk
 from .documents import Documents
-from .journal import PIECE, Origin
+from .ground import make_root, refuse_another_file_system, refuse_links, set_aside
+from .journal import Origin
 from .lock import RunLock
 from .partials import Draft, Partials
 from .room import Room
-from .tree import HAS_DIR_FD, SHORT, Tree, state_error, storage_error, sync_directory, sync_names
+from .tree import SHORT, Tree, state_error, storage_error, sync_names
 
 T = TypeVar("T")
 
 STATE = ".mlhub"
-RESERVE = 64 << 10
-"""Bytes set aside while a run goes on, so that it can say how it ended on a disk that is full."""
 
 
 class LocalStore:
@@ -60,12 +59,12 @@ class LocalStore:
         Raises `StorageError` (DEST is no directory, not writable ...) or `Locked`.
         """
         try:
-            self._make_root()
-            self._refuse_links(self.state)
+            make_root(self.root, synced=self._sync)
+            refuse_links(self.state)
             self.state.mkdir(mode=0o700, exist_ok=True)
-            self._refuse_links(*self.state.iterdir())
+            refuse_links(*self.state.iterdir())
             self._partials.open()
-            self._refuse_another_file_system()
+            refuse_another_file_system(self._partials.folder, self.root)
             self._lock.take()
             self._partials.look_around()
         except OSError as error:
@@ -73,34 +72,7 @@ class LocalStore:
                 raise state_error(error, self.root) from None
             reason = error.strerror or type(error).__name__
             raise StorageError(f"{self.root}: cannot be used as DEST ({reason})") from None
-        self._set_aside()
-
-    def _make_root(self) -> None:
-        above = [path.parent for path in (self.root, *self.root.parents) if not path.exists()]
-        self.root.mkdir(parents=True, exist_ok=True)
-        for folder in {self.root.parent, *above} if self._sync and HAS_DIR_FD else ():
-            with contextlib.suppress(PermissionError):  # to see what is in it may not be ours
-                sync_directory(folder)
-
-    def _refuse_links(self, *paths: Path) -> None:
-        """What the mirror keeps for itself is written without asking: it must not lead out of DEST."""
-        for path in paths:
-            if path.is_symlink():
-                raise StorageError(f"{path} is a link; remove it, or put a directory in its place")
-
-    def _refuse_another_file_system(self) -> None:
-        """A rename is only atomic, or possible at all, within one."""
-        if self._partials.folder.stat().st_dev != self.root.stat().st_dev:
-            raise StorageError(
-                f"{self._partials.folder} is on another file system than {self.root}; unmount it"
-            )
-
-    def _set_aside(self) -> None:
-        """Keep a little of the disk for the receipt of a run that fills it."""
-        try:
-            (self.state / "reserve").write_bytes(b"\0" * RESERVE)
-        except OSError as error:
-            raise StorageError(f"{self.state}: {error.strerror}; free some space, then run again") from None
+        set_aside(self.state / "reserve")
 
     def use_reserve(self) -> None:
         with contextlib.suppress(OSError):
@@ -248,20 +220,7 @@ class LocalStore:
 
     async def digest(self, path: str, algorithm: str) -> bytes:
         """The digest of a finished file, read in the disk thread."""
-        return await asyncio.get_running_loop().run_in_executor(
-            self._disk.pool, self._digest, path, algorithm
-        )
-
-    def _digest(self, path: str, algorithm: str) -> bytes:
-        digest = checksum.hasher(algorithm)
-        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-        try:
-            with open(os.open(self.root / path, flags), "rb", buffering=0) as file:
-                while piece := file.read(PIECE):
-                    digest.update(piece)
-        except OSError as error:
-            raise storage_error(error, path) from None
-        return digest.digest()
+        return await self.look(path, lambda file: checksum.of_file(file, algorithm))
 
     def close(self) -> None:
         self._disk.close()
