@@ -13,7 +13,7 @@ from .options import COPY, NETWORK, PRUNE, SAMPLE, SELECTION, SOME
 from .program import Command
 from .saying import output
 
-SAVE = "Write the items that would be mirrored; .ndjson: one a line. SOURCE of a later mirror."
+SAVE = "Write the items that would be mirrored; .ndjson: one a line. A SOURCE for later."
 
 
 @click.command(cls=Command)
@@ -79,7 +79,7 @@ def verify(dest: str, workers: int | None, deep: bool, **given: Any) -> int:
 @click.argument("dest", default=".")
 @output
 def status(dest: str, **given: Any) -> int:
-    """Tell what the ledger says, per collection and per class of failure."""
+    """Tell what the ledger says, by collection and kind of failure."""
     from .looking import run_status
     from .screen import screen_of
 
@@ -91,7 +91,7 @@ def status(dest: str, **given: Any) -> int:
 @declared(SELECTION, NETWORK)
 @output
 def ls(source: str, **given: Any) -> int:
-    """List datasets, collections, items or assets, one level at a time.
+    """List datasets, collections, items or assets, level by level.
 
     Without selection the top level; with -c the items of a collection; with --ids their assets.
     """
@@ -107,7 +107,10 @@ def ls(source: str, **given: Any) -> int:
 @declared(SAMPLE)
 @output
 def demo(dest: str, **given: Any) -> int:
-    """Start the embedded sample catalogue on loopback and mirror it into DEST (demo-mirror)."""
+    """Mirror the sample catalogue, served on loopback, into DEST.
+
+    DEST is demo-mirror if not given.
+    """
     from .screen import screen_of
     from .trying import run_demo
 
@@ -119,7 +122,7 @@ def demo(dest: str, **given: Any) -> int:
 @click.option("--port", type=click.IntRange(0, 65535), metavar="N", help="Port of the API (any free one).")
 @declared(SAMPLE)
 def serve_demo(**given: Any) -> int:
-    """Keep the embedded sample catalogue running on loopback, for trying things out."""
+    """Keep the sample catalogue running on loopback, to try things."""
     from .serving import run_serve_demo
 
     return run_serve_demo(given)
@@ -128,13 +131,18 @@ def serve_demo(**given: Any) -> int:
 @click.command()
 @click.argument("directory", metavar="[DIR]", default=".")
 @click.option(
-    "--kills", type=click.IntRange(1, 40), default=5, show_default=True, help="How often to kill -9."
+    "--kills",
+    type=click.IntRange(1, 40),
+    metavar="N",
+    default=5,
+    show_default=True,
+    help="How often to kill -9.",
 )
 @output
 def selftest(directory: str, kills: int, **given: Any) -> int:
-    """Try whether DIR and this machine can hold a mirror: locks, renames, ledger, names, kill -9.
+    """Try whether DIR and this machine can hold a mirror.
 
-    Works in a directory of its own below DIR, which it removes, against a catalogue on loopback. Exit 0
+    That is: locks, renames, the ledger, names, kill -9. Works in a directory of its own below DIR, which it removes, against a catalogue on loopback. Exit 0
     if all that matters holds (warnings do not count), 7 if not.
     """
     from .examining import run_selftest

@@ -17,7 +17,7 @@ from .options import SECRET
 @click.option("--api-key", type=SECRET, metavar="KEY|@FILE", help="Instead of asking, or reading stdin.")
 @click.option("-y", "--yes", is_flag=True, help="Replace a key without asking.")
 def configure(profile: str, api_key: Secret | None, yes: bool) -> int:
-    """Write an MLHub profile (the official client reads the same file)."""
+    """Write an MLHub profile, which the official client reads too."""
     path = profiles.profiles_path()
     asks = sys.stdin.isatty()
     if asks and not yes and profiles.has_profile(path, profile):
