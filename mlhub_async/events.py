@@ -1,4 +1,4 @@
-"""What a run tells a program that listens: one plain dict per event, as CONTRACT names them."""
+"""What a run tells a program that listens: one plain dict per event."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One representation as it arrives: what each answer means for the bytes we have (FAULTS 4.2).
+"""One representation as it arrives: what each answer means for the bytes we have.
 
 The sink of a transfer's attempts. It decides whether an answer begins anew, goes on or is refused,
 and in the end what is proven of the bytes.

@@ -154,7 +154,7 @@ class Report:
             raise CatalogError("; ".join(self.listing.reasons) or "not everything that was selected is there")
 
     def receipt(self) -> dict[str, Any]:
-        """The content of receipt.json, as CONTRACT names its fields."""
+        """The content of receipt.json."""
         return {
             "tool": "mlhub-async",
             "version": __version__,

@@ -1,4 +1,4 @@
-"""Going on with bytes that are here: how the rest is asked for, and which answer carries it (FAULTS 4.2).
+"""Going on with bytes that are here: how the rest is asked for, and which answer carries it.
 
 What ties two answers to one version is a strong validator that the second repeats. Where there is none, or
 the host's are known to be worth nothing, a published digest must be there to decide in the end, and the

@@ -6,7 +6,7 @@ from typing import Any
 import aiohttp
 import orjson
 
-from mlhub_async import urls
+from mlhub_async import stac, urls
 from mlhub_async.errors import MlhubError, TransferError
 from mlhub_async.model import Collection, Document, Entry, Flaw, Item, Request, Whole
 from mlhub_async.options import Selection
@@ -155,3 +155,12 @@ def told(found):
         for one in found
         if not isinstance(one, Whole)
     ]
+
+
+async def ids(reader: Any, request: Request, **options: Any) -> list[str]:
+    return [one["id"] async for found in stac.pages(reader, request, **options) for one in found.records]
+
+
+async def walked(reader: Any, request: Request, **options: Any) -> list[int]:
+    """How many records each page had."""
+    return [len(found.records) async for found in stac.pages(reader, request, **options)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,3 +101,9 @@ def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
     while not condition():
         assert time.monotonic() < until, "did not happen"
         time.sleep(0.005)
+
+
+def assert_whole(dest: Path, offered: Mapping[str, Collection[bytes]]) -> None:
+    """Every file is one of the versions that were offered for its item."""
+    for path, body in Mirrored(dest).files.items():
+        assert body in offered[path.split("/")[1]], f"{path} was never offered like this"

@@ -10,6 +10,7 @@ import sys
 from contextlib import closing
 
 import pytest
+from engine import done
 from mirrored import Mirrored, publish
 from troubled import tif
 from troubled_stac import stac_item, static_catalog
@@ -20,7 +21,6 @@ from mlhub_async.ledger import Ledger
 from mlhub_async.ledger.journal import Journal
 from mlhub_async.ledger.rows import row_of
 from mlhub_async.ledger.schema import refused
-from mlhub_async.model import Asset, Job, Outcome, Proof, Record, Status
 from mlhub_async.options import Options
 from mlhub_async.stores.local import LocalStore
 from mlhub_async.stores.room import LOOK, PROBE, SAY, Room
@@ -151,11 +151,6 @@ async def test_one_error_of_the_disk_is_forgiven_and_the_second_is_not(tmp_path)
             await store.outlast(error)
         assert caught.value is error
     store.close()
-
-
-def done(name):
-    job = Job(Asset(f"https://h.test/{name}.tif", "data", name, "c1"), f"c1/{name}/data.tif")
-    return Outcome(job, Status.FETCHED, Record(job.path, 1, "0" * 64, 1, Proof.SIZE))
 
 
 async def test_a_batch_that_met_a_full_disk_is_committed_when_there_is_room(small):

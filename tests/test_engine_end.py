@@ -11,7 +11,7 @@ import threading
 from contextlib import closing, contextmanager, nullcontext
 
 import pytest
-from engine import run
+from engine import done, run
 from mirrored import Mirrored, asset_requests, publish
 from troubled import tif
 
@@ -20,7 +20,6 @@ from mlhub_async.ledger import Ledger
 from mlhub_async.ledger.journal import Journal
 from mlhub_async.ledger.ledger import BATCH, DELAY
 from mlhub_async.limits import Limits
-from mlhub_async.model import Asset, Job, Outcome, Proof, Record, Status
 from mlhub_async.stores.local import LocalStore
 from mlhub_async.urls import Origin
 
@@ -44,11 +43,6 @@ def no_file_over(size):
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-def done(name):
-    job = Job(Asset(f"https://h.test/{name}.tif", "data", name, "c1"), f"c1/{name}/data.tif")
-    return Outcome(job, Status.FETCHED, Record(job.path, 1, "0" * 64, 1, Proof.SIZE))
 
 
 def be_there(path):

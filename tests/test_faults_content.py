@@ -1,7 +1,7 @@
 """A right answer with the wrong thing in it: pages, error documents, nothing at all."""
 
 import pytest
-from engine import run
+from engine import ended, run
 from mirrored import Mirrored
 from troubled import Chunked, CloseDelimited, Drip, Endless, Status, html, noise, redirect, tif
 from troubled_stac import sizes_and_digests, stac_item
@@ -24,15 +24,6 @@ def instead(body, content_type="image/tiff"):
 def one(site, *, path="/one.tif", body=GOOD, faults=(), always=(), **about):
     href = site.put(path, body, faults=faults, always=always)
     return [stac_item("one", data={"href": href, **about})]
-
-
-async def ended(items, dest, **options):
-    """Exit code and kind of failure."""
-    report = await run(items, dest, **options)
-    mirror = Mirrored(dest)
-    mirror.check(report.exit_code)
-    assert mirror.partial == []
-    return report.exit_code, mirror.failed.get("one", "")
 
 
 @pytest.mark.parametrize(

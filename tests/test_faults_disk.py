@@ -12,7 +12,7 @@ import threading
 from contextlib import closing
 
 import pytest
-from mirrored import Mirrored, asset_requests, publish, wait_for
+from mirrored import Mirrored, assert_whole, asset_requests, publish, wait_for
 from troubled import Change, Cut, Delay, Drip, tif
 from troubled_stac import stac_item, static_catalog
 
@@ -215,11 +215,6 @@ def test_killed_again_and_again_while_everything_changes_a_name_is_still_a_promi
     assert len(Mirrored(dest).files) == len(names)
     Mirrored(dest).check(0)
     assert run_cli("verify", dest).code == 0
-
-
-def assert_whole(dest, offered):
-    for path, body in Mirrored(dest).files.items():
-        assert body in offered[path.split("/")[1]], f"{path} was never offered like this"
 
 
 def test_where_locks_do_nothing_two_runs_at_once_are_still_harmless(run_cli, site, dest):

@@ -5,7 +5,7 @@ import threading
 from contextlib import closing
 
 import pytest
-from engine import run
+from engine import ended, run
 from mirrored import Mirrored
 from samples import SAMPLES
 from troubled import Chunked, CloseDelimited, Cut, Gzip, Status, tif
@@ -33,15 +33,6 @@ def one(site, body=SMALL, *, name="one.tif", faults=(), always=(), **about):
     return [
         stac_item("one", data={"href": site.put(f"/{name}", body, faults=faults, always=always), **about})
     ]
-
-
-async def ended(items, dest, **options):
-    """Exit code and kind of failure."""
-    report = await run(items, dest, **options)
-    mirror = Mirrored(dest)
-    mirror.check(report.exit_code)
-    assert mirror.partial == []
-    return report.exit_code, mirror.failed.get("one", "")
 
 
 async def deep(dest):

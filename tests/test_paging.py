@@ -7,7 +7,7 @@ import aiohttp
 import orjson
 import pytest
 from aiohttp import web
-from documents import Documents, Wire, item, link, page
+from documents import Documents, Wire, ids, item, link, page, walked
 
 from mlhub_async import stac
 from mlhub_async.errors import CatalogError
@@ -31,15 +31,6 @@ async def serving(handler: Handler) -> AsyncIterator[tuple[Wire, str]]:
             yield Wire(session), f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
-
-
-async def ids(reader, request, **options) -> list[str]:
-    return [one["id"] async for found in stac.pages(reader, request, **options) for one in found.records]
-
-
-async def walked(reader, request, **options) -> list[int]:
-    """How many records each page had."""
-    return [len(found.records) async for found in stac.pages(reader, request, **options)]
 
 
 async def get_walk(href_of: Callable[[str, int], str], **more) -> list[str]:

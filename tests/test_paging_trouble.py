@@ -3,7 +3,7 @@
 import aiohttp
 import orjson
 import pytest
-from documents import Documents, item, page, posted
+from documents import Documents, ids, item, page, posted, walked
 
 from mlhub_async import stac
 from mlhub_async.errors import CatalogError, SourceError, TransferError, Transient
@@ -12,15 +12,6 @@ from mlhub_async.stac.loops import LoopGuard
 
 ITEMS = [item(f"i{n}") for n in range(5)]
 ROOT = "https://api.test/items"
-
-
-async def ids(reader, request, **options) -> list[str]:
-    return [one["id"] async for found in stac.pages(reader, request, **options) for one in found.records]
-
-
-async def walked(reader, request, **options) -> list[int]:
-    """How many records each page had."""
-    return [len(found.records) async for found in stac.pages(reader, request, **options)]
 
 
 async def test_an_empty_page_with_a_next_link_is_not_the_end_and_one_without_is():

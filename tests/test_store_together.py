@@ -6,7 +6,7 @@ import sqlite3
 import sys
 
 import pytest
-from mirrored import Mirrored, wait_for
+from mirrored import Mirrored, assert_whole, wait_for
 from troubled import Change, Drip, tif
 from troubled_stac import stac_item, static_catalog
 
@@ -133,11 +133,6 @@ def test_runs_at_once_publish_only_what_was_offered_and_remember_only_what_is_th
     Mirrored(dest).check(0)
     assert run_cli("verify", dest).code == 0
     assert Mirrored(dest).partial == []
-
-
-def assert_whole(dest, offered):
-    for path, body in Mirrored(dest).files.items():
-        assert body in offered[path.split("/")[1]], f"{path} was never offered like this"
 
 
 def assert_remembered(dest):

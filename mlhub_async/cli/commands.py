@@ -142,8 +142,9 @@ def serve_demo(**given: Any) -> int:
 def selftest(directory: str, kills: int, **given: Any) -> int:
     """Try whether DIR and this machine can hold a mirror.
 
-    That is: locks, renames, the ledger, names, kill -9. Works in a directory of its own below DIR, which it removes, against a catalogue on loopback. Exit 0
-    if all that matters holds (warnings do not count), 7 if not.
+    That is: locks, renames, the ledger, names, kill -9. Works in a directory of its own below DIR, which
+    it removes, against a catalogue on loopback. Exit 0 if all that matters holds (warnings do not count),
+    7 if not.
     """
     from .examining import run_selftest
     from .screen import screen_of

@@ -1,4 +1,4 @@
-"""What `mirror` and `plan` do, from `Options` to the last line on the screen."""
+"""What `mirror` does, from `Options` to the last line on the screen."""
 
 from __future__ import annotations
 

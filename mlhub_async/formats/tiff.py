@@ -12,7 +12,6 @@ from .reader import Broken, Enough, Reader, verdict
 
 _OFFSETS, _COUNTS = {273: 279, 324: 325}, (279, 325)
 _COMPRESSION, _SUBDIRECTORIES = 259, 330
-_OLD_JPEG = 6
 _NUMBERS = {3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 _KEPT = frozenset({*_OFFSETS, *_COUNTS, _COMPRESSION, _SUBDIRECTORIES})
 _SIZES = dict(enumerate((1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4), 1)) | {16: 8, 17: 8, 18: 8}

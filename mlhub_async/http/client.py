@@ -190,7 +190,7 @@ class Http:
 
 
 def _redirected(request: Request, head: Head) -> Request:
-    """The request for the next hop, rebuilt for where it goes (FAULTS 4.7.3)."""
+    """The request for the next hop, rebuilt for where it goes."""
     here = origin(request.url)
     try:
         target = parse(head.headers.get("location"), request.url)

@@ -1,4 +1,4 @@
-"""What a status that is no success means: the one table of it (FAULTS 4.5)."""
+"""What a status that is no success means: the one table of it."""
 
 from __future__ import annotations
 

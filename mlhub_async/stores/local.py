@@ -1,6 +1,6 @@
 """The mirror on a local disk: unfinished bytes under `.mlhub/partial`, finished files under their names.
 
-A name on disk is a promise (FAULTS 4.1): a file gets its final name only by rename, after every check.
+A name on disk is a promise: a file gets its final name only by rename, after every check.
 """
 
 from __future__ import annotations
