@@ -12,6 +12,9 @@ CODINGS = ("gzip", "x-gzip", "deflate")
 MAX_PIECE = 64 << 20
 """Decoded bytes that one received piece may unpack to; anything beyond is a bomb."""
 
+STEP = 16 << 10
+"""Bytes at a time in which further members are looked for: at the end of each one the rest is copied."""
+
 
 class Decoder:
     """One body's gzip (RFC 1952, several members too) or deflate. Raises `zlib.error` for what is neither."""
@@ -23,12 +26,13 @@ class Decoder:
     def feed(self, data: Buffer, limit: int) -> bytes:
         """The decoded bytes; one more than `limit` where there are more than that: give up then."""
         parts = [self._member.decompress(data, limit + 1)]
-        size = len(parts[0])
-        while self._member.eof and self._member.unused_data and size <= limit:
-            rest = self._member.unused_data
-            self._member = zlib.decompressobj(self._wbits)
-            parts.append(self._member.decompress(rest, limit + 1 - size))
+        size, rest = len(parts[0]), memoryview(self._member.unused_data)
+        while rest and size <= limit:
+            if self._member.eof:
+                self._member = zlib.decompressobj(self._wbits)
+            parts.append(self._member.decompress(rest[:STEP], limit + 1 - size))
             size += len(parts[-1])
+            rest = rest[min(STEP, len(rest)) - len(self._member.unused_data) :]
         return b"".join(parts)
 
     @property

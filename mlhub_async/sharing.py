@@ -16,8 +16,9 @@ REMEMBERED = 4096
 
 @dataclass(slots=True)
 class Flight:
-    """A transfer of one URL that is under way. `stalled`: it waits for another one itself."""
+    """A transfer under way, with all `urls` that it was sent to. `stalled`: it waits for another one itself."""
 
+    urls: tuple[str, ...] = ()
     landed: asyncio.Future[Record | None] | None = None
     stalled: bool = False
 
@@ -56,14 +57,16 @@ class Sharing:
 
     def take_off(self, url: str, flight: Flight) -> None:
         """From now on others wait for this flight instead of fetching the URL themselves."""
-        self._flights.setdefault(url, flight)
+        if self._flights.setdefault(url, flight) is flight:
+            flight.urls = (*flight.urls, url)
 
     def land(self, flight: Flight, urls: list[str], record: Record | None) -> None:
-        """The flight ended, with a file or without: tell those who wait."""
-        for url in urls:
+        """The flight ended, with a file that is known by `urls` or without: tell those who wait."""
+        for url in flight.urls:
             if self._flights.get(url) is flight:
                 del self._flights[url]
-            if record is not None:
+        if record is not None:
+            for url in urls:
                 self._recent[url] = record
                 self._recent.move_to_end(url)
         while len(self._recent) > REMEMBERED:

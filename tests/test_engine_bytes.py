@@ -4,6 +4,7 @@ import asyncio
 import gc
 import gzip
 import threading
+import time
 import tracemalloc
 import zlib
 
@@ -152,6 +153,14 @@ async def test_gzip_of_several_members_is_unpacked_to_its_end(site, dest, piece)
     href = site.put("/one.tif", packed, always=[GZIP, Drip(0, piece)])
     assert (await run([stac_item("one", data=href)], dest)).exit_code == 0
     assert Mirrored(dest).bytes_of("one") == first + second
+
+
+def test_many_members_take_a_time_by_their_number():
+    members = gzip.compress(b"") * 50_000 + gzip.compress(noise(100_000)) + gzip.compress(b"the end")
+    decoder, began = Decoder("gzip"), time.process_time()
+    assert decoder.feed(members[:-5], 1 << 20) == noise(100_000) + b"the end"
+    assert decoder.feed(members[-5:], 1 << 20) == b"" and decoder.ended
+    assert time.process_time() - began < 0.5
 
 
 def test_a_second_member_that_breaks_off_is_no_end():

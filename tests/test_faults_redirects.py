@@ -1,5 +1,6 @@
 """What redirects and cookies can do to whole runs: nothing is carried from one request to the next."""
 
+import asyncio
 import itertools
 
 import pytest
@@ -110,3 +111,25 @@ async def test_a_circle_of_redirects_is_gone_round_once_and_not_tried_again(trou
     mirror.check(4)
     assert mirror.failed == {"circle": "redirect-loop"} and not mirror.errors[0]["error"]["retryable"]
     assert site.count("/a.tif") == other.count("/b.tif") == 1
+
+
+async def test_who_is_sent_where_another_was_sent_on_waits_for_nobody_who_has_landed(site, dest):
+    site.put("/c.tif", tif(1000))
+    site.redirect("/b.tif", site.url("/c.tif"))
+    hrefs = [site.redirect(f"/a{number}.tif", site.url("/b.tif")) for number in range(2)]
+    hrefs.append(site.url("/b.tif"))
+    items = [stac_item(f"i{number}", data=href) for number, href in enumerate(hrefs)]
+    async with asyncio.timeout(20):
+        assert (await run(items, dest, concurrency=1)).exit_code == 0
+    assert len(site.requests["/c.tif"]) == 1
+
+
+async def test_a_place_where_an_attempt_failed_is_waited_for_by_nobody(site, dest):
+    """A host that sends to another of its nodes each time."""
+    site.put("/good.tif", tif(1000))
+    bad = site.put("/bad.tif", tif(1000), faults=[Cut(500)])
+    first = site.put("/a.tif", faults=[redirect(bad)], always=[redirect(site.url("/good.tif"))])
+    items = [stac_item("one", data=first), stac_item("two", data=bad)]
+    async with asyncio.timeout(20):
+        assert (await run(items, dest, concurrency=1)).exit_code == 0
+    assert len(Mirrored(dest).files) == 2
