@@ -16,7 +16,7 @@ REMEMBERED = 4096
 
 @dataclass(slots=True)
 class Flight:
-    """A transfer under way, with all `urls` that it was sent to. `stalled`: it waits for another one itself."""
+    """A transfer under way, with all `urls` it was sent to. `stalled`: it waits for another one itself."""
 
     urls: tuple[str, ...] = ()
     landed: asyncio.Future[Record | None] | None = None
