@@ -44,6 +44,21 @@ def test_a_signal_ends_the_run_in_time_and_the_next_one_completes_it(run_cli, si
 
 
 @posix_only
+def test_all_that_came_before_a_signal_is_where_the_next_run_begins(run_cli, site, dest):
+    body = tif(900_000)
+    site.put("/big.tif", body, etag='"1"', faults=[Stall(300_000)])
+    url = static_catalog(site, [stac_item("big", data=site.url("/big.tif"))])
+    running = run_cli.start("mirror", url, dest)
+    wait_for(lambda: site.count("/big.tif"))
+    time.sleep(0.3)  # it stalls, so that no state on either side tells that all of it has come
+    running.process.send_signal(signal.SIGTERM)
+    assert running.finish(10).code == 143
+    assert run_cli("mirror", url, dest).code == 0
+    assert site.requests["/big.tif"][-1].headers["range"] == "bytes=300000-"
+    assert Mirrored(dest).bytes_of("big") == body
+
+
+@posix_only
 def test_kill_nine_at_any_moment_and_a_new_run_completes_without_asking_twice(run_cli, site, dest):
     names = [f"i{n}" for n in range(40)]
     items = publish(site, names, always=[Delay(0.02)])

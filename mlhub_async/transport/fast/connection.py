@@ -71,6 +71,12 @@ class Connection(asyncio.BufferedProtocol):
                 await busy
                 self._turn = self._loop.create_future()
                 self._go_on()
+        except asyncio.CancelledError as stop:
+            self.abort()
+            try:
+                self._hand_over(sink)
+            finally:
+                raise stop  # whatever the sink makes of it
         except BaseException:
             self.abort()
             raise
@@ -212,6 +218,11 @@ class Connection(asyncio.BufferedProtocol):
         inlet = self._inlet
         if inlet.filled > inlet.taken and self._answer is not None and not self._busy:
             self._advance(True)
+
+    def _hand_over(self, sink: Sink) -> None:
+        """What came before a run was interrupted is where the next one begins. Nobody waits for it now."""
+        if self._answer is not None and self._answer.framing is Framing.LENGTH:
+            sink.write(bytes(self._inlet.rest()[: self._answer.left]))
 
     def fail(self, error: Exception) -> None:
         """End the exchange with this error."""
