@@ -16,7 +16,6 @@ from .options import Options
 from .report import Pruned, Report
 from .stores.removal import remove, remove_empty
 from .urls import term_safe
-from .verify.reading import LEDGER, reading
 
 BATCH = 500
 ALWAYS = 10
@@ -72,6 +71,8 @@ def known_as(collection: str, item: str, key: str | None = None) -> int:
 
 def foreseen(dest: Path, listed: Listed, options: Options) -> tuple[Pruned, list[str]]:
     """What `prune` would do after such a listing, and the paths it would remove. Changes nothing."""
+    from .verify.reading import LEDGER, reading  # noqa: PLC0415 -- a run that only mirrors starts sooner
+
     pruned = Pruned(refused=_objection(listed.listing, listed.flaws))
     if pruned.refused or not (dest / LEDGER).is_file():
         return pruned, []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import NoReturn
 
@@ -12,6 +13,12 @@ from .commands import demo, ls, mirror, plan, selftest, serve_demo, status, veri
 from .configuring import configure
 from .program import SETTINGS, Program
 from .saying import crash
+
+YOUNG = 50_000
+"""Objects more than were freed, between two searches for cycles: one page of items alone has thousands.
+
+Documents have none, but looking for them would take half the time that reading them does.
+"""
 
 
 @click.group(cls=Program, context_settings=SETTINGS)
@@ -29,5 +36,6 @@ for command in (mirror, plan, verify, status, ls, configure, selftest, demo, ser
 
 def main() -> NoReturn:
     """Entry point of `mlhub-async` and `python -m mlhub_async`."""
+    gc.set_threshold(YOUNG)
     sys.excepthook = crash
     program.main()

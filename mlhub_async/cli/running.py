@@ -17,9 +17,6 @@ GRACE = 5.0
 FILES = 10240
 """open descriptors we ask the system for: the most that macOS gives"""
 
-YOUNG = 50_000
-"""objects more than were freed, between two searches for cycles: one page of items alone has thousands"""
-
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
@@ -87,7 +84,7 @@ def run(work: Callable[[], Awaitable[int | None]], stop: Stop) -> int:
         return await work() or 0
 
     _allow_more_files()
-    _search_cycles_rarely()
+    gc.freeze()
     try:
         with asyncio.Runner(loop_factory=_fast_loop()) as runner:
             return runner.run(stoppable())
@@ -99,12 +96,6 @@ def run(work: Callable[[], Awaitable[int | None]], stop: Stop) -> int:
         return 128 + signal.SIGINT
     finally:
         stop.disarm()
-
-
-def _search_cycles_rarely() -> None:
-    """Documents have no cycles, but looking for them would take half the time that reading them does."""
-    gc.freeze()
-    gc.set_threshold(YOUNG)
 
 
 def _allow_more_files() -> None:
