@@ -18,8 +18,8 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from . import blocking as blocking
     from .client import Client as Client
-    from .client import assets as assets
     from .errors import MlhubError as MlhubError
+    from .handed import assets as assets
     from .mirror import mirror as mirror
     from .model import Asset as Asset
     from .options import Options as Options
@@ -37,7 +37,7 @@ _WHERE = {
     "Report": "report",
     "RetryPolicy": "options",
     "Selection": "options",
-    "assets": "client",
+    "assets": "handed",
     "mirror": "mirror",
     "mirrored": "streaming",
     "verify": "verify",

@@ -15,10 +15,11 @@ from urllib.parse import quote, urlencode
 from . import stac
 from .errors import SourceError, TransferError, UsageError
 from .events import Events
+from .handed import assets, given_item
 from .http import Http
 from .keeping import Keeping
 from .mirror import mirror
-from .model import Asset, Item, Job, JsonObject, Request
+from .model import Asset, Job, JsonObject, Request
 from .network import mlhub_root, network
 from .options import Options
 from .plan import place
@@ -33,34 +34,13 @@ TOGETHER = 16
 """Source items read at a time."""
 
 
-def assets(item: Any, keys: Iterable[str] | None = None) -> list[Asset]:
-    """The assets of an item (a dict, or anything with `to_dict`, pystac's for example), in its order.
-
-    `keys` picks some, in the order given; one that the item does not have raises `KeyError`.
-    """
-    found = {asset.key: asset for asset in stac.assets_of(_item(item))}
-    return list(found.values()) if keys is None else [found[key] for key in keys]
-
-
-def _item(given: Any) -> Item:
-    body = given if isinstance(given, dict) else given.to_dict()
-    found = stac.item_of(body, _self_of(body))
-    if not isinstance(found, Item):
-        raise UsageError(f"this is no STAC item: {found.error.message}")
-    return found
-
-
-def _self_of(body: JsonObject) -> str:
-    return next((link["href"] for link in stac.links(body, "self")), "")
-
-
 class Client:
     """A connection to MLHub, or to anything that speaks its API. Use it with `async with`.
 
     The key is the one given, else as the command line finds it: environment, then profile. `root_url`
     is the API's root (default MLHUB_ROOT_URL). Methods raise `SourceError` for what the API does not
-    have or refuses and `TransferError` for what could not be read after all retries. Items, collections
-    and datasets are plain dicts.
+    have or refuses, `TransferError` for what could not be read after all retries, and `UsageError` outside
+    of the `async with`, whose end closes every connection. Items, collections and datasets are plain dicts.
     """
 
     def __init__(
@@ -128,10 +108,12 @@ class Client:
         return dict(await self._read(path))
 
     async def collections(self) -> AsyncIterator[JsonObject]:
+        """All collections that the API has."""
         for collection in (await self._read("collections")).get("collections") or ():
             yield collection
 
     async def collection(self, id: str) -> JsonObject:
+        """One collection by its id."""
         return dict(await self._read(f"collections/{quote(id, safe='')}"))
 
     async def pages(self, collection: str, *, limit: int = 100) -> AsyncIterator[list[JsonObject]]:
@@ -143,6 +125,7 @@ class Client:
     async def items(
         self, collection: str, *, max_items: int | None = None, limit: int = 100
     ) -> AsyncIterator[JsonObject]:
+        """The items of a collection, no more than `max_items`; asked for by pages of `limit`."""
         left = max_items
         async for page in self.pages(collection, limit=limit if left is None else min(limit, left)):
             for item in page:
@@ -152,6 +135,7 @@ class Client:
                     return
 
     async def item(self, collection: str, id: str) -> JsonObject:
+        """One item by its id."""
         path = f"collections/{quote(collection, safe='')}/items/{quote(id, safe='')}"
         return dict(await self._read(path))
 
@@ -161,7 +145,7 @@ class Client:
 
     async def source_items(self, item: Any) -> AsyncIterator[JsonObject]:
         """The source imagery of a label item, in the order of its links, each once."""
-        links = list(dict.fromkeys(stac.source_links(_item(item))))
+        links = list(dict.fromkeys(stac.source_links(given_item(item))))
         for start in range(0, len(links), TOGETHER):
             # Tasks end before anything is yielded: a generator may be left at any yield (PEP 789).
             for found in await self._together([self._read(link) for link in links[start : start + TOGETHER]]):
@@ -195,13 +179,14 @@ class Client:
             "assets of an item:",
             *(f"  {asset.key}: {asset.media_type or 'type not told'}" for asset in assets(first) if first),
         ]
-        sources = len(stac.source_links(_item(first))) if first else 0
+        sources = len(stac.source_links(given_item(first))) if first else 0
         return "\n".join(lines + ([f"source imagery: {sources} items per label"] if sources else []))
 
     async def download(self, asset: Asset, dest: str | os.PathLike[str]) -> Path:
         """Bring one asset below `dest`, at the place a mirror would give it; returns its path.
 
-        Whole, checked, and only then under its name. Raises `TransferError` or `StorageError`.
+        Whole, checked, and only then under its name. `dest` is this client's alone until the client is
+        closed. Raises `TransferError`, `StorageError` or `Locked`.
         """
         http, store = self._network, self._store(Path(dest))
         wish = place(asset, self._options.path_template)
@@ -237,7 +222,10 @@ class Client:
         follow_sources: bool = True,
         options: Options | None = None,
     ) -> Report:
-        """Mirror a collection; see `mlhub_async.mirror`. `options` replaces those of the client."""
+        """Mirror a collection; see `mlhub_async.mirror`. `options` replaces those of the client.
+
+        `dest` must not be one that `download` of this client has written in: that is still its own.
+        """
         chosen = options or self._options
         selection = replace(chosen.selection, collections=(collection,), follow_sources=follow_sources)
         chosen = replace(

@@ -14,7 +14,10 @@ from .secret import Secret
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """When to stop trying. `attempts` counts fruitless ones in a row; waits are in seconds, full jitter."""
+    """When to stop trying. `attempts` counts fruitless ones in a row, the first one too.
+
+    Waits are in seconds, with full jitter: at random up to `base`, twice that, ..., `cap`.
+    """
 
     attempts: int = 6
     base: float = 1.0

@@ -48,9 +48,10 @@ class Pruned:
 
 @dataclass(slots=True)
 class Report:
-    """The result of a mirror. Sizes in bytes, `seconds` of wall time.
+    """The result of a mirror. `bytes` lie on disk, `received` crossed the wire; `seconds` of wall time.
 
-    `failed` holds the failed outcomes (the first thousand), `failures` counts them all.
+    `failed` holds the failed outcomes (the first thousand), `failures` counts them all; `lasting` counts
+    what another run would not mend. `stopped`: what ended the run early, else None.
     """
 
     source: str
@@ -134,6 +135,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
+        """The copy is complete and correct."""
         return self.exit_code == 0
 
     @property

@@ -26,6 +26,7 @@ BANDS = [
         "transfer",
         "express",
         "keeping",
+        "handed",
         "intake",
         "resuming",
         "inventory",

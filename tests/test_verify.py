@@ -116,6 +116,10 @@ async def test_an_intact_mirror_is_proven_and_nothing_in_it_is_changed(mirror):
     assert everything_below(mirror.dest) == before
 
 
+async def test_dest_may_be_given_as_text(mirror):
+    assert (await verify(str(mirror.dest))).files == 6
+
+
 async def test_the_meter_counts_what_was_read(mirror):
     (mirror.dest / "c/a/data.tif").unlink()
     meter = Meter()

@@ -26,15 +26,19 @@ _FILES, _BYTES = 64, 32 << 20
 
 
 async def verify(
-    dest: Path, *, workers: int | None = None, meter: Meter | None = None, deep: bool = False
+    dest: str | os.PathLike[str],
+    *,
+    workers: int | None = None,
+    meter: Meter | None = None,
+    deep: bool = False,
 ) -> Verification:
     """Prove a mirror offline: every file, every document, the receipt. Nothing in DEST is changed.
 
     `deep`: also that every file is built as its format promises, so one that came broken is found.
 
-    Raises `UsageError` if there is no mirror at `dest`.
+    Damage is in the result, never raised. Raises `UsageError` if there is no mirror at `dest`.
     """
-    found = Verification()
+    found, dest = Verification(), Path(dest)
     try:
         with reading(dest) as past:
             found.interrupted = not past.ended

@@ -1,0 +1,33 @@
+"""Hides in what form a caller hands over one STAC item: a dict, or an object of another library."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from . import stac
+from .errors import UsageError
+from .model import Asset, Item, JsonObject
+
+
+def assets(item: Any, keys: Iterable[str] | None = None) -> list[Asset]:
+    """The assets of an item (a dict, or anything with `to_dict`, pystac's for example), in its order.
+
+    `keys` picks some, in the order given; one that the item does not have raises `KeyError`.
+    What is no item raises `UsageError`.
+    """
+    found = {asset.key: asset for asset in stac.assets_of(given_item(item))}
+    return list(found.values()) if keys is None else [found[key] for key in keys]
+
+
+def given_item(given: Any) -> Item:
+    """The item in a dict, or in anything with `to_dict`. Raises `UsageError` if there is none."""
+    body = given if isinstance(given, dict) else given.to_dict()
+    found = stac.item_of(body, _self_of(body))
+    if not isinstance(found, Item):
+        raise UsageError(f"this is no STAC item: {found.error.message}")
+    return found
+
+
+def _self_of(body: JsonObject) -> str:
+    return next((link["href"] for link in stac.links(body, "self")), "")
