@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+import time
 
 import pystac
 import pytest
@@ -215,6 +216,13 @@ async def test_an_empty_standard_input_is_no_items(typed):
 async def blocks(*some):
     for one in some:
         yield one
+
+
+async def test_values_on_one_line_take_a_time_by_their_number():
+    began = time.process_time()
+    [records] = [found async for found in parsed(blocks(b'{"id": 1} , [2]\x1e' * 60_000), "here")]
+    assert records == [{"id": 1}, 2] * 60_000
+    assert time.process_time() - began < 1
 
 
 async def test_lines_and_documents_without_end_are_not_kept_in_memory():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from ..model import Flaw
 
 LONGEST = 64 << 20
 MARKS = b"\xef\xbb\xbf\x1e"
+_BEGIN = re.compile(r"[^ \t\r\n,\x1e]").search
 
 
 async def parsed(blocks: AsyncIterator[bytes], where: str) -> AsyncIterator[list[Any]]:
@@ -91,12 +93,13 @@ async def _whole(begun: bytes, blocks: AsyncIterator[bytes], where: str) -> byte
 def _together(text: bytes, where: str) -> list[Any]:
     """JSON values one after another, however they are laid out."""
     try:
-        rest = text.decode("utf-8-sig").strip()
-        found, decoder = [], json.JSONDecoder()
-        while rest:
-            one, end = decoder.raw_decode(rest)
+        whole = text.decode("utf-8-sig").strip()
+        found, decoder, at = [], json.JSONDecoder(), 0
+        while at < len(whole):
+            one, end = decoder.raw_decode(whole, at)
             found += one if isinstance(one, list) else [one]
-            rest = rest[end:].lstrip(" \t\r\n,\x1e")
+            begun = _BEGIN(whole, end)
+            at = begun.start() if begun else len(whole)
     except (ValueError, RecursionError) as error:
         raise SourceError(
             f"{where} is not JSON: give items one per line, or a FeatureCollection", kind="not-json"
