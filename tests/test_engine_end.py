@@ -17,8 +17,8 @@ from troubled import tif
 
 from mlhub_async.errors import Locked, StorageError, UsageError
 from mlhub_async.ledger import Ledger
+from mlhub_async.ledger.batches import BATCH, DELAY
 from mlhub_async.ledger.journal import Journal
-from mlhub_async.ledger.ledger import BATCH, DELAY
 from mlhub_async.limits import Limits
 from mlhub_async.stores.local import LocalStore
 from mlhub_async.urls import Origin

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TypeVar
 from ..errors import DiskFull, StorageError
 from ..model import Outcome, Record
 from ..stores.room import WaitForRoom, nobody_waits
+from .batches import Batches, Fact
 from .book import Book, Row
 from .claims import Claimed, Wanted, intact
 from .journal import Journal
@@ -21,11 +22,6 @@ from .schema import DONE, connect, refused
 from .seals import Confirmed, Sealed
 
 T = TypeVar("T")
-BATCH = 500
-DELAY = 0.2
-"""Rows are committed when there are so many, or after so many seconds."""
-BACKLOG = 5_000
-"""Rows that may wait before `room` makes the workers wait as well."""
 WriteDocument = Callable[[str, bytes], int]
 SyncDirectories = Callable[[Iterable[str]], None]
 
@@ -49,12 +45,8 @@ class Ledger:
         self._sync_directories = sync_directories
         self._wait_for_room = wait_for_room
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="mlhub-ledger")
-        self._rows: list[Row] = []
-        self._told: list[Callable[[Book], None]] = []
-        self._timer: asyncio.TimerHandle | None = None
-        self._flushing: asyncio.Future[None] | None = None
-        self._batch: tuple[list[Row], list[Callable[[Book], None]], int] = ([], [], 0)
-        self._failure: BaseException | None = None
+        self._batches = Batches(self._start_commit, self._turn, self._in_our_words, wait_for_room)
+        self.room = self._batches.room
         self.resumed = False
 
     async def open(self, source: str, selection: str, started: str) -> None:
@@ -111,12 +103,12 @@ class Ledger:
 
     async def claim(self, wanted: Sequence[Wanted]) -> list[Claimed | None]:
         """See `Book.claim`."""
-        await self._mend()
+        await self._batches.mend()
         return await self.ask(lambda book: book.claim(wanted))
 
     async def confirm(self, asked: Sequence[Sealed]) -> list[Confirmed | None]:
         """See `Book.confirm`."""
-        await self._mend()
+        await self._batches.mend()
         return await self.ask(lambda book: book.confirm(asked))
 
     async def find(self, url: str) -> Record | None:
@@ -138,8 +130,7 @@ class Ledger:
         """
         row = row_of(outcome, url)
         self._journal.append(row)
-        self._rows.append(row)
-        self._schedule()
+        self._batches.add(row)
 
     async def record_document(
         self, identity: tuple[str, str, int, str], path: str, data: bytes, digest: str, seal: str = ""
@@ -156,8 +147,7 @@ class Ledger:
             await self.ask(lambda _: sync([path]))
         else:
             row = await self._when_there_is_room(put)
-        self._rows.append(row)
-        self._schedule()
+        self._batches.add(row)
 
     def _put(
         self, identity: tuple[str, str, int, str], path: str, data: bytes, digest: str, seal: str
@@ -170,8 +160,7 @@ class Ledger:
     ) -> None:
         """The same for a document that lies there as an earlier run wrote it."""
         digest, size, mtime_ns = known
-        self._rows.append((*identity, path, DONE, size, mtime_ns, digest, "none", "", seal, "", ""))
-        self._schedule()
+        self._batches.add((*identity, path, DONE, size, mtime_ns, digest, "none", "", seal, "", ""))
 
     async def _when_there_is_room(self, call: Callable[[], T]) -> T:
         while True:
@@ -180,44 +169,17 @@ class Ledger:
             except DiskFull as full:
                 await self._wait_for_room(full)
 
-    def tell(self, fact: Callable[[Book], None]) -> None:
+    def tell(self, fact: Fact) -> None:
         """Something to do in the ledger's thread with the next batch."""
-        self._told.append(fact)
-        self._schedule()
+        self._batches.tell(fact)
 
-    def room(self) -> Awaitable[None] | None:
-        """Something to wait for when the disk is far behind, or when an earlier commit failed."""
-        self._raise_failure()
-        return self.flush() if self._failure is not None or len(self._rows) > BACKLOG else None
+    def _turn(self) -> int:
+        return self._journal.turn()
 
-    def _schedule(self) -> None:
-        if len(self._rows) >= BATCH:
-            self._start_flush()
-        elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(DELAY, self._tick)
+    def _start_commit(self, rows: list[Row], told: list[Fact], number: int) -> asyncio.Future[None]:
+        return asyncio.get_running_loop().run_in_executor(self._thread, self._commit, rows, told, number)
 
-    def _tick(self) -> None:
-        self._timer = None
-        self._start_flush()
-
-    def _start_flush(self) -> None:
-        """Hand what there is to the ledger's thread, unless it is busy: then the timer looks again."""
-        if self._flushing is not None and not self._flushing.done():
-            if self._timer is None:
-                self._timer = asyncio.get_running_loop().call_later(DELAY, self._tick)
-            return
-        self._note_failure()
-        if self._failure is not None:
-            return  # told to whoever asks next; the journal keeps the rows
-        self._batch = (self._rows, self._told, self._journal.turn())
-        self._rows, self._told = [], []
-        self._start_commit()
-
-    def _start_commit(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._flushing = loop.run_in_executor(self._thread, self._commit, *self._batch)
-
-    def _commit(self, rows: list[Row], told: list[Callable[[Book], None]], number: int) -> None:
+    def _commit(self, rows: list[Row], told: list[Fact], number: int) -> None:
         """In the ledger's thread. Where files are synced, so are their names, before a row speaks of them."""
         if self._sync_directories is not None:
             self._sync_directories(row[4] for row in rows if row[5] == DONE)
@@ -227,43 +189,16 @@ class Ledger:
                 fact(self._book)
         self._journal.clear(number)
 
-    def _raise_failure(self) -> None:
-        """Raise what went wrong in an earlier commit, again and again: nothing after it is recorded."""
-        self._note_failure()
-        if self._failure is not None and not isinstance(self._failure, DiskFull):
-            raise self._failure
-
-    def _note_failure(self) -> None:
-        if self._flushing is not None and self._flushing.done():
-            error, self._flushing = self._flushing.exception(), None
-            if error is not None and self._failure is None:
-                self._failure = self._in_our_words(error)
-
-    async def _mend(self) -> None:
-        """The same; but a full disk may be waited for, and then the batch is committed once more."""
-        self._raise_failure()
-        if isinstance(full := self._failure, DiskFull):
-            await self._wait_for_room(full)
-            if self._failure is full:  # else somebody else was quicker
-                self._failure = None
-                self._start_commit()
-
     async def flush(self) -> None:
         """Return when everything recorded so far is in the database."""
-        while self._rows or self._told or self._flushing is not None or self._failure is not None:
-            if self._flushing is not None:
-                await asyncio.wait([self._flushing])
-            await self._mend()
-            if self._flushing is None and (self._rows or self._told):
-                self._start_flush()
+        await self._batches.flush()
 
     async def close(self) -> None:
         """Flush, fold everything into one file and end the thread; in that order, whatever fails."""
         try:
             await self.flush()
         finally:
-            if self._timer is not None:
-                self._timer.cancel()
+            self._batches.stop()
             try:
                 await self._call(self._book.fold)
             finally:
