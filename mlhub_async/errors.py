@@ -25,6 +25,8 @@ holds no secret: whoever raises passes URLs through `urls.redacted`.
 
 from __future__ import annotations
 
+from typing import Self
+
 
 class MlhubError(Exception):
     """Base of all errors raised on purpose. `kind` names the class of failure for machines."""
@@ -38,6 +40,11 @@ class MlhubError(Exception):
         self.message = message
         if kind is not None:
             self.kind = kind
+
+    def alone(self) -> Self:
+        """Without the frames it came through, which hold connections and buffers: for one that is kept."""
+        self.__traceback__ = self.__context__ = self.__cause__ = None
+        return self
 
 
 class UsageError(MlhubError):

@@ -34,7 +34,10 @@ def wide_awake() -> bool:
 
 @dataclass
 class _Budget:
-    """Counts fruitless attempts. Progress refills it; a wait that the server asked for is not an attempt."""
+    """Counts fruitless attempts. Progress refills it; a wait that the server asked for is not an attempt.
+
+    `hopeless`: those of kinds that are worth few attempts. What failed otherwise in between does not count.
+    """
 
     policy: RetryPolicy
     progress: Callable[[], int]
@@ -42,6 +45,7 @@ class _Budget:
     uniform: Callable[[float, float], float]
     asleep: Callable[[], bool]
     fruitless: int = 0
+    hopeless: int = 0
     patience: float = PATIENCE
     short: int = 0
 
@@ -49,8 +53,9 @@ class _Budget:
         error = _error_of(state)
         error.free = error.free or self.asleep()
         if (now := self.progress()) > self.mark:
-            self.mark, self.fruitless, self.patience = now, 0, PATIENCE
+            self.mark, self.fruitless, self.hopeless, self.patience = now, 0, 0, PATIENCE
         self.fruitless += not error.free
+        self.hopeless += error.tries is not None and not error.free
         self.short += isinstance(error, Shortage)
         if error.retry_after is not None and self.patience > 0:
             self.patience -= max(error.retry_after, self.policy.base, 0.01)
@@ -58,10 +63,10 @@ class _Budget:
 
     def spent(self, state: RetryCallState) -> bool:
         error = _error_of(state)
-        allowed = min(self.policy.attempts, error.tries or self.policy.attempts)
-        if self.short >= SHORTAGES:
+        if self.short >= SHORTAGES or (error.retry_after or 0) > MAX_RETRY_AFTER:
             return True
-        return (error.retry_after or 0) > MAX_RETRY_AFTER or (self.fruitless >= allowed and not error.free)
+        given_up = error.tries is not None and self.hopeless >= error.tries
+        return not error.free and (given_up or self.fruitless >= self.policy.attempts)
 
     def wait(self, state: RetryCallState) -> float:
         """Full jitter. What the server asked for is waited at the origin's gate, by everybody."""

@@ -60,7 +60,7 @@ async def fetch(job: Job, kit: Kit) -> tuple[Outcome, str]:
     except Shortage as error:
         raise error.for_good() from None
     except MlhubError as error:
-        outcome = transfer.outcome(Status.FAILED, error=error)
+        outcome = transfer.outcome(Status.FAILED, error=error.alone())
     return outcome, transfer.urls[-1] if transfer.urls else redacted(job.asset.href)
 
 

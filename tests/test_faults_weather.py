@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from engine import chosen, run
 from mirrored import Mirrored, asset_requests, publish
-from troubled import Delay, Gone, Reply, Status, date, tif
+from troubled import Delay, Gone, Raw, Reply, Status, date, tif
 from troubled_stac import stac_item, static_catalog
 
 from mlhub_async import RetryPolicy, mirror
@@ -236,3 +236,12 @@ async def test_who_watches_sees_that_a_host_is_waited_for(site, dest):
     assert host == site.origin.removeprefix("http://") and 0.5 < until - time.monotonic() < 1.2
     assert (await going).exit_code == 0
     assert meter.held[host] < time.monotonic()
+
+
+async def test_of_a_kind_that_is_given_up_early_only_its_own_failures_count(site, dest):
+    """A network that is bad in several ways at once is no server that does not speak HTTP."""
+    mixed = [Gone("fin"), Status(502), Raw(b"no HTTP"), Gone("rst"), Raw(b"no HTTP"), Status(503)]
+    items = publish(site, ["mixed"], faults=mixed) + publish(site, ["never"], always=[Raw(b"no HTTP")])
+    report = await run(items, dest, retry=policy(9, base=0))
+    assert report.exit_code == 5 and Mirrored(dest).failed == {"never": "protocol"}
+    assert site.count("/never.tif") == 3 and "c1/mixed/data.tif" in Mirrored(dest).files
