@@ -174,6 +174,7 @@ BAD = {
     "a chunk without a size": [head(CHUNKED), b"\r\nhello world\r\n0\r\n\r\n"],
     "a chunk that is longer than its size": [head(CHUNKED), b"5\r\nhello world\r\n0\r\n\r\n"],
     "a later chunk that is none": [head(CHUNKED), PIECES[:10], b"zz\r\n"],
+    "a trailer without end": [head(CHUNKED), PIECES[:-2] + b"X-Sum: ", *[b"x" * 300_000] * 3],
     "a trailer that is none": [head(CHUNKED), PIECES[:-2] + b"no trailer\r\n\r\n"],
     "a bare CR in a field": [head(b"X-A: b\rX-C: d\r\n", LENGTH), B],
     "a length over two lines": [head(b"Content-Length: 1\r\n 1\r\n"), B],

@@ -54,12 +54,13 @@ def _lower(name: bytes) -> str:
 class Answer:
     """One response as its head describes it. `parser` goes on to take the chunks of its body."""
 
-    __slots__ = ("body", "complete", "fields", "framing", "keeps", "left", "parser", "status")
+    __slots__ = ("body", "complete", "empty", "fields", "framing", "keeps", "left", "parser", "status")
 
     def __init__(self, head: memoryview) -> None:
         """Raises `BadAnswerError`. `head`: from the status line to the empty line, both included."""
         self.fields: dict[str, str] = {}
         self.body: list[bytes] = []
+        self.empty = 0
         self.complete = self.keeps = False
         self.parser = httptools.HttpResponseParser(self)
         try:
@@ -122,6 +123,9 @@ class Answer:
         except httptools.HttpParserError as error:
             raise BadAnswerError(str(error)[:80]) from None
         pieces, self.body = self.body, []
+        self.empty = 0 if pieces else self.empty + len(data)
+        if self.empty > MAX_HEAD and not self.complete:
+            raise BadAnswerError(f"more than {MAX_HEAD} bytes between two chunks, or in a trailer")
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
