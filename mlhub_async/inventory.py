@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from . import stac
@@ -15,10 +15,8 @@ from .ledger.schema import ITEM
 from .model import Collection, Flaw, Item, Job, Outcome, Record
 from .options import Options
 from .plan import document_path, job_of, wanted
+from .sidecars import Files
 from .stac import NO_COLLECTION
-
-FindFile = Callable[[str], tuple[int, int] | None]
-"""Size and mtime (ns) of the file at a path under DEST, None if there is none."""
 
 
 @dataclass(slots=True)
@@ -72,7 +70,7 @@ class Inventory:
     def __init__(
         self,
         ledger: Ledger,
-        found: FindFile,
+        files: Files,
         options: Options,
         *,
         base: str,
@@ -81,7 +79,7 @@ class Inventory:
     ) -> None:
         """`confirms`: an earlier run has left something, and nobody wants to hear of every asset of it."""
         self._ledger = ledger
-        self._found = found
+        self._files = files
         self._options = options
         self._wants = stac.wants(options.selection)
         self._base = base
@@ -191,7 +189,8 @@ class Inventory:
         return request, len(assets) - len(request.assets)
 
     async def _start(self, owner: Item | Collection, claimed: Claimed, taken: Taken, wanted: int) -> None:
-        taken.jobs += [job_of(claim, self._options) for claim in claimed.claims]
+        claims = self._files.known(claimed, owner.body)
+        taken.jobs += [job_of(claim, self._options) for claim in claims]
         if isinstance(owner, Collection):
             try:
                 self._keep_collection(owner)
@@ -230,7 +229,7 @@ class Inventory:
             digest = hashlib.sha256(data).hexdigest()
             identity = (item.collection, item.id, ITEM, "")
             seal = self._seal(item) if len(entry.records) == entry.wanted else ""
-            if entry.known is None or entry.known[0] != digest or self._found(entry.path) != entry.known[1:]:
+            if entry.known is None or entry.known[0] != digest or self._files.found(entry.path) != entry.known[1:]:
                 await self._ledger.record_document(identity, entry.path, data, digest, seal)
             elif seal:
                 self._ledger.seal(identity, entry.path, entry.known, seal)

@@ -35,6 +35,7 @@ from .pruning import prune, refuse_a_part
 from .report import Report
 from .run import Run
 from .sharing import Sharing
+from .sidecars import Files
 from .stores.local import LocalStore
 from .transfer import Kit, fetch
 from .waiting import room_for
@@ -108,7 +109,7 @@ async def mirror(
             kit = _kit(found, http, store, ledger, options, meter or Meter(), told)
             inventory = Inventory(
                 ledger,
-                store.found,
+                Files(store.found, store.document if store.inhabited and not ledger.resumed else None),
                 options,
                 base=str(store.root.resolve()) if options.asset_hrefs == "absolute" else "",
                 source_root=root_of(source),

@@ -69,6 +69,6 @@ def job_of(claim: Claim, options: Options) -> tuple[Job, bool]:
     if known is None or mode == "overwrite":
         return Job(claim.asset, claim.path, claim.open_ended), False
     if mode == "skip" or (mode == "resume" and claim.current):
-        recheck = options.verify in ("checksum", "deep")
+        recheck = claim.unsure or options.verify in ("checksum", "deep")
         return Job(claim.asset, known.path, known=known, recheck=recheck), not recheck
     return Job(claim.asset, known.path, known=known), False

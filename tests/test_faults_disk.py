@@ -123,7 +123,7 @@ def test_too_few_descriptors_are_told_with_what_to_do(run_cli, site, dest, files
 
 
 @pytest.mark.parametrize("damage", ["garbage", "empty", "cut", "gone"])
-def test_a_damaged_ledger_costs_requests_but_no_files(run_cli, site, dest, damage):
+def test_a_damaged_ledger_costs_neither_requests_nor_files(run_cli, site, dest, damage):
     names = [f"i{n}" for n in range(5)]
     url = static_catalog(site, publish(site, names))
     assert run_cli("mirror", url, dest).code == 0
@@ -136,6 +136,31 @@ def test_a_damaged_ledger_costs_requests_but_no_files(run_cli, site, dest, damag
     mirror = Mirrored(dest)
     mirror.check(0)
     assert mirror.files == {f"c1/{n}/data.tif": tif(20_000, s) for s, n in enumerate(names)}
+    assert len(asset_requests(site)) == 5
+
+
+def test_without_a_ledger_only_what_the_documents_do_not_prove_is_asked_for(run_cli, site, dest):
+    names = ["kept", "spoilt", "gone", "changed", "undocumented", "garbled", "linked"]
+    items = publish(site, names)
+    url = static_catalog(site, items)
+    assert run_cli("mirror", url, dest).code == 0
+    shutil.rmtree(dest / ".mlhub")
+    path = dest / "c1/spoilt/data.tif"
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    (dest / "c1/gone/data.tif").unlink()
+    items[3]["properties"]["updated"] = "2021-01-01T00:00:00Z"
+    url = static_catalog(site, items)
+    (dest / "c1/undocumented/undocumented.json").unlink()
+    (dest / "c1/garbled/garbled.json").write_text("[]")
+    linked = dest / "c1/linked/linked.json"
+    linked.symlink_to(linked.rename(dest.parent / "elsewhere.json"))
+    ended = run_cli("mirror", url, dest)
+    assert ended.code == 0, ended.err
+    mirror = Mirrored(dest)
+    mirror.check(0)
+    assert mirror.files == {f"c1/{n}/data.tif": tif(20_000, s) for s, n in enumerate(names)}
+    assert {name: site.count(f"/{name}.tif") for name in names} == {n: 1 + (n != "kept") for n in names}
+    assert mirror.receipt["assets"]["unverifiable"] == 1, "how it was verified when it came is forgotten"
 
 
 def test_a_ledger_that_lost_its_log_costs_requests_but_no_files(run_cli, site, dest):

@@ -31,6 +31,7 @@ BANDS = [
         "resuming",
         "inventory",
         "plan",
+        "sidecars",
         "events",
         "progress",
         "catalog",

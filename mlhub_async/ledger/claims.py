@@ -53,7 +53,8 @@ class Wanted:
 class Claim(NamedTuple):
     """The place that an asset was given. `known`: its file is there as an earlier run left it.
 
-    `current`: and the catalogue says nothing else of it than it did then.
+    `current`: and the catalogue says nothing else of it than it did then. `unsure`: the file must be read
+    before that is believed.
     """
 
     asset: Asset
@@ -61,6 +62,7 @@ class Claim(NamedTuple):
     known: Record | None = None
     current: bool = False
     open_ended: bool = False
+    unsure: bool = False
 
 
 class Claimed(NamedTuple):

@@ -190,6 +190,21 @@ class LocalStore:
             return None
         return (there.st_size, there.st_mtime_ns) if stat.S_ISREG(there.st_mode) else None
 
+    @property
+    def inhabited(self) -> bool:
+        """Whether there is anything in DEST beside our own state."""
+        with os.scandir(self.root) as entries:
+            return any(entry.name != STATE for entry in entries)
+
+    def document(self, path: str) -> bytes | None:
+        """What a document has that an earlier run left, None if there is none."""
+        if self.found(path) is None:
+            return None  # a pipe would keep us waiting
+        try:
+            return (self.root / path).read_bytes()
+        except OSError:
+            return None
+
     def write_document(self, path: str, data: bytes) -> int:
         """See `Documents`, for the next too."""
         return self._documents.write(path, data)
