@@ -8,8 +8,19 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from .errors import UsageError
 from .model import JsonObject
 from .secret import Secret
+
+CHOICES = {
+    "if_exists": ("resume", "skip", "overwrite", "refresh", "error"),
+    "verify": ("auto", "size", "checksum", "deep"),
+    "durability": ("process", "full"),
+    "on_full": ("stop", "pause"),
+    "asset_hrefs": ("relative", "absolute"),
+    "transport": ("auto", "aiohttp", "fast"),
+}
+"""What the options that are words may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +74,7 @@ class Options:
     away. `max_errors`: how many assets may fail before it stops. `max_delete`: how many files `prune` may
     remove at most, None: a tenth of them, or 10.
     Keys, tokens, header values and the proxy may be given as text: they are held as `Secret`.
+    Raises `UsageError` for a word that an option does not know.
     """
 
     selection: Selection = field(default_factory=Selection)
@@ -99,6 +111,9 @@ class Options:
     profile: str | None = None
 
     def __post_init__(self) -> None:
+        for name, words in CHOICES.items():
+            if (word := getattr(self, name)) not in words:
+                raise UsageError(f"{name}={word!r}: it can be {', '.join(words)}")
         for name in ("proxy", "api_key", "api_token"):
             if (given := getattr(self, name)) is not None:
                 object.__setattr__(self, name, Secret.of(given))

@@ -4,6 +4,9 @@ import pytest
 from mirrored import Mirrored, publish
 from troubled_stac import stac_item, static_catalog
 
+from mlhub_async.errors import UsageError
+from mlhub_async.options import CHOICES, Options
+
 
 @pytest.fixture
 def catalogue(site):
@@ -68,3 +71,9 @@ def test_names_beyond_the_terminals_letters_are_shown_all_the_same(run_cli, site
     ascii_only = {"PYTHONIOENCODING": "ascii"}
     assert "\\xe9\\u4e2d" in run_cli("ls", url, env=ascii_only).out
     assert run_cli("ls", url, "--json", env=ascii_only).events[0]["id"] == "é中"
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_a_word_that_an_option_does_not_know_is_refused_from_python_too(name):
+    with pytest.raises(UsageError, match=f"{name}='tpyo': it can be"):
+        Options(**{name: "tpyo"})

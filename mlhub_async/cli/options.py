@@ -6,13 +6,13 @@ not given stays out, so that defaults live there alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
 
 from .. import stac
-from ..options import Options
+from ..options import CHOICES, Options
 from . import values
 from .values import Value
 
@@ -68,8 +68,9 @@ def _flag(names: str, field: str, text: str) -> Declaration:
     return click.option(names, field, is_flag=True, default=None, help=text)
 
 
-def _choice(names: str, field: str, choices: str, text: str) -> Declaration:
-    return _one(names, field, None, text, click.Choice(choices.split(), case_sensitive=False))
+def _choice(names: str, field: str, text: str, choices: Sequence[str] = ()) -> Declaration:
+    kind = click.Choice(choices or CHOICES[field], case_sensitive=False)
+    return _one(names, field, None, text, kind)
 
 
 SELECTION: list[Declaration] = [
@@ -90,7 +91,7 @@ SELECTION: list[Declaration] = [
     _one("--limit", "selection__limit", "N", "Items per page that a server is asked for.", SOME),
     _one("--split", "selection__split", "N", "List a search by time in so many parts at once.", SPLIT),
     _one("--max-items", "selection__max_items", "N", "No more than so many items.", SOME),
-    _choice("--method", "selection__method", "GET POST", "How to search a STAC API."),
+    _choice("--method", "selection__method", "How to search a STAC API.", ("GET", "POST")),
     _many("-i --include", "selection__include", "GLOB", "Only assets whose key matches."),
     _many("-x --exclude", "selection__exclude", "GLOB", "No assets whose key matches; wins over -i."),
     _many("--role --roles", "selection__roles", "ROLE", "Only assets with this role."),
@@ -133,7 +134,7 @@ NETWORK: list[Declaration] = [
     _flag("--allow-private", "allow_private", "Let remote catalogues lead to private addresses."),
     _many("--allow-origin", "allow_origins", "ORIGIN", "Let catalogue links lead here too.", ORIGIN),
     _one("--ca-file", "ca_file", "PEM", "Certificates to trust, instead of the system's.", PEM),
-    _choice("--transport", "transport", "auto aiohttp fast", "What moves the bytes; a proxy needs aiohttp."),
+    _choice("--transport", "transport", "What moves the bytes; a proxy needs aiohttp."),
     _one("--proxy", "proxy", "URL|@FILE", "Ask through http://[user:password@]host:port.", SECRET),
     _flag("--netrc", "netrc", "Take logins from ~/.netrc (or NETRC), each for its own host."),
     _one("--api-key", "api_key", "KEY|@FILE", "MLHub key; others can see it, a profile is better.", SECRET),
@@ -143,10 +144,10 @@ NETWORK: list[Declaration] = [
 ]
 
 COPY: list[Declaration] = [
-    _choice("--if-exists", "if_exists", "resume skip overwrite refresh error", "If files are there already."),
-    _choice("--verify", "verify", "auto size checksum deep", "How much proof a file needs."),
-    _choice("--durability", "durability", "process full", "Survive a killed process, or power cuts too."),
-    _choice("--on-full", "on_full", "stop pause", "On a full disk stop with exit 7, or wait for room."),
+    _choice("--if-exists", "if_exists", "If files are there already."),
+    _choice("--verify", "verify", "How much proof a file needs."),
+    _choice("--durability", "durability", "Survive a killed process, or power cuts too."),
+    _choice("--on-full", "on_full", "On a full disk stop with exit 7, or wait for room."),
     _one(
         "-p --path-template",
         "path_template",
@@ -154,7 +155,7 @@ COPY: list[Declaration] = [
         "Where a file goes; also ${filename} ${datetime} ${year} ${month} ${day}.",
         TEMPLATE,
     ),
-    _choice("--asset-hrefs", "asset_hrefs", "relative absolute", "How the written catalogue links files."),
+    _choice("--asset-hrefs", "asset_hrefs", "How the written catalogue links files."),
     _flag("--fail-fast", "fail_fast", "Stop at the first failure."),
     _one("--max-errors", "max_errors", "N", "Stop after more failures than this.", COUNT),
     _one("--max-transfer", "max_transfer", "SIZE", "Stop after so many bytes; exit 8.", LIMIT),
