@@ -229,10 +229,11 @@ class Inventory:
             digest = hashlib.sha256(data).hexdigest()
             identity = (item.collection, item.id, ITEM, "")
             seal = self._seal(item) if len(entry.records) == entry.wanted else ""
-            if entry.known is None or entry.known[0] != digest or self._files.found(entry.path) != entry.known[1:]:
+            known = entry.known
+            if known is None or known[0] != digest or self._files.found(entry.path) != known[1:]:
                 await self._ledger.record_document(identity, entry.path, data, digest, seal)
             elif seal:
-                self._ledger.seal(identity, entry.path, entry.known, seal)
+                self._ledger.seal(identity, entry.path, known, seal)
         except TransferError as error:
             self.flaws.append(Flaw(entry.path, error))
         return entry
