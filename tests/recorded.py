@@ -42,6 +42,10 @@ class Handle:
     append: bool = False
 
 
+class AmbiguousError(Exception):
+    """Two threads' calls crossed in the trace, so that their order is anybody's guess: record it again."""
+
+
 class Disk:
     """The files below `base`: as they were when recording began, and every operation since."""
 
@@ -85,7 +89,10 @@ class Disk:
                 head, mark = begun.pop(thread)
                 text = head + text.partition("resumed>")[2]
             self._call(text, mark)
-        self._note_times(self.base, self.root)
+        try:
+            self._note_times(self.base, self.root)
+        except FileNotFoundError as lost:
+            raise AmbiguousError(f"{lost.filename} is in the recording and not on the disk") from None
 
     def _call(self, text: str, mark: int) -> None:
         found = _CALL.match(text)

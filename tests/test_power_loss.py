@@ -8,14 +8,14 @@ import json
 import random
 import shutil
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 from command import Program
 from killing import LAUNCH
 from oracle import Offered, flaws
 from powercut import Bench, PowerCuts
-from recorded import Disk
+from recorded import AmbiguousError, Disk
 from tracing import can_trace, strace
 from troubled import Background, tif
 from troubled_stac import stac_item, static_catalog
@@ -64,7 +64,12 @@ def record(tmp_path):
         sites = stack.enter_context(Background())
 
         def recorded(mutant):
-            recording = Recording(tmp_path, sites, mutant)
+            for number in range(3):
+                place = tmp_path / str(number)
+                place.mkdir()
+                with suppress(AmbiguousError):
+                    recording = Recording(place, sites, mutant)
+                    break
             stack.callback(recording.program.close)
             return recording
 
