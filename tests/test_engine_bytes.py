@@ -223,6 +223,29 @@ async def test_a_body_refused_under_a_bandwidth_limit_leaves_no_pause_behind(sit
     gc.collect()  # a coroutine that was never awaited complains when it is thrown away
 
 
+@pytest.mark.parametrize("end", ["keep", "drop"])
+async def test_who_is_cancelled_while_putting_bytes_away_puts_them_away_first(dest, end):
+    released, store = threading.Event(), LocalStore(dest)
+    store.open()
+    for _ in range(THREADS):
+        store._disk.pool.submit(released.wait, 30)
+    draft = store.draft(ME)
+    draft.body.begin([], LEAST * 4)
+    store.bind(draft, Origin("", '"1"', LEAST * 4))
+    draft.body.write(noise(LEAST))
+    draft.body.write(noise(100, 2))
+    ending = asyncio.create_task(getattr(store, end)(draft))
+    for _ in range(3):
+        await asyncio.sleep(0)
+        ending.cancel()
+    asyncio.get_running_loop().call_later(0.01, released.set)
+    with pytest.raises(asyncio.CancelledError):
+        await ending
+    store.close()
+    left = [place.read_bytes() for place in dest.rglob("*.part")]
+    assert left == ([noise(LEAST) + noise(100, 2)] if end == "keep" else [])
+
+
 @pytest.mark.parametrize("year", ["9" * 20, "9" * 5000])
 @pytest.mark.parametrize("field", ["Date", "Last-Modified"])
 async def test_a_date_out_of_all_bounds_is_no_validator(site, dest, year, field):

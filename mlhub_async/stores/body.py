@@ -85,11 +85,8 @@ class Body:
         self._hashes = {name: checksum.hasher(name) for name in {"sha256", *algorithms}}
         self._share = max(LEAST, total // SHARE)
         self._open_large(0)
-        try:
-            proven = await asyncio.get_running_loop().run_in_executor(self._disk.pool, self._prove, total)
-        except OSError as error:
-            raise storage_error(error, self._path) from None
-        self.offset = self._written = self._marked = proven
+        self._writing = asyncio.get_running_loop().run_in_executor(self._disk.pool, self._prove, total)
+        await self.settled()
 
     def _forget_file(self) -> None:
         """What begins anew has another file. An old one is never emptied: where locks do nothing another
@@ -122,13 +119,13 @@ class Body:
         except OSError as error:
             raise storage_error(error, self._path) from None
 
-    def _prove(self, total: int) -> int:
+    def _prove(self, total: int) -> None:
         """In the disk thread: keep what is proven."""
         assert self._fd is not None and self.journal is not None
         proven, self._hashes = self.journal.proven(self._fd, self._hashes, total)
         os.ftruncate(self._fd, proven)
         os.lseek(self._fd, proven, os.SEEK_SET)
-        return proven
+        self.offset = self._written = self._marked = proven
 
     def tail(self, size: int) -> bytes:
         """The last bytes there are, at most so many; not while a write is in flight."""
@@ -280,14 +277,27 @@ class Body:
 
     async def close(self, *, keep: bool = True) -> None:
         """End the write in flight and close the file. `keep`: write what is not written yet, where that
-        goes. May be called more than once."""
-        if self._writing is not None:
-            await asyncio.wait([self._writing])
-            self._writing.exception()  # whoever closes has been told of it, or does not need the bytes
-            self._writing = None
-        if keep and self._fd is not None and self._written + self._pending_size == self.offset:
-            self._keep_pending()
-        self._let_go()
+        goes. May be called more than once; a cancellation is raised when all of it is done."""
+        try:
+            await self._at_rest()
+        finally:
+            if self._writing is not None:
+                self._writing.exception()  # whoever closes has been told of it, or does not need the bytes
+                self._writing = None
+            if keep and self._fd is not None and self._written + self._pending_size == self.offset:
+                self._keep_pending()
+            self._let_go()
+
+    async def _at_rest(self) -> None:
+        """Wait for the write in flight whatever happens: its thread has the file, and its bytes."""
+        cancelled = None
+        while self._writing is not None and not self._writing.done():
+            try:
+                await asyncio.wait([self._writing])
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
 
     def _keep_pending(self) -> None:
         """Bytes that were received are worth keeping for the next run, where the disk takes them."""

@@ -148,16 +148,20 @@ class Partials:
 
     async def keep(self, draft: Draft) -> None:
         """Stop here; a later run goes on if the draft is bound, else nothing is left behind."""
-        await draft.body.close()
-        if draft.body.journal is None:
-            self._unlink(draft)
-        else:
-            draft.body.journal.close()
+        try:
+            await draft.body.close()
+        finally:
+            if draft.body.journal is None:
+                self._unlink(draft)
+            else:
+                draft.body.journal.close()
 
     async def drop(self, draft: Draft) -> None:
         """Forget the bytes."""
-        await draft.body.close(keep=False)
-        self._unlink(draft)
+        try:
+            await draft.body.close(keep=False)
+        finally:
+            self._unlink(draft)
 
     def _unlink(self, draft: Draft) -> None:
         if draft.body.was_opened or draft.left is not None:
