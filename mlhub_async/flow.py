@@ -112,7 +112,16 @@ async def fan_out(
     of either side cancels all the others and is raised as it is, never wrapped in a group.
     """
     queue: asyncio.Queue[T | object] = asyncio.Queue(maxsize=workers)
-    pool = _Pool(workers, useful, lambda: group.create_task(working()))
+
+    def hire() -> None:
+        worker = working()
+        try:
+            group.create_task(worker)
+        except RuntimeError:
+            # The group is shutting down, and its end has not come down yet to the group that puts this job.
+            worker.close()
+
+    pool = _Pool(workers, useful, hire)
 
     async def put(job: T) -> None:
         await queue.put(job)

@@ -9,7 +9,7 @@ import pytest
 
 from mlhub_async import descriptors
 from mlhub_async.errors import Shortage, StorageError, Transient
-from mlhub_async.flow import fan_out, fewer
+from mlhub_async.flow import fan_out, fewer, one_ahead
 from mlhub_async.options import RetryPolicy
 from mlhub_async.retry import SHORTAGES, Retry
 from mlhub_async.stores.local import LocalStore
@@ -146,3 +146,39 @@ async def test_with_no_descriptor_at_all_a_document_is_a_matter_of_storage(tmp_p
     await store.drop(draft)
     store.close()
     assert list((tmp_path / ".mlhub/partial").iterdir()) == []
+
+
+@pytest.mark.parametrize("turns", range(1, 12))
+async def test_a_listing_that_has_not_heard_of_the_end_yet_hires_nobody(turns):
+    """A cancellation comes down one group of tasks after the other, and each takes a turn of the loop."""
+    given = []
+
+    async def pages():
+        for page in range(1000):
+            yield page
+
+    async def produce(put):
+        async def give(page):
+            for number in range(1000):
+                given.append(number)
+                await put(number)
+                await asyncio.sleep(0)
+
+        await one_ahead(pages(), give)
+
+    async def produce_deeper(put):
+        async def deeper(_):
+            await fan_out(produce, put, 1)
+
+        await one_ahead(pages(), deeper)
+
+    async def work(_):
+        await asyncio.Event().wait()
+
+    running = asyncio.create_task(fan_out(produce_deeper, work, 10_000, lambda: len(given) + 1))
+    for _ in range(10 + turns):
+        await asyncio.sleep(0)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert given
