@@ -22,6 +22,8 @@ LOOK_BACK = 20
 WAVES = 2
 """A server that restarts cuts all that is in flight at once: that is one event, not so many failures."""
 LONGEST_PAUSE = 600.0
+FIRST_PAUSE = 0.25
+"""Of the time that a host has served."""
 BUCKET = 500
 """Tokens for what is tried again: an answer brings one, a failure costs five, a timeout ten."""
 DENIALS = 20
@@ -34,8 +36,9 @@ DENIALS_OF_A_FRIEND = 200
 class Outage:
     """How long a host that is out is waited for: so many probes in a row, and so many seconds.
 
-    `pause`: the first pause of a host that answered before; `newcomer` of one that never did, which may
-    as well not exist. Each further one is twice as long.
+    A host is waited for by how long it has served this run: its first pause is a quarter of that, at most
+    `pause`; at least `newcomer`, as for one that never answered and may as well not exist. Each further
+    one is twice as long.
     """
 
     probes: int = 5
@@ -74,12 +77,15 @@ class Breaker:
         self._changed = changed
         self._uniform = uniform
         self._verdict: tuple[type[TransferError], str, str] | None = None
-        self._heard = self._welcome = False
+        self._welcome = False
+        self._met: float | None = None
+        self._trouble = 0.0
+        """when the first of the present streak of failures was"""
         self._recent: deque[bool] = deque(maxlen=LOOK_BACK)
         self._failing: set[str] = set()
         self._streak = self._waves = self._probes = self._denials = 0
         self._tokens = BUCKET
-        self._since = 0.0
+        self._since = self._first = 0.0
 
     def refuse(self) -> None:
         """Raise what was found about this host, if that is final for this run."""
@@ -100,7 +106,8 @@ class Breaker:
 
     def answered(self, serial: int, *, granted: bool) -> None:
         """The head of an answer came. `granted`: it gave an asset out."""
-        self._heard = True
+        if self._met is None:
+            self._met = self._clock()
         self._welcome |= granted
         self._denials = 0 if granted else self._denials
         self._recent.append(False)
@@ -119,6 +126,8 @@ class Breaker:
             return False
         self.calm = False
         self._recent.append(True)
+        if not self._streak:
+            self._trouble = self._clock()
         self._streak += 1
         if len(self._failing) < STREAK:
             self._failing.add(url)
@@ -130,7 +139,7 @@ class Breaker:
             self._pause(words)
         elif self._is_out():
             self._begin_outage(words)
-        return probe and self._heard
+        return probe and self._met is not None
 
     def _is_out(self) -> bool:
         enough = len(self._failing) >= STREAK or self._streak >= LONG_STREAK
@@ -138,6 +147,8 @@ class Breaker:
 
     def _begin_outage(self, words: str) -> None:
         self._since, self._probes = self._clock(), 0
+        served = (self._trouble if self._streak else self._since) - (self._met or self._since)
+        self._first = max(min(FIRST_PAUSE * served, self._outage.pause), self._outage.newcomer)
         self._pause(words)
 
     def _pause(self, words: str) -> None:
@@ -149,8 +160,7 @@ class Breaker:
             text = f"{self._host} is out: {words}; it was given up after {now - self._since:.0f} s, run again"
             self._verdict = (Transient, text, "host-down")
             end = now
-        first = self._outage.pause if self._heard else self._outage.newcomer
-        pause = min(first * 2 ** min(self._probes, 30), LONGEST_PAUSE)
+        pause = min(self._first * 2 ** min(self._probes, 30), LONGEST_PAUSE)
         self.until = min(now + self._uniform(0.5, 1) * pause, end)
         self._changed()
 

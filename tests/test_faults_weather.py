@@ -51,7 +51,7 @@ async def test_a_host_that_is_down_costs_few_requests_and_holds_nobody_up(troubl
 
 async def test_a_host_that_goes_away_and_comes_back_loses_no_asset(site, dest):
     items = publish(site, names("i", 120), always=[Delay(0.002)])
-    going = asyncio.ensure_future(run(items, dest, concurrency=8, retry=policy(5)))
+    going = asyncio.ensure_future(run(items, dest, concurrency=8, retry=policy(8)))
     await site.until(lambda: len(site.log) > 40)
     site.always, away = (Gone("fin"),), time.monotonic()
     await asyncio.sleep(0.05)

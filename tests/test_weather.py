@@ -30,10 +30,13 @@ class Clock:
 
 
 class Host:
-    """A breaker as one request after the other sees it; pauses are as long as they can be."""
+    """A breaker as one request after the other sees it; pauses are as long as they can be.
 
-    def __init__(self, **outage):
-        self.clock, self.changes = Clock(), 0
+    A good answer takes `turn` seconds: two minutes, if nothing else is said.
+    """
+
+    def __init__(self, turn=120, **outage):
+        self.clock, self.changes, self.turn = Clock(), 0, turn
         self.breaker = Breaker("h.test:80", Outage(**outage), self.clock, self.change, lambda a, b: b)
 
     def change(self):
@@ -43,6 +46,7 @@ class Host:
         for _ in range(times):
             serial = self.begin()
             self.breaker.answered(serial, granted=True)
+            self.clock.now += self.turn
 
     def bad(self, times=1):
         """So many URLs fail, the same ones each time."""
@@ -162,6 +166,18 @@ def test_a_host_that_never_answered_is_given_up_after_as_many_probes_as_retries(
     assert (caught.value.kind, caught.value.tries) == ("host-down", 1)
 
 
+@pytest.mark.parametrize(("served", "pause"), [(0, 1), (3, 1), (8, 2), (60, 15), (1000, 30)])
+def test_a_host_is_waited_for_by_how_long_it_has_served(served, pause):
+    host = Host(turn=served, probes=3)
+    host.good()
+    host.bad(4)
+    host.clock.now += 60  # what is tried again meanwhile brings nothing either
+    host.breaker.failed(host.begin(), "/another", "no connection")
+    assert host.wait() == pause
+    assert host.bad() is True, "that a host of ours is away costs its assets nothing"
+    assert host.wait() == 2 * pause
+
+
 def test_no_host_is_waited_for_longer_than_the_longest_outage():
     host = Host(probes=10**9, longest=100)
     host.good()
@@ -263,13 +279,14 @@ async def test_all_who_wait_for_a_host_go_on_when_its_probe_is_answered():
     clock, asked = Clock(), []
     limits = Limits(4, clock=clock, sleep=clock.sleep)
     limits.slot(HOST).breaker.answered(0, granted=True)
+    clock.now += 120
 
     def answers(now):
         asked.append(now)
-        return now >= 1200
+        return now >= 1320
 
     await asyncio.gather(*(one_hop(limits, HOST, f"/{n}", answers) for n in range(50)))
-    assert sum(now < 1200 for now in asked) <= 8 + 5
+    assert sum(now < 1320 for now in asked) <= 8 + 5
     assert len(asked) <= 50 + 8 + 5
 
 
