@@ -97,10 +97,15 @@ class Client:
             raise
 
     async def datasets(self, tags: Sequence[str] = (), text: Sequence[str] = ()) -> AsyncIterator[JsonObject]:
-        """Datasets that have all the tags and match all the phrases."""
+        """Datasets that have all the tags and match all the phrases.
+
+        Where a server does not look at the tags, it is done here.
+        """
         query = urlencode([*(("tags", tag) for tag in tags), *(("text", phrase) for phrase in text)])
         for dataset in await self._read(f"datasets?{query}" if query else "datasets"):
-            yield dataset
+            own = dataset.get("tags")
+            if not isinstance(own, list) or all(tag in own for tag in tags):
+                yield dataset
 
     async def dataset(self, id: str) -> JsonObject:
         """One dataset by its id or DOI."""

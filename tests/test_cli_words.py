@@ -1,5 +1,9 @@
 """What people type who know other clients, and streams that are closed or full."""
 
+import signal
+import subprocess
+import sys
+
 import pytest
 from mirrored import Mirrored, publish
 from troubled_stac import stac_item, static_catalog
@@ -77,3 +81,22 @@ def test_names_beyond_the_terminals_letters_are_shown_all_the_same(run_cli, site
 def test_a_word_that_an_option_does_not_know_is_refused_from_python_too(name):
     with pytest.raises(UsageError, match=f"{name}='tpyo': it can be"):
         Options(**{name: "tpyo"})
+
+
+INTERRUPTED = """
+import os, runpy, sys
+class Finder:
+    def find_spec(name, path, target=None):
+        if name == "mlhub_async.cli.commands":
+            os.kill(os.getpid(), {number})
+sys.meta_path.insert(0, Finder)
+runpy.run_module("mlhub_async", run_name="__main__")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+def test_who_is_interrupted_before_the_program_is_there_leaves_without_a_word(number):
+    code = INTERRUPTED.format(number=int(number))
+    ended = subprocess.run([sys.executable, "-c", code, "-h"], capture_output=True, timeout=20, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (128 + number, b"", b"")

@@ -31,6 +31,7 @@ def root(body):
         ({"stac_version": "0.9.0", "id": "old", "links": []}, StaticSource),
         (page(item("i")), ItemsSource),
         (item("i"), ItemsSource),
+        ([item("i"), item("j")], ItemsSource),
     ],
 )
 async def test_a_source_is_recognised_by_what_it_is(body, kind):
@@ -48,6 +49,7 @@ async def test_mlhub_is_known_by_its_name():
     ("body", "message"),
     [
         ([], "neither a STAC API nor"),
+        ([item("i"), {"error": 1}], "neither a STAC API nor"),
         ({"hello": 1}, "neither a STAC API nor"),
         (TransferError("HTML", kind="not-json"), "not of a web page"),
         (Transient("HTML", kind="not-json", status=200), "not of a web page"),

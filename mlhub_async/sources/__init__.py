@@ -81,6 +81,8 @@ class _Look:
 
     def _of(self, document: Document, where: str) -> Source:
         """1. items  2. an API's landing page  3. a catalogue or collection  4. none of them"""
+        if _is_array_of_items(document.body):
+            document = Document({"type": "FeatureCollection", "features": document.body}, document.url)
         body, url = document.body, document.url
         kind = body.get("type") if isinstance(body, dict) else None
         if kind in ("FeatureCollection", "Feature"):
@@ -94,6 +96,12 @@ class _Look:
             "give the address of one of these",
             kind="not-stac",
         )
+
+
+def _is_array_of_items(body: object) -> bool:
+    """As jq writes them."""
+    items = body if isinstance(body, list) else []
+    return bool(items) and all(isinstance(one, dict) and one.get("type") == "Feature" for one in items)
 
 
 def _is_landing(body: JsonObject) -> bool:
