@@ -1,7 +1,8 @@
 """What a body is by its first bytes: an error page where data should be is seen before it is kept.
 
 The catalogue's word is not enough to refuse a body, for catalogues declare wrong types: data of any other
-format is taken. Refused is text where a format that cannot be text is declared, by suffix and by media type.
+format is taken. Refused is HTML, XML or JSON where a format that cannot be text is declared, by suffix and
+by media type.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from .errors import TransferError, Transient
 from .formats import kinds
 from .formats.kinds import Kind, Room
 
+MARKED_UP = Room.JSON | Room.XML | Room.HTML
+"""Texts that are error pages. Plain text and zeros are odd data, which only a digest can call wrong."""
 ENOUGH = 256
 """Bytes that tell one kind from another; a body with fewer is judged when it is whole."""
 _HTML = re.compile(
@@ -37,7 +40,7 @@ def impostor(first: bytes, path: str, media_type: str | None = None) -> str:
     if first.startswith(kind.magics) or room is Room.ANYTHING:
         return ""
     name, needed = _text(first)
-    return name if needed and not needed & room else ""
+    return name if needed & MARKED_UP and not needed & room else ""
 
 
 def refusal(name: str, found: str) -> TransferError:
