@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from .errors import Corrupt, TransferError
 from .ports import Buffer
 
+AS_STORED = {"accept": "*/*", "accept-encoding": "identity"}
+"""Asks for a file's own bytes: those that digests and ranges speak of."""
 CODINGS = ("gzip", "x-gzip", "deflate")
 MAX_PIECE = 64 << 20
 """Decoded bytes that one received piece may unpack to; anything beyond is a bomb."""

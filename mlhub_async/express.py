@@ -20,8 +20,6 @@ from .stores.body import SMALL
 from .stores.local import LocalStore
 from .validators import content_length, validator
 
-ASK = {"accept": "*/*", "accept-encoding": "identity"}
-
 
 class Express:
     """The sink of a transfer's first attempt. `otherwise` gives the sink for what is not ordinary."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 
 from . import checksum, formats
-from .decoding import Decoder, coding, decoder_for, encoded, unpacked
+from .decoding import AS_STORED, Decoder, coding, decoder_for, encoded, unpacked
 from .errors import Corrupt, TransferError, Transient
 from .formats.kinds import may_be_empty
 from .model import Asset, Checksum, Head, Job, Proof
@@ -80,7 +80,7 @@ class Intake:
         """The request fields of the next attempt: resume what is proven, or ask for what has changed."""
         known, offset = self.job.known, self.draft.body.offset
         self.unchanged = self._ended = False
-        fields = {"accept": "*/*", "accept-encoding": "identity"}
+        fields = dict(AS_STORED)
         self._rest = None
         if offset and not self._encoded:
             rest = Rest(self._held(), offset, self.draft.body.tail, self._hosts)

@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from .decoding import AS_STORED
 from .errors import Corrupt, Fatal, MlhubError, Shortage, StorageError, Taken, TransferError, Transient
 from .events import Events
-from .express import ASK, Express, ordinary
+from .express import Express, ordinary
 from .flow import fewer
 from .http import Http
 from .intake import Intake
@@ -195,7 +196,7 @@ class Transfer:
     async def _express(self, lane: Express) -> Outcome:
         """The first attempt at a file that is likely to be small and ordinary."""
         try:
-            head = await self.kit.http.get(Request(self._url, headers=ASK), lane, self._redirected)
+            head = await self.kit.http.get(Request(self._url, headers=AS_STORED), lane, self._redirected)
         except Transient:
             lane.hand_over()
             raise
