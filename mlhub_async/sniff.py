@@ -15,8 +15,6 @@ from .errors import TransferError, Transient
 from .formats import kinds
 from .formats.kinds import Kind, Room
 
-MARKED_UP = Room.JSON | Room.XML | Room.HTML
-"""Texts that are error pages. Plain text and zeros are odd data, which only a digest can call wrong."""
 ENOUGH = 256
 """Bytes that tell one kind from another; a body with fewer is judged when it is whole."""
 _HTML = re.compile(
@@ -39,8 +37,8 @@ def impostor(first: bytes, path: str, media_type: str | None = None) -> str:
     kind, room = _declared(dot and suffix, (media_type or "")[:80])
     if first.startswith(kind.magics) or room is Room.ANYTHING:
         return ""
-    name, needed = _text(first)
-    return name if needed & MARKED_UP and not needed & room else ""
+    name, needed = _markup(first)
+    return "" if needed & room else name
 
 
 def refusal(name: str, found: str) -> TransferError:
@@ -53,7 +51,7 @@ def refusal(name: str, found: str) -> TransferError:
 
 @lru_cache(1024)
 def _declared(suffix: str, media_type: str | None) -> tuple[Kind, Room]:
-    """The format by its most telling declaration, and the texts that any of its declarations has room for."""
+    """The format by its most telling declaration, and the markup that any declaration has room for."""
     found = kinds.declared(f"x.{suffix}", media_type)
     if not found:
         return Kind("unknown"), Room.ANYTHING
@@ -63,10 +61,8 @@ def _declared(suffix: str, media_type: str | None) -> tuple[Kind, Room]:
     return found[0], room
 
 
-def _text(first: bytes) -> tuple[str, Room]:
-    """What text a body is, and the room it needs; NOTHING for data."""
-    if not first.strip(b"\0"):
-        return ("nothing but zeros", Room.PLAIN) if len(first) >= ENOUGH else ("", Room.NOTHING)
+def _markup(first: bytes) -> tuple[str, Room]:
+    """What markup a body is, and the room it needs; NOTHING for data."""
     text = first
     if (coding := _WIDE.get(first[:2])) is not None:
         text = first[2 : len(first) & ~1].decode(coding, "replace").encode()
@@ -93,4 +89,4 @@ def _which(text: bytes) -> tuple[str, Room]:
         return "XML", Room.XML
     if _JSON.match(text):
         return "JSON", Room.JSON
-    return "plain text", Room.PLAIN
+    return "", Room.NOTHING  # plain text is odd data, which only a digest can call wrong

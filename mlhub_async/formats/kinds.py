@@ -10,15 +10,14 @@ from ..media import media_suffix
 
 
 class Room(enum.Flag):
-    """Which kinds of text may stand where a format is declared."""
+    """Which markup may stand where a format is declared."""
 
     NOTHING = 0
     JSON = enum.auto()
-    PLAIN = enum.auto()
     XML = enum.auto()
     HTML = enum.auto()
-    NOT_HTML = JSON | PLAIN | XML
-    ANYTHING = JSON | PLAIN | XML | HTML
+    NOT_HTML = JSON | XML
+    ANYTHING = JSON | XML | HTML
 
 
 class Kind(NamedTuple):
@@ -31,8 +30,8 @@ class Kind(NamedTuple):
 
 TIFF = Kind("TIFF", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"))
 ZIP = Kind("ZIP", (b"PK\3\4", b"PK\5\6", b"PK\7\x08"))
-HDF5 = Kind("HDF5", (b"\x89HDF\r\n\x1a\n",), Room.PLAIN)
-"""Before it may stand what its maker likes, a line of text or zeros."""
+HDF5 = Kind("HDF5", (b"\x89HDF\r\n\x1a\n",))
+"""Before it may stand what its maker likes."""
 NETCDF = Kind("NetCDF", (b"CDF\1", b"CDF\2", b"CDF\5"))
 JPEG = Kind("JPEG", (b"\xff\xd8\xff",))
 PNG = Kind("PNG", (b"\x89PNG\r\n\x1a\n",))
@@ -41,12 +40,11 @@ PARQUET = Kind("Parquet", (b"PAR1", b"PARE"))
 PDF = Kind("PDF", (b"%PDF-",))
 GZIP = Kind("gzip", (b"\x1f\x8b",), Room.NOT_HTML)
 """A server may have unpacked it under way, as Google's store does: then it is whatever was packed."""
-JSON = Kind("JSON", (), Room.JSON | Room.PLAIN)
+JSON = Kind("JSON", (), Room.JSON)
 _HDF4 = Kind("HDF4", (b"\x0e\x03\x13\x01",))
 _MEDIA = Kind("image, sound or film")
 """also of a media type whose format is not in this table: image/… is no web page"""
-_DATA = Kind("binary data", (), Room.PLAIN)
-"""Formats whose heads may read like text: a tar file begins with a name."""
+_DATA = Kind("binary data")
 _RAW = Kind("anything binary", (), Room.NOT_HTML)
 _TABLE = Kind("table", (), Room.NOT_HTML)
 _TEXT = Kind("text", (), Room.ANYTHING)
