@@ -12,12 +12,11 @@ from ..model import Head
 from ..ports import Buffer, Sink
 from ..validators import content_length
 from .page import Page
-from .refusal import DENIED, OUT
+from .refusal import DENIED, OUT, THROTTLED
 
 ACCEPTED = frozenset({200, 206, 304, 412, 416})
 """Statuses that the caller's sink decides about; every other one is a redirect or a refusal."""
 MAX_ERROR_BODY = 8 << 10
-THROTTLED = frozenset({429, 503})
 LARGE = 1 << 20
 """Bodies of more bytes are counted while they come: of others it is enough to count the answers."""
 
