@@ -143,7 +143,7 @@ def _kit(
     meter: Meter,
     events: Events,
 ) -> Kit:
-    meter.held = http.held
+    meter.held = http.limits.held
     return Kit(
         http=http,
         store=store,

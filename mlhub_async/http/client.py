@@ -49,7 +49,7 @@ class Http:
         min_speed: int = 0,
     ) -> None:
         self._transports = transports
-        self._limits = limits
+        self.limits = limits
         self._credentials = credentials
         self.retry = retry
         self._reach = reach
@@ -90,7 +90,7 @@ class Http:
             raise error
         again = self._credentials.sign_anew(request)
         if again == sent:
-            locked_out(error, self._limits.slot(place).breaker)
+            locked_out(error, self.limits.slot(place).breaker)
             raise error
         return again
 
@@ -98,10 +98,10 @@ class Http:
         if place.scheme != "file":
             self._reach.check_literal(place)
         request = _for_host(request, place)
-        gate = self._limits.slot(place)
+        gate = self.limits.slot(place)
         if not gate.enter_at_once():
             await gate.enter()
-        answer = Answer(sink, self._limits, gate, request.url)
+        answer = Answer(sink, self.limits, gate, request.url)
         try:
             await self._send(request, place, answer)
         except BaseException as error:
@@ -122,9 +122,9 @@ class Http:
         refused(error, answer, trusted=self._credentials.open(place))
         if isinstance(error, Transient) and error.retry_after:
             if error.retry_after <= MAX_RETRY_AFTER:
-                self._limits.hold(place, error.retry_after)
+                self.limits.hold(place, error.retry_after)
             else:
-                self._limits.close(place, error.retry_after)
+                self.limits.close(place, error.retry_after)
         return error
 
     async def _send(self, request: Request, place: Origin, answer: Answer) -> None:
@@ -145,15 +145,6 @@ class Http:
             raise slow from None
         finally:
             self._watch.end(answer)
-
-    @property
-    def limits(self) -> Limits:
-        return self._limits
-
-    @property
-    def held(self) -> dict[str, float]:
-        """Hosts that are left alone for a while, and until when: for those who watch."""
-        return self._limits.held
 
     def hurry(self) -> None:
         """Nothing more will be asked for than what is under way: see `Watch.hurry`."""
@@ -178,9 +169,7 @@ class Http:
     async def _read_once(self, request: Request) -> tuple[bytes, str]:
         headers = {"accept": "application/geo+json, application/json", "accept-encoding": "gzip"}
         page = Page(request.url)
-        head = await self.get(
-            Request(request.url, request.method, {**headers, **request.headers}, request.body), page
-        )
+        head = await self.get(request._replace(headers={**headers, **request.headers}), page)
         return page.whole(), head.url
 
     async def close(self) -> None:
@@ -216,6 +205,4 @@ def _for_host(request: Request, place: Origin) -> Request:
     """Azure answers as of 2009 (no ranges, unquoted ETag) unless the version is named."""
     if not place.host.endswith(".blob.core.windows.net"):
         return request
-    return Request(
-        request.url, request.method, {**request.headers, "x-ms-version": AZURE_VERSION}, request.body
-    )
+    return request._replace(headers={**request.headers, "x-ms-version": AZURE_VERSION})
