@@ -7,7 +7,6 @@ is accepted: a body is framed in one way, or the answer is refused.
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import Protocol
 
 import httptools
 
@@ -30,14 +29,6 @@ class Framing(Enum):
 
 class BadAnswerError(Exception):
     """The bytes that came are no HTTP response that could be trusted."""
-
-
-class Body(Protocol):
-    """Told of the decoded pieces of a chunked body."""
-
-    def on_body(self, data: bytes) -> None: ...
-
-    def on_message_complete(self) -> None: ...
 
 
 _FIELD: dict[bytes, str] = {}
