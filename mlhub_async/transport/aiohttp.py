@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import re
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from types import SimpleNamespace
 
@@ -16,7 +15,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.http import HttpProcessingError
 from yarl import URL
 
-from ..errors import Shortage, TransferError, Transient
+from ..errors import TransferError, Transient
 from ..model import Head, Request
 from ..ports import Sink
 from ..proxy import Proxy
@@ -24,15 +23,13 @@ from ..urls import redacted
 from .answers import DroppedError, Endings, Response, doubt, ends_with_connection
 from .fast.head import MAX_FIELDS, MAX_HEAD
 from .fast.pool import IDLE, NAMES_LAST
-from .lookup import unresolved
+from .lookup import Check, shortage, unresolved, word
 
 READ_BUFFER = 512 << 10
 """Bytes aiohttp may hold per response before it stops reading; with 64 KiB large ones cost a tenth more."""
-LOCAL_SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOMEM})
 KEPT_TRIES = 8
 """How many kept connections may have died while nobody used them before a request fails for it."""
 _BREAKS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]").search
-Check = Callable[[str, int, str], None]
 
 
 class AiohttpTransport:
@@ -217,13 +214,13 @@ def translated(error: Exception, url: str) -> TransferError:
         return TransferError(f"{where}: not a usable URL", kind="bad-href")
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return unresolved(code, where)
-    if code in LOCAL_SHORTAGE:
-        return Shortage(f"{where}: out of local resources ({_name(code)})")
+    if (short := shortage(code, where)) is not None:
+        return short
     for types, kind, words, tries in TROUBLES:
         if isinstance(error, types):
-            reason = f" ({_name(code)})" if code else ""
+            reason = f" ({word(code)})" if code else ""
             return Transient(f"{where}: {words}{reason}", kind=kind, tries=tries)
-    return Transient(f"{where}: connection lost ({_name(code)})", kind="connection")
+    return Transient(f"{where}: connection lost ({word(code)})", kind="connection")
 
 
 def _refused_by_proxy(status: int, where: str) -> TransferError:
@@ -231,7 +228,3 @@ def _refused_by_proxy(status: int, where: str) -> TransferError:
         what = "the proxy wants to know who asks: --proxy http://user:password@host:port"
         return TransferError(f"{where}: {what}", kind="proxy", status=status)
     return Transient(f"{where}: the proxy answered {status}", kind="proxy", status=status, tries=3)
-
-
-def _name(code: int | None) -> str:
-    return errno.errorcode.get(code, str(code)) if code else "closed"

@@ -6,11 +6,12 @@ import asyncio
 import socket
 import ssl
 from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import aiohappyeyeballs
 
 from ...urls import Origin
+from ..lookup import Check
 from .connection import Connection
 from .inlet import Buffers
 
@@ -21,7 +22,6 @@ IDLE = 15.0
 NAMES_LAST = 300.0
 EYEBALLS = 0.25
 """Seconds before the next address is tried beside one that does not answer (RFC 8305)."""
-Check = Callable[[str, int, str], None]
 
 
 class Pool:

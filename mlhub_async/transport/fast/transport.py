@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket
 import ssl
 
-from ...errors import Shortage, TransferError, Transient
+from ...errors import TransferError, Transient
 from ...model import Request
 from ...ports import Sink
 from ...urls import Origin, origin, redacted
-from ..lookup import unresolved
+from ..lookup import Check, shortage, unresolved, word
 from .connection import Connection, DroppedError
 from .head import BadAnswerError
-from .pool import Check, Pool
+from .pool import Pool
 
-LOCAL_SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOMEM})
 ASLEEP = 5.0
 """A tick that is so many seconds late was not late: the whole process was stopped."""
 
@@ -130,7 +128,7 @@ class FastTransport:
 
 
 def _lost(dropped: DroppedError, url: str) -> Transient:
-    name = _name(getattr(dropped.cause, "errno", None))
+    name = word(getattr(dropped.cause, "errno", None))
     if dropped.headed:
         return Transient(f"{redacted(url)}: the body ended early ({name})", kind="truncated")
     return Transient(f"{redacted(url)}: connection lost ({name})", kind="connection")
@@ -147,10 +145,6 @@ def _unreached(error: OSError, url: str) -> TransferError:
         return Transient(f"{where}: no connection in time", kind="timeout")
     if isinstance(error, socket.gaierror):
         return unresolved(error.errno, where)
-    if error.errno in LOCAL_SHORTAGE:
-        return Shortage(f"{where}: out of local resources ({_name(error.errno)})")
-    return Transient(f"{where}: no connection ({_name(error.errno)})", kind="unreachable")
-
-
-def _name(code: int | None) -> str:
-    return errno.errorcode.get(code, str(code)) if code else "closed"
+    if (short := shortage(error.errno, where)) is not None:
+        return short
+    return Transient(f"{where}: no connection ({word(error.errno)})", kind="unreachable")
