@@ -7,6 +7,7 @@ import gc
 import importlib
 import os
 import shutil
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +30,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if (transport := config.getoption("--transport")) != "auto":
         engine.USUAL["transport"] = transport
         Program.usual = ("--transport", transport)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if (number := getattr(signal, name, None)) and signal.getsignal(number) is signal.SIG_IGN:
+            # As under nohup or behind `&`: a program that a test starts would ignore it too.
+            signal.signal(number, lambda *_: None)
 
 
 def open_files() -> set[str]:
