@@ -6,9 +6,7 @@ it back 20,000 times was measured to cost the event loop a second of CPU.
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -17,6 +15,7 @@ import orjson
 
 from ..model import Asset, Proof, Record
 from ..names import distinct, fold
+from ..stores.tree import regular
 from .schema import ASSET, COLLECTION, DONE, ITEM, PLANNED
 
 Identity = tuple[str, str, int, str]
@@ -176,10 +175,9 @@ def _granted(wanted: Wanted) -> Claimed:
 def intact(root: str, path: str, size: int, mtime_ns: int) -> bool:
     """Whether the file is as the ledger left it: regular, and of this size and time."""
     try:
-        found = os.stat(f"{root}/{path}", follow_symlinks=False)
+        return regular(f"{root}/{path}") == (size, mtime_ns)
     except (OSError, ValueError):
         return False
-    return stat.S_ISREG(found.st_mode) and (found.st_size, found.st_mtime_ns) == (size, mtime_ns)
 
 
 NUL = "\\u0000"

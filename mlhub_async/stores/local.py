@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import os
 import shutil
-import stat
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -25,7 +24,7 @@ from .journal import Origin
 from .lock import RunLock
 from .partials import Draft, Partials
 from .room import Room
-from .tree import SHORT, Tree, state_error, storage_error, sync_names
+from .tree import SHORT, Tree, regular, state_error, storage_error, sync_names
 
 T = TypeVar("T")
 
@@ -185,10 +184,9 @@ class LocalStore:
     def found(self, path: str) -> tuple[int, int] | None:
         """Bytes and mtime (ns) of the regular file at `path`, None if there is none."""
         try:
-            there = os.stat(self.root / path, follow_symlinks=False)
+            return regular(self.root / path)
         except OSError:
             return None
-        return (there.st_size, there.st_mtime_ns) if stat.S_ISREG(there.st_mode) else None
 
     @property
     def inhabited(self) -> bool:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import StorageError
-from .tree import HAS_DIR_FD
+from .tree import HAS_DIR_FD, open_directory, regular
 
 _INERT = frozenset({"", ".", ".."})
 _IN_THE_WAY = frozenset({errno.ELOOP, errno.ENOTDIR})
@@ -27,8 +26,7 @@ def remove(root: Path, path: str, size: int, mtime_ns: int, *, dry_run: bool = F
         return False  # no path of ours: somebody has been at the ledger
     try:
         with _opened(root, folders) as (place, fd):
-            found = os.stat(place + name, dir_fd=fd, follow_symlinks=False)
-            if not stat.S_ISREG(found.st_mode) or (found.st_size, found.st_mtime_ns) != (size, mtime_ns):
+            if regular(place + name, fd) != (size, mtime_ns):
                 return False
             if not dry_run:
                 os.unlink(place + name, dir_fd=fd)
@@ -62,11 +60,11 @@ def _opened(root: Path, folders: Sequence[str]) -> Iterator[tuple[str, int | Non
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         yield f"{real}{os.sep}", None
         return
-    fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fd = open_directory(root)
     try:
         for name in folders:
             above = fd
-            fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)
+            fd = open_directory(name, above)
             os.close(above)
         yield "", fd
     finally:

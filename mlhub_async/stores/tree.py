@@ -54,9 +54,21 @@ def _longest(root: Path) -> int:
     return whole - len(os.fsencode(os.path.abspath(root))) - LONGEST_NAME - len("//\0")
 
 
+def regular(path: str | Path, above: int | None = None) -> tuple[int, int] | None:
+    """Bytes and mtime (ns) of the regular file at `path`; None if it is a link or no file. Raises OSError."""
+    found = os.stat(path, dir_fd=above, follow_symlinks=False)
+    return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
+
+
+def open_directory(path: str | Path, above: int | None = None) -> int:
+    """A descriptor of a directory; in the one `above` it is not looked for behind a link."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    return os.open(path, flags if above is None else flags | os.O_NOFOLLOW, dir_fd=above)
+
+
 def sync_directory(path: Path) -> None:
     """Make the names in a directory survive a power cut."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    fd = open_directory(path)
     try:
         os.fsync(fd)
     finally:
@@ -134,21 +146,20 @@ class Tree:
         if fd is not None:
             self._fds.move_to_end(folder)
             return fd
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
         if not folder:
-            fd = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fd = open_directory(self.root)
         else:
             if len(os.fsencode(folder)) > self._longest:  # what nobody could open by its path
                 raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
             above, _, name = folder.rpartition("/")
             parent = self._directory(above)
             try:
-                fd = os.open(name, flags, dir_fd=parent)
+                fd = open_directory(name, parent)
             except FileNotFoundError:
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(name, dir_fd=parent)
                     self._made.add(folder)
-                fd = os.open(name, flags, dir_fd=parent)
+                fd = open_directory(name, parent)
         self._fds[folder] = fd
         if len(self._fds) > self._most:
             oldest, old = self._fds.popitem(last=False)
