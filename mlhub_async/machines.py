@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import netrc
-import os
-import stat
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from . import urls
 from .auth import Credential, basic
 from .errors import TransferError, UsageError
+from .secret import open_to_others
 
 
 def netrc_path(environ: Mapping[str, str]) -> Path:
@@ -60,5 +59,5 @@ def _check(path: Path) -> None:
         mode = path.stat().st_mode
     except OSError as error:
         raise UsageError(f"--netrc: {path} cannot be read: {error.strerror}") from None
-    if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
+    if open_to_others(mode):
         raise UsageError(f"{path} can be read or changed by other users: chmod 600 it, then run again")

@@ -5,14 +5,13 @@ from __future__ import annotations
 import configparser
 import os
 import re
-import stat
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from uuid import uuid4
 
 from .errors import UsageError
-from .secret import Secret, one_line
+from .secret import Secret, one_line, open_to_others
 
 ANONYMOUS = "__anonymous__"
 """The name of a profile that means: ask without a key."""
@@ -58,7 +57,7 @@ def _read(path: Path) -> configparser.ConfigParser:
 
 
 def _warn_if_open_to_others(path: Path, mode: int) -> None:
-    if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
+    if open_to_others(mode):
         warnings.warn(f"{path} can be read by other users: chmod 600 it", stacklevel=5)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from typing import NoReturn
 
 from .errors import UsageError
@@ -51,3 +53,8 @@ def one_line(value: str | Secret, what: str) -> str:
     if _CONTROL.search(text):
         raise UsageError(f"{what} contains a line break or control character: copy it again")
     return text
+
+
+def open_to_others(mode: int) -> bool:
+    """Whether a file of this mode, which holds secrets, may be read or changed by other users."""
+    return os.name == "posix" and bool(mode & (stat.S_IRWXG | stat.S_IRWXO))
