@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from . import names, stac
@@ -137,10 +135,3 @@ class _Counting:
 
 def _identity(owner: Item | Collection) -> int:
     return known_as(owner.collection, owner.id) if isinstance(owner, Item) else known_as(owner.id, "")
-
-
-def free_bytes(dest: Path) -> int:
-    """What the disk that DEST is or would be on has left, in bytes."""
-    while not dest.exists() and dest != dest.parent:
-        dest = dest.parent
-    return shutil.disk_usage(dest).free

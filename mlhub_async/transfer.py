@@ -20,6 +20,7 @@ from .resuming import Hosts
 from .retry import Retry
 from .sharing import Flight, Sharing
 from .stores.local import LocalStore
+from .stores.room import patiently
 from .urls import canonical, expiring, parse, redacted, suffix
 
 REFRESHES = 2
@@ -134,8 +135,8 @@ class Transfer:
         return record if fits else None
 
     async def _linked(self, record: Record) -> Outcome:
-        path = await self._final_path(PurePosixPath(record.path).suffix)
-        mtime = await self.kit.store.room.patiently(lambda: self.kit.store.duplicate(record.path, path))
+        path, store = await self._final_path(PurePosixPath(record.path).suffix), self.kit.store
+        mtime = await patiently(store.room.wait, lambda: store.duplicate(record.path, path))
         here = record._replace(path=path, mtime_ns=mtime, proof=self._intake.proof(record.proof))
         return self.outcome(Status.FETCHED, here)
 

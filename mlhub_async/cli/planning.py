@@ -8,10 +8,11 @@ from pathlib import Path
 
 from ..events import Events
 from ..options import Options
-from ..planning import Plan, free_bytes, plan_only
+from ..planning import Plan, plan_only
 from ..progress import human
 from ..pruning import foreseen
 from ..report import Pruned
+from ..stores.room import free_bytes
 from ..urls import term_safe
 from .closing import flaw_lines, pruned_lines, uncut_lines
 from .saving import saving

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from ..errors import DiskFull, StorageError
 from ..model import Outcome, Record
-from ..stores.room import WaitForRoom, nobody_waits
+from ..stores.room import WaitForRoom, nobody_waits, patiently
 from .batches import Batches, Fact
 from .book import Book, Row
 from .claims import Claimed, Wanted, intact
@@ -146,7 +146,7 @@ class Ledger:
             row = await self.ask(lambda _: put())
             await self.ask(lambda _: sync([path]))
         else:
-            row = await self._when_there_is_room(put)
+            row = await patiently(self._wait_for_room, put)
         self._batches.add(row)
 
     def _put(
@@ -161,13 +161,6 @@ class Ledger:
         """The same for a document that lies there as an earlier run wrote it."""
         digest, size, mtime_ns = known
         self._batches.add((*identity, path, DONE, size, mtime_ns, digest, "none", "", seal, "", ""))
-
-    async def _when_there_is_room(self, call: Callable[[], T]) -> T:
-        while True:
-            try:
-                return call()
-            except DiskFull as full:
-                await self._wait_for_room(full)
 
     def tell(self, fact: Fact) -> None:
         """Something to do in the ledger's thread with the next batch."""

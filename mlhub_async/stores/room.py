@@ -63,14 +63,6 @@ class Room:
         self.full = self.full or full
         await self.opened()
 
-    async def patiently(self, call: Callable[[], T]) -> T:
-        """The result of `call`, made again after each wait: it does all or nothing."""
-        while True:
-            try:
-                return call()
-            except DiskFull as full:
-                await self.wait(full)
-
     async def opened(self) -> None:
         """Return when the disk is not full any more. One of those who wait looks for all."""
         found = self._found
@@ -106,9 +98,20 @@ class Room:
         return True
 
 
+async def patiently(wait: WaitForRoom, call: Callable[[], T]) -> T:
+    """The result of `call`, made again after each wait: it does all or nothing."""
+    while True:
+        try:
+            return call()
+        except DiskFull as full:
+            await wait(full)
+
+
 def free_bytes(path: Path) -> int:
-    """Bytes that the disk says it has left; 0 if it does not even say that."""
+    """Bytes left on the disk that `path` is or would be on; 0 if nobody says how many."""
     try:
+        while not path.exists() and path != path.parent:
+            path = path.parent
         return shutil.disk_usage(path).free
     except OSError:
         return 0
