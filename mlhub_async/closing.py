@@ -30,7 +30,8 @@ async def close_mirror(
 ) -> None:
     """Write what describes the mirror, then close the ledger. After Ctrl-C only the receipt, at once.
 
-    A run that found no source leaves an earlier one's receipt as it is: it says nothing about the files.
+    A run that came to no listing leaves receipt and ledger as an earlier one left them: it says nothing
+    about the files.
     """
     report.finished = finished
     if report.stopped is not None:
@@ -47,8 +48,8 @@ async def _write_down(report: Report, ledger: Ledger, store: LocalStore, invento
     store.tree.shed()  # its descriptors may be all there are for what follows
     try:
         await ledger.flush()
-        if isinstance(report.stopped, SourceError | UsageError) and not report.listing.pages:
-            return
+        if isinstance(report.stopped, SourceError | UsageError) and not store.receipt_forgotten:
+            return await ledger.ask(Book.forget_run)
         if not isinstance(report.stopped, asyncio.CancelledError):
             spans = inventory.collections
             await ledger.ask(lambda book: _write_catalogue(book, store, inventory, spans, report))

@@ -25,7 +25,7 @@ from .inventory import Inventory, Open
 from .keeping import Keeping
 from .ledger import Ledger
 from .listing import Listing, read
-from .model import Collection, Entry, Flaw, Item, Job, Outcome, Record, Status
+from .model import Collection, Entry, Flaw, Item, Job, Outcome, Page, Record, Status
 from .opening import Given, opened, root_of
 from .options import Options
 from .pace import MOST
@@ -49,7 +49,8 @@ async def pump(run: Run) -> None:
 
     async def produce(put: Callable[[Job], Awaitable[None]]) -> None:
         async def emit(entries: Sequence[Entry]) -> None:
-            run.kit.store.forget_receipt()
+            if any(map(_of_files, entries)):
+                run.kit.store.forget_receipt()
             run.note_listing(entries)
             owners = [entry for entry in entries if isinstance(entry, Item | Collection)]
             taken = await run.inventory.take(owners, run.report.listing.rereading(entries))
@@ -73,6 +74,13 @@ async def pump(run: Run) -> None:
     limits = run.kit.http.limits
     workers = affordable(run.options.concurrency or MOST)
     await fan_out(produce, work, workers, None if limits.fixed else limits.useful)
+
+
+def _of_files(entry: Entry) -> bool:
+    """Whether an entry may change which files the mirror stands for."""
+    return isinstance(entry, Item | Page) or (
+        isinstance(entry, Collection) and bool(entry.body.get("assets"))
+    )
 
 
 async def mirror(

@@ -5,11 +5,12 @@ import json
 import pytest
 from engine import run
 from mirrored import Mirrored, publish
-from troubled import Status
-from troubled_stac import Api, stac_item, static_catalog
+from troubled import Status, tif
+from troubled_stac import Api, stac_collection, stac_item, static_catalog
 
 from mlhub_async import Client, Options, Selection, assets, mirror, verify
-from mlhub_async.errors import UsageError
+from mlhub_async.errors import SourceError, UsageError
+from mlhub_async.verify import status
 
 
 @pytest.fixture
@@ -39,6 +40,44 @@ async def test_a_receipt_whose_unfinished_assets_do_not_add_up_is_damage(site, d
     receipt["assets"]["unfinished"] += 1
     path.write_text(json.dumps(receipt))
     assert [damage.reason for damage in (await verify(dest)).damage] == ["balance"]
+
+
+async def test_a_run_that_came_to_no_listing_leaves_an_earlier_proof_as_it_was(site, dest):
+    api = Api(site, publish(site, ["one", "two"]))
+    assert (await run(api.url, dest, "c1")).ok
+    before = Mirrored(dest).receipt
+    with pytest.raises(SourceError, match="no collection 'c2'"):
+        await run(api.url, dest, "c2")
+    site.things["/stac/collections/c1/items"].always = (Status(401),)
+    with pytest.raises(SourceError, match="401"):
+        await run(api.url, dest, "c1")
+    assert Mirrored(dest).receipt == before
+    assert (await verify(dest)).ok and not status(dest).interrupted
+    site.things["/stac/collections/c1/items"].always = ()
+    assert (await run(api.url, dest, "c1")).skipped == 2
+
+
+async def test_a_refusal_after_something_was_listed_has_a_receipt_of_its_own(site, dest):
+    """The collection has an asset of its own: what the run stands for has changed."""
+    own = stac_collection("c1", assets={"note": {"href": site.put("/note.txt", b"note")}})
+    api = Api(site, publish(site, ["one", "two"]), collections=[own])
+    assert (await run(api.url, dest, "c1")).ok
+    site.things["/stac/collections/c1/items"].always = (Status(401),)
+    with pytest.raises(SourceError, match="401"):
+        await run(api.url, dest, "c1")
+    assert Mirrored(dest).receipt["exit_code"] == 3
+    found = await verify(dest)
+    assert found.exit_code == 3 and not found.damage
+
+
+async def test_the_manifest_is_over_sorted_lines_also_where_one_path_begins_another(site, dest):
+    """`data 30000 …` comes after `data 2 …`, though `data` comes before `data 2`."""
+    site.put("/a", tif(30_000))
+    site.put("/b", tif(20_000))
+    item = stac_item("one", **{"data": site.url("/a"), "data 2": site.url("/b")})
+    assert (await run([item], dest)).ok
+    assert sorted(Mirrored(dest).files) == ["c1/one/data", "c1/one/data 2"]
+    Mirrored(dest).check(0)
 
 
 def boxed(item, x):

@@ -49,6 +49,12 @@ class Book:
     def end_run(self, finished: str, exit_code: int) -> None:
         self._db.execute("UPDATE run SET finished=?, exit_code=? WHERE id=?", (finished, exit_code, self.run))
 
+    def forget_run(self) -> None:
+        """Nothing was listed: the run before this one is the last one that says anything of the files."""
+        with self.transaction():
+            self._db.execute("DELETE FROM flaw WHERE run=?", (self.run,))
+            self._db.execute("DELETE FROM run WHERE id=?", (self.run,))
+
     def claim(self, wanted: Sequence[Wanted]) -> list[Claimed | None]:
         """For each owner what it was given; None for an item that was seen in this run before."""
         with self.transaction():
@@ -193,7 +199,7 @@ class Book:
         digest = hashlib.sha256()
         lines = self._db.execute(
             "SELECT path || ' ' || size || ' ' || sha256 || char(10) FROM file "
-            "WHERE state=? AND role=? AND run=? ORDER BY path",
+            "WHERE state=? AND role=? AND run=? ORDER BY 1",
             (DONE, ASSET, run),
         )
         while some := lines.fetchmany(1000):

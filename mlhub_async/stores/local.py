@@ -44,7 +44,7 @@ class LocalStore:
         self._sync = durability == "full"
         self.tree = Tree(root)
         self._documents = Documents(self._partials, self.tree, sync=self._sync)
-        self._receipt_gone = False
+        self.receipt_forgotten = False
         self._lock = RunLock(self.state / "lock")
 
     def refuse_unless_directory(self) -> None:
@@ -162,8 +162,8 @@ class LocalStore:
 
     def forget_receipt(self) -> None:
         """From now on the last receipt speaks of files that may change: there is none until this run ends."""
-        if not self._receipt_gone:
-            self._receipt_gone = True
+        if not self.receipt_forgotten:
+            self.receipt_forgotten = True
             with contextlib.suppress(OSError):
                 (self.state / "receipt.json").unlink()
 
