@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from io import BytesIO
@@ -16,10 +15,10 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from .. import checksum
 from ..errors import DiskFailing, DiskFull
-from ..flow import Later
 from ..ports import Buffer
-from .disk import LEAST, Disk
+from .disk import Disk
 from .journal import Journal
+from .outflow import Outflow
 from .tree import storage_error
 
 if TYPE_CHECKING:
@@ -30,10 +29,6 @@ T = TypeVar("T")
 SMALL = 256 << 10
 """Up to so many bytes stay in memory and are written at once: one open, write, close and rename.
 A thread hop per file was measured at 1.5 times the cost of the whole transfer of 16 KiB."""
-LENT = 512 << 10
-"""A view of so many bytes is neither copied nor collected: who writes it waits until it is on the disk."""
-SHARE = 8
-"""Of a body of known size no more than this part waits for its next hop: the disk works meanwhile."""
 
 
 class Body:
@@ -48,15 +43,9 @@ class Body:
         self._disk = disk
         self._fd: int | None = None
         self._writer = False
-        self._share = LEAST
         self._hashes: Mapping[str, Hasher] = {}
-        self._pending: list[Buffer] = []
-        self._pending_size = 0
-        self._batch: deque[Buffer] = deque()
-        self._torn = memoryview(b"")
-        self._written = 0
+        self._out = Outflow(disk, path, self._put, self._digest, self._note)
         self._marked = 0
-        self._writing: asyncio.Future[None] | None = None
         self.journal: Journal | None = None
         self.offset = 0
         self.was_opened = False
@@ -69,23 +58,20 @@ class Body:
 
     def begin(self, algorithms: Iterable[str], size: int | None = None) -> None:
         """Start (again) with no bytes at all. `size`: that of the body, where it is known already."""
-        assert self._writing is None or self._writing.done(), "begun anew under a write in flight"
+        self._out.begin()
         self._hashes = {name: checksum.hasher(name) for name in ("sha256", *algorithms)}
-        self._pending.clear()
-        self._batch.clear()
-        self._torn = memoryview(b"")
-        self._pending_size = self._written = self._marked = self.offset = 0
+        self._marked = self.offset = 0
         self._forget_file()
         if size is not None and size > SMALL:
             self._open_large(os.O_EXCL)
-        self._share = max(LEAST, (size or 0) // SHARE)
+        self._out.expect(size or 0)
 
     async def adopt(self, algorithms: Iterable[str], total: int) -> None:
         """Go on with the bytes that are there, as far as the journal proves them; the rest is cut off."""
         self._hashes = {name: checksum.hasher(name) for name in {"sha256", *algorithms}}
-        self._share = max(LEAST, total // SHARE)
+        self._out.expect(total)
         self._open_large(0)
-        self._writing = asyncio.get_running_loop().run_in_executor(self._disk.pool, self._prove, total)
+        self._out.run(partial(self._prove, total))
         await self.settled()
 
     def _forget_file(self) -> None:
@@ -125,106 +111,61 @@ class Body:
         proven, self._hashes = self.journal.proven(self._fd, self._hashes, total)
         os.ftruncate(self._fd, proven)
         os.lseek(self._fd, proven, os.SEEK_SET)
-        self.offset = self._written = self._marked = proven
+        self.offset = self._out.written = self._marked = proven
 
     def tail(self, size: int) -> bytes:
         """The last bytes there are, at most so many; not while a write is in flight."""
-        last = b"".join(self._pending)[-size:] if size else b""
+        last = b"".join(self._out.pending)[-size:] if size else b""
         if len(last) < size and self._fd is not None:
             try:
-                os.lseek(self._fd, max(self._written - size + len(last), 0), os.SEEK_SET)
+                os.lseek(self._fd, max(self._out.written - size + len(last), 0), os.SEEK_SET)
                 last = os.read(self._fd, size - len(last)) + last
-                os.lseek(self._fd, self._written, os.SEEK_SET)
+                os.lseek(self._fd, self._out.written, os.SEEK_SET)
             except OSError as error:
                 raise storage_error(error, self._path) from None
         return last
 
     def write(self, data: Buffer) -> Awaitable[None] | None:
         """Take bytes; an awaitable when the disk is behind and the caller must wait. See `ports.Sink`."""
-        lent = len(data) >= LENT and not isinstance(data, bytes)
-        self._pending.append(data if lent or isinstance(data, bytes) else bytes(data))
-        self._pending_size += len(data)
+        lent = self._out.collect(data)
         self.offset += len(data)
         if self._fd is None:
             if self.offset <= SMALL:
                 return None
             self._open_large(os.O_EXCL)
-        if not lent and self._pending_size < self._share and self._pending_size < self._disk.batch:
-            return None
-        if self._writing is None or (self._writing.done() and self._writing.exception() is None):
-            self._start_writing()
-            return Later(self.settled) if lent else None
-        return Later(partial(self._write_next, lent))
+        return self._out.flow(lent)
 
-    async def _write_next(self, lent: bool) -> None:
-        await self.settled()
-        self._start_writing()
-        if lent:
-            await self.settled()
-
-    def _start_writing(self) -> None:
-        self._raise_failure()
-        self._batch.extend(self._pending)
-        self._pending, self._pending_size = [], 0
-        self._submit()
-
-    def _submit(self) -> None:
-        self._writing = asyncio.get_running_loop().run_in_executor(self._disk.pool, self._write_out)
-
-    def _write_out(self) -> None:
-        """In the disk thread: hash while the bytes are in the cache, then write them where they belong.
-
-        Called again after the disk refused it goes on with the very next byte.
-        """
+    def _put(self, piece: memoryview) -> int:
         assert self._fd is not None
-        while self._torn or self._batch:
-            if not self._torn:
-                piece = self._batch.popleft()
-                for digest in self._hashes.values():
-                    digest.update(piece)
-                self._torn = memoryview(piece)
-            done = os.write(self._fd, self._torn)
-            self._written += done
-            self._torn = self._torn[done:]
-        if self.journal is not None and self._written - self._marked >= self.journal.spacing:
-            self._mark(self.journal)
+        return os.write(self._fd, piece)
 
-    def _mark(self, journal: Journal) -> None:
+    def _digest(self, piece: Buffer) -> None:
+        for digest in self._hashes.values():
+            digest.update(piece)
+
+    def _note(self) -> None:
+        if self.journal is not None:
+            self._mark(self.journal, self.journal.spacing)
+
+    def _mark(self, journal: Journal, least: int = 1) -> None:
         """The digest of what was written costs nothing: it is on its way to that of the whole."""
-        journal.add(self._written, self._hashes["sha256"])
-        self._marked = self._written
+        if self._out.written - self._marked >= least:
+            journal.add(self._out.written, self._hashes["sha256"])
+            self._marked = self._out.written
 
     async def settled(self) -> None:
         """Wait for the write in flight: before it has ended the file must not be moved or begun anew."""
-        while self._writing is not None:
-            await asyncio.wait([self._writing])
-            try:
-                self._raise_failure()
-            except DiskFull as full:
-                await self._disk.wait_for_room(full)
-                self._submit()
-
-    def _raise_failure(self) -> None:
-        if self._writing is not None and self._writing.done():
-            error, self._writing = self._writing.exception(), None
-            if isinstance(error, OSError):
-                raise storage_error(error, self._path) from None
-            if error is not None:
-                raise error
+        await self._out.settled()
 
     async def complete(self) -> dict[str, bytes]:
         """The digests by algorithm, once every byte is where it belongs."""
         if self._fd is not None:
-            await self.settled()
-            if self._pending:
-                self._start_writing()
-                await self.settled()
+            await self._out.drained()
             if os.fstat(self._fd).st_size != self.offset:
                 raise DiskFailing(f"{self._path}: the file system lost bytes that it had accepted")
         else:
-            for piece in self._pending:
-                for digest in self._hashes.values():
-                    digest.update(piece)
+            for piece in self._out.pending:
+                self._digest(piece)
         return {name: digest.digest() for name, digest in self._hashes.items()}
 
     async def look(self, at: Callable[[BinaryIO], T]) -> T:
@@ -235,13 +176,13 @@ class Body:
             with self._whole() as file:
                 found.append(at(file))
 
-        self._writing = asyncio.get_running_loop().run_in_executor(self._disk.pool, looking)
+        self._out.run(looking)
         await self.settled()
         return found[0]
 
     def _whole(self) -> BinaryIO:
         if self.in_memory:
-            return BytesIO(b"".join(self._pending))
+            return BytesIO(b"".join(self._out.pending))
         assert self._fd is not None
         os.lseek(self._fd, 0, os.SEEK_SET)
         return open(self._fd, "rb", buffering=0, closefd=False)
@@ -271,7 +212,8 @@ class Body:
         self._forget_file()
         self._open(os.O_EXCL)
         assert self._fd is not None
-        data = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
+        pending = self._out.pending
+        data = pending[0] if len(pending) == 1 else b"".join(pending)
         if data and os.write(self._fd, data) != len(data):
             raise DiskFull(f"{self._path}: the disk is full; free some space, then run again")
 
@@ -279,31 +221,13 @@ class Body:
         """End the write in flight and close the file. `keep`: write what is not written yet, where that
         goes. May be called more than once; a cancellation is raised when all of it is done."""
         try:
-            await self._at_rest()
+            await self._out.at_rest()
         finally:
-            if self._writing is not None:
-                self._writing.exception()  # whoever closes has been told of it, or does not need the bytes
-                self._writing = None
-            if keep and self._fd is not None and self._written + self._pending_size == self.offset:
-                self._keep_pending()
+            self._out.stop()
+            if keep and self._fd is not None and self._out.written + self._out.pending_size == self.offset:
+                # Bytes that were received are worth keeping for the next run, where the disk takes them.
+                with contextlib.suppress(OSError):
+                    self._out.keep()
+                    if self.journal is not None:
+                        self._mark(self.journal)
             self._let_go()
-
-    async def _at_rest(self) -> None:
-        """Wait for the write in flight whatever happens: its thread has the file, and its bytes."""
-        cancelled = None
-        while self._writing is not None and not self._writing.done():
-            try:
-                await asyncio.wait([self._writing])
-            except asyncio.CancelledError as error:
-                cancelled = error
-        if cancelled is not None:
-            raise cancelled
-
-    def _keep_pending(self) -> None:
-        """Bytes that were received are worth keeping for the next run, where the disk takes them."""
-        with contextlib.suppress(OSError):
-            self._batch.extend(self._pending)
-            self._write_out()
-            if self.journal is not None and self._written > self._marked:
-                self._mark(self.journal)
-        self._pending = []
