@@ -224,12 +224,13 @@ class Limits:
         if self._interval:
             self._next_turn = max(self._next_turn, self.clock()) + self._interval
 
-    def pay(self, size: int) -> Awaitable[None] | None:
+    def pay(self, size: int, *, document: bool = False) -> Awaitable[None] | None:
         """Account for received bytes; an awaitable when the bandwidth limit wants a pause first.
 
-        Raises `LimitReached` when the run has received all that it may.
+        Raises `LimitReached` when the run has received all that it may; documents do not count, or a run
+        that is to go on where the last one stopped would come no further than its listing.
         """
-        if self._allowance is not None:
+        if self._allowance is not None and not document:
             self._allowance -= size
             if self._allowance < 0:
                 raise LimitReached("--max-transfer is reached; run again to go on where this stopped")

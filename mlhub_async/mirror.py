@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -26,7 +25,7 @@ from .keeping import Keeping
 from .ledger import Ledger
 from .listing import Listing, read
 from .model import Collection, Entry, Flaw, Item, Job, Outcome, Page, Record, Status
-from .opening import Given, opened, root_of
+from .opening import Deadline, Given, opened, root_of
 from .options import Options
 from .pace import MOST
 from .ports import Source
@@ -98,16 +97,18 @@ async def mirror(
     `source` is any SOURCE of the command line, or an iterable of STAC items (dicts, pystac Items).
     `each` is awaited with every item whose assets are settled and the records of those on disk, by key.
     Failed assets are in the report, as is a listing that broke off or a limit that was reached. Raises
-    `UsageError`, `SourceError`, `StorageError` or `Locked`. Cancelling it saves the state and re-raises.
+    `UsageError`, `SourceError`, `StorageError` or `Locked`, and `LimitReached` before there is a listing.
+    Cancelling it saves the state and re-raises.
     """
     options = options or Options()
+    deadline = Deadline(options.max_duration)
     names.check_template(options.path_template)
     refuse_a_part(options)
     environ = os.environ if environ is None else environ
     told = Events(events)
     store, ledger = _disk(Path(dest), options, told)
     store.refuse_unless_directory()
-    async with opened(source, options, environ, ledger.first_time) as (found, http):
+    async with opened(source, options, environ, deadline, ledger.first_time) as (found, http):
         try:
             store.open()
             report = Report(found.name, store.root, options.selection.asked(), _now())
@@ -128,7 +129,8 @@ async def mirror(
                 if each is not None:
                     await each(item.item, item.records)
 
-            return await _to_the_end(Run(found, options, kit, ledger, inventory, report, tell))
+            run = Run(found, options, kit, ledger, inventory, report, tell)
+            return await _to_the_end(run, deadline)
         finally:
             store.close()
 
@@ -171,16 +173,14 @@ def _kit(
     )
 
 
-async def _to_the_end(run: Run) -> Report:
+async def _to_the_end(run: Run, deadline: Deadline) -> Report:
     """Pump until the end, a limit, an error or a signal; whatever it is, write down what is there."""
     report, began = run.report, time.monotonic()
     try:
-        async with asyncio.timeout(run.options.max_duration):
+        async with deadline.kept():
             await pump(run)
         if run.options.prune:
             await _prune(run)
-    except TimeoutError:
-        report.stopped = LimitReached("--max-duration is over; run again to go on where this stopped")
     except (LimitReached, TooManyErrors) as error:
         report.stopped = error
     except MemoryError:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 from typing import Any
 
+from .errors import LimitReached
 from .http import Http
 from .network import local_root, mlhub_root, network
 from .options import Options
@@ -24,25 +26,47 @@ def root_of(source: Given) -> str:
     return str(root.resolve()) if root is not None else ""
 
 
+class Deadline:
+    """When --max-duration is over, counted from now on. None: never."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._when = None if seconds is None else asyncio.get_running_loop().time() + seconds
+
+    @contextlib.asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """Raises `LimitReached` in what is still going on then."""
+        over = asyncio.timeout_at(self._when)
+        try:
+            async with over:
+                yield
+        except TimeoutError:
+            if not over.expired():
+                raise
+            raise LimitReached("--max-duration is over; run again to go on where this stopped") from None
+
+
 @contextlib.asynccontextmanager
 async def opened(
-    source: Given, options: Options, environ: Mapping[str, str], first_time: FirstTime | None = None
+    source: Given,
+    options: Options,
+    environ: Mapping[str, str],
+    deadline: Deadline,
+    first_time: FirstTime | None = None,
 ) -> AsyncIterator[tuple[Source, Http]]:
     """The source that a SOURCE means, and the network it is read through, which is closed at the end."""
     source = os.fspath(source) if isinstance(source, os.PathLike) else source
     word = source if isinstance(source, str) else "-"
     async with network(word, options, environ) as http:
-        if isinstance(source, str):
-            yield (
-                await recognise(
-                    source,
-                    http,
-                    options.selection,
-                    mlhub_root=mlhub_root(environ),
-                    allow_origins=options.allow_origins,
-                    first_time=first_time,
-                ),
-                http,
-            )
-        else:
+        if not isinstance(source, str):
             yield of_objects(source, options.selection), http
+            return
+        async with deadline.kept():
+            found = await recognise(
+                source,
+                http,
+                options.selection,
+                mlhub_root=mlhub_root(environ),
+                allow_origins=options.allow_origins,
+                first_time=first_time,
+            )
+        yield found, http

@@ -11,7 +11,7 @@ from typing import Any
 from . import names, stac
 from .listing import Listing, read
 from .model import Collection, Entry, Flaw, Item
-from .opening import Given, opened
+from .opening import Deadline, Given, opened
 from .options import Options
 from .progress import Meter
 from .pruning import Listed, known_as, refuse_a_part
@@ -72,12 +72,14 @@ async def plan_only(
 ) -> Plan:
     """List a source and count what `mirror` would fetch. `each` is given every item, for saving it.
 
-    A listing that breaks off is in the plan. Raises `UsageError` or `SourceError`.
+    A listing that breaks off is in the plan. Raises `UsageError`, `SourceError` or `LimitReached`.
     """
     options = options or Options()
+    deadline = Deadline(options.max_duration)
     names.check_template(options.path_template)
     refuse_a_part(options)
-    async with opened(source, options, os.environ if environ is None else environ) as (found, _):
+    environ = os.environ if environ is None else environ
+    async with opened(source, options, environ, deadline) as (found, _), deadline.kept():
         plan = Plan(found.name, options.selection.asked(), Listing.of(options.selection))
         await read(found, _Counting(plan, options, meter or Meter(), each).emit, plan.listing)
     return plan

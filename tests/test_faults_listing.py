@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from mirrored import Mirrored, publish
-from troubled import Gone, Status, html, tif
+from troubled import Delay, Gone, Status, html, tif
 from troubled_stac import Api, static_catalog
 
 BODY = tif(20_000)
@@ -78,6 +78,26 @@ def test_a_limit_on_bytes_ends_in_8(run_cli, site, dest):
     assert 0 < len(Mirrored(dest).files) < 10
     assert run_cli("mirror", url, dest).code == 0
     Mirrored(dest).check(0)
+
+
+def test_what_a_listing_takes_is_no_transfer(run_cli, site, dest):
+    """Else a run that is to go on where the last one stopped might never come further than its listing."""
+    url = static_catalog(site, publish(site, ["one", "two"]))
+    for already in (0, 1):
+        ended = run_cli("mirror", url, dest, "--max-transfer", "25000", "-j", 1)
+        assert ended.code == (0 if already else 8), ended.err
+    assert run_cli("mirror", url, dest, "--max-transfer", "1").code == 0
+    Mirrored(dest).check(0)
+
+
+@pytest.mark.parametrize("words", [("mirror",), ("mirror", "-n"), ("plan",)], ids=" ".join)
+def test_a_limit_on_time_holds_while_the_source_is_looked_at(run_cli, site, dest, words):
+    site.json("/catalog.json", {"type": "Catalog", "id": "c", "links": []}, always=[Delay(20)])
+    command, *options = words
+    dest = () if command == "plan" else (dest,)
+    ended = run_cli(command, site.url("/catalog.json"), *dest, *options, "--max-duration", 0.3, "--json")
+    assert ended.code == 8, ended.err
+    assert ended.events[-1]["event"] == "summary" and ended.events[-1]["exit_code"] == 8
 
 
 def test_a_broken_item_document_is_named_and_the_rest_is_mirrored(run_cli, site, dest):

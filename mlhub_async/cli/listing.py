@@ -14,7 +14,7 @@ from .. import stac, urls
 from ..errors import SourceError, TransferError
 from ..model import Collection, Entry, Flaw, Item, Request
 from ..network import mlhub_root, network
-from ..opening import opened
+from ..opening import Deadline, opened
 from ..options import Options, Selection
 from ..ports import Reader
 from ..sources import ApiSource, StaticSource
@@ -54,7 +54,7 @@ async def _listed(source: str, options: Options, tell: Tell) -> int:
             async for row in _mlhub(http, mlhub_root(os.environ), chosen.dataset):
                 tell(row)
         return 0
-    async with opened(source, options, os.environ) as (found, _):
+    async with opened(source, options, os.environ, Deadline(options.max_duration)) as (found, _):
         level = _Level(chosen, tell, branches=isinstance(found, StaticSource) and not _asks_for_items(chosen))
         if isinstance(found, ApiSource) and not _asks_for_items(chosen):
             async for one in found.directory.all():

@@ -158,7 +158,7 @@ COPY: list[Declaration] = [
     _choice("--asset-hrefs", "asset_hrefs", "How the written catalogue links files."),
     _flag("--fail-fast", "fail_fast", "Stop at the first failure."),
     _one("--max-errors", "max_errors", "N", "Stop after more failures than this.", COUNT),
-    _one("--max-transfer", "max_transfer", "SIZE", "Stop after so many bytes; exit 8.", LIMIT),
+    _one("--max-transfer", "max_transfer", "SIZE", "Stop after so many bytes of assets; exit 8.", LIMIT),
     _one("--max-duration", "max_duration", "S", "Stop after so long; exit 8.", SECONDS),
 ]
 
