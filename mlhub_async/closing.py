@@ -142,8 +142,9 @@ def _tried(book: Book, report: Report, path: str, put: Callable[[], Row]) -> lis
     try:
         return [put()]
     except TransferError as error:
-        report.add_flaw(Flaw(path, error))
-        book.add_flaw(path, error_json(error), benign=False)
+        flaw = Flaw(path, error)
+        report.add_flaw(flaw)
+        book.add_flaw(flaw, error_json(error))
         return []
 
 

@@ -161,6 +161,8 @@ class Flaw:
     where: str
     error: MlhubError
     benign: bool = False
+    owner: tuple[str, str] = ("", "")
+    """collection and id of the item that it is a flaw of, where there is one"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from .http import Http
 from .network import local_root, mlhub_root, network
 from .options import Options
 from .ports import Source
-from .sources import of_objects, recognise
+from .sources import handed_over, recognise
 from .sources.links import FirstTime
 
 Given = str | os.PathLike[str] | Iterable[Any] | AsyncIterable[Any]
@@ -57,8 +57,9 @@ async def opened(
     source = os.fspath(source) if isinstance(source, os.PathLike) else source
     word = source if isinstance(source, str) else "-"
     async with network(word, options, environ) as http:
+        asked: dict[str, Any] = {"allow_origins": options.allow_origins, "first_time": first_time}
         if not isinstance(source, str):
-            yield of_objects(source, options.selection), http
+            yield handed_over(source, http, options.selection, **asked), http
             return
         async with deadline.kept():
             found = await recognise(
@@ -66,7 +67,6 @@ async def opened(
                 http,
                 options.selection,
                 mlhub_root=mlhub_root(environ),
-                allow_origins=options.allow_origins,
-                first_time=first_time,
+                **asked,
             )
         yield found, http

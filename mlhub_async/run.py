@@ -48,8 +48,10 @@ class Run:
         """One record of the catalogue that cannot be used, or written: told, and kept for errors.jsonl."""
         self.report.add_flaw(flaw)
         said = error_json(flaw.error)
-        self.ledger.tell(partial(Book.add_flaw, place=flaw.where, error=said, benign=flaw.benign))
-        self.kit.events.tell("error", href=flaw.where, error=orjson.loads(said))
+        self.ledger.tell(partial(Book.add_flaw, flaw=flaw, error=said))
+        collection, item = (name or None for name in flaw.owner)
+        error = orjson.loads(said)
+        self.kit.events.tell("error", collection=collection, item=item, href=flaw.where, error=error)
 
     def note_taken(self, taken: Taken) -> None:
         """Count what a batch came to."""

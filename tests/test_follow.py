@@ -83,7 +83,8 @@ async def test_a_source_link_that_leads_nowhere_is_a_benign_flaw(href):
     found = await listed(f"{AT}/labels/items", reader)
     assert sorted(ids(found)) == ["l1", "s1"]
     (flaw,) = flaws(found)
-    assert flaw.benign and flaw.error.kind == "dangling-source" and "l1" in flaw.where
+    assert flaw.benign and flaw.error.kind == "dangling-source" and "l1" in flaw.error.message
+    assert flaw.owner == ("labels", "l1") and flaw.where in flaw.error.message
 
 
 @pytest.mark.parametrize(
@@ -99,6 +100,7 @@ async def test_a_source_item_that_cannot_be_read_just_now_makes_the_copy_incompl
     reader = labelled(label("l1", f"{AT}/x"), **{f"{AT}/x": Transient("busy", status=503)})
     (flaw,) = flaws(await listed(f"{AT}/labels/items", reader))
     assert not flaw.benign and flaw.error.retryable
+    assert (flaw.where, flaw.owner) == (f"{AT}/x", ("labels", "l1"))
 
 
 @pytest.mark.parametrize(

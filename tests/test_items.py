@@ -9,8 +9,11 @@ import time
 import pystac
 import pytest
 from documents import Documents, entries, item, link, listed, page
+from engine import chosen, run
+from troubled import tif
+from troubled_stac import stac_item
 
-from mlhub_async import stac, urls
+from mlhub_async import mirror, stac, urls
 from mlhub_async.errors import CatalogError, SourceError, TransferError, Transient, UsageError
 from mlhub_async.model import Asset, Flaw, Item, Page
 from mlhub_async.options import Selection
@@ -288,3 +291,14 @@ async def test_hrefs_of_a_pystac_item_are_relative_to_where_it_was_read(tmp_path
     (found,) = [one for one in await entries(of_objects([own], Selection())) if isinstance(one, Item)]
     wanted = place if place.startswith("https:") else urls.from_path(tmp_path / "deep/i.json")
     assert stac.assets_of(found)[0].href == wanted.replace("i.json", "k.tif")
+
+
+async def test_labels_that_are_handed_over_bring_their_imagery_unless_that_is_not_wanted(troubled, dest):
+    site = await troubled.site()
+    site.json("/s1.json", stac_item("s1", "imagery", data=site.put("/s1.tif", tif(2000))))
+    links = [{"rel": "self", "href": site.url("/l1.json")}, {"rel": "source", "href": "s1.json"}]
+    label = {**stac_item("l1", properties={"label:type": "raster"}), "links": links}
+    assert (await run([label], dest)).fetched == 1
+    assert (dest / "imagery/s1/data.tif").exists()
+    alone = chosen(Selection(follow_sources=False), allow_private=True)
+    assert (await mirror([label], dest.with_name("alone"), alone)).selected == 0

@@ -80,6 +80,24 @@ async def test_the_manifest_is_over_sorted_lines_also_where_one_path_begins_anot
     Mirrored(dest).check(0)
 
 
+async def test_a_source_link_that_leads_nowhere_is_a_row_of_its_label_and_of_its_place(site, dest):
+    told = []
+    links = [{"rel": "self", "href": site.url("/one.json")}, {"rel": "source", "href": "gone.json"}]
+    label = {**publish(site, ["one"])[0], "links": links}
+    label["properties"]["label:type"] = "raster"
+    report = await mirror([label], dest, Options(allow_private=True), events=told.append)
+    assert report.ok and report.dangling == 1
+    (row,) = Mirrored(dest).errors
+    assert (row["collection"], row["item"], row["href"]) == ("c1", "one", site.url("/gone.json"))
+    assert row["benign"] and row["error"] == {
+        "class": "dangling-source",
+        "message": f"source of one: {site.url('/gone.json')}: HTTP 404",
+        "retryable": False,
+    }
+    (event,) = [one for one in told if one["event"] == "error"]
+    assert all(event[name] == row[name] for name in ("collection", "item", "href", "error"))
+
+
 def boxed(item, x):
     return item | {"bbox": [x, 0.0, x, 0.0], "collection": "made-up"}
 

@@ -55,7 +55,7 @@ async def test_mlhub_is_known_by_its_name():
         (Transient("HTML", kind="not-json", status=200), "not of a web page"),
         (TransferError("no", status=401), "MLHUB_API_KEY"),
         (TransferError("no", status=403), "MLHUB_API_KEY"),
-        (None, "cannot be read: https://r.test/: 404"),
+        (None, r"https://r\.test/ cannot be read: 404"),
     ],
 )
 async def test_a_place_that_is_no_catalogue_is_told_in_one_line(body, message):

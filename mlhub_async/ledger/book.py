@@ -10,7 +10,7 @@ from pathlib import Path
 
 import orjson
 
-from ..model import Proof, Record
+from ..model import Flaw, Proof, Record
 from ..names import distinct, fold
 from .claims import NUL, Claimed, Claims, Wanted, intact
 from .schema import ASSET, COLLECTION, DONE, FAILED, ITEM
@@ -142,8 +142,10 @@ class Book:
         )
         return bool(self._db.execute(statement, (number(url), self.run)).rowcount)
 
-    def add_flaw(self, place: str, error: str, benign: bool) -> None:
-        self._db.execute("INSERT INTO flaw VALUES (?, ?, ?, ?)", (self.run, place, error, benign))
+    def add_flaw(self, flaw: Flaw, error: str) -> None:
+        """`error` as JSON; whose flaw it is goes along, in a member of its own."""
+        said = orjson.dumps({**orjson.loads(error), "of": flaw.owner}).decode() if any(flaw.owner) else error
+        self._db.execute("INSERT INTO flaw VALUES (?, ?, ?, ?)", (self.run, flaw.where, said, flaw.benign))
 
     def put_collection(self, id: str, body: bytes | None, href: str, extent: str | None) -> None:
         """Keep what a collection said of itself; what is None stays as an earlier run left it."""
@@ -224,8 +226,10 @@ class Book:
             }
         flaws = self._db.execute("SELECT place, error, benign FROM flaw WHERE run=?", (run,))
         for place, error, benign in flaws:
-            nothing = {"collection": None, "item": None, "key": None, "path": None}
-            yield {**nothing, "href": place, "error": orjson.loads(error), "benign": bool(benign)}
+            said = orjson.loads(error)
+            collection, item = (name or None for name in said.pop("of", ("", "")))
+            owner = {"collection": collection, "item": item, "key": None, "path": None}
+            yield {**owner, "href": place, "error": said, "benign": bool(benign)}
 
     def tally(self) -> list[tuple[str, int, str, int, int]]:
         """(collection, state, error class, files, bytes) of all assets, for `status`."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection as Some
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .. import stac, urls
 from ..errors import SourceError, TransferError, UsageError
@@ -27,6 +28,7 @@ __all__ = [
     "MlhubSource",
     "RawReader",
     "StaticSource",
+    "handed_over",
     "of_objects",
     "recognise",
 ]
@@ -54,6 +56,21 @@ async def recognise(
     url = source if source in ("mlhub", "-") else _url(source)
     found = await look.at(url)
     return FollowSources(found, reader, look.allowed, first_time, url) if selection.follow_sources else found
+
+
+def handed_over(
+    given: Any,
+    reader: RawReader,
+    selection: Selection,
+    *,
+    allow_origins: Some[str] = frozenset(),
+    first_time: FirstTime | None = None,
+) -> Source:
+    """STAC items as Python objects. No source link of theirs is followed to a local file."""
+    found = of_objects(given, selection)
+    if not selection.follow_sources:
+        return found
+    return FollowSources(found, reader, frozenset(map(_origin, allow_origins)), first_time)
 
 
 @dataclass(frozen=True, slots=True)

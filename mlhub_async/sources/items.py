@@ -92,7 +92,8 @@ def of_document(
                 yield page.records, page.url, page.matched
         else:
             local = document.url.startswith("file:")
-            yield _records_of(body), document.url, None if local else stac.matched_of(body)
+            name = urls.redacted(document.url)
+            yield _records_of(body, name), document.url, None if local else stac.matched_of(body)
 
     return ItemsSource(urls.redacted(document.url), records, selection, rereads=goes_on)
 
@@ -129,7 +130,7 @@ def of_objects(given: Any, selection: Selection) -> ItemsSource:
         here = urls.from_path(Path.cwd()) + "/"
         async for one in _each(several):
             body = one.to_dict() if hasattr(one, "to_dict") else one
-            yield _records_of(body), _place(one) or here, None
+            yield _records_of(body, "objects"), _place(one) or here, None
 
     return ItemsSource("objects", records, selection)
 
@@ -160,17 +161,17 @@ def _items(records: list[Any], url: str, first: int) -> Iterable[Item | Flaw]:
         if isinstance(record, Flaw):
             yield record
         elif isinstance(record, dict) and record.get("type") == "FeatureCollection":
-            yield from stac.items_of(_records_of(record), url)
+            yield from stac.items_of(_records_of(record, urls.redacted(url)), url)
         else:
             yield from stac.items_of([record], url, first=number)
 
 
-def _records_of(body: Any) -> list[Any]:
+def _records_of(body: Any, where: str) -> list[Any]:
     if not isinstance(body, dict) or body.get("type") != "FeatureCollection":
         return [body]
     features = body.get("features")
     if not isinstance(features, list):
-        raise SourceError("the FeatureCollection has no list of features", kind="not-stac")
+        raise SourceError(f"{where}: the FeatureCollection has no list of features", kind="not-stac")
     return features
 
 

@@ -22,7 +22,7 @@ FirstTime = Callable[[list[str]], Awaitable[list[str]]]
 @dataclass(frozen=True, slots=True)
 class _Link:
     url: str
-    label: str
+    label: Item
 
 
 Links = list[_Link]
@@ -96,9 +96,9 @@ class FollowSources:
             for href in stac.source_links(item):
                 try:
                     url = self._target(href, item.href)
-                    found.setdefault(urls.canonical(url), _Link(url, item.id))
+                    found.setdefault(urls.canonical(url), _Link(url, item))
                 except MlhubError as error:
-                    flaws.append(_dangling(href, item.id, error.message))
+                    flaws.append(_dangling(href, item, error.message))
         if flaws:
             await emit(flaws)
         return [found[url] for url in await self._first_time(list(found))] if found else []
@@ -113,7 +113,7 @@ class FollowSources:
         try:
             document = await self._reader.read(Request(link.url))
         except Transient as error:
-            return [Flaw(f"source of {urls.term_safe(link.label)}: {urls.redacted(link.url)}", error)]
+            return [Flaw(urls.redacted(link.url), error, owner=_name(link.label))]
         except TransferError as error:
             return [_dangling(link.url, link.label, error.message)]
         if not isinstance(document.body, dict) or document.body.get("type") != "Feature":
@@ -140,9 +140,15 @@ class FollowSources:
         return []
 
 
-def _dangling(href: str, label: str, why: str) -> Flaw:
-    where = f"source of {urls.term_safe(label)}: {urls.redacted(href)}"
-    return Flaw(where, TransferError(f"{where}: {why}", kind="dangling-source"), benign=True)
+def _dangling(href: str, label: Item, why: str) -> Flaw:
+    where = urls.redacted(href)
+    message = f"source of {urls.term_safe(label.id)}: {where}: {why.removeprefix(f'{where}: ')}"
+    error = TransferError(message, kind="dangling-source")
+    return Flaw(where, error, benign=True, owner=_name(label))
+
+
+def _name(item: Item) -> tuple[str, str]:
+    return item.collection, item.id
 
 
 def _remembering() -> FirstTime:

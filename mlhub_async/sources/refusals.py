@@ -17,7 +17,7 @@ def unreadable(error: TransferError, url: str) -> MlhubError:
         )
     if error.status in (401, 403):
         return stac.refused(url, error.status)
+    why = error.message.removeprefix(f"{where}: ")
     if isinstance(error, Transient):
-        why = error.message.removeprefix(f"{where}: ")
         return CatalogError(f"{where} could not be read: {why}; check the address, or run again later")
-    return SourceError(f"{where} cannot be read: {error.message}", kind=error.kind)
+    return SourceError(f"{where} cannot be read: {why}", kind=error.kind)
