@@ -1,6 +1,7 @@
 """Processes, clocks and what a caller brings along: signals, forks, locks, foreign ledgers, bad callbacks."""
 
 import asyncio
+import errno
 import multiprocessing
 import os
 import shutil
@@ -227,6 +228,16 @@ async def test_an_error_in_what_is_done_with_each_item_ends_the_run_and_no_task_
         await mirror(items, dest, chosen(allow_private=True), each=each)
     assert (await run(items, dest)).exit_code == 0
     Mirrored(dest).check(0)
+
+
+@pytest.mark.parametrize("limit", [None, 60.0])
+async def test_a_timeout_in_what_is_done_with_each_item_is_not_taken_for_the_runs_own_limit(own, dest, limit):
+    async def each(item, records):
+        raise TimeoutError(errno.ETIMEDOUT, "a disk that is far away")
+
+    with pytest.raises(TimeoutError, match="far away"):
+        await mirror(publish(own, ["one"]), dest, chosen(allow_private=True, max_duration=limit), each=each)
+    Mirrored(dest).check(1)
 
 
 async def test_names_that_are_looked_up_for_ever_hold_up_no_disk(own, dest, monkeypatch):
