@@ -4,7 +4,7 @@ import asyncio
 import errno
 import socket
 import ssl
-from contextlib import closing, contextmanager
+from contextlib import AsyncExitStack, closing, contextmanager
 
 import pytest
 from mirrored import Mirrored
@@ -132,6 +132,19 @@ class TestKeptConnections:
             assert wire.open == 1
             await wire.left()
             assert (await asked(transport, wire.url())).body == B
+
+    @FAST  # aiohttp keeps all of them for their time
+    async def test_of_those_to_many_origins_few_are_kept_the_last_ones_used(self, name, monkeypatch):
+        monkeypatch.setattr(pool, "MOST_IDLE", 4)
+        async with AsyncExitStack() as stack:
+            wires = [await stack.enter_async_context(Wire(GOOD)) for _ in range(12)]
+            transport = await stack.enter_async_context(connected(name))
+            for wire in wires:
+                assert (await asked(transport, wire.url())).body == B
+                await asyncio.sleep(0.002)  # for clocks that count milliseconds
+            await until(lambda: sum(wire.open for wire in wires) <= 4)
+            assert (await asked(transport, wires[-1].url())).body == B
+            assert wires[-1].connections == 1
 
     @FAST  # aiohttp knows no such limit
     async def test_none_is_used_for_ever(self, transport, monkeypatch):

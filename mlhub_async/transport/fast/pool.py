@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import aiohappyeyeballs
 
+from ...descriptors import spare
 from ...urls import Origin
 from ..lookup import Check
 from .connection import Connection
@@ -19,6 +20,8 @@ LIFETIME = 3600.0
 """Seconds a connection is used at most: then name and certificate are looked at anew."""
 IDLE = 15.0
 """Seconds an unused connection is kept: less than most servers keep theirs."""
+MOST_IDLE = 256
+"""Unused connections that are kept at most, to all origins together; fewer where few files may be open."""
 NAMES_LAST = 300.0
 EYEBALLS = 0.25
 """Seconds before the next address is tried beside one that does not answer (RFC 8305)."""
@@ -34,12 +37,15 @@ class Pool:
         self._connect_timeout = connect_timeout
         self._buffers = Buffers()
         self._idle: defaultdict[Origin, deque[Connection]] = defaultdict(deque)
+        self._kept = 0
+        self._most = spare(MOST_IDLE)
 
     def take(self, place: Origin) -> Connection | None:
         """The connection that was used last, if one is left."""
         idle = self._idle.get(place)
         while idle:
             connection = idle.pop()
+            self._kept -= 1
             if connection.usable:
                 return connection
         return None
@@ -78,6 +84,14 @@ class Pool:
             connection.abort()
         else:
             self._idle[place].append(connection)
+            self._kept += 1
+            if self._kept > self._most:
+                self._shed()
+
+    def _shed(self) -> None:
+        """Of too many to too many origins close the half that nobody has used for longest."""
+        heard = sorted(connection.heard for idle in self._idle.values() for connection in idle)
+        self._close_unheard(heard[len(heard) // 2])
 
     @property
     def kept(self) -> bool:
@@ -85,10 +99,13 @@ class Pool:
 
     def tidy(self) -> None:
         """Close what nobody has used for a while."""
-        old = self._loop.time() - IDLE
+        self._close_unheard(self._loop.time() - IDLE)
+
+    def _close_unheard(self, since: float) -> None:
         for place, idle in list(self._idle.items()):
-            while idle and (idle[0].heard < old or not idle[0].usable):
+            while idle and (idle[0].heard < since or not idle[0].usable):
                 idle.popleft().abort()
+                self._kept -= 1
             if not idle:
                 del self._idle[place]
 
@@ -97,6 +114,7 @@ class Pool:
             for connection in idle:
                 connection.abort()
         self._idle.clear()
+        self._kept = 0
 
 
 class _Names:
