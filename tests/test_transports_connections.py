@@ -453,6 +453,15 @@ class TestNames:
             assert names.asked == ["two.test"] and wire.connections == 9
             assert seen == [("two.test", wire.port, one) for one in ("127.0.0.1", "127.0.0.2")]
 
+    @FAST  # aiohttp has a thousand, whatever we say
+    async def test_of_many_names_those_asked_for_last_are_remembered(self, name, names, monkeypatch):
+        monkeypatch.setattr(pool, "MOST_NAMES", 2)
+        async with Wire(says(counted(B), ending="fin")) as wire, connected(name) as transport:
+            for host in ("a.test", "b.test", "c.test", "b.test", "a.test"):
+                names.answers[host] = [("127.0.0.1", wire.port)]
+                assert (await asked(transport, wire.url(host=host))).body == B
+            assert names.asked == ["a.test", "b.test", "c.test", "a.test"]
+
     async def test_one_address_out_of_reach_is_enough_to_connect_to_none(self, name, names):
         def check(host, port, address):
             if address == "127.0.0.2":

@@ -8,6 +8,9 @@ import ipaddress
 from ..errors import TransferError
 from ..urls import Origin, address_class, origin
 
+MANY = 1000
+"""Origins that need no second look; where there are more, they are looked at anew."""
+
 
 class Reach:
     """Which addresses a document may send us to: public ones, and the kind that the user's own root has.
@@ -49,4 +52,6 @@ class Reach:
         with contextlib.suppress(ValueError):
             address = str(ipaddress.ip_address("127.0.0.1" if local else place.host.strip("[]")))
             self.check(place.host, place.port, address)
+        if len(self._passed) >= MANY:
+            self._passed.clear()
         self._passed.add(place)

@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections import defaultdict, deque
 from collections.abc import Sequence
+from weakref import WeakValueDictionary
 
 import aiohappyeyeballs
 
@@ -23,6 +24,8 @@ IDLE = 15.0
 MOST_IDLE = 256
 """Unused connections that are kept at most, to all origins together; fewer where few files may be open."""
 NAMES_LAST = 300.0
+MOST_NAMES = 1000
+"""Host names whose addresses are remembered."""
 EYEBALLS = 0.25
 """Seconds before the next address is tried beside one that does not answer (RFC 8305)."""
 
@@ -124,14 +127,17 @@ class _Names:
         self._loop = loop
         self._check = check
         self._known: dict[tuple[str, int], tuple[float, Sequence[aiohappyeyeballs.AddrInfoType]]] = {}
-        self._asking: defaultdict[tuple[str, int], asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._asking: WeakValueDictionary[tuple[str, int], asyncio.Lock] = WeakValueDictionary()
 
     async def addresses(self, host: str, port: int) -> Sequence[aiohappyeyeballs.AddrInfoType]:
-        async with self._asking[host, port]:
+        async with self._asking.setdefault((host, port), asyncio.Lock()):
             until, found = self._known.get((host, port), (0.0, ()))
             if until < self._loop.time():
                 found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
                 for *_, address in found:
                     self._check(host, port, str(address[0]))
+                self._known.pop((host, port), None)
                 self._known[host, port] = self._loop.time() + NAMES_LAST, found
+                if len(self._known) > MOST_NAMES:
+                    del self._known[next(iter(self._known))]  # what was looked up longest ago
         return found
