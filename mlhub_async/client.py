@@ -13,9 +13,9 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from . import stac
-from .errors import SourceError, TransferError, UsageError
+from .errors import MlhubError, SourceError, TransferError, UsageError
 from .events import Events
-from .handed import assets, given_item
+from .handed import assets, described, given_item
 from .http import Http
 from .keeping import Keeping
 from .mirror import mirror
@@ -75,6 +75,7 @@ class Client:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._http = None
         await self._stack.aclose()
         while self._stores:
             self._stores.popitem()[1].close()
@@ -102,7 +103,10 @@ class Client:
         Where a server does not look at the tags, it is done here.
         """
         query = urlencode([*(("tags", tag) for tag in tags), *(("text", phrase) for phrase in text)])
-        for dataset in await self._read(f"datasets?{query}" if query else "datasets"):
+        listed = await self._read(f"datasets?{query}" if query else "datasets")
+        if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+            raise SourceError(f"{self._root}/datasets is no list of datasets", kind="not-stac")
+        for dataset in listed:
             own = dataset.get("tags")
             if not isinstance(own, list) or all(tag in own for tag in tags):
                 yield dataset
@@ -132,6 +136,8 @@ class Client:
     ) -> AsyncIterator[JsonObject]:
         """The items of a collection, no more than `max_items`; asked for by pages of `limit`."""
         left = max_items
+        if left == 0:
+            return
         async for page in self.pages(collection, limit=limit if left is None else min(limit, left)):
             for item in page:
                 yield item
@@ -150,11 +156,18 @@ class Client:
 
     async def source_items(self, item: Any) -> AsyncIterator[JsonObject]:
         """The source imagery of a label item, in the order of its links, each once."""
-        links = list(dict.fromkeys(stac.source_links(given_item(item))))
+        links = list(dict.fromkeys(map(self._lifted, stac.source_links(given_item(item)))))
         for start in range(0, len(links), TOGETHER):
             # Tasks end before anything is yielded: a generator may be left at any yield (PEP 789).
             for found in await self._together([self._read(link) for link in links[start : start + TOGETHER]]):
                 yield found
+
+    def _lifted(self, link: str) -> str:
+        """A link that lost its https on the way to the API's own host gets it back, and so the key."""
+        try:
+            return stac.followed(link, self._root, ())
+        except MlhubError:
+            return link
 
     async def _together(self, calls: list[Any]) -> list[Any]:
         slots = asyncio.Semaphore(TOGETHER)
@@ -174,18 +187,7 @@ class Client:
         """A few lines for people: what a collection is, how many items it has, which assets they carry."""
         about = await self.collection(collection)
         url = f"{self._root}/collections/{quote(collection, safe='')}/items?limit=1"
-        page = await self._read(url)
-        matched = stac.matched_of(page)
-        first: JsonObject = next(iter(page.get("features") or ()), {})
-        lines = [
-            f"{about.get('id')}: {about.get('title') or about.get('description') or ''}".rstrip(": "),
-            f"license: {about.get('license')}",
-            f"items: {matched if matched is not None else 'not told'}",
-            "assets of an item:",
-            *(f"  {asset.key}: {asset.media_type or 'type not told'}" for asset in assets(first) if first),
-        ]
-        sources = len(stac.source_links(given_item(first))) if first else 0
-        return "\n".join(lines + ([f"source imagery: {sources} items per label"] if sources else []))
+        return "\n".join(described(about, await self._read(url)))
 
     async def download(self, asset: Asset, dest: str | os.PathLike[str]) -> Path:
         """Bring one asset below `dest`, at the place a mirror would give it; returns its path.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from . import stac
@@ -18,6 +18,23 @@ def assets(item: Any, keys: Iterable[str] | None = None) -> list[Asset]:
     """
     found = {asset.key: asset for asset in stac.assets_of(given_item(item))}
     return list(found.values()) if keys is None else [found[key] for key in keys]
+
+
+def described(collection: JsonObject, page: JsonObject) -> Iterator[str]:
+    """Lines for people about a collection and the first page of its items."""
+    matched = stac.matched_of(page)
+    first: JsonObject = next(iter(page.get("features") or ()), {})
+    title = collection.get("title") or collection.get("description") or ""
+    yield f"{collection.get('id')}: {title}".rstrip(": ")
+    yield f"license: {collection.get('license')}"
+    yield f"items: {matched if matched is not None else 'not told'}"
+    yield "assets of an item:"
+    if not first:
+        return
+    for asset in assets(first):
+        yield f"  {asset.key}: {asset.media_type or 'type not told'}"
+    if sources := len(stac.source_links(given_item(first))):
+        yield f"source imagery: {sources} items per label"
 
 
 def given_item(given: Any) -> Item:

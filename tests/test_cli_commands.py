@@ -12,7 +12,7 @@ import pytest
 from command import REPOSITORY
 from mirrored import Mirrored, publish
 from troubled import Delay, Status
-from troubled_stac import stac_item, static_catalog
+from troubled_stac import Api, stac_item, static_catalog
 
 LABELS = "ref_landcovernet_v1_labels"
 SOURCES = "ref_landcovernet_v1_source"
@@ -267,6 +267,17 @@ class TestLs:
     def test_what_is_not_there_is_3(self, mlhub, words):
         done = mlhub("ls", *words)
         assert (done.code, done.out) == (3, "")
+
+    def test_collections_of_a_dataset_are_listed_once_each_also_by_its_doi(self, run_cli, site):
+        own = {"id": "d", "collections": [{"id": "a", "types": ["labels"]}, {"id": "b"}, {"id": "a"}]}
+        site.json("/v1/datasets/doi/10.1/x.v2", own)
+        done = run_cli("ls", "--dataset", "10.1/x.v2", env={"MLHUB_ROOT_URL": site.url("/v1")})
+        assert (done.code, done.out) == (0, "a\tlabels\nb\t\n")
+
+    def test_an_api_without_datasets_lists_its_collections(self, run_cli, site):
+        api = Api(site, [stac_item("i", "one"), stac_item("j", "two")])
+        done = run_cli("ls", env={"MLHUB_ROOT_URL": api.url})
+        assert (done.code, done.out) == (0, "one\t\ntwo\t\n")
 
     def test_names_cannot_do_anything_to_a_terminal(self, run_cli, site):
         done = run_cli("ls", static_catalog(site, [stac_item("\x1b]0;x\x07", data=site.url("/a.tif"))]))

@@ -8,16 +8,15 @@ import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
 
 from .. import stac, urls
-from ..errors import SourceError, TransferError
-from ..model import Collection, Entry, Flaw, Item, Request
+from ..errors import TransferError
+from ..model import Collection, Entry, Flaw, Item
 from ..network import mlhub_root, network
 from ..opening import Deadline, opened
 from ..options import Options, Selection
 from ..ports import Reader
-from ..sources import ApiSource, StaticSource
+from ..sources import ApiSource, Datasets, StaticSource, unreadable
 from .saying import encoded, show, somewhere_to_write, warning
 from .screen import Screen
 
@@ -51,7 +50,7 @@ async def _listed(source: str, options: Options, tell: Tell) -> int:
     chosen = options.selection
     if source == "mlhub" and not chosen.collections:
         async with network(source, options, os.environ) as http:
-            async for row in _mlhub(http, mlhub_root(os.environ), chosen.dataset):
+            async for row in _mlhub(http, mlhub_root(os.environ), chosen):
                 tell(row)
         return 0
     async with opened(source, options, os.environ, Deadline(options.max_duration)) as (found, _):
@@ -70,26 +69,22 @@ def _asks_for_items(selection: Selection) -> bool:
     return bool(selection.collections or selection.ids or any(one is not None and one != () for one in asked))
 
 
-async def _mlhub(reader: Reader, root: str, dataset: str | None) -> AsyncIterator[Row]:
-    """The datasets, or the collections of one."""
-    url = f"{root.rstrip('/')}/datasets" + (f"/{quote(dataset, safe='')}" if dataset else "")
+async def _mlhub(reader: Reader, root: str, selection: Selection) -> AsyncIterator[Row]:
+    """The datasets, or the collections of one; all collections of an API that knows no datasets."""
+    root = root.partition("?")[0].rstrip("/") + "/"
+    datasets = Datasets(reader, root)
     try:
-        body = (await reader.read(Request(url))).body
+        named = selection.dataset
+        for one in await (datasets.collections_of(named) if named else datasets.all()):
+            types = one.get("types")
+            kinds = ",".join(map(str, types)) if isinstance(types, list) else ""
+            yield {"id": one.get("id"), "title": one.get("title") or kinds}
     except TransferError as error:
-        if error.status in (401, 403):
-            raise stac.refused(url, error.status) from error
-        if error.status == 404 and dataset:
-            raise SourceError(
-                f"MLHub has no dataset {dataset!r}; mlhub-async ls lists what there is", kind="not-found"
-            ) from error
-        raise SourceError(error.message, kind=error.kind) from error
-    listed = body.get("collections") if dataset and isinstance(body, dict) else body
-    for one in listed if isinstance(listed, list) else ():
-        if isinstance(one, dict):
-            yield {
-                "id": one.get("id"),
-                "title": one.get("title") or ",".join(map(str, one.get("types") or ())),
-            }
+        if error.status not in (404, 410):
+            raise unreadable(error, f"{root}datasets") from error
+        async for found in ApiSource(reader, root, {}, selection).directory.all():
+            if isinstance(found, Collection):
+                yield {"id": found.id, "title": found.body.get("title")}
 
 
 class _Level:

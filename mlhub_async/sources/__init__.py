@@ -15,6 +15,7 @@ from ..model import Document, JsonObject, Request
 from ..options import Selection
 from ..ports import Source
 from .api import ApiSource
+from .datasets import Datasets
 from .items import ItemsSource, RawReader, of_document, of_lines, of_objects, of_stdin
 from .links import FirstTime, FollowSources
 from .mlhub import MlhubSource
@@ -23,6 +24,7 @@ from .static import StaticSource
 
 __all__ = [
     "ApiSource",
+    "Datasets",
     "FollowSources",
     "ItemsSource",
     "MlhubSource",
@@ -31,6 +33,7 @@ __all__ = [
     "handed_over",
     "of_objects",
     "recognise",
+    "unreadable",
 ]
 
 _LINES = (".ndjson", ".jsonl", ".geojsonl", ".ndgeojson")
