@@ -1,10 +1,10 @@
 """Facts about the disk: what was asked for, what is there, with which digest."""
 
-from .book import Book, Row
+from .book import Book
 from .changes import changed
 from .claims import Claim, Claimed, Wanted, Wish
 from .ledger import Ledger
-from .rows import error_json
+from .rows import Row, error_json
 from .seals import Confirmed, Sealed
 
 __all__ = [

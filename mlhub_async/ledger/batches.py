@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 
 from ..errors import DiskFull
 from ..stores.room import WaitForRoom
-from .book import Book, Row
+from .book import Book
+from .rows import Row
 
 BATCH = 500
 DELAY = 0.2

@@ -12,14 +12,10 @@ import orjson
 
 from ..model import Flaw, Proof, Record
 from ..names import distinct, fold
-from .claims import NUL, Claimed, Claims, Wanted, intact
+from .claims import Claimed, Claims, Wanted, intact
+from .rows import Row, settle
 from .schema import ASSET, COLLECTION, DONE, FAILED, ITEM
 from .seals import Confirmed, Sealed, confirm
-
-Row = tuple[str, str, int, str, str, int, int, int, str, str, str, str, str, str]
-"""One settled file, as journal and table keep it: collection, item, role, key, path, state, size, mtime_ns,
-sha256, proof, validator, stamp, url, error (JSON, "" for a file that is there)."""
-ROW = 14
 
 
 class Book:
@@ -79,31 +75,9 @@ class Book:
         raise AssertionError(f"no free place for {identity}")
 
     def settle(self, rows: Sequence[Row]) -> None:
-        """Write what became of files. Rows that a lost ledger never claimed are put in as they are.
-
-        All of them in one step, for the reason that `claims` gives; what that does not reach, one by one.
-        """
+        """Write what became of files. Rows that a lost ledger never claimed are put in as they are."""
         with self.transaction():
-            facts = orjson.dumps(rows).decode()
-            if NUL in facts or self._db.execute(SETTLE_ALL, (facts,)).rowcount != len(rows):
-                for row in rows:
-                    self._settle(row)
-
-    def _settle(self, row: Row) -> None:
-        *identity, path, state, size, mtime_ns, sha256, proof, validator, stamp, url, error = row
-        facts = (state, size, mtime_ns, sha256, proof, validator, stamp, url, error or None)
-        known = self._db.execute(
-            "UPDATE file SET state=?, size=?, mtime_ns=?, sha256=?, proof=?, validator=?, stamp=?, url=?,"
-            " error=? WHERE collection=? AND item=? AND role=? AND key=?",
-            (*facts, *identity),
-        ).rowcount
-        if not known:
-            self._db.execute(
-                "INSERT INTO file (collection, item, role, key, path, fold, run, state, size, mtime_ns,"
-                " sha256, proof, validator, stamp, url, error)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*identity, path, fold(path), self.run, *facts),
-            )
+            settle(self._db, self.run, rows)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -248,20 +222,6 @@ class Book:
 
 
 UNFINISHED = {"class": "unfinished", "message": "the run ended before this asset's turn", "retryable": True}
-
-
-SETTLE_ALL = """UPDATE file SET state=settled.state, size=settled.size, mtime_ns=settled.mtime_ns,
-  sha256=settled.sha256, proof=settled.proof, validator=settled.validator, stamp=settled.stamp,
-  url=settled.url, error=nullif(settled.error, '')
-FROM (SELECT json_extract(value, '$[0]') AS collection, json_extract(value, '$[1]') AS item,
-  json_extract(value, '$[2]') AS role, json_extract(value, '$[3]') AS key,
-  json_extract(value, '$[5]') AS state, json_extract(value, '$[6]') AS size,
-  json_extract(value, '$[7]') AS mtime_ns, json_extract(value, '$[8]') AS sha256,
-  json_extract(value, '$[9]') AS proof, json_extract(value, '$[10]') AS validator,
-  json_extract(value, '$[11]') AS stamp, json_extract(value, '$[12]') AS url,
-  json_extract(value, '$[13]') AS error FROM json_each(?)) AS settled
-WHERE file.collection=settled.collection AND file.item=settled.item AND file.role=settled.role
-  AND file.key=settled.key"""
 
 
 def number(text: str) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 import orjson
 
 from ..stores.tree import state_error
-from .book import ROW, Row
+from .rows import ROW, Row
 
 
 class Journal:

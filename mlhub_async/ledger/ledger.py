@@ -14,10 +14,10 @@ from ..errors import DiskFull, StorageError
 from ..model import Outcome, Record
 from ..stores.room import WaitForRoom, nobody_waits, patiently
 from .batches import Batches, Fact
-from .book import Book, Row
+from .book import Book
 from .claims import Claimed, Wanted, intact
 from .journal import Journal
-from .rows import row_of
+from .rows import Row, row_of
 from .schema import DONE, connect, refused
 from .seals import Confirmed, Sealed
 
