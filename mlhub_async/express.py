@@ -85,8 +85,10 @@ class Express:
                 assert busy is None, "a small body is never waited for"
 
     def _whole(self, data: bytes) -> bool:
-        asset = self._job.asset
-        return len(data) == self._length and not impostor(data[:ENOUGH], self._job.path, asset.media_type)
+        assert self._started is not None
+        said, media_type = self._started.headers.get("content-type", ""), self._job.asset.media_type
+        first = data[:ENOUGH]
+        return len(data) == self._length and not impostor(first, self._job.path, media_type, said)
 
     def _placed(self, data: bytes) -> int:
         """The file's mtime; 0 where the disk refused, which the intake will be told as well."""

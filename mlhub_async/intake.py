@@ -51,9 +51,11 @@ class Intake:
         self._ended = False
         self._best = 0
         self._first = b""
-        self._url = ""
+        self._url = self._said = ""
         self._places: tuple[str, ...] = ()
         self._ours = False
+        self._odd = b""
+        self._packed = False
 
     async def take_up(self) -> None:
         """Go on with the bytes of an earlier run, if it left any that are tied to a version."""
@@ -113,12 +115,13 @@ class Intake:
             self._begin(head)
 
     def _begin(self, head: Head) -> None:
-        self._url = head.url
+        self._url, self._said = head.url, head.headers.get("content-type", "")
         self._encoded = encoded(head.headers)
         self._framed = "content-length" in head.headers or "transfer-encoding" in head.headers
-        self._decoder = decoder_for(coding(head.headers), self.job.path, self.name) if self._encoded else None
+        unpack = self._encoded and not self._packed
+        self._decoder = decoder_for(coding(head.headers), self.job.path, self.name) if unpack else None
         said = {} if self._encoded else head.headers
-        self.total, self.validator = content_length(said), validator(said)
+        self.total, self.validator = content_length({} if self._decoder else head.headers), validator(said)
         self._check_size(self.total)
         self._published = checksum.from_headers(said)
         self._places, self._ours = (self.asset.href, head.url), True
@@ -172,6 +175,12 @@ class Intake:
         self.total = self._rest = None
         self.draft.body.begin(())
 
+    def once_more(self, error: Corrupt) -> None:
+        """The same after bytes that are not as promised. If they were unpacked here, what is packed may be
+        what the catalogue has the size and digest of."""
+        self._packed = self._decoder is not None and error.kind in ("checksum-mismatch", "size-mismatch")
+        self.restart()
+
     async def begin_anew(self) -> None:
         """The same with another file: this one's disk was full, or may have lost some of it."""
         await self._store.drop(self.draft)
@@ -213,7 +222,7 @@ class Intake:
 
     def _judge(self) -> None:
         """A login or error page under a 200 is not what was asked for."""
-        if found := impostor(self._first[:ENOUGH], self._path, self.asset.media_type):
+        if found := impostor(self._first[:ENOUGH], self._path, self.asset.media_type, self._said):
             self.restart()
             raise refusal(self.name, found)
 
@@ -248,11 +257,22 @@ class Intake:
             raise Corrupt(f"{self.name}: the server sent no bytes at all", kind="empty")
         return digests, proof
 
-    async def inspect(self, *, always: bool) -> None:
-        """Check how the body is built inside: `always`, or where nothing else says that it is whole."""
+    async def inspect(self, digest: bytes, *, always: bool) -> None:
+        """Check how the body is built inside: `always`, or where nothing else says that it is whole.
+
+        Then it is a missing end that is looked for. What is odd in another way is what the server has,
+        if its framing is whole or it came twice alike.
+        """
         if always or (self.total is None and self.asset.size is None and not self._algorithms()):
             path, media_type = self._path, self.asset.media_type
             if found := await self.draft.body.look(lambda file: formats.flaw(file, path, media_type)):
+                if (
+                    not always
+                    and isinstance(found, formats.Strange)
+                    and (self._framed or digest == self._odd)
+                ):
+                    return
+                self._odd = digest
                 raise Corrupt(f"{self.name}: {found}", kind="structure")
 
     def proof(self, weaker: Proof) -> Proof:

@@ -24,20 +24,25 @@ _HTML = re.compile(
 _XML = re.compile(rb"<(?:\?xml\s|[A-Za-z_][\w.:-]*(?:[\s>]|/>))")
 _JSON = re.compile(rb'\{\s*(?:"|\}|\Z)|\[\s*(?:[{\["\]\d-]|\Z)')
 _WIDE = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+_PAGES = ("text/html", "application/xhtml")
 _UTF8 = codecs.getincrementaldecoder("utf-8")
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\f\r")) + b"\x7f"
 
 
-def impostor(first: bytes, path: str, media_type: str | None = None) -> str:
+def impostor(first: bytes, path: str, media_type: str | None = None, said: str = "") -> str:
     """The name of what a body is that the file at `path` cannot be; "" where nothing is wrong.
 
-    `first`: its first ENOUGH bytes, or all there are.
+    `first`: its first ENOUGH bytes, or all there are. `said`: the Content-Type it came with, which servers
+    make up for what they do not know: it is believed of a text alone, in place of what cannot be one.
     """
     _, dot, suffix = path[-12:].rpartition(".")
     kind, room = _declared(dot and suffix, (media_type or "")[:80])
     if first.startswith(kind.magics) or room is Room.ANYTHING:
         return ""
-    name, needed = _markup(first)
+    text = _text(first)
+    name, needed = _which(text)
+    if text and not name and room is Room.NOTHING and said.strip().lower().startswith(_PAGES):
+        return "HTML"
     return "" if needed & room else name
 
 
@@ -61,14 +66,14 @@ def _declared(suffix: str, media_type: str | None) -> tuple[Kind, Room]:
     return found[0], room
 
 
-def _markup(first: bytes) -> tuple[str, Room]:
-    """What markup a body is, and the room it needs; NOTHING for data."""
+def _text(first: bytes) -> bytes:
+    """A body as far as it is a text; nothing of data."""
     text = first
     if (coding := _WIDE.get(first[:2])) is not None:
         text = first[2 : len(first) & ~1].decode(coding, "replace").encode()
     if not _readable(text) or kinds.recognised(first) or kinds.is_other(first):
-        return "", Room.NOTHING
-    return _which(text.removeprefix(b"\xef\xbb\xbf").lstrip())
+        return b""
+    return text.removeprefix(b"\xef\xbb\xbf").lstrip()
 
 
 def _readable(first: bytes) -> bool:
@@ -83,6 +88,7 @@ def _readable(first: bytes) -> bool:
 
 
 def _which(text: bytes) -> tuple[str, Room]:
+    """What markup a text is, and the room it needs."""
     if _HTML.match(text):
         return "HTML", Room.HTML
     if _XML.match(text):

@@ -61,6 +61,8 @@ async def fetch(job: Job, kit: Kit) -> tuple[Outcome, str]:
         raise
     except Shortage as error:
         raise error.for_good() from None
+    except Transient as error:
+        outcome = transfer.outcome(Status.FAILED, error=error.for_good().alone())
     except MlhubError as error:
         outcome = transfer.outcome(Status.FAILED, error=error.alone())
     return outcome, transfer.urls[-1] if transfer.urls else redacted(job.asset.href)
@@ -211,7 +213,7 @@ class Transfer:
         if error.kind not in TWICE or self._mismatched:
             raise error
         self._mismatched = True
-        self._intake.restart()
+        self._intake.once_more(error)
 
     async def _renew(self, error: TransferError) -> None:
         """Go on with the present href of an asset whose old one has expired; else raise `error` again."""
@@ -237,7 +239,7 @@ class Transfer:
         intake = self._intake
         digests, proof = await intake.complete()
         if self.kit.keeping.deep or proof is Proof.NONE:
-            await intake.inspect(always=self.kit.keeping.deep)
+            await intake.inspect(digests["sha256"], always=self.kit.keeping.deep)
         path = await self._final_path(suffix(head.url)) if self.job.open_ended else self.job.path
         mtime = await self.kit.store.commit(intake.draft, path)
         size = intake.draft.body.offset

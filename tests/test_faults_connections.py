@@ -34,7 +34,7 @@ async def ended(items, dest, **options):
 @SIZES
 async def test_more_bytes_than_announced_are_no_body_and_no_refusal(site, dest, size):
     items = publish(site, ["one"], size, always=[Length(-10)])
-    assert await ended(items, dest) == (5, ["protocol"])
+    assert await ended(items, dest) == (4, ["protocol"])
     assert site.count("/one.tif") == 3 and Mirrored(dest).files == {}
 
 

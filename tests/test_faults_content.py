@@ -45,6 +45,12 @@ async def test_odd_data_is_no_error_page_and_is_kept(site, dest, body):
     assert Mirrored(dest).bytes_of("one") == body
 
 
+@pytest.mark.parametrize("body", [b"quota exceeded", b"please wait " * 60_000], ids=["small", "large"])
+async def test_any_text_that_comes_as_a_page_is_no_image(site, dest, body):
+    items = one(site, always=[instead(body, "text/html; charset=utf-8")])
+    assert await ended(items, dest) == (5, "wrong-content")
+
+
 async def test_a_login_page_that_goes_away_does_no_harm(site, dest):
     assert await ended(one(site, faults=[html(), html()]), dest) == (0, "")
     assert Mirrored(dest).bytes_of("one") == GOOD

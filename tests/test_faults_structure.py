@@ -1,6 +1,7 @@
 """Bodies of the right length that are broken inside: found when asked for, or where nothing else can tell."""
 
 import asyncio
+import gzip
 import threading
 from contextlib import closing
 
@@ -88,8 +89,51 @@ async def test_a_size_or_digest_of_the_catalogue_is_proof_enough(site, dest, fra
         assert await ended(items, dest / field.partition(":")[2]) == (0, "")
 
 
+ODD = [
+    ("one.tif", b"II*\0" + bytes(5000)),
+    ("one.tif", b"MM\0*\x99\x99" + bytes(5000)),
+    ("one.tif", b"II*\0\x08\0\0\0\2\0" + b"\xee" * 5000),
+    ("one.png", b"\x89PNG\r\n\x1a\n" + b"not a chunk" * 500),
+    ("one.jpg", b"\xff\xd8\xff\xe0\0\x10" + bytes(5000)),
+]
+
+
+@pytest.mark.parametrize(("name", "body"), ODD)
+@pytest.mark.parametrize(("framing", "requests"), [(UNFRAMED[0], 1), (UNFRAMED[1], 2)], ids=IDS)
+async def test_what_is_odd_but_not_cut_is_what_the_server_has(site, dest, name, body, framing, requests):
+    """Where only the end of the connection is the end it has to come twice alike: no accident does that."""
+    items = one(site, body, name=name, always=[framing])
+    assert await ended(items, dest) == (0, "")
+    assert Mirrored(dest).bytes_of("one") == body and site.count(f"/{name}") == requests
+    assert Mirrored(dest).receipt["assets"]["unverifiable"] == 1
+
+
+async def test_what_is_odd_and_never_the_same_is_not_taken(site, dest):
+    name, body = ODD[0]
+    items = one(
+        site, body, name=name, faults=[(instead(body[:-9]), CloseDelimited())], always=[CloseDelimited()]
+    )
+    assert await ended(items, dest) == (4, "structure")
+    assert Mirrored(dest).bytes_of("one") is None
+
+
+async def test_an_odd_file_is_told_where_a_deep_look_was_asked_for(site, dest):
+    name, body = ODD[0]
+    assert await ended(one(site, body, name=name), dest, verify="deep") == (4, "structure")
+
+
 async def test_an_encoding_that_nobody_asked_for_hides_nothing(site, dest):
     assert await ended(one(site, SMALL[:-1], always=[Gzip()]), dest) == (4, "structure")
+
+
+@pytest.mark.parametrize("body", [tif(15_000, 3), LARGE], ids=["small", "large"])
+@pytest.mark.parametrize("field", ["file:size", "file:checksum"])
+async def test_what_came_packed_is_kept_so_if_that_is_what_the_catalogue_knows(site, dest, body, field):
+    packed = gzip.compress(body, mtime=0)
+    known = sizes_and_digests(packed)
+    items = one(site, body, always=[Gzip()], **{field: known[field]})
+    assert await ended(items, dest) == (0, "")
+    assert Mirrored(dest).bytes_of("one") == packed and site.count("/one.tif") == 2
 
 
 async def test_a_second_run_that_looks_deeper_finds_what_the_first_one_took(site, dest):

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from samples import PADDED, SAMPLES
 from troubled import noise, tif
 
+from mlhub_async.formats import Strange, flaw, hdf5, reader, tiff
 from mlhub_async.formats import documents as json_format
-from mlhub_async.formats import flaw, hdf5, reader, tiff
 
 
 def said(data, name="", media_type=None):
@@ -305,3 +305,22 @@ HEADS += [b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51", b"PAR1", b"%PDF-", b
 def test_no_bytes_make_a_check_fail(head, rest, name):
     found = said(head + rest, name)
     assert found is None or isinstance(found, str)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "strange"),
+    [
+        ("a.json", b"no JSON", True),
+        ("a.json", b'{"a": nothing}', True),
+        ("a.json", b'{"a": [1, 2', False),
+        ("a.png", b"\x89PNG\r\n\x1a\n" + bytes(40), True),
+        ("strips.tif", SAMPLES["strips.tif"][:-1], False),
+        ("strips.tif", SAMPLES["strips.tif"][:100], False),
+        ("a.tif", b"II*\0" + b"\xee" * 400, True),
+        ("a.tif", b"II*\0\x08\0\0\0" + b"\xee" * 400, True),
+        ("a.tif", b"II*", False),
+        ("a.tif", b"nothing that we know", True),
+    ],
+)
+def test_a_missing_end_is_told_from_what_never_was_such_a_file(name, data, strange):
+    assert isinstance(flaw(io.BytesIO(data), name), Strange) is strange

@@ -48,6 +48,21 @@ def test_what_cannot_be_what_was_asked_for_is_named(first, path, media_type, fou
 
 
 @pytest.mark.parametrize(
+    ("first", "path", "found"),
+    [
+        (b"Please log in", "a.tif", "HTML"),
+        (b"Please log in", "a.csv", ""),
+        (b"II*\0\x08\0\0\0", "a.tif", ""),
+        (b"\0\1\2", "a.tif", ""),
+        (S3_ERROR, "a.tif", "XML"),
+    ],
+)
+@pytest.mark.parametrize("said", ["text/html", " Text/HTML; charset=utf-8", "application/xhtml+xml"])
+def test_a_text_that_comes_as_a_page_is_one_where_no_text_can_be(first, path, found, said):
+    assert impostor(first, f"c/i/{path}", None, said) == found
+
+
+@pytest.mark.parametrize(
     ("first", "path", "media_type"),
     [
         (b"II*\0\x08\0\0\0", "a.tif", TIFF_TYPE),

@@ -235,7 +235,7 @@ class Gzip(Fault):
     lose: int = 0
 
     def answered(self, reply: Reply) -> None:
-        packed = gzip.compress(reply.body)
+        packed = gzip.compress(reply.body, mtime=0)
         reply.body = packed[: len(packed) - self.lose]
         reply.set("Content-Encoding", "gzip")
 

@@ -7,9 +7,9 @@ from typing import BinaryIO
 
 from . import documents, gzipped, hdf5, jp2, jpeg, kinds, netcdf, parquet, pdf, png, tiff, zipped
 from .kinds import Kind
-from .reader import Broken
+from .reader import Broken, Strange
 
-__all__ = ["Broken", "flaw"]
+__all__ = ["Broken", "Strange", "flaw"]
 
 _FIRST = 16
 Check = Callable[[BinaryIO], str | None]
@@ -28,7 +28,7 @@ _CHECKS: dict[Kind, Check] = {
 
 
 def flaw(file: BinaryIO, path: str, media_type: str | None = None) -> str | None:
-    """What is wrong with the structure of a file, None if nothing is found.
+    """What is wrong with the structure of a file, None if nothing is found; `Strange` if no cut did it.
 
     1. A name that no table knows promises nothing. 2. A file is checked as what it is by its first bytes,
     even if it is declared as something else. 3. What begins like nothing that we know is wrong where
@@ -43,20 +43,23 @@ def flaw(file: BinaryIO, path: str, media_type: str | None = None) -> str | None
         return None if kinds.may_be_empty(path, media_type) else "it is empty"
     found = kinds.recognised(first)
     if found is not None:
-        said = _CHECKS[found](file)
-        return f"{found.name}: {said}" if said else None
+        return _said(found.name, _CHECKS[found](file))
     return _unrecognised(file, first, declared)
 
 
 def _unrecognised(file: BinaryIO, first: bytes, declared: list[Kind]) -> str | None:
     if kinds.JSON in declared:
-        said = documents.check(file)
-        return f"JSON: {said}" if said and len(declared) == declared.count(kinds.JSON) else None
+        alone = len(declared) == declared.count(kinds.JSON)
+        return _said("JSON", documents.check(file)) if alone else None
     if not declared or kinds.is_other(first) or any(kinds.agrees(kind, first) for kind in declared):
         return None
     if kinds.HDF5 in declared or kinds.NETCDF in declared:
-        said = hdf5.check(file)
-        return f"HDF5: {said}" if said else None
+        return _said("HDF5", hdf5.check(file))
     if any(kind.room for kind in declared):
         return None
-    return f"it does not begin as {declared[0].name} does"
+    words = f"it does not begin as {declared[0].name} does"
+    return Strange(words) if len(first) == _FIRST else words
+
+
+def _said(name: str, words: str | None) -> str | None:
+    return type(words)(f"{name}: {words}") if words else None

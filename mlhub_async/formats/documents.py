@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import orjson
 
-from .reader import Broken, Reader, verdict
+from .reader import Broken, Odd, Reader, verdict
 
 _PARSED = 16 << 20
 """Bytes of a document that is parsed: in memory it takes many times as much."""
@@ -39,4 +39,6 @@ def _parse(data: bytes) -> None:
         except RecursionError:
             return
         except ValueError as error:
-            raise Broken(f"it is not JSON ({error})") from None
+            bare = data.removeprefix(b"\xef\xbb\xbf").strip(_SPACE)
+            cut = bare[:1] in _ENDS and bare[-1:] != _ENDS[bare[:1]]
+            raise (Broken if cut else Odd)(f"it is not JSON ({error})") from None

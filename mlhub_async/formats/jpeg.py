@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
-from .reader import Broken, Reader, verdict
+from .reader import Broken, Odd, Reader, verdict
 
 _END, _SCAN = 0xD9, 0xDA
 _WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
@@ -29,17 +29,17 @@ def _first_scan(reader: Reader) -> int:
     while True:
         mark, code = reader.at(place, 2, what)
         if mark != 0xFF:
-            raise Broken(f"its header is damaged at byte {place}")
+            raise Odd(f"its header is damaged at byte {place}")
         if code == 0xFF:
             place += 1
         elif code in _WITHOUT_LENGTH:
             place += 2
         elif code == _END:
-            raise Broken("it ends before any image")
+            raise Odd("it ends before any image")
         else:
             (size,) = reader.unpack(">H", place + 2, what)
             if size < 2:
-                raise Broken(f"its header is damaged at byte {place}")
+                raise Odd(f"its header is damaged at byte {place}")
             place += 2 + int(size)
             if code == _SCAN:
                 return place

@@ -20,6 +20,14 @@ class Broken(Exception):
     """The verdict of a check: what is wrong with the file, in words for people."""
 
 
+class Odd(Broken):
+    """A flaw that no missing end explains: by all that can be seen the file was made like that."""
+
+
+class Strange(str):
+    """The words for an `Odd` file."""
+
+
 class Enough(Exception):
     """There is more to check than is worth it. What was looked at is right."""
 
@@ -72,6 +80,8 @@ def verdict(look: Callable[[Reader], None], file: BinaryIO) -> str | None:
     """What a look at a file comes to: None if nothing is wrong with it."""
     try:
         look(Reader(file))
+    except Odd as odd:
+        return Strange(odd)
     except Broken as broken:
         return str(broken)
     except Enough:

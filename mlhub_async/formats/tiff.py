@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from typing import BinaryIO, NamedTuple
 
-from .reader import Broken, Enough, Reader, verdict
+from .reader import Broken, Enough, Odd, Reader, verdict
 
 _OFFSETS, _COUNTS = {273: 279, 324: 325}, (279, 325)
 _COMPRESSION, _SUBDIRECTORIES = 259, 330
@@ -21,6 +21,8 @@ _GEOGRAPHY = frozenset({33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113})
 _AT_ONCE = 1 << 16
 _MOST_ENTRIES = 1 << 16
 _MOST_DIRECTORIES = 1 << 16
+_FAR = 16
+"""Times the bytes that are there, beyond which a directory was hardly ever part of the same file."""
 
 
 def check(file: BinaryIO) -> str | None:
@@ -44,6 +46,32 @@ class _Field(NamedTuple):
 
 
 def _look(reader: Reader) -> None:
+    try:
+        _walk(reader)
+    except Broken as broken:
+        if not _began_well(reader):
+            raise Odd(*broken.args) from None
+        raise
+
+
+def _began_well(reader: Reader) -> bool:
+    """Whether what is there of the first directory, if anything is, looks like one."""
+    layout, place = _header(reader)
+    if not 8 <= place <= _FAR * reader.size:
+        return False
+    width, entry = struct.calcsize(layout.order + layout.number), struct.Struct(layout.order + layout.entry)
+    count = int.from_bytes(reader.some(place, width), "little" if layout.order == "<" else "big")
+    there = reader.some(place + width, min(count, _MOST_ENTRIES) * entry.size)
+    fields = list(entry.iter_unpack(there[: len(there) // entry.size * entry.size]))
+    tags = [field[0] for field in fields]
+    return (
+        (count > 0 or place >= reader.size)
+        and tags == sorted(tags)
+        and _SIZES.keys() >= {f[1] for f in fields}
+    )
+
+
+def _walk(reader: Reader) -> None:
     layout, place = _header(reader)
     if not place:
         raise Broken("it has no directory: it was never finished")

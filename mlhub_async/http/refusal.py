@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from ..errors import TransferError, Transient
@@ -51,14 +52,16 @@ def _detail(head: Head, body: bytes) -> str:
 def retry_after(head: Head) -> float | None:
     """Seconds of RFC 9110 section 10.2.3, in both forms; None when absent or not understood.
 
-    A date counts against the answer's own Date, so that a wrong local clock does not matter.
+    A date counts against the answer's own Date, so that a wrong local clock does not matter; where the
+    answer has none, against ours.
     """
     text = head.headers.get("retry-after", "").strip()
     if _DELTA.fullmatch(text):
         return float(text)
     try:
         until = parsedate_to_datetime(text)
-        since = parsedate_to_datetime(head.headers.get("date", ""))
+        said = head.headers.get("date", "")
+        since = parsedate_to_datetime(said) if said else datetime.now(UTC)
         return max((until - since).total_seconds(), 0.0)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
