@@ -51,8 +51,7 @@ async def _write_down(report: Report, ledger: Ledger, store: LocalStore, invento
         if isinstance(report.stopped, SourceError | UsageError) and not store.receipt_forgotten:
             return await ledger.ask(Book.forget_run)
         if not isinstance(report.stopped, asyncio.CancelledError):
-            spans = inventory.collections
-            await ledger.ask(lambda book: _write_catalogue(book, store, inventory, spans, report))
+            await ledger.ask(lambda book: _write_catalogue(book, store, inventory, report))
             await ledger.ask(lambda book: _write_errors(book, store))
         await ledger.ask(lambda book: _write_receipt(book, store, report))
     except StorageError as error:
@@ -85,15 +84,9 @@ def _last_words(store: LocalStore, report: Report) -> None:
         store.write_pieces(RECEIPT, [_shown(report)])
 
 
-def _write_catalogue(
-    book: Book,
-    store: LocalStore,
-    inventory: Inventory,
-    spans: dict[str, tuple[str, Extent]],
-    report: Report,
-) -> None:
+def _write_catalogue(book: Book, store: LocalStore, inventory: Inventory, report: Report) -> None:
     """Every collection that DEST holds, this run's and earlier ones', and the root above them."""
-    _keep_extents(book, spans, report)
+    _keep_extents(book, inventory.spans, report)
     rows: list[Row] = []
     children: list[tuple[str, str]] = []
     for name, body, href, extent_json in book.collections():
@@ -119,11 +112,11 @@ def _write_catalogue(
     book.settle(rows)
 
 
-def _keep_extents(book: Book, spans: dict[str, tuple[str, Extent]], report: Report) -> None:
+def _keep_extents(book: Book, spans: dict[str, Extent], report: Report) -> None:
     """What the items of this run span is added to what DEST spans already, but where that was pruned."""
     anew = report.listing.whole if report.pruned.items else frozenset()
     before = {name: kept for name, _, _, kept in book.collections() if name not in anew}
-    for name, (_, extent) in spans.items():
+    for name, extent in spans.items():
         spanned = _extent(before.get(name))
         spanned.merge(extent)
         book.put_collection(name, None, "", orjson.dumps(spanned.state).decode())

@@ -243,9 +243,9 @@ class Inventory:
         return Place(path, parent, self._base, self._source_root)
 
     @property
-    def collections(self) -> dict[str, tuple[str, Extent]]:
-        """Of each collection of this run the path of its document and what its items span."""
-        return {name: (path, self._extents.get(name, Extent())) for name, path in self._homes.items()}
+    def spans(self) -> dict[str, Extent]:
+        """What the items of each collection of this run span."""
+        return {name: self._extents.get(name, Extent()) for name in self._homes}
 
 
 def _declared(item: Item) -> int:
