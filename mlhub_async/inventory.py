@@ -3,65 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from . import stac
 from .catalog import Extent, Place, Sealer, encode, item_json
 from .errors import TransferError
-from .ledger import Claimed, Confirmed, Ledger, Sealed, Wanted, changed
+from .ledger import Claimed, Ledger, Sealed, Wanted, changed
 from .ledger.schema import ITEM
-from .model import Collection, Flaw, Item, Job, Outcome, Record
+from .model import Collection, Flaw, Item, Outcome
 from .options import Options
 from .plan import document_path, job_of, wanted
 from .sidecars import Files
 from .stac import NO_COLLECTION
-
-
-@dataclass(slots=True)
-class Open:
-    """An item that misses so many of its assets, and the records of those that are there.
-
-    `known`: sha256, size and mtime_ns of its document as an earlier run wrote it.
-    """
-
-    item: Item
-    path: str
-    missing: int
-    known: tuple[str, int, int] | None = None
-    wanted: int = 0
-    """how many of its assets there should be"""
-    records: dict[str, Record] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class Taken:
-    """What a batch of entries came to: jobs to do, outcomes that need no work, and what was left out."""
-
-    jobs: list[tuple[Job, bool]] = field(default_factory=list)
-    finished: list[Open] = field(default_factory=list)
-    items: int = 0
-    repeated: int = 0
-    filtered: int = 0
-    duplicates: int = 0
-    confirmed: int = 0
-    """assets that need no look: nothing of their items has changed, and they are as they were left"""
-    bytes: int = 0
-    proofs: Counter[str] = field(default_factory=Counter)
-    """of these"""
-    again: int | None = None
-    """how many items had come in this reading of their listing, where it is not the first one"""
-    changed: int = 0
-    """how many came in another version than before in this run"""
-
-    def confirm(self, found: Confirmed, declared: int) -> None:
-        """Count an item of which nothing has to be done; it declares so many assets."""
-        self.items += 1
-        self.confirmed += len(found.sizes)
-        self.bytes += sum(found.sizes)
-        self.proofs.update(found.proofs)
-        self.filtered += declared - len(found.sizes)
+from .taken import Open, Taken
 
 
 class Inventory:

@@ -20,7 +20,7 @@ from .errors import LimitReached, StorageError, TooManyErrors, TransferError
 from .events import Events, Told
 from .flow import fan_out
 from .http import Http
-from .inventory import Inventory, Open
+from .inventory import Inventory
 from .keeping import Keeping
 from .ledger import Ledger
 from .listing import Listing, read
@@ -36,6 +36,7 @@ from .run import Run
 from .sharing import Sharing
 from .sidecars import Files
 from .stores.local import LocalStore
+from .taken import Open
 from .transfer import Kit, fetch
 from .waiting import room_for
 

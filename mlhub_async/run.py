@@ -9,12 +9,13 @@ from functools import partial
 import orjson
 
 from .errors import DiskFull, TooManyErrors
-from .inventory import Inventory, Open, Taken
+from .inventory import Inventory
 from .ledger import Book, Ledger, error_json
 from .model import Entry, Flaw, Outcome, Page
 from .options import Options
 from .ports import Source
 from .report import Report
+from .taken import Open, Taken
 from .transfer import Kit
 
 

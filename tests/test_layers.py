@@ -30,6 +30,7 @@ BANDS = [
         "intake",
         "resuming",
         "inventory",
+        "taken",
         "plan",
         "sidecars",
         "events",
