@@ -57,10 +57,13 @@ class Inventory:
         self.flaws: list[Flaw] = []
         """items whose own document could not be written; whoever reports them takes them out"""
 
-    async def take(self, owners: Sequence[Item | Collection], rereading: str | None = None) -> Taken:
+    async def take(
+        self, owners: Sequence[Item | Collection], rereading: str | None = None, *, final: bool = False
+    ) -> Taken:
         """Claim the wanted assets of a batch in the ledger, all at once, and make jobs of them.
 
-        `rereading`: which reading of its listing it is from, if that one is read again.
+        `rereading`: which reading of its listing it is from, if that one is read again. `final`: it will
+        not be, so that an item that comes twice has to say the same both times.
         """
         taken, repeated = Taken(), []
         left = await self._confirm(owners, taken) if self._sealing else owners
@@ -80,9 +83,10 @@ class Inventory:
         taken.repeated = len(repeated)
         if rereading is None:
             taken.duplicates += sum(len(request.assets) for request in repeated)
+            self.flaws += map(_contradiction, await self._changed(repeated) if final else ())
         else:
             taken.again = taken.items - await self._come_first(owners, rereading)
-            taken.changed = await self._changed(repeated)
+            taken.changed = len(await self._changed(repeated))
         return taken
 
     async def _confirm(
@@ -112,19 +116,20 @@ class Inventory:
             await self._ledger.first_time(["\0".join((reading, item.collection, item.id)) for item in items])
         )
 
-    async def _changed(self, repeated: Sequence[Wanted]) -> int:
-        """How many of these items the catalogue described otherwise when they were taken."""
+    async def _changed(self, repeated: Sequence[Wanted]) -> list[Wanted]:
+        """Those items that the catalogue described otherwise when they were taken."""
         if not repeated or self._options.if_exists == "skip":
-            return 0  # then the ledger keeps the word of an earlier run
+            return []  # then the ledger keeps the word of an earlier run
         open_ones = [(one, self._open.get((one.collection, one.item))) for one in repeated]
         settled = [one for one, under_way in open_ones if under_way is None]
-        await self._ledger.flush()
-        count = await self._ledger.ask(lambda book: changed(book, settled))
-        return count + sum(
-            _stamps(one) != _stamps(self._wanted(under_way.item)[0])
+        if found := await self._ledger.ask(lambda book: changed(book, settled)):
+            await self._ledger.flush()  # what is not written down yet may be what they say now
+            found = await self._ledger.ask(lambda book: changed(book, found))
+        return found + [
+            one
             for one, under_way in open_ones
-            if under_way
-        )
+            if under_way and _stamps(one) != _stamps(self._wanted(under_way.item)[0])
+        ]
 
     def _new_homes(self, owners: Sequence[Item | Collection]) -> list[Wanted]:
         named = (owner.collection if isinstance(owner, Item) else owner.id for owner in owners)
@@ -205,6 +210,13 @@ class Inventory:
 def _declared(item: Item) -> int:
     assets = item.body.get("assets")
     return len(assets) if isinstance(assets, dict) else 0
+
+
+def _contradiction(request: Wanted) -> Flaw:
+    where = f"{request.collection}/{request.item}"
+    message = f"{where} is listed twice, with different assets: what is here is as the first one says"
+    owner = (request.collection, request.item)
+    return Flaw(where, TransferError(message, kind="contradiction"), owner=owner)
 
 
 def _stamps(request: Wanted) -> list[str]:

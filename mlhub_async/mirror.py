@@ -53,7 +53,8 @@ async def pump(run: Run) -> None:
                 run.kit.store.forget_receipt()
             run.note_listing(entries)
             owners = [entry for entry in entries if isinstance(entry, Item | Collection)]
-            taken = await run.inventory.take(owners, run.report.listing.rereading(entries))
+            reading = run.report.listing.rereading(entries)
+            taken = await run.inventory.take(owners, reading, final=not run.source.rereads)
             run.report.listing.note(entries, taken.repeated, taken.again)
             run.note_taken(taken)
             for item in taken.finished:

@@ -39,7 +39,6 @@ class Run:
                 self.kit.events.page(entry)
             elif isinstance(entry, Flaw):
                 self.note_flaw(entry)
-        self.note_flaws()
 
     def note_flaws(self) -> None:
         while self.inventory.flaws:
@@ -55,7 +54,8 @@ class Run:
         self.kit.events.tell("error", collection=collection, item=item, href=flaw.where, error=error)
 
     def note_taken(self, taken: Taken) -> None:
-        """Count what a batch came to."""
+        """Count what a batch came to, and tell what is wrong with it."""
+        self.note_flaws()
         report, meter = self.report, self.kit.meter
         report.listing.changed += taken.changed
         report.filtered += taken.filtered

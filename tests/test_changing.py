@@ -231,3 +231,30 @@ async def test_what_a_filter_here_leaves_out_is_accounted_for(site, dest):
     assert report.ok
     told = listing(dest)
     assert (told["matched"], told["returned"], told["left_out"], told["unique"]) == (6, 6, 5, 1)
+
+
+async def test_an_item_that_a_file_has_twice_is_no_complete_copy_unless_it_says_the_same(site, dest):
+    """One line after another: nobody will read the file anew, and `more` would never be fetched."""
+    [item] = publish(site, ["one"])
+    more = {"href": site.put("/more.tif", tif(20_000, 5))}
+    other = {**item, "assets": {**item["assets"], "more": more}}
+    assert (await run([item, {**item}, item], dest)).ok
+    report = await run([item, other], dest)
+    assert (report.exit_code, report.selected) == (4, 1)
+    (row,) = Mirrored(dest).errors
+    assert (row["collection"], row["item"], row["error"]["class"]) == ("c1", "one", "contradiction")
+    assert (await run([other, other], dest)).ok and Mirrored(dest).bytes_of("one", "more")
+
+
+async def test_an_asset_that_an_item_got_between_two_readings_is_told(site, dest):
+    changing = Changing(site)
+
+    def update():
+        changing.remove("i1")
+        more = {"href": site.put("/more.tif", tif(20_000, 77))}
+        changing.items[-1] = {**changing.items[-1], "assets": {**changing.items[-1]["assets"], "more": more}}
+
+    changing.before[5] = update
+    changing.before[2] = lambda: changing.insert("new")
+    assert (await run(changing.api.url, dest, "c1", concurrency=1)).exit_code == 5
+    assert listing(dest)["changed"] == 1

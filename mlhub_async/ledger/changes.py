@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..model import Asset
 from .book import Book
 from .claims import Wanted
-from .schema import ASSET, DONE
+from .schema import ASSET
 
-DIFFERS = "SELECT 1 FROM file WHERE collection=? AND item=? AND role=? AND key=? AND state=? AND stamp<>?"
-
-
-def changed(book: Book, wanted: Sequence[Wanted]) -> int:
-    """How many of these items have an asset on disk that is described otherwise now."""
-    return sum(_differs(book, one) for one in wanted)
+STAMP = "SELECT stamp FROM file WHERE collection=? AND item=? AND role=? AND key=?"
 
 
-def _differs(book: Book, wanted: Wanted) -> bool:
-    identities = (
-        (wanted.collection, wanted.item, ASSET, wish.asset.key, DONE, wish.asset.stamp)
-        for wish in wanted.assets
-    )
-    return any(book.database.execute(DIFFERS, row).fetchone() for row in identities)
+def changed(book: Book, wanted: Sequence[Wanted]) -> list[Wanted]:
+    """Those items that have an asset now which they had not, or one that is described otherwise."""
+    return [one for one in wanted if any(_differs(book, wish.asset) for wish in one.assets)]
+
+
+def _differs(book: Book, asset: Asset) -> bool:
+    identity = (asset.collection, asset.item, ASSET, asset.key)
+    found = book.database.execute(STAMP, identity).fetchone()
+    return found is None or found[0] != asset.stamp
