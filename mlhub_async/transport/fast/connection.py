@@ -12,24 +12,12 @@ from typing import cast
 
 from ...model import Head
 from ...ports import Sink
-from .head import END_OF_HEAD, MAX_HEAD, Answer, BadAnswerError, Framing, refuse_endless
+from .failures import BadAnswerError, DroppedError
+from .head import END_OF_HEAD, MAX_HEAD, Answer, Framing, refuse_endless
 from .inlet import BUFFER, Buffers, Inlet
 
 MAX_INTERIM = 16
 """Responses of 1xx before the real one."""
-
-
-class DroppedError(Exception):
-    """The connection ended before the answer did.
-
-    `begun`: something of the answer had come; `headed`: its whole head, so that it is the body that is cut.
-    """
-
-    def __init__(self, begun: bool, headed: bool, cause: Exception | None) -> None:
-        super().__init__("connection lost")
-        self.begun = begun
-        self.headed = headed
-        self.cause = cause
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -44,7 +32,8 @@ class Connection(asyncio.BufferedProtocol):
         self._answer: Answer | None = None
         self._interim = 0
         self._turn: asyncio.Future[Awaitable[None] | None] | None = None
-        self._busy = False
+        self.busy = False
+        """whether it is our own disk that the server waits for"""
         self._paused = False
         self._ended = False
         self._failure: Exception | None = None
@@ -95,7 +84,7 @@ class Connection(asyncio.BufferedProtocol):
     def _advance(self, flush: bool) -> None:
         """Take what the buffer holds as far as it goes; `flush`: also a piece of a body that is not full."""
         if self._turn is None or self._turn.done():
-            if self._busy:
+            if self.busy:
                 self._regulate()
             else:
                 self.abort()  # bytes that nobody asked for
@@ -163,7 +152,7 @@ class Connection(asyncio.BufferedProtocol):
         if last:
             self._answer.framing = Framing.NONE
         if busy is not None:
-            self._busy = True
+            self.busy = True
             if isinstance(data, memoryview):
                 self._inlet.lend(not last)
             self._regulate()
@@ -173,26 +162,21 @@ class Connection(asyncio.BufferedProtocol):
 
     def _regulate(self) -> None:
         """Read while there is room: beside what the sink works on there may be another buffer."""
-        pause = self._busy and self._inlet.full
+        pause = self.busy and self._inlet.full
         if pause is not self._paused and self._transport is not None and not self._ended:
             self._paused = pause
             (self._transport.pause_reading if pause else self._transport.resume_reading)()
 
-    @property
-    def busy(self) -> bool:
-        """Whether it is our own disk that the server waits for."""
-        return self._busy
-
     def _go_on(self) -> None:
         """The sink has taken what it had: read on, or end what ended meanwhile."""
-        self._busy = False
+        self.busy = False
         self._inlet.returned()
         self.heard = self._loop.time()
         if self._answer is not None and self._answer.framing is Framing.NONE:
             self._finish(self._answer)
         elif self._inlet.filled > self._inlet.taken:
             self._advance(False)
-        if self._ended and not self._busy:
+        if self._ended and not self.busy:
             self._conclude()
         else:
             self._regulate()
@@ -216,7 +200,7 @@ class Connection(asyncio.BufferedProtocol):
     def flush(self) -> None:
         """Hand on what has come so far: whoever watches the speed of a slow body wants to see it."""
         inlet = self._inlet
-        if inlet.filled > inlet.taken and self._answer is not None and not self._busy:
+        if inlet.filled > inlet.taken and self._answer is not None and not self.busy:
             self._advance(True)
 
     def _hand_over(self, sink: Sink) -> None:
@@ -239,13 +223,13 @@ class Connection(asyncio.BufferedProtocol):
         self._cause = exc
         self.usable = False
         self._transport = None
-        if not self._busy:
+        if not self.busy:
             self._conclude()
 
     def _conclude(self) -> None:
         """The connection is gone: what has come of the answer is all that will come."""
         self.flush()
-        if self._busy:
+        if self.busy:
             return
         answer, begun = self._answer, self._interim > 0 or self._inlet.filled > 0
         if self._failure is not None:

@@ -10,6 +10,8 @@ from enum import Enum, auto
 
 import httptools
 
+from .failures import BadAnswerError
+
 END_OF_HEAD = b"\r\n\r\n"
 MAX_HEAD = 64 << 10
 MAX_FIELDS = 128
@@ -25,10 +27,6 @@ class Framing(Enum):
     LENGTH = auto()
     CHUNKED = auto()
     CLOSE = auto()
-
-
-class BadAnswerError(Exception):
-    """The bytes that came are no HTTP response that could be trusted."""
 
 
 _FIELD: dict[bytes, str] = {}

@@ -11,8 +11,8 @@ from ...model import Request
 from ...ports import Sink
 from ...urls import Origin, origin, redacted
 from ..lookup import Check, shortage, unresolved, word
-from .connection import Connection, DroppedError
-from .head import BadAnswerError
+from .connection import Connection
+from .failures import BadAnswerError, DroppedError
 from .pool import Pool
 
 ASLEEP = 5.0
