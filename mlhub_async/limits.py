@@ -15,8 +15,6 @@ from .pace import Pace
 from .urls import Origin
 from .weather import PATIENT, Breaker, Outage
 
-WAITING = 2
-"""Transfers that wait for a place: what becomes free is taken at once, and it shows that all are in use."""
 Sleep = Callable[[float], Awaitable[None]]
 
 
@@ -41,7 +39,7 @@ class Gate:
         """Take a slot if that needs no waiting: the ordinary case, without a coroutine."""
         if not self._clear or self._waiting or self.pace.crowded() or self._limits.turn() > 0:
             return False
-        self.pace.active += 1
+        self.pace.take()
         self._limits.took_turn()
         return True
 
@@ -109,7 +107,7 @@ class Gate:
 
     async def _slot(self) -> None:
         if not self._waiting and not self.pace.crowded():
-            self.pace.active += 1
+            self.pace.take()
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
@@ -139,7 +137,7 @@ class Gate:
         while self._waiting and not self.pace.crowded():
             turn = self._waiting.popleft()
             if not turn.done():
-                self.pace.active += 1
+                self.pace.take()
                 turn.set_result(None)
 
 
@@ -200,8 +198,8 @@ class Limits:
         return self._first == self._most
 
     def useful(self) -> int:
-        """So many transfers find a place now, and a few that wait for one."""
-        return sum([gate.pace.allowed for gate in self._gates.values()]) + WAITING
+        """So many transfers find a place now: one that had to wait for it would cost a task switch more."""
+        return sum([gate.pace.allowed for gate in self._gates.values()])
 
     def paces(self) -> dict[str, int]:
         """How many places each host was found to be served best by, with those of earlier runs."""

@@ -85,6 +85,12 @@ class Pace:
             return True
         return self.in_flight > IN_FLIGHT and self.active >= AT_LEAST
 
+    def take(self) -> None:
+        """A request takes a place."""
+        self.active += 1
+        if self.active >= self.allowed:
+            self.full = True
+
     def answered(self, wait: float) -> None:
         """A head came, after so many seconds."""
         self.work += PER_REQUEST
