@@ -24,6 +24,7 @@ class Book:
     def __init__(self, database: sqlite3.Connection, root: Path) -> None:
         self._db = database
         self._root = str(root)
+        self._new = False
         self.run = 0
 
     @property
@@ -40,6 +41,7 @@ class Book:
             ).lastrowid
             or 0
         )
+        self._new = earlier is None
         return earlier is not None
 
     def end_run(self, finished: str, exit_code: int) -> None:
@@ -54,7 +56,7 @@ class Book:
     def claim(self, wanted: Sequence[Wanted]) -> list[Claimed | None]:
         """For each owner what it was given; None for an item that was seen in this run before."""
         with self.transaction():
-            return Claims(self._db, self._root, self.run, wanted).answers()
+            return Claims(self._db, self._root, self.run, wanted).answers(new=self._new)
 
     def confirm(self, asked: Sequence[Sealed]) -> list[Confirmed | None]:
         """For each item its assets if there is nothing to do for it, which ends the matter; see `seals`."""

@@ -1,8 +1,4 @@
-"""Who gets which place: the claims of one page of a listing, asked and answered together.
-
-A statement per page, not per row: SQLite gives Python's lock away at every step, and a ledger that takes
-it back 20,000 times was measured to cost the event loop a second of CPU.
-"""
+"""Who gets which place: the claims of one page of a listing, asked and answered together."""
 
 from __future__ import annotations
 
@@ -11,12 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import orjson
-
 from ..model import Asset, Proof, Record
 from ..names import distinct, fold
 from ..stores.tree import regular
 from .schema import ASSET, COLLECTION, DONE, ITEM, PLANNED
+from .steps import in_steps, rows_changed
 
 Identity = tuple[str, str, int, str]
 """collection, item, role, asset key: what a row is known by."""
@@ -83,42 +78,38 @@ class Claims:
         self._known: dict[Identity, Known] = {}
         self._touched: list[Identity] = []
 
-    def answers(self) -> list[Claimed | None]:
-        """For each owner what it was given; None for an item that was seen in this run before."""
-        asked = [(*identity, path, fold(path), stamp) for identity, path, stamp in self._rows()]
-        question = orjson.dumps(asked).decode()
-        if NUL in question:
-            rows = [row for one in asked for row in self._db.execute(KNOWN_ONE, one[:4])]
-        else:
-            rows = self._db.execute(KNOWN, (question,)).fetchall()
-        self._known = {row[:4]: row[4:] for row in rows}
-        if not rows and NUL not in question and self._all_new(question, len(asked)):
+    def answers(self, *, new: bool) -> list[Claimed | None]:
+        """For each owner what it was given; None for an item that was seen in this run before.
+
+        `new`: probably none of them is known, so it is tried first whether they can all be put in.
+        """
+        asked = list(self._rows())
+        if new and self._all_new(asked):
+            return [_granted(entry) for entry in self._wanted]
+        identities = [row[:4] for row in asked]
+        self._known = {row[:4]: row[4:] for found in in_steps(self._db, KNOWN, identities) for row in found}
+        if not new and not self._known and self._all_new(asked):
             return [_granted(entry) for entry in self._wanted]
         answers = [self._claim_item(entry) for entry in self._wanted]
-        self._mark()
+        rows_changed(self._db, TOUCH, [(*identity, self._run) for identity in self._touched])
         return answers
 
-    def _mark(self) -> None:
-        touched = orjson.dumps(self._touched).decode()
-        if NUL in touched:
-            self._db.executemany(TOUCH_ONE, [(self._run, *identity) for identity in self._touched])
-        elif self._touched:
-            self._db.execute(TOUCH, (touched, self._run))
-
-    def _rows(self) -> Iterator[tuple[Identity, str, str]]:
+    def _rows(self) -> Iterator[tuple[str, str, int, str, str, str, str, int, int]]:
+        run = self._run
         for entry in self._wanted:
-            yield entry.identity, entry.path, ""
+            yield (*entry.identity, entry.path, fold(entry.path), "", PLANNED, run)
             for asset, path, _ in entry.assets:
-                yield (asset.collection, asset.item, ASSET, asset.key), path, asset.stamp
+                identity = asset.collection, asset.item, ASSET, asset.key
+                yield (*identity, path, fold(path), asset.stamp, PLANNED, run)
 
-    def _all_new(self, question: str, count: int) -> bool:
-        """Put all rows in at once; false, and nothing done, if one of them is there twice or collides."""
+    def _all_new(self, asked: Sequence[Sequence[object]]) -> bool:
+        """Put all rows in at once; false, and nothing done, if one of them is there already or collides."""
         self._db.execute("SAVEPOINT claims")
-        added = self._db.execute(INSERT_ALL, (PLANNED, self._run, question)).rowcount
-        if added != count:
+        complete = rows_changed(self._db, INSERT, asked) == len(asked)
+        if not complete:
             self._db.execute("ROLLBACK TO claims")
         self._db.execute("RELEASE claims")
-        return added == count
+        return complete
 
     def _claim_item(self, wanted: Wanted) -> Claimed | None:
         identity, known = wanted.identity, None
@@ -153,9 +144,8 @@ class Claims:
     def _insert(self, identity: Identity, path: str, stamp: str) -> str:
         """The path given to a row that is new: the one it wishes, or one beside it if that is taken."""
         for attempt in range(3):
-            key = fold(path)
-            row = (*identity, path, key, PLANNED, self._run, stamp)
-            if self._db.execute(INSERT, row).rowcount:
+            row = (*identity, path, fold(path), stamp, PLANNED, self._run)
+            if rows_changed(self._db, INSERT, [row]):
                 self._known[identity] = (path, self._run, PLANNED, 0, 0, "", "", "", stamp)
                 return path
             path = distinct(path, f"{attempt or ''}" + "\0".join(map(str, identity)))
@@ -180,23 +170,12 @@ def intact(root: str, path: str, size: int, mtime_ns: int) -> bool:
         return False
 
 
-NUL = "\\u0000"
-"""SQLite's JSON ends a text there, so ids with it are asked for one by one."""
 COLUMNS = """file.collection, file.item, file.role, file.key, path, run, state, size, mtime_ns, sha256,
   proof, validator, stamp"""
-KNOWN_ONE = f"SELECT {COLUMNS} FROM file WHERE collection=? AND item=? AND role=? AND key=?"
-ASKED = """(SELECT json_extract(value, '$[0]') AS collection, json_extract(value, '$[1]') AS item,
-  json_extract(value, '$[2]') AS role, json_extract(value, '$[3]') AS key FROM json_each(?1)) AS asked"""
-SAME = """file.collection=asked.collection AND file.item=asked.item AND file.role=asked.role
-  AND file.key=asked.key"""
-KNOWN = f"SELECT {COLUMNS} FROM {ASKED} CROSS JOIN file ON {SAME}"
-BROKEN = f"stamp=CASE file.role WHEN {ITEM} THEN '' ELSE stamp END"
+SAME = """file.collection=asked.column1 AND file.item=asked.column2 AND file.role=asked.column3
+  AND file.key=asked.column4"""
+KNOWN = f"SELECT {COLUMNS} FROM ({{}}) AS asked CROSS JOIN file ON {SAME}"
+TOUCH = f"""UPDATE file SET run=asked.column5, stamp=CASE file.role WHEN {ITEM} THEN '' ELSE stamp END
+  FROM ({{}}) AS asked WHERE {SAME}"""
 """What is claimed for an item breaks its seal: see `seals`."""
-TOUCH = f"UPDATE file SET run=?2, {BROKEN} FROM {ASKED} WHERE {SAME}"
-TOUCH_ONE = f"UPDATE file SET run=?, {BROKEN} WHERE collection=? AND item=? AND role=? AND key=?"
-INSERT = """INSERT OR IGNORE INTO file (collection, item, role, key, path, fold, state, run, stamp)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-INSERT_ALL = """INSERT OR IGNORE INTO file (collection, item, role, key, path, fold, stamp, state, run)
-  SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
-    json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]'),
-    json_extract(value, '$[6]'), ?1, ?2 FROM json_each(?3)"""
+INSERT = "INSERT OR IGNORE INTO file (collection, item, role, key, path, fold, stamp, state, run) {}"

@@ -10,8 +10,8 @@ import orjson
 from ..errors import MlhubError
 from ..model import Outcome, Status
 from ..names import fold
-from .claims import NUL
 from .schema import DONE, FAILED
+from .steps import rows_changed
 
 Row = tuple[str, str, int, str, str, int, int, int, str, str, str, str, str, str]
 """One settled file, as journal and table keep it: collection, item, role, key, path, state, size, mtime_ns,
@@ -40,12 +40,8 @@ def error_json(error: MlhubError) -> str:
 
 
 def settle(database: sqlite3.Connection, run: int, rows: Sequence[Row]) -> None:
-    """To be called inside a transaction. A row that is not in the table is put in as one of this `run`.
-
-    All of them in one step, for the reason that `claims` gives; what that does not reach, one by one.
-    """
-    facts = orjson.dumps(rows).decode()
-    if NUL in facts or database.execute(SETTLE_ALL, (facts,)).rowcount != len(rows):
+    """To be called inside a transaction. A row that is not in the table is put in as one of this `run`."""
+    if rows_changed(database, SETTLE, rows) != len(rows):
         for row in rows:
             _settle(database, run, row)
 
@@ -61,15 +57,8 @@ SETTLE_ONE = """UPDATE file SET state=?, size=?, mtime_ns=?, sha256=?, proof=?, 
   error=? WHERE collection=? AND item=? AND role=? AND key=?"""
 INSERT = """INSERT INTO file (collection, item, role, key, path, fold, run, state, size, mtime_ns, sha256,
   proof, validator, stamp, url, error) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-SETTLE_ALL = """UPDATE file SET state=settled.state, size=settled.size, mtime_ns=settled.mtime_ns,
-  sha256=settled.sha256, proof=settled.proof, validator=settled.validator, stamp=settled.stamp,
-  url=settled.url, error=nullif(settled.error, '')
-FROM (SELECT json_extract(value, '$[0]') AS collection, json_extract(value, '$[1]') AS item,
-  json_extract(value, '$[2]') AS role, json_extract(value, '$[3]') AS key,
-  json_extract(value, '$[5]') AS state, json_extract(value, '$[6]') AS size,
-  json_extract(value, '$[7]') AS mtime_ns, json_extract(value, '$[8]') AS sha256,
-  json_extract(value, '$[9]') AS proof, json_extract(value, '$[10]') AS validator,
-  json_extract(value, '$[11]') AS stamp, json_extract(value, '$[12]') AS url,
-  json_extract(value, '$[13]') AS error FROM json_each(?)) AS settled
-WHERE file.collection=settled.collection AND file.item=settled.item AND file.role=settled.role
-  AND file.key=settled.key"""
+SETTLE = """UPDATE file SET state=settled.column6, size=settled.column7, mtime_ns=settled.column8,
+  sha256=settled.column9, proof=settled.column10, validator=settled.column11, stamp=settled.column12,
+  url=settled.column13, error=nullif(settled.column14, '') FROM ({}) AS settled
+WHERE file.collection=settled.column1 AND file.item=settled.column2 AND file.role=settled.column3
+  AND file.key=settled.column4"""

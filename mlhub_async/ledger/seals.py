@@ -13,8 +13,11 @@ from typing import NamedTuple
 
 import orjson
 
-from .claims import NUL, intact
+from .claims import intact
 from .schema import ASSET, DONE, ITEM
+
+NUL = "\\u0000"
+"""SQLite's JSON ends a text there: items with it in their ids are not confirmed but looked at."""
 
 
 class Sealed(NamedTuple):
