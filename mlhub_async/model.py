@@ -27,8 +27,8 @@ class Status(enum.Enum):
     FAILED = "failed"
 
 
-class Proof(enum.Enum):
-    """How much is known about the bytes on disk, strongest first."""
+class Proof(enum.StrEnum):
+    """How much is known about the bytes on disk, strongest first. Text: it is hashed and written per file."""
 
     CHECKSUM = "checksum"
     """they match a digest that catalogue or server published"""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ from .flow import aside
 from .model import Record
 
 REMEMBERED = 4096
-"""Finished URLs kept in memory. A URL that is shared comes up again and again and so stays among them."""
+"""Finished URLs kept in memory, twice as many at most. One that is shared comes up again and so stays."""
 
 
 @dataclass(slots=True)
@@ -29,19 +28,20 @@ class Sharing:
     def __init__(self, find: Callable[[str], Awaitable[Record | None]] | None) -> None:
         self._find = find
         self._flights: dict[str, Flight] = {}
-        self._recent: OrderedDict[str, Record] = OrderedDict()
+        self._recent: dict[str, Record] = {}
+        self._older: dict[str, Record] = {}
 
     def knows(self, url: str) -> bool:
         """Whether `existing` has anything to say: cheap, for the many URLs that nobody shares."""
-        return url in self._flights or url in self._recent or self._find is not None
+        return url in self._flights or url in self._recent or url in self._older or self._find is not None
 
     async def existing(self, url: str, waiting: Flight | None = None) -> Record | None:
         """The file that this URL was fetched to, after waiting for a transfer of it that is under way.
 
         `waiting` is the caller's own flight: while it waits nobody waits for it, so no circle can form.
         """
-        if (record := self._recent.get(url)) is not None:
-            self._recent.move_to_end(url)
+        if (record := self._recent.get(url) or self._older.get(url)) is not None:
+            self._remember(url, record)
             return record
         flight = self._flights.get(url)
         if flight is not None and flight is not waiting and not flight.stalled:
@@ -67,12 +67,14 @@ class Sharing:
                 del self._flights[url]
         if record is not None:
             for url in urls:
-                self._recent[url] = record
-                self._recent.move_to_end(url)
-        while len(self._recent) > REMEMBERED:
-            self._recent.popitem(last=False)
+                self._remember(url, record)
         if flight.landed is not None:
             flight.landed.set_result(record)
+
+    def _remember(self, url: str, record: Record) -> None:
+        self._recent[url] = record
+        if len(self._recent) >= REMEMBERED:
+            self._older, self._recent = self._recent, {}
 
 
 def _landing(flight: Flight) -> asyncio.Future[Record | None]:

@@ -23,7 +23,7 @@ def row_of(outcome: Outcome, url: str) -> Row:
     asset, record, error = outcome.job.asset, outcome.record, outcome.error
     state = DONE if record is not None and outcome.status is not Status.FAILED else FAILED
     facts = (
-        (record.size, record.mtime_ns, record.sha256, record.proof.value, record.validator)
+        (record.size, record.mtime_ns, record.sha256, record.proof, record.validator)
         if (record is not None)
         else (0, 0, "", "none", "")
     )

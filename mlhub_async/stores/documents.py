@@ -12,6 +12,8 @@ from ..errors import MlhubError, Shortage
 from .partials import Partials
 from .tree import Tree, storage_error
 
+NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+
 
 class Documents:
     """Writes beside the unfinished files and renames. `tree` is for the loop's thread only."""
@@ -42,8 +44,7 @@ class Documents:
         return mtime
 
     def _draft(self, name: str, data: bytes) -> int:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        fd = os.open(name, flags, 0o666, dir_fd=self._partials.directory)
+        fd = os.open(name, NEW, 0o666, dir_fd=self._partials.directory)
         try:
             if os.write(fd, data) != len(data):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
