@@ -70,6 +70,16 @@ async def test_names_are_looked_up_by_the_proxy_but_a_literal_address_is_still_c
     assert len(proxy.log) == 1
 
 
+async def test_azure_is_asked_in_the_version_that_knows_ranges_and_nobody_else_is(troubled):
+    site = await troubled.site()
+    site.put("/x", b"end")
+    async with Gateway() as proxy:
+        for name in ("chips.blob.core.windows.net", "blob.core.windows.net.test"):
+            place = f"http://{name}:{site.port}"
+            assert await ask(f"{place}/", f"{place}/x", proxy=f"http://{proxy.place}") == b"end"
+    assert [seen.headers.get("x-ms-version") for seen in site.log] == ["2021-06-08", None]
+
+
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("status", [407, 403])
 async def test_what_the_proxy_refuses_is_told_without_a_password(scheme, status):
