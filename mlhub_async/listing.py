@@ -190,7 +190,8 @@ class Listing:
 
     def _reasons(self) -> Iterator[str]:
         if self.error is not None:
-            yield f"it broke off: {self.error.message}"
+            kind = "" if self.error.kind == CatalogError.kind else f" ({self.error.kind})"
+            yield f"it broke off{kind}: {self.error.message}"
         elif not self.ended:
             yield "the run ended before it did"
         for name in () if self.capped else self.readings:

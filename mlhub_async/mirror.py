@@ -66,6 +66,7 @@ async def pump(run: Run) -> None:
                     await put(job)
 
         await read(run.source, emit, run.report.listing)
+        run.note_break()
         run.kit.http.hurry()
 
     async def work(job: Job) -> None:

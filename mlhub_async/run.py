@@ -53,6 +53,12 @@ class Run:
         error = orjson.loads(said)
         self.kit.events.tell("error", collection=collection, item=item, href=flaw.where, error=error)
 
+    def note_break(self) -> None:
+        """Tell that the listing broke off, if it did."""
+        if (broken := self.report.listing.error) is not None:
+            error = orjson.loads(error_json(broken))
+            self.kit.events.tell("error", collection=None, item=None, href=self.source.name, error=error)
+
     def note_taken(self, taken: Taken) -> None:
         """Count what a batch came to, and tell what is wrong with it."""
         self.note_flaws()

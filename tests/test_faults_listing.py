@@ -34,10 +34,13 @@ def test_a_next_link_that_leads_in_a_circle_is_no_complete_listing(run_cli, site
     api = Api(site, publish(site, [f"i{n}" for n in range(6)]), 2)
     again = {"rel": "next", "href": api.url + "/collections/c1/items?limit=2&token=next:2"}
     api.overrides = {2: {"links": [again]}}
-    ended = run_cli("mirror", api.url, dest, "-c", "c1", "--limit", 2)
+    ended = run_cli("mirror", api.url, dest, "-c", "c1", "--limit", 2, "--json")
     assert ended.code == 5, ended.err
     assert site.count("/stac/collections/c1/items") < 8
-    assert not Mirrored(dest).receipt["listing"]["complete"]
+    listing = Mirrored(dest).receipt["listing"]
+    assert not listing["complete"] and "(pagination-loop)" in listing["reasons"][0]
+    [told] = [event for event in ended.events if event["event"] == "error"]
+    assert (told["item"], told["error"]["class"]) == (None, "pagination-loop")
 
 
 def test_a_server_that_is_down_ends_in_5_since_it_may_be_up_later(run_cli, site, dest, tmp_path):
