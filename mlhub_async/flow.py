@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
@@ -14,6 +14,8 @@ T = TypeVar("T")
 ASIDE = 32
 """For each worker so many tasks may wait beside the pool."""
 _END = object()
+_LOOK = object()
+"""Says to a worker that it may not be needed any more."""
 
 
 class Later:
@@ -29,14 +31,28 @@ class Later:
 
 
 class _Pool:
-    """The places of a pool's workers: who must wait for a host gives its own to another meanwhile."""
+    """The places of a pool's workers: who must wait for a host gives its own to another meanwhile.
 
-    def __init__(self, places: int, useful: Callable[[], int] | None, hire: Callable[[], object]) -> None:
+    `idle` workers wait for the queue, from which nothing more will come once it has `ended`.
+    """
+
+    def __init__(
+        self,
+        places: int,
+        useful: Callable[[], int] | None,
+        hire: Callable[[], object],
+        group: asyncio.TaskGroup,
+        queue: asyncio.Queue[object],
+    ) -> None:
         self._places = places
         self._useful = useful
         self._hire = hire
+        self._group = group
+        self._queue = queue
         self._working = 0
         self._aside = 0
+        self.idle = 0
+        self.ended = False
 
     @property
     def _wanted(self) -> int:
@@ -76,6 +92,26 @@ class _Pool:
         self._aside -= 1
         self._working += 1
 
+    @property
+    def pressed(self) -> bool:
+        """Whether work waits for a worker."""
+        return self._queue.qsize() > self.ended
+
+    def lend(self, work: Callable[[], Coroutine[object, object, None]]) -> asyncio.Task[None] | None:
+        if self.pressed or self._working - self.idle >= self._wanted:
+            return None
+        self._working += 1
+        if self.crowded and not self.ended:
+            self._queue.put_nowait(_LOOK)
+        task = self._group.create_task(work())
+        task.add_done_callback(self._returned)
+        return task
+
+    def _returned(self, _: asyncio.Task[None]) -> None:
+        self._working -= 1
+        if self.pressed:
+            self.fill()
+
 
 _POOL: ContextVar[_Pool | None] = ContextVar("pool", default=None)
 
@@ -99,6 +135,19 @@ def fewer() -> None:
         pool.shrink()
 
 
+def lend(work: Callable[[], Coroutine[object, object, None]]) -> asyncio.Task[None] | None:
+    """Called by a worker: start something beside it, in a place that nobody else needs now; None if there
+    is none. The caller cancels it when it goes itself; an error of it is one of the pool."""
+    pool = _POOL.get()
+    return pool.lend(work) if pool is not None else None
+
+
+def pressed() -> bool:
+    """Whether work waits for a worker of the pool that we are in, so that a lent place is wanted back."""
+    pool = _POOL.get()
+    return pool is not None and pool.pressed
+
+
 async def fan_out(
     produce: Callable[[Callable[[T], Awaitable[None]]], Awaitable[None]],
     work: Callable[[T], Awaitable[None]],
@@ -111,7 +160,7 @@ async def fan_out(
     `put` waits while the queue is full. Returns when everything put was worked on. The first exception
     of either side cancels all the others and is raised as it is, never wrapped in a group.
     """
-    queue: asyncio.Queue[T | object] = asyncio.Queue(maxsize=workers)
+    queue: asyncio.Queue[object] = asyncio.Queue(maxsize=workers)
 
     def hire() -> None:
         worker = working()
@@ -121,8 +170,6 @@ async def fan_out(
             # The group is shutting down, and its end has not come down yet to the group that puts this job.
             worker.close()
 
-    pool = _Pool(workers, useful, hire)
-
     async def put(job: T) -> None:
         await queue.put(job)
         pool.fill()
@@ -130,18 +177,24 @@ async def fan_out(
     async def producing() -> None:
         await produce(put)
         await queue.put(_END)
+        pool.ended = True
 
     async def working() -> None:
         _POOL.set(pool)
         while not pool.crowded:
-            if (job := await queue.get()) is _END:
+            pool.idle += 1
+            job = await queue.get()
+            pool.idle -= 1
+            if job is _END:
                 queue.put_nowait(_END)  # for the next one
                 break
-            await work(job)  # type: ignore[arg-type]  # END is the only object that is not a T
+            if job is not _LOOK:
+                await work(job)  # type: ignore[arg-type]  # the others are Ts
         pool.leave()
 
     try:
         async with asyncio.TaskGroup() as group:
+            pool = _Pool(workers, useful, hire, group, queue)
             group.create_task(producing())
             pool.fill()
     except BaseExceptionGroup as failures:

@@ -13,13 +13,15 @@ from .decoding import AS_STORED, Decoder, coding, decoder_for, encoded, unpacked
 from .errors import Corrupt, TransferError, Transient
 from .formats.kinds import may_be_empty
 from .model import Asset, Checksum, Head, Job, Proof
+from .part import Met, Version
 from .ports import Buffer
 from .progress import Meter
+from .ranges import Parts, Ranges
 from .resuming import Held, Hosts, Rest, noted
 from .sniff import ENOUGH, impostor, refusal
 from .stores.local import LocalStore
 from .stores.partials import Draft
-from .urls import redacted, suffix
+from .urls import parse, redacted, suffix
 from .validators import Span, content_length, content_range, validator
 
 STEP = 64 << 10
@@ -30,7 +32,14 @@ class Intake:
     """What is known so far of the version being fetched, and the unfinished bytes of it."""
 
     def __init__(
-        self, job: Job, store: LocalStore, meter: Meter, hosts: Hosts, *, check_digests: bool
+        self,
+        job: Job,
+        store: LocalStore,
+        meter: Meter,
+        hosts: Hosts,
+        ranges: Ranges | None = None,
+        *,
+        check_digests: bool,
     ) -> None:
         self.asset: Asset = job.asset
         self.draft: Draft = store.draft(job.asset.identity)
@@ -56,6 +65,9 @@ class Intake:
         self._ours = False
         self._odd = b""
         self._packed = False
+        self._ranges = ranges
+        self._divided: Parts | None = None
+        self._parts: Parts | None = None
 
     async def take_up(self) -> None:
         """Go on with the bytes of an earlier run, if it left any that are tied to a version."""
@@ -132,6 +144,7 @@ class Intake:
         self.draft.body.begin(self._algorithms(), self.total)
         if self.draft.body.was_opened:
             self._bind(head)
+            self._divide(head)
 
     def _bind(self, head: Head) -> None:
         rangeless = self._encoded or head.headers.get("accept-ranges", "").strip().lower() == "none"
@@ -151,6 +164,39 @@ class Intake:
         if self.total is None and span.total is not None:
             self.total = span.total
             self._check_size(self.total)
+        self._divide(head)
+
+    def _divide(self, head: Head) -> None:
+        """Others may bring parts of it, if it is large and all of them are certain to be of one version."""
+        ranges, total, body = self._ranges, self.total, self.draft.body
+        tagged = self.validator.startswith('"') and not self._encoded
+        if ranges is None or total is None or not tagged or not ranges.divides(head, total - body.offset):
+            return
+        if self._divided is None:
+            self._divided = Parts(ranges, self._count)
+        self._parts = self._divided
+        self._parts.begin(head, parse(self.asset.href), Version(head.url, self.validator, total), body)
+
+    async def carried_on(self, end: Met | Transient) -> Head | None:
+        """What others bring after the end of one stream: the head if it is all of it, None if it is not.
+
+        Raises `end` where there are no others.
+        """
+        parts, body = self._parts, self.draft.body
+        if parts is None or not parts.goes_on(end):
+            raise end
+        try:
+            await parts.run()
+        finally:
+            self._best = max(self._best, body.offset)
+        self._rest = None
+        return parts.head if body.offset == self.total else None
+
+    async def alone(self) -> None:
+        """Return when nobody brings parts any more."""
+        if self._parts is not None:
+            await self._parts.end()
+            self._parts = None
 
     def _fits(self, head: Head, span: Span) -> bool:
         rest = self._rest
@@ -187,9 +233,12 @@ class Intake:
         self.draft = self._store.draft(self.job.asset.identity)
         self.restart()
 
+    def _count(self, size: int) -> None:
+        self.received += size
+        self._meter.received += size
+
     def write(self, data: Buffer) -> Awaitable[None] | None:
-        self.received += len(data)
-        self._meter.received += len(data)
+        self._count(len(data))
         if self._decoder is not None:
             room = None if self.asset.size is None else self.asset.size - self.draft.body.offset
             data = unpacked(self._decoder, data, room, self.name)
@@ -203,8 +252,18 @@ class Intake:
         limit = self.total if self.total is not None else self.asset.size
         if limit is not None and body.offset + len(data) > limit:
             raise Corrupt(f"{self.name}: more than the {limit} bytes it should have", kind="size-mismatch")
+        if self._parts is not None:
+            return self._write_up_to(data, self._parts)
         busy = body.write(data)
         self._best = max(self._best, body.offset)
+        return busy
+
+    def _write_up_to(self, data: Buffer, parts: Parts) -> Awaitable[None] | None:
+        """What lies beyond is brought by another one."""
+        data = data[: parts.room]
+        busy = self.draft.body.write(data)
+        self._best = max(self._best, self.draft.body.offset)
+        parts.came(len(data))
         return busy
 
     def _beyond(self, data: Buffer, rest: Rest) -> Buffer:

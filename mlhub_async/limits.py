@@ -43,6 +43,16 @@ class Gate:
         self._limits.took_turn()
         return True
 
+    @property
+    def spare(self) -> bool:
+        """Whether there is a place that nobody waits for."""
+        return self._clear and not self._waiting and self.pace.active < self.pace.allowed
+
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody waits for a place."""
+        return bool(self._waiting)
+
     def hold(self, seconds: float) -> None:
         """Nobody asks before the time is over."""
         self._until = max(self._until, self._limits.clock() + seconds)

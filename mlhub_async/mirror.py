@@ -31,7 +31,9 @@ from .pace import MOST
 from .ports import Source
 from .progress import Meter
 from .pruning import prune, refuse_a_part
+from .ranges import ranges_of
 from .report import Report
+from .resuming import Hosts
 from .run import Run
 from .sharing import Sharing
 from .sidecars import Files
@@ -157,6 +159,7 @@ def _kit(
     events: Events,
 ) -> Kit:
     meter.held = http.limits.held
+    hosts = Hosts()
     return Kit(
         http=http,
         store=store,
@@ -173,6 +176,8 @@ def _kit(
             if_exists=options.if_exists,
         ),
         express=store.express and options.verify in ("auto", "checksum"),
+        hosts=hosts,
+        ranges=ranges_of(options.parts, http, meter, hosts),
     )
 
 

@@ -70,7 +70,8 @@ class Selection:
 class Options:
     """How a mirror is made. Sizes in bytes, rates in bytes per second, times in seconds; None: no limit.
 
-    `concurrency` None: as many at a time as the machines serve best. `max_outage`: how long a host may be
+    `concurrency` None: as many at a time as the machines serve best. `parts` None: the same for one large
+    file, 1: none is divided. `max_outage`: how long a host may be
     away. `max_errors`: how many assets may fail before it stops. `max_delete`: how many files `prune` may
     remove at most, None: a tenth of them, or 10.
     Keys, tokens, header values and the proxy may be given as text: they are held as `Secret`.
@@ -103,6 +104,7 @@ class Options:
     allow_origins: tuple[str, ...] = ()
     ca_file: str | None = None
     transport: str = "auto"
+    parts: int | None = None
     proxy: str | Secret | None = None
     netrc: bool = False
     headers: tuple[tuple[str, str | Secret], ...] = ()

@@ -48,6 +48,8 @@ class Pace:
         """bytes and requests that were of use, since ever"""
         self.in_flight = 0
         self.active = 0
+        self.parts = 0
+        """those that bring no body of their own, but help with one that is on its way already"""
         self.full = False
         """all places were taken at some time since the last look"""
         self.fixed = first == most
@@ -83,7 +85,7 @@ class Pace:
         if self.active >= self.allowed:
             self.full = True
             return True
-        return self.in_flight > IN_FLIGHT and self.active >= AT_LEAST
+        return self.in_flight > IN_FLIGHT and self.active - self.parts >= AT_LEAST
 
     def take(self) -> None:
         """A request takes a place."""

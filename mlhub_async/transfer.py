@@ -15,7 +15,9 @@ from .http import Http
 from .intake import Intake
 from .keeping import Keeping
 from .model import Asset, Head, Job, Outcome, Proof, Record, Request, Status
+from .part import Met
 from .progress import Meter
+from .ranges import Ranges
 from .resuming import Hosts
 from .retry import Retry
 from .sharing import Flight, Sharing
@@ -45,6 +47,7 @@ class Kit:
     keeping: Keeping
     express: bool = False
     hosts: Hosts = field(default_factory=Hosts)
+    ranges: Ranges | None = None
 
 
 async def fetch(job: Job, kit: Kit) -> tuple[Outcome, str]:
@@ -99,7 +102,7 @@ class Transfer:
         if self._made is None:
             kit = self.kit
             compares = kit.keeping.check_digests
-            self._made = Intake(self.job, kit.store, kit.meter, kit.hosts, check_digests=compares)
+            self._made = Intake(self.job, kit.store, kit.meter, kit.hosts, kit.ranges, check_digests=compares)
         return self._made
 
     def outcome(
@@ -173,10 +176,12 @@ class Transfer:
             try:
                 if (lane := self._lane) is not None:
                     self._lane = None
-                    return await self._express(lane)
+                    if (outcome := await self._express(lane)) is not None:
+                        return outcome
+                    continue
                 await self._intake.draft.body.settled()
-                request = Request(self._url, headers=self._intake.conditions())
-                head = await self.kit.http.get(request, self._intake, self._redirected)
+                if (head := await self._ask()) is None:
+                    continue
                 if self._intake.unchanged and self.job.known is not None:
                     known = self.job.known
                     return self.outcome(Status.SKIPPED, known._replace(proof=self._intake.proof(known.proof)))
@@ -196,13 +201,28 @@ class Transfer:
             except TransferError as error:
                 await self._renew(error)
 
-    async def _express(self, lane: Express) -> Outcome:
-        """The first attempt at a file that is likely to be small and ordinary."""
+    async def _ask(self) -> Head | None:
+        """The answer, with all of the body; None if the rest of it is to be asked for once more."""
+        request = Request(self._url, headers=self._intake.conditions())
+        try:
+            return await self.kit.http.get(request, self._intake, self._redirected)
+        except (Met, Transient) as end:
+            return await self._intake.carried_on(end)
+        finally:
+            await self._intake.alone()
+
+    async def _express(self, lane: Express) -> Outcome | None:
+        """The first attempt at a file that is likely to be small and ordinary; None as with `_ask`."""
         try:
             head = await self.kit.http.get(Request(self._url, headers=AS_STORED), lane, self._redirected)
-        except Transient:
+        except (Met, Transient) as end:
             lane.hand_over()
-            raise
+            if (found := await self._intake.carried_on(end)) is None:
+                return None
+            head = found
+        finally:
+            if self._made is not None:
+                await self._made.alone()
         if (record := lane.record()) is None:
             return await self._committed(head)
         self._express_size = record.size

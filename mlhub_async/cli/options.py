@@ -32,6 +32,7 @@ SHARE = Value("share", values.share)
 COUNT = Value("n", values.count)
 SOME = Value("n", values.positive(values.count))
 SPLIT = Value("n", values.positive(values.split))
+PARTS = Value("n|auto|off", values.parts)
 WORKERS = Value("n|auto", values.auto_or_count)
 ATTEMPTS = Value("n", values.attempts)
 ORIGIN = Value("origin", values.origin)
@@ -131,6 +132,14 @@ NETWORK: list[Declaration] = [
     _one("--timeout", "timeout", "S", "Longest wait for the next byte; never the total.", SECONDS),
     _one("--max-outage", "max_outage", "S", "Longest wait for a host that went away.", SECONDS),
     _one("--min-speed", "min_speed", "SIZE", "Bytes per second below which we reconnect.", SIZE),
+    _one(
+        "--parts --max-splits",
+        "parts",
+        "N|auto|off",
+        "Streams that may bring one large file together.",
+        PARTS,
+        shown="auto",
+    ),
     _flag("--allow-private", "allow_private", "Let remote catalogues lead to private addresses."),
     _many("--allow-origin", "allow_origins", "ORIGIN", "Let catalogue links lead here too.", ORIGIN),
     _one("--ca-file", "ca_file", "PEM", "Certificates to trust, instead of the system's.", PEM),

@@ -100,6 +100,10 @@ def auto_or_count(text: str) -> int | None:
     return None if text.strip().lower() == "auto" else positive(count)(text)
 
 
+def parts(text: str) -> int | None:
+    return 1 if text.strip().lower() == "off" else auto_or_count(text)
+
+
 def attempts(text: str) -> int:
     """Retries are what comes after the first attempt."""
     return 10**9 if text.strip().lower() == "infinite" else count(text) + 1

@@ -28,7 +28,9 @@ from .watch import Watch
 
 MAX_HOPS = 5
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-CARRIED = frozenset({"accept", "accept-encoding", "content-type", "range", "if-range", "if-none-match"})
+CARRIED = frozenset(
+    {"accept", "accept-encoding", "content-type", "range", "if-range", "if-match", "if-none-match"}
+)
 """Request fields that say nothing about the user: only these follow a redirect to another origin."""
 AZURE_VERSION = "2021-06-08"
 OnRedirect = Callable[[str], Awaitable[None]]

@@ -49,6 +49,11 @@ class Outflow:
     def busy(self) -> bool:
         return self._working is not None and not self._working.done()
 
+    @property
+    def idle(self) -> bool:
+        """Whether another hop may begin: none is under way, and none has failed."""
+        return self._working is None or (self._working.done() and self._working.exception() is None)
+
     def expect(self, size: int) -> None:
         self._share = max(LEAST, size // SHARE)
 
@@ -73,7 +78,7 @@ class Outflow:
         """Begin a hop if it is worth one; an awaitable when the disk is behind and the caller must wait."""
         if not lent and self.pending_size < self._share and self.pending_size < self._disk.batch:
             return None
-        if self._working is None or (self._working.done() and self._working.exception() is None):
+        if self.idle:
             self._start()
             return Later(self.settled) if lent else None
         return Later(partial(self._next, lent))
