@@ -127,7 +127,8 @@ def _extent(kept: str | None) -> Extent:
 
 
 def _name(report: Report) -> str:
-    return report.dest.resolve().name or "mirror"
+    """What DEST is called, as text that JSON can hold."""
+    return report.dest.resolve().name.encode("utf-8", "backslashreplace").decode() or "mirror"
 
 
 def _tried(book: Book, report: Report, path: str, put: Callable[[], Row]) -> list[Row]:

@@ -16,7 +16,7 @@ import orjson
 from . import names
 from .closing import close_mirror
 from .descriptors import affordable
-from .errors import LimitReached, StorageError, TooManyErrors, TransferError
+from .errors import LimitReached, StorageError, TooManyErrors, TransferError, UsageError
 from .events import Events, Told
 from .flow import fan_out
 from .http import Http
@@ -37,6 +37,7 @@ from .resuming import Hosts
 from .run import Run
 from .sharing import Sharing
 from .sidecars import Files
+from .stores.ground import named_here
 from .stores.local import LocalStore
 from .taken import Open
 from .transfer import Kit, fetch
@@ -107,6 +108,8 @@ async def mirror(
     """
     options = options or Options()
     deadline = Deadline(options.max_duration)
+    if not os.fspath(dest):
+        raise UsageError("DEST is empty: give the name of a directory, '.' for this one")
     names.check_template(options.path_template)
     refuse_a_part(options)
     environ = os.environ if environ is None else environ
@@ -135,7 +138,8 @@ async def mirror(
                     await each(item.item, item.records)
 
             run = Run(found, options, kit, ledger, inventory, report, tell)
-            return await _to_the_end(run, deadline)
+            with named_here(store.root):
+                return await _to_the_end(run, deadline)
         finally:
             store.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections import Counter
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ def foreseen(dest: Path, listed: Listed, options: Options) -> tuple[Pruned, list
     from .verify.reading import LEDGER, reading  # noqa: PLC0415 -- a run that only mirrors starts sooner
 
     pruned = Pruned(refused=_objection(listed.listing, listed.flaws))
-    if pruned.refused or not (dest / LEDGER).is_file():
+    if pruned.refused or not os.path.isfile(dest / LEDGER):
         return pruned, []
     try:
         with reading(dest) as past:

@@ -1,5 +1,6 @@
 """What people type who know other clients, and streams that are closed or full."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -55,10 +56,49 @@ def test_closed_streams_do_not_end_a_run(run_cli, catalogue, dest, line):
     assert Mirrored(dest).receipt["exit_code"] == 0
 
 
-@pytest.mark.parametrize("words", [("mirror", "--json"), ("ls",), ("plan",)])
+@pytest.mark.parametrize("words", [("mirror", "{}", "--json"), ("ls", "{}"), ("plan", "{}"), ("-h",)])
 def test_a_full_disk_under_stdout_is_a_full_disk(run_cli, catalogue, words):
-    done = on_shell(run_cli, ">/dev/full", words[0], catalogue, *words[1:])
+    done = on_shell(run_cli, ">/dev/full", *(word.format(catalogue) for word in words))
     assert done.code == 7 and done.err.count("\n") == 1 and "No space left" in done.err
+
+
+@pytest.mark.parametrize("line", ["</dev/null", "<&-"])
+def test_a_standard_input_that_nobody_can_wait_for_is_read_all_the_same(run_cli, dest, line):
+    done = on_shell(run_cli, line, "mirror", "-", dest)
+    assert done.code == 0, done.err
+    Mirrored(dest).check(0)
+
+
+@pytest.mark.parametrize("words", [("", "there"), (".", ""), (".", "-o", "")], ids=str)
+def test_an_empty_word_is_a_variable_that_was_not_set_and_no_name_of_this_directory(run_cli, words):
+    (run_cli.home / "catalog.json").write_text('{"type": "Catalog", "id": "c", "links": []}')
+    done = run_cli("mirror", *words)
+    assert done.code == 2 and "is empty" in done.err
+    assert [path.name for path in run_cli.home.iterdir()] == ["catalog.json"]
+
+
+def test_a_dest_that_can_be_none_is_told_on_one_line(run_cli, catalogue, dest):
+    for words in (("mirror", catalogue), ("verify",), ("status",)):
+        done = run_cli(*words, dest / ("x" * 300))
+        assert done.code == (7 if words[0] == "mirror" else 2)
+        assert done.err.count("\n") == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names that are no text")
+def test_a_dest_whose_name_is_no_text_holds_a_catalogue_that_is(run_cli, catalogue, dest):
+    place = dest / "caf\udce9"
+    assert run_cli("mirror", catalogue, place).code == 0
+    assert run_cli("verify", place).code == 0
+    assert json.loads((place / "catalog.json").read_text())["id"] == "caf\\udce9"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="locales")
+def test_an_id_that_no_name_can_hold_here_says_what_to_set(run_cli, site, dest):
+    old = {"LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    url = static_catalog(site, [stac_item("ü")])
+    done = run_cli("mirror", url, dest, env=old)
+    assert done.code == 7 and done.err.count("\n") == 1 and "PYTHONUTF8=1" in done.err
+    assert run_cli("mirror", url, dest, env=old | {"PYTHONUTF8": "1"}).code == 0
 
 
 def test_an_unusable_record_is_named_by_its_number(run_cli, site, dest):

@@ -36,7 +36,8 @@ def mirror(source: str, save: str | None, dry_run: bool, **given: Any) -> int:
     from .planning import run_plan
     from .screen import screen_of
 
-    dest = exclusive("DEST", given.pop("dest"), given.pop("output_dir")) or "."
+    dest = exclusive("DEST", given.pop("dest"), given.pop("output_dir"))
+    dest = "." if dest is None else dest
     aliases = [name for name in ("overwrite", "skip_existing") if given.pop(name)]
     meant = [name.removesuffix("_existing") for name in aliases]
     given["if_exists"] = exclusive("--if-exists", given["if_exists"], *meant)

@@ -49,7 +49,7 @@ def to_options(given: dict[str, Any]) -> Options:
 
 def exclusive(what: str, *given: str | None) -> str | None:
     """The one that was given, if any: several may only say the same."""
-    meant = {one for one in given if one}
+    meant = {one for one in given if one is not None}
     if len(meant) > 1:
         raise click.UsageError(f"{what} is given in two ways that differ: {', '.join(sorted(meant))}")
     return meant.pop() if meant else None

@@ -58,7 +58,7 @@ class Program(click.Group):
         return code if isinstance(code, int) else 0
 
     def make_context(self, *args: Any, **how: Any) -> click.Context:
-        with _while_somebody_reads():
+        with _while_somebody_reads(), saying.somewhere_to_write():
             return super().make_context(*args, **how)
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -148,10 +148,12 @@ def _url(source: str) -> str:
         raise UsageError(
             f"SOURCE {scheme[1]}://: object stores cannot be listed yet; give its https:// catalogue"
         )
+    if not source.strip():
+        raise UsageError("SOURCE is empty: give the address or path of a catalogue")
     path = Path(source)
-    if path.is_dir():
+    if os.path.isdir(path):
         return urls.from_path(_catalogue_in(path))
-    if not path.exists():
+    if not os.path.exists(path):
         raise SourceError(f"{urls.term_safe(source)} does not exist here, and is no URL", kind="not-found")
     return urls.from_path(path)
 

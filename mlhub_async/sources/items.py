@@ -203,9 +203,13 @@ async def _remote(reader: RawReader, url: str) -> Blocks:
 
 
 async def _stdin() -> Blocks:
-    """A pipe is waited for by the loop: a thread in read() could not be called back."""
+    """A pipe is waited for by the loop: a thread in read() could not be called back.
+
+    What keeps nobody waiting (a file, /dev/null) no loop can wait for: uvloop would abort the process.
+    """
     descriptor = sys.stdin.fileno()
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+    kind = os.fstat(descriptor).st_mode
+    if not (stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind) or os.isatty(descriptor)):
         async for block in _file(descriptor):
             yield block
         return

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import StorageError
@@ -10,6 +12,27 @@ from .tree import HAS_DIR_FD, sync_directory
 
 RESERVE = 64 << 10
 """Bytes set aside while a run goes on, so that it can say how it ended on a disk that is full."""
+
+
+def unusable(error: OSError, root: Path) -> StorageError:
+    """What to raise where no DEST can be."""
+    reason = error.strerror or type(error).__name__
+    return StorageError(f"{root}: cannot be used as DEST ({reason})")
+
+
+@contextlib.contextmanager
+def named_here(root: Path) -> Iterator[None]:
+    """Around all that makes files: in the locale of old, an id may have characters that no name can."""
+    try:
+        yield
+    except UnicodeEncodeError as error:
+        if sys.getfilesystemencoding() == "utf-8":
+            raise
+        lacking = error.object[error.start]
+        raise StorageError(
+            f"{root}: names of files are {sys.getfilesystemencoding()} here, without {lacking!a}; "
+            "set LC_ALL=C.UTF-8 or PYTHONUTF8=1, then run again"
+        ) from None
 
 
 def make_root(root: Path, *, synced: bool) -> None:

@@ -19,7 +19,7 @@ from .. import checksum
 from ..errors import DiskFailing, DiskFull, Shortage, StorageError, Taken, TransferError
 from .disk import Disk
 from .documents import Documents
-from .ground import make_root, refuse_another_file_system, refuse_links, set_aside
+from .ground import make_root, refuse_another_file_system, refuse_links, set_aside, unusable
 from .journal import Origin
 from .lock import RunLock
 from .partials import Draft, Partials
@@ -49,7 +49,11 @@ class LocalStore:
 
     def refuse_unless_directory(self) -> None:
         """Raises `StorageError` if DEST is something else already; makes nothing."""
-        if self.root.exists() and not self.root.is_dir():
+        try:
+            other = self.root.exists() and not self.root.is_dir()
+        except OSError as error:
+            raise unusable(error, self.root) from None
+        if other:
             raise StorageError(f"{self.root} is not a directory; choose another DEST")
 
     def open(self) -> None:
@@ -69,8 +73,7 @@ class LocalStore:
         except OSError as error:
             if error.errno in SHORT:
                 raise state_error(error, self.root) from None
-            reason = error.strerror or type(error).__name__
-            raise StorageError(f"{self.root}: cannot be used as DEST ({reason})") from None
+            raise unusable(error, self.root) from None
         set_aside(self.state / "reserve")
 
     def use_reserve(self) -> None:

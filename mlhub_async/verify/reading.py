@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -40,7 +41,7 @@ def reading(dest: Path) -> Iterator[Past]:
 
     Raises `UsageError` if there is none that this program can read, sqlite3.DatabaseError for a broken one.
     """
-    if not (dest / LEDGER).is_file():
+    if not os.path.isfile(dest / LEDGER):
         raise UsageError(f"no mirror at {term_safe(dest, 300)}: there is no {LEDGER}")
     with ExitStack() as stack:
         database = _opened(dest / LEDGER, stack)
