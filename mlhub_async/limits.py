@@ -1,21 +1,17 @@
-"""How hard we may lean on a server: slots and holds per origin, request rate, bandwidth."""
+"""How hard we may lean on a server: slots and holds per origin."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections import deque
-from collections.abc import Awaitable, Callable
-from functools import partial
 
-from .errors import LimitReached, Transient
-from .flow import Later, aside
+from .budget import Budget
+from .errors import Transient
+from .flow import aside
 from .pace import Pace
 from .urls import Origin
 from .weather import PATIENT, Breaker, Outage
-
-Sleep = Callable[[float], Awaitable[None]]
 
 
 class Gate:
@@ -28,6 +24,7 @@ class Gate:
         self.pace = pace
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._limits = limits
+        self._budget = limits.budget
         self._clear = True
         self._news = asyncio.Event()
         self._until = 0.0
@@ -37,10 +34,10 @@ class Gate:
 
     def enter_at_once(self) -> bool:
         """Take a slot if that needs no waiting: the ordinary case, without a coroutine."""
-        if not self._clear or self._waiting or self.pace.crowded() or self._limits.turn() > 0:
+        if not self._clear or self._waiting or self.pace.crowded() or self._budget.turn() > 0:
             return False
         self.pace.take()
-        self._limits.took_turn()
+        self._budget.took_turn()
         return True
 
     @property
@@ -94,8 +91,8 @@ class Gate:
                     await self._better_times()
         await self._slot()
         try:
-            while (wait := self._limits.turn()) > 0:
-                await self._limits.sleep(wait)
+            while (wait := self._budget.turn()) > 0:
+                await self._budget.sleep(wait)
             entered = self._admits()
         except BaseException:
             self.leave()
@@ -104,14 +101,14 @@ class Gate:
             self.leave()
             return False
         self.breaker.ask()
-        self._limits.took_turn()
+        self._budget.took_turn()
         return True
 
     async def _better_times(self) -> None:
         """The end of a pause, or what a probe that is under way finds out."""
         wait = max(self._until, self.breaker.until) - self._limits.clock()
         if wait > 0:
-            await self._limits.sleep(wait)
+            await self._budget.sleep(wait)
         elif not self.breaker.admits:  # else the time has come since we looked
             await self._news.wait()
 
@@ -162,26 +159,17 @@ class Limits:
         per_origin: int,
         *,
         first: int | None = None,
-        tpslimit: float | None = None,
-        bwlimit: int | None = None,
-        max_transfer: int | None = None,
+        budget: Budget | None = None,
         outage: Outage = PATIENT,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Sleep = asyncio.sleep,
     ) -> None:
-        self.clock = clock
-        self.sleep = sleep
+        self.budget = budget or Budget()
+        self.clock = self.budget.clock
         self.outage = outage
         self.held: dict[str, float] = {}
         """hosts that are left alone, and until when by our clock"""
         self._most = per_origin
         self._first = min(first or per_origin, per_origin)
         self._learned: dict[str, int] = {}
-        self._interval = 1 / tpslimit if tpslimit else 0.0
-        self._next_turn = 0.0
-        self._bandwidth = bwlimit
-        self._allowance = max_transfer
-        self._paid_until = 0.0
         self._gates: dict[Origin, Gate] = {}
 
     def slot(self, origin: Origin) -> Gate:
@@ -223,28 +211,3 @@ class Limits:
     def close(self, origin: Origin, seconds: float) -> None:
         """Longer than this run will wait: every further request to this origin fails at once."""
         self.slot(origin).close(seconds)
-
-    def turn(self) -> float:
-        """Seconds until the request rate allows another request."""
-        return self._next_turn - self.clock() if self._interval else 0.0
-
-    def took_turn(self) -> None:
-        if self._interval:
-            self._next_turn = max(self._next_turn, self.clock()) + self._interval
-
-    def pay(self, size: int, *, document: bool = False) -> Awaitable[None] | None:
-        """Account for received bytes; an awaitable when the bandwidth limit wants a pause first.
-
-        Raises `LimitReached` when the run has received all that it may; documents do not count, or a run
-        that is to go on where the last one stopped would come no further than its listing.
-        """
-        if self._allowance is not None and not document:
-            self._allowance -= size
-            if self._allowance < 0:
-                raise LimitReached("--max-transfer is reached; run again to go on where this stopped")
-        if self._bandwidth is None:
-            return None
-        now = self.clock()
-        self._paid_until = max(self._paid_until, now - 0.1) + size / self._bandwidth
-        wait = self._paid_until - now
-        return Later(partial(self.sleep, wait)) if wait > 0 else None

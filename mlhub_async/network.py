@@ -11,6 +11,7 @@ from pathlib import Path
 from . import __version__
 from .auth import Credential, Credentials, header_credentials, mlhub_credential
 from .awake import Awake
+from .budget import Budget
 from .errors import TransferError, UsageError
 from .http import Http, Reach
 from .limits import Limits
@@ -74,9 +75,7 @@ async def network(source: str, options: Options, environ: Mapping[str, str]) -> 
     limits = Limits(
         options.max_per_host or options.concurrency or MOST,
         first=FIRST if options.concurrency is None else None,
-        tpslimit=options.tpslimit,
-        bwlimit=options.bwlimit,
-        max_transfer=options.max_transfer,
+        budget=Budget(options.tpslimit, options.bwlimit, options.max_transfer),
         outage=_outage(options),
     )
     http = Http(

@@ -46,6 +46,7 @@ BANDS = [
         "retry",
         "limits",
         "gain",
+        "budget",
         "pace",
         "flow",
         "weather",

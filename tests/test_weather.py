@@ -5,6 +5,7 @@ import itertools
 
 import pytest
 
+from mlhub_async.budget import Budget
 from mlhub_async.errors import TransferError, Transient
 from mlhub_async.flow import ASIDE, aside, fan_out
 from mlhub_async.limits import Limits
@@ -277,7 +278,7 @@ async def one_hop(limits, origin, name, answers):
 
 async def test_all_who_wait_for_a_host_go_on_when_its_probe_is_answered():
     clock, asked = Clock(), []
-    limits = Limits(4, clock=clock, sleep=clock.sleep)
+    limits = Limits(4, budget=Budget(clock=clock, sleep=clock.sleep))
     limits.slot(HOST).breaker.answered(0, granted=True)
     clock.now += 120
 
@@ -292,7 +293,7 @@ async def test_all_who_wait_for_a_host_go_on_when_its_probe_is_answered():
 
 async def test_a_host_that_is_given_up_fails_those_who_wait_and_no_other():
     clock = Clock()
-    limits = Limits(4, clock=clock, sleep=clock.sleep, outage=Outage(probes=2))
+    limits = Limits(4, budget=Budget(clock=clock, sleep=clock.sleep), outage=Outage(probes=2))
     hops = [one_hop(limits, HOST, f"/{n}", lambda _: False) for n in range(50)]
     ended = await asyncio.gather(*hops, one_hop(limits, OTHER, "/", lambda _: True), return_exceptions=True)
     assert {getattr(error, "kind", None) for error in ended[:-1]} == {"host-down"}
@@ -301,7 +302,7 @@ async def test_a_host_that_is_given_up_fails_those_who_wait_and_no_other():
 
 async def test_no_request_goes_out_while_a_host_is_held_whatever_waited_for_a_slot():
     clock, asked = Clock(), []
-    limits = Limits(2, clock=clock, sleep=clock.sleep)
+    limits = Limits(2, budget=Budget(clock=clock, sleep=clock.sleep))
 
     def answers(now):
         asked.append(now)
@@ -316,7 +317,7 @@ async def test_no_request_goes_out_while_a_host_is_held_whatever_waited_for_a_sl
 
 async def test_a_probe_that_is_cancelled_leaves_its_turn_to_another():
     clock = Clock()
-    limits = Limits(4, clock=clock, sleep=clock.sleep)
+    limits = Limits(4, budget=Budget(clock=clock, sleep=clock.sleep))
     gate = limits.slot(HOST)
     for n in range(6):
         gate.breaker.failed(gate.breaker.serial, f"/{n}", "no connection")
@@ -393,7 +394,7 @@ async def test_a_failure_ends_those_who_wait_aside_too():
 
 async def test_a_hold_that_ends_between_two_looks_at_the_clock_holds_nobody():
     times = itertools.count()
-    limits = Limits(1, clock=lambda: float(next(times)))
+    limits = Limits(1, budget=Budget(clock=lambda: float(next(times))))
     gate = limits.slot(HOST)
     gate.hold(3)
     await asyncio.wait_for(gate.enter(), 5)

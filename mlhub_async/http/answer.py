@@ -82,7 +82,7 @@ class Answer:
             if self.expected:
                 self._arrived(len(data))
             busy = self.target.write(data)
-            pause = self.limits.pay(len(data), document=isinstance(self.target, Page))
+            pause = self.limits.budget.pay(len(data), document=isinstance(self.target, Page))
             return None if busy is pause is None else Later(partial(self._pausing, busy, pause))
         self.error_body += bytes(data[: MAX_ERROR_BODY - len(self.error_body)])
         if self.received > 8 * MAX_ERROR_BODY:
