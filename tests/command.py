@@ -22,6 +22,8 @@ KEPT = (
     "LD_LIBRARY_PATH",
 )
 TRANSFERRING = {"mirror", "plan", "ls"}
+HANGS = 200.0
+"""Seconds after which a run is not slow but hangs, on whatever machine."""
 DIRT = ("Traceback (most recent", "was never awaited", "never retrieved", "Exception ignored", "Unclosed ")
 
 PEAK = [
@@ -72,7 +74,7 @@ class Running:
         self.process.kill()
         self.process.communicate()
 
-    def finish(self, timeout: float = 50) -> Finished:
+    def finish(self, timeout: float = HANGS) -> Finished:
         out, err = self.process.communicate(timeout=timeout)
         return Finished(self.process.returncode, out, err)
 
@@ -105,7 +107,7 @@ class Program:
         *words: object,
         env: dict[str, str] | None = None,
         under: Sequence[str] = (),
-        timeout: float = 50,
+        timeout: float = HANGS,
     ) -> Finished:
         return self.start(*words, env=env, under=under).finish(timeout)
 

@@ -69,12 +69,12 @@ def running(argv: Sequence[object], port: int, log: Path) -> Iterator[None]:
         words = [str(word) for word in argv]
         process = subprocess.Popen(words, cwd=log.parent, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
     try:
-        wait_for(lambda: process.poll() is not None or answers(port), 20)
+        wait_for(lambda: process.poll() is not None or answers(port))
         assert process.poll() is None, log.read_text()
         yield
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 @dataclass(frozen=True)

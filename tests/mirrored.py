@@ -96,11 +96,18 @@ def asset_requests(site: Site) -> list[Seen]:
     return [seen for seen in site.log if seen.path.endswith(".tif")]
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "did not happen"
         time.sleep(0.005)
+
+
+def unread(seen: Seen) -> int:
+    """Bytes on the connection of this request that the system holds and the client has not read (Linux)."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    queues = [row[4].split(":") for row in rows if f":{seen.port:04X}" in row[1] + row[2]]
+    return sum(int(size, 16) for both in queues for size in both)
 
 
 def assert_whole(dest: Path, offered: Mapping[str, Collection[bytes]]) -> None:

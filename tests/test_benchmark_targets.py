@@ -82,7 +82,7 @@ def test_one_part_of_the_table_is_measured_and_written_with_the_command_that_mad
         env=env,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=200,
         check=False,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr

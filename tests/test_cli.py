@@ -355,7 +355,7 @@ class TestConfigure:
 class TestProcess:
     def run(self, *args, **how):
         return subprocess.run(
-            [sys.executable, *args], capture_output=True, text=True, timeout=30, check=False, **how
+            [sys.executable, *args], capture_output=True, text=True, timeout=100, check=False, **how
         )
 
     def test_the_module_is_the_program(self):
@@ -378,7 +378,7 @@ class TestProcess:
                 stdout=gone,
                 stderr=subprocess.PIPE,
                 text=True,
-                timeout=30,
+                timeout=100,
                 check=False,
             )
         assert (done.returncode, done.stderr) == (141, "")
@@ -415,7 +415,7 @@ sys.exit(running.run(work, running.Stop(lambda line: print(line, flush=True))))
     def test_the_first_lets_the_work_clean_up_and_names_itself_in_the_exit_code(self, name, code):
         with self.working("await asyncio.sleep(60)") as process:
             process.send_signal(getattr(signal, name))
-            assert process.wait(10) == code
+            assert process.wait(40) == code
             assert process.stdout.read() == f"{name}: stopping; a second one stops at once\ncleaned up\n"
 
     def test_the_second_does_not_wait_for_anything(self):
@@ -424,7 +424,7 @@ sys.exit(running.run(work, running.Stop(lambda line: print(line, flush=True))))
             process.send_signal(signal.SIGINT)
             assert process.stdout.readline().startswith("SIGINT")
             process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 143
+            assert process.wait(40) == 143
 
     def test_the_second_counts_even_at_a_moment_when_no_loop_runs(self):
         setup = """
@@ -439,23 +439,23 @@ asyncio.Runner.close = slowly
             while process.stdout.readline() != "between two runs\n":
                 pass
             process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 143
+            assert process.wait(40) == 143
 
     def test_what_does_not_stop_by_itself_is_stopped(self):
         setup = "running.GRACE = 0.1"
         with self.working("await asyncio.to_thread(time.sleep, 60)", setup) as process:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 143
+            assert process.wait(40) == 143
 
     def test_a_run_started_by_nohup_outlives_its_terminal(self):
         setup = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)"
         with self.working("await asyncio.sleep(0.05)", setup) as process:
             process.send_signal(signal.SIGHUP)
-            assert process.wait(10) == 4
+            assert process.wait(40) == 4
 
     def test_work_that_cancels_itself_is_a_bug_and_shown_as_one(self):
         with self.working("raise asyncio.CancelledError", "sys.stderr = sys.stdout") as process:
-            assert process.wait(10) == 1
+            assert process.wait(40) == 1
             assert "Traceback" in process.stdout.read()
 
 
@@ -466,7 +466,7 @@ class TestServeDemo:
             try:
                 told_at_once = "".join(process.stdout.readline() for _ in range(3))
                 process.send_signal(signal.SIGTERM)
-                assert process.wait(10) == 143
+                assert process.wait(40) == 143
                 assert "Traceback" not in process.stderr.read()
             finally:
                 process.kill()

@@ -7,11 +7,12 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 
 import pytest
 from command import REPOSITORY
 from mirrored import Mirrored, publish
-from troubled import Delay, Status
+from troubled import Delay, Status, When
 from troubled_stac import Api, stac_item, static_catalog
 
 LABELS = "ref_landcovernet_v1_labels"
@@ -26,7 +27,7 @@ def sample():
         told = "".join(process.stdout.readline() for _ in range(2))
         yield dict(re.findall(r"(MLHUB_\w+)=(\S+)", told))
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 143
+        assert process.wait(60) == 143
 
 
 @pytest.fixture
@@ -92,7 +93,7 @@ class TestMirror:
         assert done.events[0]["error"]["class"] == "not-found"
 
     def test_an_interrupted_run_says_how_to_go_on(self, run_cli, site, dest):
-        items = publish(site, [f"i{n}" for n in range(30)], always=[Delay(0.05)])
+        items = publish(site, [f"i{n}" for n in range(30)], always=[Delay(0.3)])
         running = run_cli.start("mirror", static_catalog(site, items), dest, "-j", 1, "--json")
         next(line for line in running.process.stdout if '"finish"' in line)
         running.interrupt()
@@ -102,11 +103,13 @@ class TestMirror:
         assert "the same command goes on from there" in done.err
 
     def test_a_reader_that_leaves_ends_the_run_quietly(self, run_cli, site, dest):
-        items = publish(site, [f"i{n}" for n in range(30)], always=[Delay(0.02)])
+        left = threading.Event()
+        items = publish(site, [f"i{n}" for n in range(30)], always=[When(left.is_set)])
         running = run_cli.start("mirror", static_catalog(site, items), dest, "-j", 1, "--json", "-q")
         running.process.stdout.readline()
         running.process.stdout.close()
-        assert running.process.wait(20) == 141
+        left.set()
+        assert running.process.wait(60) == 141
         assert running.process.stderr.read() == ""
         running.process.stderr.close()
 
@@ -115,7 +118,7 @@ class TestMirror:
         running = run_cli.start("mirror", static_catalog(site, items), dest, "-j", 1, "-vv")
         running.process.stderr.readline()
         running.process.stderr.close()
-        assert running.process.wait(20) == 0
+        assert running.process.wait(60) == 0
         running.process.stdout.close()
         Mirrored(dest).check(0)
 
@@ -129,7 +132,7 @@ class TestMirror:
                 stdout=full,
                 stderr=subprocess.PIPE,
                 text=True,
-                timeout=30,
+                timeout=100,
                 check=False,
             )
         assert done.returncode == 7

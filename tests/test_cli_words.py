@@ -138,5 +138,5 @@ runpy.run_module("mlhub_async", run_name="__main__")
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
 def test_who_is_interrupted_before_the_program_is_there_leaves_without_a_word(number):
     code = INTERRUPTED.format(number=int(number))
-    ended = subprocess.run([sys.executable, "-c", code, "-h"], capture_output=True, timeout=20, check=False)
+    ended = subprocess.run([sys.executable, "-c", code, "-h"], capture_output=True, timeout=100, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (128 + number, b"", b"")

@@ -218,7 +218,7 @@ def test_a_run_that_may_wait_goes_on_where_it_was_when_there_is_room(run_cli, si
     assert "B free): every transfer waits" in said(running, "is full")
     assert running.process.poll() is None
     subprocess.run(["mount", "-o", "remount,size=40M", small], check=True)
-    ended = running.finish(30)
+    ended = running.finish()
     assert ended.code == 0, ended.err
     Mirrored(small).check(0)
     finished = [event for event in ended.events if event["event"] == "finish"]
@@ -241,7 +241,7 @@ def test_a_signal_ends_the_wait_and_the_next_run_goes_on(run_cli, site, small, n
     running = run_cli.start("mirror", url, small, "--on-full", "pause", "-j", 4, "-q")
     said(running, "every transfer waits")
     running.process.send_signal(number)
-    ended = running.finish(10)
+    ended = running.finish(30)
     assert ended.code == code, ended.err
     for name, body in Mirrored(small).files.items():
         kind, seed = name.split("/")[1][0], int(name.split("/")[1][1:])

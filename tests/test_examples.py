@@ -53,7 +53,7 @@ def run_script(folder, *words):
     clean = {**known, "PYTHONPATH": str(EXAMPLES.parent), "HOME": str(folder)}
     command = [sys.executable, str(EXAMPLES / "mirror_dataset.py"), *words]
     return subprocess.run(
-        command, cwd=folder, env=clean, capture_output=True, text=True, timeout=50, check=False
+        command, cwd=folder, env=clean, capture_output=True, text=True, timeout=200, check=False
     )
 
 

@@ -53,7 +53,7 @@ def all_in_one(table: dict[str, Case], tmp_path_factory: pytest.TempPathFactory)
             requests[name] = site.requests[path_of(name)]
         root = sites.site()
         words = ["--timeout", 2, "--allow-private", "-j", 32]
-        ended = program("mirror", static_catalog(root, items), dest, *words, timeout=120)
+        ended = program("mirror", static_catalog(root, items), dest, *words)
         yield Ran(Mirrored(dest), requests, ended.code, ended.err)
 
 

@@ -147,7 +147,7 @@ def mirror(tmp_path_factory: pytest.TempPathFactory):
             hosts[cell.number].put(cell.path, cell.old, etag='"1"', faults=[Cut(HALF)], always=[])
         items = [stac_item(str(c.number), data=c.asset(hosts[c.number])) for c in CELLS]
         url = static_catalog(sites.site(), items)
-        first = program("mirror", url, dest, "-R", 0, "--allow-private", timeout=100)
+        first = program("mirror", url, dest, "-R", 0, "--allow-private")
         assert first.code == 5, first.err
         assert Mirrored(dest).files == {}
         tamper(dest)
@@ -156,7 +156,7 @@ def mirror(tmp_path_factory: pytest.TempPathFactory):
             thing.faults.extend(NOW[cell.now])
             if cell.changed:
                 thing.body, thing.etag = cell.present, '"2"'
-        second = program("mirror", url, dest, "--allow-private", timeout=150)
+        second = program("mirror", url, dest, "--allow-private")
         assert second.code in (0, 4, 5), second.err
         yield Mirrored(dest)
 
@@ -169,7 +169,6 @@ def tamper(dest: Path) -> None:
         LEFT[by_start[path.read_bytes()[:64]].left](path)
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("now", NOW)
 def test_the_final_name_holds_the_present_bytes_or_nothing(mirror, now):
     wrong = []

@@ -192,7 +192,7 @@ async def test_items_on_standard_input_are_listed_before_it_ends(monkeypatch):
 
     async def typing():
         os.write(writing, LINES[0] + b"\n")
-        await asyncio.wait_for(seen.wait(), 5)
+        await asyncio.wait_for(seen.wait(), 60)
         os.close(writing)
 
     await asyncio.gather(source.list(emit), typing())

@@ -120,9 +120,10 @@ async def test_a_server_that_stalls_after_a_large_piece_is_left_before_the_idle_
     item = stac_item("one", data=site.put("/one.tif", tif(3 * MIB), etag='"1"'))
     site.things["/one.tif"].faults.append(Stall(2 * MIB + 100_000))
     report = await run([item], dest, timeout=3)
-    assert report.exit_code == 0 and report.seconds < 2.5
+    first, second = asset_requests(site)
+    assert report.exit_code == 0 and second.time - first.time < 3
     assert Mirrored(dest).bytes_of("one") == tif(3 * MIB)
-    assert int(asset_requests(site)[1].headers["range"][6:-1]) >= 2 * MIB
+    assert int(second.headers["range"][6:-1]) >= 2 * MIB
 
 
 async def test_what_came_before_a_limit_was_reached_is_kept(troubled, dest):

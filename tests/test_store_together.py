@@ -125,7 +125,7 @@ def test_runs_at_once_publish_only_what_was_offered_and_remember_only_what_is_th
             site.things[f"/{name}.tif"].faults.append(Change(new, f'"{len(offered[name])}"'))
             offered[name].append(new)
         assert_whole(dest, offered)
-    ended = [run.finish(50) for run in runs]
+    ended = [run.finish() for run in runs]
     assert {one.code for one in ended} <= {0, 5}, [one.err for one in ended]
     assert_whole(dest, offered)
     assert_remembered(dest)

@@ -37,6 +37,7 @@ from troubled import (
     header_bomb,
     html,
     tif,
+    until,
 )
 from troubled_stac import Api, stac_item, static_catalog
 
@@ -299,7 +300,7 @@ async def test_stopping_frees_the_port_and_leaves_no_task_even_with_hanging_clie
         site = await sites.site()
         site.put("/a", BODY, faults=[Stall(10)])
         hanging = asyncio.create_task(raw(site, ask()))
-        await site.until(lambda: site.in_flight > 0)
+        await until(lambda: site.in_flight > 0)
         before = asyncio.all_tasks()
     assert await hanging != b""
     assert {task for task in before if not task.done()} == {asyncio.current_task()}

@@ -107,12 +107,6 @@ class Site:
     def count(self, path: str) -> int:
         return len(self.requests[path])
 
-    async def until(self, true: Callable[[], bool], seconds: float = 10) -> None:
-        """Wait until something about this site is true."""
-        async with asyncio.timeout(seconds):
-            while not true():  # noqa: ASYNC110  (the condition is the caller's: no event to wait for)
-                await asyncio.sleep(0.002)
-
     async def begin(self) -> None:
         self._server = await asyncio.start_server(self._connected, sock=self._socket, ssl=self._tls)
 
@@ -204,14 +198,14 @@ class Background:
         self._troubled = Troubled()
 
     def site(self, name: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> Site:
-        return asyncio.run_coroutine_threadsafe(self._troubled.site(name, tls), self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(self._troubled.site(name, tls), self._loop).result(60)
 
     def __enter__(self) -> Background:
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._troubled.__aexit__(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._troubled.__aexit__(), self._loop).result(60)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(60)
         self._loop.close()

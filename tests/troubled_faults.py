@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from troubled_wire import Ask, Fault, Reply
@@ -74,6 +75,16 @@ class Delay(Fault):
 
     def answered(self, reply: Reply) -> None:
         reply.delay = self.seconds
+
+
+@dataclass(frozen=True)
+class When(Fault):
+    """The head comes when this is true: whatever the pace of the machine, not before and soon after."""
+
+    true: Callable[[], bool]
+
+    def answered(self, reply: Reply) -> None:
+        reply.when = self.true
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,8 @@ class Ask:
 class Reply:
     """One answer before it is put on the wire. `cut` counts bytes behind the head, as sent.
 
-    `sent`: the pieces of the body that went out so far, by their sizes.
+    `sent`: the pieces of the body that went out so far, by their sizes. `stalled`: all that will come is
+    with the system.
     """
 
     status: int = 200
@@ -78,12 +79,14 @@ class Reply:
     before: bytes = b""
     raw: bytes | None = None
     delay: float = 0.0
+    when: Callable[[], bool] = lambda: True
     cut: int | None = None
     pause: float = 0.0
     piece: int = 65536
     endless: bool = False
     ending: str = "keep"
     sent: list[int] = field(default_factory=list)
+    stalled: bool = False
 
     def set(self, name: str, value: str) -> None:
         self.drop(name)
@@ -199,8 +202,16 @@ def cut_range(reply: Reply, first: str, last: str) -> None:
     reply.set("Content-Range", f"bytes {start}-{stop - 1}/{total}")
 
 
+async def until(true: Callable[[], bool], seconds: float | None = 60) -> None:
+    """Wait for something that nothing tells of."""
+    async with asyncio.timeout(seconds):
+        while not true():  # noqa: ASYNC110  (the condition is the caller's: no event to wait for)
+            await asyncio.sleep(0.002)
+
+
 async def send(reply: Reply, head_only: bool, writer: asyncio.StreamWriter) -> None:
     await asyncio.sleep(reply.delay)
+    await until(reply.when, None)
     if reply.raw is not None:
         writer.write(reply.raw)
         return await writer.drain()
@@ -224,6 +235,8 @@ def chunk_of(reply: Reply) -> bytes:
 async def end(reply: Reply, seen: Seen, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
     """Bring the connection to the end that the reply asks for; true if it goes on."""
     if reply.ending == "hang":
+        await until(lambda: not writer.transport.get_write_buffer_size(), None)
+        reply.stalled = True
         await reader.read()
     elif reply.ending == "drop":
         await delivered(writer.get_extra_info("socket"))

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from troubled_wire import Reply, Seen, end, read_request
+from troubled_wire import Reply, Seen, end, read_request, until
 
 from mlhub_async.errors import TransferError
 from mlhub_async.model import Head, Request
@@ -144,12 +144,6 @@ class Wire:
     async def left(self) -> None:
         """Returns when no client is connected any more."""
         await until(lambda: not self.open)
-
-
-async def until(true: Callable[[], bool], seconds: float = 10) -> None:
-    async with asyncio.timeout(seconds):
-        while not true():  # noqa: ASYNC110  (the condition is the caller's: no event to wait for)
-            await asyncio.sleep(0.002)
 
 
 @dataclass
