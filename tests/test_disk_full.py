@@ -251,6 +251,16 @@ def test_a_signal_ends_the_wait_and_the_next_run_goes_on(run_cli, site, small, n
     Mirrored(small).check(0)
 
 
+def test_a_disk_without_room_for_another_name_is_called_full(run_cli, site, small):
+    subprocess.run(["mount", "-o", "remount,nr_inodes=40", small], check=True)
+    url = static_catalog(site, publish(site, [f"i{n}" for n in range(40)]))
+    ended = run_cli("mirror", url, small)
+    assert ended.code == 7 and "No space left on device" in ended.err, ended.err
+    subprocess.run(["mount", "-o", "remount,nr_inodes=400", small], check=True)
+    assert run_cli("mirror", url, small).code == 0
+    Mirrored(small).check(0)
+
+
 def test_sqlite_says_that_there_is_no_room_in_more_than_one_way(tmp_path):
     for code, kind in ((sqlite3.SQLITE_FULL, DiskFull), (sqlite3.SQLITE_IOERR_WRITE, StorageError)):
         error = sqlite3.OperationalError("whatever")

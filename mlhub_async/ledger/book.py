@@ -14,7 +14,7 @@ from ..model import Flaw, Proof, Record
 from ..names import distinct, fold
 from .claims import Claimed, Claims, Wanted, intact
 from .rows import Row, settle
-from .schema import ASSET, COLLECTION, DONE, FAILED, ITEM
+from .schema import ASSET, BUSY, COLLECTION, DONE, FAILED, ITEM
 from .seals import Confirmed, Sealed, confirm
 
 
@@ -215,9 +215,16 @@ class Book:
         ).fetchall()
 
     def fold(self) -> None:
-        """Bring the write-ahead log into the one file, or leave that to the next run if somebody reads."""
+        """Bring the write-ahead log into the one file, or leave that to the next run if somebody reads.
+
+        That may be we: a question that an error ended half way is still open while the error is told.
+        """
         self._db.execute("PRAGMA busy_timeout=100")
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        try:
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in BUSY:
+                raise
 
     def close(self) -> None:
         self._db.close()
