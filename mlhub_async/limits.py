@@ -13,6 +13,9 @@ from .pace import Pace
 from .urls import Origin
 from .weather import PATIENT, Breaker, Outage
 
+ORIGINS = 1000
+"""Hosts that are remembered in any case; of more those are forgotten whom nobody asks at the time."""
+
 
 class Gate:
     """Admits a number of requests at a time to one origin, and none while the origin is to be left alone.
@@ -29,8 +32,8 @@ class Gate:
         self._news = asyncio.Event()
         self._until = 0.0
         self._closed_until = 0.0
-        self._name = f"{origin.host}:{origin.port}"
-        self.breaker = Breaker(self._name, limits.outage, limits.clock, self._changed)
+        self.name = f"{origin.host}:{origin.port}"
+        self.breaker = Breaker(self.name, limits.outage, limits.clock, self._changed)
 
     def enter_at_once(self) -> bool:
         """Take a slot if that needs no waiting: the ordinary case, without a coroutine."""
@@ -50,6 +53,11 @@ class Gate:
         """Whether somebody waits for a place."""
         return bool(self._waiting)
 
+    @property
+    def idle(self) -> bool:
+        """Nobody is here, and there is no word against asking this origin."""
+        return self._clear and not self.pace.active and not self._waiting
+
     def hold(self, seconds: float) -> None:
         """Nobody asks before the time is over."""
         self._until = max(self._until, self._limits.clock() + seconds)
@@ -62,7 +70,7 @@ class Gate:
 
     def _changed(self) -> None:
         self._clear = False
-        self._limits.held[self._name] = max(self._until, self.breaker.until)
+        self._limits.held[self.name] = max(self._until, self.breaker.until)
         news, self._news = self._news, asyncio.Event()
         news.set()
 
@@ -171,14 +179,26 @@ class Limits:
         self._first = min(first or per_origin, per_origin)
         self._learned: dict[str, int] = {}
         self._gates: dict[Origin, Gate] = {}
+        self._enough = ORIGINS
 
     def slot(self, origin: Origin) -> Gate:
         """The gate of an origin, to be entered around one hop. Waiting there is never part of a timeout."""
         gate = self._gates.get(origin)
         if gate is None:
+            if len(self._gates) >= self._enough:
+                self._forget()
             gate = self._gates[origin] = Gate(Pace(self._first, self._most, self.clock), origin, self)
             self._recall(gate, origin)
         return gate
+
+    def _forget(self) -> None:
+        """Of a host that is met again it is known how it is served best, but no trouble that has passed."""
+        self._learned = self.paces()
+        for origin, gate in list(self._gates.items()):
+            if gate.idle:
+                del self._gates[origin]
+                self.held.pop(gate.name, None)
+        self._enough = max(ORIGINS, 2 * len(self._gates))
 
     def recall(self, learned: dict[str, int]) -> None:
         """Places per host as an earlier run found them best, by the origin's name."""
@@ -200,9 +220,10 @@ class Limits:
         return sum([gate.pace.allowed for gate in self._gates.values()])
 
     def paces(self) -> dict[str, int]:
-        """How many places each host was found to be served best by, with those of earlier runs."""
-        found = {str(place): gate.pace.settled for place, gate in self._gates.items() if not gate.pace.fixed}
-        return self._learned | found
+        """How many places hosts were found to be served best by, earlier runs' too while there is room."""
+        found = {str(place): gate.pace.settled for place, gate in self._gates.items() if gate.pace.learned}
+        earlier = [one for one in self._learned.items() if one[0] not in found]
+        return dict([*earlier, *found.items()][-ORIGINS:])
 
     def hold(self, origin: Origin, seconds: float) -> None:
         """No request goes to this origin before the time is over. Jitter keeps the return spread out."""

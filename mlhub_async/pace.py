@@ -76,6 +76,11 @@ class Pace:
             self._starting, self._rest = False, REST
 
     @property
+    def learned(self) -> bool:
+        """Whether anything was found out, which takes more than a few requests."""
+        return not self._starting or self._rate > 0
+
+    @property
     def settled(self) -> int:
         """The number that was found best so far."""
         return self._settled

@@ -8,7 +8,9 @@ from mirrored import publish
 from troubled import Delay
 from troubled_stac import static_catalog
 
+from mlhub_async.limits import ORIGINS, Limits
 from mlhub_async.pace import FIRST, MOST, Pace
+from mlhub_async.urls import Origin
 
 SIZE = 16 << 10
 
@@ -146,6 +148,27 @@ def test_a_run_begins_with_what_an_earlier_one_learned(run_cli, site, dest):
     (dest / ".mlhub" / "pace.json").write_text(json.dumps({site.url("/").rstrip("/"): 1}))
     assert run_cli("mirror", static_catalog(site, items), dest).code == 0
     assert site.peak == 1
+
+
+async def test_what_was_learned_of_a_host_outlasts_that_it_is_forgotten_among_thousands():
+    limits = Limits(MOST, first=FIRST)
+    hosts = [Origin("https", f"h{n}.test", 443) for n in range(4 * ORIGINS)]
+    limits.recall({str(hosts[0]): 3})
+    first = limits.slot(hosts[0])
+    assert first.pace.allowed == 3
+    for host in hosts:
+        limits.slot(host)
+    assert limits.slot(hosts[0]) is not first and limits.slot(hosts[0]).pace.allowed == 3
+    assert limits.paces() == {str(hosts[0]): 3}
+
+
+def test_of_what_earlier_runs_learned_so_much_is_kept_and_all_that_this_one_learns():
+    limits = Limits(MOST, first=FIRST)
+    mine = Origin("https", "a.test", 443)
+    limits.recall({str(mine): 3, **{f"https://h{n}.test": 5 for n in range(3 * ORIGINS)}})
+    limits.slot(mine)
+    kept = limits.paces()
+    assert len(kept) == ORIGINS and kept[str(mine)] == 3
 
 
 def test_nonsense_about_hosts_is_as_good_as_nothing(run_cli, site, dest):

@@ -8,7 +8,7 @@ import pytest
 from mlhub_async.budget import Budget
 from mlhub_async.errors import TransferError, Transient
 from mlhub_async.flow import ASIDE, aside, fan_out
-from mlhub_async.limits import Limits
+from mlhub_async.limits import ORIGINS, Limits
 from mlhub_async.urls import Origin
 from mlhub_async.weather import BUCKET, DENIALS, DENIALS_OF_A_FRIEND, Breaker, Outage
 
@@ -298,6 +298,22 @@ async def test_a_host_that_is_given_up_fails_those_who_wait_and_no_other():
     ended = await asyncio.gather(*hops, one_hop(limits, OTHER, "/", lambda _: True), return_exceptions=True)
     assert {getattr(error, "kind", None) for error in ended[:-1]} == {"host-down"}
     assert ended[-1] is None
+
+
+async def test_of_thousands_of_hosts_those_are_forgotten_that_nobody_asks_and_no_word_against_any():
+    clock = Clock()
+    limits = Limits(64, first=8, budget=Budget(clock=clock, sleep=clock.sleep), outage=Outage(probes=0))
+    busy = limits.slot(HOST)
+    assert busy.enter_at_once()
+    with pytest.raises(TransferError):
+        await asyncio.gather(*(one_hop(limits, OTHER, f"/{n}", lambda _: False) for n in range(9)))
+    limits.hold(Origin("http", "held.test", 80), 3600)
+    for n in range(5 * ORIGINS):
+        await one_hop(limits, Origin("http", f"h{n}.test", 80), "/", lambda _: True)
+    assert limits.useful() <= 8 * ORIGINS
+    assert limits.slot(HOST) is busy and set(limits.held) == {"o.test:80", "held.test:80"}
+    with pytest.raises(TransferError, match="given up"):
+        await limits.slot(OTHER).enter()
 
 
 async def test_no_request_goes_out_while_a_host_is_held_whatever_waited_for_a_slot():
