@@ -215,9 +215,14 @@ class Limits:
         """Whether the number of requests at a time was given, not to be found out."""
         return self._first == self._most
 
-    def useful(self) -> int:
+    def useful(self, enough: int) -> int:
         """So many transfers find a place now: one that had to wait for it would cost a task switch more."""
-        return sum([gate.pace.allowed for gate in self._gates.values()])
+        found = 0
+        for gate in self._gates.values():
+            found += gate.pace.allowed
+            if found >= enough:  # it is asked twice for every file, and there may be many hosts
+                break
+        return found
 
     def paces(self) -> dict[str, int]:
         """How many places hosts were found to be served best by, earlier runs' too while there is room."""

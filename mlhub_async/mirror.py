@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -78,7 +79,7 @@ async def pump(run: Run) -> None:
 
     limits = run.kit.http.limits
     workers = affordable(run.options.concurrency or MOST)
-    await fan_out(produce, work, workers, None if limits.fixed else limits.useful)
+    await fan_out(produce, work, workers, None if limits.fixed else partial(limits.useful, workers))
 
 
 def _of_files(entry: Entry) -> bool:
