@@ -161,8 +161,8 @@ class Flaw:
     where: str
     error: MlhubError
     benign: bool = False
-    owner: tuple[str, str] = ("", "")
-    """collection and id of the item that it is a flaw of, where there is one"""
+    owner: tuple[str, ...] = ()
+    """collection and id of the item that it is a flaw of, key and path of the asset; where there are such"""
 
 
 @dataclass(frozen=True, slots=True)

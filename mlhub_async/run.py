@@ -8,7 +8,7 @@ from functools import partial
 
 import orjson
 
-from .errors import DiskFull, TooManyErrors
+from .errors import DiskFull, MlhubError, TooManyErrors
 from .inventory import Inventory
 from .ledger import Book, Ledger, error_json
 from .model import Entry, Flaw, Outcome, Page
@@ -17,6 +17,7 @@ from .ports import Source
 from .report import Report
 from .taken import Open, Taken
 from .transfer import Kit
+from .urls import redacted
 
 
 @dataclass(slots=True)
@@ -49,9 +50,8 @@ class Run:
         self.report.add_flaw(flaw)
         said = error_json(flaw.error)
         self.ledger.tell(partial(Book.add_flaw, flaw=flaw, error=said))
-        collection, item = (name or None for name in flaw.owner)
-        error = orjson.loads(said)
-        self.kit.events.tell("error", collection=collection, item=item, href=flaw.where, error=error)
+        owner = dict(zip(("collection", "item"), flaw.owner, strict=False))
+        self.kit.events.tell("error", **owner, href=flaw.where, error=orjson.loads(said))
 
     def note_break(self) -> None:
         """Tell that the listing broke off, if it did."""
@@ -75,12 +75,21 @@ class Run:
         meter.confirm(taken.confirmed, taken.bytes)
         meter.expected_bytes += sum(job.asset.size or 0 for job, _ in taken.jobs)
 
+    def _note_presence(self, outcome: Outcome, error: MlhubError) -> None:
+        """With --if-exists error a file that is there is what failed, and as good as it was."""
+        asset = outcome.job.asset
+        owner = (asset.collection, asset.item, asset.key, outcome.job.path)
+        flaw = Flaw(redacted(asset.href), error, owner=owner)
+        self.ledger.tell(partial(Book.add_flaw, flaw=flaw, error=error_json(error)))
+
     async def settle(self, outcome: Outcome, url: str | None) -> None:
         """Every outcome passes here once: to the ledger, to those who watch, to the report.
 
         `url` is where the bytes came from, None where the ledger knows all of it already.
         """
-        if url is not None:
+        if outcome.error is not None and outcome.record is not None:
+            self._note_presence(outcome, outcome.error)
+        elif url is not None:
             try:
                 self.ledger.record(outcome, url)
             except DiskFull as full:

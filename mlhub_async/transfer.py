@@ -67,7 +67,8 @@ async def fetch(job: Job, kit: Kit) -> tuple[Outcome, str]:
     except Transient as error:
         outcome = transfer.outcome(Status.FAILED, error=error.for_good().alone())
     except MlhubError as error:
-        outcome = transfer.outcome(Status.FAILED, error=error.alone())
+        here = job.known if error.kind == "exists" else None
+        outcome = transfer.outcome(Status.FAILED, here, error.alone())
     return outcome, transfer.urls[-1] if transfer.urls else redacted(job.asset.href)
 
 

@@ -250,6 +250,21 @@ def test_a_finished_file_that_somebody_touched_is_fetched_again(run_cli, site, u
     Mirrored(dest).check(0)
 
 
+def test_if_files_are_an_error_they_stay_what_they_are(run_cli, site, url, dest):
+    """Both are told, nothing is forgotten: the next run has nothing to fetch."""
+    assert run_cli("mirror", url, dest).code == 0
+    before = Mirrored(dest).item("one")
+    ended = run_cli("mirror", url, dest, "--if-exists", "error", "--json")
+    assert ended.code == 4 and "2 exists" in ended.err
+    rows = {row["item"]: row for row in Mirrored(dest).errors}
+    assert rows["one"]["key"] == "data" and rows["one"]["path"] == "c1/one/data.tif"
+    assert rows["one"]["href"] == site.url("/one.tif") and rows["two"]["error"]["class"] == "exists"
+    assert Mirrored(dest).receipt["assets"]["failed"] == 2
+    assert run_cli("verify", dest).code == 4 and Mirrored(dest).item("one") == before
+    assert run_cli("mirror", url, dest).code == 0
+    assert site.count("/one.tif") == 1 and Mirrored(dest).errors == []
+
+
 @pytest.mark.parametrize("body", [SAME, bytes(len(SAME))], ids=["right", "wrong"])
 def test_a_file_of_the_right_size_that_is_not_ours_is_not_taken_for_ours(run_cli, site, url, dest, body):
     (dest / "c1/one").mkdir(parents=True)

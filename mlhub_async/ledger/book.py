@@ -6,6 +6,7 @@ import hashlib
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
 
 import orjson
@@ -120,7 +121,7 @@ class Book:
 
     def add_flaw(self, flaw: Flaw, error: str) -> None:
         """`error` as JSON; whose flaw it is goes along, in a member of its own."""
-        said = orjson.dumps({**orjson.loads(error), "of": flaw.owner}).decode() if any(flaw.owner) else error
+        said = orjson.dumps({**orjson.loads(error), "of": flaw.owner}).decode() if flaw.owner else error
         self._db.execute("INSERT INTO flaw VALUES (?, ?, ?, ?)", (self.run, flaw.where, said, flaw.benign))
 
     def put_collection(self, id: str, body: bytes | None, href: str, extent: str | None) -> None:
@@ -203,9 +204,9 @@ class Book:
         flaws = self._db.execute("SELECT place, error, benign FROM flaw WHERE run=?", (run,))
         for place, error, benign in flaws:
             said = orjson.loads(error)
-            collection, item = (name or None for name in said.pop("of", ("", "")))
-            owner = {"collection": collection, "item": item, "key": None, "path": None}
-            yield {**owner, "href": place, "error": said, "benign": bool(benign)}
+            owner = (name or None for name in said.pop("of", ()))
+            names = dict(zip_longest(("collection", "item", "key", "path"), owner))
+            yield {**names, "href": place, "error": said, "benign": bool(benign)}
 
     def tally(self) -> list[tuple[str, int, str, int, int]]:
         """(collection, state, error class, files, bytes) of all assets, for `status`."""
