@@ -59,6 +59,18 @@ async def test_a_saved_page_may_name_the_total_of_its_search(tmp_path):
     assert (await listed(str(path), Documents()))[0] == Page(None, "", 1)
 
 
+async def test_a_chosen_collection_that_is_not_among_the_items_is_told_with_the_nearest_names(tmp_path):
+    path = tmp_path / "items.json"
+    path.write_text(json.dumps(page(item("a", "crops"), item("b", "floods"))))
+    with pytest.raises(SourceError, match=r"'crop'; did you mean crops\?"):
+        await listed(str(path), Documents(), collections=("crop",))
+    found = await listed(str(path), Documents(), collections=("floods", "crop"))
+    assert ids(found) == ["b"] and "'crop'" in flaws(found)[0].error.message
+    assert ids(await listed(str(path), Documents(), collections=("floods", "x"), max_items=1)) == ["b"]
+    path.write_text(json.dumps(page()))
+    assert await listed(str(path), Documents(), collections=("crop",)) == [Page(None, "", 0)]
+
+
 async def test_a_feature_collection_without_features_is_no_source():
     with pytest.raises(SourceError, match="no list of features"):
         await listed("https://r.test/", Documents({"https://r.test/": {"type": "FeatureCollection"}}))

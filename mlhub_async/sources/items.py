@@ -21,6 +21,7 @@ from ..flow import one_ahead
 from ..model import Asset, Document, Flaw, Item, Page, Request
 from ..options import Selection
 from ..ports import Emit, Reader
+from .directory import ENOUGH_TO_GUESS, unknown
 from .lines import parsed
 from .refusals import unreadable
 from .tally import Entries, Tally
@@ -63,16 +64,29 @@ class ItemsSource:
 
     async def _entries(self, batches: Records) -> AsyncIterator[Entries]:
         tally = Tally(self._selection)
+        unmet, met = set(self._selection.collections), set[str]()
         first = 1
         async for records, url, matched in batches:
             found = list(_items(records, url, first))
             first += len(records)
             chosen = [one for one in found if isinstance(one, Flaw) or self._admits(one)]
+            if unmet:
+                names = {one.collection for one in found if isinstance(one, Item)}
+                unmet -= names
+                met |= names if len(met) < ENOUGH_TO_GUESS else set()
             yield tally.cut([Page(matched, returned=len(found)), *chosen])
             if tally.used_up:
                 return
-        if missing := tally.missing(self.name):
+        if missing := [*self._unmet(unmet, met), *tally.missing(self.name)]:
             yield missing
+
+    def _unmet(self, names: set[str], met: set[str]) -> Entries:
+        """Chosen collections of which no item came: an error if nothing was chosen but them."""
+        what = f"{self.name} has no items of the collection"
+        errors = [unknown(what, name, sorted(met)) for name in sorted(names) if met]
+        if errors and len(errors) == len(set(self._selection.collections)):
+            raise errors[0]
+        return [Flaw(self.name, error) for error in errors]
 
 
 def of_document(
