@@ -18,6 +18,7 @@ from .events import Events
 from .handed import assets, described, given_item
 from .http import Http
 from .keeping import Keeping
+from .kit import Kit
 from .mirror import mirror
 from .model import Asset, Job, JsonObject, Request
 from .network import mlhub_root, network
@@ -28,7 +29,7 @@ from .report import Report
 from .secret import Secret
 from .sharing import Sharing
 from .stores.local import LocalStore
-from .transfer import Kit, fetch
+from .transfer import fetch
 
 TOGETHER = 16
 """Source items read at a time."""

@@ -13,7 +13,7 @@ from .decoding import AS_STORED, Decoder, coding, decoder_for, encoded, unpacked
 from .errors import Corrupt, TransferError, Transient
 from .formats.kinds import may_be_empty
 from .model import Asset, Checksum, Head, Job, Proof
-from .part import Met, Version
+from .part import Whole
 from .ports import Buffer
 from .progress import Meter
 from .ranges import Parts, Ranges
@@ -66,8 +66,9 @@ class Intake:
         self._odd = b""
         self._packed = False
         self._ranges = ranges
-        self._divided: Parts | None = None
-        self._parts: Parts | None = None
+        self._divided = False
+        self.parts: Parts | None = None
+        """of the last answer that others helped with"""
 
     async def take_up(self) -> None:
         """Go on with the bytes of an earlier run, if it left any that are tied to a version."""
@@ -88,12 +89,13 @@ class Intake:
 
     def progress(self) -> int:
         """Grows when an attempt got further than any before it."""
+        self._best = max(self._best, self.draft.body.offset)
         return self._best // max(min(STEP, (self.total or STEP) // 64), 1)
 
     def conditions(self) -> dict[str, str]:
         """The request fields of the next attempt: resume what is proven, or ask for what has changed."""
         known, offset = self.job.known, self.draft.body.offset
-        self.unchanged = self._ended = False
+        self.unchanged = self._ended = self._divided = False
         fields = dict(AS_STORED)
         self._rest = None
         if offset and not self._encoded:
@@ -167,36 +169,12 @@ class Intake:
         self._divide(head)
 
     def _divide(self, head: Head) -> None:
-        """Others may bring parts of it, if it is large and all of them are certain to be of one version."""
-        ranges, total, body = self._ranges, self.total, self.draft.body
-        tagged = self.validator.startswith('"') and not self._encoded
-        if ranges is None or total is None or not tagged or not ranges.divides(head, total - body.offset):
-            return
-        if self._divided is None:
-            self._divided = Parts(ranges, self._count)
-        self._parts = self._divided
-        self._parts.begin(head, parse(self.asset.href), Version(head.url, self.validator, total), body)
-
-    async def carried_on(self, end: Met | Transient) -> Head | None:
-        """What others bring after the end of one stream: the head if it is all of it, None if it is not.
-
-        Raises `end` where there are no others.
-        """
-        parts, body = self._parts, self.draft.body
-        if parts is None or not parts.goes_on(end):
-            raise end
-        try:
-            await parts.run()
-        finally:
-            self._best = max(self._best, body.offset)
-        self._rest = None
-        return parts.head if body.offset == self.total else None
-
-    async def alone(self) -> None:
-        """Return when nobody brings parts any more."""
-        if self._parts is not None:
-            await self._parts.end()
-            self._parts = None
+        """Others may help, if it is large and all that they bring is certain to be of this version."""
+        if self._ranges is not None and self.total is not None and not self._encoded:
+            url, body = parse(self.asset.href), self.draft.body
+            whole = Whole(url, head, self.validator, self.total, body, self._count)
+            parts = self._ranges.divided(whole, self.parts)
+            self._divided, self.parts = parts is not None, parts or self.parts
 
     def _fits(self, head: Head, span: Span) -> bool:
         rest = self._rest
@@ -252,18 +230,8 @@ class Intake:
         limit = self.total if self.total is not None else self.asset.size
         if limit is not None and body.offset + len(data) > limit:
             raise Corrupt(f"{self.name}: more than the {limit} bytes it should have", kind="size-mismatch")
-        if self._parts is not None:
-            return self._write_up_to(data, self._parts)
-        busy = body.write(data)
+        busy = self.parts.write(data) if self._divided and self.parts else body.write(data)
         self._best = max(self._best, body.offset)
-        return busy
-
-    def _write_up_to(self, data: Buffer, parts: Parts) -> Awaitable[None] | None:
-        """What lies beyond is brought by another one."""
-        data = data[: parts.room]
-        busy = self.draft.body.write(data)
-        self._best = max(self._best, self.draft.body.offset)
-        parts.came(len(data))
         return busy
 
     def _beyond(self, data: Buffer, rest: Rest) -> Buffer:

@@ -23,6 +23,7 @@ from .flow import fan_out
 from .http import Http
 from .inventory import Inventory
 from .keeping import Keeping
+from .kit import Kit
 from .ledger import Ledger
 from .listing import Listing, read
 from .model import Collection, Entry, Flaw, Item, Job, Outcome, Page, Record, Status
@@ -41,7 +42,7 @@ from .sidecars import Files
 from .stores.ground import named_here
 from .stores.local import LocalStore
 from .taken import Open
-from .transfer import Kit, fetch
+from .transfer import fetch
 from .waiting import room_for
 
 PACES = "pace.json"

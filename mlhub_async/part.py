@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from .decoding import AS_STORED, encoded
-from .model import Head
+from .model import Head, Request
 from .ports import Buffer
-from .stores.outflow import Outflow
+from .shares import Claim
+from .stores.body import Body
 from .urls import canonical
 from .validators import content_length, content_range, repeats
 
@@ -25,42 +26,29 @@ class Unfit(Exception):
         self.whole = whole
 
 
-@dataclass(slots=True)
-class Claim:
-    """What one stream is to bring: from `at`, its next byte, to before `stop`. It could go on to `limit`."""
-
-    at: int
-    stop: int
-    limit: int
-
-    @property
-    def left(self) -> int:
-        return self.stop - self.at
-
-    def end(self) -> None:
-        """The stream is over: nobody must count on more of it."""
-        self.limit = self.stop
-
-
 @dataclass(frozen=True, slots=True)
-class Version:
-    """Of what all parts must be: where it is, its strong ETag, its number of bytes."""
+class Whole:
+    """What all parts are of: the body, how it was asked for and answered, its strong ETag and its bytes.
+
+    `count` hears of all that comes.
+    """
 
     url: str
+    head: Head
     etag: str
     total: int
+    body: Body
+    count: Callable[[int], None]
 
 
 class Part:
-    """Puts the bytes of one claim where they belong. `came` hears of each piece, and of its size."""
+    """Puts the bytes of one claim where they belong. `came` is called after each piece."""
 
-    def __init__(
-        self, claim: Claim, version: Version, out: Outflow, came: Callable[[Part, int], None]
-    ) -> None:
+    def __init__(self, claim: Claim, whole: Whole, came: Callable[[Part], None]) -> None:
         self.claim = claim
         self.first = claim.at
-        self._version = version
-        self._out = out
+        self._whole = whole
+        self._out = whole.body.patch(claim.at)
         self._came = came
 
     @property
@@ -68,42 +56,44 @@ class Part:
         """Where what is in the file ends."""
         return self._out.written
 
-    def fields(self) -> dict[str, str]:
+    def request(self) -> Request:
         asked = f"bytes={self.claim.at}-{self.claim.limit - 1}"
-        return {**AS_STORED, "range": asked, "if-match": self._version.etag}
+        return Request(self._whole.url, headers={**AS_STORED, "range": asked, "if-match": self._whole.etag})
 
     def start(self, head: Head) -> None:
-        """A server may give less than was asked for, of which it must say where it ends."""
-        span, claim, version = content_range(head.headers), self.claim, self._version
+        """A server may give less than was asked for, if it says where that ends."""
+        span, claim, whole = content_range(head.headers), self.claim, self._whole
         fits = (
             head.status == 206
             and span is not None
             and span.first == claim.at
             and claim.at <= span.last < claim.limit
-            and span.total == version.total
-            and repeats(head.headers, version.etag)
+            and span.total == whole.total
+            and repeats(head.headers, whole.etag)
             and content_length(head.headers) in (None, span.last - span.first + 1)
             and not encoded(head.headers)
-            and canonical(head.url) == canonical(version.url)
+            and canonical(head.url) == canonical(whole.head.url)
         )
         if not fits or span is None:
             raise Unfit(whole=head.status == 200)
         claim.limit = span.last + 1
 
     def write(self, data: Buffer) -> Awaitable[None] | None:
-        claim, size = self.claim, len(data)
-        if claim.at + size > claim.limit:
+        claim = self.claim
+        self._whole.count(len(data))
+        if claim.at + len(data) > claim.limit:
             raise Unfit
         data = data[: claim.left]
         claim.at += len(data)
         busy = self._out.flow(self._out.collect(data))
-        self._came(self, size)
+        self._came(self)
         if not claim.left and claim.stop < claim.limit:
             claim.end()
             raise Met
         return busy
 
     async def drained(self) -> None:
+        """Return when all that came is in the file."""
         await self._out.drained()
 
     async def rest(self) -> None:

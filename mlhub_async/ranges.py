@@ -1,4 +1,4 @@
-"""One large body brought by several streams: who brings which bytes, and when another one is worth it.
+"""One large body brought by several streams: when another one is worth it, and what becomes of each.
 
 This makes it faster and judges nothing. What is odd about the answer for a part ends that part; its bytes
 are left to the one stream of the transfer, which resumes and decides as it always does.
@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from .errors import StorageError, TransferError, Transient
 from .flow import lend, pressed
 from .gain import Gain
 from .http import Http
-from .model import Head, Request
-from .part import Claim, Met, Part, Unfit, Version
+from .model import Head
+from .part import Met, Part, Unfit, Whole
+from .ports import Buffer
 from .progress import Meter
 from .resuming import Hosts
-from .stores.body import Body
+from .shares import Claim, Shares
 from .urls import origin
 
 FROM = 64 << 20
@@ -31,7 +32,7 @@ SECONDS = 4.0
 FIRST = 16 << 20
 """The same while it is not known yet how fast they come."""
 LEAST_GIVEN = 1 << 20
-"""The same where the number of parts was given."""
+"""The least part where the number of parts was given; what has four of them is divided."""
 BEGUN = 64 << 10
 """Bytes after which it is certain that the stream brings what is wanted."""
 MOST = 8
@@ -54,11 +55,17 @@ class Ranges:
     def least(self) -> int:
         return LEAST_GIVEN if self.given else LEAST
 
-    def divides(self, head: Head, left: int) -> bool:
-        """Whether the rest of a body, of a known version, is to be had in parts and worth it."""
+    def divided(self, whole: Whole, before: Parts | None) -> Parts | None:
+        """The parts of a body whose rest one stream has begun to bring; None if it alone should.
+
+        `before`: the parts of the same transfer's last answer, if it had any.
+        """
+        head, left = whole.head, whole.total - whole.body.offset
         offered = head.status == 206 or head.headers.get("accept-ranges", "").strip().lower() == "bytes"
-        enough = 4 * LEAST_GIVEN if self.given else FROM
-        return left >= enough and offered and self.hosts.divisible(head.url)
+        enough = left >= (4 * LEAST_GIVEN if self.given else FROM)
+        if not (enough and offered and whole.etag.startswith('"') and self.hosts.divisible(head.url)):
+            return None
+        return Parts(self, whole, before)
 
 
 def ranges_of(parts: int | None, http: Http, meter: Meter, hosts: Hosts) -> Ranges | None:
@@ -69,59 +76,48 @@ def ranges_of(parts: int | None, http: Http, meter: Meter, hosts: Hosts) -> Rang
 
 
 class Parts:
-    """The parts of one transfer's body. `begin` it with each answer that may be divided, and `end` it."""
+    """One body while several may bring it. `write` has its stream, `end` it when that is over."""
 
-    def __init__(self, ranges: Ranges, received: Callable[[int], None]) -> None:
+    def __init__(self, ranges: Ranges, whole: Whole, before: Parts | None) -> None:
+        clock = ranges.http.limits.clock
         self._ranges = ranges
-        self._received = received
-        self._gain = Gain(ranges.most, ranges.http.limits.clock, given=ranges.given)
-        self._failures = 0
+        self._whole = whole
+        self._gain: Gain = before._gain if before else Gain(ranges.most, clock, given=ranges.given)
+        self._failures: int = before._failures if before else 0
+        self._gate = ranges.http.limits.slot(origin(whole.head.url))
+        self._shares = Shares(whole.body.offset, whole.total, ranges.least)
+        self._begun = whole.body.offset + BEGUN
         self._helpers: set[asyncio.Task[None]] = set()
-
-    def begin(self, head: Head, request: str, version: Version, body: Body) -> None:
-        """A stream has begun that could bring all the rest of `body`, whose URL is `request`."""
-        self.head = head
-        self._request = request
-        self._version = version
-        self._body = body
-        self._gate = self._ranges.http.limits.slot(origin(head.url))
-        self._first = body.offset
-        self._front = Claim(body.offset, version.total, version.total)
-        self._claims = [self._front]
-        self._todo: list[tuple[int, int]] = []
-        self._landed: dict[int, int] = {}
         self._met = False
         self._broken: StorageError | None = None
+        """what the disk refused to a part: for the transfer's stream to raise"""
 
     @property
-    def room(self) -> int:
-        """Bytes that the stream of the transfer has to bring before it meets another one's."""
-        return self._front.left
+    def _streams(self) -> int:
+        return 1 + len(self._helpers)
 
-    def came(self, size: int) -> None:
-        """The stream of the transfer brought bytes. Raises `Met`, or what the disk refused to another one."""
-        self._front.at += size
+    def write(self, data: Buffer) -> Awaitable[None] | None:
+        """The next bytes of the transfer's stream. Raises `Met` where those of a part begin."""
+        front = self._shares.front
+        data = data[: front.left]
+        busy = self._whole.body.write(data)
+        front.at += len(data)
         if self._broken is not None:
             raise self._broken
-        if self._front.left:
+        if front.left:
             self._look()
-        elif self._front.stop < self._version.total:
+        elif front.stop < front.limit:
+            front.end()
             raise Met
+        return busy
 
     def _look(self) -> None:
         """See whether there should be another stream."""
-        streams = 1 + len(self._helpers)
-        self._gain.look(self._ranges.meter.received, streams, self._left())
-        if streams < self._gain.wanted and self._failures < FAILURES and self._gate.spare:
-            begun = self._met or self._front.at - self._first >= BEGUN
-            if begun and (self._todo or self._largest().left >= 2 * self._ranges.least):
-                self._add()
-
-    def _left(self) -> int:
-        return sum(claim.left for claim in self._claims) + sum(stop - first for first, stop in self._todo)
-
-    def _largest(self) -> Claim:
-        return max(self._claims, key=lambda claim: claim.left)
+        self._gain.look(self._ranges.meter.received, self._streams, self._shares.left)
+        wanted = self._streams < self._gain.wanted and self._failures < FAILURES
+        begun = self._met or self._shares.front.at >= self._begun
+        if wanted and begun and self._gate.spare and self._shares.divisible:
+            self._add()
 
     def _add(self) -> None:
         if (helper := lend(self._help)) is not None:
@@ -135,58 +131,34 @@ class Parts:
 
     async def _help(self) -> None:
         """Part after part, until the place is wanted elsewhere or there is nothing left to bring."""
-        while len(self._helpers) < self._gain.wanted and not pressed() and not self._gate.wanted:
+        while self._streams <= self._gain.wanted and not pressed() and not self._gate.wanted:
             if (claim := self._take()) is None:
                 break
             await self._bring(claim)
 
     def _take(self) -> Claim | None:
-        """The first bytes that nobody brings, else some that another one would only come to later."""
         if self._failures >= FAILURES or self._broken is not None:
             return None
-        if not self._todo:
-            self._cut()
-        if not self._todo:
-            return None
-        size = self._size()
-        first, stop = self._todo.pop(0)
-        end = first + size
-        if stop - end >= self._ranges.least:
-            self._todo.insert(0, (end, stop))
-            stop = end
-        claim = Claim(first, stop, stop)
-        self._claims.append(claim)
-        return claim
-
-    def _size(self) -> int:
-        streams = 1 + len(self._helpers)
-        soon = int(self._gain.rate / streams * SECONDS) or FIRST
-        return max(min(soon, self._left() // (2 * streams), LARGEST), self._ranges.least)
-
-    def _cut(self) -> None:
-        """Take from the one who has most to do."""
-        if self._claims and (large := self._largest()).left >= 2 * self._ranges.least:
-            at = large.at + min(large.left // 2, self._size())
-            self._todo.append((at, large.stop))
-            large.stop = at
+        soon = int(self._gain.rate / self._streams * SECONDS) or FIRST
+        even = min(soon, self._shares.left // (2 * self._streams), LARGEST)
+        return self._shares.take(max(even, self._ranges.least))
 
     async def _bring(self, claim: Claim) -> None:
         """One part, as far as it comes."""
-        part = Part(claim, self._version, self._body.patch(claim.at), self._came)
+        part = Part(claim, self._whole, self._came)
         try:
             await self._ask(part)
         except StorageError as error:
-            self._broken = error  # which the stream of the transfer will raise
+            self._broken = error
         finally:
             await part.rest()
-            self._claims.remove(claim)
-            self._landed[part.first] = part.landed
-            self._give_back(part.landed, claim.stop)
-            self._follow()
+            self._shares.land(part.first, part.landed)
+            self._shares.drop(claim, part.landed)
+        self._follow()
 
     async def _ask(self, part: Part) -> None:
         try:
-            await self._ranges.http.get(Request(self._request, headers=part.fields()), part)
+            await self._ranges.http.get(part.request(), part)
         except Met:
             pass
         except (Unfit, TransferError) as error:
@@ -200,74 +172,51 @@ class Parts:
         passing = isinstance(error, Transient) and error.status is None
         self._failures = self._failures + 1 if passing else FAILURES
         if isinstance(error, Unfit) and error.whole:
-            self._ranges.hosts.ignores_ranges(self.head.url)
+            self._ranges.hosts.ignores_ranges(self._whole.head.url)
 
-    def _came(self, part: Part, size: int) -> None:
-        self._received(size)
-        self._landed[part.first] = part.landed
+    def _came(self, part: Part) -> None:
+        self._shares.land(part.first, part.landed)
         self._follow()
         self._look()
 
-    def _give_back(self, first: int, stop: int) -> None:
-        """Nobody brings these bytes: who would come to them anyway goes on, else they are to be taken."""
-        if first >= stop:
-            return
-        holes = _joined(sorted([*self._todo, (first, stop)]))
-        for claim in self._claims:
-            if claim.stop < claim.limit and claim.stop in holes:
-                end = holes.pop(claim.stop)
-                claim.stop = min(end, claim.limit)
-                if claim.stop < end:
-                    holes[claim.stop] = end
-        self._todo = sorted(holes.items())
-
     def _follow(self) -> None:
         """What lies next to the bytes of the body is of the body."""
-        if self._met:
-            self._body.follow(self._reach())
+        body = self._whole.body
+        if self._met and (reach := self._shares.reach(body.offset)) > body.offset:
+            body.follow(reach)
 
-    def _reach(self) -> int:
-        at = self._body.offset
-        self._landed = {first: end for first, end in self._landed.items() if end > at}
-        for first, end in sorted(self._landed.items()):
-            if first <= at < end:
-                at = end
-        return at
+    async def carried_on(self, end: Met | Transient) -> Head | None:
+        """What others bring after the end of the transfer's stream: the head if it is all, else None.
 
-    def goes_on(self, end: Met | Transient) -> bool:
-        """Whether others bring bytes still, so that the end of one stream is not that of all."""
-        return isinstance(end, Met) or (bool(self._helpers) and end.status is None)
-
-    async def run(self) -> None:
-        """The stream of the transfer is over: bring what is left together with the others.
-
-        On return all that could be had in parts is in the body; the rest is to be asked for as ever.
+        Then the rest is to be asked for as ever. Raises `end` where nobody helps.
         """
-        self._front.end()
-        self._claims.remove(self._front)
-        await self._body.drained()
+        if not isinstance(end, Met) and (not self._helpers or end.status is not None):
+            raise end
+        body, shares = self._whole.body, self._shares
+        shares.front.end()
+        await body.drained()
         self._met = True
-        self._give_back(self._body.offset, self._front.stop)
-        while self._helpers or self._apart():
+        shares.drop(shares.front, body.offset)
+        await self._bring_all()
+        while (reach := shares.reach(body.offset)) > body.offset:
+            body.follow(reach)
+            await body.settled()
+        if self._broken is not None:
+            raise self._broken
+        return self._whole.head if body.offset == self._whole.total else None
+
+    async def _bring_all(self) -> None:
+        """In the place of the transfer's stream, together with the others, while there are any."""
+        while self._helpers or self._shares.apart(self._whole.body.offset):
             if (claim := self._take()) is not None:
                 await self._bring(claim)
             elif self._helpers:
                 await asyncio.wait(self._helpers, return_when=asyncio.FIRST_COMPLETED)
             else:
                 break
-        while (reach := self._reach()) > self._body.offset:
-            self._body.follow(reach)
-            await self._body.settled()
-        if self._broken is not None:
-            raise self._broken
-
-    def _apart(self) -> bool:
-        """Whether bytes lie beyond some that are missing: one stream would fetch them again."""
-        reach = self._reach()
-        return any(end > reach for end in self._landed.values())
 
     async def end(self) -> None:
-        """Return when nothing of it is under way any more, even if cancelled meanwhile."""
+        """Return when nobody brings parts any more, even if cancelled meanwhile."""
         for helper in self._helpers:
             helper.cancel()
         cancelled = None
@@ -278,16 +227,3 @@ class Parts:
                 cancelled = error
         if cancelled is not None:
             raise cancelled
-
-
-def _joined(holes: list[tuple[int, int]]) -> dict[int, int]:
-    """Where each hole ends, by where it begins; those that touch are one."""
-    found: dict[int, int] = {}
-    begin = -1
-    for first, stop in holes:
-        if begin >= 0 and found[begin] == first:
-            found[begin] = stop
-        else:
-            begin = first
-            found[begin] = stop
-    return found

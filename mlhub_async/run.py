@@ -10,13 +10,13 @@ import orjson
 
 from .errors import DiskFull, MlhubError, TooManyErrors
 from .inventory import Inventory
+from .kit import Kit
 from .ledger import Book, Ledger, error_json
 from .model import Entry, Flaw, Outcome, Page
 from .options import Options
 from .ports import Source
 from .report import Report
 from .taken import Open, Taken
-from .transfer import Kit
 from .urls import redacted
 
 

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from .decoding import AS_STORED
 from .errors import Corrupt, Fatal, MlhubError, Shortage, StorageError, Taken, TransferError, Transient
-from .events import Events
 from .express import Express, ordinary
 from .flow import fewer
-from .http import Http
 from .intake import Intake
-from .keeping import Keeping
-from .model import Asset, Head, Job, Outcome, Proof, Record, Request, Status
+from .kit import Kit
+from .model import Head, Job, Outcome, Proof, Record, Request, Status
 from .part import Met
-from .progress import Meter
-from .ranges import Ranges
-from .resuming import Hosts
-from .retry import Retry
-from .sharing import Flight, Sharing
-from .stores.local import LocalStore
+from .sharing import Flight
 from .stores.room import patiently
 from .urls import canonical, expiring, parse, redacted, suffix
 
@@ -30,24 +22,6 @@ REFRESHES = 2
 TWICE = frozenset({"checksum-mismatch", "size-mismatch", "empty", "structure"})
 """Kinds of damage that may be of one transfer's making, so that another one may bring the right bytes."""
 EXPIRED = frozenset({400, 401, 403, 404, 410})
-
-
-@dataclass(frozen=True, slots=True)
-class Kit:
-    """What fetch works with; one for the whole run. `move` gives an asset a path with its late suffix."""
-
-    http: Http
-    store: LocalStore
-    retry: Retry
-    sharing: Sharing
-    refresh: Callable[[Asset], Awaitable[Asset | None]]
-    move: Callable[[tuple[str, str, str], str], Awaitable[str]]
-    meter: Meter
-    events: Events
-    keeping: Keeping
-    express: bool = False
-    hosts: Hosts = field(default_factory=Hosts)
-    ranges: Ranges | None = None
 
 
 async def fetch(job: Job, kit: Kit) -> tuple[Outcome, str]:
@@ -181,7 +155,7 @@ class Transfer:
                         return outcome
                     continue
                 await self._intake.draft.body.settled()
-                if (head := await self._ask()) is None:
+                if (head := await self._ask(self._intake.conditions(), self._intake)) is None:
                     continue
                 if self._intake.unchanged and self.job.known is not None:
                     known = self.job.known
@@ -202,28 +176,24 @@ class Transfer:
             except TransferError as error:
                 await self._renew(error)
 
-    async def _ask(self) -> Head | None:
+    async def _ask(self, fields: Mapping[str, str], sink: Express | Intake) -> Head | None:
         """The answer, with all of the body; None if the rest of it is to be asked for once more."""
-        request = Request(self._url, headers=self._intake.conditions())
         try:
-            return await self.kit.http.get(request, self._intake, self._redirected)
+            return await self.kit.http.get(Request(self._url, headers=fields), sink, self._redirected)
         except (Met, Transient) as end:
-            return await self._intake.carried_on(end)
+            if isinstance(sink, Express):
+                sink.hand_over()
+            if (parts := self._intake.parts) is None:
+                raise
+            return await parts.carried_on(end)
         finally:
-            await self._intake.alone()
+            if self._made is not None and self._made.parts is not None:
+                await self._made.parts.end()
 
     async def _express(self, lane: Express) -> Outcome | None:
         """The first attempt at a file that is likely to be small and ordinary; None as with `_ask`."""
-        try:
-            head = await self.kit.http.get(Request(self._url, headers=AS_STORED), lane, self._redirected)
-        except (Met, Transient) as end:
-            lane.hand_over()
-            if (found := await self._intake.carried_on(end)) is None:
-                return None
-            head = found
-        finally:
-            if self._made is not None:
-                await self._made.alone()
+        if (head := await self._ask(AS_STORED, lane)) is None:
+            return None
         if (record := lane.record()) is None:
             return await self._committed(head)
         self._express_size = record.size

@@ -18,6 +18,7 @@ from mlhub_async.decoding import Decoder
 from mlhub_async.errors import Corrupt, Transient
 from mlhub_async.events import Events
 from mlhub_async.keeping import Keeping
+from mlhub_async.kit import Kit
 from mlhub_async.model import Asset, Head, Job, Status
 from mlhub_async.progress import Meter
 from mlhub_async.retry import Retry
@@ -25,7 +26,7 @@ from mlhub_async.sharing import Sharing
 from mlhub_async.stores.disk import LEAST, THREADS
 from mlhub_async.stores.journal import Origin
 from mlhub_async.stores.local import LocalStore
-from mlhub_async.transfer import Kit, fetch
+from mlhub_async.transfer import fetch
 
 ME = ("c1", "one", "data")
 GZIP = Headers((("Content-Encoding", "gzip"),))
