@@ -1,27 +1,27 @@
 """One representation as it arrives: what each answer means for the bytes we have.
 
-The sink of a transfer's attempts. It decides whether an answer begins anew, goes on or is refused,
-and in the end what is proven of the bytes.
+The sink of a transfer's attempts. It decides whether an answer begins anew, goes on or is refused;
+what the bytes have to be is known to `promises`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable
 
-from . import checksum, formats
+from . import checksum
 from .decoding import AS_STORED, Decoder, coding, decoder_for, encoded, unpacked
 from .errors import Corrupt, TransferError, Transient
-from .formats.kinds import may_be_empty
-from .model import Asset, Checksum, Head, Job, Proof
+from .model import Asset, Head, Job, Proof
 from .part import Whole
 from .ports import Buffer
 from .progress import Meter
+from .promises import Promises
 from .ranges import Parts, Ranges
 from .resuming import Held, Hosts, Rest, noted
-from .sniff import ENOUGH, impostor, refusal
+from .sniff import ENOUGH
 from .stores.local import LocalStore
 from .stores.partials import Draft
-from .urls import parse, redacted, suffix
+from .urls import parse
 from .validators import Span, content_length, content_range, validator
 
 STEP = 64 << 10
@@ -41,7 +41,7 @@ class Intake:
         *,
         check_digests: bool,
     ) -> None:
-        self.asset: Asset = job.asset
+        self.promises = Promises(job, compares=check_digests)
         self.draft: Draft = store.draft(job.asset.identity)
         self.received = 0
         self.total: int | None = None
@@ -51,41 +51,35 @@ class Intake:
         self._store = store
         self._meter = meter
         self._hosts = hosts
-        self._check_digests = check_digests
-        self._published: Checksum | None = None
         self._decoder: Decoder | None = None
         self._encoded = False
-        self._framed = True
         self._rest: Rest | None = None
         self._ended = False
         self._best = 0
-        self._first = b""
-        self._url = self._said = ""
         self._places: tuple[str, ...] = ()
         self._ours = False
-        self._odd = b""
         self._packed = False
         self._ranges = ranges
         self._divided = False
         self.parts: Parts | None = None
         """of the last answer that others helped with"""
 
+    @property
+    def asset(self) -> Asset:
+        return self.promises.asset
+
+    @property
+    def name(self) -> str:
+        return self.promises.name
+
     async def take_up(self) -> None:
         """Go on with the bytes of an earlier run, if it left any that are tied to a version."""
         left = self.draft.left
         if left is not None:
             self.validator, self.total, self._places = left.validator, left.total, left.places
-            self._published = checksum.parse(left.published or None)
-            await self.draft.body.adopt(self._algorithms(), left.total)
+            self.promises.published = checksum.parse(left.published or None)
+            await self.draft.body.adopt(self.promises.algorithms(), left.total)
             self._best = self.draft.body.offset
-
-    def _wanted(self) -> list[Checksum]:
-        """The digests that will be compared in the end."""
-        wanted = [self.asset.checksum, self._published] if self._check_digests else []
-        return [one for one in wanted if one is not None and one.usable]
-
-    def _algorithms(self) -> list[str]:
-        return [one.algorithm for one in self._wanted()]
 
     def progress(self) -> int:
         """Grows when an attempt got further than any before it."""
@@ -108,7 +102,7 @@ class Intake:
         return fields
 
     def _held(self) -> Held:
-        return Held(self.validator, self.total, self._places, bool(self._algorithms()), self._ours)
+        return Held(self.validator, self.total, self._places, bool(self.promises.algorithms()), self._ours)
 
     def start(self, head: Head) -> None:
         """Decide what this answer is to us, before any byte of it (see `ports.Sink`).
@@ -129,35 +123,27 @@ class Intake:
             self._begin(head)
 
     def _begin(self, head: Head) -> None:
-        self._url, self._said = head.url, head.headers.get("content-type", "")
+        self.promises.begin(head)
         self._encoded = encoded(head.headers)
-        self._framed = "content-length" in head.headers or "transfer-encoding" in head.headers
         unpack = self._encoded and not self._packed
         self._decoder = decoder_for(coding(head.headers), self.job.path, self.name) if unpack else None
         said = {} if self._encoded else head.headers
         self.total, self.validator = content_length({} if self._decoder else head.headers), validator(said)
-        self._check_size(self.total)
-        self._published = checksum.from_headers(said)
+        self.promises.check_size(self.total)
+        self.promises.published = checksum.from_headers(said)
         self._places, self._ours = (self.asset.href, head.url), True
         if self._rest is not None:  # the whole came where the rest was asked for
             self._rest.whole(head, self.validator)
             self._rest = None
             self._meter.restarts += 1
-        self.draft.body.begin(self._algorithms(), self.total)
+        self.draft.body.begin(self.promises.algorithms(), self.total)
         if self.draft.body.was_opened:
             self._bind(head)
             self._divide(head)
 
     def _bind(self, head: Head) -> None:
         rangeless = self._encoded or head.headers.get("accept-ranges", "").strip().lower() == "none"
-        self._store.bind(self.draft, None if rangeless else noted(self._held(), self._published))
-
-    def _check_size(self, total: int | None) -> None:
-        if self.asset.size is not None and total is not None and total != self.asset.size:
-            raise Corrupt(
-                f"{self.name}: file:size says {self.asset.size} bytes, the server {total}",
-                kind="size-mismatch",
-            )
+        self._store.bind(self.draft, None if rangeless else noted(self._held(), self.promises.published))
 
     def _continue(self, head: Head) -> None:
         span = content_range(head.headers)
@@ -165,7 +151,7 @@ class Intake:
             raise self._anew("the range answered is not the one asked for", 206)
         if self.total is None and span.total is not None:
             self.total = span.total
-            self._check_size(self.total)
+            self.promises.check_size(self.total)
         self._divide(head)
 
     def _divide(self, head: Head) -> None:
@@ -226,7 +212,7 @@ class Intake:
             data = self._beyond(data, self._rest)
         body = self.draft.body
         if body.offset < ENOUGH:
-            self._look_at(data)
+            self._refuse(self.promises.look_at(data, body.offset))
         limit = self.total if self.total is not None else self.asset.size
         if limit is not None and body.offset + len(data) > limit:
             raise Corrupt(f"{self.name}: more than the {limit} bytes it should have", kind="size-mismatch")
@@ -240,22 +226,10 @@ class Intake:
             raise self._anew("the server has other bytes now", 206)
         return new
 
-    def _look_at(self, data: Buffer) -> None:
-        offset = self.draft.body.offset
-        if offset in (0, len(self._first)):  # else an earlier run has seen the first bytes
-            self._first = self._first[:offset] + bytes(data[:ENOUGH])
-            if len(self._first) >= ENOUGH:
-                self._judge()
-
-    def _judge(self) -> None:
-        """A login or error page under a 200 is not what was asked for."""
-        if found := impostor(self._first[:ENOUGH], self._path, self.asset.media_type, self._said):
+    def _refuse(self, error: TransferError | None) -> None:
+        if error is not None:
             self.restart()
-            raise refusal(self.name, found)
-
-    @property
-    def _path(self) -> str:
-        return self.job.path + suffix(self._url) if self.job.open_ended else self.job.path
+            raise error
 
     async def complete(self) -> tuple[dict[str, bytes], Proof]:
         """The digests of the whole body and how much they prove; raises if anything is not as promised."""
@@ -264,53 +238,12 @@ class Intake:
         broken_off = self._decoder is not None and not self._decoder.ended
         if (self.total is not None and size != self.total) or broken_off or unread:
             raise Transient(f"{self.name}: {size} of {self.total} bytes came", kind="truncated")
-        if not self._framed and self.total is None and size < (self.asset.size or 0):
+        if not self.promises.framed and self.total is None and size < (self.asset.size or 0):
             # Nothing but the end of the connection said that this was all.
             raise Transient(f"{self.name}: {size} of {self.asset.size} bytes came", kind="truncated", tries=3)
-        self._check_size(size)
-        if 0 < size == len(self._first) < ENOUGH:
-            self._judge()
+        self.promises.check_size(size)
+        self._refuse(self.promises.look_at_all(size))
         digests = await self.draft.body.complete()
-        for wanted in self._wanted():
-            if wanted.algorithm not in digests:  # it came with a renewed href, while the body was on its way
-                raise self._anew("the catalogue has another digest for it now", 200)
-            if not checksum.matches(wanted, digests[wanted.algorithm]):
-                words = f"{self.name}: the bytes do not match the published {wanted.algorithm}"
-                raise Corrupt(words, kind="checksum-mismatch")
-        sized = self.total is not None or self.asset.size is not None
-        proof = self.proof(Proof.SIZE if sized else Proof.NONE)
-        promised = size or self.asset.size == 0 or proof is Proof.CHECKSUM
-        if not (promised or may_be_empty(self._path, self.asset.media_type)):
-            raise Corrupt(f"{self.name}: the server sent no bytes at all", kind="empty")
-        return digests, proof
-
-    async def inspect(self, digest: bytes, *, always: bool) -> None:
-        """Check how the body is built inside: `always`, or where nothing else says that it is whole.
-
-        Then it is a missing end that is looked for. What is odd in another way is what the server has,
-        if its framing is whole or it came twice alike.
-        """
-        if always or (self.total is None and self.asset.size is None and not self._algorithms()):
-            path, media_type = self._path, self.asset.media_type
-            if found := await self.draft.body.look(lambda file: formats.flaw(file, path, media_type)):
-                if (
-                    not always
-                    and isinstance(found, formats.Strange)
-                    and (self._framed or digest == self._odd)
-                ):
-                    return
-                self._odd = digest
-                raise Corrupt(f"{self.name}: {found}", kind="structure")
-
-    def proof(self, weaker: Proof) -> Proof:
-        """CHECKSUM where a digest was compared; NONE where one was published that we cannot compute."""
-        declared = self.asset.checksum
-        if not self._check_digests:
-            return weaker
-        if declared is not None:
-            return Proof.CHECKSUM if declared.usable else Proof.NONE
-        return Proof.CHECKSUM if self._published is not None and self._published.usable else weaker
-
-    @property
-    def name(self) -> str:
-        return redacted(self.asset.href)
+        if not self.promises.compare(digests):  # the other one came with a renewed href, during the body
+            raise self._anew("the catalogue has another digest for it now", 200)
+        return digests, self.promises.proven(size, self.total)

@@ -117,7 +117,7 @@ class Transfer:
     async def _linked(self, record: Record) -> Outcome:
         path, store = await self._final_path(PurePosixPath(record.path).suffix), self.kit.store
         mtime = await patiently(store.room.wait, lambda: store.duplicate(record.path, path))
-        here = record._replace(path=path, mtime_ns=mtime, proof=self._intake.proof(record.proof))
+        here = record._replace(path=path, mtime_ns=mtime, proof=self._intake.promises.proof(record.proof))
         return self.outcome(Status.FETCHED, here)
 
     async def _fetch(self) -> Outcome:
@@ -159,7 +159,8 @@ class Transfer:
                     continue
                 if self._intake.unchanged and self.job.known is not None:
                     known = self.job.known
-                    return self.outcome(Status.SKIPPED, known._replace(proof=self._intake.proof(known.proof)))
+                    proof = self._intake.promises.proof(known.proof)
+                    return self.outcome(Status.SKIPPED, known._replace(proof=proof))
                 return await self._committed(head)
             except _Elsewhere as elsewhere:
                 await self.kit.store.drop(self._intake.draft)
@@ -215,7 +216,7 @@ class Transfer:
         fresh = await self.kit.refresh(asset)
         if fresh is None or fresh.href == asset.href:
             raise error
-        self._intake.asset = fresh
+        self._intake.promises.asset = fresh
         self._url = parse(fresh.href)
 
     async def _redirected(self, url: str) -> None:
@@ -230,7 +231,8 @@ class Transfer:
         intake = self._intake
         digests, proof = await intake.complete()
         if self.kit.keeping.deep or proof is Proof.NONE:
-            await intake.inspect(digests["sha256"], always=self.kit.keeping.deep)
+            body, sha256 = intake.draft.body, digests["sha256"]
+            await intake.promises.inspect(body, sha256, intake.total, always=self.kit.keeping.deep)
         path = await self._final_path(suffix(head.url)) if self.job.open_ended else self.job.path
         mtime = await self.kit.store.commit(intake.draft, path)
         size = intake.draft.body.offset

@@ -29,6 +29,7 @@ BANDS = [
         "keeping",
         "handed",
         "intake",
+        "promises",
         "ranges",
         "part",
         "shares",
