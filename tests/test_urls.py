@@ -287,12 +287,34 @@ def test_what_names_no_local_file_has_no_path(url):
         ("https://b/x?X-Goog-Algorithm=1&generation=9&x-goog-signature=2", "https://b/x?generation=9"),
         ("https://b/x?Expires=1&Signature=2&Key-Pair-Id=3&Policy=4&b=2&a=1", "https://b/x?b=2&a=1"),
         ("https://h/x?key=K&a=1&key=K&api_key=K&apikey=K&access_token=K&%6Bey=K", "https://h/x?a=1"),
-        ("https://h/x?subscription-key=K&token=next&limit=1", "https://h/x?token=next&limit=1"),
+        ("https://h/x?subscription-key=K&limit=1&password=P&Auth=A", "https://h/x?limit=1"),
     ],
 )
 def test_the_identity_of_a_resource_has_no_secrets_and_no_variants(url, identity):
     assert urls.canonical(url) == identity
     assert urls.canonical(identity) == identity
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://h/x?a=1&token={}&b=2",
+        "https://h/x?TOKE%4E={}",
+        "https://H/x?token={}&key=K",
+        "https://h/mlhub/v1/download/{}",
+        "https://h/mlhub/v1/download/{}?b=2",
+    ],
+)
+def test_a_token_is_neither_kept_nor_forgotten(url):
+    """It proves who asks, and it may be all that tells one file from another."""
+    one, two = (urls.canonical(url.format(letter * 40)) for letter in "AB")
+    assert one != two and "A" * 40 not in one
+    assert urls.canonical(one) == one == urls.canonical(url.format("A" * 40))
+    assert "A" * 40 in urls.lasting(url.format("A" * 40)) and "key=" not in urls.lasting(url)
+
+
+def test_a_file_is_called_by_its_name_even_if_that_looks_like_a_token():
+    assert urls.canonical(f"file:///download/{'A' * 40}") == f"file:///download/{'A' * 40}"
 
 
 def test_every_copy_of_a_parameter_is_taken_out():

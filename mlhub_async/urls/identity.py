@@ -7,7 +7,7 @@ from collections.abc import Callable
 from urllib.parse import quote, unquote_plus
 
 from .parsing import origin
-from .shown import download_token, is_credential, without_user
+from .shown import download_token, is_credential, without_token, without_user
 
 _plain = re.compile(r"https?://[a-z0-9._-]+(?::(?!80/|443/)\d+)?/[^?#]*+", re.ASCII).fullmatch
 
@@ -21,8 +21,14 @@ _signature = re.compile("sig|signature|x-amz-signature|x-goog-signature|hdnts|hd
 def canonical(url: str) -> str:
     """What an asset's URL identifies: no secrets, signature, fragment or default port.
 
+    A token that may be all that tells one file from another has a mark in its place.
     Not for paging links: there, a parameter that looks like a key may be the cursor.
     """
+    return without_token(url) if _plain(url) else without_token(lasting(url))
+
+
+def lasting(url: str) -> str:
+    """The same with its tokens: for a list that is to be a source again."""
     if _plain(url):
         return url
     start, _, query = url.partition("#")[0].partition("?")
@@ -38,7 +44,7 @@ def unsigned(url: str) -> str:
     query, end, fragment = rest.partition("#")
     kept = _without_credentials(query)
     start = without_user(start) if "://" in start else start
-    return start + (mark if kept or not query else "") + kept + end + fragment
+    return without_token(start + (mark if kept or not query else "") + kept) + end + fragment
 
 
 def _without_credentials(query: str) -> str:

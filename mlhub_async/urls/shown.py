@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from urllib.parse import unquote_plus
@@ -11,15 +12,12 @@ LONGEST_SHOWN = 300
 _CREDENTIAL = (
     r"x-amz-.*|x-goog-.*|signature|expires|key-pair-id|policy|awsaccesskeyid|ossaccesskeyid|googleaccessid"
     r"|security-token|key|api[_-]?key|access[_-]?token|(?:ocp-apim-)?subscription-key|sas|sas_token"
-    r"|hdnts|hdnea|__token__"
+    r"|hdnts|hdnea|__token__|auth|authorization|password|passwd|pwd|secret|session|jwt"
 )
 _credential = re.compile(_CREDENTIAL, re.IGNORECASE | re.DOTALL).fullmatch
 
-# `token` is a cursor in paging links: not shown, but never taken out of a URL.
-_shy = re.compile(
-    _CREDENTIAL + "|sig|token|auth|authorization|code|password|passwd|pwd|secret|session|jwt",
-    re.IGNORECASE | re.DOTALL,
-).fullmatch
+# `token` may say what is fetched, as a cursor does: not shown, but never left out of a URL.
+_shy = re.compile(_CREDENTIAL + "|sig|token|code", re.IGNORECASE | re.DOTALL).fullmatch
 
 _USERINFO = re.compile(
     r"^(\s*(?:[A-Za-z][A-Za-z0-9+.-]*:)?[/\\]*)"
@@ -29,8 +27,13 @@ _USERINFO = re.compile(
 """The second form is a password with a slash in it: no valid URL, and no reason to show it."""
 
 _DOWNLOAD_TOKEN = re.compile(
-    r"(/download/)(?![^/?#]*\.[A-Za-z0-9]{1,8}(?:[/?#]|$))[^/?#]{32,}(?=[?#]|$)",
+    r"(/download/)(?![^/?#]*\.[A-Za-z0-9]{1,8}(?:[/?#]|$))([^/?#]{32,})(?=[?#]|$)",
 )
+
+_TOKEN = re.compile(
+    r"([?&](?:t|%[57]4)(?:o|%[46]f)(?:k|%[46]b)(?:e|%[46]5)(?:n|%[46]e)=)([^&]+)", re.IGNORECASE
+)
+_marked = re.compile("~[0-9a-f]{16}").fullmatch
 
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff"
@@ -85,6 +88,19 @@ def _shown(pair: str) -> str:
     nested = unquote_plus(value)
     hide = _shy(unquote_plus(name).strip()) or ("://" in nested and ("?" in nested or "@" in nested))
     return f"{name}=***" if hide else pair
+
+
+def without_token(url: str) -> str:
+    """A URL without a fragment in which a mark, another one for each, stands for what a token says."""
+    if "/download/" in url and not url.startswith("file:"):
+        url = _DOWNLOAD_TOKEN.sub(_mark, url)
+    return _TOKEN.sub(_mark, url) if "?" in url else url
+
+
+def _mark(found: re.Match[str]) -> str:
+    if _marked(found[2]):
+        return found[0]
+    return f"{found[1]}~{hashlib.sha256(found[2].encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
 
 
 def is_credential(name: str) -> bool:
