@@ -97,8 +97,8 @@ async def test_a_body_below_the_least_speed_is_cut_and_gone_on_with(site, dest):
     """No pause between two drops is long enough for the idle timeout."""
     items = publish(site, ["one", "two"], 400_000, etag='"1"')
     site.things["/one.tif"].faults.append(Drip(0.02, 300))
-    report = await run(items, dest, timeout=0.2, min_speed=50_000)
-    assert report.exit_code == 0 and report.seconds < 3
+    report = await run(items, dest, timeout=1, min_speed=50_000)
+    assert report.exit_code == 0 and report.seconds < 30
     assert Mirrored(dest).bytes_of("one") == tif(400_000)
     first, second = (seen.headers.get("range") for seen in site.requests["/one.tif"])
     assert first is None and second is not None and second != "bytes=0-"
@@ -107,8 +107,8 @@ async def test_a_body_below_the_least_speed_is_cut_and_gone_on_with(site, dest):
 
 async def test_a_body_below_the_least_speed_all_along_fails_in_time_and_says_why(site, dest):
     items = publish(site, ["one"], always=[Drip(0.02, 1)])
-    report = await run(items, dest, timeout=0.2, min_speed=50_000, retry=ONCE)
-    assert report.exit_code == 5 and report.seconds < 3
+    report = await run(items, dest, timeout=1, min_speed=50_000, retry=ONCE)
+    assert report.exit_code == 5 and report.seconds < 30
     [row] = Mirrored(dest).errors
     assert row["error"]["class"] == "too-slow" and "slower than 50000 bytes/s" in row["error"]["message"]
 

@@ -15,7 +15,7 @@ from aiohttp.client_proto import ResponseHandler
 from command import PEAK
 from conftest import open_files
 from engine import run
-from mirrored import Mirrored, asset_requests, publish, wait_for
+from mirrored import Mirrored, asset_requests, publish, unread, wait_for
 from troubled import Cut, Stall, tif
 from troubled_stac import Api, stac_item, static_catalog, static_catalog_files
 from troubled_wire import Reply
@@ -93,25 +93,28 @@ async def test_failures_in_a_row_leave_no_connection_open_and_are_all_told(troub
     assert not [one for one in gc.get_objects() if isinstance(one, Connection | ResponseHandler)]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the system does not tell what it holds of a connection")
 async def test_a_network_faster_than_the_disk_has_to_wait_for_it(troubled, dest, monkeypatch):
     site = await troubled.site()
-    body, replies, written, ahead = tif(48 * MIB), [], [0], []
-    site.answered = lambda _, reply: replies.append(reply)
+    body, exchanges, written, ahead = tif(48 * MIB), [], [0], []
+    site.answered = lambda *exchange: exchanges.append(exchange)
     write = os.write
 
     def slow(descriptor, data):
         if len(data) < 4096:
             return write(descriptor, data)
         time.sleep(len(data) / (64 * MIB))
+        # What the system holds is not ours to bound, and can be tens of megabytes.
+        came = sum(sum(reply.sent) for _, reply in exchanges)
+        ahead.append(came - sum(unread(seen) for seen, _ in exchanges) - written[0])
         written[0] += len(data)
-        ahead.append(sum(replies[0].sent) - written[0])
         return write(descriptor, data)
 
     monkeypatch.setattr(os, "write", slow)
     items = [stac_item("one", data=site.put("/one.tif", body))]
     assert (await run(items, dest)).exit_code == 0
     assert Mirrored(dest).bytes_of("one") == body
-    assert len(ahead) > 20 and max(ahead) < 20 * MIB
+    assert len(ahead) > 20 and max(ahead) < 10 * MIB
 
 
 def commits(wal):

@@ -21,6 +21,12 @@ def name(request):
 
 @pytest.fixture
 async def transport(name):
+    async with connected(name) as one:
+        yield one
+
+
+@pytest.fixture
+async def impatient(name):
     async with connected(name, idle_timeout=0.2) as one:
         yield one
 
@@ -125,19 +131,21 @@ async def test_a_cut_is_told_by_where_it_was(transport, where, ending):
 
 
 @pytest.mark.parametrize("where", CUT)
-async def test_silence_is_a_timeout_wherever_it_begins(transport, where):
-    heard, _ = await heard_of(transport, Says(CUT[where][0], "hang"))
+async def test_silence_is_a_timeout_wherever_it_begins(impatient, where):
+    heard, _ = await heard_of(impatient, Says(CUT[where][0], "hang"))
     assert heard.kind == "timeout" and heard.error.retryable
 
 
-async def test_a_head_that_comes_byte_by_byte_is_no_sign_of_life(transport):
+async def test_a_head_that_comes_byte_by_byte_is_no_sign_of_life(impatient):
     drip = Says([bytes([byte]) for byte in head(b"X-Slow: %s\r\n" % (b"x" * 400))], pause=0.005)
-    heard, _ = await heard_of(transport, drip)
+    heard, _ = await heard_of(impatient, drip)
     assert heard.kind == "timeout" and heard.head is None
 
 
-async def test_a_body_that_comes_slowly_is_one(transport):
-    heard, _ = await heard_of(transport, Says([head(LENGTH), *(bytes([byte]) for byte in B)], pause=0.03))
+async def test_a_body_that_comes_slowly_is_one(name):
+    slowly = Says([head(LENGTH), *(bytes([byte]) for byte in B)], pause=0.05)
+    async with connected(name, idle_timeout=0.5) as patient:
+        heard, _ = await heard_of(patient, slowly)
     assert heard.kind == "whole" and heard.body == B
 
 

@@ -244,9 +244,9 @@ class TestSinks:
 
     async def test_one_that_is_behind_is_no_silence_of_the_servers(self, name):
         def rest(data):
-            return asyncio.sleep(0.3)
+            return asyncio.sleep(0.6)
 
-        async with Wire(says(counted(B))) as wire, connected(name, idle_timeout=0.1) as transport:
+        async with Wire(says(counted(B))) as wire, connected(name, idle_timeout=0.4) as transport:
             heard = await asked(transport, wire.url(), Heard(hold=rest))
             assert heard.kind == "whole" and heard.body == B
 

@@ -255,6 +255,8 @@ async def delivered(connection: socket.socket) -> None:
         await asyncio.sleep(0.1)
         return
     for _ in range(500):
+        if connection.fileno() == -1:  # the client left first
+            return
         held = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4))
         if held == bytes(4):
             break

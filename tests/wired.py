@@ -190,7 +190,7 @@ async def asked(transport: Transport, url: str, heard: Heard | None = None, **re
 
 @asynccontextmanager
 async def connected(name: str, **about: Any) -> AsyncIterator[Transport]:
-    usual = {"user_agent": "test", "connect_timeout": 2.0, "idle_timeout": 2.0, "check": lambda *_: None}
+    usual = {"user_agent": "test", "connect_timeout": 20.0, "idle_timeout": 20.0, "check": lambda *_: None}
     transport = BOTH[name](**{**usual, **about})
     try:
         yield transport
