@@ -77,13 +77,13 @@ async def test_records_without_ids_are_no_loop_as_long_as_they_differ():
 class Limited(Documents):
     """A server that fails with `error` for page sizes over `most`, and pages from an offset."""
 
-    def __init__(self, most: int, error: TransferError) -> None:
+    def __init__(self, most: int, error: TransferError, own: int = 10) -> None:
         super().__init__()
-        self.most, self.error, self.sizes = most, error, []
+        self.most, self.error, self.own, self.sizes = most, error, own, []
 
     async def read(self, request):
         asked = aiohttp.client.URL(request.url).query if not request.body else orjson.loads(request.body)
-        limit, at = int(asked["limit"]), int(asked.get("skip", 0))
+        limit, at = int(asked.get("limit", self.own)), int(asked.get("skip", 0))
         self.sizes.append(limit)
         if limit > self.most:
             raise self.error
@@ -99,10 +99,10 @@ class Limited(Documents):
 
 @pytest.mark.parametrize(
     "error",
-    [TransferError("no", status=status) for status in (400, 413)]
+    [TransferError("no", status=status) for status in (400, 413, 422)]
     + [Transient("no", status=status) for status in (500, 502)]
     + [TransferError("<html>", kind="not-json"), TransferError("bomb", kind="too-big")],
-    ids=["400", "413", "500", "502", "not-json", "too-big"],
+    ids=["400", "413", "422", "500", "502", "not-json", "too-big"],
 )
 @pytest.mark.parametrize("request_", [Request(f"{ROOT}?limit=100"), stac.post(ROOT, {"limit": 100})])
 async def test_a_page_that_is_too_much_for_the_server_is_asked_for_in_halves(error, request_):
@@ -116,6 +116,13 @@ async def test_pages_are_not_made_smaller_than_ten():
     with pytest.raises(CatalogError, match="page 1 of"):
         await ids(reader, Request(f"{ROOT}?limit=45"))
     assert reader.sizes == [45, 22, 11, 10]
+
+
+@pytest.mark.parametrize("request_", [Request(f"{ROOT}?limit=40"), stac.post(ROOT, {"limit": 40})])
+async def test_a_server_that_likes_no_size_gives_pages_of_its_own(request_):
+    reader = Limited(4, TransferError("no", status=400), own=4)
+    assert len(await ids(reader, request_)) == 60
+    assert reader.sizes == [40, 20, 10, *[4] * 15]
 
 
 @pytest.mark.parametrize("status", [401, 403])

@@ -31,6 +31,17 @@ async def test_one_collection_is_read_from_its_items_endpoint():
     assert found[1] == Page(2, "a", 2, "a")
 
 
+async def test_one_collection_is_searched_for_where_an_api_has_a_search_and_nothing_else():
+    searched = posted(f"{API}/search", {"collections": ["a"], "limit": 100})
+    known = {f"{API}/collections/a/items?limit=100": TransferError("no", status=404)}
+    found = await listed(
+        API, api("POST", known={**known, searched: page(item("a9", "a"))}), collections=("a",)
+    )
+    assert told(found) == ["[a]", "-", "a9"]
+    with pytest.raises(SourceError, match=r"items.* does not exist"):
+        await listed(API, api(known=known), collections=("a",))
+
+
 async def test_several_collections_come_one_after_another_each_before_its_items():
     found = await listed(API, api(), collections=("b", "a", "b"))
     assert told(found) == ["[b]", "-", "b1", "b2", "[a]", "-", "a1", "a2"]

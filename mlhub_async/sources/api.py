@@ -83,8 +83,21 @@ class ApiSource:
 
     async def _listed_again(self, listings: Sequence[str]) -> AsyncIterator[Entries]:
         for name in listings:
+            async for entries in self._items_of(name):
+                yield entries
+
+    async def _items_of(self, name: str) -> AsyncIterator[Entries]:
+        """As its collection lists them. An API may have a search and nothing else: then by that."""
+        try:
             async for entries in self._walk(self._places.items(name, self._selection), name):
                 yield entries
+            return
+        except SourceError as error:
+            if error.kind != "not-found" or not self._places.search:
+                raise
+        (request,) = self._places.searches(replace(self._selection, collections=(name,)))
+        async for entries in self._walk(request, "", name):
+            yield entries
 
     async def refresh(self, asset: Asset) -> Asset | None:
         """The asset as its item has it now. Many assets of one item at once read it once."""
@@ -104,7 +117,7 @@ class ApiSource:
             if isinstance(found, Flaw):
                 continue
             try:
-                async for entries in self._walk(self._places.items(found.id, self._selection), found.id):
+                async for entries in self._items_of(found.id):
                     yield entries
                 yield [Whole(found.id)]
             except SourceError as error:

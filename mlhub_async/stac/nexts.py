@@ -97,7 +97,11 @@ def limit_of(request: Request) -> int | None:
     return None
 
 
-def with_limit(request: Request, limit: int) -> Request:
+def with_limit(request: Request, limit: int | None) -> Request:
+    """The same request for pages of another size; None: of the server's own."""
     if request.body is not None:
-        return post(request.url, {**body_of(request), "limit": limit}, request.headers)
+        body = {name: value for name, value in body_of(request).items() if name != "limit"}
+        return post(request.url, body if limit is None else {**body, "limit": limit}, request.headers)
+    if limit is None:
+        return Request(urls.without(request.url, "limit"), headers=request.headers)
     return Request(urls.with_query(request.url, "limit", str(limit)), headers=request.headers)

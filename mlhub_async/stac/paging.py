@@ -13,7 +13,8 @@ from ..ports import Reader
 from .loops import LoopGuard
 from .nexts import SMALLEST_LIMIT, limit_of, next_request, with_limit
 
-_TOO_MUCH_ASKED = frozenset({400, 413, 500, 502, 504})
+_NOT_LIKED = frozenset({400, 422})
+_TOO_MUCH_ASKED = _NOT_LIKED | {413, 500, 502, 504}
 _UNREADABLE = frozenset({"not-json", "too-big"})
 
 
@@ -49,7 +50,7 @@ async def pages(
         guard.ask(asked, number)
         document, answered = await _read(reader, asked, number)
         if answered is not asked:
-            cap = limit_of(answered)
+            cap = limit_of(answered) or 0
         page = _page(document, number, member)
         guard.take(page.records, number)
         yield page
@@ -58,21 +59,27 @@ async def pages(
 
 
 def _capped(request: Request, cap: int | None) -> Request:
-    """A page size that failed is not asked for again."""
+    """A page size that failed is not asked for again; 0: no size at all is."""
     limit = limit_of(request)
-    return with_limit(request, cap) if limit and cap and limit > cap else request
+    return with_limit(request, cap or None) if limit and cap is not None and limit > cap else request
 
 
 async def _read(reader: Reader, request: Request, number: int) -> tuple[Document, Request]:
-    """The page, and the request that got it: big pages that fail are asked for again in halves."""
+    """The page, and the request that got it: big pages that fail are asked for again in halves.
+
+    Who likes no size at all is asked for pages of its own.
+    """
     while True:
         try:
             return await reader.read(request), request
         except TransferError as error:
             limit = limit_of(request)
-            if limit is None or limit <= SMALLEST_LIMIT or not _may_be_size(error):
+            if limit is None or not _may_be_size(error):
                 raise _broken(error, request, number) from error
-            request = with_limit(request, max(SMALLEST_LIMIT, limit // 2))
+            if limit <= SMALLEST_LIMIT and error.status not in _NOT_LIKED:
+                raise _broken(error, request, number) from error
+            smaller = max(SMALLEST_LIMIT, limit // 2) if limit > SMALLEST_LIMIT else None
+            request = with_limit(request, smaller)
 
 
 def _may_be_size(error: TransferError) -> bool:
