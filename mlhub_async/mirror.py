@@ -126,14 +126,8 @@ async def mirror(
             await ledger.open(report.source, orjson.dumps(report.selection).decode(), report.started)
             http.limits.recall(store.recall(PACES))
             kit = _kit(found, http, store, ledger, options, meter or Meter(), told)
-            inventory = Inventory(
-                ledger,
-                Files(store.found, store.document if store.inhabited and not ledger.resumed else None),
-                options,
-                base=str(store.root.resolve()) if options.asset_hrefs == "absolute" else "",
-                source_root=root_of(source),
-                confirms=ledger.resumed and events is None and each is None,
-            )
+            unheard = events is None and each is None
+            inventory = _inventory(store, ledger, options, root_of(source), unheard=unheard)
 
             async def tell(item: Open) -> None:
                 if each is not None:
@@ -153,6 +147,20 @@ def _disk(dest: Path, options: Options, told: Events) -> tuple[LocalStore, Ledge
         store.state, store.root, store.write_document, sync_directories=sync, wait_for_room=store.room.wait
     )
     return store, ledger
+
+
+def _inventory(
+    store: LocalStore, ledger: Ledger, options: Options, source_root: str, *, unheard: bool
+) -> Inventory:
+    """`unheard`: nobody wants to hear of every asset."""
+    return Inventory(
+        ledger,
+        Files(store.found, store.document if store.inhabited and not ledger.resumed else None),
+        options,
+        base=str(store.root.resolve()) if options.asset_hrefs == "absolute" else "",
+        source_root=source_root,
+        confirms=ledger.resumed and unheard,
+    )
 
 
 def _kit(
