@@ -23,9 +23,10 @@ from .proxy import proxy_of
 from .retry import Retry
 from .transport.fast import FastTransport
 from .transport.file import FileTransport
-from .urls import origin, parse, to_path
+from .urls import origin, parse, redacted, to_path
 from .weather import PATIENT, Outage
 
+STORES = ("s3://", "az://", "gs://")
 MLHUB_ROOT = "https://api.radiant.earth/mlhub/v1"
 
 
@@ -46,13 +47,28 @@ def local_root(source: str) -> Path | None:
     return path if os.path.isdir(path) else path.parent
 
 
-def _usable(url: str) -> str:
+def _root_of(source: str, environ: Mapping[str, str]) -> str:
+    if source == "mlhub":
+        return _usable(mlhub_root(environ), "MLHUB_ROOT_URL")
+    return _usable(source)
+
+
+def _usable(url: str, what: str = "SOURCE") -> str:
     """A URL that the user gave, or what is wrong with it as the mistake in the command that it is."""
+    if "://" not in url and not url.lower().startswith("file:"):
+        raise UsageError(f"{what} {redacted(url)}: write it as an address, with https://")
+    if url.lower().startswith(STORES):
+        raise UsageError(
+            f"{what} {redacted(url)}: object stores cannot be listed yet; give its https:// catalogue"
+        )
     try:
         parsed = parse(url)
         origin(parsed)
     except TransferError as error:
-        raise UsageError(error.message) from None
+        why = error.message.removeprefix("the href ")
+        raise UsageError(
+            f"{what} {why}" if redacted(url) in why else f"{what} {redacted(url)} {why}"
+        ) from None
     return parsed
 
 
@@ -60,8 +76,8 @@ def _usable(url: str) -> str:
 async def network(source: str, options: Options, environ: Mapping[str, str]) -> AsyncIterator[Http]:
     """An `Http` for one source, closed at the end. `source` is the word that the user gave."""
     root = local_root(source)
-    base = None if root is not None else _usable(mlhub_root(environ) if source == "mlhub" else source)
-    named = ([base] if base else []) + [_usable(one) for one in options.allow_origins]
+    base = None if root is not None else _root_of(source, environ)
+    named = ([base] if base else []) + [_usable(one, "--allow-origin") for one in options.allow_origins]
 
     def found() -> list[Credential]:
         return [*_from_netrc(named, options, environ), *_credentials(base, options, environ)]

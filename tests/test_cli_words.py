@@ -77,6 +77,20 @@ def test_an_empty_word_is_a_variable_that_was_not_set_and_no_name_of_this_direct
     assert [path.name for path in run_cli.home.iterdir()] == ["catalog.json"]
 
 
+@pytest.mark.parametrize(
+    ("source", "root", "said"),
+    [
+        ("s3://bucket/p", "", "SOURCE s3://bucket/p: object stores cannot be listed yet"),
+        ("ftp://h.test/x", "", "SOURCE ftp://h.test/x has the scheme 'ftp'"),
+        ("http:///x", "", "SOURCE cannot be used, it has no host: http:///x"),
+        ("mlhub", "127.0.0.1:80/v1", "MLHUB_ROOT_URL 127.0.0.1:80/v1: write it as an address"),
+    ],
+)
+def test_an_address_that_is_none_is_named_with_where_it_was_given(run_cli, dest, source, root, said):
+    done = run_cli("mirror", source, dest, "-c", "c1", env={"MLHUB_ROOT_URL": root})
+    assert done.code == 2 and f"error: {said}" in done.err and not dest.exists()
+
+
 def test_a_dest_that_can_be_none_is_told_on_one_line(run_cli, catalogue, dest):
     for words in (("mirror", catalogue), ("verify",), ("status",)):
         done = run_cli(*words, dest / ("x" * 300))
