@@ -224,6 +224,11 @@ class Limits:
                 break
         return found
 
+    def end(self) -> None:
+        """All has been asked for. Raises `AccessLost` where a host refused our credentials to the last."""
+        for gate in self._gates.values():
+            gate.breaker.locked_out(2)
+
     def paces(self) -> dict[str, int]:
         """How many places hosts were found to be served best by, earlier runs' too while there is room."""
         found = {str(place): gate.pace.settled for place, gate in self._gates.items() if gate.pace.learned}

@@ -81,6 +81,7 @@ async def pump(run: Run) -> None:
     limits = run.kit.http.limits
     workers = affordable(run.options.concurrency or MOST)
     await fan_out(produce, work, workers, None if limits.fixed else partial(limits.useful, workers))
+    limits.end()
 
 
 def _of_files(entry: Entry) -> bool:

@@ -16,7 +16,7 @@ from mlhub_async.auth import basic
 from mlhub_async.errors import AccessLost
 from mlhub_async.progress import Meter
 from mlhub_async.transport.aiohttp import translated
-from mlhub_async.weather import DENIALS
+from mlhub_async.weather import DENIALS, LOCKOUTS
 
 
 def policy(retries, base=0.01):
@@ -181,10 +181,23 @@ async def test_a_key_that_is_refused_all_along_ends_the_run_in_3(site, dest):
     with pytest.raises(AccessLost, match="renew the key") as caught:
         await run(url, dest, concurrency=4, headers=(("X-Key", "CANARY-old"),))
     assert caught.value.exit_code == 3 and "CANARY" not in str(caught.value)
-    assert len(asset_requests(site)) <= DENIALS + 8
+    assert len(asset_requests(site)) <= LOCKOUTS + 8
     keyed(site, "CANARY-new")
     assert (await run(url, dest, headers=(("X-Key", "CANARY-new"),))).exit_code == 0
     Mirrored(dest).check(0)
+
+
+@pytest.mark.parametrize("good", [0, 3])
+async def test_a_key_that_is_refused_from_some_time_on_to_the_end_is_no_matter_of_the_files(site, dest, good):
+    url = static_catalog(site, publish(site, names("i", 6)))
+    keyed(site, "no key")
+    for name in names("i", good):
+        del site.routes[f"/{name}.tif"]
+    with pytest.raises(AccessLost):
+        await run(url, dest, concurrency=1, headers=(("X-Key", "k"),))
+    mirror = Mirrored(dest)
+    mirror.check(3)
+    assert len(mirror.files) == good and set(mirror.failed.values()) == {"unauthorized"}
 
 
 async def test_a_key_that_was_replaced_during_the_run_is_read_again_once(site, dest, tmp_path):

@@ -92,7 +92,7 @@ class Http:
             raise error
         again = self._credentials.sign_anew(request)
         if again == sent:
-            locked_out(error, self.limits.slot(place).breaker)
+            locked_out(self.limits.slot(place).breaker)
             raise error
         return again
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..errors import AccessLost, TransferError, Transient
+from ..errors import TransferError, Transient
 from ..urls import expiring
-from ..weather import DENIALS, Breaker
+from ..weather import LOCKOUTS, Breaker
 from .answer import Answer
 from .refusal import DENIED, OUT, THROTTLED
 
@@ -40,12 +40,11 @@ def refused(error: TransferError, answer: Answer, *, trusted: bool) -> None:
         breaker.denied()
 
 
-def locked_out(error: TransferError, breaker: Breaker) -> None:
+def locked_out(breaker: Breaker) -> None:
     """Credentials were refused and there are none that are newer. Raises `AccessLost` if that goes on."""
-    denials = breaker.denied()
-    if denials >= DENIALS:
-        words = f"{error}, as {denials} requests in a row: renew the key or header, then run again"
-        raise AccessLost(words) from None
+    breaker.denied()
+    breaker.lockouts += 1
+    breaker.locked_out(LOCKOUTS)
 
 
 def _said(error: TransferError) -> str:
