@@ -1,5 +1,6 @@
 """Refusals and false promises: what a signature that ended costs, what is cut short, what is asked once."""
 
+import json
 from itertools import count
 
 import pytest
@@ -56,6 +57,21 @@ class Signing:
         if self.renews:
             self.item = self.minted()
         return self.item
+
+
+@pytest.mark.parametrize("place", ["file", "lines", "object", "object without a link"])
+async def test_what_was_signed_when_items_were_saved_is_signed_anew_by_their_own_links(
+    site, dest, tmp_path, place
+):
+    signing = Signing(site, SIGNED[0], Status(403))
+    site.put("/one.tif", BODY, faults=[Status(403)])
+    own = {"rel": "self", "href": signing.api.url + "/collections/c1/items/one"}
+    saved = {**signing.item, "links": [] if place.endswith("link") else [own]}
+    source = tmp_path / f"saved.{'ndjson' if place == 'lines' else 'json'}"
+    source.write_text(json.dumps(saved))
+    report = await run([saved] if place.startswith("object") else str(source), dest)
+    assert report.exit_code == (4 if place.endswith("link") else 0), report.failed
+    assert (Mirrored(dest).bytes_of("one") == BODY) is report.ok
 
 
 @pytest.mark.parametrize("refused", EXPIRED.values(), ids=EXPIRED)

@@ -16,9 +16,10 @@ from ..options import Selection
 from ..ports import Source
 from .api import ApiSource
 from .datasets import Datasets
-from .items import ItemsSource, RawReader, of_document, of_lines, of_objects, of_stdin
+from .items import ItemsSource, RawReader, of_document, of_lines, of_stdin
 from .links import FirstTime, FollowSources
 from .mlhub import MlhubSource
+from .objects import of_objects
 from .refusals import unreadable
 from .static import StaticSource
 
@@ -70,7 +71,7 @@ def handed_over(
     first_time: FirstTime | None = None,
 ) -> Source:
     """STAC items as Python objects. No source link of theirs is followed to a local file."""
-    found = of_objects(given, selection)
+    found = of_objects(given, selection, reader)
     if not selection.follow_sources:
         return found
     return FollowSources(found, reader, frozenset(map(_origin, allow_origins)), first_time)
@@ -89,7 +90,7 @@ class _Look:
         if url == "mlhub":
             return MlhubSource(self.reader, self.mlhub_root, self.selection, self.allowed)
         if url == "-":
-            return of_stdin(self.selection)
+            return of_stdin(self.selection, self.reader)
         path = url.partition("?")[0].lower()
         if path.endswith(_NOT_YET):
             raise UsageError(

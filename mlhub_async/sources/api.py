@@ -50,7 +50,7 @@ class ApiSource:
         self._searching = bool(self._places.search) and needs_search(selection)
         self._admits = stac.admits(replace(selection, collections=()), served=self._places.served)
         self.directory = Directory(reader, self._places, allow_origins)
-        self._renewal = Renewal(reader, self._places)
+        self._renewal = Renewal(reader, self._places.address)
         self._division = Division(reader, selection)
 
     async def list(self, emit: Emit) -> None:

@@ -42,6 +42,10 @@ class Endpoints:
     def item(self, collection: str, name: str) -> str:
         return f"{self.collection(collection)}/items/{quote(name, safe='')}"
 
+    def address(self, collection: str, item: str) -> str:
+        """Of an item, or for one of "" of its collection."""
+        return self.item(collection, item) if item else self.collection(collection)
+
     def items(self, collection: str, selection: Selection) -> Request:
         asked = _asked(selection)
         parts = {name: asked[name] for name in _FOR_ITEMS if name in asked}

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import stat
 import sys
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from collections.abc import Collection as Some
 from contextlib import aclosing
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any, Protocol
 import aiofiles
 
 from .. import stac, urls
-from ..errors import SourceError, TransferError, UsageError
+from ..errors import SourceError, TransferError
 from ..flow import one_ahead
 from ..model import Asset, Document, Flaw, Item, Page, Request
 from ..options import Selection
@@ -24,9 +23,12 @@ from ..ports import Emit, Reader
 from .directory import ENOUGH_TO_GUESS, unknown
 from .lines import parsed
 from .refusals import unreadable
+from .renewal import Renewal
 from .tally import Entries, Tally
 
 BLOCK = 1 << 18
+REMEMBERED = 10_000
+"""Items whose own links are kept: far more than are on their way at a time."""
 Blocks = AsyncGenerator[bytes, None]
 Records = AsyncGenerator[tuple[list[Any], str, int | None], None]
 """Batches of undecided records, the base of their relative hrefs, and the total where it is known."""
@@ -39,16 +41,27 @@ class RawReader(Reader, Protocol):
 
 
 class ItemsSource:
-    """Items as they are handed over. `records` begins anew with each call, where that can be."""
+    """Items as they are handed over. `records` begins anew with each call, where that can be.
+
+    An href that expired is renewed by the item's own link, if it has one; `reader` follows that.
+    """
 
     def __init__(
-        self, name: str, records: Callable[[], Records], selection: Selection, *, rereads: bool = False
+        self,
+        name: str,
+        records: Callable[[], Records],
+        selection: Selection,
+        *,
+        rereads: bool = False,
+        reader: Reader | None = None,
     ) -> None:
         self.name = name
         self.rereads = rereads
         self._records = records
         self._selection = selection
         self._admits = stac.admits(selection)
+        self._own: dict[tuple[str, str], str] = {}
+        self._renewal = Renewal(reader, lambda *place: self._own.get(place, "")) if reader else None
 
     async def list(self, emit: Emit) -> None:
         async with aclosing(self._records()) as records:
@@ -59,8 +72,7 @@ class ItemsSource:
         await self.list(emit)
 
     async def refresh(self, asset: Asset) -> Asset | None:
-        """There is nothing to ask again."""
-        return None
+        return None if self._renewal is None else await self._renewal.renewed(asset)
 
     async def _entries(self, batches: Records) -> AsyncIterator[Entries]:
         tally = Tally(self._selection)
@@ -74,11 +86,20 @@ class ItemsSource:
                 names = {one.collection for one in found if isinstance(one, Item)}
                 unmet -= names
                 met |= names if len(met) < ENOUGH_TO_GUESS else set()
+            self._remember(chosen, url)
             yield tally.cut([Page(matched, returned=len(found)), *chosen])
             if tally.used_up:
                 return
         if missing := [*self._unmet(unmet, met), *tally.missing(self.name)]:
             yield missing
+
+    def _remember(self, chosen: Iterable[Item | Flaw], url: str) -> None:
+        """The items' own links, as long as their assets may be under way."""
+        for one in chosen:
+            if isinstance(one, Item) and one.href != url and one.href.startswith("http"):
+                self._own[one.collection, one.id] = one.href
+        while len(self._own) > REMEMBERED:
+            del self._own[next(iter(self._own))]
 
     def _unmet(self, names: set[str], met: set[str]) -> Entries:
         """Chosen collections of which no item came: an error if nothing was chosen but them."""
@@ -107,9 +128,9 @@ def of_document(
         else:
             local = document.url.startswith("file:")
             name = urls.redacted(document.url)
-            yield _records_of(body, name), document.url, None if local else stac.matched_of(body)
+            yield records_of(body, name), document.url, None if local else stac.matched_of(body)
 
-    return ItemsSource(urls.redacted(document.url), records, selection, rereads=goes_on)
+    return ItemsSource(urls.redacted(document.url), records, selection, rereads=goes_on, reader=reader)
 
 
 def of_lines(reader: RawReader, url: str, selection: Selection) -> ItemsSource:
@@ -121,10 +142,10 @@ def of_lines(reader: RawReader, url: str, selection: Selection) -> ItemsSource:
             async for batch in parsed(blocks, urls.redacted(url)):
                 yield batch, url, None
 
-    return ItemsSource(urls.redacted(url), records, selection)
+    return ItemsSource(urls.redacted(url), records, selection, reader=reader)
 
 
-def of_stdin(selection: Selection) -> ItemsSource:
+def of_stdin(selection: Selection, reader: Reader | None = None) -> ItemsSource:
     """Standard input: NDJSON as it comes, or a FeatureCollection, or items one after another."""
 
     async def records() -> Records:
@@ -133,41 +154,7 @@ def of_stdin(selection: Selection) -> ItemsSource:
             async for batch in parsed(blocks, "standard input"):
                 yield batch, base, None
 
-    return ItemsSource("-", records, selection)
-
-
-def of_objects(given: Any, selection: Selection) -> ItemsSource:
-    """Items as dicts or as anything with `to_dict()` (pystac): one, an iterable of them, or a collection."""
-    several = _several(given)
-
-    async def records() -> Records:
-        here = urls.from_path(Path.cwd()) + "/"
-        async for one in _each(several):
-            body = one.to_dict() if hasattr(one, "to_dict") else one
-            yield _records_of(body, "objects"), _place(one) or here, None
-
-    return ItemsSource("objects", records, selection)
-
-
-def _several(given: Any) -> Iterable[Any] | AsyncIterable[Any]:
-    """What was handed over as something to go through: a single item is a list of one."""
-    if hasattr(given, "get_items"):
-        return given.get_items(recursive=True)  # type: ignore[no-any-return]  # a pystac catalogue
-    if isinstance(given, dict) or (hasattr(given, "to_dict") and not isinstance(given, Iterable)):
-        return [given]
-    if isinstance(given, Iterable | AsyncIterable):
-        return given
-    raise UsageError(
-        f"a source is a SOURCE of the command line as text, or STAC items, not {type(given).__name__}"
-    )
-
-
-def _place(one: Any) -> str:
-    """Where an object of pystac says that it was read: its relative hrefs start there."""
-    own = one.get_self_href() if hasattr(one, "get_self_href") else None
-    if not isinstance(own, str) or not own:
-        return ""
-    return own if re.match(r"(https?|file)://", own, re.IGNORECASE) else urls.from_path(Path(own))
+    return ItemsSource("-", records, selection, reader=reader)
 
 
 def _items(records: list[Any], url: str, first: int) -> Iterable[Item | Flaw]:
@@ -175,27 +162,18 @@ def _items(records: list[Any], url: str, first: int) -> Iterable[Item | Flaw]:
         if isinstance(record, Flaw):
             yield record
         elif isinstance(record, dict) and record.get("type") == "FeatureCollection":
-            yield from stac.items_of(_records_of(record, urls.redacted(url)), url)
+            yield from stac.items_of(records_of(record, urls.redacted(url)), url)
         else:
             yield from stac.items_of([record], url, first=number)
 
 
-def _records_of(body: Any, where: str) -> list[Any]:
+def records_of(body: Any, where: str) -> list[Any]:
     if not isinstance(body, dict) or body.get("type") != "FeatureCollection":
         return [body]
     features = body.get("features")
     if not isinstance(features, list):
         raise SourceError(f"{where}: the FeatureCollection has no list of features", kind="not-stac")
     return features
-
-
-async def _each(given: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[Any]:
-    if isinstance(given, AsyncIterable):
-        async for one in given:
-            yield one
-    else:
-        for one in given:
-            yield one
 
 
 async def _file(path: Path | int) -> Blocks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 from collections.abc import Collection as Some
 from dataclasses import replace
 
@@ -11,7 +12,6 @@ from .. import stac
 from ..errors import TransferError, Transient
 from ..model import Asset, Collection, Item, Request
 from ..ports import Reader
-from .endpoints import Endpoints
 
 REMEMBERED = 64
 
@@ -20,11 +20,14 @@ Assets = list[Asset]
 
 
 class Renewal:
-    """The present hrefs of assets of one API. Remembers the last 64 items that it read."""
+    """The present hrefs of assets of one source. Remembers the last 64 items that it read.
 
-    def __init__(self, reader: Reader, places: Endpoints) -> None:
+    `address`: where an item is read, or for an item of "" its collection; "" where nobody knows.
+    """
+
+    def __init__(self, reader: Reader, address: Callable[[str, str], str]) -> None:
         self._reader = reader
-        self._places = places
+        self._address = address
         self._locks = [asyncio.Lock() for _ in range(16)]
         self._known: OrderedDict[Place, Assets] = OrderedDict()
 
@@ -36,8 +39,9 @@ class Renewal:
             return known or _other(await self._read(place), stale)
 
     async def _read(self, place: Place) -> Assets:
-        collection, item = place
-        url = self._places.item(collection, item) if item else self._places.collection(collection)
+        url = self._address(*place)
+        if not url:
+            return []
         try:
             document = await self._reader.read(Request(url))
         except Transient:
