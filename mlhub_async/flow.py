@@ -100,10 +100,15 @@ class _Pool:
     def lend(self, work: Callable[[], Coroutine[object, object, None]]) -> asyncio.Task[None] | None:
         if self.pressed or self._working - self.idle >= self._wanted:
             return None
+        coroutine = work()
+        try:
+            task = self._group.create_task(coroutine)
+        except RuntimeError:  # the group is shutting down
+            coroutine.close()
+            return None
         self._working += 1
         if self.crowded and not self.ended:
             self._queue.put_nowait(_LOOK)
-        task = self._group.create_task(work())
         task.add_done_callback(self._returned)
         return task
 

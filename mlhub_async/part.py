@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from .decoding import AS_STORED, encoded
+from .flow import Later
 from .model import Head, Request
 from .ports import Buffer
 from .shares import Claim
@@ -16,6 +18,13 @@ from .validators import content_length, content_range, repeats
 
 class Met(Exception):
     """A stream has come to where the bytes of another one begin."""
+
+
+async def meet(busy: Awaitable[None] | None) -> None:
+    """Raise `Met` when what came before is where it belongs."""
+    if busy is not None:
+        await busy
+    raise Met
 
 
 class Unfit(Exception):
@@ -89,7 +98,7 @@ class Part:
         self._came(self)
         if not claim.left and claim.stop < claim.limit:
             claim.end()
-            raise Met
+            return Later(partial(meet, busy))
         return busy
 
     async def drained(self) -> None:

@@ -10,13 +10,14 @@ import asyncio
 import os
 from collections.abc import Awaitable
 from dataclasses import dataclass
+from functools import partial
 
 from .errors import StorageError, TransferError, Transient
-from .flow import lend, pressed
+from .flow import Later, lend, pressed
 from .gain import Gain
 from .http import Http
 from .model import Head
-from .part import Met, Part, Unfit, Whole
+from .part import Met, Part, Unfit, Whole, meet
 from .ports import Buffer
 from .progress import Meter
 from .resuming import Hosts
@@ -89,6 +90,8 @@ class Parts:
         self._begun = whole.body.offset + BEGUN
         self._helpers: set[asyncio.Task[None]] = set()
         self._met = False
+        self._newest: Claim | None = None
+        """what the last stream that was added is to bring, until something of it has come"""
         self._broken: StorageError | None = None
         """what the disk refused to a part: for the transfer's stream to raise"""
 
@@ -97,7 +100,7 @@ class Parts:
         return 1 + len(self._helpers)
 
     def write(self, data: Buffer) -> Awaitable[None] | None:
-        """The next bytes of the transfer's stream. Raises `Met` where those of a part begin."""
+        """The next bytes of the transfer's stream, which ends with `Met` where those of a part begin."""
         front = self._shares.front
         data = data[: front.left]
         busy = self._whole.body.write(data)
@@ -108,13 +111,13 @@ class Parts:
             self._look()
         elif front.stop < front.limit:
             front.end()
-            raise Met
+            return Later(partial(meet, busy))
         return busy
 
     def _look(self) -> None:
-        """See whether there should be another stream."""
+        """See whether there should be another stream; never two before the first of them was welcome."""
         self._gain.look(self._ranges.meter.received, self._streams, self._shares.left)
-        wanted = self._streams < self._gain.wanted and self._failures < FAILURES
+        wanted = self._streams < self._gain.wanted and self._failures < FAILURES and not self._newest
         begun = self._met or self._shares.front.at >= self._begun
         if wanted and begun and self._gate.spare and self._shares.divisible:
             self._add()
@@ -122,10 +125,12 @@ class Parts:
     def _add(self) -> None:
         if (helper := lend(self._help)) is not None:
             self._helpers.add(helper)
+            self._newest = self._shares.front  # until it has taken something
             self._gate.pace.parts += 1
             helper.add_done_callback(self._gone)
 
     def _gone(self, helper: asyncio.Task[None]) -> None:
+        self._newest = None
         self._helpers.discard(helper)
         self._gate.pace.parts -= 1
 
@@ -134,6 +139,8 @@ class Parts:
         while self._streams <= self._gain.wanted and not pressed() and not self._gate.wanted:
             if (claim := self._take()) is None:
                 break
+            if self._newest is self._shares.front:
+                self._newest = claim
             await self._bring(claim)
 
     def _take(self) -> Claim | None:
@@ -154,6 +161,8 @@ class Parts:
             await part.rest()
             self._shares.land(part.first, part.landed)
             self._shares.drop(claim, part.landed)
+            if self._newest is claim:
+                self._newest = None
         self._follow()
 
     async def _ask(self, part: Part) -> None:
@@ -175,6 +184,8 @@ class Parts:
             self._ranges.hosts.ignores_ranges(self._whole.head.url)
 
     def _came(self, part: Part) -> None:
+        if self._newest is part.claim:
+            self._newest = None
         self._shares.land(part.first, part.landed)
         self._follow()
         self._look()

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+SLOW = 8
+"""So many times less than the others bring is slow."""
 AHEAD = 3
 """Parts by which the others may be ahead of one that is slow, before they take from it."""
 
@@ -18,6 +20,9 @@ class Claim:
     at: int
     stop: int
     limit: int
+    first: int = 0
+    since: int = 0
+    """bytes that were left to all when it began"""
 
     @property
     def left(self) -> int:
@@ -35,7 +40,7 @@ class Shares:
     """
 
     def __init__(self, first: int, total: int, least: int) -> None:
-        self.front = Claim(first, total, total)
+        self.front = Claim(first, total, total, first, total - first)
         self._least = least
         self._claims = [self.front]
         self._todo: list[tuple[int, int]] = []
@@ -68,15 +73,21 @@ class Shares:
         if stop - first - size >= self._least:
             self._todo.insert(0, (first + size, stop))
             stop = first + size
-        claim = Claim(first, stop, stop)
+        claim = Claim(first, stop, stop, first, self.left + stop - first)
         self._claims.append(claim)
         return claim
 
     def _cut(self, claim: Claim, size: int) -> None:
-        if claim.left >= 2 * self._least:
-            at = claim.at + max(min(claim.left // 2, size), self._least)
-            self._todo.insert(0, (at, claim.stop))
-            claim.stop = at
+        """Take from a claim half of it at the most, and most of it if its stream is slow."""
+        kept = claim.left // 16 if self._slow(claim) else max(min(claim.left // 2, size), self._least)
+        if kept and claim.left - kept >= min(self._least, kept * 8):
+            self._todo.insert(0, (claim.at + kept, claim.stop))
+            claim.stop = claim.at + kept
+
+    def _slow(self, claim: Claim) -> bool:
+        """Whether the others brought far more each, of what has come since it began."""
+        brought, all_of_it = claim.at - claim.first, claim.since - self.left
+        return (brought + self._least // 2) * SLOW * len(self._claims) < all_of_it
 
     def land(self, first: int, end: int) -> None:
         """These bytes are on the disk."""

@@ -46,7 +46,7 @@ class Streams:
         assert self.shares.apart(self.first) == (1 in self.brought[reach:])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.data(), st.integers(0, 50), st.integers(1, 400))
 def test_each_byte_is_brought_once_and_all_are_in_the_end(data, first, size):
     streams = Streams(first, first + size)
@@ -113,7 +113,7 @@ def test_from_one_that_has_fallen_behind_the_others_take():
         if claim.at < 40:
             break
         streams.bring(claim, 20)
-    assert (slow.at, slow.stop) == (20, 30) and (claim.at, claim.stop) == (30, 40)
+    assert (slow.at, slow.stop) == (20, 21) and (claim.at, claim.stop) == (21, 40)
 
 
 def test_nothing_smaller_than_the_least_is_made_of_what_one_brings():
