@@ -103,6 +103,12 @@ async def test_a_source_item_that_cannot_be_read_just_now_makes_the_copy_incompl
     assert (flaw.where, flaw.owner) == (f"{AT}/x", ("labels", "l1"))
 
 
+async def test_a_source_item_that_wants_a_key_is_there_so_that_the_copy_lacks_it():
+    reader = labelled(label("l1", f"{AT}/x"), **{f"{AT}/x": TransferError("no", status=401)})
+    (flaw,) = flaws(await listed(f"{AT}/labels/items", reader))
+    assert not flaw.benign and "MLHUB_API_KEY" in flaw.error.message
+
+
 @pytest.mark.parametrize(
     "answer", [TransferError("no", status=404), Transient("busy"), [], {"type": "Collection"}]
 )
