@@ -76,8 +76,9 @@ WALL = re.compile(r"\btime\.(?:time|time_ns|localtime|gmtime|strftime|ctime)\(|\
 
 
 def test_the_wall_clock_is_only_written_down():
-    """No wait, no timeout and no proof reads it: it names a moment for people, and guesses (in `parts`)
-    where to cut a listing that stays open at its end."""
+    """No timeout and no proof reads it: it names a moment for people, guesses (in `parts`) where to cut a
+    listing that stays open at its end, and (in `refusal`) how far away a date is that an answer without a
+    Date of its own asks to come back at."""
     package = Path(mlhub_async.__file__).parent
     found = {
         path.relative_to(package).as_posix()
@@ -87,6 +88,7 @@ def test_the_wall_clock_is_only_written_down():
     assert {name for name in found if not name.startswith("demo/")} == {
         "cli/saying.py",
         "events.py",
+        "http/refusal.py",
         "ledger/schema.py",
         "mirror.py",
         "sources/parts.py",
