@@ -104,7 +104,7 @@ async def test_an_item_whose_directory_is_a_link_is_told_and_the_rest_is_mirrore
     assert mirror.item("three")["id"] == "three" and list(outside.iterdir()) == []
 
 
-@pytest.mark.parametrize(("levels", "code"), [(300, 0), (1010, 4)])
+@pytest.mark.parametrize(("levels", "code"), [(300, 0), (590, 0), (650, 4), (1010, 4)])
 async def test_a_collection_of_many_levels_is_written_or_told(site, dest, levels, code):
     api = Api(site, publish(site, ["one", "two"]))
     body = json.dumps(api.linked(api.collections[0]))[:-1]

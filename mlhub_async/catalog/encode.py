@@ -14,6 +14,8 @@ from ..model import JsonObject
 from ..urls import unsigned
 
 _BATCH = 1000
+LEVELS = 600
+"""Of nesting that is written. How much Python bears differs by its version, the layout and who calls."""
 _QUERY = re.compile(rb'[?](?:[^"\\]|\\.)*')
 _USER = re.compile(rb'://(?:[^"\\/?]|\\.)*@')
 _URL = re.compile(rb'"[A-Za-z][A-Za-z0-9+.-]{1,20}://(?:[^"\\?@]|\\.)*[?@](?:[^"\\]|\\.)*"')
@@ -45,6 +47,15 @@ def _unsigned(found: re.Match[bytes]) -> bytes:
     return found[0] if kept == text else json.dumps(kept).encode("ascii")
 
 
+def _deeper(value: object, levels: int) -> bool:
+    rest = [value]
+    while rest and levels >= 0:
+        inner = (one.values() if isinstance(one, dict) else one for one in rest)
+        rest = [child for one in inner for child in one if isinstance(child, dict | list | tuple)]
+        levels -= 1
+    return bool(rest)
+
+
 def stream(head: JsonObject, links: Iterable[JsonObject]) -> Iterator[bytes]:
     """The document `head` with `links`, of which there may be millions, as its last field, one a line."""
     yield encode(head, indent=True)[:-2] + b',\n  "links": [\n    '
@@ -59,6 +70,8 @@ def stream(head: JsonObject, links: Iterable[JsonObject]) -> Iterator[bytes]:
 def _encode_oddity(value: JsonObject, indent: bool) -> bytes:
     """Lone surrogates, integers over 64 bits and deep nesting: legal JSON that orjson does not write."""
     try:
+        if _deeper(value, LEVELS):
+            raise RecursionError
         return json.dumps(value, indent=2 if indent else None, allow_nan=False).encode("ascii")
     except (TypeError, ValueError, RecursionError) as error:
         reason = type(error).__name__

@@ -167,8 +167,8 @@ class Book:
         """Every file that is there, with its role; of one run only, or of all. Sorted by path."""
         rows = self._db.execute(
             "SELECT role, path, size, sha256, mtime_ns, proof, validator FROM file "
-            "WHERE state=1 AND (?1 IS NULL OR run=?1) ORDER BY path",
-            (run,),
+            "WHERE state=1 AND (? IS NULL OR run=?) ORDER BY path",
+            (run, run),
         )
         for role, path, size, sha256, mtime_ns, proof, validator in rows:
             yield role, Record(path, size, sha256, mtime_ns, Proof(proof or "none"), validator or "")

@@ -53,7 +53,7 @@ def confirm(
     for number, known in counted.items():
         seen.setdefault((asked[number].collection, known.run), []).append(asked[number].item)
     for (collection, earlier), items in seen.items():
-        database.execute(SEEN, (orjson.dumps(items).decode(), run, collection, earlier))
+        database.execute(SEEN, (run, collection, orjson.dumps(items).decode(), earlier))
     return [counted.get(number) for number in range(len(asked))]
 
 
@@ -75,11 +75,11 @@ def _counted(root: str, files: list[tuple[int, int, int, str, int, int, int, str
 FILES = f"""SELECT json_group_array(json_array(asked.number, own.run, file.role, file.path, file.state,
     file.size, file.mtime_ns, file.proof))
   FROM (SELECT json_extract(value, '$[0]') AS collection, json_extract(value, '$[1]') AS item,
-    json_extract(value, '$[2]') AS seal, json_extract(value, '$[3]') AS number FROM json_each(?1)) AS asked
+    json_extract(value, '$[2]') AS seal, json_extract(value, '$[3]') AS number FROM json_each(?)) AS asked
   CROSS JOIN file AS own ON own.collection=asked.collection AND own.item=asked.item AND own.role={ITEM}
-    AND own.key='' AND own.stamp=asked.seal AND own.run<>?2
+    AND own.key='' AND own.stamp=asked.seal AND own.run<>?
   CROSS JOIN file ON file.collection=own.collection AND file.item=own.item AND file.role<={ITEM}
     AND file.run=own.run"""
 """One row for a page, since SQLite gives Python's lock away at every row."""
-SEEN = f"""UPDATE file SET run=?2 WHERE collection=?3 AND item IN (SELECT value FROM json_each(?1))
-  AND role<={ITEM} AND run=?4"""
+SEEN = f"""UPDATE file SET run=? WHERE collection=? AND item IN (SELECT value FROM json_each(?))
+  AND role<={ITEM} AND run=?"""
