@@ -72,7 +72,7 @@ class Options:
 
     `concurrency` None: as many at a time as the machines serve best. `parts` None: the same for one large
     file, 1: none is divided. `max_outage`: how long a host may be
-    away. `max_errors`: how many assets may fail before it stops. `max_delete`: how many files `prune` may
+    away. `max_errors`: how many assets may fail before it stops. `max_delete`: how many assets `prune` may
     remove at most, None: a tenth of them, or 10.
     Keys, tokens, header values and the proxy may be given as text: they are held as `Secret`.
     Raises `UsageError` for a word that an option does not know.

@@ -20,7 +20,7 @@ from .urls import term_safe
 
 BATCH = 500
 ALWAYS = 10
-"""So many files may always go where --max-delete is not given; else a tenth of those that are there."""
+"""So many assets, or items, may always go where --max-delete is not given; else a tenth of those there."""
 _OF_ITEMS = "max_items ids bbox intersects datetime query filter classes"
 _OF_ASSETS = "include exclude roles media_types min_size max_size"
 
@@ -43,11 +43,11 @@ def prune(book: Book, root: Path, report: Report, options: Options) -> None:
     """
     scopes, pruned = _scopes(report.listing, report.source, options), report.pruned
     counts = {scope.collection: count_left(book, scope) for scope in scopes}
-    empty = [name for name, count in counts.items() if count and not count_met(book, name)]
+    empty = [name for name, count in counts.items() if count.total() and not count_met(book, name)]
     pruned.refused = (
         _objection(report.listing, report.flaw_count)
         or _emptied(empty)
-        or _too_many(sum(counts.values()), count_files(book, counts), options.max_delete)
+        or _too_many(sum(counts.values(), Counter()), count_files(book, counts), options.max_delete)
     )
     for scope in scopes if not pruned.refused else ():
         while rows := list(left(book, scope, BATCH)):
@@ -86,13 +86,13 @@ def foreseen(dest: Path, listed: Listed, options: Options) -> tuple[Pruned, list
 
 def _foresee(book: Book, dest: Path, listed: Listed, options: Options, pruned: Pruned) -> list[str]:
     paths: list[str] = []
-    going = 0
+    going: Counter[int] = Counter()
     empty: list[str] = []
     for scope in _scopes(listed.listing, listed.source, options):
         rows = [row for row in left(book, scope._replace(items_only=False)) if _unnamed(row, scope, listed)]
-        count = sum(row.state == DONE for row in rows)
+        count = Counter(row.role for row in rows if row.state == DONE)
         going += count
-        empty += [scope.collection] if count and not listed.items[scope.collection] else []
+        empty += [scope.collection] if count.total() and not listed.items[scope.collection] else []
         for row in rows:
             if row.state == DONE:
                 goes = remove(dest, row.path, row.size, row.mtime_ns, dry_run=True)
@@ -130,11 +130,16 @@ def _objection(listing: Listing, flaws: int) -> str:
     return "" if listing.whole else "SOURCE is a list of items: it does not say what a collection has"
 
 
-def _too_many(going: int, there: int, limit: int | None) -> str:
-    allowed = max(ALWAYS, there // 10) if limit is None else limit
-    if going <= allowed:
+def _too_many(going: Counter[int], there: Counter[int], limit: int | None) -> str:
+    """Assets are what is counted; items where they are more, since there are some without any."""
+    role, word = (ITEM, "items") if going[ITEM] > going[ASSET] else (ASSET, "assets")
+    allowed = max(ALWAYS, there[role] // 10) if limit is None else limit
+    if going[role] <= allowed:
         return ""
-    return f"{going} of {there} files would go, {allowed} may: look at them with -n, then give --max-delete"
+    return (
+        f"{going[role]} of {there[role]} {word} would go, {allowed} may: "
+        "look at them with -n, then give --max-delete"
+    )
 
 
 def _remove(book: Book, root: Path, rows: list[Left], pruned: Pruned) -> None:

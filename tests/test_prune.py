@@ -10,7 +10,7 @@ import pytest
 from engine import AT_ONCE
 from mirrored import Mirrored, asset_requests, publish
 from troubled import Gone, Status
-from troubled_stac import Api, stac_collection, static_catalog
+from troubled_stac import Api, stac_collection, stac_item, static_catalog
 
 from mlhub_async import Options, Selection, mirror, verify
 from mlhub_async.errors import UsageError
@@ -228,17 +228,26 @@ async def test_a_list_of_items_does_not_say_what_left(site, dest):
 
 
 async def test_no_more_goes_than_max_delete_allows_and_then_nothing(site, dest):
-    items = publish(site, [f"i{n:02}" for n in range(12)], size=100)
+    items = publish(site, [f"i{n:02}" for n in range(24)], size=100)
     api = Api(site, items)
     assert (await run(api.url, dest, "c1")).ok
-    api.items = items[6:]
-    assert "12 of 24 files would go, 10 may" in await refused(api.url, dest, site, 4)
+    api.items = items[12:]
+    assert "12 of 24 assets would go, 10 may" in await refused(api.url, dest, site, 4)
     assert "11 may" in await refused(api.url, dest, site, 4, max_delete=11)
     assert (await run(api.url, dest, "c1", prune=True, max_delete=12)).ok
-    assert len(Mirrored(dest).files) == 6
-    api.items = items[7:]
+    assert len(Mirrored(dest).files) == 12
+    api.items = items[13:]
     assert "0 may" in await refused(api.url, dest, site, 4, max_delete=0)
     assert (await run(api.url, dest, "c1", prune=True)).ok
+
+
+async def test_items_without_assets_are_counted_themselves(site, dest):
+    api = Api(site, [stac_item(f"i{n:02}") for n in range(24)])
+    assert (await run(api.url, dest, "c1")).ok
+    api.items = api.items[12:]
+    assert "12 of 24 items would go, 10 may" in await refused(api.url, dest, site, 4)
+    assert (await run(api.url, dest, "c1", prune=True, max_delete=12)).ok
+    assert len(list((dest / "c1").glob("*/*.json"))) == 12
 
 
 async def test_a_run_that_was_stopped_prunes_nothing(site, dest):
@@ -285,7 +294,7 @@ def test_a_dry_run_tells_what_would_go_and_changes_nothing(run_cli, troubled_thr
     prune = run_cli("mirror", "-n", "--prune", *known, "--json").events[-1]["prune"]
     assert prune["paths"] == going and (prune["assets"], prune["items"], prune["kept"]) == (2, 3, 1)
     refused = run_cli("mirror", "-n", "--prune", "--max-delete", 1, *known)
-    assert (told.code, refused.code) == (0, 4) and "6 of 16 files would go, 1 may" in refused.out
+    assert (told.code, refused.code) == (0, 4) and "3 of 8 assets would go, 1 may" in refused.out
     assert {path: path.read_bytes() for path in dest.rglob("*") if path.is_file()} == before
     done = run_cli("mirror", "--prune", *known)
     assert done.code == 0 and "pruned: 2 assets and 3 items" in done.err

@@ -177,7 +177,7 @@ PRUNE: list[Declaration] = [
         "--max-delete",
         "max_delete",
         "N",
-        "Prune no more files than this, or nothing.",
+        "Prune no more assets than this, or nothing.",
         COUNT,
         shown="a tenth, or 10",
     ),

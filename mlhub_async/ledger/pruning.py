@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -49,9 +50,9 @@ def left(book: Book, scope: Scope, limit: int = -1) -> Iterator[Left]:
     return (Left(*row) for row in _asked(book, COLUMNS, scope, f"LIMIT {limit}"))
 
 
-def count_left(book: Book, scope: Scope) -> int:
-    """How many of them are there."""
-    return int(_asked(book, "count(*)", scope, f"AND state={DONE}").fetchone()[0])
+def count_left(book: Book, scope: Scope) -> Counter[int]:
+    """How many of them are there, by their role."""
+    return Counter(dict(_asked(book, "role, count(*)", scope, f"AND state={DONE} GROUP BY role").fetchall()))
 
 
 def count_met(book: Book, collection: str) -> int:
@@ -60,11 +61,13 @@ def count_met(book: Book, collection: str) -> int:
     return int(book.database.execute(statement, (collection, ITEM, book.run)).fetchone()[0])
 
 
-def count_files(book: Book, collections: Iterable[str]) -> int:
-    """How many assets and items of these collections are there."""
-    statement = "SELECT count(*) FROM file WHERE collection=? AND role IN (?, ?) AND state=?"
-    rows = (book.database.execute(statement, (name, ASSET, ITEM, DONE)) for name in collections)
-    return sum(int(row.fetchone()[0]) for row in rows)
+def count_files(book: Book, collections: Iterable[str]) -> Counter[int]:
+    """How many assets and items of these collections are there, by their role."""
+    statement = (
+        "SELECT role, count(*) FROM file WHERE collection=? AND role IN (?, ?) AND state=? GROUP BY role"
+    )
+    rows = (book.database.execute(statement, (name, ASSET, ITEM, DONE)).fetchall() for name in collections)
+    return sum((Counter(dict(row)) for row in rows), Counter())
 
 
 def forget(book: Book, rows: Sequence[Left]) -> None:
