@@ -135,7 +135,9 @@ class Pace:
         if not self.full:
             self._begin(REST)  # there was not enough to do to learn from
         elif self._queueing(rate):
-            self.allowed = self._settled = max(AT_LEAST, self.allowed * 3 // 4)
+            trial = self.allowed > self._settled
+            self.allowed = self._settled if trial else max(AT_LEAST, self.allowed * 3 // 4)
+            self._settled = self.allowed
             self._starting = False
             self._begin(REST)
         elif self._starting:

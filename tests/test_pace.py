@@ -68,6 +68,13 @@ def test_nine_tenths_of_the_best_fixed_number_is_found(speed):
     assert (host.answered - before) / 20 >= 0.9 * best(speed)
 
 
+def test_a_trial_that_only_made_all_wait_longer_ends_where_it_began():
+    host = Host(lambda n: n / (0.02 * max(1.0, n / 16) ** 2)).work(0.6)
+    assert (host.most, host.pace.settled) == (32, 16)
+    before = host.answered
+    assert (host.work(1).answered - before) >= 0.95 * 16 / 0.02
+
+
 def test_where_few_are_as_good_as_many_few_are_used():
     assert Host(SPEEDS["loopback, where few are as good as many"]).work(30).pace.settled <= 8
 
