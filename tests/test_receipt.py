@@ -20,7 +20,7 @@ async def site(troubled):
 
 @pytest.mark.parametrize(
     ("limits", "code"),
-    [({"fail_fast": True}, 4), ({"max_transfer": 50_000}, 8), ({"max_duration": 0.2}, 8)],
+    [({"fail_fast": True}, 4), ({"max_transfer": 50_000}, 8), ({"max_duration": 1.2}, 8)],
     ids=str,
 )
 async def test_what_a_stopped_run_did_not_come_to_is_counted_as_unfinished(site, dest, limits, code):

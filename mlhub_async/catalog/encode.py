@@ -50,10 +50,15 @@ def _unsigned(found: re.Match[bytes]) -> bytes:
 def _deeper(value: object, levels: int) -> bool:
     rest = [value]
     while rest and levels >= 0:
-        inner = (one.values() if isinstance(one, dict) else one for one in rest)
-        rest = [child for one in inner for child in one if isinstance(child, dict | list | tuple)]
+        rest = [child for one in rest for child in _within(one)]
         levels -= 1
     return bool(rest)
+
+
+def _within(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list | tuple) else ()
 
 
 def stream(head: JsonObject, links: Iterable[JsonObject]) -> Iterator[bytes]:
