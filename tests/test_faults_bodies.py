@@ -52,7 +52,7 @@ def all_in_one(table: dict[str, Case], tmp_path_factory: pytest.TempPathFactory)
             items.append(stac_item(item_of(name), data=asset))
             requests[name] = site.requests[path_of(name)]
         root = sites.site()
-        words = ["--timeout", 2, "--allow-private", "-j", 32]
+        words = ["--timeout", 5, "--allow-private", "-j", 32]
         ended = program("mirror", static_catalog(root, items), dest, *words)
         yield Ran(Mirrored(dest), requests, ended.code, ended.err)
 
