@@ -1,6 +1,7 @@
 """Hrefs that expire, and MLHub: its datasets, its paging, its tokens."""
 
 import asyncio
+import json
 
 import pytest
 from documents import API, Documents, api, collection, item, listed, page, told
@@ -124,6 +125,16 @@ async def test_mlhub_is_paged_with_its_scheme_repaired_and_its_key_dropped():
 
 async def test_a_dataset_stands_for_its_collections_once_each():
     assert told(await listed("mlhub", hub(), dataset="d")) == ["[a]", "-", "a1", "-", "a2", "[b]", "-"]
+
+
+async def test_any_api_may_be_asked_for_a_dataset_and_nothing_but_an_api(tmp_path):
+    root = {"type": "Catalog", "id": "hub", "conformsTo": [], "links": []}
+    found = await listed(HUB, hub({f"{HUB}/": root, HUB: root}), dataset="d", collections=("b",))
+    assert told(found) == ["[b]", "-"]
+    for body in ({**root, "conformsTo": None}, page(item("i", "a"))):
+        (tmp_path / "c.json").write_text(json.dumps(body))
+        with pytest.raises(UsageError, match="--dataset is for an MLHub"):
+            await listed(str(tmp_path / "c.json"), hub(), dataset="d")
 
 
 async def test_a_dataset_may_be_named_by_its_doi():

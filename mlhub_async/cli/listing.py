@@ -48,9 +48,10 @@ def _as_text(row: Row) -> None:
 
 async def _listed(source: str, options: Options, tell: Tell) -> int:
     chosen = options.selection
-    if source == "mlhub" and not chosen.collections:
+    if not chosen.collections and (source == "mlhub" or (chosen.dataset and "://" in source)):
         async with network(source, options, os.environ) as http:
-            async for row in _mlhub(http, mlhub_root(os.environ), chosen):
+            root = mlhub_root(os.environ) if source == "mlhub" else source
+            async for row in _mlhub(http, root, chosen):
                 tell(row)
         return 0
     async with opened(source, options, os.environ, Deadline(options.max_duration)) as (found, _):

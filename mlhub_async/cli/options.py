@@ -97,8 +97,8 @@ SELECTION: list[Declaration] = [
     _many("-x --exclude", "selection__exclude", "GLOB", "No assets whose key matches; wins over -i."),
     _many("--role --roles", "selection__roles", "ROLE", "Only assets with this role."),
     _many("--media-type", "selection__media_types", "TYPE", "Only assets of this media type."),
-    _one("--min-size", "selection__min_size", "SIZE", "No smaller assets.", SIZE),
-    _one("--max-size", "selection__max_size", "SIZE", "No larger assets.", SIZE),
+    _one("--min-size", "selection__min_size", "SIZE", "No smaller assets, by their file:size.", SIZE),
+    _one("--max-size", "selection__max_size", "SIZE", "No larger assets, by their file:size.", SIZE),
     _many("--class", "selection__classes", "NAME", "Only label items with any of these classes."),
     click.option(
         "--follow-sources/--no-follow-sources",

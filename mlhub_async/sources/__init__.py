@@ -59,6 +59,10 @@ async def recognise(
     look = _Look(reader, selection, frozenset(map(_origin, allow_origins)), mlhub_root)
     url = source if source in ("mlhub", "-") else _url(source)
     found = await look.at(url)
+    if selection.dataset and not isinstance(found, MlhubSource):
+        raise UsageError(
+            f"--dataset is for an MLHub, which {urls.redacted(source)} is not: use -c for collections"
+        )
     return FollowSources(found, reader, look.allowed, first_time, url) if selection.follow_sources else found
 
 
@@ -101,7 +105,10 @@ class _Look:
         return self._of(await _root(self.reader, url), urls.redacted(url))
 
     def _of(self, document: Document, where: str) -> Source:
-        """1. items  2. an API's landing page  3. a catalogue or collection  4. none of them"""
+        """1. items  2. an API's landing page  3. a catalogue or collection  4. none of them
+
+        With --dataset an API is an MLHub: nothing else has datasets.
+        """
         if _is_array_of_items(document.body):
             document = Document({"type": "FeatureCollection", "features": document.body}, document.url)
         body, url = document.body, document.url
@@ -109,6 +116,8 @@ class _Look:
         if kind in ("FeatureCollection", "Feature"):
             return of_document(self.reader, document, self.selection, self.allowed)
         if isinstance(body, dict) and _is_landing(body):
+            if self.selection.dataset:
+                return MlhubSource(self.reader, url, self.selection, self.allowed)
             return ApiSource(self.reader, url, body, self.selection, self.allowed)
         if kind in ("Catalog", "Collection") or (isinstance(body, dict) and "stac_version" in body):
             return StaticSource(self.reader, body, url, self.selection, self.allowed)
