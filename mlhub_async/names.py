@@ -36,9 +36,10 @@ _HALF_ESCAPE = re.compile(r"%[0-9A-F]?\Z")
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
 
-def safe_component(text: str) -> str:
+def safe_component(text: str, spare: int = 0) -> str:
     """One path component for this text: itself if that is safe everywhere, else encoded and tagged.
 
+    What has to be cut is cut so that `spare` bytes may follow.
     Deterministic, and different for different texts as far as SHA-256 is; a name made here stays as it is.
     """
     if len(text) <= LONGEST and _plain(text):
@@ -48,7 +49,7 @@ def safe_component(text: str) -> str:
     name = _encoded(unicodedata.normalize("NFC", seen))
     if name == text and _size(name) <= LONGEST:
         return name
-    return _tagged(name, text)
+    return _tagged(name, text, LONGEST - spare)
 
 
 def _encoded(text: str) -> str:
@@ -72,12 +73,12 @@ def _size(name: str) -> int:
     return len(name) if name.isascii() else len(name.encode("utf-8", "surrogatepass"))
 
 
-def _tagged(name: str, seed: str) -> str:
+def _tagged(name: str, seed: str, longest: int = LONGEST) -> str:
     """The name with the hash of the seed before its extension, cut to fit."""
     found = _SUFFIX.search(name)
     stem, suffix = (name[: found.start()], found[0]) if found else (name, "")
     tag = hashlib.sha256(seed.encode("utf-8", "surrogatepass")).hexdigest()[:10]
-    room = LONGEST - len(tag) - len(suffix) - 1
+    room = longest - len(tag) - len(suffix) - 1
     if _size(stem) > room:
         stem = _HALF_ESCAPE.sub("", stem.encode("utf-8")[:room].decode("utf-8", "ignore"))
     return f"{stem}~{tag}{suffix}"
@@ -105,7 +106,7 @@ def collection_dir(id: str) -> str:
 @lru_cache(maxsize=4096)
 def item_dir(id: str) -> str:
     """The directory of an item in its collection's; "" stands for the collection's own assets."""
-    return _beside(safe_component(id), id, "collection.json", COMMON) if id else COMMON
+    return _beside(safe_component(id, len(".json")), id, "collection.json", COMMON) if id else COMMON
 
 
 def _beside(name: str, id: str, *taken: str) -> str:
