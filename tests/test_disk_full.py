@@ -5,13 +5,13 @@ import contextlib
 import os
 import signal
 import sqlite3
-import subprocess
 import sys
 from contextlib import closing
 
 import pytest
 from engine import done
 from mirrored import Mirrored, publish
+from mounts import mounted, remount
 from troubled import tif
 from troubled_stac import stac_item, static_catalog
 
@@ -64,11 +64,8 @@ def small(tmp_path):
     """A file system of four megabytes."""
     place = tmp_path / "small"
     place.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4M", "none", place], check=False)
-    if mounted.returncode:
-        pytest.skip("no right to mount a small file system")
-    yield place
-    subprocess.run(["umount", place], check=True)
+    with mounted(place, "size=4M"):
+        yield place
 
 
 def fill(path, leave=0):
@@ -217,7 +214,7 @@ def test_a_run_that_may_wait_goes_on_where_it_was_when_there_is_room(run_cli, si
     running = run_cli.start("mirror", url, small, "--on-full", "pause", "-j", 4, "--json")
     assert "B free): every transfer waits" in said(running, "is full")
     assert running.process.poll() is None
-    subprocess.run(["mount", "-o", "remount,size=40M", small], check=True)
+    remount(small, "size=40M")
     ended = running.finish()
     assert ended.code == 0, ended.err
     Mirrored(small).check(0)
@@ -246,17 +243,17 @@ def test_a_signal_ends_the_wait_and_the_next_run_goes_on(run_cli, site, small, n
     for name, body in Mirrored(small).files.items():
         kind, seed = name.split("/")[1][0], int(name.split("/")[1][1:])
         assert body == (tif(700_000, seed) if kind == "l" else tif(90_000, 50 + seed))
-    subprocess.run(["mount", "-o", "remount,size=40M", small], check=True)
+    remount(small, "size=40M")
     assert run_cli("mirror", url, small).code == 0
     Mirrored(small).check(0)
 
 
 def test_a_disk_without_room_for_another_name_is_called_full(run_cli, site, small):
-    subprocess.run(["mount", "-o", "remount,nr_inodes=40", small], check=True)
+    remount(small, "nr_inodes=40")
     url = static_catalog(site, publish(site, [f"i{n}" for n in range(40)]))
     ended = run_cli("mirror", url, small)
     assert ended.code == 7 and "No space left on device" in ended.err, ended.err
-    subprocess.run(["mount", "-o", "remount,nr_inodes=400", small], check=True)
+    remount(small, "nr_inodes=400")
     assert run_cli("mirror", url, small).code == 0
     Mirrored(small).check(0)
 

@@ -14,6 +14,7 @@ from contextlib import closing
 
 import pytest
 from mirrored import Mirrored, assert_whole, asset_requests, publish, wait_for
+from mounts import mounted, remount
 from troubled import Change, Cut, Delay, Drip, Stall, When, tif
 from troubled_stac import stac_item, static_catalog
 
@@ -38,11 +39,8 @@ def outside(tmp_path):
 def small_disk(dest):
     """DEST on a file system of one megabyte."""
     dest.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1M", "none", dest], check=False)
-    if mounted.returncode:
-        pytest.skip("no right to mount a small file system")
-    yield dest
-    subprocess.run(["umount", dest], check=True)
+    with mounted(dest, "size=1M"):
+        yield dest
 
 
 def test_a_link_under_the_final_name_is_replaced_and_its_target_untouched(run_cli, site, dest, outside):
@@ -80,7 +78,7 @@ def test_a_full_disk_ends_in_7_and_a_run_with_more_room_goes_on(run_cli, site, s
     assert ended.code == 7 and "space" in ended.err.lower(), ended.err
     for name, body in Mirrored(small_disk).files.items():
         assert body == tif(300_000, int(name.split("/")[1][1:]))
-    subprocess.run(["mount", "-o", "remount,size=20M", small_disk], check=True)
+    remount(small_disk, "size=20M")
     assert run_cli("mirror", url, small_disk).code == 0
     Mirrored(small_disk).check(0)
 

@@ -2,11 +2,11 @@
 
 import asyncio
 import os
-import subprocess
 import sys
 
 import pytest
 from mirrored import wait_for
+from mounts import mounted
 
 from mlhub_async.errors import StorageError
 from mlhub_async.ledger.schema import file_system, on_network
@@ -75,15 +75,10 @@ def test_a_directory_that_is_none_is_7_on_one_line(run_cli, place, kind):
 
 
 def test_a_disk_with_no_room_is_7_before_anything_is_tried(run_cli, place):
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1M", "none", place], check=False)
-    if mounted.returncode:
-        pytest.skip("no right to mount a small file system")
-    try:
+    with mounted(place, "size=1M"):
         done = run_cli("selftest", place)
         assert done.code == 7 and "free some space" in done.err and done.out == ""
         assert os.listdir(place) == []
-    finally:
-        subprocess.run(["umount", place], check=True)
 
 
 def test_interrupted_it_leaves_nothing_behind(run_cli, place):
@@ -139,10 +134,6 @@ def test_a_half_file_under_a_final_name_would_be_seen(tmp_path):
 def test_a_mount_point_with_a_space_in_its_name_is_recognised(tmp_path):
     place = tmp_path / "my data"
     place.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "none", place], check=False).returncode:
-        pytest.skip("no right to mount")
-    try:
+    with mounted(place):
         assert file_system(place / "below") == "tmpfs"
         assert file_system(tmp_path) != "tmpfs" or not on_network(tmp_path)
-    finally:
-        subprocess.run(["umount", place], check=True)

@@ -2,12 +2,12 @@
 
 import errno
 import os
-import subprocess
 import sys
 
 import pytest
 from engine import run
 from mirrored import Mirrored, publish
+from mounts import mounted
 
 from mlhub_async.errors import DiskFailing, DiskFull, Shortage, StorageError, TransferError
 from mlhub_async.stores.tree import Tree, storage_error
@@ -52,10 +52,8 @@ async def test_dest_itself_may_be_a_link(site, dest, outside):
 def mounted_partial(dest):
     partial = dest / ".mlhub/partial"
     partial.mkdir(parents=True)
-    if subprocess.run(["mount", "-t", "tmpfs", "none", partial], check=False, capture_output=True).returncode:
-        pytest.skip("no right to mount a file system")
-    yield
-    subprocess.run(["umount", partial], check=True)
+    with mounted(partial):
+        yield
 
 
 @pytest.mark.usefixtures("mounted_partial")
