@@ -17,6 +17,7 @@ from types import ModuleType
 import engine
 import pytest
 from command import Program
+from hypothesis import HealthCheck, settings
 from troubled import Background, Site, Troubled
 from troubled_tls import Authority
 
@@ -27,6 +28,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Properties are tried on the same examples on every machine, however long each takes."""
+    usual = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+    settings.register_profile("usual", derandomize=True, **usual)
+    settings.register_profile("long", max_examples=5000, **usual)
+    settings.load_profile("long" if os.environ.get("MLHUB_PROOF") == "long" else "usual")
     if (transport := config.getoption("--transport")) != "auto":
         engine.USUAL["transport"] = transport
         Program.usual = ("--transport", transport)

@@ -3,11 +3,11 @@
 import gzip
 import io
 import struct
-import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from paces import taking_less_than
 from samples import PADDED, SAMPLES
 from troubled import noise, tif
 
@@ -253,11 +253,10 @@ BOMBS = bombs()
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_no_file_keeps_a_check_busy(name):
-    began = time.process_time()
-    found = said(BOMBS[name], name)
+    with taking_less_than(3):
+        found = said(BOMBS[name], name)
     assert found is None or isinstance(found, str)
     assert len(found or "") < 300
-    assert time.process_time() - began < 3
 
 
 def test_a_check_that_has_done_enough_says_nothing(monkeypatch):
@@ -273,7 +272,7 @@ def test_a_file_that_shrinks_while_it_is_read_is_broken():
     assert "became shorter" in tiff.check(Shrinking(SAMPLES["strips.tif"]))
 
 
-@settings(max_examples=600, deadline=2000)
+@settings(max_examples=600)
 @given(st.sampled_from(sorted(SAMPLES)), st.data())
 def test_no_change_to_a_file_makes_a_check_fail(name, data):
     body = bytearray(SAMPLES[name])
@@ -283,7 +282,8 @@ def test_no_change_to_a_file_makes_a_check_fail(name, data):
             st.sampled_from([b"\0" * 4, b"\xff" * 4, b"\xff" * 8, b"\0\0\0\1"]) | st.binary(max_size=9)
         )
         body[at : at + data.draw(st.integers(0, 12))] = piece
-    found = said(bytes(body), name)
+    with taking_less_than(2):
+        found = said(bytes(body), name)
     assert found is None or (isinstance(found, str) and "\n" not in found)
 
 
@@ -300,10 +300,11 @@ HEADS = [
 HEADS += [b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51", b"PAR1", b"%PDF-", b"\x1f\x8b\x08", b"{", b""]
 
 
-@settings(max_examples=600, deadline=2000)
+@settings(max_examples=600)
 @given(st.sampled_from(HEADS), st.binary(max_size=400), st.sampled_from(["", "a.tif", "a.json", "a.nc"]))
 def test_no_bytes_make_a_check_fail(head, rest, name):
-    found = said(head + rest, name)
+    with taking_less_than(2):
+        found = said(head + rest, name)
     assert found is None or isinstance(found, str)
 
 

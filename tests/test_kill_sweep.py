@@ -73,7 +73,7 @@ class Sweep:
         return self.run(*STRACE, "-o", "/dev/null", "-e", f"trace={call}", "-e", inject)
 
 
-@pytest.mark.timeout(3000 if LONG else 120)
+@pytest.mark.timeout(3000 if LONG else 600)
 def test_killed_at_any_call_that_changes_the_disk_nothing_is_broken_and_a_run_completes(
     run_cli, site, tmp_path
 ):

@@ -46,7 +46,7 @@ class Streams:
         assert self.shares.apart(self.first) == (1 in self.brought[reach:])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data(), st.integers(0, 50), st.integers(1, 400))
 def test_each_byte_is_brought_once_and_all_are_in_the_end(data, first, size):
     streams = Streams(first, first + size)

@@ -109,7 +109,7 @@ def test_times_at_the_ends_of_the_calendar_are_times():
 )
 @example([(16, None)] * 6 + EIGHT, 4, "spans", True, None)
 @example([(16, None)] * 6 + EIGHT + [(4, 28), (None, None)], 3, "moments", True, None)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_the_times_are_the_parts_give_what_the_whole_gives(moments, parts, sees, matched, between):
     items = [at(f"i{n}", first, last) for n, (first, last) in enumerate(moments)]
 

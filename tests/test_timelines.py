@@ -27,12 +27,10 @@ def machine(request):
     runner.close()
 
 
-@pytest.mark.timeout(7200 if LONG else 120)
+@pytest.mark.timeout(7200 if LONG else 600)
 def test_no_history_breaks_a_promise(machine):
     profile = MANY if LONG else FEW
-    run_state_machine_as_test(
-        machine, settings=settings(profile, deadline=None, suppress_health_check=CHECKS)
-    )
+    run_state_machine_as_test(machine, settings=settings(profile, suppress_health_check=CHECKS))
 
 
 @pytest.mark.parametrize(("machine", "fault"), [("none", None), ("blind", "I1")], indirect=["machine"])
