@@ -56,6 +56,13 @@ class TestMirror:
         done = mlhub("mirror", "mlhub", dest, "-c", LABELS, "-i", "labels", "-q")
         assert (done.code, done.out, done.err) == (0, "", "")
 
+    def test_quiet_is_not_silent_about_what_went_wrong(self, run_cli, site, dest):
+        url = static_catalog(site, [stac_item("one", data=site.url("/gone.tif"))])
+        done = run_cli("mirror", url, dest, "-q")
+        assert done.code == 4 and "c1/one/data" in done.err and "HTTP 404" in done.err
+        again = run_cli("verify", dest, "-q")
+        assert again.code == 4 and "exit code 4" in again.err
+
     def test_json_is_one_event_a_line_with_the_summary_last_and_no_secret(self, mlhub, sample, dest):
         done = mlhub("mirror", "mlhub", dest, "-c", LABELS, "--json", "-q")
         kinds = [event["event"] for event in done.events]

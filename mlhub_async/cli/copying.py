@@ -21,5 +21,5 @@ async def copied(source: str, dest: str, options: Options, screen: Screen, envir
         mirror(source, dest, options, meter=screen.meter, events=screen.listener, environ=environ)
     )
     for line in closing_lines(report):
-        screen.say(line)
+        (screen.say if report.ok else screen.insist)(line)
     return report.exit_code

@@ -20,8 +20,9 @@ async def _verified(dest: Path, workers: int | None, screen: Screen, deep: bool)
     lines = list(found.lines())
     for line in lines[: len(found.damage)]:
         tell(line)  # also with -q: this is what it was asked
+    quietly = found.ok or found.damage
     for line in lines[len(found.damage) :]:
-        screen.say(line)
+        (screen.say if quietly else screen.insist)(line)
     return found.exit_code
 
 

@@ -24,6 +24,7 @@ from .saying import (
     for_whoever_reads,
     plain,
     somewhere_to_write,
+    tell,
     warned,
     warning,
 )
@@ -75,6 +76,13 @@ class Screen:
         if not self._quiet:
             with for_whoever_reads():
                 self._display.say(plain(line))
+
+    def insist(self, line: str) -> None:
+        """For people: also with -q, since something went wrong."""
+        if self._quiet:
+            tell(line)
+        else:
+            self.say(line)
 
     def warning(self, message: Warning | str, *_: object, **__: object) -> None:
         """Stands in for `warnings.showwarning`: beside the bar, and also with -q."""
