@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from typing import TypeVar
 
 from .errors import MlhubError
+from .places import LOOK, POOL, Places, Pool
 
 T = TypeVar("T")
-ASIDE = 32
-"""For each worker so many tasks may wait beside the pool."""
 _END = object()
-_LOOK = object()
-"""Says to a worker that it may not be needed any more."""
 
 
 class Later:
@@ -30,138 +25,17 @@ class Later:
         return self._call().__await__()
 
 
-class _Pool:
-    """The places of a pool's workers: who must wait for a host gives its own to another meanwhile.
-
-    `idle` workers wait for the queue, from which nothing more will come once it has `ended`.
-    """
-
-    def __init__(
-        self,
-        places: int,
-        useful: Callable[[], int] | None,
-        hire: Callable[[], object],
-        group: asyncio.TaskGroup,
-        queue: asyncio.Queue[object],
-    ) -> None:
-        self._places = places
-        self._useful = useful
-        self._hire = hire
-        self._group = group
-        self._queue = queue
-        self._working = 0
-        self._aside = 0
-        self.idle = 0
-        self.ended = False
-
-    @property
-    def _wanted(self) -> int:
-        return self._places if self._useful is None else max(1, min(self._places, self._useful()))
-
-    @property
-    def crowded(self) -> bool:
-        """More are at work than there are places, since somebody came back or there are fewer places."""
-        return self._working > self._wanted
-
-    def fill(self) -> None:
-        """Hire for the places that are free."""
-        while self._working < self._wanted:
-            self._working += 1
-            self._hire()
-
-    def leave(self) -> None:
-        self._working -= 1
-
-    def shrink(self) -> None:
-        """A quarter fewer places, unless some of those at work must go anyway."""
-        if not self.crowded:
-            self._places = max(1, self._places * 3 // 4)
-
-    def step_aside(self) -> bool:
-        """False where so many wait already that this one must keep its place: that bounds the memory."""
-        if self._aside >= ASIDE * self._places:
-            return False
-        self._aside += 1
-        if self.crowded:
-            self._working -= 1
-        else:
-            self._hire()
-        return True
-
-    def come_back(self) -> None:
-        self._aside -= 1
-        self._working += 1
-
-    @property
-    def pressed(self) -> bool:
-        """Whether work waits for a worker."""
-        return self._queue.qsize() > self.ended
-
-    def lend(self, work: Callable[[], Coroutine[object, object, None]]) -> asyncio.Task[None] | None:
-        if self.pressed or self._working - self.idle >= self._wanted:
-            return None
-        coroutine = work()
-        try:
-            task = self._group.create_task(coroutine)
-        except RuntimeError:  # the group is shutting down
-            coroutine.close()
-            return None
-        self._working += 1
-        if self.crowded and not self.ended:
-            self._queue.put_nowait(_LOOK)
-        task.add_done_callback(self._returned)
-        return task
-
-    def _returned(self, _: asyncio.Task[None]) -> None:
-        self._working -= 1
-        if self.pressed:
-            self.fill()
-
-
-_POOL: ContextVar[_Pool | None] = ContextVar("pool", default=None)
-
-
-@contextmanager
-def aside() -> Iterator[None]:
-    """Wait inside of this: while a worker does, another one works in its place."""
-    pool = _POOL.get()
-    if pool is None or not pool.step_aside():
-        yield
-        return
-    try:
-        yield
-    finally:
-        pool.come_back()
-
-
-def fewer() -> None:
-    """Called by a worker for which there were not enough means: its pool goes on with fewer of them."""
-    if (pool := _POOL.get()) is not None:
-        pool.shrink()
-
-
-def lend(work: Callable[[], Coroutine[object, object, None]]) -> asyncio.Task[None] | None:
-    """Called by a worker: start something beside it, in a place that nobody else needs now; None if there
-    is none. The caller cancels it when it goes itself; an error of it is one of the pool."""
-    pool = _POOL.get()
-    return pool.lend(work) if pool is not None else None
-
-
-def pressed() -> bool:
-    """Whether work waits for a worker of the pool that we are in, so that a lent place is wanted back."""
-    pool = _POOL.get()
-    return pool is not None and pool.pressed
-
-
 async def fan_out(
     produce: Callable[[Callable[[T], Awaitable[None]]], Awaitable[None]],
     work: Callable[[T], Awaitable[None]],
     workers: int,
     useful: Callable[[], int] | None = None,
+    places: Places | None = None,
 ) -> None:
     """Run `produce(put)` and let `workers` coroutines drain what it puts with `work`.
 
     With `useful`, only as many of them as it says at the time: more would stand in each other's way.
+    What is left over of their places is in `places`, to be lent.
     `put` waits while the queue is full. Returns when everything put was worked on. The first exception
     of either side cancels all the others and is raised as it is, never wrapped in a group.
     """
@@ -185,7 +59,7 @@ async def fan_out(
         pool.ended = True
 
     async def working() -> None:
-        _POOL.set(pool)
+        POOL.set(pool)
         while not pool.crowded:
             pool.idle += 1
             job = await queue.get()
@@ -193,13 +67,15 @@ async def fan_out(
             if job is _END:
                 queue.put_nowait(_END)  # for the next one
                 break
-            if job is not _LOOK:
+            if job is not LOOK:
                 await work(job)  # type: ignore[arg-type]  # the others are Ts
         pool.leave()
 
     try:
         async with asyncio.TaskGroup() as group:
-            pool = _Pool(workers, useful, hire, group, queue)
+            pool = Pool(workers, useful, hire, group, queue)
+            if places is not None:
+                places.pool = pool
             group.create_task(producing())
             pool.fill()
     except BaseExceptionGroup as failures:

@@ -9,6 +9,7 @@ from .events import Events
 from .http import Http
 from .keeping import Keeping
 from .model import Asset
+from .places import Places
 from .progress import Meter
 from .ranges import Ranges
 from .resuming import Hosts
@@ -32,4 +33,5 @@ class Kit:
     keeping: Keeping
     express: bool = False
     hosts: Hosts = field(default_factory=Hosts)
+    places: Places = field(default_factory=Places)
     ranges: Ranges | None = None

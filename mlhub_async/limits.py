@@ -8,8 +8,8 @@ from collections import deque
 
 from .budget import Budget
 from .errors import Transient
-from .flow import aside
 from .pace import Pace
+from .places import aside
 from .urls import Origin
 from .weather import PATIENT, Breaker, Outage
 

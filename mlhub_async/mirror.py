@@ -30,6 +30,7 @@ from .model import Collection, Entry, Flaw, Item, Job, Outcome, Page, Record, St
 from .opening import Deadline, Given, opened, root_of
 from .options import Options
 from .pace import MOST
+from .places import Places
 from .ports import Source
 from .progress import Meter
 from .pruning import prune, refuse_a_part
@@ -80,7 +81,8 @@ async def pump(run: Run) -> None:
 
     limits = run.kit.http.limits
     workers = affordable(run.options.concurrency or MOST)
-    await fan_out(produce, work, workers, None if limits.fixed else partial(limits.useful, workers))
+    useful = None if limits.fixed else partial(limits.useful, workers)
+    await fan_out(produce, work, workers, useful, run.kit.places)
     limits.end()
 
 
@@ -174,7 +176,7 @@ def _kit(
     events: Events,
 ) -> Kit:
     meter.held = http.limits.held
-    hosts = Hosts()
+    hosts, places = Hosts(), Places()
     return Kit(
         http=http,
         store=store,
@@ -192,7 +194,8 @@ def _kit(
         ),
         express=store.express and options.verify in ("auto", "checksum"),
         hosts=hosts,
-        ranges=ranges_of(options.parts, http, meter, hosts),
+        places=places,
+        ranges=ranges_of(options.parts, http, meter, hosts, places),
     )
 
 

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from .errors import StorageError, TransferError, Transient
-from .flow import Later, lend, pressed
+from .flow import Later
 from .gain import Gain
 from .http import Http
 from .model import Head
 from .part import Met, Part, Unfit, Whole, meet
+from .places import Places
 from .ports import Buffer
 from .progress import Meter
 from .resuming import Hosts
@@ -49,6 +50,7 @@ class Ranges:
     http: Http
     meter: Meter
     hosts: Hosts
+    places: Places
     most: int
     given: bool
 
@@ -69,11 +71,11 @@ class Ranges:
         return Parts(self, whole, before)
 
 
-def ranges_of(parts: int | None, http: Http, meter: Meter, hosts: Hosts) -> Ranges | None:
+def ranges_of(parts: int | None, http: Http, meter: Meter, hosts: Hosts, places: Places) -> Ranges | None:
     """By what `Options.parts` says; None where nothing is divided."""
     if parts == 1 or not hasattr(os, "pwrite"):
         return None
-    return Ranges(http, meter, hosts, parts or MOST, given=parts is not None)
+    return Ranges(http, meter, hosts, places, parts or MOST, given=parts is not None)
 
 
 class Parts:
@@ -123,7 +125,7 @@ class Parts:
             self._add()
 
     def _add(self) -> None:
-        if (helper := lend(self._help)) is not None:
+        if (helper := self._ranges.places.lend(self._help)) is not None:
             self._helpers.add(helper)
             self._newest = self._shares.front  # until it has taken something
             self._gate.pace.parts += 1
@@ -136,12 +138,16 @@ class Parts:
 
     async def _help(self) -> None:
         """Part after part, until the place is wanted elsewhere or there is nothing left to bring."""
-        while self._streams <= self._gain.wanted and not pressed() and not self._gate.wanted:
+        while self._streams <= self._gain.wanted and not self._pressed:
             if (claim := self._take()) is None:
                 break
             if self._newest is self._shares.front:
                 self._newest = claim
             await self._bring(claim)
+
+    @property
+    def _pressed(self) -> bool:
+        return self._ranges.places.pressed or self._gate.wanted
 
     def _take(self) -> Claim | None:
         if self._failures >= FAILURES or self._broken is not None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 SLOW = 8
 """So many times less than the others bring is slow."""
+SLIVER = 16
+"""What is left to a slow one: of what it had to bring, and of the least part."""
 AHEAD = 3
 """Parts by which the others may be ahead of one that is slow, before they take from it."""
 
@@ -79,8 +81,9 @@ class Shares:
 
     def _cut(self, claim: Claim, size: int) -> None:
         """Take from a claim half of it at the most, and most of it if its stream is slow."""
-        kept = claim.left // 16 if self._slow(claim) else max(min(claim.left // 2, size), self._least)
-        if kept and claim.left - kept >= min(self._least, kept * 8):
+        least = max(self._least // SLIVER, 1) if self._slow(claim) else self._least
+        kept = max(min(claim.left // (SLIVER if least < self._least else 2), size), least)
+        if claim.left - kept >= least:
             self._todo.insert(0, (claim.at + kept, claim.stop))
             claim.stop = claim.at + kept
 

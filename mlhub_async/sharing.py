@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from .flow import aside
 from .model import Record
+from .places import aside
 
 REMEMBERED = 4096
 """Finished URLs kept in memory, twice as many at most. One that is shared comes up again and so stays."""

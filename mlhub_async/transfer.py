@@ -8,11 +8,11 @@ from pathlib import PurePosixPath
 from .decoding import AS_STORED
 from .errors import Corrupt, Fatal, MlhubError, Shortage, StorageError, Taken, TransferError, Transient
 from .express import Express, ordinary
-from .flow import fewer
 from .intake import Intake
 from .kit import Kit
 from .model import Head, Job, Outcome, Proof, Record, Request, Status
 from .part import Met
+from .places import fewer
 from .sharing import Flight
 from .stores.room import patiently
 from .urls import canonical, expiring, parse, redacted, suffix

@@ -52,6 +52,7 @@ BANDS = [
         "budget",
         "pace",
         "flow",
+        "places",
         "weather",
         "machines",
         "proxy",

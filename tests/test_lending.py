@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from mlhub_async.flow import fan_out, lend, pressed
+from mlhub_async.flow import fan_out
+from mlhub_async.places import Places
 
 
 class Pool:
@@ -17,6 +18,7 @@ class Pool:
         self.finished = []
         self.free = asyncio.Event()
         self.lent = []
+        self.places = Places()
 
     async def produce(self, put):
         while (job := await self.jobs.get()) is not None:
@@ -36,7 +38,7 @@ class Pool:
             self.peak = max(self.peak, self.busy)
             for _ in range(8):
                 await asyncio.sleep(0)
-                if (task := lend(self.occupy)) is not None:
+                if (task := self.places.lend(self.occupy)) is not None:
                     self.lent.append(task)
             await self.free.wait()
             self.busy -= 1
@@ -47,7 +49,7 @@ class Pool:
     async def run(self, *jobs, useful=None):
         for job in jobs:
             self.jobs.put_nowait(job)
-        return await fan_out(self.produce, self.work, self.workers, useful)
+        return await fan_out(self.produce, self.work, self.workers, useful, self.places)
 
 
 async def turns(count=30):
@@ -115,15 +117,33 @@ async def test_an_error_of_what_was_started_is_one_of_the_pool_and_ends_it():
 
     async def work(_job):
         await turns()
-        assert lend(fails) is not None
+        assert places.lend(fails) is not None
         await asyncio.sleep(60)
 
+    places = Places()
     with pytest.raises(OSError, match="disk"):
-        await fan_out(produce, work, 4)
+        await fan_out(produce, work, 4, None, places)
 
 
-async def test_outside_of_a_pool_there_is_no_place_and_nobody_presses():
+async def test_before_there_is_a_pool_there_is_nothing_to_lend():
     async def never():
         raise AssertionError
 
-    assert lend(never) is None and not pressed()
+    assert Places().lend(never) is None and not Places().pressed
+
+
+async def test_nothing_is_lent_by_a_pool_that_is_shutting_down():
+    async def produce(put):
+        await put(1)
+        await turns()
+        raise OSError("disk")
+
+    async def work(_job):
+        try:
+            await asyncio.sleep(60)
+        finally:
+            assert places.lend(turns) is None
+
+    places = Places()
+    with pytest.raises(OSError, match="disk"):
+        await fan_out(produce, work, 4, None, places)

@@ -9,8 +9,9 @@ import pytest
 
 from mlhub_async import descriptors
 from mlhub_async.errors import Shortage, StorageError, Transient
-from mlhub_async.flow import fan_out, fewer, one_ahead
+from mlhub_async.flow import fan_out, one_ahead
 from mlhub_async.options import RetryPolicy
+from mlhub_async.places import fewer
 from mlhub_async.retry import SHORTAGES, Retry
 from mlhub_async.stores.local import LocalStore
 from mlhub_async.stores.tree import Tree

@@ -7,8 +7,9 @@ import pytest
 
 from mlhub_async.budget import Budget
 from mlhub_async.errors import TransferError, Transient
-from mlhub_async.flow import ASIDE, aside, fan_out
+from mlhub_async.flow import fan_out
 from mlhub_async.limits import ORIGINS, Limits
+from mlhub_async.places import ASIDE, aside
 from mlhub_async.urls import Origin
 from mlhub_async.weather import BUCKET, DENIALS, DENIALS_OF_A_FRIEND, Breaker, Outage
 
