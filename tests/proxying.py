@@ -6,6 +6,7 @@ import asyncio
 from contextlib import suppress
 from urllib.parse import urlsplit
 
+from guests import Guests
 from troubled_wire import Seen, read_request
 
 
@@ -18,7 +19,7 @@ class Gateway:
     def __init__(self, wants: str | None = None, answers: int | None = None) -> None:
         self.wants, self.answers = wants, answers
         self.log: list[Seen] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._guests = Guests()
 
     @property
     def place(self) -> str:
@@ -30,22 +31,11 @@ class Gateway:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-        for task in (tasks := set(self._tasks)):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await self._server.wait_closed()
+        await self._guests.leave(self._server)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        try:
-            with suppress(OSError, EOFError):
-                await self._serve(reader, writer)
-        finally:
-            self._tasks.discard(task)
-            writer.close()
+        async with self._guests.served(writer):
+            await self._serve(reader, writer)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         seen = await read_request(reader, 0)

@@ -20,9 +20,9 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from typing import Any
 
+from guests import Guests
 from troubled_faults import *  # noqa: F403
 from troubled_faults import redirect
 from troubled_wire import *  # noqa: F403
@@ -70,7 +70,7 @@ class Site:
         self.answered: Callable[[Seen, Reply], None] = lambda seen, reply: None
         self.in_flight = self.peak = self.connections = 0
         self._tls = tls
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._guests = Guests()
         self._server: asyncio.Server | None = None
         self._socket = socket.create_server(("127.0.0.1" if name == "localhost" else name, 0), backlog=512)
         self.port = self._socket.getsockname()[1]
@@ -115,29 +115,13 @@ class Site:
         if self._server is None:
             self._socket.close()
             return
-        self._server.close()
-        for task in (tasks := set(self._tasks)):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await self._server.wait_closed()
+        await self._guests.leave(self._server)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
         self.connections += 1
-        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        try:
-            with suppress(OSError, EOFError, asyncio.LimitOverrunError):
-                while await self._one(reader, writer):
-                    pass
-        except asyncio.CancelledError:
-            writer.transport.abort()
-        finally:
-            self._tasks.discard(task)
-            writer.close()
-            with suppress(OSError, asyncio.CancelledError):
-                await writer.wait_closed()
+        async with self._guests.served(writer):
+            while await self._one(reader, writer):
+                pass
 
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; true if the connection may carry another."""

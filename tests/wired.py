@@ -10,10 +10,11 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from guests import Guests
 from troubled_wire import Reply, Seen, end, read_request, until
 
 from mlhub_async.errors import TransferError
@@ -94,7 +95,7 @@ class Wire:
         self.connections = self.open = 0
         self._host = host
         self._tls = tls
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._guests = Guests()
 
     def url(self, path: str = "/one.tif", host: str = "") -> str:
         name = host or (f"[{self._host}]" if ":" in self._host else self._host)
@@ -108,30 +109,16 @@ class Wire:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-        for task in (tasks := set(self._tasks)):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await self._server.wait_closed()
+        await self._guests.leave(self._server)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
         self.connections += 1
         self.open += 1
-        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        try:
-            with suppress(OSError, EOFError):
+        async with self._guests.served(writer):
+            try:
                 await self._serve(Peer(reader, writer))
-        except asyncio.CancelledError:
-            writer.transport.abort()
-        finally:
-            self.open -= 1
-            self._tasks.discard(task)
-            writer.close()
-            with suppress(OSError, asyncio.CancelledError):
-                await writer.wait_closed()
+            finally:
+                self.open -= 1
 
     async def _serve(self, peer: Peer) -> None:
         more = True

@@ -1,0 +1,40 @@
+"""The connections of one server of a test: each is a task, and none outlives the server."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+
+class Guests:
+    """`async with guests.served(writer)` around what one connection is told; `leave` ends them all."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def served(self, writer: asyncio.StreamWriter) -> AsyncIterator[None]:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            with suppress(OSError, EOFError, asyncio.LimitOverrunError):
+                yield
+        except asyncio.CancelledError:
+            writer.transport.abort()
+        finally:
+            self._tasks.discard(task)
+            writer.close()
+            with suppress(OSError, asyncio.CancelledError):
+                await writer.wait_closed()
+
+    async def leave(self, server: asyncio.Server) -> None:
+        """Ends listener and connections; returns when no task of the server is left."""
+        server.close()
+        for task in (tasks := set(self._tasks)):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await server.wait_closed()
