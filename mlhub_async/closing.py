@@ -68,7 +68,7 @@ async def _write_down(report: Report, ledger: Ledger, store: LocalStore, invento
 def _write_receipt(book: Book, store: LocalStore, report: Report) -> None:
     code = report.exit_code
     report.manifest_sha256 = book.manifest(book.run)
-    store.write_pieces(RECEIPT, [_shown(report)])
+    _keep(store, RECEIPT, [_shown(report)])
     store.sync_directories([RECEIPT])
     book.end_run(report.finished, code)
 
@@ -160,4 +160,14 @@ def _put(store: LocalStore, path: str, pieces: Iterable[bytes], collection: str)
 
 def _write_errors(book: Book, store: LocalStore) -> None:
     lines = (inert_json(orjson.dumps(row)) + b"\n" for row in book.missing(book.run))
-    store.write_pieces(f"{STATE}/errors.jsonl", lines)
+    _keep(store, f"{STATE}/errors.jsonl", lines)
+
+
+def _keep(store: LocalStore, path: str, pieces: Iterable[bytes]) -> None:
+    """What the mirror says of itself has no other place: a run that cannot leave it there has failed."""
+    try:
+        store.write_pieces(path, pieces)
+    except TransferError as error:
+        raise StorageError(
+            f"{error}; check the rights in {store.root} and what is in the way, then run again"
+        ) from None

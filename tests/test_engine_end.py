@@ -110,6 +110,13 @@ async def test_a_run_whose_ledger_refuses_a_row_ends_in_7(site, dest):
     assert len(asset_requests(site)) == 3
 
 
+@pytest.mark.parametrize("name", ["receipt.json", "errors.jsonl"])
+async def test_a_run_that_cannot_say_how_it_ended_is_a_matter_of_storage(site, dest, name):
+    (dest / ".mlhub" / name / "somebody's").mkdir(parents=True)
+    with pytest.raises(StorageError, match=name):
+        await run(publish(site, ["one"]), dest)
+
+
 async def test_a_lock_that_cannot_be_opened_is_a_matter_of_storage(site, dest):
     (dest / ".mlhub/lock").mkdir(parents=True)
     with pytest.raises(StorageError, match="choose another DEST"):
