@@ -1,5 +1,6 @@
 import contextlib
 import dataclasses
+import json
 import os
 import re
 import signal
@@ -11,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from mlhub_async import profiles
+from mlhub_async.cli import copying, program
 from mlhub_async.cli import options as table
-from mlhub_async.cli import program
 from mlhub_async.cli.given import declared, join_bbox, to_options
 from mlhub_async.cli.program import Command
 from mlhub_async.errors import StorageError
@@ -322,6 +323,16 @@ class TestExitCodes:
         result = CliRunner().invoke(program, ["configure"], input="k\n")
         assert result.exit_code == 1
         assert isinstance(result.exception, ZeroDivisionError)
+
+    def test_a_bug_in_a_run_ends_its_json_with_a_summary_too(self, monkeypatch, tmp_path):
+        def failing(*args, **options):
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(copying, "mirror", failing)
+        result = CliRunner().invoke(program, ["mirror", "mlhub", str(tmp_path), "--json"])
+        assert isinstance(result.exception, ZeroDivisionError)
+        summary = json.loads(result.stdout)
+        assert (summary["event"], summary["exit_code"], summary["error"]["class"]) == ("summary", 1, "bug")
 
     @pytest.mark.parametrize("args", [["-h"], ["--help"], ["--version"], ["configure", "-h"]])
     def test_help_is_0_on_stdout(self, args):

@@ -112,6 +112,9 @@ class Screen:
             error(failure.message)
             self._summary(failure.exit_code, error=as_event(failure))
             return failure.exit_code
+        except BaseException as bug:
+            self._summary(1, error={"class": "bug", "message": type(bug).__name__, "retryable": False})
+            raise
         if self.stop.code not in (None, BROKEN_PIPE):
             self.say("interrupted: what is finished is kept, the same command goes on from there")
         self._summary(code)
