@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from mlhub_async import profiles
-from mlhub_async.cli import copying, program
 from mlhub_async.cli import options as table
+from mlhub_async.cli import program, screen
 from mlhub_async.cli.given import declared, join_bbox, to_options
 from mlhub_async.cli.program import Command
 from mlhub_async.errors import StorageError
@@ -325,10 +325,10 @@ class TestExitCodes:
         assert isinstance(result.exception, ZeroDivisionError)
 
     def test_a_bug_in_a_run_ends_its_json_with_a_summary_too(self, monkeypatch, tmp_path):
-        def failing(*args, **options):
+        def failing(*args):
             raise ZeroDivisionError
 
-        monkeypatch.setattr(copying, "mirror", failing)
+        monkeypatch.setattr(screen, "run", failing)
         result = CliRunner().invoke(program, ["mirror", "mlhub", str(tmp_path), "--json"])
         assert isinstance(result.exception, ZeroDivisionError)
         summary = json.loads(result.stdout)
