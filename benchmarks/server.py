@@ -22,9 +22,10 @@ http {{
   client_body_temp_path t/b; proxy_temp_path t/p;
   fastcgi_temp_path t/f; uwsgi_temp_path t/u; scgi_temp_path t/s;
   map $arg_token $page {{ default ""; "~^[0-9]+$" ".$arg_token"; }}
+  map $arg_rate $rate {{ default 0; "~^[0-9]+m$" $arg_rate; }}
   server {{
     listen 127.0.0.1:{port}{tls}; root {root};
-    location ~ ^/[a-z]+/files/ {{ autoindex on; {delay} }}
+    location ~ ^/[a-z]+/files/ {{ autoindex on; limit_rate $rate; {delay} }}
     location @now {{ autoindex on; }}
     location ~ ^/tiny[0-9]+/files/ {{ try_files /tiny.bin =404; }}
     location ~ /stac.*/items {{ default_type application/geo+json; try_files $uri$page.json =404; }}

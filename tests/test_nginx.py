@@ -196,3 +196,33 @@ def test_a_header_opens_what_is_closed_without_it(run_cli, nginx, dest):
     assert run_cli("mirror", url, dest).code == 4
     assert run_cli("mirror", url, dest, "-H", "X-Key: CANARY").code == 0
     assert_complete(dest, 2)
+
+
+PARTS = ("--parts", 4, "-q")
+
+
+def test_a_large_file_whose_connections_are_slow_comes_in_parts(run_cli, nginx, dest):
+    url = nginx.catalog(many(nginx, "slow", 1, 6_000_000))
+    assert run_cli("mirror", url, dest, *PARTS).code == 0
+    assert_complete(dest, 1, 6_000_000)
+    found = nginx.statuses("slow/")
+    assert found.count(200) == 1 and found.count(206) == len(found) - 1 >= 3
+
+
+def test_where_only_two_connections_are_taken_a_large_file_comes_by_two(run_cli, nginx, dest):
+    url = nginx.catalog(many(nginx, "two", 1, 4_200_000))
+    assert run_cli("mirror", url, dest, *PARTS, "--retries", 20).code == 0
+    assert_complete(dest, 1, 4_200_000)
+    assert {206, 503} <= set(nginx.statuses("two/"))
+
+
+def test_a_large_file_that_is_replaced_under_its_parts_is_one_version_of_it(run_cli, nginx, dest):
+    [item] = many(nginx, "slow", 1, 9_000_000)
+    running = run_cli.start("mirror", nginx.catalog([item]), dest, *PARTS)
+    wait_for(lambda: sum(p.stat().st_size for p in Mirrored(dest).partial) > 3_000_000)
+    (nginx.at / "new.tif").write_bytes(tif(9_000_000, 7))
+    (nginx.at / "new.tif").rename(nginx.files / "0.tif")
+    assert running.finish().code == 0
+    Mirrored(dest).check(0)
+    assert Mirrored(dest).bytes_of("i0") in (tif(9_000_000, 0), tif(9_000_000, 7))
+    assert 412 in nginx.statuses("slow/")

@@ -1,0 +1,141 @@
+"""What parallel parts of one large file bring: `--parts auto` beside `--parts off`, in interleaved rounds.
+
+    python benchmarks/parts.py                                      two servers, about two minutes
+    python benchmarks/parts.py --size 64M --free-size 512M --rounds 1   a quick look
+
+    limited   nginx that gives each connection 16 MiB/s: more streams bring more
+    free      the same nginx without a limit: one stream brings all there is, and must lose nothing
+
+Wall seconds are those of the whole command. Every copy is compared with the original. The exit status is 1
+if a copy is wrong, if less than 1.5 is gained on the first, or more than a tenth lost on the second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import clients
+import corpus
+import measure
+import results
+import server
+from corpus import File, Shape
+from cuts import item
+from run import SHM
+from table import aligned
+
+RATE = "16m"
+WAYS = ("off", "auto")
+LIMIT = 600.0
+UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+GAIN = {"limited": 1.5, "free": 0.9}
+"""The least that `off` must take of what `auto` takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One file on one server, and where its copies go."""
+
+    kind: str
+    url: str
+    file: File
+    work: Path
+
+    def fetch(self, parts: str) -> float:
+        """Copy it once; the seconds it took. Ends the program where the copy is not the original."""
+        source, dest = self.work / f"{self.kind}.ndjson", self.work / "dest"
+        source.write_text(item(self.url))
+        argv = [sys.executable, "-m", "mlhub_async", "mirror", str(source), str(dest)]
+        cost = measure.run([*argv, "--parts", parts, "--allow-private", "-q"], self.work / "log", {}, LIMIT)
+        try:
+            if cost.code or _digest_of(dest) != self.file.sha256:
+                raise SystemExit(f"{self.kind}, --parts {parts}: exit {cost.code}, or the copy is wrong")
+        finally:
+            shutil.rmtree(dest, ignore_errors=True)
+        return cost.wall
+
+
+def _digest_of(dest: Path) -> str:
+    """Of the one file that was mirrored."""
+    [copy] = (path for path in dest.rglob("data*") if ".mlhub" not in path.parts)
+    with copy.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def compared(case: Case, rounds: int) -> dict[str, list[float]]:
+    """Seconds by way, each round in another order."""
+    found: dict[str, list[float]] = {way: [] for way in WAYS}
+    for number in range(rounds):
+        for way in WAYS if number % 2 == 0 else reversed(WAYS):
+            found[way].append(case.fetch(way))
+    return found
+
+
+def row(case: Case, found: dict[str, list[float]]) -> tuple[list[str], bool]:
+    """A line of the table, and whether it is as it should be."""
+    ratios = [off / auto for off, auto in zip(found["off"], found["auto"], strict=True)]
+    middle = median(ratios)
+    seconds = [f"{median(found[way]):.2f}" for way in WAYS]
+    spread = f"{min(ratios):.2f} .. {max(ratios):.2f}"
+    reached = middle >= GAIN[case.kind]
+    size = f"{case.file.size >> 20:,} MiB"
+    words = [case.kind, size, *seconds, f"{middle:.2f}", spread, f">= {GAIN[case.kind]}"]
+    return [*words, "yes" if reached else "NO"], reached
+
+
+def cases(args: argparse.Namespace, base: str, root: Path, work: Path) -> list[Case]:
+    found = []
+    for kind, size, query in (("limited", args.size, f"?rate={RATE}"), ("free", args.free_size, "")):
+        [file] = corpus.generate(Shape(kind, 1, size, 1), root / f"{kind}/files")
+        found.append(Case(kind, f"{base}/{kind}/files/{file.path}{query}", file, work))
+    return found
+
+
+def main() -> int:
+    args = _arguments()
+    nginx = server.find()
+    if nginx is None:
+        print(f"Not measured: it takes nginx ({server.HINT}).", file=sys.stderr)
+        return 2
+    clients.compile_ours()
+    print(results.machine(server.version(nginx)))
+    rows, sound = (
+        [["server", "", "off, s", "auto, s", "off/auto", "of the rounds", "wanted", "reached"]],
+        True,
+    )
+    with tempfile.TemporaryDirectory(prefix="mlhub-parts-", dir=args.tmp) as folder:
+        work = Path(folder)
+        with server.serving(nginx, work) as serving:
+            for case in cases(args, serving.base, serving.root, work):
+                line, reached = row(case, compared(case, args.rounds))
+                rows.append(line)
+                sound &= reached
+    print("\n".join(aligned(rows)))
+    return 0 if sound else 1
+
+
+def _size(text: str) -> int:
+    unit = UNITS.get(text[-1:].upper(), 1)
+    return int(text.rstrip("KMGkmg")) * unit
+
+
+def _arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+    parser.add_argument("--size", type=_size, default=256 << 20, help="of the file with the limit")
+    parser.add_argument("--free-size", type=_size, default=2 << 30, help="of the one without")
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--tmp", metavar="DIR", default=SHM if Path(SHM).is_dir() else None)
+    return parser.parse_args(words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
