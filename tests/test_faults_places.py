@@ -190,7 +190,7 @@ def test_without_the_right_to_write_to_dest_nothing_is_asked_for(run_cli, site, 
 
 def test_on_a_file_system_that_is_read_only_nothing_is_asked_for(run_cli, site, url, dest, mounting):
     dest.mkdir()
-    read_only = mounting(f"mount -t tmpfs none {dest}; mount -o remount,ro {dest}")
+    read_only = mounting(f"mount -t tmpfs -o ro none {dest}")
     ended = run_cli("mirror", url, dest, under=read_only)
     assert ended.code == 7 and "Read-only file system" in ended.err, ended.err
     assert asset_requests(site) == []
