@@ -251,3 +251,29 @@ async def test_children_in_files_and_on_other_hosts_are_told_and_not_read(troubl
     told = json.dumps([row["error"]["message"] for row in Mirrored(dest).errors])
     assert f"--allow-origin {other.origin}" in told and "leads on to a file" in told
     assert not list(dest.rglob("local*")) and not list(dest.rglob("away*"))
+
+
+async def test_a_mirror_of_a_mirror_finds_every_file_whatever_stands_in_names_and_places(site, tmp_path):
+    """Names are in its hrefs as they are on disk; the place of the mirror is encoded once, by us."""
+    items = [
+        stac_item("100%/x", "a%20b c", **{"k%41": site.put("/1.tif", tif(2000, 1))}),
+        stac_item("ü #1?", "a%20b c", **{"k": site.put("/2.tif", tif(2000, 2))}),
+    ]
+    first, second = tmp_path / "a%20b ü", tmp_path / "second"
+    assert (await run(items, first)).ok
+    report = await run(str(first), second)
+    assert report.ok and report.fetched == 2
+    assert Mirrored(second).files == Mirrored(first).files
+
+
+async def test_a_file_that_is_missing_below_a_folder_with_a_percent_is_missing_and_nothing_else(
+    tmp_path, dest
+):
+    """Its name as it stands in the href, undecoded, is in another folder: that is not where it should be."""
+    folder = tmp_path / "a%20b"
+    folder.mkdir()
+    (folder / "one.json").write_text(json.dumps(stac_item("one", data="gone.tif", other="here%20.tif")))
+    (folder / "here%20.tif").write_bytes(tif(2000))
+    report = await run(str(folder / "one.json"), dest)
+    (row,) = Mirrored(dest).errors
+    assert (row["key"], row["error"]["class"], report.fetched) == ("data", "not-found", 1)

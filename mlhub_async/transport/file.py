@@ -7,6 +7,7 @@ import os
 import re
 from email.utils import formatdate
 from pathlib import Path
+from urllib.parse import unquote
 
 from ..errors import TransferError
 from ..model import Head, Request
@@ -14,6 +15,8 @@ from ..ports import Sink
 from ..urls import redacted, to_path
 
 PIECE = 1 << 20
+_NEVER_LEGAL = re.compile("(?:%(?:2[02]|3[CE]|5[CE]|60|7[B-D]|[89A-F][0-9A-F]))+", re.IGNORECASE)
+"""Characters that no href may have as they are: they come encoded, whoever wrote it."""
 _RANGE = re.compile(r"bytes=([0-9]{1,18})-")
 
 
@@ -49,14 +52,20 @@ class FileTransport:
             raise TransferError(f"{redacted(request.url)}: {error.strerror}", kind="path") from None
 
     def _admitted(self, url: str) -> Path:
-        for path in (to_path(url).resolve(), Path(url.removeprefix("file://")).resolve()):
-            if self._root is None or not path.is_relative_to(self._root):
-                raise TransferError(
-                    f"{redacted(url)}: outside the catalogue's own folder", kind="outside-root"
-                )
-            if path.is_file():
-                return path
-            # pystac, and so our own mirrors, write a file name with "%" into a href as it stands.
+        if self._root is None:
+            raise TransferError(
+                f"{redacted(url)}: a local file, which no catalogue of the network may name",
+                kind="outside-root",
+            )
+        path = to_path(url).resolve()
+        if not path.is_relative_to(self._root):
+            raise TransferError(
+                f"{redacted(url)}: outside the catalogue's own folder; give one above both as SOURCE",
+                kind="outside-root",
+            )
+        for found in (path, _as_written(url, path.anchor).resolve()):
+            if found.is_relative_to(self._root) and found.is_file():
+                return found
         raise TransferError(f"{redacted(url)}: no such file", kind="not-found", status=404)
 
     @staticmethod
@@ -67,6 +76,17 @@ class FileTransport:
 
     async def close(self) -> None:
         pass
+
+
+def _as_written(url: str, anchor: str) -> Path:
+    """pystac, and so our own mirrors, write names with "%" into a href as they stand: what is not there
+    decoded may be there undecoded, name by name, or but for what we had to encode ourselves.
+    """
+    path = Path(anchor)
+    for name in url.removeprefix("file://").partition("?")[0].split("/"):
+        readings = (unquote(name).lstrip("/"), _NEVER_LEGAL.sub(lambda found: unquote(found[0]), name), name)
+        path = next((path / one for one in readings if (path / one).exists()), path / name)
+    return path
 
 
 def _head(url: str, status: os.stat_result, start: int) -> Head:
