@@ -402,16 +402,22 @@ def test_the_more_bodies_are_written_the_less_each_may_keep_waiting():
         assert disk.batch == BATCH
 
 
+async def begun(store, identity):
+    """The first bytes of the body, tied to their version."""
+    draft = store.draft(identity)
+    draft.body.begin([], SIZE)
+    store.bind(draft, Origin("", '"1"', SIZE))
+    draft.body.write(BODY[:CUT])
+    await draft.body.settled()
+    return draft
+
+
 async def test_a_killed_takeover_leaves_the_bytes_to_the_next_run(dest):
     """The journal is there twice while the partial file is renamed: cleared up, whichever of them is over."""
     identity = ("c1", "one", "data")
     with closing(LocalStore(dest)) as store:
         store.open()
-        draft = store.draft(identity)
-        draft.body.begin([], SIZE)
-        store.bind(draft, Origin("", '"1"', SIZE))
-        draft.body.write(BODY[:CUT])
-        await store.keep(draft)
+        await store.keep(await begun(store, identity))
     journal = left(dest, "journal")
     journal.with_name("other.journal").write_bytes(journal.read_bytes())
     with closing(LocalStore(dest)) as store:
@@ -430,11 +436,7 @@ async def test_a_run_that_begins_anew_does_not_speak_in_the_journal_of_the_run_t
     identity = ("c1", "one", "data")
     with closing(LocalStore(dest)) as first:
         first.open()
-        theirs = first.draft(identity)
-        theirs.body.begin([], SIZE)
-        first.bind(theirs, Origin("", '"1"', SIZE))
-        theirs.body.write(BODY[:CUT])
-        await theirs.body.settled()
+        theirs = await begun(first, identity)
         second = Partials(dest / ".mlhub/partial", first._disk)
         with closing(second):
             second.open()
