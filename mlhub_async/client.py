@@ -28,6 +28,7 @@ from .progress import Meter
 from .report import Report
 from .secret import Secret
 from .sharing import Sharing
+from .stores.held import HeldStores
 from .stores.local import LocalStore
 from .transfer import fetch
 
@@ -66,7 +67,7 @@ class Client:
             self._environ["MLHUB_ROOT_URL"] = root_url
         self._root = mlhub_root(self._environ).rstrip("/")
         self._stack = AsyncExitStack()
-        self._stores: dict[Path, LocalStore] = {}
+        self._stores = HeldStores(self._options.durability)
         self._http: Http | None = None
 
     async def __aenter__(self) -> Client:
@@ -78,8 +79,7 @@ class Client:
     ) -> None:
         self._http = None
         await self._stack.aclose()
-        while self._stores:
-            self._stores.popitem()[1].close()
+        self._stores.close()
 
     @property
     def _network(self) -> Http:
@@ -193,28 +193,23 @@ class Client:
     async def download(self, asset: Asset, dest: str | os.PathLike[str]) -> Path:
         """Bring one asset below `dest`, at the place a mirror would give it; returns its path.
 
-        Whole, checked, and only then under its name. `dest` is this client's alone until the client is
-        closed. Raises `TransferError`, `StorageError` or `Locked`.
+        Whole, checked, and only then under its name. `dest` is this client's alone until it mirrors to it
+        or is closed. Raises `TransferError`, `StorageError` or `Locked`.
         """
-        http, store = self._network, self._store(Path(dest))
-        wish = place(asset, self._options.path_template)
-        outcome, _ = await fetch(Job(*wish), self._kit(http, store))
+        http = self._network
+        with self._stores.at(dest) as store:
+            wish = place(asset, self._options.path_template)
+            outcome, _ = await fetch(Job(*wish), self._kit(http, store))
         if outcome.record is None:
             raise outcome.error or TransferError(f"{asset.key} could not be had")
         return store.root / outcome.record.path
 
-    def _store(self, dest: Path) -> LocalStore:
-        store = self._stores.get(dest)
-        if store is None:
-            store = LocalStore(dest, durability=self._options.durability)
-            store.open()
-            self._stores[dest] = store
-        return store
-
     def _kit(self, http: Http, store: LocalStore) -> Kit:
         async def renewed(asset: Asset) -> Asset | None:
-            fresh = assets(await self.item(asset.collection, asset.item), [asset.key])
-            return fresh[0]
+            if not asset.item:
+                return None
+            fresh = assets(await self.item(asset.collection, asset.item))
+            return next((one for one in fresh if one.key == asset.key), None)
 
         async def moved(identity: tuple[str, str, str], path: str) -> str:
             return path
@@ -232,8 +227,9 @@ class Client:
     ) -> Report:
         """Mirror a collection; see `mlhub_async.mirror`. `options` replaces those of the client.
 
-        `dest` must not be one that `download` of this client has written in: that is still its own.
+        `dest` must not be one that a `download` is just writing in.
         """
+        self._stores.release(dest)
         chosen = options or self._options
         selection = replace(chosen.selection, collections=(collection,), follow_sources=follow_sources)
         chosen = replace(

@@ -3,10 +3,11 @@
 from urllib.parse import parse_qs
 
 import pytest
+from troubled import tif
 from troubled_stac import Api, stac_item
 
-from mlhub_async import Client, Options
-from mlhub_async.errors import SourceError, UsageError
+from mlhub_async import Asset, Client, Options, Selection, assets, verify
+from mlhub_async.errors import SourceError, TransferError, UsageError
 
 DATASETS = [
     {"id": "crops", "tags": ["crop type", "sentinel-2"]},
@@ -47,6 +48,25 @@ async def test_after_its_end_a_client_says_how_to_use_it(api):
         assert (await mlhub.collection("c1"))["id"] == "c1"
     with pytest.raises(UsageError, match="async with"):
         await mlhub.collection("c1")
+
+
+async def test_what_was_downloaded_to_may_be_mirrored_to_and_downloaded_to_again(api, dest):
+    """As the documentation does it, one after the other."""
+    api.items[0]["assets"]["data"]["href"] = api.site.put("/a.tif", tif(2000))
+    options = Options(allow_private=True, selection=Selection(ids=("a",)))
+    async with Client(root_url=api.url, environ={}, options=options) as mlhub:
+        (asset,) = assets(await mlhub.item("c1", "a"))
+        assert await mlhub.download(asset, dest) == dest / "c1/a/data.tif"
+        assert (await mlhub.mirror("c1", f"{dest}/", options=options)).ok
+        assert (await mlhub.download(asset, dest)).read_bytes() == tif(2000)
+        assert (await verify(dest)).ok
+
+
+async def test_an_asset_that_its_item_has_no_more_is_refused_with_the_servers_word(api, dest):
+    gone = Asset(api.url + "/download/gAAAAABx", "gone", "a", "c1")
+    async with Client(root_url=api.url, environ={}, options=Options(allow_private=True)) as mlhub:
+        with pytest.raises(TransferError, match="404"):
+            await mlhub.download(gone, dest)
 
 
 async def test_items_come_in_the_order_of_their_ids_and_one_that_is_missing_raises(api):
