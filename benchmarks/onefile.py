@@ -32,11 +32,11 @@ from typing import Any
 import catalogue
 import clients
 import corpus
+import given
 import results
 import server
 from clients import HERE
 from corpus import SHAPES
-from run import SHM
 from table import aligned
 
 PARTS = {
@@ -158,10 +158,7 @@ def dearest(stats: Stats, files: int, number: int) -> list[str]:
 
 def main() -> int:
     args = _arguments()
-    nginx = server.find()
-    if nginx is None:
-        print(f"Not measured: it takes nginx ({server.HINT}).", file=sys.stderr)
-        return 2
+    nginx = given.nginx()
     clients.compile_ours()
     print(results.machine(server.version(nginx)))
     with tempfile.TemporaryDirectory(prefix="mlhub-onefile-", dir=args.tmp) as folder:
@@ -182,12 +179,10 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+    parser = given.parser(__doc__)
     parser.add_argument("--scale", type=float, default=1.0, help="0.1: a tenth of the files")
     parser.add_argument("--tls", action="store_true")
     parser.add_argument("--top", type=int, default=0, metavar="N", help="also the N dearest functions")
-    parser.add_argument("--tmp", metavar="DIR", default=SHM if Path(SHM).is_dir() else None)
     return parser.parse_args()
 
 

@@ -32,13 +32,13 @@ from statistics import median
 import catalogue
 import check
 import corpus
+import given
 import measure
 import results
 import server
 import uneven
 from clients import HERE
 from corpus import File
-from run import SHM
 from table import aligned
 
 FIXED = (1, 2, 4, 8, 16, 32, 64)
@@ -148,10 +148,7 @@ def row(site: Site, args: argparse.Namespace) -> list[str]:
 
 def main() -> int:
     args = _arguments()
-    nginx = server.find()
-    if nginx is None:
-        print(f"Not measured: it takes nginx ({server.HINT}).", file=sys.stderr)
-        return 2
+    nginx = given.nginx()
     machine = results.machine(server.version(nginx))
     print(machine, flush=True)
     found = []
@@ -166,19 +163,12 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
-    parser.add_argument("--only", metavar="KIND,KIND", default=",".join(KINDS))
+    parser = given.parser(__doc__)
     parser.add_argument("--seconds", type=float, default=1.5, help="that a run of a fixed number should take")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", metavar="FILE", help="write the table to FILE as well")
-    parser.add_argument("--tmp", metavar="DIR", default=SHM if Path(SHM).is_dir() else None)
     parser.add_argument("--limit", type=float, default=30, help="seconds one run may take")
-    args = parser.parse_args()
-    args.only = args.only.split(",")
-    if unknown := [kind for kind in args.only if kind not in KINDS]:
-        parser.error(f"no such server: {', '.join(unknown)}; there are {', '.join(KINDS)}")
-    return args
+    return given.parsed(parser, "server", KINDS)
 
 
 if __name__ == "__main__":

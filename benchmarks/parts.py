@@ -24,12 +24,12 @@ from statistics import median
 
 import clients
 import corpus
+import given
 import measure
 import results
 import server
 from corpus import File, Shape
 from cuts import item
-from run import SHM
 from table import aligned
 
 RATE = "16m"
@@ -101,10 +101,7 @@ def cases(args: argparse.Namespace, base: str, root: Path, work: Path) -> list[C
 
 def main() -> int:
     args = _arguments()
-    nginx = server.find()
-    if nginx is None:
-        print(f"Not measured: it takes nginx ({server.HINT}).", file=sys.stderr)
-        return 2
+    nginx = given.nginx()
     clients.compile_ours()
     print(results.machine(server.version(nginx)))
     rows, sound = (
@@ -127,14 +124,12 @@ def _size(text: str) -> int:
     return int(text.rstrip("KMGkmg")) * unit
 
 
-def _arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+def _arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = given.parser(__doc__)
     parser.add_argument("--size", type=_size, default=256 << 20, help="of the file with the limit")
     parser.add_argument("--free-size", type=_size, default=2 << 30, help="of the one without")
     parser.add_argument("--rounds", type=int, default=4)
-    parser.add_argument("--tmp", metavar="DIR", default=SHM if Path(SHM).is_dir() else None)
-    return parser.parse_args(words)
+    return parser.parse_args(argv)
 
 
 if __name__ == "__main__":

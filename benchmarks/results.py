@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -73,5 +74,7 @@ def _processor() -> str:
 
 def _commit() -> str:
     argv = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    if shutil.which(argv[0]) is None:
+        return "no commit"
     said = subprocess.run(argv, capture_output=True, text=True, check=False)
     return f"commit {said.stdout.strip()}" if said.returncode == 0 else "no commit"

@@ -22,6 +22,7 @@ import tempfile
 from pathlib import Path
 
 import clients
+import given
 import listing
 import results
 import server
@@ -30,18 +31,16 @@ from clients import Client
 from corpus import SHAPES, Shape
 from modes import MODES
 
-SHM = "/dev/shm"
-
 
 def main() -> int:
     args = _arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    nginx = server.find()
+    nginx = given.nginx()
     wanted = _wanted(args)
     versions = clients.present(wanted)
     here = [client for client in wanted if client.name in versions]
-    if nginx is None or not here or not _can_delay(args):
-        print(f"Not measured: it takes nginx ({server.HINT}) and a client at least.", file=sys.stderr)
+    if not here or not _can_delay(args):
+        print("Not measured: it takes a client at least.", file=sys.stderr)
         return 2
     machine = results.machine(server.version(nginx))
     print(machine)
@@ -80,8 +79,7 @@ def _shapes(args: argparse.Namespace) -> list[Shape]:
 
 
 def _arguments() -> argparse.Namespace:
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+    parser = given.parser(__doc__)
     mode = parser.add_mutually_exclusive_group()
     for name, (what, _) in MODES.items():
         mode.add_argument(f"--{name}", dest="mode", action="store_const", const=name, help=what.__doc__)
@@ -92,7 +90,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--scale", type=float, default=1.0, help="0.05: a twentieth of the files or bytes")
     parser.add_argument("--tls", action="store_true", help="https, with a certificate made for the run")
     parser.add_argument("--delay", type=float, default=0, metavar="MS", help="to the first byte of each file")
-    parser.add_argument("--tmp", metavar="DIR", default=SHM if Path(SHM).is_dir() else None)
     parser.add_argument("--json", metavar="FILE", help="write every single run to FILE")
     parser.add_argument("--limit", type=float, default=900, help="seconds one run of one client may take")
     parser.add_argument("--stac-asset-python", metavar="PATH", default=sys.executable)

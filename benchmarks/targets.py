@@ -23,6 +23,7 @@ from pathlib import Path
 
 import clients
 import first
+import given
 import listing
 import modes
 import results
@@ -30,7 +31,6 @@ import rows
 import server
 from bench import Bench
 from corpus import SHAPES
-from run import SHM
 from table import Run, aligned
 
 FAST = ("ours", "curl", "curl+sha256sum", "wget2")
@@ -115,10 +115,7 @@ PARTS: dict[str, Part] = {
 
 def main() -> int:
     args = _arguments()
-    nginx = server.find()
-    if nginx is None:
-        print(f"Not measured: it takes nginx ({server.HINT}).", file=sys.stderr)
-        return 2
+    nginx = given.nginx()
     known = clients.known(clients.locate(args.stac_asset_python))
     needed = dict.fromkeys(name for part in args.only for name in PARTS[part][1])
     versions = clients.present([known[name] for name in needed])
@@ -140,20 +137,13 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
-    parser.add_argument("--only", metavar="PART,PART", default=",".join(PARTS), help=f"of {', '.join(PARTS)}")
+    parser = given.parser(__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--scale", type=float, default=1.0, help="0.05: a twentieth of the files or bytes")
-    parser.add_argument("--tmp", metavar="DIR", default=SHM if Path(SHM).is_dir() else None)
     parser.add_argument("--json", metavar="FILE", help="write every run and every row to FILE")
     parser.add_argument("--limit", type=float, default=900, help="seconds one run of one client may take")
     parser.add_argument("--stac-asset-python", metavar="PATH", default=sys.executable)
-    args = parser.parse_args()
-    args.only = args.only.split(",")
-    if unknown := [part for part in args.only if part not in PARTS]:
-        parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
-    return args
+    return given.parsed(parser, "part", PARTS)
 
 
 if __name__ == "__main__":
