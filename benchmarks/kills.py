@@ -27,7 +27,7 @@ def main() -> int:
     began = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="mlhub-kills-", dir=args.tmp) as place,
-        looping(Path(place), args.seed, count=args.objects) as loop,
+        looping(Path(place), args.seed, count=args.objects, huge=args.huge) as loop,
     ):
         while loop.tally.rounds < args.rounds:
             loop.round()
@@ -62,6 +62,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--objects", type=int, default=20)
+    parser.add_argument("--huge", type=int, default=0, metavar="N", help="and N that come in parts")
     parser.add_argument("--tmp", metavar="DIR", default=None)
     return parser.parse_args()
 

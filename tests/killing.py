@@ -25,9 +25,13 @@ TRIES = 4
 
 
 @contextmanager
-def looping(place: Path, seed: int, *, program: Sequence[str] = PROGRAM, count: int = 20) -> Iterator[Loop]:
+def looping(
+    place: Path, seed: int, *, program: Sequence[str] = PROGRAM, count: int = 20, huge: int = 0
+) -> Iterator[Loop]:
+    """`huge`: so many more objects are large enough to be brought in parts, and are."""
     with Background() as sites:
-        loop = Loop(place, sites, seed, program=program, count=count)
+        world = World(sites.site(), sites.site(), chance := random.Random(seed), count, huge)
+        loop = Loop(place, world, chance, program, ("--parts", 3) if huge else ())
         try:
             yield loop
         finally:
@@ -48,11 +52,17 @@ class Loop:
     """One world and one mirror of it below `place`, killed and completed again and again."""
 
     def __init__(
-        self, place: Path, sites: Background, seed: int, *, program: Sequence[str], count: int
+        self,
+        place: Path,
+        world: World,
+        chance: random.Random,
+        program: Sequence[str],
+        options: Sequence[object],
     ) -> None:
         self.place = place
-        self.chance = random.Random(seed)
-        self.world = World(sites.site(), sites.site(), self.chance, count)
+        self.chance = chance
+        self.world = world
+        self._options = options
         self.tally = Tally()
         self.dest = place / "dest"
         self._words = program
@@ -79,7 +89,7 @@ class Loop:
 
     def _change(self) -> None:
         size = len(self.world.objects)
-        self.world.turn(changes=size // 5, faults=size // 5)
+        self.world.turn(changes=max(1, size // 5), faults=max(1, size // 5))
         for site in (self.world.home, self.world.away):
             site.log.clear()
             site.requests.clear()
@@ -87,7 +97,7 @@ class Loop:
     def _start(self) -> Running:
         self.tally.runs += 1
         self._asked = len(self.world.home.log)
-        words = ("mirror", self.world.url, self.dest, "-q", "-j", 4, "-H", SECRET)
+        words = ("mirror", self.world.url, self.dest, "-q", "-j", 4, "-H", SECRET, *self._options)
         running = self._program.start_raw(*self._words, *words)
         while len(self.world.home.log) == self._asked and running.process.poll() is None:
             time.sleep(0.002)

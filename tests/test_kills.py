@@ -23,6 +23,14 @@ def test_no_promise_is_broken_in_eight_rounds_of_kills(tmp_path):
         assert loop.world.bytes_sent()[0] > 1_000_000
 
 
+def test_no_promise_is_broken_while_large_files_come_in_parts(tmp_path):
+    with looping(tmp_path, seed=11, program=QUICK, count=1, huge=3) as loop:
+        for _ in range(3):
+            loop.round()
+        assert loop.tally.violations == []
+        assert any(first for spans in loop.world.sent.values() for first, _ in spans), "no parts came"
+
+
 @pytest.mark.parametrize("sidecar", [b"", b'{"journal":1,"key":"k","val'])
 def test_a_note_that_a_kill_left_half_written_is_cleared_away_with_its_bytes(run_cli, site, dest, sidecar):
     partial = dest / ".mlhub" / "partial"

@@ -20,6 +20,13 @@ def test_the_kill_loop_finds_out_who_breaks_a_promise_within_ten_rounds(tmp_path
         assert _broken(loop, promise), loop.tally
 
 
+def test_the_kill_loop_finds_out_who_joins_parts_of_two_versions(tmp_path):
+    with looping(tmp_path, seed=11, program=(*QUICK[:-1], "splicing"), count=0, huge=3) as loop:
+        while loop.tally.rounds < 10 and not _broken(loop, "I1"):
+            loop.round()
+        assert _broken(loop, "I1"), loop.tally
+
+
 def _broken(loop, promise):
     return any(promise in words for words in loop.tally.violations)
 

@@ -22,6 +22,9 @@ SECRET = f"X-Secret: {CANARY}"
 VALIDATORS = ("strong", "strong", "weak", "dated", "none")
 EPOCH = 1_500_000_000
 PACED = Drip(0.004, 50_000)
+MILLION = 1_000_000
+HUGE = 4_200_000
+"""Bytes of which there are parts, where these are asked for."""
 
 
 @dataclass
@@ -86,7 +89,7 @@ class World:
     `mirror`: the number of the present one, for whoever begins another.
     """
 
-    def __init__(self, home: Site, away: Site, chance: random.Random, count: int = 20) -> None:
+    def __init__(self, home: Site, away: Site, chance: random.Random, count: int = 20, huge: int = 0) -> None:
         self.home, self.away, self.chance = home, away, chance
         self.offered = Offered()
         self.sent: dict[tuple[int, int, int], list[tuple[int, list[int]]]] = defaultdict(list)
@@ -94,6 +97,8 @@ class World:
         self.objects: list[Object] = []
         for number in range(count):
             self.add(self._object(number))
+        for number in range(count, count + huge):
+            self.add(self._huge(number))
         for site in (home, away):
             site.answered = self._count
         self.url = self.tell()
@@ -116,6 +121,11 @@ class World:
             away=number % 4 == 3,
             manners=manners,
         )
+
+    def _huge(self, number: int) -> Object:
+        """One that is brought in parts, where they are asked for."""
+        size = self.chance.randrange(HUGE, HUGE + MILLION)
+        return Object(number, size, "strong", declared=False, away=number % 2 == 1, manners=(PACED,))
 
     def _publish(self, one: Object, *, must: bool) -> Thing:
         body = one.body
@@ -162,6 +172,8 @@ class World:
         plans: list[list[Any]] = [[cut], [cut], [Status(503)], [Status(500), cut], [Gone()]]
         if not one.declared:
             plans += [[cut, Turn(self, one)]] * 4
+        if one.size >= HUGE:
+            plans += [[None, Turn(self, one)]] * 8
         return self.chance.choice(plans)
 
     def _count(self, seen: Seen, reply: Reply) -> None:

@@ -18,6 +18,7 @@ from mlhub_async.cli import main
 from mlhub_async.http import client
 from mlhub_async.intake import Intake
 from mlhub_async.model import Head, Record, Request, Status
+from mlhub_async.part import Part, Unfit
 from mlhub_async.stores.body import Body
 from mlhub_async.stores.local import LocalStore
 from mlhub_async.stores.partials import Draft
@@ -58,6 +59,22 @@ def blind() -> None:
 
     Intake.conditions = conditions  # type: ignore[method-assign]
     Intake._fits = lambda self, head, span: True  # type: ignore[method-assign]
+
+
+def splicing() -> None:
+    """Takes a part of whatever version it is of."""
+    asked = Part.request
+
+    def request(self: Part) -> Request:
+        whole = asked(self)
+        fields = {name: value for name, value in whole.headers.items() if name != "if-match"}
+        return whole._replace(headers=fields)
+
+    def start(self: Part, head: Head) -> None:
+        if head.status != 206:
+            raise Unfit
+
+    Part.request, Part.start = request, start  # type: ignore[method-assign]
 
 
 def early() -> None:
@@ -105,7 +122,7 @@ def nameless() -> None:
 
 
 MUTANTS: dict[str, Callable[[], None]] = {
-    m.__name__: m for m in (none, direct, blind, early, leaky, unsynced, nameless)
+    m.__name__: m for m in (none, direct, blind, splicing, early, leaky, unsynced, nameless)
 }
 
 
