@@ -211,7 +211,12 @@ async def test_catalogues_in_circles_and_diamonds_are_read_once_each(site, dest)
     site.json("/i/one.json", items[0])
     links = {
         "root": [("child", "/left.json"), ("child", "/right.json?"), ("child", "/root.json")],
-        "left": [("child", "./both.json"), ("child", "/root.json#again"), ("parent", "/root.json")],
+        "left": [
+            ("item", "i/one.json"),
+            ("child", "./both.json"),
+            ("child", "/root.json#again"),
+            ("parent", "/root.json"),
+        ],
         "right": [("child", "x/../both.json"), ("child", "/left.json")],
         "both": [
             ("item", "/i/one.json"),
@@ -228,6 +233,7 @@ async def test_catalogues_in_circles_and_diamonds_are_read_once_each(site, dest)
     Mirrored(dest).check(0)
     read = [seen.path for seen in site.log if seen.path in {f"/{name}.json" for name in links}]
     assert sorted(read) == ["/both.json", "/left.json", "/right.json", "/root.json"]
+    assert site.count("/i/one.json") == 1
     assert site.count("/one.tif") == 1 and report.listing.unique == 1
 
 

@@ -19,6 +19,8 @@ from .tally import Entries, Tally
 
 READERS = 16
 DEEPEST = 64
+REMEMBERED = 100_000
+"""Items that are known again where another catalogue links to them too; of more, each link is a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class StaticSource:
         self._met: set[str] = set()
         self._seen = {urls.canonical(self._root.url)}
         self._next: Steps = []
+        self._leaves: set[int] = set()
 
     async def list(self, emit: Emit) -> None:
         self._begin()
@@ -149,7 +152,7 @@ class StaticSource:
                 except MlhubError as error:
                     flaws.append(Flaw(urls.redacted(url), error))
                     continue
-                if self._is_new(rel, target):
+                if self._is_new(rel, target, collection):
                     self._next.append(_Step(target, rel, collection))
         return flaws
 
@@ -162,9 +165,14 @@ class StaticSource:
             check_inside(target, self._root.url)
         return target
 
-    def _is_new(self, rel: str, target: str) -> bool:
-        """Items are leaves: only what can lead in circles is remembered."""
+    def _is_new(self, rel: str, target: str, collection: str) -> bool:
+        """Items are leaves: only what can lead in circles is remembered for good."""
         if rel == "item":
+            leaf = hash((urls.canonical(target), collection))  # which an item need not name itself
+            if leaf in self._leaves:
+                return False
+            if len(self._leaves) < REMEMBERED:
+                self._leaves.add(leaf)
             return True
         place = urls.canonical(target)
         new = place not in self._seen
