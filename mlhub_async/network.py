@@ -98,7 +98,7 @@ async def network(source: str, options: Options, environ: Mapping[str, str]) -> 
         transports,
         limits,
         credentials=credentials,
-        retry=Retry(options.retry, asleep=awake.lately),
+        retry=Retry(options.retry, asleep=awake.lately, patience=options.max_outage),
         reach=reach,
         timeout=options.timeout,
         min_speed=options.min_speed,

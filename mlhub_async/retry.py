@@ -17,7 +17,6 @@ T = TypeVar("T")
 MAX_RETRY_AFTER = 3600.0
 """A server that asks for more than an hour is not waited for: the rest is for another run."""
 PATIENCE = 1800.0
-"""Seconds of waiting at a server's request that one transfer accepts without any progress."""
 SHORTAGES = 60
 """Times that one operation waits for means of this machine: half a minute, when connections that nobody
 uses have been closed long since."""
@@ -44,21 +43,22 @@ class _Budget:
     mark: int
     uniform: Callable[[float, float], float]
     asleep: Callable[[], bool]
+    longest: float
     fruitless: int = 0
     hopeless: int = 0
-    patience: float = PATIENCE
+    waited: float = 0.0
     short: int = 0
 
     def count(self, state: RetryCallState) -> None:
         error = _error_of(state)
         error.free = error.free or self.asleep()
         if (now := self.progress()) > self.mark:
-            self.mark, self.fruitless, self.hopeless, self.patience = now, 0, 0, PATIENCE
+            self.mark, self.fruitless, self.hopeless, self.waited = now, 0, 0, 0.0
         self.fruitless += not error.free
         self.hopeless += error.tries is not None and not error.free
         self.short += isinstance(error, Shortage)
-        if error.retry_after is not None and self.patience > 0:
-            self.patience -= max(error.retry_after, self.policy.base, 0.01)
+        if error.retry_after is not None and self.waited < self.longest:
+            self.waited += max(error.retry_after, self.policy.base, 0.01)
             self.fruitless -= self.fruitless >= self.policy.attempts
 
     def spent(self, state: RetryCallState) -> bool:
@@ -91,12 +91,17 @@ class Retry:
         sleep: Sleep = asyncio.sleep,
         uniform: Callable[[float, float], float] = random.uniform,
         asleep: Callable[[], bool] = wide_awake,
+        patience: float = PATIENCE,
     ) -> None:
-        """`asleep`: whether we stood still lately, so that a failure is nobody's fault."""
+        """`asleep`: whether we stood still lately, so that a failure is nobody's fault.
+
+        `patience`: seconds of waiting at a server's request that one operation accepts without progress.
+        """
         self._policy = policy
         self._sleep = sleep
         self._uniform = uniform
         self._asleep = asleep
+        self._patience = patience
 
     async def __call__(
         self,
@@ -122,7 +127,7 @@ class Retry:
                 raise first.pop()
             return await attempt()
 
-        budget = _Budget(self._policy, progress, mark, self._uniform, self._asleep)
+        budget = _Budget(self._policy, progress, mark, self._uniform, self._asleep, self._patience)
         return await AsyncRetrying(
             retry=retry_if_exception_type(Transient),
             after=budget.count,

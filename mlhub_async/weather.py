@@ -83,6 +83,8 @@ class Breaker:
         self._verdict: tuple[type[TransferError], str, str] | None = None
         self._welcome = False
         self._met: float | None = None
+        self._throttled: float | None = None
+        """since when it has had no other answer than to come back later"""
         self._trouble = 0.0
         """when the first of the present streak of failures was"""
         self._recent: deque[bool] = deque(maxlen=LOOK_BACK)
@@ -118,6 +120,7 @@ class Breaker:
         self._recent.append(False)
         self._failing.clear()
         self._streak = self._waves = 0
+        self._throttled = None
         self._tokens = min(self._tokens + 1, BUCKET)
         self.calm = self._tokens == BUCKET and not (self.open or self._denials or True in self._recent)
         if self._is_probe(serial):
@@ -168,6 +171,15 @@ class Breaker:
         pause = min(self._first * 2 ** min(self._probes, 30), LONGEST_PAUSE)
         self.until = min(now + self._uniform(0.5, 1) * pause, end)
         self._changed()
+
+    def throttled(self) -> None:
+        """It said when to come back. Who says nothing else for longer than any outage is given up."""
+        self.calm = False
+        since = self._throttled = self._clock() if self._throttled is None else self._throttled
+        if (past := self._clock() - since) > self._outage.longest:
+            words = f"{self._host} asked to be left alone again and again, for {past:.0f} s: run again later"
+            self._verdict = (Transient, words, "throttled")
+            self._changed()
 
     def spend(self, tokens: int) -> None:
         """An attempt failed. When all is spent everybody rests, whatever the answers were."""

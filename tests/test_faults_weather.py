@@ -154,6 +154,23 @@ async def test_a_date_that_says_nothing_is_not_waited_for(site, dest, when):
     assert Mirrored(dest).bytes_of("one") == tif(20_000)
 
 
+@pytest.mark.parametrize("said", ["0", date(1e9)])
+async def test_to_come_back_at_once_is_no_time_to_come_back_at(site, dest, said):
+    items = publish(site, ["one"], always=[Status(503, retry_after=said)])
+    report = await run(items, dest, retry=policy(2))
+    assert report.exit_code == 5 and Mirrored(dest).failed == {"one": "throttled"}
+    assert site.count("/one.tif") == 3
+
+
+async def test_a_host_that_only_puts_us_off_is_given_up_after_the_longest_outage(troubled, site, dest):
+    busy = await troubled.site()
+    items = publish(busy, names("no", 40), always=[Status(429, retry_after=1)]) + publish(site, ["ok"])
+    report = await run(items, dest, max_outage=1.0, concurrency=2)
+    assert report.exit_code == 5 and report.failures == 40 and report.seconds < 8
+    assert set(Mirrored(dest).failed.values()) == {"throttled"} and len(Mirrored(dest).files) == 1
+    assert len(asset_requests(busy)) < 20
+
+
 async def test_a_date_to_come_back_at_counts_against_our_clock_where_the_server_tells_none(site, dest):
     items = publish(site, ["one"], faults=[Status(503, retry_after=date(time.time() + 2))])
     assert (await run(items, dest)).exit_code == 0

@@ -29,7 +29,9 @@ def lost(error: BaseException, answer: Answer) -> None:
 def refused(error: TransferError, answer: Answer, *, trusted: bool) -> None:
     """The hop ended with a status that is neither a success nor a redirect. `trusted`: it had credentials."""
     breaker = answer.breaker
-    if isinstance(error, Transient) and error.retry_after is None:
+    if isinstance(error, Transient) and error.retry_after is not None:
+        breaker.throttled()
+    elif isinstance(error, Transient):
         breaker.spend(5)
         if error.status in OUT:
             # Who counts our requests is there; a few of them in a row over the count are no outage.

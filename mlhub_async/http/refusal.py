@@ -50,18 +50,18 @@ def _detail(head: Head, body: bytes) -> str:
 
 
 def retry_after(head: Head) -> float | None:
-    """Seconds of RFC 9110 section 10.2.3, in both forms; None when absent or not understood.
+    """Seconds of RFC 9110 section 10.2.3, in both forms; None when absent, not understood or not any more.
 
     A date counts against the answer's own Date, so that a wrong local clock does not matter; where the
     answer has none, against ours.
     """
     text = head.headers.get("retry-after", "").strip()
     if _DELTA.fullmatch(text):
-        return float(text)
+        return float(text) or None
     try:
         until = parsedate_to_datetime(text)
         said = head.headers.get("date", "")
         since = parsedate_to_datetime(said) if said else datetime.now(UTC)
-        return max((until - since).total_seconds(), 0.0)
+        return max((until - since).total_seconds(), 0.0) or None
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
