@@ -201,7 +201,7 @@ async def test_a_misspelt_collection_is_told_before_anything_is_listed_with_the_
 
 
 async def test_a_collection_that_resembles_none_says_where_to_look():
-    with pytest.raises(SourceError, match="mlhub-async ls"):
+    with pytest.raises(SourceError, match="the nearest are aaa; mlhub-async ls"):
         await listed(API, api(names=["aaa"]), collections=("xyz",))
 
 

@@ -77,10 +77,16 @@ class Directory:
 
 
 def unknown(what: str, name: str, ids: Names, why: str = "") -> SourceError:
-    """`name` is none of `ids`; the message names those it resembles."""
+    """`name` is none of `ids`; the message names those it resembles, or the nearest to it all the same."""
     folded = {one.casefold(): one for one in ids}
-    close = [folded[one] for one in get_close_matches(name.casefold(), folded, n=5, cutoff=0.5)]
-    meant = f"; did you mean {', '.join(map(urls.term_safe, close))}?" if close else ""
-    listed = "; mlhub-async ls lists what there is" if ids and not close else ""
-    reason = f" ({why})" if why and not ids else ""
-    return SourceError(f"{what} {urls.term_safe(name)!r}{meant or listed}{reason}", kind="not-found")
+
+    def nearest(count: int, cutoff: float) -> str:
+        found = get_close_matches(name.casefold(), folded, n=count, cutoff=cutoff)
+        return ", ".join(urls.term_safe(folded[one]) for one in found)
+
+    said = f" ({why})" if why else ""
+    if close := nearest(5, 0.5):
+        said = f"; did you mean {close}?"
+    elif ids:
+        said = f"; the nearest are {nearest(3, 0)}; mlhub-async ls lists what there is"
+    return SourceError(f"{what} {urls.term_safe(name)!r}{said}", kind="not-found")
