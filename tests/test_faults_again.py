@@ -179,7 +179,7 @@ def test_a_transfer_that_was_cut_is_resumed_with_a_new_signature(run_cli, site, 
 def test_a_retry_after_out_of_all_bounds_is_not_waited_for(run_cli, site, dest, later):
     items = publish(site, ["one"])
     site.things["/one.tif"].faults.append(Status(429, retry_after=later))
-    ended = run_cli("mirror", static_catalog(site, items), dest, timeout=20)
+    ended = run_cli("mirror", static_catalog(site, items), dest, timeout=60)
     assert ended.code in (0, 5), ended.err
     assert ended.code == 0 or later == "1000000000"
 
@@ -227,7 +227,7 @@ def test_a_limit_on_time_ends_in_8_and_the_next_run_goes_on(run_cli, site, dest)
     for name in names[2:]:
         site.things[f"/{name}.tif"].faults.append(Status(503, retry_after=30))
     url = static_catalog(site, items)
-    ended = run_cli("mirror", url, dest, "--max-duration", "1", timeout=20)
+    ended = run_cli("mirror", url, dest, "--max-duration", "1", timeout=60)
     assert ended.code == 8, ended.err
     for name in names:
         site.things[f"/{name}.tif"].faults.clear()

@@ -29,13 +29,14 @@ http {{
   limit_conn_zone $binary_remote_addr zone=two:1m;
   server {{
     listen 127.0.0.1:{port}; root {at}/www;
-    location /slow/ {{ alias {at}/www/files/; limit_rate 2m; }}
+    set $pace 1m; if (-f {at}/www/fast) {{ set $pace 0; }}
+    location /slow/ {{ alias {at}/www/files/; limit_rate $pace; }}
     location /few/ {{ alias {at}/www/files/; limit_req zone=few burst=2 nodelay; limit_req_status 429;
                       error_page 429 @later; }}
     location @later {{ add_header Retry-After 1 always; return 429; }}
     location /two/ {{ alias {at}/www/files/; limit_conn two 2; limit_rate 400k; limit_conn_status 503; }}
     location /packed/ {{ alias {at}/www/files/; gzip on; gzip_types *; gzip_min_length 1; }}
-    location /rangeless/ {{ alias {at}/www/files/; max_ranges 0; limit_rate 2m; }}
+    location /rangeless/ {{ alias {at}/www/files/; max_ranges 0; limit_rate $pace; }}
     location /signed/ {{ alias {at}/www/files/; secure_link $arg_sig,$arg_exp;
                          secure_link_md5 "$secure_link_expires$uri secret";
                          if ($secure_link = "") {{ return 403; }} if ($secure_link = "0") {{ return 410; }} }}
@@ -127,6 +128,7 @@ def test_after_kill_nine_the_rest_is_asked_for_or_everything_where_ranges_are_no
     running = run_cli.start("mirror", url, dest)
     wait_for(lambda: sum(p.stat().st_size for p in Mirrored(dest).partial) > 1_000_000)
     running.kill()
+    (nginx.at / "www/fast").touch()
     assert run_cli("mirror", url, dest).code == 0
     assert_complete(dest, 1, 3_000_000)
     assert nginx.statuses(f"{location}/")[-1] == (206 if location == "slow" else 200)
@@ -138,6 +140,7 @@ def test_a_file_that_changed_between_two_runs_is_not_spliced(run_cli, nginx, des
     running = run_cli.start("mirror", url, dest)
     wait_for(lambda: sum(p.stat().st_size for p in Mirrored(dest).partial) > 1_000_000)
     running.kill()
+    (nginx.at / "www/fast").touch()
     (nginx.files / "0.tif").write_bytes(tif(3_000_000, 77))
     os.utime(nginx.files / "0.tif", (1e9, 1e9))
     assert run_cli("mirror", url, dest).code == 0
