@@ -225,6 +225,7 @@ def test_a_large_file_that_is_replaced_under_its_parts_is_one_version_of_it(run_
     wait_for(lambda: sum(p.stat().st_size for p in Mirrored(dest).partial) > 3_000_000)
     (nginx.at / "new.tif").write_bytes(tif(9_000_000, 7))
     (nginx.at / "new.tif").rename(nginx.files / "0.tif")
+    (nginx.at / "www/fast").touch()
     assert running.finish().code == 0
     Mirrored(dest).check(0)
     assert Mirrored(dest).bytes_of("i0") in (tif(9_000_000, 0), tif(9_000_000, 7))
