@@ -8,28 +8,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from io import BytesIO
-from typing import TYPE_CHECKING, BinaryIO, TypeVar
+from typing import BinaryIO, TypeVar
 
-from .. import checksum
 from ..errors import DiskFailing, DiskFull
 from ..ports import Buffer
+from .digests import Digests
 from .disk import Disk
-from .journal import PIECE, Journal
+from .journal import PIECE
 from .outflow import Outflow
 from .tree import storage_error
-
-if TYPE_CHECKING:
-    from ..checksum import Hasher
 
 T = TypeVar("T")
 
 SMALL = 256 << 10
 """Up to so many bytes stay in memory and are written at once: one open, write, close and rename.
 A thread hop per file was measured at 1.5 times the cost of the whole transfer of 16 KiB."""
-
 STEP = 8 << 20
 """Bytes that were written by several are taken in by one hop, at most."""
 
@@ -37,7 +33,7 @@ STEP = 8 << 20
 class Body:
     """Collects one representation from its first byte on. One writer at a time; `close` it always.
 
-    With a `journal`, what was written is noted there: it is proven to a later run.
+    What was written is noted in the journal of its `digests`: it is proven to a later run.
     """
 
     def __init__(self, path: str, directory: int | None, disk: Disk) -> None:
@@ -46,10 +42,8 @@ class Body:
         self._disk = disk
         self._fd: int | None = None
         self._writer = False
-        self._hashes: Mapping[str, Hasher] = {}
-        self._out = Outflow(disk, path, self._put, self._digest, self._note)
-        self._marked = 0
-        self.journal: Journal | None = None
+        self.digests = Digests()
+        self._out = Outflow(disk, path, self._put, self.digests.see, self._note)
         self.offset = 0
         self.was_opened = False
         self.in_memory = True
@@ -62,8 +56,8 @@ class Body:
     def begin(self, algorithms: Iterable[str], size: int | None = None) -> None:
         """Start (again) with no bytes at all. `size`: that of the body, where it is known already."""
         self._out.begin()
-        self._hashes = {name: checksum.hasher(name) for name in ("sha256", *algorithms)}
-        self._marked = self.offset = 0
+        self.digests.begin(algorithms)
+        self.offset = 0
         self._forget_file()
         if size is not None and size > SMALL:
             self._open_large(os.O_EXCL)
@@ -71,7 +65,7 @@ class Body:
 
     async def adopt(self, algorithms: Iterable[str], total: int) -> None:
         """Go on with the bytes that are there, as far as the journal proves them; the rest is cut off."""
-        self._hashes = {name: checksum.hasher(name) for name in {"sha256", *algorithms}}
+        self.digests.begin(algorithms)
         self._out.expect(total)
         self._open_large(0)
         self._out.run(partial(self._prove, total))
@@ -110,11 +104,11 @@ class Body:
 
     def _prove(self, total: int) -> None:
         """In the disk thread: keep what is proven."""
-        assert self._fd is not None and self.journal is not None
-        proven, self._hashes = self.journal.proven(self._fd, self._hashes, total)
+        assert self._fd is not None
+        proven = self.digests.prove(self._fd, total)
         os.ftruncate(self._fd, proven)
         os.lseek(self._fd, proven, os.SEEK_SET)
-        self.offset = self._out.written = self._marked = proven
+        self.offset = self._out.written = proven
 
     def tail(self, size: int) -> bytes:
         """The last bytes there are, at most so many; not while a write is in flight."""
@@ -162,7 +156,7 @@ class Body:
             piece = os.pread(self._fd, min(PIECE, end - at), at)
             if not piece:
                 raise DiskFailing(f"{self._path}: the file system lost bytes that it had accepted")
-            self._digest(piece)
+            self.digests.see(piece)
             self._out.written = self.offset = os.lseek(self._fd, at + len(piece), os.SEEK_SET)
             self._note()
 
@@ -174,19 +168,8 @@ class Body:
         assert self._fd is not None
         return os.write(self._fd, piece)
 
-    def _digest(self, piece: Buffer) -> None:
-        for digest in self._hashes.values():
-            digest.update(piece)
-
     def _note(self) -> None:
-        if self.journal is not None:
-            self._mark(self.journal, self.journal.spacing)
-
-    def _mark(self, journal: Journal, least: int = 1) -> None:
-        """The digest of what was written costs nothing: it is on its way to that of the whole."""
-        if self._out.written - self._marked >= least:
-            journal.add(self._out.written, self._hashes["sha256"])
-            self._marked = self._out.written
+        self.digests.note(self._out.written)
 
     async def settled(self) -> None:
         """Wait for the write in flight: before it has ended the file must not be moved or begun anew."""
@@ -200,8 +183,8 @@ class Body:
                 raise DiskFailing(f"{self._path}: the file system lost bytes that it had accepted")
         else:
             for piece in self._out.pending:
-                self._digest(piece)
-        return {name: digest.digest() for name, digest in self._hashes.items()}
+                self.digests.see(piece)
+        return self.digests.found()
 
     async def look(self, at: Callable[[BinaryIO], T]) -> T:
         """What a function finds in the whole of the bytes, which are complete; it runs in the disk thread."""
@@ -263,6 +246,5 @@ class Body:
                 # Bytes that were received are worth keeping for the next run, where the disk takes them.
                 with contextlib.suppress(OSError):
                     self._out.keep()
-                    if self.journal is not None:
-                        self._mark(self.journal)
+                    self.digests.note(self._out.written, last=True)
             self._let_go()

@@ -114,7 +114,7 @@ class Partials:
             return
         with contextlib.suppress(OSError):
             theirs.unlink()
-        draft.body.journal = journal
+        draft.body.digests.journal = journal
 
     def bind(self, draft: Draft, version: Origin | None) -> None:
         """Note what a draft is a part of, so that a later run may go on with it; None: it may not.
@@ -124,17 +124,17 @@ class Partials:
         if version is None:
             self.unbind(draft)
             return
-        journal = draft.body.journal or self._journal(draft.stem)
+        journal = draft.body.digests.journal or self._journal(draft.stem)
         try:
             journal.begin(replace(version, key=_key(draft.identity)))
         except OSError as error:
             self.unbind(draft)
             journal.delete()
             raise storage_error(error, f"{draft.stem}.journal") from None
-        draft.body.journal = journal
+        draft.body.digests.journal = journal
 
     def unbind(self, draft: Draft) -> None:
-        journal, draft.body.journal = draft.body.journal, None
+        journal, draft.body.digests.journal = draft.body.digests.journal, None
         if journal is not None:
             journal.delete()
 
@@ -151,10 +151,10 @@ class Partials:
         try:
             await draft.body.close()
         finally:
-            if draft.body.journal is None:
+            if draft.body.digests.journal is None:
                 self._unlink(draft)
             else:
-                draft.body.journal.close()
+                draft.body.digests.journal.close()
 
     async def drop(self, draft: Draft) -> None:
         """Forget the bytes."""
