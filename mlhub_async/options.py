@@ -5,6 +5,7 @@ The names of the fields are those of the command line's options, whose help says
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -21,6 +22,15 @@ CHOICES = {
     "transport": ("auto", "aiohttp", "fast"),
 }
 """What the options that are words may be."""
+
+
+SEVERAL = ("collections", "ids", "include", "exclude", "roles", "media_types", "classes")
+"""Fields of a selection that name any number of things."""
+
+
+def several(given: str | Iterable[str]) -> tuple[str, ...]:
+    """One name is one, not as many as it has letters."""
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +69,16 @@ class Selection:
     max_size: int | None = None
     classes: tuple[str, ...] = ()
     follow_sources: bool = True
+
+    def __post_init__(self) -> None:
+        for name in SEVERAL:
+            object.__setattr__(self, name, several(getattr(self, name)))
+        if self.bbox is not None:
+            object.__setattr__(self, "bbox", tuple(self.bbox))
+        if not isinstance(self.datetime, str | None):
+            raise UsageError(f"datetime={self.datetime!r}: write it as text, such as '2020-01/2020-06'")
+        if not isinstance(self.query, dict | None):
+            raise UsageError(f"query={self.query!r}: write it as {{'eo:cloud_cover': {{'lt': 10}}}}")
 
     def asked(self) -> dict[str, Any]:
         """What is wanted beyond the defaults, for plan and receipt."""
@@ -119,5 +139,6 @@ class Options:
         for name in ("proxy", "api_key", "api_token"):
             if (given := getattr(self, name)) is not None:
                 object.__setattr__(self, name, Secret.of(given))
-        headers = tuple((name, Secret.of(value)) for name, value in self.headers)
-        object.__setattr__(self, "headers", headers)
+        pairs = self.headers.items() if isinstance(self.headers, Mapping) else self.headers
+        object.__setattr__(self, "headers", tuple((name, Secret.of(value)) for name, value in pairs))
+        object.__setattr__(self, "allow_origins", several(self.allow_origins))

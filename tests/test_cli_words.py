@@ -10,7 +10,7 @@ from mirrored import Mirrored, publish
 from troubled_stac import stac_item, static_catalog
 
 from mlhub_async.errors import UsageError
-from mlhub_async.options import CHOICES, Options
+from mlhub_async.options import CHOICES, Options, Selection
 
 
 @pytest.fixture
@@ -135,6 +135,22 @@ def test_names_beyond_the_terminals_letters_are_shown_all_the_same(run_cli, site
 def test_a_word_that_an_option_does_not_know_is_refused_from_python_too(name):
     with pytest.raises(UsageError, match=f"{name}='tpyo': it can be"):
         Options(**{name: "tpyo"})
+
+
+def test_one_name_is_one_and_several_may_come_in_any_form_from_python():
+    chosen = Selection(collections="labels", ids=["a", "b"], include={"B01"}, bbox=[1, 2, 3, 4])
+    assert (chosen.collections, chosen.ids, chosen.include) == (("labels",), ("a", "b"), ("B01",))
+    assert chosen.bbox == (1, 2, 3, 4)
+    options = Options(headers={"X-Key": "v"}, allow_origins="https://h.test")
+    assert [(name, value.reveal()) for name, value in options.headers] == [("X-Key", "v")]
+    assert options.allow_origins == ("https://h.test",)
+
+
+@pytest.mark.parametrize("field", [{"datetime": ("2020", "2021")}, {"query": "eo:cloud_cover<10"}], ids=str)
+def test_what_has_another_form_from_python_is_refused_with_the_right_one(field):
+    (name,) = field
+    with pytest.raises(UsageError, match=f"{name}=.*: write it as"):
+        Selection(**field)
 
 
 INTERRUPTED = """
