@@ -125,8 +125,8 @@ def check_template(template: str) -> None:
     if len(parts) > MOST_LEVELS:
         raise UsageError(f"the path template has {len(parts)} levels; no more than {MOST_LEVELS} are made")
     for part in parts:
-        if "$" in part:
-            raise UsageError("a variable of the path template is written ${name}, with both braces")
+        if "$" in part or any(f"{{{name}}}" in part for name in VARIABLES):
+            raise UsageError("variables of a path template are written ${name}, with dollar and both braces")
         if safe_component(part) != part:
             raise UsageError(
                 f"the path template must be a relative path with / between its levels, and each level a file"

@@ -203,6 +203,7 @@ def test_a_template_names_the_levels_of_a_path(template, path):
         ("${collection}/\x1b[2J${\x1b[2J}", r"${\x1b[2J}"),
         ("$collection/$id", "both braces"),
         ("${collection}/${id", "both braces"),
+        ("{collection}/${id}", "both braces"),
         ("/data/${id}", "''"),
         ("${id}//${key}", "''"),
         ("", "''"),
