@@ -62,6 +62,7 @@ class Mirror:
 
     async def end(self, ledger, done, failed, exit_code):
         manifest = await ledger.ask(lambda book: book.manifest(book.run))
+        size = (await ledger.ask(lambda book: book.there(book.run)))[1]
         await ledger.ask(lambda book: book.end_run("2026-01-01T01:00:00Z", exit_code))
         counts = {"selected": done + failed, "verified_checksum": 0, "verified_size": done}
         self.receipt = {
@@ -69,6 +70,7 @@ class Mirror:
             "finished": "2026-01-01T01:00:00Z",
             "listing": {"complete": True},
             "assets": {**counts, "unverifiable": 0, "failed": failed},
+            "bytes": size,
             "manifest_sha256": manifest,
             "exit_code": exit_code,
         }
@@ -206,6 +208,8 @@ async def test_a_receipt_that_is_lost_or_broken_proves_nothing(mirror, content, 
         ({"manifest_sha256": "0" * 64}, "manifest"),
         ({"listing": {"complete": False}}, "balance"),
         ({"exit_code": "0"}, "balance"),
+        ({"bytes": 1}, "balance"),
+        ({"bytes": None}, "balance"),
         ({"exit_code": True}, "balance"),
         ({"assets": {}}, "balance"),
         ({"assets": None}, "balance"),

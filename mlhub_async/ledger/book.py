@@ -185,6 +185,12 @@ class Book:
             digest.update("".join(line for (line,) in some).encode())
         return digest.hexdigest()
 
+    def there(self, run: int) -> tuple[int, int]:
+        """How many assets a run stands for, and their bytes."""
+        asked = "SELECT count(*), coalesce(sum(size), 0) FROM file WHERE state=? AND role=? AND run=?"
+        count, size = self._db.execute(asked, (DONE, ASSET, run)).fetchone()
+        return int(count), int(size)
+
     def missing(self, run: int) -> Iterator[dict[str, object]]:
         """One row for each asset of a run that is not there, and for each flaw of its listing."""
         rows = self._db.execute(

@@ -81,6 +81,8 @@ def receipt_damage(dest: Path, past: Past) -> tuple[dict[str, Any] | None, list[
         return None, [Damage(RECEIPT, "balance", "its numbers do not add up to its exit code")]
     if receipt.get("manifest_sha256") != past.book.manifest(past.run):
         return receipt, [Damage(RECEIPT, "manifest", "manifest_sha256 is not that of the ledger")]
+    if receipt["exit_code"] == 0 and not _counts(receipt, *past.book.there(past.run)):
+        return receipt, [Damage(RECEIPT, "balance", "its numbers are not those of the ledger")]
     return receipt, []
 
 
@@ -96,6 +98,10 @@ def _balances(receipt: dict[str, Any]) -> bool:
     rest = selected - sum(kept) - failed
     whole = listing.get("complete") is True and not rest and not failed
     return whole if code == 0 else rest >= 0 and assets.get("unfinished", rest) == rest
+
+
+def _counts(receipt: dict[str, Any], count: int, size: int) -> bool:
+    return bool(receipt["assets"]["selected"] == count and receipt.get("bytes") == size)
 
 
 def _opened(path: str) -> FileIO:
