@@ -48,6 +48,16 @@ def test_nothing_selected_proves_nothing():
     assert "verified" not in said(report())
 
 
+def test_a_copy_of_nothing_says_what_left_everything_out():
+    made = report()
+    assert "no item was listed that the selection admits" in said(made)
+    made.filtered = 7
+    assert "all 7 assets are left out by -i" in said(made)
+    made.listing.ended = False
+    assert "no item was listed" not in said(made)
+    assert "nothing is selected" not in said(report(fetched(1)))
+
+
 def test_five_failures_are_named_all_are_counted_by_class():
     errors = [TransferError("HTTP 404", kind="not-found")] * 6 + [Transient("slow", kind="timeout")]
     words = said(report(fetched(0), *(failed(n, error) for n, error in enumerate(errors, 1))))

@@ -24,6 +24,10 @@ def closing_lines(report: Report) -> Iterator[str]:
     yield _counts(report)
     if report.selected:
         yield _proofs(report)
+    elif report.filtered:
+        yield f"nothing is selected: all {report.filtered} assets are left out by -i, -x, --role and the like"
+    elif report.ok and not report.listing.unique:
+        yield "nothing is selected: no item was listed that the selection admits"
     yield from _listing(report)
     yield from pruned_lines(report.pruned, "were")
     yield from _missing(report)
