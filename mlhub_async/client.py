@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,6 +16,7 @@ from urllib.parse import quote, urlencode
 from . import stac
 from .errors import MlhubError, SourceError, TransferError, UsageError
 from .events import Events
+from .flow import alone
 from .handed import assets, described, given_item
 from .http import Http
 from .keeping import Keeping
@@ -25,6 +27,7 @@ from .network import mlhub_root, network
 from .options import Options
 from .plan import place
 from .progress import Meter
+from .ranges import MOST, ranges_of
 from .report import Report
 from .secret import Secret
 from .sharing import Sharing
@@ -198,8 +201,8 @@ class Client:
         """
         http = self._network
         with self._stores.at(dest) as store:
-            wish = place(asset, self._options.path_template)
-            outcome, _ = await fetch(Job(*wish), self._kit(http, store))
+            job, kit = Job(*place(asset, self._options.path_template)), self._kit(http, store)
+            outcome, _ = await alone(partial(fetch, job, kit), MOST, kit.places)
         if outcome.record is None:
             raise outcome.error or TransferError(f"{asset.key} could not be had")
         return store.root / outcome.record.path
@@ -215,7 +218,8 @@ class Client:
             return path
 
         told = Meter(), Events(None)
-        return Kit(http, store, http.retry, Sharing(None), renewed, moved, *told, Keeping(store))
+        kit = Kit(http, store, http.retry, Sharing(None), renewed, moved, *told, Keeping(store))
+        return replace(kit, ranges=ranges_of(self._options.parts, http, kit.meter, kit.hosts, kit.places))
 
     async def mirror(
         self,

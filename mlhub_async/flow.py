@@ -90,6 +90,20 @@ def first_of(failures: BaseExceptionGroup[BaseException]) -> BaseException:
     return failure
 
 
+async def alone(work: Callable[[], Awaitable[T]], workers: int, places: Places) -> T:
+    """Do one thing as the only worker of a pool that has `places` to lend."""
+    found: list[T] = []
+
+    async def produce(put: Callable[[Callable[[], Awaitable[T]]], Awaitable[None]]) -> None:
+        await put(work)
+
+    async def doing(this: Callable[[], Awaitable[T]]) -> None:
+        found.append(await this())
+
+    await fan_out(produce, doing, workers, places=places)
+    return found[0]
+
+
 async def both(one: Awaitable[T], other: Awaitable[T]) -> tuple[T, T]:
     """Two results that are waited for together. The first error of either is raised as it is."""
 

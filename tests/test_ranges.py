@@ -5,21 +5,19 @@ import contextlib
 from itertools import pairwise
 
 import pytest
-from engine import run
+from dividing import BODY, MIB, NEW, SIZE, SLOW, STRONG, fetched, large, parts
+from engine import chosen, run
 from mirrored import Mirrored, asset_requests
 from troubled import (
     Change,
-    ContentRange,
     Cut,
     Delay,
     Drip,
-    Etag,
     Flip,
     Gone,
     Gzip,
     Headers,
     IgnoreRange,
-    Length,
     Stall,
     Status,
     noise,
@@ -28,36 +26,13 @@ from troubled import (
 from troubled_stac import sizes_and_digests, stac_item
 from troubled_wire import until
 
-MIB = 1 << 20
-SIZE = 12 * MIB + 12_345
-BODY, NEW = tif(SIZE), tif(SIZE, 2)
-STRONG = {"etag": '"1"'}
-SLOW = Drip(0.002, 64 << 10)
+from mlhub_async import Client, assets
+from mlhub_async.errors import TransferError
 
 
 @pytest.fixture
 async def site(troubled):
     return await troubled.site()
-
-
-def large(site, faults=(), *, name="one", body=BODY, always=(SLOW,), about=STRONG, says=None):
-    href = site.put(f"/{name}.tif", body, faults=faults, always=always, **about)
-    return stac_item(name, data={"href": href, **(says or {})})
-
-
-def parts(site):
-    """The parts that were asked for, in order: first bytes and last."""
-    asked = [seen.headers.get("range", "").removeprefix("bytes=") for seen in asset_requests(site)]
-    return [tuple(map(int, text.split("-"))) for text in asked if text[-1:].isdigit()]
-
-
-async def fetched(item, dest, body=BODY, **options):
-    report = await run([item], dest, **{"parts": 4, **options})
-    assert report.exit_code == 0, report.failed
-    Mirrored(dest).check(0)
-    assert Mirrored(dest).bytes_of("one") == body
-    assert Mirrored(dest).partial == []
-    return report
 
 
 async def test_a_large_file_comes_in_parts_that_are_tied_to_one_version(site, dest):
@@ -103,39 +78,6 @@ async def test_it_comes_by_one_stream_where(site, dest, options, about):
 async def test_what_comes_compressed_without_being_asked_is_not_divided(site, dest):
     await fetched(large(site, always=(Gzip(),), says=sizes_and_digests(BODY)), dest)
     assert parts(site) == []
-
-
-ODD = {
-    "the whole with 200": IgnoreRange(),
-    "a wrong start": ContentRange(f"bytes 5-{MIB}/{SIZE}"),
-    "another total": ContentRange(f"bytes {2 * MIB}-{3 * MIB - 1}/{SIZE + 1}"),
-    "no Content-Range": ContentRange(None),
-    "another ETag": Etag('"2"'),
-    "no ETag": Headers((("ETag", None),)),
-    "a weak ETag": Headers((("ETag", 'W/"1"'),)),
-    "gzip": Gzip(),
-    "416": Status(416),
-    "412": Status(412),
-    "404": Status(404),
-    "403": Status(403),
-    "429": Status(429),
-    "503 and when to come again": Status(503, retry_after=1),
-    "nothing": Gone(),
-    "a reset": Cut(100_000, rst=True),
-    "an end too early": Cut(100_000),
-    "less than was promised, in good order": Length(-100_000),
-}
-
-
-@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
-async def test_what_is_odd_about_one_part_is_none_of_the_file(site, dest, odd):
-    report = await fetched(large(site, [None, (odd, SLOW)]), dest)
-    assert report.fetched == 1
-
-
-@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
-async def test_where_all_parts_are_odd_one_stream_brings_the_file(site, dest, odd):
-    await fetched(large(site, [None, *[(odd, SLOW)] * 3]), dest)
 
 
 async def test_a_host_that_ignored_a_range_is_asked_for_no_more_parts(site, dest):
@@ -229,8 +171,8 @@ async def test_a_limit_of_bytes_holds_for_all_parts_together(site, dest):
 
 
 async def test_a_limit_of_bandwidth_holds_for_all_parts_together(site, dest):
-    report = await fetched(large(site, always=()), dest, bwlimit=20 * MIB)
-    assert report.seconds >= 0.4 and len(parts(site)) >= 3
+    report = await fetched(large(site, always=()), dest, bwlimit=10 * MIB)
+    assert report.seconds >= 0.5 and len(parts(site)) >= 3
 
 
 async def test_a_run_that_is_cancelled_leaves_nothing_under_way_and_the_next_goes_on(site, dest):
@@ -253,3 +195,53 @@ async def test_without_being_asked_a_slow_connection_is_joined_by_others_while_t
     item["assets"]["data"]["type"] = "application/octet-stream"
     await fetched(item, dest, body, parts=None)
     assert 3 <= site.peak <= 9
+
+
+async def test_one_download_by_itself_comes_in_parts_too(site, dest):
+    asset = assets(large(site))[0]
+    async with Client(
+        root_url=site.url("/v1"), environ={}, options=chosen(allow_private=True, parts=4)
+    ) as mlhub:
+        path = await mlhub.download(asset, dest)
+        assert path.read_bytes() == BODY
+        assert len(parts(site)) >= 3
+        site.things.pop("/one.tif")
+        with pytest.raises(TransferError, match="404"):
+            await mlhub.download(asset, dest / "again")
+
+
+@pytest.mark.parametrize("cut", [2 * MIB, 6 * MIB])
+async def test_the_rest_that_a_later_run_asks_for_comes_in_parts_as_well(site, dest, cut):
+    item = large(site, [Cut(cut), *[Gone()] * 10])
+    assert (await run([item], dest, parts=1)).exit_code == 5
+    site.things["/one.tif"].faults.clear()
+    site.log.clear()
+    await fetched(item, dest)
+    assert "if-range" in asset_requests(site)[0].headers
+    assert (len(parts(site)) >= 2) == (cut < SIZE - 4 * MIB)
+
+
+async def test_a_digest_of_the_catalogue_is_that_of_the_whole_whoever_brought_it(site, dest):
+    await fetched(large(site, says=sizes_and_digests(BODY)), dest)
+    assert len(parts(site)) >= 3 and Mirrored(dest).receipt["assets"]["verified_checksum"] == 1
+
+
+async def test_with_power_cuts_in_mind_parts_come_too(site, dest):
+    await fetched(large(site), dest, durability="full")
+    assert len(parts(site)) >= 3
+
+
+async def test_other_files_that_come_while_parts_are_brought_get_the_next_places(site, dest):
+    """The places are lent: what waits for one has it as soon as a part is over."""
+    first = large(site, always=(Drip(0.008, 64 << 10),))
+
+    async def items():
+        yield first
+        await until(lambda: len(parts(site)) >= 3)
+        for number in range(6):
+            yield large(site, name=f"late{number}", body=tif(2000, number), always=())
+
+    report = await run(items(), dest, parts=4, concurrency=4)
+    assert report.exit_code == 0 and report.fetched == 7
+    order = [seen.path for seen in asset_requests(site)]
+    assert order.index("/late5.tif") < len(order) - 1 and site.peak <= 5
