@@ -44,9 +44,9 @@ class Gate:
         return True
 
     @property
-    def spare(self) -> bool:
-        """Whether there is a place that nobody waits for."""
-        return self._clear and not self._waiting and self.pace.active < self.pace.allowed
+    def spare(self) -> int:
+        """Places that are free and nobody waits for."""
+        return self.pace.allowed - self.pace.active if self._clear and not self._waiting else 0
 
     @property
     def wanted(self) -> bool:

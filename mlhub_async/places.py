@@ -81,8 +81,14 @@ class Pool:
         """Whether work waits for a worker."""
         return self._queue.qsize() > self.ended
 
+    @property
+    def kept(self) -> int:
+        """Places that are never lent: one for what comes next, while something may come."""
+        return 0 if self.ended else 1
+
     def lend(self, work: Work) -> asyncio.Task[None] | None:
-        if self.pressed or self._working - self.idle >= self._wanted:
+        free = self._wanted - self._working + self.idle
+        if self.pressed or free <= self.kept:
             return None
         coroutine = self._lent(work)
         try:
@@ -143,6 +149,10 @@ class Places:
         The caller cancels it when it goes itself; an error of it is one of the pool.
         """
         return self.pool.lend(work) if self.pool is not None else None
+
+    @property
+    def kept(self) -> int:
+        return self.pool.kept if self.pool is not None else 0
 
     @property
     def pressed(self) -> bool:

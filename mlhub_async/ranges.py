@@ -121,7 +121,7 @@ class Parts:
         self._gain.look(self._ranges.meter.received, self._streams, self._shares.left)
         wanted = self._streams < self._gain.wanted and self._failures < FAILURES and not self._newest
         begun = self._met or self._shares.front.at >= self._begun
-        if wanted and begun and self._gate.spare and self._shares.divisible:
+        if wanted and begun and self._gate.spare > self._ranges.places.kept and self._shares.divisible:
             self._add()
 
     def _add(self) -> None:

@@ -45,7 +45,7 @@ def completed(run_cli, site, url, dest, body=BODY):
 
 def begun(run_cli, site, url, dest, requests=4):
     running = run_cli.start("mirror", url, dest, *WORDS)
-    wait_for(lambda: len(asset_requests(site)) >= requests)
+    wait_for(lambda: len(asset_requests(site)) >= requests or running.process.poll() is not None)
     return running
 
 
