@@ -376,9 +376,14 @@ async def test_who_waits_aside_gives_its_place_to_another_and_takes_it_again():
 async def test_so_many_may_wait_aside_and_no_more():
     waiting, most, full = 0, 0, asyncio.Event()
 
+    async def turns():
+        for _ in range(5000):
+            await asyncio.sleep(0)
+        full.set()
+
     async def produce(put):
-        feeding = asyncio.ensure_future(asyncio.sleep(0.05))
-        feeding.add_done_callback(lambda _: full.set())
+        feeding = asyncio.ensure_future(turns())
+        feeding.add_done_callback(lambda done: done.result())
         for n in range(200):
             await put(n)
 
