@@ -97,6 +97,7 @@ class Job(NamedTuple):
 
     `known` is the record of an earlier run whose file is still there: to be replaced if the server has
     another version of it, or, with `recheck`, if its bytes on disk are no longer those of the record.
+    `elsewhere`: a finished file of an earlier run has its URL, under whatever name.
     """
 
     asset: Asset
@@ -104,6 +105,7 @@ class Job(NamedTuple):
     open_ended: bool = False
     known: Record | None = None
     recheck: bool = False
+    elsewhere: bool = False
 
 
 class Outcome(NamedTuple):

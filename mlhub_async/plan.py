@@ -67,7 +67,7 @@ def job_of(claim: Claim, options: Options) -> tuple[Job, bool]:
     """
     known, mode = claim.known, options.if_exists
     if known is None or mode == "overwrite":
-        return Job(claim.asset, claim.path, claim.open_ended), False
+        return Job(claim.asset, claim.path, claim.open_ended, elsewhere=claim.elsewhere), False
     if mode == "skip" or (mode == "resume" and claim.current):
         recheck = claim.unsure or options.verify in ("checksum", "deep")
         return Job(claim.asset, known.path, known=known, recheck=recheck), not recheck

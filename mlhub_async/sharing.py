@@ -31,9 +31,13 @@ class Sharing:
         self._recent: dict[str, Record] = {}
         self._older: dict[str, Record] = {}
 
-    def knows(self, url: str) -> bool:
-        """Whether `existing` has anything to say: cheap, for the many URLs that nobody shares."""
-        return url in self._flights or url in self._recent or url in self._older or self._find is not None
+    def knows(self, url: str, *, elsewhere: bool) -> bool:
+        """Whether `existing` has anything to say: cheap, for the many URLs that nobody shares.
+
+        `elsewhere`: an earlier run may have fetched it.
+        """
+        known = url in self._flights or url in self._recent or url in self._older
+        return known or (elsewhere and self._find is not None)
 
     async def existing(self, url: str, waiting: Flight | None = None) -> Record | None:
         """The file that this URL was fetched to, after waiting for a transfer of it that is under way.

@@ -96,7 +96,7 @@ class Transfer:
                 self.job = await self.kit.keeping.reviewed(self.job)
             if (here := await self.kit.keeping.already_here(self.job)) is not None:
                 outcome = self.outcome(Status.SKIPPED, here)
-            elif (shared := await self._shared(self.urls[0])) is not None:
+            elif (shared := await self._shared(self.urls[0], elsewhere=self.job.elsewhere)) is not None:
                 outcome = await self._linked(shared)
             else:
                 self.kit.sharing.take_off(self.urls[0], self._flight)
@@ -106,9 +106,9 @@ class Transfer:
         finally:
             self.kit.sharing.land(self._flight, self.urls, record)
 
-    async def _shared(self, url: str) -> Record | None:
+    async def _shared(self, url: str, *, elsewhere: bool = True) -> Record | None:
         """The file that this URL was or is being fetched to, if it is what the catalogue promises here."""
-        if not self.kit.sharing.knows(url) or self.job.known is not None:
+        if not self.kit.sharing.knows(url, elsewhere=elsewhere) or self.job.known is not None:
             return None
         record = await self.kit.sharing.existing(url, self._flight)
         fits = record is not None and await self.kit.keeping.suits(self.job.asset, record)

@@ -115,6 +115,19 @@ def test_one_url_of_many_items_is_fetched_once(run_cli, site, dest):
     assert mirror.files == {f"c1/i{n}/data.tif": BODY for n in range(5)}
 
 
+def test_a_url_that_an_earlier_run_fetched_is_not_asked_for_again_under_another_name(run_cli, site, dest):
+    url, fresh = site.put("/shared.tif", BODY), site.put("/new.tif", tif(9_000, 1))
+    assert run_cli("mirror", static_catalog(site, [stac_item("i0", data=url)]), dest).code == 0
+    items = [stac_item("i0", data=url), stac_item("i1", data=url), stac_item("i2", data=fresh)]
+    assert run_cli("mirror", static_catalog(site, items), dest).code == 0
+    assert (site.count("/shared.tif"), site.count("/new.tif")) == (1, 1)
+    assert Mirrored(dest).files == {
+        "c1/i0/data.tif": BODY,
+        "c1/i1/data.tif": BODY,
+        "c1/i2/data.tif": tif(9_000, 1),
+    }
+
+
 def test_include_and_exclude_choose_assets_and_exclude_wins(run_cli, site, dest):
     url = site.put("/a.tif", BODY)
     items = [stac_item("one", B02=url, B03=url, thumbnail=url)]

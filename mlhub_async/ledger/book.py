@@ -13,7 +13,8 @@ import orjson
 
 from ..model import Flaw, Proof, Record
 from ..names import distinct, fold
-from .claims import Claimed, Claims, Wanted, intact
+from .claims import Claimed, Claims, Wanted
+from .elsewhere import find, mark_elsewhere
 from .rows import Row, settle
 from .schema import ASSET, BUSY, COLLECTION, DONE, FAILED, ITEM
 from .seals import Confirmed, Sealed, confirm
@@ -57,7 +58,10 @@ class Book:
     def claim(self, wanted: Sequence[Wanted]) -> list[Claimed | None]:
         """For each owner what it was given; None for an item that was seen in this run before."""
         with self.transaction():
-            return Claims(self._db, self._root, self.run, wanted).answers(new=self._new)
+            answers = Claims(self._db, self._root, self.run, wanted).answers(new=self._new)
+        if not self._new:
+            mark_elsewhere(self._db, answers)
+        return answers
 
     def confirm(self, asked: Sequence[Sealed]) -> list[Confirmed | None]:
         """For each item its assets if there is nothing to do for it, which ends the matter; see `seals`."""
@@ -99,13 +103,7 @@ class Book:
 
     def find(self, url: str) -> Record | None:
         """A finished file that was fetched from this very URL, if it is still there."""
-        rows = self._db.execute(
-            "SELECT path, size, sha256, mtime_ns, proof, validator FROM file WHERE url=? AND state=1", (url,)
-        )
-        for path, size, sha256, mtime_ns, proof, validator in rows:
-            if intact(self._root, path, size, mtime_ns):
-                return Record(path, size, sha256, mtime_ns, Proof(proof), validator)
-        return None
+        return find(self._db, self._root, url)
 
     def first_time(self, urls: Sequence[str]) -> list[str]:
         """Those of `urls` that were not asked about in this run before."""

@@ -48,7 +48,7 @@ class Claim(NamedTuple):
     """The place that an asset was given. `known`: its file is there as an earlier run left it.
 
     `current`: and the catalogue says nothing else of it than it did then. `unsure`: the file must be read
-    before that is believed.
+    before that is believed. `elsewhere`: a finished file has its URL already.
     """
 
     asset: Asset
@@ -57,6 +57,7 @@ class Claim(NamedTuple):
     current: bool = False
     open_ended: bool = False
     unsure: bool = False
+    elsewhere: bool = False
 
 
 class Claimed(NamedTuple):

@@ -1,0 +1,37 @@
+"""What is asked of the ledger per page or per file takes as long for a million rows as for a few."""
+
+import pytest
+
+from mlhub_async.ledger import claims, elsewhere, rows
+from mlhub_async.ledger.schema import connect
+from mlhub_async.ledger.steps import AT_ONCE, in_steps
+
+STATEMENTS = {
+    "claims of known assets": (claims.KNOWN, 4),
+    "assets met again": (claims.TOUCH, 5),
+    "settled rows": (rows.SETTLE, 14),
+    "URLs of finished files": (elsewhere.FINISHED, 1),
+}
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    database = connect(tmp_path / "ledger.sqlite")
+    database.execute(elsewhere.INDEX)
+    yield database
+    database.close()
+
+
+@pytest.mark.parametrize("statement", STATEMENTS)
+def test_rows_are_found_by_an_index_and_never_by_reading_all(ledger, statement):
+    sql, width = STATEMENTS[statement]
+    for count in (1, AT_ONCE):
+        [plan] = in_steps(ledger, f"EXPLAIN QUERY PLAN {sql}", [("x",) * width] * count)
+        steps = [step for *_, step in plan]
+        assert any(step.startswith("SEARCH file USING") for step in steps), steps
+        assert not any(step.startswith("SCAN file") for step in steps), steps
+
+
+def test_the_file_of_one_url_is_found_by_an_index(ledger):
+    [(*_, step)] = ledger.execute(f"EXPLAIN QUERY PLAN {elsewhere.FIND}", ("x",))
+    assert step.startswith("SEARCH file USING INDEX"), step
