@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections import deque
 
+from .admission import Admission
 from .budget import Budget
 from .errors import Transient
 from .pace import Pace
@@ -33,6 +34,7 @@ class Gate:
         self._until = 0.0
         self._closed_until = 0.0
         self.name = f"{origin.host}:{origin.port}"
+        self.admission = Admission(self.name)
         self.breaker = Breaker(self.name, limits.outage, limits.clock, self._changed)
 
     def enter_at_once(self) -> bool:
@@ -55,8 +57,8 @@ class Gate:
 
     @property
     def idle(self) -> bool:
-        """Nobody is here, and there is no word against asking this origin."""
-        return self._clear and not self.pace.active and not self._waiting
+        """Nobody is here, and there is no word about asking this origin, nor about our credentials."""
+        return self._clear and not (self.pace.active or self._waiting or self.admission.known)
 
     def hold(self, seconds: float) -> None:
         """Nobody asks before the time is over."""
@@ -227,7 +229,7 @@ class Limits:
     def end(self) -> None:
         """All has been asked for. Raises `AccessLost` where a host refused our credentials to the last."""
         for gate in self._gates.values():
-            gate.breaker.locked_out(2)
+            gate.admission.end()
 
     def paces(self) -> dict[str, int]:
         """How many places hosts were found to be served best by, earlier runs' too while there is room."""

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .errors import AccessLost, TransferError, Transient
+from .errors import TransferError, Transient
 
 STREAK = 5
 """So many URLs failing with no answer between them open the breaker, if they are also half of the last
@@ -28,8 +28,6 @@ BUCKET = 500
 """Tokens for what is tried again: an answer brings one, a failure costs five, a timeout ten."""
 DENIALS = 20
 """Refusals of permission in a row that end the asking, where nothing was ever granted."""
-LOCKOUTS = 8
-"""Refusals of our credentials in a row that end the run; two are enough if nothing follows them."""
 DENIALS_OF_A_FRIEND = 200
 """The same where something was: object stores say 403 for what does not exist, too."""
 
@@ -73,8 +71,6 @@ class Breaker:
         self.until = 0.0
         self.serial = 0
         self.probing = False
-        self.lockouts = 0
-        """refusals of our credentials, and of those that are there now, since they were last taken"""
         self._host = host
         self._outage = outage
         self._clock = clock
@@ -116,13 +112,14 @@ class Breaker:
             self._met = self._clock()
         self._welcome |= granted
         if granted:
-            self._denials = self.lockouts = 0
+            self._denials = 0
         self._recent.append(False)
         self._failing.clear()
         self._streak = self._waves = 0
         self._throttled = None
         self._tokens = min(self._tokens + 1, BUCKET)
-        self.calm = self._tokens == BUCKET and not (self.open or self._denials or True in self._recent)
+        trouble = self.open or self._denials or True in self._recent
+        self.calm = self._welcome and self._tokens == BUCKET and not trouble
         if self._is_probe(serial):
             self.open = self.probing = False
             self._changed()
@@ -191,20 +188,13 @@ class Breaker:
             self._tokens = BUCKET
             self._begin_outage("it answers, but next to nothing comes of it")
 
-    def denied(self) -> int:
-        """Permission was refused, for good as far as anybody can tell. Gives how often in a row."""
+    def denied(self) -> None:
+        """Permission was refused, for good as far as anybody can tell."""
         self.calm = False
         self._denials += 1
         if self._denials >= (DENIALS_OF_A_FRIEND if self._welcome else DENIALS):
             words = f"{self._host} refused {self._denials} requests in a row: it was not asked for this one"
             self.give_up(TransferError(words, kind="forbidden"))
-        return self._denials
-
-    def locked_out(self, enough: int) -> None:
-        """Raise `AccessLost` if our credentials were refused so often in a row."""
-        if self.lockouts >= enough:
-            words = f"{self._host} refused our credentials, {self.lockouts} times in a row"
-            raise AccessLost(f"{words}: renew the key or header, then run again")
 
     def give_up(self, error: TransferError) -> None:
         """What is wrong with this host will not pass: everything else there fails likewise, unasked."""

@@ -8,15 +8,13 @@ import aiohttp
 import pytest
 from engine import chosen, run
 from mirrored import Mirrored, asset_requests, publish
-from troubled import Delay, Gone, Raw, Reply, Status, date, tif, until
-from troubled_stac import stac_item, static_catalog
+from troubled import Delay, Gone, Raw, Status, date, tif, until
+from troubled_stac import stac_item
 
 from mlhub_async import RetryPolicy, mirror
-from mlhub_async.auth import basic
-from mlhub_async.errors import AccessLost
 from mlhub_async.progress import Meter
 from mlhub_async.transport.aiohttp import translated
-from mlhub_async.weather import DENIALS, LOCKOUTS
+from mlhub_async.weather import DENIALS
 
 
 def policy(retries, base=0.01):
@@ -176,77 +174,6 @@ async def test_a_date_to_come_back_at_counts_against_our_clock_where_the_server_
     assert (await run(items, dest)).exit_code == 0
     first, second = (seen.time for seen in site.requests["/one.tif"])
     assert 0.9 < second - first < 3  # a date has no fractions of a second
-
-
-def keyed(site, key):
-    """From now on only who sends this key is let in."""
-
-    def answer(seen):
-        thing = site.things[seen.path]
-        let_in = seen.headers.get("x-key") == key
-        return Reply(
-            200 if let_in else 401, [("Content-Type", "image/tiff")], thing.body if let_in else b"no"
-        )
-
-    for path in [path for path in site.things if path.endswith(".tif")]:
-        site.routes[path] = answer
-
-
-async def test_a_key_that_is_refused_all_along_ends_the_run_in_3(site, dest):
-    url = static_catalog(site, publish(site, names("i", 200)))
-    keyed(site, "good")
-    with pytest.raises(AccessLost, match="renew the key") as caught:
-        await run(url, dest, concurrency=4, headers=(("X-Key", "CANARY-old"),))
-    assert caught.value.exit_code == 3 and "CANARY" not in str(caught.value)
-    assert len(asset_requests(site)) <= LOCKOUTS + 8
-    keyed(site, "CANARY-new")
-    assert (await run(url, dest, headers=(("X-Key", "CANARY-new"),))).exit_code == 0
-    Mirrored(dest).check(0)
-
-
-@pytest.mark.parametrize("good", [0, 3])
-async def test_a_key_that_is_refused_from_some_time_on_to_the_end_is_no_matter_of_the_files(site, dest, good):
-    url = static_catalog(site, publish(site, names("i", 6)))
-    keyed(site, "no key")
-    for name in names("i", good):
-        del site.routes[f"/{name}.tif"]
-    with pytest.raises(AccessLost):
-        await run(url, dest, concurrency=1, headers=(("X-Key", "k"),))
-    mirror = Mirrored(dest)
-    mirror.check(3)
-    assert len(mirror.files) == good and set(mirror.failed.values()) == {"unauthorized"}
-
-
-async def test_a_key_that_was_replaced_during_the_run_is_read_again_once(site, dest, tmp_path):
-    netrc = tmp_path / "netrc"
-    netrc.write_text("machine 127.0.0.1 login me password CANARY-old\n")
-    netrc.chmod(0o600)
-    items = publish(site, names("i", 60), always=[Delay(0.002)])
-    url = static_catalog(site, items)
-    now = basic("me", "CANARY-old").reveal()
-
-    def answer(seen):
-        if seen.headers.get("authorization") != now:
-            return Reply(401, [], b"no")
-        return Reply(200, [("Content-Type", "image/tiff")], site.things[seen.path].body)
-
-    for path in [path for path in site.things if path.endswith(".tif")]:
-        site.routes[path] = answer
-    options = chosen(concurrency=4, netrc=True, allow_private=True, retry=policy(0))
-    going = asyncio.ensure_future(mirror(url, dest, options, environ={"NETRC": str(netrc)}))
-    await until(lambda: len(asset_requests(site)) > 20)
-    netrc.write_text("machine 127.0.0.1 login me password CANARY-new\n")
-    now = basic("me", "CANARY-new").reveal()
-    report = await going
-    assert report.exit_code == 0, report.failed
-    assert len(asset_requests(site)) <= 60 + 4
-
-
-async def test_one_asset_that_wants_another_key_does_not_end_the_run(site, dest):
-    items = publish(site, names("i", 20))
-    site.things["/i3.tif"].always = (Status(401),)
-    report = await run(static_catalog(site, items), dest, headers=(("X-Key", "k"),))
-    assert report.exit_code == 4 and list(Mirrored(dest).failed) == ["i3"]
 
 
 @pytest.mark.parametrize(("code", "tries"), [(socket.EAI_AGAIN, None), (socket.EAI_NONAME, 3)])

@@ -53,6 +53,7 @@ BANDS = [
         "pace",
         "flow",
         "places",
+        "admission",
         "weather",
         "machines",
         "proxy",

@@ -251,6 +251,17 @@ def test_a_host_that_refuses_again_and_again_is_not_asked_for_the_rest(granted, 
     assert caught.value.kind == "forbidden" and not caught.value.retryable
 
 
+def test_a_friend_is_one_also_where_documents_came_first_and_all_went_well():
+    host = Host()
+    host.breaker.answered(host.begin(), granted=False)
+    assert not host.breaker.calm
+    host.good(30)
+    assert host.breaker.calm
+    for _ in range(DENIALS):
+        host.breaker.denied()
+    host.breaker.refuse()
+
+
 def test_one_permission_among_refusals_begins_the_count_anew():
     host = Host()
     for _ in range(DENIALS * 2):

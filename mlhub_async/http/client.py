@@ -20,7 +20,7 @@ from ..ports import Sink, Transport
 from ..retry import MAX_RETRY_AFTER, Retry
 from ..urls import Origin, origin, parse, redacted
 from .answer import ACCEPTED, Answer, EnoughOfThisError
-from .omens import locked_out, lost, refused
+from .omens import lost, refused
 from .page import Page
 from .reach import Reach
 from .refusal import refusal
@@ -72,7 +72,10 @@ class Http:
             except TransferError as error:
                 if not signed:
                     raise
-                head = await self._hop(self._renewed(error, request, sent, place), place, sink)
+                sent = self._renewed(error, request, sent, place, document=isinstance(sink, Page))
+                head = await self._hop(sent, place, sink)
+            if sent is not request and self._credentials.open(place):
+                self.limits.slot(place).admission.grant(document=isinstance(sink, Page))
             if head.status not in REDIRECTS:
                 # The signed URL ends here: a key in a query must not travel on as somebody's base URL.
                 return head if head.url == request.url else head._replace(url=request.url)
@@ -86,13 +89,15 @@ class Http:
                 await on_redirect(request.url)
         raise TransferError(f"{redacted(request.url)}: after {MAX_HOPS} redirects", kind="redirect-loop")
 
-    def _renewed(self, error: TransferError, request: Request, sent: Request, place: Origin) -> Request:
+    def _renewed(
+        self, error: TransferError, request: Request, sent: Request, place: Origin, *, document: bool
+    ) -> Request:
         """The request with credentials that are newer than those refused; raises if there are none."""
         if error.status != 401 or not self._credentials.open(place):
             raise error
         again = self._credentials.sign_anew(request)
         if again == sent:
-            locked_out(self.limits.slot(place).breaker)
+            self.limits.slot(place).admission.refuse(document=document)
             raise error
         return again
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ..errors import TransferError, Transient
 from ..urls import expiring
-from ..weather import LOCKOUTS, Breaker
 from .answer import Answer
 from .refusal import DENIED, OUT, THROTTLED
 
@@ -40,13 +39,6 @@ def refused(error: TransferError, answer: Answer, *, trusted: bool) -> None:
     breaker.release(answer.serial)
     if error.status in DENIED and not expiring(answer.url) and not (trusted and error.status == 401):
         breaker.denied()
-
-
-def locked_out(breaker: Breaker) -> None:
-    """Credentials were refused and there are none that are newer. Raises `AccessLost` if that goes on."""
-    breaker.denied()
-    breaker.lockouts += 1
-    breaker.locked_out(LOCKOUTS)
 
 
 def _said(error: TransferError) -> str:

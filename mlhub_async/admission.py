@@ -1,0 +1,50 @@
+"""What became of our credentials at one origin: when it is they that are refused, not this or that file."""
+
+from __future__ import annotations
+
+from .errors import AccessLost
+
+IN_A_ROW = 20
+"""Refusals that end the run at an origin where they never got us anything."""
+OF_A_FRIEND = 200
+"""The same where they did: those who may read a catalogue may still not have some of its files."""
+IN_THE_END = 2
+"""When all has been asked for, so many are enough: nothing is given up by saying so."""
+
+
+class Admission:
+    """Documents and assets are counted apart: who lets us read what there is may keep what it tells of.
+
+    Refusals are those of credentials that are there now, after they were read again.
+    """
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+        self._granted = {True: False, False: False}
+        self._refused = {True: 0, False: 0}
+        """since such a thing was last granted"""
+
+    @property
+    def known(self) -> bool:
+        """Whether our credentials were ever shown here."""
+        return any(self._granted.values()) or any(self._refused.values())
+
+    def grant(self, *, document: bool) -> None:
+        self._granted[document], self._refused[document] = True, 0
+
+    def refuse(self, *, document: bool) -> None:
+        """Raises `AccessLost` if that goes on. Until then it is the failure of what was asked for."""
+        self._refused[document] += 1
+        if self._refused[document] >= (OF_A_FRIEND if any(self._granted.values()) else IN_A_ROW):
+            raise self._lost(document)
+
+    def end(self) -> None:
+        """All has been asked for. Raises `AccessLost` where they were refused all along."""
+        enough = IN_A_ROW if any(self._granted.values()) else IN_THE_END
+        for document, times in self._refused.items():
+            if times >= enough and not self._granted[document]:
+                raise self._lost(document)
+
+    def _lost(self, document: bool) -> AccessLost:
+        words = f"{self._host} refused our credentials, {self._refused[document]} times in a row"
+        return AccessLost(f"{words}: renew the key or header, then run again")
