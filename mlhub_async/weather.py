@@ -24,6 +24,8 @@ WAVES = 2
 LONGEST_PAUSE = 600.0
 FIRST_PAUSE = 0.25
 """Of the time that a host has served."""
+OWN_PAUSE = 60.0
+"""Who waits for a host asks again after so many seconds more than it said."""
 BUCKET = 500
 """Tokens for what is tried again: an answer brings one, a failure costs five, a timeout ten."""
 DENIALS = 20
@@ -80,7 +82,9 @@ class Breaker:
         self._welcome = False
         self._met: float | None = None
         self._throttled: float | None = None
-        """since when it has had no other answer than to come back later"""
+        """when it last said to come back later, if it has had no other answer since"""
+        self._leave = self._left = 0.0
+        """for how long that was, and how long it was left alone before"""
         self._trouble = 0.0
         """when the first of the present streak of failures was"""
         self._recent: deque[bool] = deque(maxlen=LOOK_BACK)
@@ -169,12 +173,23 @@ class Breaker:
         self.until = min(now + self._uniform(0.5, 1) * pause, end)
         self._changed()
 
-    def throttled(self) -> None:
-        """It said when to come back. Who says nothing else for longer than any outage is given up."""
+    def throttled(self, seconds: float) -> None:
+        """It said when to come back. Who says nothing else for longer than any outage is given up.
+
+        Only the time counts in which somebody waited for it: between two questions may be anything.
+        """
         self.calm = False
-        since = self._throttled = self._clock() if self._throttled is None else self._throttled
-        if (past := self._clock() - since) > self._outage.longest:
-            words = f"{self._host} asked to be left alone again and again, for {past:.0f} s: run again later"
+        now = self._clock()
+        if self._throttled is None:
+            self._left = 0.0
+        else:
+            self._left += min(now - self._throttled, self._leave + OWN_PAUSE)
+        self._throttled, self._leave = now, seconds
+        if self._left > self._outage.longest:
+            words = (
+                f"{self._host} asked to be left alone again and again, "
+                f"for {self._left:.0f} s: run again later"
+            )
             self._verdict = (Transient, words, "throttled")
             self._changed()
 

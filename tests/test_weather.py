@@ -262,6 +262,26 @@ def test_a_friend_is_one_also_where_documents_came_first_and_all_went_well():
     host.breaker.refuse()
 
 
+@pytest.mark.parametrize(("asked", "turn"), [(30, 31), (0, 1), (600, 630)])
+def test_a_host_that_only_puts_off_those_who_wait_for_it_is_given_up(asked, turn):
+    host = Host(longest=1800)
+    began = host.clock.now
+    with pytest.raises(Transient, match="again and again") as caught:
+        while True:
+            host.breaker.throttled(asked)
+            host.breaker.refuse()
+            host.clock.now += turn
+    assert caught.value.kind == "throttled" and 1800 < host.clock.now - began <= 1800 + turn
+
+
+def test_a_host_that_was_long_not_asked_between_two_refusals_has_put_nobody_off_so_long():
+    host = Host(longest=1800)
+    for _ in range(20):
+        host.breaker.throttled(1)
+        host.breaker.refuse()
+        host.clock.now += 86400
+
+
 def test_one_permission_among_refusals_begins_the_count_anew():
     host = Host()
     for _ in range(DENIALS * 2):

@@ -29,7 +29,7 @@ def refused(error: TransferError, answer: Answer, *, trusted: bool) -> None:
     """The hop ended with a status that is neither a success nor a redirect. `trusted`: it had credentials."""
     breaker = answer.breaker
     if isinstance(error, Transient) and error.retry_after is not None:
-        breaker.throttled()
+        breaker.throttled(error.retry_after)
     elif isinstance(error, Transient):
         breaker.spend(5)
         if error.status in OUT:
