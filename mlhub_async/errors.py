@@ -27,9 +27,6 @@ from __future__ import annotations
 
 from typing import Self
 
-LASTING = frozenset({"protocol", "range"})
-"""Kinds of failure that are a server's way to answer: soon the same again, if three times in a row."""
-
 
 class MlhubError(Exception):
     """Base of all errors raised on purpose. `kind` names the class of failure for machines."""
@@ -114,12 +111,6 @@ class Transient(TransferError):
         self.retry_after = retry_after
         self.tries = tries
         self.free = False
-
-    def for_good(self) -> MlhubError:
-        """The same once it has been tried often enough: what another run would meet as well is no hope."""
-        if self.kind not in LASTING:
-            return self
-        return TransferError(self.message, kind=self.kind, status=self.status)
 
 
 class Taken(Transient):

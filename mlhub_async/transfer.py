@@ -38,8 +38,6 @@ async def fetch(job: Job, kit: Kit) -> tuple[Outcome, str]:
         raise
     except Shortage as error:
         raise error.for_good() from None
-    except Transient as error:
-        outcome = transfer.outcome(Status.FAILED, error=error.for_good().alone())
     except MlhubError as error:
         here = job.known if error.kind == "exists" else None
         outcome = transfer.outcome(Status.FAILED, here, error.alone())
