@@ -5,10 +5,13 @@ More are tried only while there is enough left for it to be worth while, and kep
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
-LOOK = 0.5
+LOOK = 0.35
 """Seconds that a look takes, at the least."""
+LOOKS = 2
+"""So many make a judgement: one alone may be chance."""
 LUMP = 3 << 20
 """And bytes per stream: they are counted by the megabyte, which must not matter."""
 WARM = 1 << 20
@@ -17,6 +20,8 @@ PAYS = 1 / 3
 """Of what those bring that are there, the least that another stream must add."""
 WORTH = 2.0
 """Seconds that the rest must take, for another stream to be tried."""
+BUSY = 0.6
+"""Processors' time per second beyond which it is we who are slow, and no stream helps."""
 REST = 10.0
 """Seconds until the next trial after one that did not pay; twice as long each time."""
 
@@ -27,7 +32,14 @@ class Gain:
     With `given` there is nothing to find out: so many from the beginning.
     """
 
-    def __init__(self, most: int, clock: Callable[[], float], *, given: bool = False) -> None:
+    def __init__(
+        self,
+        most: int,
+        clock: Callable[[], float],
+        *,
+        given: bool = False,
+        spent: Callable[[], float] = time.process_time,
+    ) -> None:
         self.wanted = most if given else 1
         self.rate = 0.0
         """bytes per second, by all streams together, as last seen"""
@@ -37,7 +49,9 @@ class Gain:
         self._settled = self._streams = 1
         self._starting = True
         self._warm = False
-        self._since, self._mark = clock(), 0
+        self._spent = spent
+        self._since, self._mark, self._used = clock(), 0, spent()
+        self._seen: list[float] = []
         self._until = 0.0
         self._rest = REST
 
@@ -46,30 +60,35 @@ class Gain:
         now = self._clock()
         if streams != self._streams:
             self._streams = streams
+            self._seen.clear()
             self._begin(now, work, warm=False)
         seconds, came = now - self._since, work - self._mark
         if not self._warm:
             if came >= WARM * streams and seconds >= LOOK / 2:
                 self._begin(now, work, warm=True)
         elif came >= LUMP * streams and seconds >= LOOK:
-            self._judge(came / seconds, now, left)
+            self._seen.append(came / seconds)
+            busy = (self._spent() - self._used) / seconds
             self._begin(now, work, warm=True)
+            if len(self._seen) == LOOKS:
+                self._judge(now, left, busy)
+                self._seen.clear()
 
     def _begin(self, now: float, work: int, *, warm: bool) -> None:
-        self._since, self._mark, self._warm = now, work, warm
+        self._since, self._mark, self._used, self._warm = now, work, self._spent(), warm
 
-    def _judge(self, rate: float, now: float, left: int) -> None:
-        before, self.rate = self.rate, rate
-        if self._given:
-            return
-        if self._streams > self._settled:
+    def _judge(self, now: float, left: int, busy: float) -> None:
+        """More streams pay if at their worst they bring more than what was there before did at its best."""
+        if not self._given and self._streams > self._settled:
             share = self._streams / self._settled - 1
-            if rate < before * (1 + PAYS * share):
-                self.rate = before
+            if min(self._seen) < self.rate * (1 + PAYS * share):
                 self._give_up(now)
                 return
+        self.rate = max(self._seen)
+        if self._given:
+            return
         self._settled = self._streams
-        worth = left > WORTH * rate and now >= self._until
+        worth = left > WORTH * self.rate and now >= self._until and busy < BUSY
         more = self._settled * 2 if self._starting else self._settled + 1
         self.wanted = min(more, self._most) if worth else self._settled
 

@@ -22,10 +22,11 @@ class Body:
     came: float = 0.0
     beside: float = 0.0
     tried: list = field(default_factory=lambda: [1])
+    busy: float = 0.0
     gain: Gain | None = None
 
     def run(self, seconds, most=8, **how):
-        self.gain = self.gain or Gain(most, lambda: self.now, **how)
+        self.gain = self.gain or Gain(most, lambda: self.now, spent=lambda: self.busy * self.now, **how)
         until = self.now + seconds
         while self.now < until and self.came < self.size:
             streams = min(self.gain.wanted, self.room)
@@ -54,7 +55,7 @@ def test_where_each_connection_is_limited_there_are_soon_as_many_as_may_be(each)
 @pytest.mark.parametrize("line", [MIB, 100 * MIB, 2 * GIB])
 def test_where_the_line_is_the_limit_one_stream_stays_one(line):
     body = Body(limited(line, line))
-    assert body.run(8 + 12 * MIB / line) == 1
+    assert body.run(8 + 20 * MIB / line) == 1
     assert body.tried == [1, 2, 1]
 
 
@@ -83,6 +84,19 @@ def test_nothing_is_tried_for_what_is_soon_over():
     body = Body(limited(GIB), size=2 * GIB)
     body.run(10)
     assert body.tried == [1]
+
+
+def test_nothing_is_tried_while_it_is_our_own_processor_that_is_slow():
+    body = Body(limited(5 * MIB), busy=0.9)
+    assert body.run(30) == 1 and body.tried == [1]
+
+
+@pytest.mark.parametrize("luck", [1.0, 1.7])
+def test_one_look_that_was_better_by_chance_is_not_enough(luck):
+    """The line is fast for a moment while two are tried."""
+    body = Body(lambda streams: 50 * MIB * (luck if streams == 2 and int(body.now * 2) % 2 else 1))
+    body.run(20)
+    assert set(body.tried) <= {1, 2} and body.tried[-1] == 1
 
 
 def test_what_is_only_taken_from_other_files_is_no_gain():

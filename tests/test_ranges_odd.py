@@ -1,8 +1,9 @@
 """Whatever a server answers to a request for a part, the file is the right one."""
 
 import pytest
-from dividing import MIB, SIZE, SLOW, fetched, large
-from troubled import ContentRange, Cut, Etag, Gone, Gzip, Headers, IgnoreRange, Length, Status
+from dividing import MIB, SIZE, SLOW, STRONG, fetched, large
+from troubled import Change, ContentRange, Cut, Etag, Gone, Gzip, Headers, IgnoreRange, Length, Status, tif
+from troubled_wire import Fault
 
 
 @pytest.fixture
@@ -10,7 +11,26 @@ async def site(troubled):
     return await troubled.site()
 
 
+class Elsewhere(Fault):
+    """Other bytes than those that were asked for, which the answer says truly."""
+
+    def asked(self, ask):
+        if "range" in ask.headers:
+            ask.headers["range"] = f"bytes=0-{MIB - 1}"
+
+
+class Longer(Fault):
+    """More bytes than the part has, without a length, under a Content-Range that is right."""
+
+    def answered(self, reply):
+        reply.body += bytes(100_000)
+        reply.framing = "chunked"
+
+
 ODD = {
+    "another range": Elsewhere(),
+    "a longer body under the same name": Change(tif(SIZE + 1000, 2), STRONG["etag"]),
+    "more bytes than it says": Longer(),
     "the whole with 200": IgnoreRange(),
     "a wrong start": ContentRange(f"bytes 5-{MIB}/{SIZE}"),
     "another total": ContentRange(f"bytes {2 * MIB}-{3 * MIB - 1}/{SIZE + 1}"),
