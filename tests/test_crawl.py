@@ -93,6 +93,17 @@ async def test_catalogues_that_lead_in_circles_are_read_once():
     assert len(reader.asked) == len(set(reader.asked)) == 7
 
 
+@pytest.mark.parametrize("query", ["X-Amz-Signature=2&X-Amz-Date=2", "key=2", "b=1"])
+async def test_item_links_that_are_two_urls_are_two_items(query):
+    known = {
+        WEB: catalog(link("item", "i.json"), link("item", f"i.json?{query}#f"), link("item", "i.json#f")),
+        "https://cat.test/x/i.json": item("one", None),
+        f"https://cat.test/x/i.json?{query}": item("two", None),
+    }
+    reader = Documents(known)
+    assert ids(await listed(WEB, reader)) == ["one", "two"] and len(reader.asked) == 3
+
+
 async def test_an_endless_staircase_of_catalogues_ends():
     class Stairs(Documents):
         async def read(self, request):

@@ -9,6 +9,7 @@ from engine import run
 from mirrored import Mirrored, asset_requests, publish
 from troubled import Status, tif
 from troubled_stac import Api, stac_item, static_catalog, static_catalog_files
+from troubled_wire import Reply
 
 SECRET = b"CANARY of a file that is nobody's business"
 
@@ -178,6 +179,23 @@ async def test_shared_assets_of_one_name_keep_their_own_bytes(site, dest):
     mirror.check(0)
     assert [mirror.bytes_of(name, "legend") for name in hrefs] == [b"a,1\n", b"b,2\n", b"a,1\n"]
     assert site.count("/a/legend.csv") == site.count("/b/legend.csv") == 1
+
+
+@pytest.mark.parametrize("name", ["session", "key", "jwt", "auth", "sig", "access_token"])
+@pytest.mark.parametrize("way", ["at once", "by a redirect"])
+async def test_files_that_only_a_parameter_like_a_credential_tells_apart_keep_their_own_bytes(
+    troubled, site, dest, name, way
+):
+    bodies, store = [tif(1000, number) for number in range(3)], await troubled.site()
+    store.route("/get", lambda seen: Reply(body=bodies[int(seen.target[-1])]))
+    hrefs = [store.url(f"/get?{name}=a/{number}") for number in range(3)]
+    if way == "by a redirect":
+        hrefs = [site.redirect(f"/{number}.tif", href) for number, href in enumerate(hrefs)]
+    items = [stac_item(str(number), data=href) for number, href in enumerate(hrefs)]
+    assert (await run(items, dest)).exit_code == 0
+    mirror = Mirrored(dest)
+    mirror.check(0)
+    assert [mirror.bytes_of(str(number)) for number in range(3)] == bodies
 
 
 @pytest.mark.parametrize(

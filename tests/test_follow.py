@@ -53,6 +53,17 @@ async def test_the_items_behind_labels_are_listed_too_each_once_with_their_colle
     assert flaws(found) == [] and len(reader.asked) == len(set(reader.asked))
 
 
+@pytest.mark.parametrize("name", ["session", "key", "token"])
+async def test_source_links_that_only_a_parameter_like_a_credential_tells_apart_are_all_followed(name):
+    hrefs = [f"https://api.test/src?{name}=s{number}" for number in (1, 2)]
+    found = {href: imagery(href[-2:]) for href in hrefs}
+    assert sorted(ids(await listed(f"{AT}/labels/items", labelled(label("l1", *hrefs), **found)))) == [
+        "l1",
+        "s1",
+        "s2",
+    ]
+
+
 async def test_links_are_not_followed_when_that_is_not_wanted():
     reader = labelled(label("l1", f"{AT}/imagery/items/s1"))
     assert ids(await listed(f"{AT}/labels/items", reader, follow_sources=False)) == ["l1"]

@@ -274,9 +274,8 @@ def test_what_names_no_local_file_has_no_path(url):
         ("https://h:80/a", "https://h:80/a"),
         ("http://h:800/a", "http://h:800/a"),
         ("https://h/a#b", "https://h/a"),
-        ("https://h?key=K", "https://h/"),
+        ("https://h?page=2", "https://h/?page=2"),
         ("https://h/a?", "https://h/a"),
-        ("file:///a/b?key=K", "file:///a/b"),
         ("https://b/c/x?sv=1&st=2&se=3&sr=b&sp=r&sig=4", "https://b/c/x"),
         (
             "https://b/c/x?skoid=1&sktid=2&skt=3&ske=4&sks=b&skv=5&sig=6&snapshot=7",
@@ -286,13 +285,41 @@ def test_what_names_no_local_file_has_no_path(url):
         ("https://b/x?X-Amz-Date=1&versionId=v&X-Amz-Signature=2", "https://b/x?versionId=v"),
         ("https://b/x?X-Goog-Algorithm=1&generation=9&x-goog-signature=2", "https://b/x?generation=9"),
         ("https://b/x?Expires=1&Signature=2&Key-Pair-Id=3&Policy=4&b=2&a=1", "https://b/x?b=2&a=1"),
-        ("https://h/x?key=K&a=1&key=K&api_key=K&apikey=K&access_token=K&%6Bey=K", "https://h/x?a=1"),
-        ("https://h/x?subscription-key=K&limit=1&password=P&Auth=A", "https://h/x?limit=1"),
+        ("https://b/x?Policy=1&Signature=2&Key-Pair-Id=3", "https://b/x"),
+        ("https://b/x?AWSAccessKeyId=1&Signature=2&Expires=3&security-token=4", "https://b/x"),
+        ("https://b/x?__token__=exp=1~hmac=2&hdnts=st=1~exp=2~acl=*~hmac%3D3&a=1", "https://b/x?a=1"),
     ],
 )
-def test_the_identity_of_a_resource_has_no_secrets_and_no_variants(url, identity):
+def test_the_identity_of_a_resource_has_no_signature_and_no_variants(url, identity):
     assert urls.canonical(url) == identity
     assert urls.canonical(identity) == identity
+
+
+@pytest.mark.parametrize(
+    ("url", "written"),
+    [
+        ("https://h?key=K", "https://h/"),
+        ("file:///a/b?key=K", "file:///a/b"),
+        ("https://b/c/x?st=2&sig=4", "https://b/c/x"),
+        ("https://h/x?key=K&a=1&key=K&api_key=K&apikey=K&access_token=K&%6Bey=K", "https://h/x?a=1"),
+        ("https://h/x?subscription-key=K&limit=1&password=P&Auth=A#f", "https://h/x?limit=1"),
+    ],
+)
+def test_a_url_that_is_written_down_has_none_of_what_proves_who_asks(url, written):
+    assert urls.public(url) == written
+    assert urls.public(written) == written
+
+
+LIKE_SIGNATURES = ["Signature", "Expires", "Policy", "X-Amz-Date", "X-Goog-Date", "hdnts", "__token__", "sig"]
+LIKE_KEYS = ["key", "session", "auth", "jwt", "password", "pwd", "secret", "api_key", "sas", "code", "k%65y"]
+
+
+@pytest.mark.parametrize("name", LIKE_SIGNATURES + LIKE_KEYS)
+def test_two_urls_that_may_be_two_files_have_two_identities(name):
+    """What looks like a credential is a name at some servers: /download?key=a/b.tif."""
+    one, two = (urls.canonical(f"https://h/get?{name}=a/{n}.tif&a=1") for n in (1, 2))
+    assert one != two and not re.search(r"a/[12].tif", one + two)
+    assert urls.canonical(one) == one == urls.canonical(f"https://H:443/get?{name}=a/1.tif&a=1#f")
 
 
 @pytest.mark.parametrize(
@@ -310,7 +337,7 @@ def test_a_token_is_neither_kept_nor_forgotten(url):
     one, two = (urls.canonical(url.format(letter * 40)) for letter in "AB")
     assert one != two and "A" * 40 not in one
     assert urls.canonical(one) == one == urls.canonical(url.format("A" * 40))
-    assert "A" * 40 in urls.lasting(url.format("A" * 40)) and "key=" not in urls.lasting(url)
+    assert "A" * 40 not in urls.public(url.format("A" * 40)) and "key=" not in urls.public(url)
 
 
 def test_a_file_is_called_by_its_name_even_if_that_looks_like_a_token():
@@ -411,12 +438,7 @@ SECRETS = st.text(alphabet=string.ascii_letters + string.digits + "%+/=._~-\u00e
 def test_no_value_of_a_secret_parameter_is_ever_shown(name, secret, path, query):
     for url in (f"https://h/{path}?a=1&{name}={secret}&{query}", f"https://h/{path}?{name}={secret}#{query}"):
         assert "CANARY" not in urls.redacted(url)
-        assert "CANARY" not in urls.canonical(url.replace("\x1b", "")) or name in (
-            "token",
-            "password",
-            "sig",
-            "SIG",
-        )
+        assert "CANARY" not in urls.canonical(url.replace("\x1b", ""))
 
 
 @given(SECRETS.filter(lambda secret: "/" not in secret), TAILS)

@@ -70,7 +70,7 @@ def outward(href: str, base: str, place: Place) -> str:
     4. Anything else could make a reader open a file because a catalogue said so: kept, but made inert.
     """
     try:
-        target = urls.canonical(urls.parse(href, base or None))
+        target = urls.public(urls.parse(href, base or None))
     except MlhubError:
         shown = urls.redacted(href) if "://" in href and ("@" in href or "?" in href) else href
         return shown if _OPENS_NO_FILE.match(href) else _inert(shown)

@@ -79,6 +79,6 @@ def _with_href(holder: Any, base: str) -> Any:
     if not isinstance(holder, dict) or not isinstance(holder.get("href"), str):
         return holder
     try:
-        return {**holder, "href": urls.lasting(stac.resolved(holder["href"], base))}
+        return {**holder, "href": urls.public(stac.resolved(holder["href"], base))}
     except MlhubError:
         return holder

@@ -168,7 +168,7 @@ class StaticSource:
     def _is_new(self, rel: str, target: str, collection: str) -> bool:
         """Items are leaves: only what can lead in circles is remembered for good."""
         if rel == "item":
-            leaf = hash((urls.canonical(target), collection))  # which an item need not name itself
+            leaf = hash((target.partition("#")[0], collection))  # which an item need not name itself
             if leaf in self._leaves:
                 return False
             if len(self._leaves) < REMEMBERED:

@@ -119,18 +119,17 @@ def _size(told: object) -> int | None:
 
 def _stamp(href: str, size: int | None, published: Any, updated: str) -> str:
     """Tells one content from another as far as the catalogue does. An href that expires tells nothing."""
+    lasting = href
     if "?" in href or "/download/" in href:
-        lasting = "" if urls.expiring(href) else _canonical(href)
-    else:
-        lasting = href
+        lasting = "" if urls.expiring(href) else _public(href)
     told = f"{size}\n{published}\n{updated}\n{lasting}"
     return blake2b(told.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
-def _canonical(href: str) -> str:
+def _public(href: str) -> str:
     if "?" not in href:
         return href
     try:
-        return urls.canonical(href)
+        return urls.public(href)
     except MlhubError:
         return href

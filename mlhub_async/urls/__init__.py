@@ -5,7 +5,7 @@ take any text at all, since errors have to name what did not come through.
 """
 
 from .address import address_class
-from .identity import canonical, expiring, lasting, unsigned, with_query, without, without_values
+from .identity import canonical, expiring, public, unsigned, with_query, without, without_values
 from .parsing import Origin, filename, from_path, origin, parse, suffix, to_path
 from .shown import inert, inert_json, redacted, term_safe
 
@@ -18,9 +18,9 @@ __all__ = [
     "from_path",
     "inert",
     "inert_json",
-    "lasting",
     "origin",
     "parse",
+    "public",
     "redacted",
     "suffix",
     "term_safe",

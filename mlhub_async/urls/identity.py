@@ -7,7 +7,7 @@ from collections.abc import Callable
 from urllib.parse import quote, unquote_plus
 
 from .parsing import origin
-from .shown import download_token, is_credential, without_token, without_user
+from .shown import download_token, is_credential, is_shy, mark, without_token, without_user
 
 _plain = re.compile(r"https?://[a-z0-9._-]+(?::(?!80/|443/)\d+)?/[^?#]*+", re.ASCII).fullmatch
 
@@ -17,25 +17,62 @@ _azure = re.compile(
 ).fullmatch
 _signature = re.compile("sig|signature|x-amz-signature|x-goog-signature|hdnts|hdnea|__token__").fullmatch
 
+_cloud = re.compile(
+    "signature|expires|policy|key-pair-id|awsaccesskeyid|ossaccesskeyid|googleaccessid|security-token"
+).fullmatch
+_SCHEMES = (
+    ({"x-amz-signature"}, re.compile("x-amz-.*", re.DOTALL).fullmatch),
+    ({"x-goog-signature"}, re.compile("x-goog-.*", re.DOTALL).fullmatch),
+    ({"signature", "expires"}, _cloud),
+    ({"signature", "policy"}, _cloud),
+    ({"sig", "sv"}, _azure),
+    ({"sig", "skv"}, _azure),
+)
+"""What is always there where something is signed this way, and all that may be a part of the signature."""
+_akamai = re.compile("(?:hdnts|hdnea|__token__)=.*hmac(?:=|%3d)", re.DOTALL | re.IGNORECASE).match
+
 
 def canonical(url: str) -> str:
-    """What an asset's URL identifies: no secrets, signature, fragment or default port.
+    """What a URL identifies: without fragment, default port, and the signatures that change for one object.
 
-    A token that may be all that tells one file from another has a mark in its place.
+    Whatever else proves who asks may be all that tells one file from another: it has a mark in its place.
     Not for paging links: there, a parameter that looks like a key may be the cursor.
     """
-    return without_token(url) if _plain(url) else without_token(lasting(url))
-
-
-def lasting(url: str) -> str:
-    """The same with its tokens: for a list that is to be a source again."""
     if _plain(url):
-        return url
+        return without_token(url)
+    place, query = _divided(url)
+    kept = "&".join(map(_marked, _without_signature(query))) if query else ""
+    return without_token(f"{place}?{kept}" if kept else place)
+
+
+def _divided(url: str) -> tuple[str, str]:
     start, _, query = url.partition("#")[0].partition("?")
     slash = start.find("/", start.find("://") + 3)
-    place = f"{origin(start)}{start[slash:] if slash >= 0 else '/'}"
+    return f"{origin(start)}{start[slash:] if slash >= 0 else '/'}", query
+
+
+def _without_signature(query: str) -> list[str]:
+    named = [(_name(pair).strip().lower(), pair) for pair in query.split("&")]
+    names = {name for name, _ in named}
+    parts = [part for signs, part in _SCHEMES if signs <= names]
+    return [pair for name, pair in named if not any(part(name) for part in parts) and not _akamai(pair)]
+
+
+def _marked(pair: str) -> str:
+    name, _, value = pair.partition("=")
+    return f"{name}={mark(value)}" if value and is_shy(unquote_plus(name)) else pair
+
+
+def public(url: str) -> str:
+    """A URL as it may be written down: absolute, without what proves who asks, with marks for tokens.
+
+    Two URLs that only a key tells apart become one: no identity.
+    """
+    if _plain(url):
+        return without_token(url)
+    place, query = _divided(url)
     kept = _without_credentials(query)
-    return f"{place}?{kept}" if kept else place
+    return without_token(f"{place}?{kept}" if kept else place)
 
 
 def unsigned(url: str) -> str:

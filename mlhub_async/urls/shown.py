@@ -16,7 +16,7 @@ _CREDENTIAL = (
 )
 _credential = re.compile(_CREDENTIAL, re.IGNORECASE | re.DOTALL).fullmatch
 
-# `token` may say what is fetched, as a cursor does: not shown, but never left out of a URL.
+# A `token` may say what is fetched, as a cursor does: not shown, but never left out of a URL.
 _shy = re.compile(_CREDENTIAL + "|sig|token|code", re.IGNORECASE | re.DOTALL).fullmatch
 
 _USERINFO = re.compile(
@@ -33,7 +33,7 @@ _DOWNLOAD_TOKEN = re.compile(
 _TOKEN = re.compile(
     r"([?&](?:t|%[57]4)(?:o|%[46]f)(?:k|%[46]b)(?:e|%[46]5)(?:n|%[46]e)=)([^&]+)", re.IGNORECASE
 )
-_marked = re.compile("~[0-9a-f]{16}").fullmatch
+_is_mark = re.compile("~[0-9a-f]{16}").fullmatch
 
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff"
@@ -86,7 +86,7 @@ def _shown(pair: str) -> str:
     if not equals:
         return "***" if len(pair) >= 32 else pair
     nested = unquote_plus(value)
-    hide = _shy(unquote_plus(name).strip()) or ("://" in nested and ("?" in nested or "@" in nested))
+    hide = is_shy(unquote_plus(name)) or ("://" in nested and ("?" in nested or "@" in nested))
     return f"{name}=***" if hide else pair
 
 
@@ -98,9 +98,19 @@ def without_token(url: str) -> str:
 
 
 def _mark(found: re.Match[str]) -> str:
-    if _marked(found[2]):
-        return found[0]
-    return f"{found[1]}~{hashlib.sha256(found[2].encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
+    return found[1] + mark(found[2])
+
+
+def mark(value: str) -> str:
+    """What stands for a value that nobody may see: another one for each. A mark stands for itself."""
+    if _is_mark(value):
+        return value
+    return f"~{hashlib.sha256(value.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
+
+
+def is_shy(name: str) -> bool:
+    """Whether the value of a query parameter of this name, decoded, is not to be shown."""
+    return bool(_shy(name.strip()))
 
 
 def is_credential(name: str) -> bool:
