@@ -10,6 +10,7 @@ import sys
 import time
 
 import pytest
+from counterparts import free_port
 from mirrored import Mirrored, wait_for
 from troubled import tif
 from troubled_stac import stac_item, static_catalog_files
@@ -53,8 +54,7 @@ class Nginx:
     def __init__(self, at):
         self.at, self.files = at, at / "www/files"
         self.files.mkdir(parents=True)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         # Started by root it would become a user who cannot read our temporary directories.
         user = "user root;" if os.getuid() == 0 else ""
         (at / "nginx.conf").write_text(user + CONFIG.format(at=at, port=self.port))
