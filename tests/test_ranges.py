@@ -246,3 +246,12 @@ async def test_other_files_that_come_while_parts_are_brought_get_the_next_places
     assert report.exit_code == 0 and report.fetched == 7
     order = [seen.path for seen in asset_requests(site)]
     assert order.index("/late5.tif") < len(order) - 1 and site.peak <= 5
+
+
+async def test_the_least_speed_is_that_of_all_parts_together(site, dest):
+    """Each brings less than it, and none is cut."""
+    slow = Drip(0.02, 16 << 10)
+    await fetched(large(site, always=[slow]), dest, timeout=0.5, min_speed=MIB)
+    asked = asset_requests(site)
+    assert [seen.headers.get("if-match") for seen in asked].count(None) == 1
+    assert len(asked) > 1

@@ -30,7 +30,7 @@ class Answer:
 
     __slots__ = (
         *("began", "breaker", "error_body", "expected", "gate", "head", "hurried", "limits", "mark", "owner"),
-        *("paused", "received", "serial", "target", "task", "url", "why"),
+        *("parts", "paused", "received", "serial", "target", "task", "url", "why"),
     )
 
     def __init__(self, target: Sink, limits: Limits, gate: Gate, url: str) -> None:
@@ -51,7 +51,8 @@ class Answer:
         self.head: Head | None = None
         self.error_body = b""
         self.received = 0
-        self.mark = -1
+        self.mark, self.parts = -1, 0
+        """when it was last looked at: what had been received, and how many parts came from this host"""
         self.paused = False
 
     def drop(self, why: str) -> None:

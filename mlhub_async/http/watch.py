@@ -46,9 +46,12 @@ class Watch:
         asleep = loop.time() - self._checked_at > 1.5 * self._window + 5
         for answer in self._active:
             watched = answer.mark >= 0 and answer.head is not None and not answer.paused and not asleep
-            if watched and answer.received - answer.mark < self._min_speed * self._window:
+            parts = answer.gate.pace.parts
+            # The parts of a body share what one line brings: all together are to be as fast as one.
+            least = self._min_speed * self._window / (1 + max(answer.parts, parts))
+            if watched and answer.received - answer.mark < least:
                 answer.drop(f"slower than {self._min_speed} bytes/s for {self._window:g} s")
-            answer.mark = answer.received
+            answer.mark, answer.parts = answer.received, parts
         self._checked_at = loop.time()
         self._timer = loop.call_later(self._window, self._look) if self._active else None
 
