@@ -42,7 +42,7 @@ async def fan_out(
     queue: asyncio.Queue[object] = asyncio.Queue(maxsize=workers)
 
     def hire() -> None:
-        worker = working()
+        worker = _working(pool, queue, work)
         try:
             group.create_task(worker)
         except RuntimeError:
@@ -58,19 +58,6 @@ async def fan_out(
         await queue.put(_END)
         pool.ended = True
 
-    async def working() -> None:
-        POOL.set(pool)
-        while not pool.crowded:
-            pool.idle += 1
-            job = await queue.get()
-            pool.idle -= 1
-            if job is _END:
-                queue.put_nowait(_END)  # for the next one
-                break
-            if job is not LOOK:
-                await work(job)  # type: ignore[arg-type]  # the others are Ts
-        pool.leave()
-
     try:
         async with asyncio.TaskGroup() as group:
             pool = Pool(workers, useful, hire, group, queue)
@@ -80,6 +67,23 @@ async def fan_out(
             pool.fill()
     except BaseExceptionGroup as failures:
         raise first_of(failures) from None
+
+
+async def _working(pool: Pool, queue: asyncio.Queue[object], work: Callable[[T], Awaitable[None]]) -> None:
+    """Job after job, until there are no more or this worker is one too many."""
+    POOL.set(pool)
+    while not pool.crowded:
+        pool.idle += 1
+        job = await queue.get()
+        pool.idle -= 1
+        if job is _END:
+            queue.put_nowait(_END)  # for the next one
+            break
+        if job is LOOK:
+            pool.looked()
+        else:
+            await work(job)  # type: ignore[arg-type]  # the others are Ts
+    pool.leave()
 
 
 def first_of(failures: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -35,6 +35,7 @@ class Pool:
         self._queue = queue
         self._working = 0
         self._aside = 0
+        self._looks = 0
         self.idle = 0
         self.ended = False
 
@@ -55,6 +56,9 @@ class Pool:
 
     def leave(self) -> None:
         self._working -= 1
+
+    def looked(self) -> None:
+        self._looks -= 1
 
     def shrink(self) -> None:
         """A quarter fewer places, unless some of those at work must go anyway."""
@@ -79,7 +83,7 @@ class Pool:
     @property
     def pressed(self) -> bool:
         """Whether work waits for a worker."""
-        return self._queue.qsize() > self.ended
+        return self._queue.qsize() - self._looks > self.ended
 
     @property
     def kept(self) -> int:
@@ -98,6 +102,7 @@ class Pool:
             return None
         self._working += 1
         if self.crowded and not self.ended:
+            self._looks += 1
             self._queue.put_nowait(LOOK)
         task.add_done_callback(self._returned)
         return task

@@ -150,3 +150,25 @@ async def test_nothing_is_lent_by_a_pool_that_is_shutting_down():
     places = Places()
     with pytest.raises(OSError, match="disk"):
         await fan_out(produce, work, 4, None, places)
+
+
+async def test_what_is_lent_a_place_does_not_find_it_wanted_back_at_once():
+    seen = []
+
+    async def lent():
+        seen.append(places.pressed)
+
+    async def produce(put):
+        await put(1)
+        await done.wait()
+
+    async def work(_job):
+        await turns()
+        for _ in range(3):
+            assert places.lend(lent) is not None
+            await turns()
+        done.set()
+
+    places, done = Places(), asyncio.Event()
+    await fan_out(produce, work, 4, None, places)
+    assert seen == [False] * 3
