@@ -113,10 +113,7 @@ async def mirror(
     """
     options = options or Options()
     deadline = Deadline(options.max_duration)
-    if not os.fspath(dest):
-        raise UsageError("DEST is empty: give the name of a directory, '.' for this one")
-    names.check_template(options.path_template)
-    refuse_a_part(options)
+    _refuse_unusable(dest, options)
     environ = os.environ if environ is None else environ
     told = Events(events)
     store, ledger = _disk(Path(dest), options, told)
@@ -141,6 +138,14 @@ async def mirror(
                 return await _to_the_end(run, deadline)
         finally:
             store.close()
+
+
+def _refuse_unusable(dest: str | os.PathLike[str], options: Options) -> None:
+    """What can be said before anything is asked or made."""
+    if not os.fspath(dest):
+        raise UsageError("DEST is empty: give the name of a directory, '.' for this one")
+    names.check_template(options.path_template)
+    refuse_a_part(options)
 
 
 def _disk(dest: Path, options: Options, told: Events) -> tuple[LocalStore, Ledger]:
