@@ -86,10 +86,14 @@ class Credentials:
 
     def cleaned(self, request: Request) -> Request:
         """The request without our secrets in its query: servers echo them into the hrefs they write."""
-        if not self._ours or "?" not in request.url:
-            return request
-        url = urls.without_values(request.url, self._is_ours)
+        url = self.without_ours(request.url)
         return request if url == request.url else request._replace(url=url)
+
+    def without_ours(self, url: str) -> str:
+        """A URL, or any text, without our secrets in its query."""
+        if not self._ours or "?" not in url:
+            return url
+        return urls.without_values(url, self._is_ours)
 
     def _is_ours(self, text: str) -> bool:
         """What is shorter is no secret that anybody gave out, but may well be a page number."""

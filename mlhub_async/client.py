@@ -96,7 +96,7 @@ class Client:
             return (await self._network.read(Request(url))).body
         except TransferError as error:
             if error.status in (401, 403):
-                raise stac.refused(url, error.status) from error
+                raise stac.refused(url, error) from error
             if error.status in (404, 410):
                 raise SourceError(error.message, kind="not-found") from error
             raise

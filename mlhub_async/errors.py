@@ -70,7 +70,10 @@ class CatalogError(MlhubError):
 
 
 class TransferError(MlhubError):
-    """One document or asset could not be had. `status` is the HTTP status where there was one."""
+    """One document or asset could not be had. `status` is the HTTP status where there was one.
+
+    `signed`: whoever refused it has been shown our credentials.
+    """
 
     kind = "transfer"
     exit_code = 4
@@ -78,6 +81,7 @@ class TransferError(MlhubError):
     def __init__(self, message: str, *, kind: str | None = None, status: int | None = None) -> None:
         super().__init__(message, kind=kind)
         self.status = status
+        self.signed = False
 
 
 class Corrupt(TransferError):

@@ -16,6 +16,10 @@ from .options import Options
 from .progress import Meter
 from .pruning import Listed, known_as, refuse_a_part
 
+Hide = Callable[[str], str]
+Save = Callable[[Item, Hide], None]
+"""Takes an item, and what takes the secrets of this run out of a URL of it."""
+
 
 @dataclass(slots=True)
 class Plan:
@@ -68,9 +72,10 @@ async def plan_only(
     *,
     meter: Meter | None = None,
     each: Callable[[Item], None] | None = None,
+    save: Save | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Plan:
-    """List a source and count what `mirror` would fetch. `each` is given every item, for saving it.
+    """List a source and count what `mirror` would fetch. `each` is given every item, `save` to write it down.
 
     A listing that breaks off is in the plan. Raises `UsageError`, `SourceError` or `LimitReached`.
     """
@@ -79,23 +84,37 @@ async def plan_only(
     names.check_template(options.path_template)
     refuse_a_part(options)
     environ = os.environ if environ is None else environ
-    async with opened(source, options, environ, deadline) as (found, _), deadline.kept():
+    async with opened(source, options, environ, deadline) as (found, http), deadline.kept():
         plan = Plan(found.name, options.selection.asked(), Listing.of(options.selection))
-        await read(found, _Counting(plan, options, meter or Meter(), each).emit, plan.listing)
+        given = _Given(each, save, http.fetchable)
+        await read(found, _Counting(plan, options, meter or Meter(), given).emit, plan.listing)
     return plan
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """Who is given the items."""
+
+    each: Callable[[Item], None] | None
+    save: Save | None
+    hide: Hide
+
+    def item(self, item: Item) -> None:
+        if self.each is not None:
+            self.each(item)
+        if self.save is not None:
+            self.save(item, self.hide)
 
 
 class _Counting:
     """What the source lists, counted into the plan; what comes again is counted once."""
 
-    def __init__(
-        self, plan: Plan, options: Options, meter: Meter, each: Callable[[Item], None] | None
-    ) -> None:
+    def __init__(self, plan: Plan, options: Options, meter: Meter, given: _Given) -> None:
         self._plan = plan
         self._prunes = options.prune
         self._wants = stac.wants(options.selection)
         self._meter = meter
-        self._each = each
+        self._given = given
 
     async def emit(self, entries: Sequence[Entry]) -> None:
         plan, meter = self._plan, self._meter
@@ -131,8 +150,8 @@ class _Counting:
         sizes = [asset.size for asset in chosen if asset.size is not None]
         plan.known_bytes += sum(sizes)
         plan.unknown_sizes += len(chosen) - len(sizes)
-        if self._each is not None and isinstance(owner, Item):
-            self._each(owner)
+        if isinstance(owner, Item):
+            self._given.item(owner)
 
 
 def _identity(owner: Item | Collection) -> int:

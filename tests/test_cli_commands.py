@@ -12,8 +12,9 @@ import threading
 import pytest
 from command import REPOSITORY
 from mirrored import Mirrored, publish
-from troubled import Delay, Status, When
+from troubled import Delay, Status, When, tif
 from troubled_stac import Api, stac_item, static_catalog
+from troubled_wire import Reply
 
 LABELS = "ref_landcovernet_v1_labels"
 SOURCES = "ref_landcovernet_v1_source"
@@ -45,6 +46,20 @@ class TestMirror:
         assert second == "verified: 62 by checksum"
         assert third == f"receipt: {dest}/.mlhub/receipt.json"
         Mirrored(dest).check(0)
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [([], "set MLHUB_API_KEY"), (["-H", "X-Key: mine-mine"], "the credentials that were given")],
+    )
+    def test_who_is_refused_is_told_whether_a_key_was_given(self, run_cli, site, dest, words, said):
+        one = stac_item("one", data=site.put("/one.tif", tif(1000)))
+        one["links"].append({"rel": "source", "href": site.put("/source", always=[Status(401)])})
+        url = static_catalog(site, [one])
+        done = run_cli("mirror", url, dest, "--follow-sources", "--allow-private", *words)
+        assert done.code == 4 and said in done.err + (dest / ".mlhub/errors.jsonl").read_text()
+        site.put("/closed", always=[Status(403)])
+        done = run_cli("mirror", site.url("/closed"), dest, "--allow-private", *words)
+        assert done.code == 3 and said in done.err
 
     def test_dest_may_be_given_with_o_and_defaults_to_here(self, mlhub, run_cli):
         assert mlhub("mirror", "mlhub", "-o", "there", "-c", LABELS, "-i", "labels", "-q").code == 0
@@ -225,6 +240,27 @@ class TestPlan:
             assert len(json.loads(saved)["features"]) == 3
         assert run_cli("mirror", name, dest, "--allow-private").code == 0
         assert len(Mirrored(dest).files) == 3
+
+    @pytest.mark.parametrize("name", ["plan.json", "plan.ndjson"])
+    def test_what_it_saves_has_all_that_it_takes_to_fetch_it_and_no_key_of_ours(
+        self, run_cli, site, dest, name
+    ):
+        """Nor can others read it, for a token is as good as a key."""
+        ways, ours = ("token", "key", "jwt", "sig", "X-Amz-Signature"), "K-of-the-user"
+        assets = {way: site.url(f"/{way}.tif?{way}=wanted-{way}&k={ours}&b=2") for way in ways}
+        assets["download"] = site.put(f"/download/{'t' * 40}", tif(1000))
+        for way in ways:
+            site.route(
+                f"/{way}.tif", lambda seen: Reply(body=tif(1000)) if "=wanted-" in seen.target else Reply(404)
+            )
+        url = static_catalog(site, [stac_item("one", **assets)])
+        assert run_cli("plan", url, "--save", name, "-q", "--api-key", ours).code == 0
+        saved = run_cli.home / name
+        assert ours not in saved.read_text()
+        if os.name == "posix":
+            assert saved.stat().st_mode & 0o777 == 0o600
+        assert run_cli("mirror", name, dest, "--allow-private").code == 0
+        assert len(Mirrored(dest).files) == 6
 
     @pytest.mark.parametrize("name", ["plan.json", "plan.ndjson"])
     def test_an_empty_plan_is_a_valid_file(self, run_cli, site, name):

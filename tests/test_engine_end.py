@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from contextlib import closing, contextmanager, nullcontext
+from pathlib import Path
 
 import pytest
 from engine import done, run
@@ -20,6 +21,7 @@ from mlhub_async.ledger import Ledger
 from mlhub_async.ledger.batches import BATCH, DELAY
 from mlhub_async.ledger.journal import Journal
 from mlhub_async.limits import Limits
+from mlhub_async.stores.held import HeldStores
 from mlhub_async.stores.local import LocalStore
 from mlhub_async.urls import Origin
 
@@ -161,6 +163,24 @@ async def test_of_two_mirrors_of_one_dest_in_one_process_the_second_is_refused(s
     assert [getattr(one, "exit_code", one) for one in ended] == [0, 11]
     assert isinstance(ended[1], Locked)
     assert (await run(second, dest)).exit_code == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="descriptors are counted in /proc")
+async def test_who_is_refused_keeps_nothing_open_and_takes_nothing_of_those_who_are_there(dest):
+    with closing(LocalStore(dest)) as holder:
+        holder.open()
+        before, reserve = len(os.listdir("/proc/self/fd")), dest / ".mlhub/reserve"
+        stores = HeldStores("process")
+        for _ in range(3):
+            with pytest.raises(Locked), stores.at(dest):
+                pass
+        assert len(os.listdir("/proc/self/fd")) == before and reserve.exists()
+        with pytest.raises(Locked):
+            await run([], dest)
+        assert reserve.exists()
+    assert not reserve.exists()
+    with closing(stores), stores.at(dest) as store:
+        assert store.root == dest
 
 
 async def refused_by(why, dest):

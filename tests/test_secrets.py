@@ -84,6 +84,16 @@ def test_a_url_without_what_proves_who_asks_is_else_as_it_was_written(url, left)
     assert urls.unsigned(url) == left
 
 
+@pytest.mark.parametrize("more", ["", "?a=1", "?key=K&a=1"])
+def test_a_download_token_is_not_written_wherever_in_a_document_its_url_stands(more):
+    url = f"https://h.test/download/{CANARY}{'t' * 40}"
+    written = encode({"providers": [{"name": "/download/x", "url": url + more}], "x": {"y": [url]}})
+    assert CANARY.encode() not in written
+    assert json.loads(written)["x"]["y"] == [urls.unsigned(url)] and b"/download/~" in written
+    named = {"href": f"https://h.test/download/{'t' * 40}.tif"}
+    assert json.loads(encode(named)) == named
+
+
 BARE = re.compile(r"(^|[._])(url|href|location|uri)$")
 
 

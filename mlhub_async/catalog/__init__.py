@@ -5,10 +5,19 @@ href, size and digest of the assets that are on disk.
 """
 
 from .collection import catalog_json, collection_json
-from .encode import encode
+from .encode import encode, encode_fetchable
 from .extent import Extent
 from .hrefs import Place
 from .item import item_json
 from .seal import Sealer
 
-__all__ = ["Extent", "Place", "Sealer", "catalog_json", "collection_json", "encode", "item_json"]
+__all__ = [
+    "Extent",
+    "Place",
+    "Sealer",
+    "catalog_json",
+    "collection_json",
+    "encode",
+    "encode_fetchable",
+    "item_json",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 import orjson
@@ -18,7 +18,9 @@ LEVELS = 600
 """Of nesting that is written. How much Python bears differs by its version, the layout and who calls."""
 _QUERY = re.compile(rb'[?](?:[^"\\]|\\.)*')
 _USER = re.compile(rb'://(?:[^"\\/?]|\\.)*@')
-_URL = re.compile(rb'"[A-Za-z][A-Za-z0-9+.-]{1,20}://(?:[^"\\?@]|\\.)*[?@](?:[^"\\]|\\.)*"')
+_TOKEN = re.compile(rb'/download/[^"\\/?#]{32}')
+_URL = re.compile(rb'"[A-Za-z][A-Za-z0-9+.-]{1,20}://(?:[^"\\]|\\.)*"')
+_TEXT = re.compile(rb'"(?:[^"\\?@]|\\.)*[?@](?:[^"\\]|\\.)*"')
 
 
 def encode(value: JsonObject, *, indent: bool = False) -> bytes:
@@ -26,11 +28,23 @@ def encode(value: JsonObject, *, indent: bool = False) -> bytes:
 
     Raises `TransferError` for what JSON cannot hold.
     """
+    raw = _encoded(value, indent)
+    return _URL.sub(_rewriter(unsigned), raw) if _suspect(raw) else raw
+
+
+def encode_fetchable(value: JsonObject, hide: Callable[[str], str]) -> bytes:
+    """The same with the signatures and tokens in it, since nothing could be fetched without them.
+
+    `hide` takes what nobody else may have out of a text that may be a URL.
+    """
+    return _TEXT.sub(_rewriter(hide), _encoded(value, indent=False))
+
+
+def _encoded(value: JsonObject, indent: bool) -> bytes:
     try:
-        raw = orjson.dumps(value, option=orjson.OPT_INDENT_2 if indent else 0)
+        return orjson.dumps(value, option=orjson.OPT_INDENT_2 if indent else 0)
     except TypeError:
-        raw = _encode_oddity(value, indent)
-    return _URL.sub(_unsigned, raw) if _suspect(raw) else raw
+        return _encode_oddity(value, indent)
 
 
 def _suspect(raw: bytes) -> bool:
@@ -38,13 +52,18 @@ def _suspect(raw: bytes) -> bool:
     queries = _QUERY.findall(raw) if b"?" in raw else ()
     if any(b"\\" in query or unsigned(text := query.decode()) != text for query in queries):
         return True
+    if b"/download/" in raw and _TOKEN.search(raw) is not None:
+        return True
     return b"@" in raw and _USER.search(raw) is not None
 
 
-def _unsigned(found: re.Match[bytes]) -> bytes:
-    text = json.loads(found[0])
-    kept = unsigned(text)
-    return found[0] if kept == text else json.dumps(kept).encode("ascii")
+def _rewriter(hide: Callable[[str], str]) -> Callable[[re.Match[bytes]], bytes]:
+    def rewritten(found: re.Match[bytes]) -> bytes:
+        text = json.loads(found[0])
+        kept = hide(text)
+        return found[0] if kept == text else json.dumps(kept).encode("ascii")
+
+    return rewritten
 
 
 def _deeper(value: object, levels: int) -> bool:

@@ -27,7 +27,7 @@ def run_plan(source: str, dest: str, options: Options, screen: Screen, save: str
 async def _planned(source: str, dest: str, options: Options, screen: Screen, save: str | None) -> int:
     with saving(save) as keep:
         plan = await screen.watching(
-            plan_only(source, options, meter=screen.meter, each=keep, environ=os.environ)
+            plan_only(source, options, meter=screen.meter, save=keep, environ=os.environ)
         )
     free = free_bytes(Path(dest))
     pruned, paths = foreseen(Path(dest), plan.listed, options) if options.prune else (Pruned(), [])

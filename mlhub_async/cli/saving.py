@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
-from .. import stac, urls
-from ..catalog import encode
-from ..errors import MlhubError, StorageError
+from .. import stac
+from ..catalog import encode_fetchable
+from ..errors import StorageError
 from ..model import Item, JsonObject
+from ..planning import Hide, Save
 
 LINES = (".ndjson", ".jsonl")
 
 
 @contextmanager
-def saving(path: str | None) -> Iterator[Callable[[Item], None]]:
-    """What takes the items of a plan; the file is there only if all of them came. None: kept nowhere."""
+def saving(path: str | None) -> Iterator[Save]:
+    """What takes the items of a plan; the file is there only if all of them came. None: kept nowhere.
+
+    It is for its owner alone, since its URLs have the tokens in them without which nothing could be fetched.
+    """
     if path is None:
-        yield lambda item: None
+        yield lambda item, hide: None
         return
     draft = f"{path}.draft-{os.getpid()}"
     try:
-        with open(draft, "xb") as file:
+        with open(draft, "xb", opener=_private) as file:
             save = _Lines(file) if path.lower().endswith(LINES) else _Together(file)
             yield save.item
             save.end()
@@ -35,14 +39,18 @@ def saving(path: str | None) -> Iterator[Callable[[Item], None]]:
             os.unlink(draft)
 
 
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
 class _Lines:
     """One item a line."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
 
-    def item(self, item: Item) -> None:
-        self._file.write(encode(portable(item)) + b"\n")
+    def item(self, item: Item, hide: Hide) -> None:
+        self._file.write(encode_fetchable(portable(item), hide) + b"\n")
 
     def end(self) -> None:
         """A line ends by itself."""
@@ -55,8 +63,8 @@ class _Together:
         self._file = file
         self._before = b'{"type":"FeatureCollection","features":[\n'
 
-    def item(self, item: Item) -> None:
-        self._file.write(self._before + encode(portable(item)))
+    def item(self, item: Item, hide: Hide) -> None:
+        self._file.write(self._before + encode_fetchable(portable(item), hide))
         self._before = b",\n"
 
     def end(self) -> None:
@@ -64,7 +72,7 @@ class _Together:
 
 
 def portable(item: Item) -> JsonObject:
-    """The item's body with hrefs that mean the same wherever it lies, and without secrets in them."""
+    """The item's body with hrefs that mean the same wherever it lies."""
     body = {**item.body, "collection": item.collection}
     assets = body.get("assets")
     if isinstance(assets, dict):
@@ -78,7 +86,4 @@ def portable(item: Item) -> JsonObject:
 def _with_href(holder: Any, base: str) -> Any:
     if not isinstance(holder, dict) or not isinstance(holder.get("href"), str):
         return holder
-    try:
-        return {**holder, "href": urls.public(stac.resolved(holder["href"], base))}
-    except MlhubError:
-        return holder
+    return {**holder, "href": stac.resolved(holder["href"], base)}

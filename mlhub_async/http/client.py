@@ -18,7 +18,7 @@ from ..limits import Limits
 from ..model import Document, Head, Request
 from ..ports import Sink, Transport
 from ..retry import MAX_RETRY_AFTER, Retry
-from ..urls import Origin, origin, parse, redacted
+from ..urls import Origin, origin, parse, redacted, without_user
 from .answer import ACCEPTED, Answer, EnoughOfThisError
 from .omens import lost, refused
 from .page import Page
@@ -89,6 +89,11 @@ class Http:
                 await on_redirect(request.url)
         raise TransferError(f"{redacted(request.url)}: after {MAX_HOPS} redirects", kind="redirect-loop")
 
+    def fetchable(self, url: str) -> str:
+        """Any URL with all that it needs to be fetched by somebody else, and without what is ours."""
+        bare = without_user(url) if "://" in url else url
+        return self._credentials.without_ours(bare)
+
     def _renewed(
         self, error: TransferError, request: Request, sent: Request, place: Origin, *, document: bool
     ) -> Request:
@@ -126,7 +131,8 @@ class Http:
 
     def _refused(self, head: Head, answer: Answer, place: Origin) -> TransferError:
         error = refusal(head, answer.error_body, answer.url)
-        refused(error, answer, trusted=self._credentials.open(place))
+        error.signed = self._credentials.open(place)
+        refused(error, answer, trusted=error.signed)
         if isinstance(error, Transient) and error.retry_after:
             if error.retry_after <= MAX_RETRY_AFTER:
                 self.limits.hold(place, error.retry_after)

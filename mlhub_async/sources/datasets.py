@@ -48,7 +48,7 @@ class Datasets:
             raise CatalogError(f"dataset {urls.term_safe(dataset)}: {error.message}") from error
         except TransferError as error:
             if error.status in (401, 403):
-                raise stac.refused(url, error.status) from error
+                raise stac.refused(url, error) from error
             raise unknown("MLHub has no dataset", dataset, await self._ids(), error.message) from error
 
     async def _ids(self) -> Names:

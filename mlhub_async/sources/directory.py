@@ -41,7 +41,7 @@ class Directory:
             raise CatalogError(f"collection {urls.term_safe(name)}: {error.message}") from error
         except TransferError as error:
             if error.status in (401, 403):
-                raise stac.refused(url, error.status) from error
+                raise stac.refused(url, error) from error
             ids = await self._ids()
             if not ids and await self._has_items(name):
                 return Collection(name, {}, url)
@@ -59,7 +59,7 @@ class Directory:
             page = await self._reader.read(request)
         except TransferError as error:
             if error.status in (401, 403):
-                raise stac.refused(request.url, error.status) from error
+                raise stac.refused(request.url, error) from error
             return False
         return isinstance(page.body, dict) and bool(page.body.get("features"))
 

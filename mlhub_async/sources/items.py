@@ -6,6 +6,7 @@ import asyncio
 import os
 import stat
 import sys
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from collections.abc import Collection as Some
 from contextlib import aclosing
@@ -60,7 +61,7 @@ class ItemsSource:
         self._records = records
         self._selection = selection
         self._admits = stac.admits(selection)
-        self._own: dict[tuple[str, str], str] = {}
+        self._own: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._renewal = Renewal(reader, lambda *place: self._own.get(place, "")) if reader else None
 
     async def list(self, emit: Emit) -> None:
@@ -99,7 +100,7 @@ class ItemsSource:
             if isinstance(one, Item) and one.href != url and one.href.startswith("http"):
                 self._own[one.collection, one.id] = one.href
         while len(self._own) > REMEMBERED:
-            del self._own[next(iter(self._own))]
+            self._own.popitem(last=False)
 
     def _unmet(self, names: set[str], met: set[str]) -> Entries:
         """Chosen collections of which no item came: an error if nothing was chosen but them."""

@@ -116,7 +116,7 @@ class FollowSources:
             return [Flaw(urls.redacted(link.url), error, owner=_name(link.label))]
         except TransferError as error:
             if error.status == 401:  # it leads somewhere, but not without a key (403 is also S3's "nowhere")
-                return [Flaw(urls.redacted(link.url), stac.refused(link.url, 401), owner=_name(link.label))]
+                return [Flaw(urls.redacted(link.url), stac.refused(link.url, error), owner=_name(link.label))]
             return [_dangling(link.url, link.label, error.message)]
         if not isinstance(document.body, dict) or document.body.get("type") != "Feature":
             return [_dangling(link.url, link.label, "it is not a STAC item")]

@@ -16,7 +16,7 @@ def unreadable(error: TransferError, url: str) -> MlhubError:
             kind="not-json",
         )
     if error.status in (401, 403):
-        return stac.refused(url, error.status)
+        return stac.refused(url, error)
     why = error.message.removeprefix(f"{where}: ")
     if isinstance(error, Transient):
         return CatalogError(f"{where} could not be read: {why}; check the address, or run again later")

@@ -93,22 +93,24 @@ def _broken(error: TransferError, request: Request, number: int) -> MlhubError:
     """
     where = urls.redacted(request.url)
     if error.status == 401:
-        return refused(request.url, error.status)
+        return refused(request.url, error)
     if number > 1 or isinstance(error, Transient) or error.status is None:
         return CatalogError(f"page {number} of {where} could not be read: {error.message}")
     if error.status == 403:
-        return refused(request.url, error.status)
+        return refused(request.url, error)
     if error.status in (404, 410):
         return SourceError(f"{where} does not exist ({error.status}): check its spelling", kind="not-found")
     return SourceError(f"{where} refuses the request: {error.message}; check the selection or --method")
 
 
-def refused(url: str, status: int) -> SourceError:
-    return SourceError(
-        f"{urls.redacted(url)} refuses access ({status}): set MLHUB_API_KEY, or give --api-key, --profile "
-        "or -H 'Authorization: …'",
-        kind="forbidden",
+def refused(url: str, error: TransferError) -> SourceError:
+    """What to do depends on whether there were credentials for that place."""
+    advice = (
+        "the credentials that were given are not taken there: check that they are right and still valid"
+        if error.signed
+        else "set MLHUB_API_KEY, or give --api-key, --profile or -H 'Authorization: …'"
     )
+    return SourceError(f"{urls.redacted(url)} refuses access ({error.status}): {advice}", kind="forbidden")
 
 
 def _page(document: Document, number: int, member: str) -> PageOf:

@@ -26,7 +26,11 @@ class HeldStores:
         store = self._stores.get(place)
         if store is None:
             store = LocalStore(Path(dest), durability=self._durability)
-            store.open()
+            try:
+                store.open()
+            except BaseException:
+                store.close()
+                raise
             self._stores[place] = store
         self._users[place] += 1
         try:

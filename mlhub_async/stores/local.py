@@ -243,5 +243,6 @@ class LocalStore:
         self.tree.close()
         self._documents.close()
         self._partials.close()
-        self.use_reserve()
+        if self._lock.held:  # else it is somebody else's
+            self.use_reserve()
         self._lock.release()

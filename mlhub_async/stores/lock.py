@@ -74,6 +74,10 @@ class RunLock:
             "wait for it to end or choose another DEST"
         )
 
+    @property
+    def held(self) -> bool:
+        return self._fd is not None
+
     def release(self) -> None:
         if self._fd is not None:
             os.close(self._fd)

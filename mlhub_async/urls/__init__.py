@@ -7,7 +7,7 @@ take any text at all, since errors have to name what did not come through.
 from .address import address_class
 from .identity import canonical, expiring, public, unsigned, with_query, without, without_values
 from .parsing import Origin, filename, from_path, origin, parse, suffix, to_path
-from .shown import inert, inert_json, redacted, term_safe
+from .shown import inert, inert_json, redacted, term_safe, without_user
 
 __all__ = [
     "Origin",
@@ -28,5 +28,6 @@ __all__ = [
     "unsigned",
     "with_query",
     "without",
+    "without_user",
     "without_values",
 ]
