@@ -33,7 +33,7 @@ EXPIRED = {
     "Google": store_error("ExpiredToken", "Invalid argument.", 400),
 }
 SIGNED = [
-    "se=2020-01-01&sig=%s",
+    "sv=2021-06-08&se=2020-01-01&sig=%s",
     "X-Amz-Signature=%s&X-Amz-Expires=1",
     "X-Goog-Signature=%s&X-Goog-Expires=1",
 ]
