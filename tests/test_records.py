@@ -166,6 +166,8 @@ def test_the_stamp_does_not_change_when_an_href_is_only_minted_anew():
     assert stamp(signed[0]) == stamp(signed[1])
     keyed = [{"href": f"https://s.test/a.tif?v=1&key={c}"} for c in "xy"]
     assert stamp(keyed[0]) == stamp(keyed[1])
+    objects = [{"href": f"https://s.test/get?key=a/{c}.tif"} for c in "xy"]
+    assert stamp(objects[0]) != stamp(objects[1])
 
 
 def test_a_template_finds_the_file_name_and_the_items_date():

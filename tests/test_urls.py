@@ -301,6 +301,8 @@ def test_the_identity_of_a_resource_has_no_signature_and_no_variants(url, identi
         ("https://h?key=K", "https://h/"),
         ("file:///a/b?key=K", "file:///a/b"),
         ("https://b/c/x?st=2&sig=4", "https://b/c/x"),
+        ("https://h/get?key=a%2Fb.tif&auth=a.tif", "https://h/get?key=a%2Fb.tif"),
+        ("https://h/get?key=ab.0123456789abcdef", "https://h/get"),
         ("https://h/x?key=K&a=1&key=K&api_key=K&apikey=K&access_token=K&%6Bey=K", "https://h/x?a=1"),
         ("https://h/x?subscription-key=K&limit=1&password=P&Auth=A#f", "https://h/x?limit=1"),
     ],

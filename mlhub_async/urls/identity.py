@@ -31,6 +31,9 @@ _SCHEMES = (
 """What is always there where something is signed this way, and all that may be a part of the signature."""
 _akamai = re.compile("(?:hdnts|hdnea|__token__)=.*hmac(?:=|%3d)", re.DOTALL | re.IGNORECASE).match
 
+_object_key = re.compile(r"key=[^&=]*\.[A-Za-z][A-Za-z0-9]{1,4}", re.IGNORECASE).fullmatch
+"""Of an object store behind a script, `key=a/b.tif`: no key that is given out has the form of a file name."""
+
 
 def canonical(url: str) -> str:
     """What a URL identifies: without fragment, default port, and the signatures that change for one object.
@@ -87,7 +90,11 @@ def unsigned(url: str) -> str:
 def _without_credentials(query: str) -> str:
     pairs = [(_name(pair), pair) for pair in query.split("&")]
     azure = any(name.lower() == "sig" for name, _ in pairs)
-    return "&".join(p for name, p in pairs if not (is_credential(name) or (azure and _azure(name.lower()))))
+    return "&".join(
+        pair
+        for name, pair in pairs
+        if not (is_credential(name) or (azure and _azure(name.lower()))) or _object_key(pair)
+    )
 
 
 def _name(pair: str) -> str:
