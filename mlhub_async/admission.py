@@ -10,6 +10,8 @@ OF_A_FRIEND = 200
 """The same where they did: those who may read a catalogue may still not have some of its files."""
 IN_THE_END = 2
 """When all has been asked for, so many are enough: nothing is given up by saying so."""
+SINCE_THEN = 5
+"""The same where assets were granted before: the last few files may be closed, or the key have expired."""
 
 
 class Admission:
@@ -39,11 +41,14 @@ class Admission:
             raise self._lost(document)
 
     def end(self) -> None:
-        """All has been asked for. Raises `AccessLost` where they were refused all along."""
-        enough = IN_A_ROW if any(self._granted.values()) else IN_THE_END
-        for document, times in self._refused.items():
-            if times >= enough and not self._granted[document]:
-                raise self._lost(document)
+        """All has been asked for. Raises `AccessLost` where they were refused to the last.
+
+        That documents were granted says nothing of the assets: many a catalogue is open to all.
+        """
+        if self._refused[False] >= (SINCE_THEN if self._granted[False] else IN_THE_END):
+            raise self._lost(False)
+        if self._refused[True] >= IN_THE_END and not any(self._granted.values()):
+            raise self._lost(True)
 
     def _lost(self, document: bool) -> AccessLost:
         words = f"{self._host} refused our credentials, {self._refused[document]} times in a row"

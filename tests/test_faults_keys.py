@@ -9,7 +9,7 @@ from troubled import Delay, Reply, Status, until
 from troubled_stac import static_catalog
 
 from mlhub_async import RetryPolicy, mirror
-from mlhub_async.admission import IN_A_ROW, OF_A_FRIEND, Admission
+from mlhub_async.admission import IN_A_ROW, IN_THE_END, OF_A_FRIEND, SINCE_THEN, Admission
 from mlhub_async.auth import basic
 from mlhub_async.errors import AccessLost
 from mlhub_async.limits import ORIGINS, Limits
@@ -72,15 +72,16 @@ async def test_few_requests_tell_a_key_that_never_got_anything(troubled, site, d
     assert set(Mirrored(dest).failed.values()) <= {"unauthorized", "unfinished"}
 
 
-async def test_an_open_catalogue_is_no_reason_to_blame_the_files_for_a_key(site, dest):
-    url = static_catalog(site, publish(site, names("i", IN_A_ROW)))
+@pytest.mark.parametrize("count", [IN_THE_END, IN_A_ROW])
+async def test_an_open_catalogue_is_no_reason_to_blame_the_files_for_a_key(site, dest, count):
+    url = static_catalog(site, publish(site, names("i", count)))
     keyed(site, "no key")
     with pytest.raises(AccessLost):
         await run(url, dest, headers=(("X-Key", "k"),))
     Mirrored(dest).check(3)
 
 
-@pytest.mark.parametrize("closed", [2, IN_A_ROW + 1])
+@pytest.mark.parametrize("closed", [2, SINCE_THEN - 1])
 async def test_files_that_are_closed_to_a_good_key_are_their_own_failure(site, dest, closed):
     """The last ones of the catalogue, which nothing follows that would be given out."""
     url = static_catalog(site, publish(site, [f"i{n:02}" for n in range(50)]))
@@ -89,6 +90,17 @@ async def test_files_that_are_closed_to_a_good_key_are_their_own_failure(site, d
     report = await run(url, dest, concurrency=1, headers=(("X-Key", "k"),))
     assert report.exit_code == 4 and report.failures == closed
     assert set(Mirrored(dest).failed.values()) == {"unauthorized"}
+
+
+async def test_a_key_that_expires_during_the_run_ends_it_in_3(site, dest):
+    items = publish(site, [f"i{n:02}" for n in range(30)])
+    url = site.json("/items.json", {"type": "FeatureCollection", "features": items})
+    for n in range(30 - SINCE_THEN, 30):
+        site.things[f"/i{n:02}.tif"].always = (Status(401),)
+    with pytest.raises(AccessLost, match=f"{SINCE_THEN} times in a row: renew the key"):
+        await run(url, dest, concurrency=1, headers=(("X-Key", "k"),))
+    Mirrored(dest).check(3)
+    assert len(Mirrored(dest).files) == 30 - SINCE_THEN
 
 
 async def test_a_later_run_goes_past_the_files_that_are_closed_to_a_good_key(site, dest):
@@ -162,7 +174,7 @@ def test_what_was_granted_once_is_remembered_as_long(granted):
     for n in range(ORIGINS + 10):
         limits.slot(Origin("https", f"h{n}.test", 443))
     for _ in range(3):
-        limits.slot(host).admission.refuse(document=False)
+        limits.slot(host).admission.refuse(document=granted)
     limits.end()
 
 
