@@ -25,6 +25,7 @@ _SCHEMES = (
     ({"x-goog-signature"}, re.compile("x-goog-.*", re.DOTALL).fullmatch),
     ({"signature", "expires"}, _cloud),
     ({"signature", "policy"}, _cloud),
+    ({"sig", "se"}, _azure),
     ({"sig", "sv"}, _azure),
     ({"sig", "skv"}, _azure),
 )
