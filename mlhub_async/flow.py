@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Generator
 from typing import TypeVar
 
 from .errors import MlhubError
@@ -92,6 +92,18 @@ def first_of(failures: BaseExceptionGroup[BaseException]) -> BaseException:
     while isinstance(failure, BaseExceptionGroup):
         failure = failure.exceptions[0]
     return failure
+
+
+async def at_rest(under_way: Callable[[], Collection[asyncio.Future[None]]]) -> None:
+    """Return when none of these is under way any more, even if cancelled meanwhile; then that is raised."""
+    cancelled = None
+    while waiting := under_way():
+        try:
+            await asyncio.wait(waiting)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
 
 
 async def alone(work: Callable[[], Awaitable[T]], workers: int, places: Places) -> T:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from .errors import StorageError, TransferError, Transient
-from .flow import Later
+from .flow import Later, at_rest
 from .gain import Gain
 from .http import Http
 from .model import Head
@@ -236,11 +236,4 @@ class Parts:
         """Return when nobody brings parts any more, even if cancelled meanwhile."""
         for helper in self._helpers:
             helper.cancel()
-        cancelled = None
-        while self._helpers:
-            try:
-                await asyncio.wait(self._helpers)
-            except asyncio.CancelledError as error:
-                cancelled = error
-        if cancelled is not None:
-            raise cancelled
+        await at_rest(lambda: self._helpers)

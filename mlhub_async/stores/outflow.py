@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from ..errors import DiskFull
-from ..flow import Later
+from ..flow import Later, at_rest
 from ..ports import Buffer
 from .disk import LEAST, Disk
 from .tree import storage_error
@@ -143,15 +143,7 @@ class Outflow:
 
     async def at_rest(self) -> None:
         """Wait for the hop in flight whatever happens: its thread has the file, and its bytes."""
-        cancelled = None
-        while self.busy:
-            assert self._working is not None
-            try:
-                await asyncio.wait([self._working])
-            except asyncio.CancelledError as error:
-                cancelled = error
-        if cancelled is not None:
-            raise cancelled
+        await at_rest(lambda: [self._working] if self._working is not None and self.busy else [])
 
     def stop(self) -> None:
         """Nobody waits for the last hop any more. It is at rest."""
