@@ -64,7 +64,6 @@ class Transfer:
         self._made: Intake | None = None
         express = kit.express and ordinary(job) and not kit.store.left_over(job.asset.identity)
         self._lane = Express(job, kit.store, kit.meter, lambda: self._intake) if express else None
-        self._express_size = 0
         self._flight = Flight()
         self._refreshes = 0
         self._mismatched = False
@@ -81,7 +80,7 @@ class Transfer:
     def outcome(
         self, status: Status, record: Record | None = None, error: MlhubError | None = None
     ) -> Outcome:
-        received = self._express_size if self._made is None else self._made.received
+        received = 0 if self._made is None else self._made.received
         return Outcome(self.job, status, record, error, self.attempts, received)
 
     async def run(self) -> Outcome:
@@ -195,8 +194,7 @@ class Transfer:
             return None
         if (record := lane.record()) is None:
             return await self._committed(head)
-        self._express_size = record.size
-        return self.outcome(Status.FETCHED, record)
+        return Outcome(self.job, Status.FETCHED, record, attempts=self.attempts, received=record.size)
 
     def _allow_once_more(self, error: Corrupt) -> None:
         """Such damage is worth one more try, from the first byte; the rest is final."""
