@@ -13,7 +13,8 @@ import pytest
 
 @contextmanager
 def mounted(place: Path, options: str = "size=50%") -> Iterator[Path]:
-    """A file system in memory at `place`, a directory that is there."""
+    """A file system in memory at `place`, a directory that is made if it is not there."""
+    place.mkdir(parents=True, exist_ok=True)
     words = ["mount", "-t", "tmpfs", "-o", options, "none", str(place)]
     if shutil.which("mount") is None or subprocess.run(words, check=False, capture_output=True).returncode:
         pytest.skip("no right to mount a file system")

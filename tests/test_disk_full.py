@@ -62,9 +62,7 @@ class Disk:
 @pytest.fixture
 def small(tmp_path):
     """A file system of four megabytes."""
-    place = tmp_path / "small"
-    place.mkdir()
-    with mounted(place, "size=4M"):
+    with mounted(tmp_path / "small", "size=4M") as place:
         yield place
 
 

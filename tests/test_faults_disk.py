@@ -38,7 +38,6 @@ def outside(tmp_path):
 @pytest.fixture
 def small_disk(dest):
     """DEST on a file system of one megabyte."""
-    dest.mkdir()
     with mounted(dest, "size=1M"):
         yield dest
 

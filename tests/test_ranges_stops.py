@@ -84,9 +84,7 @@ def test_a_signal_ends_all_parts_and_the_next_run_goes_on(run_cli, site, url, de
 @pytest.fixture
 def small(tmp_path):
     """A file system of eight megabytes."""
-    place = tmp_path / "small"
-    place.mkdir()
-    with mounted(place, "size=8M"):
+    with mounted(tmp_path / "small", "size=8M") as place:
         yield place
 
 

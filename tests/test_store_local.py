@@ -50,9 +50,7 @@ async def test_dest_itself_may_be_a_link(site, dest, outside):
 
 @pytest.fixture
 def mounted_partial(dest):
-    partial = dest / ".mlhub/partial"
-    partial.mkdir(parents=True)
-    with mounted(partial):
+    with mounted(dest / ".mlhub/partial"):
         yield
 
 
