@@ -25,7 +25,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import FrameType
 from typing import Any
 
@@ -40,19 +40,19 @@ from corpus import SHAPES
 from table import aligned
 
 PARTS = {
-    "listing and plan": "sources stac plan names inventory listing urls decoding tally",
-    "item documents": "catalog",
-    "queue, workers, order of things": "flow mirror transfer sharing descriptors",
-    "gate and http policy": "http limits pace weather auth retry machines secret network",
-    "transport": "transport",
-    "checks and digest": "express intake checksum sniff validators formats resuming",
-    "disk calls": "stores",
-    "ledger": "ledger",
-    "counting and events": "progress events report",
-    "closing and receipt": "closing verify",
+    "listing and plan": "sources stac core/urls storage/naming engine/inventory engine/placement",
+    "item documents": "stac/write",
+    "queue, workers, order of things": "core/concurrency engine transfer",
+    "gate and http policy": "http core/secret",
+    "transport": "http/transport",
+    "checks and digest": "transfer/small_file transfer/receiver core/checksum core/formats http/validators",
+    "disk calls": "storage/local",
+    "ledger": "storage/ledger",
+    "counting and events": "core/telemetry api/progress engine/report",
+    "closing and receipt": "engine/finish engine/verify",
 }
 LOOP, REST, THREADS = "event loop, sockets", "start-up and the rest", "threads of ledger and disk"
-PART_OF = {module: part for part, modules in PARTS.items() for module in modules.split()}
+PART_OF = {place: part for part, places in PARTS.items() for place in places.split()}
 TICK = 0.001
 Function = tuple[str, int, str]
 Stats = Mapping[Function, tuple[int, int, float, float, Mapping[Function, tuple[int, int, float, float]]]]
@@ -76,7 +76,7 @@ def child(out: Path, words: Sequence[str], profiled: bool) -> None:
     if not profiled:
         signal.setitimer(signal.ITIMER_PROF, TICK, TICK)
     try:
-        profiler.runcall(cli.program.main, words) if profiled else cli.program.main(words)
+        profiler.runcall(cli.main_group.main, words) if profiled else cli.main_group.main(words)
     except SystemExit as end:
         if end.code:
             raise
@@ -114,8 +114,9 @@ def own_part(function: Function) -> str | None:
     if name == "<module>" or "importlib" in path:
         return REST
     if "mlhub_async/" in path:
-        module = path.rpartition("mlhub_async/")[2].partition("/")[0].removesuffix(".py")
-        return PART_OF.get(module, REST)
+        module = PurePosixPath(path.rpartition("mlhub_async/")[2]).with_suffix("")
+        places = (place.as_posix() for place in (module, *module.parents))
+        return next((PART_OF[place] for place in places if place in PART_OF), REST)
     if "/asyncio/" in path or "uvloop" in path or "uvloop" in name or "run_until_complete" in name:
         return LOOP
     return None

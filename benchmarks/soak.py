@@ -34,7 +34,7 @@ from throwaway import fast_loop
 
 import mlhub_async
 from mlhub_async import Options, Report, RetryPolicy, Selection
-from mlhub_async.transport.fast.connection import Connection
+from mlhub_async.http.transport.fast.connection import Connection
 
 ITEMS = 47_600
 """With a twentieth of the answers spoilt they take about 50,000 requests."""

@@ -8,39 +8,37 @@ Importing this package reads no environment, configures no logging and starts no
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from . import blocking as blocking
-    from .client import Client as Client
-    from .errors import MlhubError as MlhubError
-    from .handed import assets as assets
-    from .mirror import mirror as mirror
-    from .model import Asset as Asset
-    from .options import Options as Options
-    from .options import RetryPolicy as RetryPolicy
-    from .options import Selection as Selection
-    from .report import Report as Report
-    from .streaming import mirrored as mirrored
-    from .verify import verify as verify
+    from .api import blocking as blocking
+    from .api.client import Client as Client
+    from .api.item_iterator import mirrored as mirrored
+    from .core.errors import MlhubError as MlhubError
+    from .core.model import Asset as Asset
+    from .core.options import Options as Options
+    from .core.options import RetryPolicy as RetryPolicy
+    from .core.options import Selection as Selection
+    from .engine.mirror import mirror as mirror
+    from .engine.report.receipt import Report as Report
+    from .engine.verify import verify as verify
+    from .sources.items.handed import assets as assets
 
 _WHERE = {
-    "Asset": "model",
-    "Client": "client",
-    "MlhubError": "errors",
-    "Options": "options",
-    "Report": "report",
-    "RetryPolicy": "options",
-    "Selection": "options",
-    "assets": "handed",
-    "mirror": "mirror",
-    "mirrored": "streaming",
-    "verify": "verify",
+    "Asset": "core.model",
+    "Client": "api.client",
+    "MlhubError": "core.errors",
+    "Options": "core.options",
+    "Report": "engine.report.receipt",
+    "RetryPolicy": "core.options",
+    "Selection": "core.options",
+    "assets": "sources.items.handed",
+    "mirror": "engine.mirror",
+    "mirrored": "api.item_iterator",
+    "verify": "engine.verify",
 }
 __all__ = [  # noqa: PLE0604 - the names are strings
     "__version__",
@@ -52,18 +50,7 @@ __all__ = [  # noqa: PLE0604 - the names are strings
 def __getattr__(name: str) -> Any:
     """Names are imported when they are used: `mlhub-async --help` shall not wait for aiohttp."""
     if name == "blocking":
-        return import_module(".blocking", __name__)
+        return import_module(".api.blocking", __name__)
     if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f".{_WHERE[name]}", __name__), name)
-
-
-class _Package(ModuleType):
-    """Keeps `mlhub_async.mirror` the function: importing the module of that name would put it there."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if not (name in _WHERE and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

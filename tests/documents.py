@@ -6,11 +6,12 @@ from typing import Any
 import aiohttp
 import orjson
 
-from mlhub_async import stac, urls
-from mlhub_async.errors import MlhubError, TransferError
-from mlhub_async.model import Collection, Document, Entry, Flaw, Item, Request, Whole
-from mlhub_async.options import Selection
-from mlhub_async.sources import recognise
+from mlhub_async import stac
+from mlhub_async.core import urls
+from mlhub_async.core.errors import MlhubError, TransferError
+from mlhub_async.core.model import Collection, Document, Entry, Flaw, Item, Request, Whole
+from mlhub_async.core.options import Selection
+from mlhub_async.sources.recognise import recognise
 
 
 class Documents:

@@ -8,7 +8,7 @@ from typing import Any
 from mirrored import Mirrored
 
 from mlhub_async import Options, Report, RetryPolicy, Selection, mirror
-from mlhub_async.model import Asset, Job, Outcome, Proof, Record, Status
+from mlhub_async.core.model import Asset, Job, Outcome, Proof, Record, Status
 
 AT_ONCE = RetryPolicy(attempts=3, base=0)
 USUAL: dict[str, Any] = {}

@@ -7,12 +7,13 @@ import threading
 
 import pytest
 
-from mlhub_async import auth, urls
-from mlhub_async.auth import Credential, Credentials
-from mlhub_async.errors import UsageError
-from mlhub_async.model import Request
-from mlhub_async.profiles import profile_key, profiles_path, write_profile
-from mlhub_async.secret import Secret
+from mlhub_async.core import urls
+from mlhub_async.core.errors import UsageError
+from mlhub_async.core.model import Request
+from mlhub_async.core.secret import Secret
+from mlhub_async.http.auth import credentials
+from mlhub_async.http.auth.credentials import Credential, Credentials
+from mlhub_async.http.auth.profiles import profile_key, profiles_path, write_profile
 
 ROOT = "https://api.radiant.earth/mlhub/v1"
 CANARY = "CANARY-7d1f"
@@ -62,32 +63,34 @@ class TestSecret:
 class TestSigning:
     def test_a_request_to_another_origin_is_the_same_object(self):
         request = Request("https://api.radiant.earth.evil.example/mlhub/v1")
-        credentials = Credentials([auth.mlhub_credential(ROOT, api_key="k", environ={})])
-        assert credentials.sign(request) is request
+        known = Credentials([credentials.mlhub_credential(ROOT, api_key="k", environ={})])
+        assert known.sign(request) is request
 
     @pytest.mark.parametrize("url", ["http://api.radiant.earth/x", "https://api.radiant.earth:444/x"])
     def test_scheme_and_port_are_part_of_the_origin(self, url):
-        credentials = Credentials([auth.mlhub_credential(ROOT, api_key="k", environ={})])
-        assert credentials.sign(Request(url)).url == url
+        known = Credentials([credentials.mlhub_credential(ROOT, api_key="k", environ={})])
+        assert known.sign(Request(url)).url == url
 
     def test_the_key_replaces_whatever_key_the_link_had(self):
-        url = signed(auth.mlhub_credential(ROOT, api_key="a&b", environ={}), f"{ROOT}/x?key=old&page=2").url
+        url = signed(
+            credentials.mlhub_credential(ROOT, api_key="a&b", environ={}), f"{ROOT}/x?key=old&page=2"
+        ).url
         assert url == f"{ROOT}/x?page=2&key=a%26b"
 
     def test_the_default_port_written_out_is_the_same_origin(self):
-        credential = auth.mlhub_credential("https://API.radiant.earth:443/x", api_key="k", environ={})
+        credential = credentials.mlhub_credential("https://API.radiant.earth:443/x", api_key="k", environ={})
         assert signed(credential, ROOT).url == f"{ROOT}?key=k"
 
     def test_a_header_replaces_one_of_the_same_name_in_any_case(self):
-        credential = auth.mlhub_credential(ROOT, api_token="t", environ={})
+        credential = credentials.mlhub_credential(ROOT, api_token="t", environ={})
         request = Credentials([credential]).sign(
             Request(ROOT, headers={"authorization": "Basic x", "A": "b"})
         )
         assert request.headers == {"A": "b", "Authorization": "Bearer t"}
 
     def test_several_credentials_of_one_origin_are_all_applied(self):
-        headers = auth.header_credentials([("X-A", "1"), ("X-B", "2")], ROOT)
-        both = Credentials([*headers, auth.mlhub_credential(ROOT, api_key="k", environ={})])
+        headers = credentials.header_credentials([("X-A", "1"), ("X-B", "2")], ROOT)
+        both = Credentials([*headers, credentials.mlhub_credential(ROOT, api_key="k", environ={})])
         request = both.sign(Request(ROOT))
         assert request.headers == {"X-A": "1", "X-B": "2"}
         assert request.url.endswith("?key=k")
@@ -109,15 +112,17 @@ class TestResolution:
         ],
     )
     def test_the_first_that_is_set_wins(self, profiles, given, environ, query):
-        credential = auth.mlhub_credential(ROOT, **given, environ={**profiles, **environ})
+        credential = credentials.mlhub_credential(ROOT, **given, environ={**profiles, **environ})
         assert signed(credential).url == f"{ROOT}?{query}"
 
     def test_a_token_argument_beats_the_environment(self, profiles):
-        credential = auth.mlhub_credential(ROOT, api_token="t", environ={**profiles, "MLHUB_API_KEY": "env"})
+        credential = credentials.mlhub_credential(
+            ROOT, api_token="t", environ={**profiles, "MLHUB_API_KEY": "env"}
+        )
         assert signed(credential).headers == {"Authorization": "Bearer t"}
 
     def test_the_token_of_the_environment_is_the_last_resort(self, home):
-        credential = auth.mlhub_credential(ROOT, environ={**home, "MLHUB_ACCESS_TOKEN": " t\n"})
+        credential = credentials.mlhub_credential(ROOT, environ={**home, "MLHUB_ACCESS_TOKEN": " t\n"})
         assert signed(credential).headers == {"Authorization": "Bearer t"}
 
     @pytest.mark.parametrize(
@@ -125,23 +130,23 @@ class TestResolution:
     )
     def test_the_anonymous_profile_means_no_credential_at_all(self, profiles, how):
         environ = {**profiles, "MLHUB_ACCESS_TOKEN": "t", **how.pop("environ", {})}
-        assert auth.mlhub_credential(ROOT, **how, environ=environ) is None
+        assert credentials.mlhub_credential(ROOT, **how, environ=environ) is None
 
     def test_nothing_given_is_no_credential(self, home):
-        assert auth.mlhub_credential(ROOT, environ=home) is None
+        assert credentials.mlhub_credential(ROOT, environ=home) is None
 
     def test_the_real_environment_is_read_when_called(self, home, monkeypatch):
         monkeypatch.setenv("MLHUB_HOME", home["MLHUB_HOME"])
         monkeypatch.setenv("MLHUB_API_KEY", "late")
-        assert signed(auth.mlhub_credential(ROOT)).url.endswith("key=late")
+        assert signed(credentials.mlhub_credential(ROOT)).url.endswith("key=late")
 
     def test_a_profile_that_was_named_must_exist_and_the_error_names_file_and_section(self, profiles):
         with pytest.raises(UsageError, match=r"home/profiles has no api_key in section \[nobody\]"):
-            auth.mlhub_credential(ROOT, profile="nobody", environ=profiles)
+            credentials.mlhub_credential(ROOT, profile="nobody", environ=profiles)
 
     def test_a_key_with_a_line_break_is_refused_without_being_shown(self):
         with pytest.raises(UsageError) as refused:
-            auth.mlhub_credential(ROOT, api_key=f"{CANARY}\r\nX: y", environ={})
+            credentials.mlhub_credential(ROOT, api_key=f"{CANARY}\r\nX: y", environ={})
         assert CANARY not in str(refused.value)
 
 
@@ -149,21 +154,21 @@ class TestHeaders:
     @pytest.mark.parametrize("name", ["", "a b", "a:b", "x\r\ny", "ä", "Host", "content-length", "Range"])
     def test_a_name_that_is_illegal_or_the_programs_own_is_refused(self, name):
         with pytest.raises(UsageError):
-            auth.header_credentials([(name, "v")], ROOT)
+            credentials.header_credentials([(name, "v")], ROOT)
 
     @pytest.mark.parametrize("value", ["a\nb", "a\rb", "a\0b", "caf\udce9"])
     def test_a_value_that_could_forge_a_line_is_refused_without_being_shown(self, value):
         with pytest.raises(UsageError) as refused:
-            auth.header_credentials([("X", CANARY + value)], ROOT)
+            credentials.header_credentials([("X", CANARY + value)], ROOT)
         assert CANARY not in str(refused.value)
 
     def test_a_source_without_an_origin_takes_no_headers(self):
         with pytest.raises(UsageError):
-            auth.header_credentials([("X", "v")], "catalog.json")
-        assert auth.header_credentials([], "catalog.json") == []
+            credentials.header_credentials([("X", "v")], "catalog.json")
+        assert credentials.header_credentials([], "catalog.json") == []
 
     def test_they_go_to_the_origin_of_the_source_alone(self):
-        [credential] = auth.header_credentials([("X", "v")], "https://a.example/deep/catalog.json")
+        [credential] = credentials.header_credentials([("X", "v")], "https://a.example/deep/catalog.json")
         assert credential.origins == {urls.Origin("https", "a.example", 443)}
 
 

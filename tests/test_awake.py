@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import mlhub_async
-from mlhub_async.awake import GAP, GRACE, TICK, Awake
-from mlhub_async.errors import Transient
-from mlhub_async.options import RetryPolicy
-from mlhub_async.retry import Retry
+from mlhub_async.core.errors import Transient
+from mlhub_async.core.options import RetryPolicy
+from mlhub_async.http.resilience.awake import GAP, GRACE, TICK, Awake
+from mlhub_async.http.resilience.retry import Retry
 
 
 class Clocks:
@@ -76,9 +76,9 @@ WALL = re.compile(r"\btime\.(?:time|time_ns|localtime|gmtime|strftime|ctime)\(|\
 
 
 def test_the_wall_clock_is_only_written_down():
-    """No timeout and no proof reads it: it names a moment for people, guesses (in `parts`) where to cut a
-    listing that stays open at its end, and (in `refusal`) how far away a date is that an answer without a
-    Date of its own asks to come back at."""
+    """No timeout and no proof reads it: it names a moment for people, guesses (in `sources/api/parts`) where
+    to cut a listing that stays open at its end, and (in `http/status`) how far away a date is that an answer
+    without a Date of its own asks to come back at."""
     package = Path(mlhub_async.__file__).parent
     found = {
         path.relative_to(package).as_posix()
@@ -86,10 +86,10 @@ def test_the_wall_clock_is_only_written_down():
         if WALL.search(path.read_text())
     }
     assert {name for name in found if not name.startswith("demo/")} == {
-        "cli/saying.py",
-        "events.py",
-        "http/refusal.py",
-        "ledger/schema.py",
-        "mirror.py",
-        "sources/parts.py",
+        "cli/output.py",
+        "core/telemetry.py",
+        "engine/mirror.py",
+        "http/status.py",
+        "sources/api/parts.py",
+        "storage/ledger/schema.py",
     }

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlhub_async.catalog import Place, item_json
-from mlhub_async.errors import TransferError
-from mlhub_async.model import Item, Proof, Record
+from mlhub_async.core.errors import TransferError
+from mlhub_async.core.model import Item, Proof, Record
+from mlhub_async.stac.write.hrefs import Place
+from mlhub_async.stac.write.item import item_json
 
 FILE = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
 API = "https://api.test/mlhub/v1"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlhub_async.catalog import Extent
+from mlhub_async.stac.write.extent import Extent
 
 
 def test_an_extent_covers_its_items_and_leaves_out_what_it_cannot_read():

@@ -9,8 +9,11 @@ import pytest
 from schemas import offline_validator
 from test_catalog import FILE, hrefs, item, record
 
-from mlhub_async.catalog import Extent, Place, catalog_json, collection_json, item_json
-from mlhub_async.model import Collection
+from mlhub_async.core.model import Collection
+from mlhub_async.stac.write.collection import catalog_json, collection_json
+from mlhub_async.stac.write.extent import Extent
+from mlhub_async.stac.write.hrefs import Place
+from mlhub_async.stac.write.item import item_json
 
 
 def document(chunks):

@@ -7,7 +7,7 @@ from troubled import Gone, tif
 from troubled_stac import Api, stac_collection, static_catalog
 
 from mlhub_async import Options, Selection, mirror
-from mlhub_async.planning import plan_only
+from mlhub_async.engine.plan import plan_only
 
 NAMES = ["i1", "i2", "i3", "i4", "i5", "i6"]
 

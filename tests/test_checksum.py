@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlhub_async import checksum
-from mlhub_async.model import Checksum
+from mlhub_async.core import checksum
+from mlhub_async.core.model import Checksum
 
 BODY = b"test"
 ALGORITHMS = [

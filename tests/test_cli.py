@@ -11,15 +11,15 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from mlhub_async import profiles
+from mlhub_async.cli import console, main_group
 from mlhub_async.cli import options as table
-from mlhub_async.cli import program, screen
+from mlhub_async.cli.app import Command
 from mlhub_async.cli.given import declared, join_bbox, to_options
-from mlhub_async.cli.program import Command
-from mlhub_async.errors import StorageError
-from mlhub_async.options import Options
-from mlhub_async.profiles import profile_key, profiles_path
-from mlhub_async.secret import Secret
+from mlhub_async.core.errors import StorageError
+from mlhub_async.core.options import Options
+from mlhub_async.core.secret import Secret
+from mlhub_async.http.auth import profiles
+from mlhub_async.http.auth.profiles import profile_key, profiles_path
 
 SQUARE = {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 0]]]}
 
@@ -297,12 +297,12 @@ class TestValues:
 class TestExitCodes:
     @pytest.mark.parametrize("args", [["nonsense"], ["configure", "--nonsense"], ["configure", "surplus"]])
     def test_a_wrong_call_is_one_line_and_2(self, args):
-        result = CliRunner().invoke(program, args)
+        result = CliRunner().invoke(main_group, args)
         assert result.exit_code == 2
         assert "-h'" in told(result)
 
     def test_no_command_shows_help_and_is_2(self):
-        result = CliRunner().invoke(program, [])
+        result = CliRunner().invoke(main_group, [])
         assert (result.exit_code, result.stdout) == (2, "")
         assert "Usage:" in result.stderr
 
@@ -311,7 +311,7 @@ class TestExitCodes:
             raise StorageError("/data is full:\nno \x1b[31mspace")
 
         monkeypatch.setattr(profiles, "write_profile", failing)
-        result = CliRunner().invoke(program, ["configure"], input="k\n")
+        result = CliRunner().invoke(main_group, ["configure"], input="k\n")
         assert result.exit_code == StorageError.exit_code == 7
         assert told(result) == "mlhub-async: error: /data is full: no \\x1b[31mspace\n"
 
@@ -320,7 +320,7 @@ class TestExitCodes:
             raise ZeroDivisionError
 
         monkeypatch.setattr(profiles, "write_profile", failing)
-        result = CliRunner().invoke(program, ["configure"], input="k\n")
+        result = CliRunner().invoke(main_group, ["configure"], input="k\n")
         assert result.exit_code == 1
         assert isinstance(result.exception, ZeroDivisionError)
 
@@ -328,20 +328,20 @@ class TestExitCodes:
         def failing(*args):
             raise ZeroDivisionError
 
-        monkeypatch.setattr(screen, "run", failing)
-        result = CliRunner().invoke(program, ["mirror", "mlhub", str(tmp_path), "--json"])
+        monkeypatch.setattr(console, "run", failing)
+        result = CliRunner().invoke(main_group, ["mirror", "mlhub", str(tmp_path), "--json"])
         assert isinstance(result.exception, ZeroDivisionError)
         summary = json.loads(result.stdout)
         assert (summary["event"], summary["exit_code"], summary["error"]["class"]) == ("summary", 1, "bug")
 
     @pytest.mark.parametrize("args", [["-h"], ["--help"], ["--version"], ["configure", "-h"]])
     def test_help_is_0_on_stdout(self, args):
-        result = CliRunner().invoke(program, args)
+        result = CliRunner().invoke(main_group, args)
         assert (result.exit_code, result.stderr) == (0, "")
         assert result.stdout
 
     def test_every_command_and_option_has_help(self):
-        for name, command in program.commands.items():
+        for name, command in main_group.commands.items():
             assert command.help, name
             for option in command.params:
                 assert isinstance(option, click.Argument) or option.help, (name, option.opts)
@@ -354,13 +354,13 @@ class TestConfigure:
 
     @pytest.mark.parametrize(("args", "typed"), [(["--api-key", "sesame"], ""), ([], "sesame\n")])
     def test_the_key_given_or_piped_is_found_afterwards_and_never_shown(self, args, typed):
-        result = CliRunner().invoke(program, ["configure", "--profile", "p", *args], input=typed)
+        result = CliRunner().invoke(main_group, ["configure", "--profile", "p", *args], input=typed)
         assert result.exit_code == 0
         assert "sesame" not in result.output
         assert profile_key(profiles_path(), "p") == "sesame"
 
     def test_no_key_is_a_usage_error(self):
-        assert "empty" in told(CliRunner().invoke(program, ["configure"], input=""))
+        assert "empty" in told(CliRunner().invoke(main_group, ["configure"], input=""))
 
 
 class TestProcess:
@@ -374,8 +374,8 @@ class TestProcess:
 
     def test_help_does_not_pay_for_what_it_does_not_need(self):
         script = (
-            "import sys\nfrom mlhub_async.cli import program\n"
-            "try:\n program.main(['mirror', '-h'])\nexcept SystemExit: pass\n"
+            "import sys\nfrom mlhub_async.cli import main_group\n"
+            "try:\n main_group.main(['mirror', '-h'])\nexcept SystemExit: pass\n"
             "print({'aiohttp', 'tqdm', 'asyncio', 'uvloop', 'sqlite3'} & set(sys.modules))"
         )
         assert self.run("-c", script).stdout.splitlines()[-1] == "set()"
@@ -400,7 +400,7 @@ class TestSignals:
 
     SCRIPT = """
 import asyncio, sys, time
-from mlhub_async.cli import running
+from mlhub_async.cli import runner
 {setup}
 async def work():
     try:
@@ -409,7 +409,7 @@ async def work():
     finally:
         print('cleaned up', flush=True)
     return 4
-sys.exit(running.run(work, running.Stop(lambda line: print(line, flush=True))))
+sys.exit(runner.run(work, runner.Stop(lambda line: print(line, flush=True))))
 """
 
     @contextlib.contextmanager
@@ -453,7 +453,7 @@ asyncio.Runner.close = slowly
             assert process.wait(40) == 143
 
     def test_what_does_not_stop_by_itself_is_stopped(self):
-        setup = "running.GRACE = 0.1"
+        setup = "runner.GRACE = 0.1"
         with self.working("await asyncio.to_thread(time.sleep, 60)", setup) as process:
             process.send_signal(signal.SIGTERM)
             assert process.wait(40) == 143
@@ -488,6 +488,6 @@ class TestServeDemo:
         "args", [["--items", "0"], ["--errors", "2"], ["--port", "70000"], ["--errors", "x"]]
     )
     def test_a_demo_that_cannot_be_is_a_usage_error(self, args):
-        result = CliRunner().invoke(program, ["serve-demo", *args])
+        result = CliRunner().invoke(main_group, ["serve-demo", *args])
         assert result.exit_code == 2
         assert told(result)

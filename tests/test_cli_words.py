@@ -9,8 +9,8 @@ import pytest
 from mirrored import Mirrored, publish
 from troubled_stac import stac_item, static_catalog
 
-from mlhub_async.errors import UsageError
-from mlhub_async.options import CHOICES, Options, Selection
+from mlhub_async.core.errors import UsageError
+from mlhub_async.core.options import CHOICES, Options, Selection
 
 
 @pytest.fixture

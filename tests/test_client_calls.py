@@ -7,7 +7,7 @@ from troubled import tif
 from troubled_stac import Api, stac_item
 
 from mlhub_async import Asset, Client, Options, Selection, assets, verify
-from mlhub_async.errors import SourceError, TransferError, UsageError
+from mlhub_async.core.errors import SourceError, TransferError, UsageError
 
 DATASETS = [
     {"id": "crops", "tags": ["crop type", "sentinel-2"]},

@@ -5,11 +5,12 @@ import json
 import pytest
 from documents import Documents, entries, item, link, listed, page
 
-from mlhub_async import urls
-from mlhub_async.errors import CatalogError, SourceError, TransferError, Transient
-from mlhub_async.model import Asset, Collection, Flaw, Item, Page
-from mlhub_async.options import Selection
-from mlhub_async.sources import StaticSource, recognise
+from mlhub_async.core import urls
+from mlhub_async.core.errors import CatalogError, SourceError, TransferError, Transient
+from mlhub_async.core.model import Asset, Collection, Flaw, Item, Page
+from mlhub_async.core.options import Selection
+from mlhub_async.sources.recognise import recognise
+from mlhub_async.sources.static import StaticSource
 
 WEB = "https://cat.test/x/catalog.json"
 

@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 from demo_visitor import CHIP, LABELS, SOURCE, Visitor, visiting
 
+from mlhub_async.core.errors import UsageError
 from mlhub_async.demo import DemoConfig, run_forever, serve
-from mlhub_async.errors import UsageError
 
 
 async def outcome(demo: Visitor, url: str, method: str = "GET") -> str:

@@ -12,7 +12,7 @@ from troubled import tif
 from troubled_stac import static_catalog
 
 from mlhub_async import Options, mirror
-from mlhub_async.errors import StorageError
+from mlhub_async.core.errors import StorageError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 

@@ -15,16 +15,16 @@ from mounts import mounted, remount
 from troubled import tif
 from troubled_stac import stac_item, static_catalog
 
-from mlhub_async.errors import DiskFailing, DiskFull, StorageError, WaitsForRoom
-from mlhub_async.events import Events
-from mlhub_async.ledger import Ledger
-from mlhub_async.ledger.journal import Journal
-from mlhub_async.ledger.rows import row_of
-from mlhub_async.ledger.schema import refused
-from mlhub_async.options import Options
-from mlhub_async.stores.local import LocalStore
-from mlhub_async.stores.room import LOOK, PROBE, SAY, Room
-from mlhub_async.waiting import room_for
+from mlhub_async.core.errors import DiskFailing, DiskFull, StorageError, WaitsForRoom
+from mlhub_async.core.options import Options
+from mlhub_async.core.telemetry import Events
+from mlhub_async.engine.waiting import room_for
+from mlhub_async.storage.ledger.journal import Journal
+from mlhub_async.storage.ledger.ledger import Ledger
+from mlhub_async.storage.ledger.rows import row_of
+from mlhub_async.storage.ledger.schema import refused
+from mlhub_async.storage.local.disk_space import LOOK, PROBE, SAY, Room
+from mlhub_async.storage.local.store import LocalStore
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX file systems")
 FULL = DiskFull("c1/one/data.tif: No space left on device")

@@ -14,19 +14,19 @@ from paces import taking_less_than
 from troubled import Change, Chunked, Cut, Drip, Gone, Headers, noise, tif
 from troubled_stac import Api, answer, sizes_and_digests, stac_item
 
-from mlhub_async.decoding import Decoder
-from mlhub_async.errors import Corrupt, Transient
-from mlhub_async.events import Events
-from mlhub_async.keeping import Keeping
-from mlhub_async.kit import Kit
-from mlhub_async.model import Asset, Head, Job, Status
-from mlhub_async.progress import Meter
-from mlhub_async.retry import Retry
-from mlhub_async.sharing import Sharing
-from mlhub_async.stores.disk import LEAST, THREADS
-from mlhub_async.stores.journal import Origin
-from mlhub_async.stores.local import LocalStore
-from mlhub_async.transfer import fetch
+from mlhub_async.core.errors import Corrupt, Transient
+from mlhub_async.core.model import Asset, Head, Job, Status
+from mlhub_async.core.progress import Meter
+from mlhub_async.core.telemetry import Events
+from mlhub_async.http.decoding import Decoder
+from mlhub_async.http.resilience.retry import Retry
+from mlhub_async.storage.local.checkpoint import Origin
+from mlhub_async.storage.local.disk import LEAST, THREADS
+from mlhub_async.storage.local.store import LocalStore
+from mlhub_async.transfer.dedupe import Sharing
+from mlhub_async.transfer.existing import Keeping
+from mlhub_async.transfer.fetch import fetch
+from mlhub_async.transfer.kit import Kit
 
 ME = ("c1", "one", "data")
 GZIP = Headers((("Content-Encoding", "gzip"),))

@@ -11,9 +11,9 @@ from troubled_stac import Api, answer, stac_item
 from troubled_wire import Reply
 
 from mlhub_async import verify
-from mlhub_async.errors import CatalogError
-from mlhub_async.listing import Listing
-from mlhub_async.model import Page
+from mlhub_async.core.errors import CatalogError
+from mlhub_async.core.model import Page
+from mlhub_async.engine.report.completeness import Listing
 
 HALF = "x\ud800"
 

@@ -16,14 +16,14 @@ from engine import done, run
 from mirrored import Mirrored, asset_requests, publish
 from troubled import tif
 
-from mlhub_async.errors import Locked, StorageError, UsageError
-from mlhub_async.ledger import Ledger
-from mlhub_async.ledger.batches import BATCH, DELAY
-from mlhub_async.ledger.journal import Journal
-from mlhub_async.limits import Limits
-from mlhub_async.stores.held import HeldStores
-from mlhub_async.stores.local import LocalStore
-from mlhub_async.urls import Origin
+from mlhub_async.api.held import HeldStores
+from mlhub_async.core.errors import Locked, StorageError, UsageError
+from mlhub_async.core.urls import Origin
+from mlhub_async.http.resilience.gate import Limits
+from mlhub_async.storage.ledger.journal import Journal
+from mlhub_async.storage.ledger.ledger import Ledger
+from mlhub_async.storage.ledger.write_behind import BATCH, DELAY
+from mlhub_async.storage.local.store import LocalStore
 
 FEW = "-dac_override,-dac_read_search"
 AS_A_USER = ["setpriv", f"--bounding-set={FEW}", f"--inh-caps={FEW}"]

@@ -6,8 +6,8 @@ from mirrored import Mirrored, asset_requests, publish
 from troubled import Status, tif
 from troubled_stac import stac_item, static_catalog_files
 
-from mlhub_async.errors import TransferError
-from mlhub_async.http import Reach
+from mlhub_async.core.errors import TransferError
+from mlhub_async.http.ssrf import Reach
 
 PUBLIC, LINK_LOCAL, PRIVATE = "93.184.216.34", "169.254.169.254", "10.0.0.1"
 

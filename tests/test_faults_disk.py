@@ -18,8 +18,8 @@ from mounts import mounted, remount
 from troubled import Change, Cut, Delay, Drip, Stall, When, tif
 from troubled_stac import stac_item, static_catalog
 
-from mlhub_async.stores.body import Body
-from mlhub_async.stores.disk import Disk
+from mlhub_async.storage.local.body import Body
+from mlhub_async.storage.local.disk import Disk
 
 UNLOCKED = """
 import fcntl, runpy

@@ -9,11 +9,11 @@ from troubled import Delay, Reply, Status, until
 from troubled_stac import static_catalog
 
 from mlhub_async import RetryPolicy, mirror
-from mlhub_async.admission import IN_A_ROW, IN_THE_END, OF_A_FRIEND, SINCE_THEN, Admission
-from mlhub_async.auth import basic
-from mlhub_async.errors import AccessLost
-from mlhub_async.limits import ORIGINS, Limits
-from mlhub_async.urls import Origin
+from mlhub_async.core.errors import AccessLost
+from mlhub_async.core.urls import Origin
+from mlhub_async.http.auth.credentials import basic
+from mlhub_async.http.resilience.admission import IN_A_ROW, IN_THE_END, OF_A_FRIEND, SINCE_THEN, Admission
+from mlhub_async.http.resilience.gate import ORIGINS, Limits
 
 
 def names(prefix, count):

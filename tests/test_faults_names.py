@@ -9,9 +9,9 @@ from mirrored import Mirrored, asset_requests
 from troubled import Headers, tif
 from troubled_stac import stac_item
 
-from mlhub_async.errors import UsageError
-from mlhub_async.names import fold
-from mlhub_async.verify import verify
+from mlhub_async.core.errors import UsageError
+from mlhub_async.engine.verify import verify
+from mlhub_async.storage.naming import fold
 
 BODY = tif(5_000)
 CLIMBING = ["..", ".", "../x", "a/../../x", "a/b", "a\\b", "..\\x", "a//b", "/", "\\"]

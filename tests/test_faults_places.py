@@ -17,7 +17,7 @@ from test_engine_end import AS_A_USER
 from troubled import Drip, tif
 from troubled_stac import static_catalog
 
-from mlhub_async.verify import verify
+from mlhub_async.engine.verify import verify
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX file systems")
 SAME = tif(20_000)

@@ -23,8 +23,8 @@ from troubled import Cut, Delay, Drip, Stall, Status, When, date, tif, until
 from troubled_stac import stac_item, static_catalog
 
 from mlhub_async import Options, blocking, mirror
-from mlhub_async.errors import Locked
-from mlhub_async.verify import status, verify
+from mlhub_async.core.errors import Locked
+from mlhub_async.engine.verify import status, verify
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX processes")
 JUMPING = """
@@ -60,7 +60,7 @@ def test_a_second_signal_ends_the_run_at_once_and_nothing_half_has_a_name(run_cl
 HOLD = """
 import sys
 from pathlib import Path
-from mlhub_async.stores.lock import RunLock
+from mlhub_async.storage.local.lock import RunLock
 RunLock(Path(sys.argv[1])).take()
 """
 

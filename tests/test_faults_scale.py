@@ -21,8 +21,8 @@ from troubled_stac import Api, stac_item, static_catalog, static_catalog_files
 from troubled_wire import Reply
 
 from mlhub_async import RetryPolicy, mirror
-from mlhub_async.pace import MOST
-from mlhub_async.transport.fast.connection import Connection
+from mlhub_async.http.resilience.concurrency import MOST
+from mlhub_async.http.transport.fast.connection import Connection
 
 MIB = 1 << 20
 ITEMS = "/stac/collections/c1/items"

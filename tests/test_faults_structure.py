@@ -12,9 +12,9 @@ from samples import SAMPLES
 from troubled import Chunked, CloseDelimited, Cut, Gzip, Status, tif
 from troubled_stac import sizes_and_digests, stac_item, static_catalog
 
-from mlhub_async.stores.body import Body
-from mlhub_async.stores.disk import Disk
-from mlhub_async.verify import verify
+from mlhub_async.engine.verify import verify
+from mlhub_async.storage.local.body import Body
+from mlhub_async.storage.local.disk import Disk
 
 SMALL, LARGE = tif(20_000, 1), tif(700_000, 2)
 UNFRAMED = [Chunked(5000), CloseDelimited()]

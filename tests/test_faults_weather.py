@@ -12,9 +12,9 @@ from troubled import Delay, Gone, Raw, Status, date, tif, until
 from troubled_stac import stac_item
 
 from mlhub_async import RetryPolicy, mirror
-from mlhub_async.progress import Meter
-from mlhub_async.transport.aiohttp import translated
-from mlhub_async.weather import DENIALS
+from mlhub_async.core.progress import Meter
+from mlhub_async.http.resilience.circuit_breaker import DENIALS
+from mlhub_async.http.transport.aiohttp import translated
 
 
 def policy(retries, base=0.01):

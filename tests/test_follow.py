@@ -5,10 +5,11 @@ import json
 import pytest
 from documents import Documents, entries, item, link, listed, page
 
-from mlhub_async.errors import CatalogError, LimitReached, TransferError, Transient
-from mlhub_async.model import Collection, Flaw, Item
-from mlhub_async.options import Selection
-from mlhub_async.sources import FollowSources, recognise
+from mlhub_async.core.errors import CatalogError, LimitReached, TransferError, Transient
+from mlhub_async.core.model import Collection, Flaw, Item
+from mlhub_async.core.options import Selection
+from mlhub_async.sources.recognise import recognise
+from mlhub_async.sources.source_links import FollowSources
 
 
 def ids(found):

@@ -11,8 +11,8 @@ from paces import taking_less_than
 from samples import PADDED, SAMPLES
 from troubled import noise, tif
 
-from mlhub_async.formats import Strange, flaw, hdf5, reader, tiff
-from mlhub_async.formats import documents as json_format
+from mlhub_async.core.formats import Strange, flaw, hdf5, reader, tiff
+from mlhub_async.core.formats import documents as json_format
 
 
 def said(data, name="", media_type=None):

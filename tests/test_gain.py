@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from mlhub_async.gain import REST, Gain
+from mlhub_async.transfer.segments.tuning import REST, Gain
 
 MIB = 1 << 20
 GIB = 1 << 30

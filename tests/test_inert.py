@@ -16,14 +16,13 @@ from troubled import Raw, tif
 from troubled_stac import stac_collection, stac_item, static_catalog
 
 import mlhub_async
-from mlhub_async.cli import saying
-from mlhub_async.cli.closing import closing_lines
-from mlhub_async.cli.screen import Screen
-from mlhub_async.errors import CatalogError, TransferError
-from mlhub_async.model import Asset, Flaw, Job, Outcome, Status
-from mlhub_async.report import Report
-from mlhub_async.verify.findings import Damage, Verification
-from mlhub_async.verify.status import CollectionStatus, StatusReport
+from mlhub_async.cli import output
+from mlhub_async.cli.actions.closing import closing_lines
+from mlhub_async.cli.console import Screen
+from mlhub_async.core.errors import CatalogError, TransferError
+from mlhub_async.core.model import Asset, Flaw, Job, Outcome, Status
+from mlhub_async.engine.report.receipt import Report
+from mlhub_async.engine.verify.results import CollectionStatus, Damage, StatusReport, Verification
 
 ACTS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
@@ -44,10 +43,10 @@ def said_by(say):
 @pytest.mark.parametrize(
     "say",
     [
-        saying.tell,
-        saying.error,
-        saying.warning,
-        lambda text: saying.show([text]),
+        output.tell,
+        output.error,
+        output.warning,
+        lambda text: output.show([text]),
         lambda text: Screen().say(text),
     ],
     ids=["tell", "error", "warning", "show", "screen"],
@@ -62,7 +61,7 @@ def test_whatever_is_said_is_one_inert_line(say, text):
 @given(TEXT)
 @example(NASTY)
 def test_json_is_one_inert_line_too_and_means_what_it_meant(text):
-    line = saying.encoded({"id": text, text: [text]}).decode()
+    line = output.encoded({"id": text, text: [text]}).decode()
     assert not ACTS.search(line) and "\n" not in line
     assert json.loads(line) == {"id": text, text: [text]}
 
@@ -80,7 +79,7 @@ def test_every_report_is_inert_before_it_is_said(one, two):
     state = StatusReport(collections={one: CollectionStatus(done=1)})
     state.failures[two] += 1
     event = {"event": "error", "item": one, "key": two, "error": {"message": one}}
-    for lines in (closing_lines(report), found.lines(), state.lines(), [saying.event_line(event)]):
+    for lines in (closing_lines(report), found.lines(), state.lines(), [output.event_line(event)]):
         assert not [line for line in lines if ACTS.search(line) or "\n" in line]
 
 
@@ -89,23 +88,33 @@ def test_a_bug_is_told_without_what_its_message_could_do():
         try:
             raise ValueError(f"cannot read https://me:CANARY@h.test/x?sig=CANARY {NASTY}")
         except ValueError:
-            saying.crash(*sys.exc_info())
+            output.crash(*sys.exc_info())
 
     said = said_by(fail)
     assert "Traceback" in said and "ValueError: cannot read https://h.test/x?sig=***" in said
     assert "CANARY" not in said.rpartition("ValueError")[2] and not ACTS.search(said)
 
 
-SPEAKERS = {"saying.py", "screen.py", "serving.py", "progress.py", "saving.py", "listing.py", "program.py"}
+SPEAKERS = {
+    "cli/actions/ls.py",
+    "cli/actions/saving.py",
+    "cli/actions/serving.py",
+    "cli/app.py",
+    "cli/console.py",
+    "cli/output.py",
+    "cli/selftest/lock_holder.py",
+    "core/progress.py",
+}
 
 
 def test_only_a_few_modules_write_to_the_streams_at_all():
     package = Path(mlhub_async.__file__).parent
-    for path in [package / "progress.py", *package.rglob("cli/*.py"), *package.rglob("verify/*.py")]:
+    speaking = [package / "core/progress.py", *(package / "cli").rglob("*.py")]
+    for path in [*speaking, *(package / "engine/verify").rglob("*.py")]:
         calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
         names = {ast.unparse(call.func) for call in calls}
         if {name for name in names if name == "print" or name.endswith((".write", ".echo"))}:
-            assert path.name in SPEAKERS, path
+            assert path.relative_to(package).as_posix() in SPEAKERS
 
 
 REASON = f"HTTP/1.1 404 {NASTY}".replace("\r\n", " ").encode()

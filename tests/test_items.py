@@ -13,13 +13,15 @@ from paces import taking_less_than
 from troubled import tif
 from troubled_stac import stac_item
 
-from mlhub_async import mirror, stac, urls
-from mlhub_async.errors import CatalogError, SourceError, TransferError, Transient, UsageError
-from mlhub_async.model import Asset, Flaw, Item, Page
-from mlhub_async.options import Selection
-from mlhub_async.sources import of_objects, recognise
-from mlhub_async.sources.items import of_lines
-from mlhub_async.sources.lines import LONGEST, parsed
+from mlhub_async import mirror, stac
+from mlhub_async.core import urls
+from mlhub_async.core.errors import CatalogError, SourceError, TransferError, Transient, UsageError
+from mlhub_async.core.model import Asset, Flaw, Item, Page
+from mlhub_async.core.options import Selection
+from mlhub_async.sources.items.documents import of_lines
+from mlhub_async.sources.items.ndjson import LONGEST, parsed
+from mlhub_async.sources.items.objects import of_objects
+from mlhub_async.sources.recognise import recognise
 
 LINES = [json.dumps(item(f"i{n}")).encode() for n in range(3)]
 

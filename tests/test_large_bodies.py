@@ -11,9 +11,9 @@ from troubled import Drip, Stall, noise, tif
 from troubled_stac import stac_item
 from wired import Wire, connected, counted, says, until
 
-from mlhub_async.flow import Later
-from mlhub_async.model import Request
-from mlhub_async.transport.fast import inlet
+from mlhub_async.core.concurrency import Later
+from mlhub_async.core.model import Request
+from mlhub_async.http.transport.fast import buffers
 
 MIB = 1 << 20
 
@@ -71,22 +71,22 @@ async def test_the_next_piece_is_received_while_the_sink_works_on_the_one_before
         sink.open.set()
         await asking
     assert b"".join(sink.done) == body
-    assert max(map(len, sink.done)) == inlet.LARGE
+    assert max(map(len, sink.done)) == buffers.LARGE
 
 
 async def test_many_large_bodies_at_once_keep_their_bytes_apart_and_their_buffers_few(transport):
-    bodies = [noise(MIB + 300_000 + number, number) for number in range(inlet.MOST + 8)]
+    bodies = [noise(MIB + 300_000 + number, number) for number in range(buffers.MOST + 8)]
     sinks = [Slow() for _ in bodies]
-    buffers = transport._pool._buffers
+    kept = transport._pool._buffers
     async with Wire(*(says(counted(body)) for body in bodies)) as wire, asyncio.TaskGroup() as group:
         for sink in sinks:
             group.create_task(transport.send(Request(wire.url()), sink))
         await until(lambda: all(sink.pieces for sink in sinks))
-        assert buffers._out == inlet.MOST
+        assert kept._out == buffers.MOST
         for sink in sinks:
             sink.open.set()
     assert sorted(b"".join(sink.done) for sink in sinks) == sorted(bodies)
-    assert buffers._out == 0 and len(buffers._free) <= inlet.KEPT
+    assert kept._out == 0 and len(kept._free) <= buffers.KEPT
 
 
 async def test_a_transfer_that_is_given_up_leaves_its_buffer_to_those_who_still_work_on_it(transport):

@@ -1,117 +1,216 @@
-"""What may import what. BANDS is the map of the package: a module imports only from lower bands,
-and inside a band only from modules further down its list. Lazy and typing imports count."""
+"""The layer rule of `mlhub_async/README.md`: what may import what, and what a folder may hold.
+
+Every rule is a function of a directory, so that each is also tried on a package that breaks it.
+"""
+
+from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
+
+import pytest
 
 import mlhub_async
 
-BANDS = [
-    ["__main__", "cli", "blocking", "selftest", "demo", "streaming"],
-    [
-        "client",
-        "planning",
-        "mirror",
-        "run",
-        "opening",
-        "waiting",
-        "network",
-        "closing",
-        "pruning",
-        "verify",
-        "report",
-        "listing",
-    ],
-    [
-        "transfer",
-        "kit",
-        "express",
-        "keeping",
-        "handed",
-        "intake",
-        "promises",
-        "ranges",
-        "part",
-        "shares",
-        "resuming",
-        "inventory",
-        "taken",
-        "plan",
-        "sidecars",
-        "events",
-        "progress",
-        "catalog",
-        "sources",
-    ],
-    ["http", "transport", "stac", "ledger", "stores"],
-    [
-        "sharing",
-        "retry",
-        "limits",
-        "gain",
-        "budget",
-        "pace",
-        "flow",
-        "places",
-        "admission",
-        "weather",
-        "machines",
-        "proxy",
-        "auth",
-        "profiles",
-        "validators",
-        "sniff",
-        "decoding",
-        "formats",
-        "names",
-        "media",
-        "descriptors",
-        "awake",
-    ],
-    ["ports", "checksum", "options", "model", "fields", "secret", "urls", "errors"],
+LAYERS = [
+    ["__main__"],
+    ["cli"],
+    ["api", "demo"],
+    ["engine"],
+    ["transfer", "sources"],
+    ["stac", "http", "storage"],
+    ["core"],
 ]
-RANK = {name: rank for rank, name in enumerate(name for band in BANDS for name in band)}
+"""Folders at the top of the package. Each imports only from folders on later lines."""
+LEVEL = {name: level for level, line in enumerate(LAYERS) for name in line}
+MAX_ENTRIES = 12
 PACKAGE = Path(mlhub_async.__file__).parent
 
 
-def module_of(path: Path) -> list[str]:
-    parts = list(path.relative_to(PACKAGE).with_suffix("").parts)
-    return parts[:-1] if parts[-1] == "__init__" else parts
+class Import(NamedTuple):
+    """`name` as it is bound in the module `source`; `target` is the module that it comes from."""
+
+    source: str
+    target: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.line} imports {self.target or 'the package itself'}"
 
 
-def imports(path: Path) -> set[str]:
-    """The package's own modules that this file imports, by their first name."""
-    found: set[str] = set()
-    depth = len(path.relative_to(PACKAGE).parts)
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.level == depth:
-            found |= {node.module.split(".")[0]} if node.module else {alias.name for alias in node.names}
-        else:
-            found |= {own_part(name) for name in absolute_names(node) if name.split(".")[0] == "mlhub_async"}
+def modules_of(package: Path) -> dict[str, Path]:
+    """Every module below `package` by its dotted name; a folder's `__init__` has the name of the folder."""
+    found = {}
+    for path in package.rglob("*.py"):
+        parts = path.relative_to(package).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return found
 
 
-def absolute_names(node: ast.AST) -> list[str]:
-    if isinstance(node, ast.ImportFrom) and node.level == 0:
-        return [node.module or ""]
-    return [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-
-
-def own_part(name: str) -> str:
-    return f"{name}.".split(".")[1] or "__init__"
-
-
-def test_every_module_has_its_place_in_the_map():
-    modules = {module_of(p)[0] for p in PACKAGE.rglob("*.py") if module_of(p)}
-    assert modules - RANK.keys() == set()
-
-
-def test_imports_only_point_down():
-    wrong = [
-        f"{path.relative_to(PACKAGE)} imports {target}"
-        for path in PACKAGE.rglob("*.py")
-        if module_of(path)
-        for target in imports(path)
-        if target in RANK and target != module_of(path)[0] and RANK[target] <= RANK[module_of(path)[0]]
+def imports_of(package: Path) -> list[Import]:
+    """Imports between modules of the package: at the top, in functions, and for typing alike."""
+    modules = modules_of(package)
+    return [
+        Import(name, target, node.lineno)
+        for name, path in modules.items()
+        for node in ast.walk(ast.parse(path.read_text()))
+        for target in targets(node, name, path, modules, package.name)
     ]
-    assert wrong == []
+
+
+def targets(node: ast.AST, name: str, path: Path, modules: dict[str, Path], package: str) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            if alias.name.split(".")[0] == package:
+                yield alias.name.partition(".")[2]
+    elif isinstance(node, ast.ImportFrom) and (base := base_of(node, name, path, package)) is not None:
+        for alias in node.names:
+            full = ".".join(filter(None, (base, alias.name)))
+            yield full if full in modules else base
+
+
+def base_of(node: ast.ImportFrom, name: str, path: Path, package: str) -> str | None:
+    """The module after `from`, None for one of another package."""
+    if node.level == 0:
+        first, _, rest = (node.module or "").partition(".")
+        return rest if first == package else None
+    parts = name.split(".") if name else []
+    up = node.level - 1 if path.name == "__init__.py" else node.level
+    return ".".join([*parts[: len(parts) - up], *filter(None, [node.module])])
+
+
+def top(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def upward_imports(package: Path) -> list[str]:
+    """Rule 1: from folders on lower lines only. The `__init__` at the top is the list of public names."""
+    return [
+        str(one)
+        for one in imports_of(package)
+        if one.source and one.target and top(one.source) != top(one.target)
+        if LEVEL[top(one.source)] >= LEVEL[top(one.target)]
+    ]
+
+
+def circles(package: Path) -> list[str]:
+    """Rule 2: inside every folder its entries form no circle; a sub-folder is one entry."""
+    edges: dict[tuple[str, ...], dict[str, set[str]]] = {}
+    for one in imports_of(package):
+        source, target = one.source.split("."), one.target.split(".")
+        depth = next(
+            (at for at, (a, b) in enumerate(zip(source, target, strict=False)) if a != b),
+            min(len(source), len(target)),
+        )
+        if one.source and one.target and depth < min(len(source), len(target)):
+            edges.setdefault(tuple(source[:depth]), {}).setdefault(source[depth], set()).add(target[depth])
+    return [
+        f"{'.'.join(folder) or 'the top'}: {' -> '.join(circle)}"
+        for folder, graph in edges.items()
+        if (circle := circle_in(graph))
+    ]
+
+
+def circle_in(graph: dict[str, set[str]]) -> list[str]:
+    """One circle of the graph, [] where there is none."""
+    done: set[str] = set()
+
+    def visit(node: str, way: list[str]) -> list[str]:
+        if node in way:
+            return [*way[way.index(node) :], node]
+        if node in done:
+            return []
+        for following in sorted(graph.get(node, ())):
+            if found := visit(following, [*way, node]):
+                return found
+        done.add(node)
+        return []
+
+    return next((found for node in sorted(graph) if (found := visit(node, []))), [])
+
+
+def imports_beyond_core(package: Path) -> list[str]:
+    """Rule 3: `core` imports nothing of ours; `http`, `stac` and `storage` only `core`."""
+    allowed = {"core": {"core"}, **{name: {name, "core"} for name in ("http", "stac", "storage")}}
+    return [
+        str(one)
+        for one in imports_of(package)
+        if one.target and top(one.target) not in allowed.get(top(one.source), {top(one.target)})
+    ]
+
+
+def double_names(package: Path) -> list[str]:
+    """Rule 6: no module bears the name of something that its folder exports."""
+    return [
+        f"{name or 'the top'} exports {exported}, which is a module of it as well"
+        for name, path in modules_of(package).items()
+        if path.name == "__init__.py"
+        for exported in exports(path)
+        if (path.parent / f"{exported}.py").exists() or (path.parent / exported / "__init__.py").exists()
+    ]
+
+
+def exports(path: Path) -> Iterator[str]:
+    """Names that an `__init__` defines, or takes from other modules than its own sub-modules."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (alias.asname or alias.name for alias in node.names)
+
+
+def crowded_folders(package: Path) -> list[str]:
+    """Rule 7: at most 12 Python entries in a folder."""
+    found = []
+    for folder in {path.parent for path in package.rglob("*.py")}:
+        entries = [one for one in folder.iterdir() if one.suffix == ".py" or (one / "__init__.py").exists()]
+        if len(entries) > MAX_ENTRIES:
+            found.append(f"{folder.relative_to(package)} holds {len(entries)}")
+    return found
+
+
+RULES = [upward_imports, circles, imports_beyond_core, double_names]
+
+
+def test_every_folder_has_a_line_in_the_layer_rule():
+    assert {top(name) for name in modules_of(PACKAGE) if name} == set(LEVEL)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_the_package_keeps_the_rule(rule):
+    assert rule(PACKAGE) == []
+
+
+PLANTED = [
+    (upward_imports, {"core/a.py": "from ..engine import b", "engine/b.py": ""}),
+    (upward_imports, {"stac/a.py": "def f():\n    from ..http.b import c", "http/b.py": "c = 1"}),
+    (upward_imports, {"api/a.py": "from mlhub_async.cli import b", "cli/b.py": ""}),
+    (circles, {"http/a.py": "from .b import x", "http/b.py": "def f():\n    from . import a"}),
+    (
+        circles,
+        {"http/a/one.py": "from ..b import x", "http/b.py": "from .a.two import y", "http/a/two.py": ""},
+    ),
+    (imports_beyond_core, {"core/a.py": "import mlhub_async.http.b", "http/b.py": ""}),
+    (
+        imports_beyond_core,
+        {"storage/a.py": "if 0:\n    from ..http.b import c", "http/b.py": "c = 1"},
+    ),
+    (double_names, {"http/__init__.py": "from .retry import retry", "http/retry.py": "def retry(): ..."}),
+    (double_names, {"http/__init__.py": "def client(): ...", "http/client/x.py": ""}),
+    (crowded_folders, {f"core/m{number}.py": "" for number in range(MAX_ENTRIES)}),
+]
+
+
+@pytest.mark.parametrize(("rule", "files"), PLANTED, ids=lambda part: getattr(part, "__name__", ""))
+def test_a_planted_violation_is_found(rule, files, tmp_path):
+    package = tmp_path / "mlhub_async"
+    for name, text in files.items():
+        path = package / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for folder in (path.parent, *path.parent.parents):
+            if package in (folder, *folder.parents) and not (folder / "__init__.py").exists():
+                (folder / "__init__.py").write_text("")
+        path.write_text(text)
+    assert len(rule(package)) == 1

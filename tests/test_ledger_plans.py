@@ -2,22 +2,22 @@
 
 import pytest
 
-from mlhub_async.ledger import claims, elsewhere, rows
-from mlhub_async.ledger.schema import connect
-from mlhub_async.ledger.steps import AT_ONCE, in_steps
+from mlhub_async.storage.ledger import by_url, claims, rows
+from mlhub_async.storage.ledger.schema import connect
+from mlhub_async.storage.ledger.steps import AT_ONCE, in_steps
 
 STATEMENTS = {
     "claims of known assets": (claims.KNOWN, 4),
     "assets met again": (claims.TOUCH, 5),
     "settled rows": (rows.SETTLE, 14),
-    "URLs of finished files": (elsewhere.FINISHED, 1),
+    "URLs of finished files": (by_url.FINISHED, 1),
 }
 
 
 @pytest.fixture
 def ledger(tmp_path):
     database = connect(tmp_path / "ledger.sqlite")
-    database.execute(elsewhere.INDEX)
+    database.execute(by_url.INDEX)
     yield database
     database.close()
 
@@ -33,5 +33,5 @@ def test_rows_are_found_by_an_index_and_never_by_reading_all(ledger, statement):
 
 
 def test_the_file_of_one_url_is_found_by_an_index(ledger):
-    [(*_, step)] = ledger.execute(f"EXPLAIN QUERY PLAN {elsewhere.FIND}", ("x",))
+    [(*_, step)] = ledger.execute(f"EXPLAIN QUERY PLAN {by_url.FIND}", ("x",))
     assert step.startswith("SEARCH file USING INDEX"), step

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from mlhub_async.flow import fan_out
-from mlhub_async.places import Places
+from mlhub_async.core.concurrency import fan_out
+from mlhub_async.core.places import Places
 
 
 class Pool:

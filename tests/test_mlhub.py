@@ -7,10 +7,11 @@ import pytest
 from documents import API, Documents, api, collection, item, listed, page, told
 
 from mlhub_async import stac
-from mlhub_async.errors import CatalogError, SourceError, TransferError, Transient, UsageError
-from mlhub_async.model import Collection
-from mlhub_async.options import Selection
-from mlhub_async.sources import FollowSources, recognise
+from mlhub_async.core.errors import CatalogError, SourceError, TransferError, Transient, UsageError
+from mlhub_async.core.model import Collection
+from mlhub_async.core.options import Selection
+from mlhub_async.sources.recognise import recognise
+from mlhub_async.sources.source_links import FollowSources
 
 TOKEN = f"{API}/download/gAAAAAB"
 

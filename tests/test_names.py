@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlhub_async import names
-from mlhub_async.errors import UsageError
-from mlhub_async.media import media_suffix
+from mlhub_async.core.errors import UsageError
+from mlhub_async.core.formats.media import media_suffix
+from mlhub_async.storage import naming
 
 WORDS = r". .. / \ : ~ - % %2e %2F CON nul COM¹ A é .tif ~0123456789"
 CHARACTERS = ["\0", "\n", "\x1b[", "\x85", "\u202e", "e\u0301", "\u0301", "\ud800", " ", "x" * 90, "é" * 60]
@@ -34,15 +34,15 @@ def assert_safe(name):
 @example("=\u0338")
 @example("x" * 108 + ":" * 100)
 def test_any_text_becomes_one_safe_component(text):
-    assert_safe(names.safe_component(text))
+    assert_safe(naming.safe_component(text))
 
 
 @given(TEXTS)
 @example("CON.%41~0123456789")
 @example("%" + "~0123456789" + "x" * 200)
 def test_a_component_that_was_made_safe_stays_as_it_is(text):
-    name = names.safe_component(text)
-    assert names.safe_component(name) == name
+    name = naming.safe_component(text)
+    assert naming.safe_component(name) == name
 
 
 @given(TEXTS, TEXTS)
@@ -51,7 +51,7 @@ def test_a_component_that_was_made_safe_stays_as_it_is(text):
 @example("x" * 181, "x" * 182)
 @example("\ud800", "\udfff")
 def test_different_texts_have_different_names_unless_one_is_the_others_name(one, other):
-    first, second = names.safe_component(one), names.safe_component(other)
+    first, second = naming.safe_component(one), naming.safe_component(other)
     assert (first == second) == (one in (other, second) or other == first)
 
 
@@ -73,7 +73,7 @@ def test_different_texts_have_different_names_unless_one_is_the_others_name(one,
     ],
 )
 def test_ordinary_names_are_kept(text):
-    assert names.safe_component(text) == text
+    assert naming.safe_component(text) == text
 
 
 @pytest.mark.parametrize(
@@ -93,13 +93,13 @@ def test_ordinary_names_are_kept(text):
     ],
 )
 def test_what_is_not_safe_is_still_recognised_by_people(text, shape):
-    assert re.fullmatch(shape, names.safe_component(text))
+    assert re.fullmatch(shape, naming.safe_component(text))
 
 
 def test_two_giant_ids_that_differ_in_the_middle_differ_on_disk():
     one, other = ("x" * 5_000_000 + middle + "x" * 5_000_000 for middle in "ab")
-    assert re.fullmatch(r"x{169}~[0-9a-f]{10}", names.safe_component(one))
-    assert names.safe_component(one) != names.safe_component(other)
+    assert re.fullmatch(r"x{169}~[0-9a-f]{10}", naming.safe_component(one))
+    assert naming.safe_component(one) != naming.safe_component(other)
 
 
 @pytest.mark.parametrize(
@@ -113,25 +113,25 @@ def test_two_giant_ids_that_differ_in_the_middle_differ_on_disk():
     ],
 )
 def test_paths_that_some_file_system_takes_for_one_have_one_fold(one, other):
-    assert names.fold(f"d/{one}") == names.fold(f"D/{other}")
+    assert naming.fold(f"d/{one}") == naming.fold(f"D/{other}")
 
 
 def test_paths_that_no_file_system_takes_for_one_keep_their_folds():
-    assert len({names.fold(path) for path in ("a/b", "a/c", "ab", "a.tif", "ä.tif")}) == 5
+    assert len({naming.fold(path) for path in ("a/b", "a/c", "ab", "a.tif", "ä.tif")}) == 5
 
 
-@given(TEXTS.map(names.safe_component), st.text(), st.text())
+@given(TEXTS.map(naming.safe_component), st.text(), st.text())
 def test_a_distinct_path_is_safe_and_depends_on_its_seed(name, seed, other):
-    path = names.distinct(f"c/i/{name}", seed)
+    path = naming.distinct(f"c/i/{name}", seed)
     assert path.startswith("c/i/") and path != f"c/i/{name}"
     assert_safe(path.removeprefix("c/i/"))
-    assert names.safe_component(path.removeprefix("c/i/")) == path.removeprefix("c/i/")
-    assert (names.distinct(f"c/i/{name}", other) == path) == (seed == other)
+    assert naming.safe_component(path.removeprefix("c/i/")) == path.removeprefix("c/i/")
+    assert (naming.distinct(f"c/i/{name}", other) == path) == (seed == other)
 
 
 def test_a_distinct_path_keeps_its_extension():
-    assert re.fullmatch(r"c/B01~[0-9a-f]{10}\.tif", names.distinct("c/B01.tif", "x"))
-    assert re.fullmatch(r"v1\.0/B01~[0-9a-f]{10}", names.distinct("v1.0/B01", "x"))
+    assert re.fullmatch(r"c/B01~[0-9a-f]{10}\.tif", naming.distinct("c/B01.tif", "x"))
+    assert re.fullmatch(r"v1\.0/B01~[0-9a-f]{10}", naming.distinct("v1.0/B01", "x"))
 
 
 @pytest.mark.parametrize(
@@ -183,15 +183,15 @@ FIELDS = {
 @pytest.mark.parametrize(
     ("template", "path"),
     [
-        (names.DEFAULT_TEMPLATE, "ref_v1/ref_v1_29NMG_12/B01.tif"),
+        (naming.DEFAULT_TEMPLATE, "ref_v1/ref_v1_29NMG_12/B01.tif"),
         ("${year}/${month}/${day}/${collection}-${filename}", "2019/07/21/ref_v1-29NMG_B01.tif"),
         ("data/${key}/${id}${ext}", "data/B01/ref_v1_29NMG_12.tif"),
         ("${datetime}/${id}/${key}", "2019-07-21T00-00-00Z/ref_v1_29NMG_12/B01"),
     ],
 )
 def test_a_template_names_the_levels_of_a_path(template, path):
-    names.check_template(template)
-    assert names.render(template, FIELDS) == path
+    naming.check_template(template)
+    assert naming.render(template, FIELDS) == path
 
 
 @pytest.mark.parametrize(
@@ -217,12 +217,12 @@ def test_a_template_names_the_levels_of_a_path(template, path):
 )
 def test_a_template_that_cannot_be_followed_is_refused_with_its_reason(template, hint):
     with pytest.raises(UsageError) as refused:
-        names.check_template(template)
+        naming.check_template(template)
     assert hint in str(refused.value) and "\x1b" not in str(refused.value)
 
 
 TEMPLATES = [
-    names.DEFAULT_TEMPLATE,
+    naming.DEFAULT_TEMPLATE,
     "${collection}/${id}/${filename}",
     "${year}/${collection}-${id}/${key}${ext}",
     "${datetime}/${filename}",
@@ -236,17 +236,17 @@ HOSTILE = TEXTS | st.sampled_from(
 
 @given(st.sampled_from(TEMPLATES), st.fixed_dictionaries({name: HOSTILE for name in FIELDS}))
 def test_no_value_adds_or_removes_a_level_of_the_path(template, fields):
-    path = names.render(template, fields)
+    path = naming.render(template, fields)
     levels = path.split("/")
     assert len(levels) == template.count("/") + 1
     for level in levels:
         assert_safe(level)
-    assert names.fold(levels[0]) not in ("catalog.json", ".mlhub")
-    assert names.fold(path) not in map(names.fold, documents_of(fields))
+    assert naming.fold(levels[0]) not in ("catalog.json", ".mlhub")
+    assert naming.fold(path) not in map(naming.fold, documents_of(fields))
 
 
 def documents_of(fields):
-    collection, item = names.collection_dir(fields["collection"]), names.item_dir(fields["id"])
+    collection, item = naming.collection_dir(fields["collection"]), naming.item_dir(fields["id"])
     return "catalog.json", f"{collection}/collection.json", f"{collection}/{item}/{item}.json"
 
 
@@ -254,25 +254,25 @@ def documents_of(fields):
     ("template", "changes", "shape"),
     [
         (
-            names.DEFAULT_TEMPLATE,
+            naming.DEFAULT_TEMPLATE,
             {"collection": "catalog.json"},
             r"catalog~\w{10}\.json/ref_v1_29NMG_12/B01\.tif",
         ),
-        (names.DEFAULT_TEMPLATE, {"id": "Collection.json"}, r"ref_v1/Collection~\w{10}\.json/B01\.tif"),
-        (names.DEFAULT_TEMPLATE, {"id": "_COMMON"}, r"ref_v1/_COMMON~\w{10}/B01\.tif"),
-        (names.DEFAULT_TEMPLATE, {"id": "I", "key": "i", "ext": ".json"}, r"ref_v1/I/i~\w{10}\.json"),
+        (naming.DEFAULT_TEMPLATE, {"id": "Collection.json"}, r"ref_v1/Collection~\w{10}\.json/B01\.tif"),
+        (naming.DEFAULT_TEMPLATE, {"id": "_COMMON"}, r"ref_v1/_COMMON~\w{10}/B01\.tif"),
+        (naming.DEFAULT_TEMPLATE, {"id": "I", "key": "i", "ext": ".json"}, r"ref_v1/I/i~\w{10}\.json"),
         ("${collection}/${filename}", {"filename": "collection.json"}, r"ref_v1/collection~\w{10}\.json"),
         ("${filename}/${key}", {"filename": "CATALOG.json"}, r"CATALOG~\w{10}\.json/B01"),
     ],
 )
 def test_the_places_of_the_mirrors_own_documents_stay_free(template, changes, shape):
-    assert re.fullmatch(shape, names.render(template, FIELDS | changes))
+    assert re.fullmatch(shape, naming.render(template, FIELDS | changes))
 
 
 def test_the_assets_of_a_collection_itself_have_a_place_that_no_item_can_take():
-    assert names.render(names.DEFAULT_TEMPLATE, FIELDS | {"id": ""}) == "ref_v1/_common/B01.tif"
-    assert names.item_dir("_common") != names.item_dir("") == "_common"
+    assert naming.render(naming.DEFAULT_TEMPLATE, FIELDS | {"id": ""}) == "ref_v1/_common/B01.tif"
+    assert naming.item_dir("_common") != naming.item_dir("") == "_common"
 
 
 def test_a_value_that_is_missing_leaves_no_empty_level():
-    assert names.render("${year}/${key}", {"collection": "c", "id": "i", "key": "B01"}) == "_/B01"
+    assert naming.render("${year}/${key}", {"collection": "c", "id": "i", "key": "B01"}) == "_/B01"

@@ -5,11 +5,11 @@ import base64
 import pytest
 from origins import ask
 
-from mlhub_async.auth import Credentials
-from mlhub_async.errors import UsageError
-from mlhub_async.machines import netrc_credentials, netrc_path
-from mlhub_async.model import Request
-from mlhub_async.urls import parse
+from mlhub_async.core.errors import UsageError
+from mlhub_async.core.model import Request
+from mlhub_async.core.urls import parse
+from mlhub_async.http.auth.credentials import Credentials
+from mlhub_async.http.auth.netrc import netrc_credentials, netrc_path
 
 FILE = """
 machine one.test login alice password CANARY-1

@@ -11,8 +11,8 @@ from troubled_faults import redirect
 from troubled_stac import Api, static_catalog
 
 from mlhub_async import __version__
-from mlhub_async.errors import TransferError
-from mlhub_async.model import Request
+from mlhub_async.core.errors import TransferError
+from mlhub_async.core.model import Request
 
 NAMES = ("A", "A2", "L", "S")
 """127.0.0.1, the same host on another port, localhost, and localhost by https"""

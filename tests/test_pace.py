@@ -8,9 +8,9 @@ from mirrored import publish
 from troubled import Delay
 from troubled_stac import static_catalog
 
-from mlhub_async.limits import ORIGINS, Limits
-from mlhub_async.pace import FIRST, MOST, Pace
-from mlhub_async.urls import Origin
+from mlhub_async.core.urls import Origin
+from mlhub_async.http.resilience.concurrency import FIRST, MOST, Pace
+from mlhub_async.http.resilience.gate import ORIGINS, Limits
 
 SIZE = 16 << 10
 

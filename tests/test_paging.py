@@ -10,8 +10,8 @@ from aiohttp import web
 from documents import Documents, Wire, ids, item, link, page, walked
 
 from mlhub_async import stac
-from mlhub_async.errors import CatalogError
-from mlhub_async.model import Request
+from mlhub_async.core.errors import CatalogError
+from mlhub_async.core.model import Request
 
 ITEMS = [item(f"i{n}") for n in range(5)]
 ROOT = "https://api.test/items"

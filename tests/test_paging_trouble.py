@@ -6,8 +6,8 @@ import pytest
 from documents import Documents, ids, item, page, posted, walked
 
 from mlhub_async import stac
-from mlhub_async.errors import CatalogError, SourceError, TransferError, Transient
-from mlhub_async.model import Request
+from mlhub_async.core.errors import CatalogError, SourceError, TransferError, Transient
+from mlhub_async.core.model import Request
 from mlhub_async.stac.loops import LoopGuard
 
 ITEMS = [item(f"i{n}") for n in range(5)]

@@ -20,7 +20,7 @@ from tracing import can_trace, strace
 from troubled import Background, tif
 from troubled_stac import stac_item, static_catalog
 
-from mlhub_async.ledger import Ledger
+from mlhub_async.storage.ledger.ledger import Ledger
 
 SIZES = {"a": 3000, "b": 300_000}
 """One that is kept in memory until it is whole, and one that has a partial file."""

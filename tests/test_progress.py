@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from mlhub_async import progress
-from mlhub_async.progress import Bar, Lines, Meter, Silence, display, human, watch
+from mlhub_async.core import progress
+from mlhub_async.core.progress import Bar, Lines, Meter, Silence, display, human, watch
 
 
 class Terminal(io.StringIO):

@@ -29,11 +29,11 @@ from troubled import (
 from troubled_stac import sizes_and_digests, stac_item, static_catalog
 
 from mlhub_async import RetryPolicy
-from mlhub_async.resuming import OVERLAP
-from mlhub_async.stores.disk import BATCH, LEAST, WAITING, Disk
-from mlhub_async.stores.journal import Journal, Origin
-from mlhub_async.stores.local import LocalStore
-from mlhub_async.stores.partials import Partials
+from mlhub_async.storage.local.checkpoint import Journal, Origin
+from mlhub_async.storage.local.disk import BATCH, LEAST, WAITING, Disk
+from mlhub_async.storage.local.partials import Partials
+from mlhub_async.storage.local.store import LocalStore
+from mlhub_async.transfer.resume import OVERLAP
 
 SIZE = 6_000_000
 CUT = 5_000_000

@@ -9,7 +9,7 @@ from origins import ALL, CANARY, SECRETS, ask, told
 from proxying import Gateway
 from troubled_stac import static_catalog
 
-from mlhub_async.errors import TransferError, UsageError
+from mlhub_async.core.errors import TransferError, UsageError
 
 WANTED = "Basic " + base64.b64encode(b"me:PROXY-CANARY/\xc3\xa9").decode()
 PASSWORD = "me:PROXY-CANARY%2F%C3%A9"

@@ -13,8 +13,8 @@ from troubled import Gone, Status
 from troubled_stac import Api, stac_collection, stac_item, static_catalog
 
 from mlhub_async import Options, Selection, mirror, verify
-from mlhub_async.errors import UsageError
-from mlhub_async.stores.removal import remove, remove_empty
+from mlhub_async.core.errors import UsageError
+from mlhub_async.storage.local.removal import remove, remove_empty
 
 NAMES = ["i1", "i2", "i3"]
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="POSIX links and modes")

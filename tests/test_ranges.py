@@ -27,7 +27,7 @@ from troubled_stac import sizes_and_digests, stac_item
 from troubled_wire import until
 
 from mlhub_async import Client, assets
-from mlhub_async.errors import TransferError
+from mlhub_async.core.errors import TransferError
 
 
 @pytest.fixture

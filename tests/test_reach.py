@@ -5,7 +5,7 @@ import socket
 import pytest
 from origins import ask
 
-from mlhub_async.errors import TransferError
+from mlhub_async.core.errors import TransferError
 
 LOOPBACK = "127.0.0.1"
 OUT_OF_REACH = [

@@ -9,8 +9,8 @@ from troubled import Status, tif
 from troubled_stac import Api, stac_collection, stac_item, static_catalog
 
 from mlhub_async import Client, Options, Selection, assets, mirror, verify
-from mlhub_async.errors import SourceError, UsageError
-from mlhub_async.verify import status
+from mlhub_async.core.errors import SourceError, UsageError
+from mlhub_async.engine.verify import status
 
 
 @pytest.fixture

@@ -3,9 +3,13 @@
 import pytest
 from documents import Documents, item, link, listed, page
 
-from mlhub_async.errors import CatalogError, SourceError, TransferError, Transient, UsageError
-from mlhub_async.options import Selection
-from mlhub_async.sources import ApiSource, ItemsSource, MlhubSource, StaticSource, recognise
+from mlhub_async.core.errors import CatalogError, SourceError, TransferError, Transient, UsageError
+from mlhub_async.core.options import Selection
+from mlhub_async.sources.api.source import ApiSource
+from mlhub_async.sources.items.documents import ItemsSource
+from mlhub_async.sources.mlhub import MlhubSource
+from mlhub_async.sources.recognise import recognise
+from mlhub_async.sources.static import StaticSource
 
 
 def catalog():

@@ -6,7 +6,7 @@ import pytest
 from documents import item, link
 
 from mlhub_async import stac
-from mlhub_async.model import Collection, Flaw, Item
+from mlhub_async.core.model import Collection, Flaw, Item
 
 HERE = "https://api.test/collections/c/items?limit=2"
 

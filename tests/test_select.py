@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlhub_async import stac
-from mlhub_async.errors import UsageError
-from mlhub_async.model import Item
-from mlhub_async.options import Selection
+from mlhub_async.core.errors import UsageError
+from mlhub_async.core.model import Item
+from mlhub_async.core.options import Selection
 
 packages = pytest.mark.skipif(
     not (importlib.util.find_spec("shapely") and importlib.util.find_spec("cql2")),

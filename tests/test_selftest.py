@@ -8,12 +8,12 @@ import pytest
 from mirrored import wait_for
 from mounts import mounted
 
-from mlhub_async.errors import StorageError
-from mlhub_async.ledger.schema import file_system, on_network
-from mlhub_async.selftest.naming import CASES, alike
-from mlhub_async.selftest.rows import Check, Finding, Trial, Verdict
-from mlhub_async.selftest.site import content, flaw, serving
-from mlhub_async.selftest.trials import keeps_apart, locks
+from mlhub_async.cli.selftest.checks import Check, Finding, Trial, Verdict
+from mlhub_async.cli.selftest.crash_trials import keeps_apart, locks
+from mlhub_async.cli.selftest.loopback import content, flaw, serving
+from mlhub_async.cli.selftest.naming import CASES, alike
+from mlhub_async.core.errors import StorageError
+from mlhub_async.storage.ledger.schema import file_system, on_network
 
 NO_LOCKS = """
 import errno, fcntl, os, runpy

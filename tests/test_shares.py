@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlhub_async.shares import Shares
+from mlhub_async.transfer.segments.allocation import Shares
 
 LEAST = 4
 

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 
 import pytest
 
-from mlhub_async import descriptors
-from mlhub_async.errors import Shortage, StorageError, Transient
-from mlhub_async.flow import fan_out, one_ahead
-from mlhub_async.options import RetryPolicy
-from mlhub_async.places import fewer
-from mlhub_async.retry import SHORTAGES, Retry
-from mlhub_async.stores.local import LocalStore
-from mlhub_async.stores.tree import Tree
+from mlhub_async.core import descriptors
+from mlhub_async.core.concurrency import fan_out, one_ahead
+from mlhub_async.core.errors import Shortage, StorageError, Transient
+from mlhub_async.core.options import RetryPolicy
+from mlhub_async.core.places import fewer
+from mlhub_async.http.resilience.retry import SHORTAGES, Retry
+from mlhub_async.storage.local.directories import Tree
+from mlhub_async.storage.local.store import LocalStore
 
 resource = pytest.importorskip("resource", reason="POSIX limits")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX limits")

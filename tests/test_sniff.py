@@ -3,8 +3,8 @@
 import pytest
 from paces import taking_less_than
 
-from mlhub_async.errors import Transient
-from mlhub_async.sniff import ENOUGH, impostor, refusal
+from mlhub_async.core.errors import Transient
+from mlhub_async.core.formats.sniffing import ENOUGH, impostor, refusal
 
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 LOGIN = b"<!DOCTYPE html><html><body>Please log in</body></html>"

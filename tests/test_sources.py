@@ -19,10 +19,10 @@ from documents import (
     told,
 )
 
-from mlhub_async.errors import CatalogError, SourceError, TransferError, Transient, UsageError
-from mlhub_async.model import Item, Page
-from mlhub_async.options import Selection
-from mlhub_async.sources import recognise
+from mlhub_async.core.errors import CatalogError, SourceError, TransferError, Transient, UsageError
+from mlhub_async.core.model import Item, Page
+from mlhub_async.core.options import Selection
+from mlhub_async.sources.recognise import recognise
 
 
 async def test_one_collection_is_read_from_its_items_endpoint():

@@ -9,8 +9,8 @@ from engine import run
 from mirrored import Mirrored, publish
 from mounts import mounted
 
-from mlhub_async.errors import DiskFailing, DiskFull, Shortage, StorageError, TransferError
-from mlhub_async.stores.tree import Tree, storage_error
+from mlhub_async.core.errors import DiskFailing, DiskFull, Shortage, StorageError, TransferError
+from mlhub_async.storage.local.directories import Tree, storage_error
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX file systems")
 

@@ -10,11 +10,11 @@ from mirrored import Mirrored, assert_whole, wait_for
 from troubled import Change, Drip, tif
 from troubled_stac import stac_item, static_catalog
 
-from mlhub_async.errors import Taken
-from mlhub_async.stores.disk import Disk
-from mlhub_async.stores.journal import Origin
-from mlhub_async.stores.local import LocalStore
-from mlhub_async.stores.partials import Partials
+from mlhub_async.core.errors import Taken
+from mlhub_async.storage.local.checkpoint import Origin
+from mlhub_async.storage.local.disk import Disk
+from mlhub_async.storage.local.partials import Partials
+from mlhub_async.storage.local.store import LocalStore
 
 UNLOCKED = """
 import fcntl, runpy

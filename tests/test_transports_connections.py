@@ -12,10 +12,10 @@ from troubled import noise, tif
 from troubled_stac import stac_item, static_catalog
 from wired import OK, B, Heard, Wire, asked, chunked, connected, counted, says, until
 
-from mlhub_async.errors import TransferError
-from mlhub_async.model import Request
-from mlhub_async.transport import aiohttp as general
-from mlhub_async.transport.fast import pool
+from mlhub_async.core.errors import TransferError
+from mlhub_async.core.model import Request
+from mlhub_async.http.transport import aiohttp as general
+from mlhub_async.http.transport.fast import pool
 
 GOOD = says(counted(B))
 GONE = says(ending="fin")

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlhub_async import urls
-from mlhub_async.errors import TransferError
+from mlhub_async.core import urls
+from mlhub_async.core.errors import TransferError
+from mlhub_async.http.ssrf import address_class
 
 BASE = "https://base.org/a//b/item.json?token=x"
 TOKEN = "gAAAAABjH4Xc" + "-_Aa9" * 40
@@ -572,4 +573,4 @@ def test_a_file_name_that_was_quoted_is_read_back(name):
     ],
 )
 def test_an_address_is_classed_by_where_it_leads(address, kind):
-    assert urls.address_class(address) == kind
+    assert address_class(address) == kind

@@ -10,14 +10,15 @@ from threading import Event
 
 import pytest
 
-from mlhub_async.errors import StorageError, TransferError, UsageError
-from mlhub_async.ledger import Ledger, Wanted, Wish
-from mlhub_async.model import Asset, Job, Outcome, Proof, Record, Status
-from mlhub_async.progress import Meter
-from mlhub_async.stores.local import LocalStore
-from mlhub_async.verify import status, verify
-from mlhub_async.verify.checking import file_damage
-from mlhub_async.verify.walk import Pair, files_under
+from mlhub_async.core.errors import StorageError, TransferError, UsageError
+from mlhub_async.core.model import Asset, Job, Outcome, Proof, Record, Status
+from mlhub_async.core.progress import Meter
+from mlhub_async.engine.verify import status, verify
+from mlhub_async.engine.verify.checks import file_damage
+from mlhub_async.engine.verify.walk import Pair, files_under
+from mlhub_async.storage.ledger.claims import Wanted, Wish
+from mlhub_async.storage.ledger.ledger import Ledger
+from mlhub_async.storage.local.store import LocalStore
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="no such file there")
 

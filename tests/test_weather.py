@@ -5,13 +5,13 @@ import itertools
 
 import pytest
 
-from mlhub_async.budget import Budget
-from mlhub_async.errors import TransferError, Transient
-from mlhub_async.flow import fan_out
-from mlhub_async.limits import ORIGINS, Limits
-from mlhub_async.places import ASIDE, aside
-from mlhub_async.urls import Origin
-from mlhub_async.weather import BUCKET, DENIALS, DENIALS_OF_A_FRIEND, Breaker, Outage
+from mlhub_async.core.concurrency import fan_out
+from mlhub_async.core.errors import TransferError, Transient
+from mlhub_async.core.places import ASIDE, aside
+from mlhub_async.core.urls import Origin
+from mlhub_async.http.resilience.circuit_breaker import BUCKET, DENIALS, DENIALS_OF_A_FRIEND, Breaker, Outage
+from mlhub_async.http.resilience.gate import ORIGINS, Limits
+from mlhub_async.http.resilience.rate_limit import Budget
 
 HOST = Origin("http", "h.test", 80)
 OTHER = Origin("http", "o.test", 80)

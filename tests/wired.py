@@ -17,11 +17,11 @@ from typing import Any
 from guests import Guests
 from troubled_wire import Reply, Seen, end, read_request, until
 
-from mlhub_async.errors import TransferError
-from mlhub_async.model import Head, Request
-from mlhub_async.ports import Buffer, Transport
-from mlhub_async.transport.aiohttp import AiohttpTransport
-from mlhub_async.transport.fast import FastTransport
+from mlhub_async.core.errors import TransferError
+from mlhub_async.core.model import Head, Request
+from mlhub_async.core.ports import Buffer, Transport
+from mlhub_async.http.transport.aiohttp import AiohttpTransport
+from mlhub_async.http.transport.fast.transport import FastTransport
 
 try:
     import uvloop

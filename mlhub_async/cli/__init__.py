@@ -9,10 +9,10 @@ from typing import NoReturn
 import click
 
 from .. import __version__
-from .commands import demo, ls, mirror, plan, selftest, serve_demo, status, verify
-from .configuring import configure
-from .program import SETTINGS, Program
-from .saying import crash
+from . import commands
+from .actions.configure import configure
+from .app import SETTINGS, Program
+from .output import crash
 
 YOUNG = 50_000
 """Objects more than were freed, between two searches for cycles: one page of items alone has thousands.
@@ -23,19 +23,29 @@ Documents have none, but looking for them would take half the time that reading 
 
 @click.group(cls=Program, context_settings=SETTINGS)
 @click.version_option(__version__, "--version", prog_name="mlhub-async")
-def program() -> None:
+def main_group() -> None:
     """Mirror a STAC catalogue's assets: whole, provably, fast.
 
     If it exits 0 the copy is complete and correct, and DEST/.mlhub/receipt.json proves it.
     """
 
 
-for command in (mirror, plan, verify, status, ls, configure, selftest, demo, serve_demo):
-    program.add_command(command)
+for command in (
+    commands.mirror,
+    commands.plan,
+    commands.verify,
+    commands.status,
+    commands.ls,
+    configure,
+    commands.selftest,
+    commands.demo,
+    commands.serve_demo,
+):
+    main_group.add_command(command)
 
 
 def main() -> NoReturn:
     """Entry point of `mlhub-async` and `python -m mlhub_async`."""
     gc.set_threshold(YOUNG)
     sys.excepthook = crash
-    program.main()
+    main_group.main()

@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
+from .app import Command
 from .given import declared, exclusive, to_options
 from .options import COPY, NETWORK, PRUNE, SAMPLE, SELECTION, SOME
-from .program import Command
-from .saying import output
+from .output import output
 
 SAVE = "Write the items that would be mirrored; .ndjson: one a line. A SOURCE for later."
 
@@ -32,9 +32,9 @@ def mirror(source: str, save: str | None, dry_run: bool, **given: Any) -> int:
     SOURCE is "mlhub" (with -c or --dataset), the URL of a STAC API, or a STAC document, as a URL or a
     path; "-" reads items from stdin. DEST is the current directory if not given.
     """
-    from .copying import run_mirror
-    from .planning import run_plan
-    from .screen import screen_of
+    from .actions.mirror import run_mirror
+    from .actions.plan import run_plan
+    from .console import screen_of
 
     dest = exclusive("DEST", given.pop("dest"), given.pop("output_dir"))
     dest = "." if dest is None else dest
@@ -56,8 +56,8 @@ def mirror(source: str, save: str | None, dry_run: bool, **given: Any) -> int:
 @output
 def plan(source: str, save: str | None, **given: Any) -> int:
     """Tell what a mirror of SOURCE would fetch: counts, sizes, disk."""
-    from .planning import run_plan
-    from .screen import screen_of
+    from .actions.plan import run_plan
+    from .console import screen_of
 
     screen = screen_of(given)
     return run_plan(source, ".", to_options(given), screen, save)
@@ -70,8 +70,8 @@ def plan(source: str, save: str | None, **given: Any) -> int:
 @output
 def verify(dest: str, workers: int | None, deep: bool, **given: Any) -> int:
     """Prove a mirror offline: sizes, digests, receipt. Exit 6 if it is damaged."""
-    from .looking import run_verify
-    from .screen import screen_of
+    from .actions.verify import run_verify
+    from .console import screen_of
 
     return run_verify(dest, workers, screen_of(given), deep=deep)
 
@@ -81,8 +81,8 @@ def verify(dest: str, workers: int | None, deep: bool, **given: Any) -> int:
 @output
 def status(dest: str, **given: Any) -> int:
     """Tell what the ledger says, by collection and kind of failure."""
-    from .looking import run_status
-    from .screen import screen_of
+    from .actions.verify import run_status
+    from .console import screen_of
 
     return run_status(dest, screen_of(given))
 
@@ -96,8 +96,8 @@ def ls(source: str, **given: Any) -> int:
 
     Without selection the top level; with -c the items of a collection; with --ids their assets.
     """
-    from .listing import run_ls
-    from .screen import screen_of
+    from .actions.ls import run_ls
+    from .console import screen_of
 
     screen = screen_of(given)
     return run_ls(source, to_options(given), screen)
@@ -112,8 +112,8 @@ def demo(dest: str, **given: Any) -> int:
 
     DEST is demo-mirror if not given.
     """
-    from .screen import screen_of
-    from .trying import run_demo
+    from .actions.demo import run_demo
+    from .console import screen_of
 
     screen = screen_of(given)
     return run_demo(dest, given, screen)
@@ -124,7 +124,7 @@ def demo(dest: str, **given: Any) -> int:
 @declared(SAMPLE)
 def serve_demo(**given: Any) -> int:
     """Keep the sample catalogue running on loopback, to try things."""
-    from .serving import run_serve_demo
+    from .actions.serving import run_serve_demo
 
     return run_serve_demo(given)
 
@@ -147,8 +147,8 @@ def selftest(directory: str, kills: int, **given: Any) -> int:
     it removes, against a catalogue on loopback. Exit 0 if all that matters holds (warnings do not count),
     7 if not.
     """
-    from .examining import run_selftest
-    from .screen import screen_of
+    from .actions.selftest import run_selftest
+    from .console import screen_of
 
     quiet = bool(given["quiet"])
     return run_selftest(directory, kills, screen_of(given), quiet=quiet)

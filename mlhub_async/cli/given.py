@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ..options import Options
+from ..core.options import Options
 from .options import Declaration
 
 C = TypeVar("C", bound=Callable[..., Any])

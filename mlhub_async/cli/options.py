@@ -12,33 +12,33 @@ from typing import Any
 import click
 
 from .. import stac
-from ..options import CHOICES, Options
-from . import values
-from .values import Value
+from ..core.options import CHOICES, Options
+from . import parsing
+from .parsing import Value
 
 Declaration = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-BBOX = Value("bbox", values.bbox)
-GEOMETRY = Value("geojson", values.geometry)
+BBOX = Value("bbox", parsing.bbox)
+GEOMETRY = Value("geojson", parsing.geometry)
 INTERVAL = Value("datetime", stac.datetime_for_server)
-QUERY = Value("query", values.query)
-CQL2 = Value("cql2", values.cql2)
-SIZE = Value("size", values.size)
-LIMIT = Value("size", values.positive(values.size))
-RATE = Value("n", values.positive(values.rate))
-SECONDS = Value("seconds", values.positive(values.seconds))
-PAUSE = Value("seconds", values.seconds)
-SHARE = Value("share", values.share)
-COUNT = Value("n", values.count)
-SOME = Value("n", values.positive(values.count))
-SPLIT = Value("n", values.positive(values.split))
-PARTS = Value("n|auto|off", values.parts)
-WORKERS = Value("n|auto", values.auto_or_count)
-ATTEMPTS = Value("n", values.attempts)
-ORIGIN = Value("origin", values.origin)
-SECRET = Value("secret", values.secret)
-HEADER = Value("header", values.header)
-TEMPLATE = Value("template", values.template)
+QUERY = Value("query", parsing.query)
+CQL2 = Value("cql2", parsing.cql2)
+SIZE = Value("size", parsing.size)
+LIMIT = Value("size", parsing.positive(parsing.size))
+RATE = Value("n", parsing.positive(parsing.rate))
+SECONDS = Value("seconds", parsing.positive(parsing.seconds))
+PAUSE = Value("seconds", parsing.seconds)
+SHARE = Value("share", parsing.share)
+COUNT = Value("n", parsing.count)
+SOME = Value("n", parsing.positive(parsing.count))
+SPLIT = Value("n", parsing.positive(parsing.split))
+PARTS = Value("n|auto|off", parsing.parts)
+WORKERS = Value("n|auto", parsing.auto_or_count)
+ATTEMPTS = Value("n", parsing.attempts)
+ORIGIN = Value("origin", parsing.origin)
+SECRET = Value("secret", parsing.secret)
+HEADER = Value("header", parsing.header)
+TEMPLATE = Value("template", parsing.template)
 PEM = click.Path(exists=True, dir_okay=False)
 
 

@@ -10,7 +10,7 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from .trouble import kind_of
+from .faults import kind_of
 
 _KEYED = frozenset({"items", "item", "search"})
 

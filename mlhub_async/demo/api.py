@@ -10,10 +10,10 @@ from aiohttp.typedefs import Handler
 
 from . import sample
 from .answers import detail, written
+from .config import PREFIX, DemoConfig, Site
 from .documents import DOI, Documents
 from .pages import Pages
 from .sample import Sample
-from .site import PREFIX, DemoConfig, Site
 from .storage import BASE
 from .tokens import Mint
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
-from . import scenes
+from . import imagery
 
 # name: common name, centre wavelength in micrometres, resolution in metres
 BANDS: dict[str, tuple[str, float, int]] = {
@@ -32,8 +32,8 @@ _ICE = (8200, 8400, 8300, 8100, 8000, 7800, 7600, 7300, 7000, 6500, 900, 700)
 _LEAF = (260, 300, 520, 330, 850, 2300, 2900, 3200, 3350, 3300, 1550, 750)
 _CLOUD = (6200, 6100, 6000, 6100, 6200, 6300, 6400, 6500, 6500, 6300, 4400, 3600)
 # how green at the dry and at the wet end of the year
-_GREENNESS = {scenes.WOODY: (0.75, 0.95), scenes.CROPS: (0.10, 0.90), scenes.NATURAL: (0.30, 0.65)}
-_SCENE_CLASS = {scenes.WATER: 6, scenes.SNOW: 11, scenes.WOODY: 4, scenes.CROPS: 4, scenes.NATURAL: 4}
+_GREENNESS = {imagery.WOODY: (0.75, 0.95), imagery.CROPS: (0.10, 0.90), imagery.NATURAL: (0.30, 0.65)}
+_SCENE_CLASS = {imagery.WATER: 6, imagery.SNOW: 11, imagery.WOODY: 4, imagery.CROPS: 4, imagery.NATURAL: 4}
 
 
 def _reflectance(cover: int, band: int, season: float) -> float:
@@ -41,7 +41,7 @@ def _reflectance(cover: int, band: int, season: float) -> float:
         low, high = _GREENNESS[cover]
         green = low + (high - low) * season
         return _LEAF[band] * green + _SOIL[band] * (1 - green)
-    plain = {scenes.WATER: _WATER, scenes.BUILT: _STONE, scenes.SNOW: _ICE}
+    plain = {imagery.WATER: _WATER, imagery.BUILT: _STONE, imagery.SNOW: _ICE}
     return plain.get(cover, _SOIL)[band]
 
 
@@ -81,11 +81,11 @@ def band(key: str, land: bytes, sky: bytes, cover: int, day: int) -> bytes:
         percent = bytes(min(100, max(0, 50 + (i - (256 - cover)) * 2)) for i in range(256))
         return sky.translate(percent)
     if key == "SCL":
-        return scenes.merged(land.translate(_scene_classes()), b"\x09" * len(land), mask)
+        return imagery.merged(land.translate(_scene_classes()), b"\x09" * len(land), mask)
     ground = _interleaved(land, _table(key, day))
     if not cover:
         return ground
-    return scenes.merged(ground, _interleaved(sky, _cloud_table(key)), _interleaved(mask, (_SAME, _SAME)))
+    return imagery.merged(ground, _interleaved(sky, _cloud_table(key)), _interleaved(mask, (_SAME, _SAME)))
 
 
 @lru_cache(maxsize=1)

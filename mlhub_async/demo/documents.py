@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..model import JsonObject
-from . import bands, objects, sample, scenes
+from ..core.model import JsonObject
+from . import bands, imagery, objects, sample
 from .sample import DATASET, LABELS, SOURCE, Place, Sample
 
 DOI = "10.34911/rdnt.d2ce8i"
@@ -160,7 +160,7 @@ class Documents:
         }
 
     def _label(self, place: Place) -> JsonObject:
-        counts = scenes.class_counts(objects.landscape_of(place))
+        counts = imagery.class_counts(objects.landscape_of(place))
         return {
             "stac_extensions": [_LABEL],
             "properties": {
@@ -170,7 +170,7 @@ class Documents:
                 "label:methods": ["manual"],
                 "label:properties": None,
                 "label:description": "Land cover of one chip in 2018",
-                "label:classes": [{"name": None, "classes": list(scenes.CLASSES)}],
+                "label:classes": [{"name": None, "classes": list(imagery.CLASSES)}],
                 "label:overviews": [
                     {
                         "property_key": "labels",

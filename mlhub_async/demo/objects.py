@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from . import bands, sample, scenes, tiff
+from . import bands, geotiff, imagery, sample
 
 DOCUMENTATION = "landcovernet/documentation.pdf"
 _LABEL = re.compile(
@@ -64,12 +64,12 @@ def _made(content: sample.Sample, path: str) -> tuple[bytes, str] | None:
 
 
 def _land(look: int) -> bytes:
-    turns, number = divmod(look, scenes.LANDSCAPES)
-    return scenes.rotated(scenes.turned(scenes.landscape(number), turns), look * 21_001 % scenes.PIXELS)
+    turns, number = divmod(look, imagery.LANDSCAPES)
+    return imagery.rotated(imagery.turned(imagery.landscape(number), turns), look * 21_001 % imagery.PIXELS)
 
 
 def landscape_of(place: sample.Place) -> int:
-    return place.chip % _LOOKS % scenes.LANDSCAPES
+    return place.chip % _LOOKS % imagery.LANDSCAPES
 
 
 def cloudiness(place: sample.Place) -> int:
@@ -80,26 +80,26 @@ def cloudiness(place: sample.Place) -> int:
 
 @lru_cache(maxsize=_LOOKS)
 def _label_strip(look: int) -> bytes:
-    return tiff.deflated(_land(look).translate(bytes(i >> 5 for i in range(256))))
+    return geotiff.deflated(_land(look).translate(bytes(i >> 5 for i in range(256))))
 
 
 @lru_cache(maxsize=640)
 def _band_strip(look: int, key: str, cover: int, day: int) -> bytes:
-    sky = scenes.rotated(scenes.clouds(), (look * 9_001 + day * 257) % scenes.PIXELS)
-    return tiff.deflated(bands.band(key, _land(look), sky, cover, day))
+    sky = imagery.rotated(imagery.clouds(), (look * 9_001 + day * 257) % imagery.PIXELS)
+    return geotiff.deflated(bands.band(key, _land(look), sky, cover, day))
 
 
-def _raster(place: sample.Place, strip: bytes, bits: int, description: str) -> tiff.Raster:
+def _raster(place: sample.Place, strip: bytes, bits: int, description: str) -> geotiff.Raster:
     chip = sample.chip(place.chip)
     east, north = chip.corner
-    return tiff.Raster(
+    return geotiff.Raster(
         strip, bits, chip.tile.epsg, east, north, f"LandCoverNet sample {chip.name} {description}"
     )
 
 
 def _label(place: sample.Place) -> bytes:
     raster = _raster(place, _label_strip(place.chip % _LOOKS), 8, "2018 land cover")
-    return tiff.encoded(raster, _palette())
+    return geotiff.encoded(raster, _palette())
 
 
 def _palette() -> tuple[int, ...]:
@@ -110,7 +110,7 @@ def _palette() -> tuple[int, ...]:
 def _imagery(content: sample.Sample, place: sample.Place, key: str) -> bytes:
     day = content.moment(place.date).timetuple().tm_yday
     strip = _band_strip(place.chip % _LOOKS, key, cloudiness(place), day)
-    return tiff.encoded(
+    return geotiff.encoded(
         _raster(place, strip, 16 if key in bands.BANDS else 8, f"{content.stamp(place.date)} {key}")
     )
 

@@ -7,13 +7,13 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from ..model import JsonObject
-from . import listing, parameters
+from ..core.model import JsonObject
+from . import listing, search
 from .answers import detail, written
+from .config import PREFIX
 from .documents import Documents, link
 from .listing import Turn
 from .sample import Place, Sample
-from .site import PREFIX
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ class Pages:
     async def _page(self, request: web.Request, collection: str = "") -> web.Response:
         try:
             asked = await _asked(request)
-            query = parameters.query({**asked, "collections": [collection]} if collection else asked)
-            limit, turn = parameters.limit(asked), parameters.turn(asked, self.content)
+            query = search.query({**asked, "collections": [collection]} if collection else asked)
+            limit, turn = search.limit(asked), search.turn(asked, self.content)
         except ValueError as error:
             return detail(400, str(error))
         places, more = listing.page(self.content, query, turn, limit)
@@ -71,7 +71,7 @@ class Pages:
         rest = {name: value for name, value in asked.items() if name not in ("token", "key")}
         if request.method == "POST":
             return {**link(rel, root), "method": "POST", "merge": False, "body": {**rest, "token": token}}
-        flat = parameters.to_query(rest)
+        flat = search.to_query(rest)
         if rel == "previous" and "key" in asked:
             flat["key"] = asked["key"]
         return {**link(rel, f"{root}?{urlencode({**flat, 'token': token})}"), "method": "GET"}
@@ -79,5 +79,5 @@ class Pages:
 
 async def _asked(request: web.Request) -> JsonObject:
     if request.method == "POST":
-        return parameters.of_body(await request.read())
-    return parameters.of_query(request.query)
+        return search.of_body(await request.read())
+    return search.of_query(request.query)

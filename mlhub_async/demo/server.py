@@ -10,15 +10,15 @@ from contextlib import AsyncExitStack, asynccontextmanager, closing
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from ..errors import UsageError
+from ..core.errors import UsageError
 from .answers import explained, keyed
 from .api import Api
+from .config import PREFIX, DemoConfig, Site
 from .documents import Documents
+from .faults import troubled
 from .sample import LABELS, Sample
-from .site import PREFIX, DemoConfig, Site
 from .storage import BASE, Storage
 from .tokens import Mint
-from .trouble import troubled
 
 
 @asynccontextmanager

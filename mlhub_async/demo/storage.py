@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from . import objects, sample
-from .site import Site
+from .config import Site
 
 BASE = "/mlhub/"
 _WRITTEN = "Wed, 02 Dec 2020 03:41:49 GMT"

@@ -1,6 +1,1 @@
-"""HTTP policy above the transports."""
-
-from .client import Http
-from .reach import Reach
-
-__all__ = ["Http", "Reach"]
+"""HTTP: request policy (`client`), resilience, credentials, and the transports below."""

@@ -12,19 +12,19 @@ from functools import partial
 
 import orjson
 
-from ..auth import Credentials
-from ..errors import TransferError, Transient
-from ..limits import Limits
-from ..model import Document, Head, Request
-from ..ports import Sink, Transport
-from ..retry import MAX_RETRY_AFTER, Retry
-from ..urls import Origin, origin, parse, redacted, without_user
-from .answer import ACCEPTED, Answer, EnoughOfThisError
+from ..core.errors import TransferError, Transient
+from ..core.model import Document, Head, Request
+from ..core.ports import Sink, Transport
+from ..core.urls import Origin, origin, parse, redacted, without_user
+from .auth.credentials import Credentials
+from .documents import Page
+from .hop import ACCEPTED, Answer, EnoughOfThisError
 from .omens import lost, refused
-from .page import Page
-from .reach import Reach
-from .refusal import refusal
-from .watch import Watch
+from .resilience.gate import Limits
+from .resilience.retry import MAX_RETRY_AFTER, Retry
+from .ssrf import Reach
+from .status import refusal
+from .watchdog import Watch
 
 MAX_HOPS = 5
 REDIRECTS = frozenset({301, 302, 303, 307, 308})

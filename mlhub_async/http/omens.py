@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..errors import TransferError, Transient
-from ..urls import expiring
-from .answer import Answer
-from .refusal import DENIED, OUT, THROTTLED
+from ..core.errors import TransferError, Transient
+from ..core.urls import expiring
+from .hop import Answer
+from .status import DENIED, OUT, THROTTLED
 
 SILENT = frozenset({"connection", "dns", "protocol", "proxy", "timeout", "tls", "unreachable"})
 """What ends a hop without any answer through the host's fault."""

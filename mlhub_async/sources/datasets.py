@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from .. import stac, urls
-from ..errors import CatalogError, SourceError, TransferError, Transient
-from ..model import JsonObject, Request
-from ..ports import Reader
-from .directory import unknown
-from .tally import Names
+from .. import stac
+from ..core import urls
+from ..core.errors import CatalogError, SourceError, TransferError, Transient
+from ..core.model import JsonObject, Request
+from ..core.ports import Reader
+from .api.collections import unknown
+from .item_limit import Names
 
 
 class Datasets:

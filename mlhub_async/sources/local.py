@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from .. import urls
-from ..errors import TransferError
+from ..core import urls
+from ..core.errors import TransferError
 
 
 def check_inside(target: str, root: str) -> None:

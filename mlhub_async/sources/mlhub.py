@@ -6,15 +6,15 @@ from collections.abc import Collection as Some
 from collections.abc import Sequence
 from dataclasses import replace
 
-from .. import urls
-from ..errors import UsageError
-from ..model import Asset
-from ..options import Selection
-from ..ports import Emit, Reader
-from .api import ApiSource
+from ..core import urls
+from ..core.errors import UsageError
+from ..core.model import Asset
+from ..core.options import Selection
+from ..core.ports import Emit, Reader
+from .api.collections import unknown
+from .api.source import ApiSource
 from .datasets import Datasets
-from .directory import unknown
-from .tally import Names
+from .item_limit import Names
 
 
 class MlhubSource:

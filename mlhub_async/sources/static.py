@@ -7,15 +7,16 @@ from collections.abc import Collection as Some
 from dataclasses import dataclass
 from typing import Any
 
-from .. import stac, urls
-from ..errors import CatalogError, MlhubError, SourceError, TransferError
-from ..flow import fan_out
-from ..model import Asset, Collection, Document, Entry, Flaw, Item, JsonObject, Page, Request, Whole
-from ..options import Selection
-from ..ports import Emit, Reader
-from .directory import unknown
+from .. import stac
+from ..core import urls
+from ..core.concurrency import fan_out
+from ..core.errors import CatalogError, MlhubError, SourceError, TransferError
+from ..core.model import Asset, Collection, Document, Entry, Flaw, Item, JsonObject, Page, Request, Whole
+from ..core.options import Selection
+from ..core.ports import Emit, Reader
+from .api.collections import unknown
+from .item_limit import Entries, Tally
 from .local import check_inside
-from .tally import Entries, Tally
 
 READERS = 16
 DEEPEST = 64
@@ -146,7 +147,7 @@ class StaticSource:
         """Notes what to read next; the links that may not be followed are returned as flaws."""
         flaws: Entries = []
         for rel in ("child", "item", "items") if self._wanted(collection) else ("child",):
-            for link in stac.links(body, rel):
+            for link in stac.links_of(body, rel):
                 try:
                     target = self._target(link["href"], url)
                 except MlhubError as error:

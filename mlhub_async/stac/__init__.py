@@ -1,13 +1,13 @@
 """Hides STAC's many dialects: everything else sees pages, items, assets and yes-or-no questions."""
 
 from .assets import Outline, assets_of, collection_assets, is_label, outlines, source_links
-from .links import followed, links, resolved
+from .datetimes import for_server as datetime_for_server
+from .datetimes import hull, instant, interval, written
+from .links import followed, links_of, resolved
 from .nexts import post
+from .objects import NO_COLLECTION, collection_of, item_of, items_of
 from .paging import PageOf, matched_of, pages, refused
-from .records import NO_COLLECTION, collection_of, item_of, items_of
-from .select import Outlined, admits, everything, geometry_of, wants
-from .times import for_server as datetime_for_server
-from .times import hull, instant, interval, written
+from .selection import Outlined, admits, everything, geometry_of, wants
 
 __all__ = [
     "NO_COLLECTION",
@@ -28,7 +28,7 @@ __all__ = [
     "is_label",
     "item_of",
     "items_of",
-    "links",
+    "links_of",
     "matched_of",
     "outlines",
     "pages",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from .. import checksum, urls
-from ..errors import MlhubError
-from ..model import Asset, Collection, Item, JsonObject
-from .links import links, resolved
+from ..core import checksum, urls
+from ..core.errors import MlhubError
+from ..core.model import Asset, Collection, Item, JsonObject
+from .links import links_of, resolved
 
 _WEB = ("https://", "http://")
 _PAGES = ("text/html", "application/xhtml", "application/pdf")
@@ -63,12 +63,12 @@ def is_label(body: JsonObject) -> bool:
     properties = body.get("properties")
     if isinstance(properties, dict) and any(name.startswith("label:") for name in properties):
         return True
-    return next(links(body, "source"), None) is not None
+    return next(links_of(body, "source"), None) is not None
 
 
 def source_links(item: Item) -> list[str]:
     """Where the item's source imagery is said to be. Links to web pages and papers are not meant."""
-    return [resolved(link["href"], item.href) for link in links(item.body, "source") if not _is_page(link)]
+    return [resolved(link["href"], item.href) for link in links_of(item.body, "source") if not _is_page(link)]
 
 
 def _is_page(link: JsonObject) -> bool:

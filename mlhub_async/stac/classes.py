@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..model import JsonObject
+from ..core.model import JsonObject
 
 
 def shows_any(names: tuple[str, ...]) -> Callable[[JsonObject], bool]:

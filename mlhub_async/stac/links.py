@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterator
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from .. import urls
-from ..errors import CatalogError, MlhubError
-from ..model import JsonObject
+from ..core import urls
+from ..core.errors import CatalogError, MlhubError
+from ..core.model import JsonObject
 
 
-def links(body: JsonObject, rel: str) -> Iterator[JsonObject]:
+def links_of(body: JsonObject, rel: str) -> Iterator[JsonObject]:
     """The links of this relation that have an href to follow; whatever else stands there is passed over."""
     listed: Any = body.get("links")
     for link in listed if isinstance(listed, list) else ():

@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
-from ..errors import CatalogError
-from ..model import Request
+from ..core.errors import CatalogError
+from ..core.model import Request
 
 MEMORY = 65_536
 PAGES_WITH_IDS = 4

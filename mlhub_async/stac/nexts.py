@@ -9,10 +9,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import orjson
 
-from .. import urls
-from ..errors import CatalogError, TransferError
-from ..model import JsonObject, Request
-from .links import followed, links
+from ..core import urls
+from ..core.errors import CatalogError, TransferError
+from ..core.model import JsonObject, Request
+from .links import followed, links_of
 
 SMALLEST_LIMIT = 10
 JSON = {"Content-Type": "application/json"}
@@ -40,7 +40,7 @@ def next_request(
     with a whole body; POST with a part of it and `merge`; a body without a method. A link is followed as
     it is written, even where it drops `limit` or filters: the caller's own filter makes that right.
     """
-    link = next(links(body, "next"), None)
+    link = next(links_of(body, "next"), None)
     if link is None:
         return None
     headers = _headers(link, current if link.get("merge") is True else first)

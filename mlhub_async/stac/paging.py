@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from typing import Any
 
-from .. import urls
-from ..errors import CatalogError, MlhubError, SourceError, TransferError, Transient
-from ..model import Document, JsonObject, Request
-from ..ports import Reader
+from ..core import urls
+from ..core.errors import CatalogError, MlhubError, SourceError, TransferError, Transient
+from ..core.model import Document, JsonObject, Request
+from ..core.ports import Reader
 from .loops import LoopGuard
 from .nexts import SMALLEST_LIMIT, limit_of, next_request, with_limit
 

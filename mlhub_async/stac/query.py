@@ -6,9 +6,9 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from ..errors import UsageError
-from ..model import JsonObject
-from .times import instant
+from ..core.errors import UsageError
+from ..core.model import JsonObject
+from .datetimes import instant
 
 Test = Callable[[Any, Any], bool]
 

@@ -12,17 +12,17 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from mlhub_async import retry
-from mlhub_async.auth import Credentials
 from mlhub_async.cli import main
+from mlhub_async.core.model import Head, Record, Request, Status
 from mlhub_async.http import client
-from mlhub_async.intake import Intake
-from mlhub_async.model import Head, Record, Request, Status
-from mlhub_async.part import Part, Unfit
-from mlhub_async.stores.body import Body
-from mlhub_async.stores.local import LocalStore
-from mlhub_async.stores.partials import Draft
-from mlhub_async.transfer import Transfer
+from mlhub_async.http.auth.credentials import Credentials
+from mlhub_async.http.resilience import retry
+from mlhub_async.storage.local.body import Body
+from mlhub_async.storage.local.partials import Draft
+from mlhub_async.storage.local.store import LocalStore
+from mlhub_async.transfer.fetch import Transfer
+from mlhub_async.transfer.receiver import Intake
+from mlhub_async.transfer.segments.stream import Part, Unfit
 
 CROSSING = ("authorization", "cookie", "proxy-authorization")
 

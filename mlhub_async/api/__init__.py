@@ -1,0 +1,1 @@
+"""The Python API: `Client`, `mirrored()`, and the same calls without `await`."""

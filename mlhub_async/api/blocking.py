@@ -1,0 +1,60 @@
+"""The library without `await`: for scripts, and for notebooks whose own loop is running already."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+from ..engine.mirror import mirror as _mirror
+from ..engine.plan import plan_only as _plan_only
+from ..engine.verify import verify as _verify
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run one coroutine to its end in a loop of its own, in a thread of its own, and return its result.
+
+    Ctrl-C cancels it, lets it save its state and is raised again.
+    """
+    result: Future[T] = Future()
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(work)
+
+    def body() -> None:
+        try:
+            result.set_result(loop.run_until_complete(task))
+        except BaseException as error:
+            result.set_exception(error)
+        finally:
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.run_until_complete(loop.shutdown_default_executor())
+            loop.close()
+
+    thread = threading.Thread(target=body, name="mlhub-blocking")
+    thread.start()
+    try:
+        return result.result()
+    except KeyboardInterrupt:
+        loop.call_soon_threadsafe(task.cancel)
+        raise
+    finally:
+        thread.join()
+
+
+def _waiting(call: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    @wraps(call)
+    def waited(*args: P.args, **kwargs: P.kwargs) -> T:
+        return run(call(*args, **kwargs))
+
+    return waited
+
+
+mirror = _waiting(_mirror)
+plan = _waiting(_plan_only)
+verify = _waiting(_verify)

@@ -1,0 +1,249 @@
+"""The MLHub API as calls: datasets, collections, items, assets, downloads."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from .. import stac
+from ..core.concurrency import alone
+from ..core.errors import MlhubError, SourceError, TransferError, UsageError
+from ..core.model import Asset, Job, JsonObject, Request
+from ..core.options import Options
+from ..core.progress import Meter
+from ..core.secret import Secret
+from ..core.telemetry import Events
+from ..engine.mirror import mirror
+from ..engine.network import mlhub_root, network
+from ..engine.placement import place
+from ..engine.report.receipt import Report
+from ..http.client import Http
+from ..sources.items.handed import assets, described, given_item
+from ..storage.local.store import LocalStore
+from ..transfer.dedupe import Sharing
+from ..transfer.existing import Keeping
+from ..transfer.fetch import fetch
+from ..transfer.kit import Kit
+from ..transfer.segments.coordinator import MOST, ranges_of
+from .held import HeldStores
+
+TOGETHER = 16
+"""Source items read at a time."""
+
+
+class Client:
+    """A connection to MLHub, or to anything that speaks its API. Use it with `async with`.
+
+    The key is the one given, else as the command line finds it: environment, then profile. `root_url`
+    is the API's root (default MLHUB_ROOT_URL). Methods raise `SourceError` for what the API does not
+    have or refuses, `TransferError` for what could not be read after all retries, and `UsageError` outside
+    of the `async with`, whose end closes every connection. Items, collections and datasets are plain dicts.
+    """
+
+    def __init__(
+        self,
+        api_key: str | Secret | None = None,
+        *,
+        api_token: str | Secret | None = None,
+        profile: str | None = None,
+        root_url: str | None = None,
+        options: Options | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        options = options or Options()
+        self._options = replace(
+            options,
+            api_key=api_key or options.api_key,
+            api_token=api_token or options.api_token,
+            profile=profile or options.profile,
+        )
+        self._environ = dict(os.environ if environ is None else environ)
+        if root_url is not None:
+            self._environ["MLHUB_ROOT_URL"] = root_url
+        self._root = mlhub_root(self._environ).rstrip("/")
+        self._stack = AsyncExitStack()
+        self._stores = HeldStores(self._options.durability)
+        self._http: Http | None = None
+
+    async def __aenter__(self) -> Client:
+        self._http = await self._stack.enter_async_context(network("mlhub", self._options, self._environ))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http = None
+        await self._stack.aclose()
+        self._stores.close()
+
+    @property
+    def _network(self) -> Http:
+        if self._http is None:
+            raise UsageError("use the client with `async with Client(...) as mlhub:`")
+        return self._http
+
+    async def _read(self, path: str) -> Any:
+        url = path if "://" in path else f"{self._root}/{path}"
+        try:
+            return (await self._network.read(Request(url))).body
+        except TransferError as error:
+            if error.status in (401, 403):
+                raise stac.refused(url, error) from error
+            if error.status in (404, 410):
+                raise SourceError(error.message, kind="not-found") from error
+            raise
+
+    async def datasets(self, tags: Sequence[str] = (), text: Sequence[str] = ()) -> AsyncIterator[JsonObject]:
+        """Datasets that have all the tags and match all the phrases.
+
+        Where a server does not look at the tags, it is done here.
+        """
+        query = urlencode([*(("tags", tag) for tag in tags), *(("text", phrase) for phrase in text)])
+        listed = await self._read(f"datasets?{query}" if query else "datasets")
+        if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+            raise SourceError(f"{self._root}/datasets is no list of datasets", kind="not-stac")
+        for dataset in listed:
+            own = dataset.get("tags")
+            if not isinstance(own, list) or all(tag in own for tag in tags):
+                yield dataset
+
+    async def dataset(self, id: str) -> JsonObject:
+        """One dataset by its id or DOI."""
+        path = f"datasets/doi/{quote(id)}" if "/" in id else f"datasets/{quote(id, safe='')}"
+        return dict(await self._read(path))
+
+    async def collections(self) -> AsyncIterator[JsonObject]:
+        """All collections that the API has."""
+        for collection in (await self._read("collections")).get("collections") or ():
+            yield collection
+
+    async def collection(self, id: str) -> JsonObject:
+        """One collection by its id."""
+        return dict(await self._read(f"collections/{quote(id, safe='')}"))
+
+    async def pages(self, collection: str, *, limit: int = 100) -> AsyncIterator[list[JsonObject]]:
+        """The items of a collection, page by page, `limit` at a time."""
+        url = f"{self._root}/collections/{quote(collection, safe='')}/items?limit={limit}"
+        async for page in stac.pages(self._network, Request(url)):
+            yield page.records
+
+    async def items(
+        self, collection: str, *, max_items: int | None = None, limit: int = 100
+    ) -> AsyncIterator[JsonObject]:
+        """The items of a collection, no more than `max_items`; asked for by pages of `limit`."""
+        left = max_items
+        if left == 0:
+            return
+        async for page in self.pages(collection, limit=limit if left is None else min(limit, left)):
+            for item in page:
+                yield item
+                left = left - 1 if left is not None else None
+                if left == 0:
+                    return
+
+    async def item(self, collection: str, id: str) -> JsonObject:
+        """One item by its id."""
+        path = f"collections/{quote(collection, safe='')}/items/{quote(id, safe='')}"
+        return dict(await self._read(path))
+
+    async def items_by_id(self, collection: str, ids: Iterable[str]) -> list[JsonObject]:
+        """The items in the order of their ids, read concurrently; one that is missing raises."""
+        return await self._together([self.item(collection, id) for id in ids])
+
+    async def source_items(self, item: Any) -> AsyncIterator[JsonObject]:
+        """The source imagery of a label item, in the order of its links, each once."""
+        links = list(dict.fromkeys(map(self._lifted, stac.source_links(given_item(item)))))
+        for start in range(0, len(links), TOGETHER):
+            # Tasks end before anything is yielded: a generator may be left at any yield (PEP 789).
+            for found in await self._together([self._read(link) for link in links[start : start + TOGETHER]]):
+                yield found
+
+    def _lifted(self, link: str) -> str:
+        """A link that lost its https on the way to the API's own host gets it back, and so the key."""
+        try:
+            return stac.followed(link, self._root, ())
+        except MlhubError:
+            return link
+
+    async def _together(self, calls: list[Any]) -> list[Any]:
+        slots = asyncio.Semaphore(TOGETHER)
+
+        async def one(call: Any) -> Any:
+            async with slots:
+                return await call
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(one(call)) for call in calls]
+        except BaseExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        return [task.result() for task in tasks]
+
+    async def describe(self, collection: str) -> str:
+        """A few lines for people: what a collection is, how many items it has, which assets they carry."""
+        about = await self.collection(collection)
+        url = f"{self._root}/collections/{quote(collection, safe='')}/items?limit=1"
+        return "\n".join(described(about, await self._read(url)))
+
+    async def download(self, asset: Asset, dest: str | os.PathLike[str]) -> Path:
+        """Bring one asset below `dest`, at the place a mirror would give it; returns its path.
+
+        Whole, checked, and only then under its name. `dest` is this client's alone until it mirrors to it
+        or is closed. Raises `TransferError`, `StorageError` or `Locked`.
+        """
+        http = self._network
+        with self._stores.at(dest) as store:
+            job, kit = Job(*place(asset, self._options.path_template)), self._kit(http, store)
+            outcome, _ = await alone(partial(fetch, job, kit), MOST, kit.places)
+        if outcome.record is None:
+            raise outcome.error or TransferError(f"{asset.key} could not be had")
+        return store.root / outcome.record.path
+
+    def _kit(self, http: Http, store: LocalStore) -> Kit:
+        async def renewed(asset: Asset) -> Asset | None:
+            if not asset.item:
+                return None
+            fresh = assets(await self.item(asset.collection, asset.item))
+            return next((one for one in fresh if one.key == asset.key), None)
+
+        async def moved(identity: tuple[str, str, str], path: str) -> str:
+            return path
+
+        told = Meter(), Events(None)
+        kit = Kit(http, store, http.retry, Sharing(None), renewed, moved, *told, Keeping(store))
+        return replace(kit, ranges=ranges_of(self._options.parts, http, kit.meter, kit.hosts, kit.places))
+
+    async def mirror(
+        self,
+        collection: str,
+        dest: str | os.PathLike[str],
+        *,
+        follow_sources: bool = True,
+        options: Options | None = None,
+    ) -> Report:
+        """Mirror a collection; see `mlhub_async.mirror`. `options` replaces those of the client.
+
+        `dest` must not be one that a `download` is just writing in.
+        """
+        self._stores.release(dest)
+        chosen = options or self._options
+        selection = replace(chosen.selection, collections=(collection,), follow_sources=follow_sources)
+        chosen = replace(
+            chosen,
+            selection=selection,
+            api_key=self._options.api_key,
+            api_token=self._options.api_token,
+            profile=self._options.profile,
+        )
+        return await mirror("mlhub", dest, chosen, environ=self._environ)
+
+
+__all__ = ["Client", "assets"]

@@ -1,0 +1,212 @@
+"""What people write on the command line, read into the values the program works with."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+import orjson
+
+from ..core import errors, urls
+from ..core.secret import Secret
+from ..http.auth import credentials
+from ..storage import naming
+
+if TYPE_CHECKING:
+    _Type = click.ParamType[Any]
+else:
+    _Type = click.ParamType  # older clicks have no parameters for it
+
+T = TypeVar("T")
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGTP]?)(?:I?B)?", re.IGNORECASE)
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([SMHD]?)", re.IGNORECASE)
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*[:=]\s*(.*)")
+_TERM = re.compile(r"\s*([^<>=]+?)\s*(>=|<=|<>|!=|>|<|=)\s*(.+?)\s*")
+_OPERATORS = {">=": "gte", "<=": "lte", "<>": "neq", "!=": "neq", ">": "gt", "<": "lt", "=": "eq"}
+_GEOMETRIES = {"Point", "LineString", "Polygon", "MultiPoint", "MultiLineString", "MultiPolygon"}
+
+
+class Value(_Type):
+    """A click type made of a function that raises ValueError on what it cannot read."""
+
+    def __init__(self, name: str, read: Callable[[str], Any]) -> None:
+        self.name, self._read = name, read
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._read(value)
+        except (ValueError, errors.UsageError, errors.TransferError) as error:
+            self.fail(str(error), param, ctx)
+
+
+def size(text: str) -> int:
+    if not (found := _SIZE.fullmatch(text.strip())):
+        raise ValueError(f"{text!r} is no size: write bytes, or 10K, 10M, 10G (powers of 1024)")
+    return int(float(found[1]) * 1024 ** " KMGTP".index(found[2].upper() or " "))
+
+
+MOST_PARTS = 64
+
+
+def split(text: str) -> int:
+    if (parts := count(text)) > MOST_PARTS:
+        raise ValueError(f"{text!r} is more than {MOST_PARTS}: servers would take it for an attack")
+    return parts
+
+
+def positive(read: Callable[[str], T]) -> Callable[[str], T]:
+    def checked(text: str) -> T:
+        value = read(text)
+        if not value > 0:  # type: ignore[operator]  # only ever used with numbers
+            raise ValueError(f"{text!r} must be more than zero")
+        return value
+
+    return checked
+
+
+def seconds(text: str) -> float:
+    if not (found := _DURATION.fullmatch(text.strip())):
+        raise ValueError(f"{text!r} is no duration: write seconds, or 90s, 10m, 2h, 1d")
+    return float(found[1]) * _SECONDS[found[2].lower()]
+
+
+def share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise ValueError(f"{text!r} is no share: write a number from 0 to 1")
+    return value
+
+
+def rate(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text!r} is no rate")
+    return value
+
+
+def count(text: str) -> int:
+    if not re.fullmatch(r"\d{1,15}", text.strip()):
+        raise ValueError(f"{text!r} is no whole number")
+    return int(text)
+
+
+def auto_or_count(text: str) -> int | None:
+    return None if text.strip().lower() == "auto" else positive(count)(text)
+
+
+def parts(text: str) -> int | None:
+    return 1 if text.strip().lower() == "off" else auto_or_count(text)
+
+
+def attempts(text: str) -> int:
+    """Retries are what comes after the first attempt."""
+    return 10**9 if text.strip().lower() == "infinite" else count(text) + 1
+
+
+def bbox(text: str) -> tuple[float, ...]:
+    numbers = tuple(float(part) for part in re.split(r"[,\s]+", text.strip(" ,[]")))
+    if len(numbers) not in (4, 6) or not all(map(math.isfinite, numbers)):
+        raise ValueError("expected four numbers (W S E N) or six (W S lowest E N highest)")
+    half = len(numbers) // 2
+    west, south, east, north = numbers[0], numbers[1], numbers[half], numbers[half + 1]
+    if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south <= north <= 90):
+        raise ValueError("expected W S E N in degrees, with S not above N: longitudes come first")
+    return numbers
+
+
+def _content(text: str) -> str:
+    """The text itself, or what @FILE holds."""
+    if not text.startswith("@"):
+        return text
+    try:
+        return Path(text[1:]).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ValueError(f"{text[1:]}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{text[1:]}: not UTF-8 text") from None
+
+
+def _json(text: str) -> Any:
+    try:
+        return orjson.loads(_content(text))
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"not valid JSON: {error}") from None
+
+
+def geometry(text: str) -> dict[str, Any]:
+    """A GeoJSON geometry, from a geometry, a Feature, or a collection of one Feature."""
+    body = _json(text if text.lstrip().startswith(("{", "@")) else f"@{text}")
+    if (
+        isinstance(body, dict)
+        and body.get("type") == "FeatureCollection"
+        and len(body.get("features", ())) == 1
+    ):
+        body = body["features"][0]
+    if isinstance(body, dict) and body.get("type") == "Feature":
+        body = body.get("geometry")
+    if not isinstance(body, dict) or not _is_geometry(body):
+        raise ValueError("expected one GeoJSON geometry or Feature")
+    return body
+
+
+def _is_geometry(body: dict[str, Any]) -> bool:
+    if body.get("type") == "GeometryCollection":
+        return isinstance(body.get("geometries"), list)
+    return body.get("type") in _GEOMETRIES and isinstance(body.get("coordinates"), list)
+
+
+def query(text: str) -> dict[str, Any]:
+    """A query object as JSON, or one condition as stac-client writes it: eo:cloud_cover<10."""
+    if text.lstrip().startswith(("{", "@")):
+        body = _json(text)
+        if not isinstance(body, dict) or not all(isinstance(tests, dict) for tests in body.values()):
+            raise ValueError('expected {"property": {"operator": value}}')
+        return body
+    if not (found := _TERM.fullmatch(text)):
+        raise ValueError(f"{text!r}: expected JSON, or a condition such as eo:cloud_cover<10")
+    return {found[1]: {_OPERATORS[found[2]]: _scalar(found[3])}}
+
+
+def _scalar(text: str) -> Any:
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+    return text if isinstance(value, dict | list) else value
+
+
+def cql2(text: str) -> Any:
+    """CQL2 as JSON where it looks like JSON, else as text."""
+    content = _content(text)
+    return _json(content) if content.lstrip().startswith("{") else content.strip()
+
+
+def header(text: str) -> tuple[str, Secret]:
+    if not (found := _HEADER.fullmatch(text)):
+        raise ValueError("expected 'Name: value' or Name=value")  # not quoted: it may hold a secret
+    credentials.check_header_name(found[1])
+    return found[1], Secret(found[2])
+
+
+def secret(text: str) -> Secret:
+    """The secret itself or, better, @FILE: what is written on a command line every user here can read."""
+    if value := _content(text).strip():
+        return Secret(value)
+    raise ValueError("it is empty")
+
+
+def template(text: str) -> str:
+    naming.check_template(text)
+    return text
+
+
+def origin(text: str) -> str:
+    return str(urls.origin(urls.parse(text)))

@@ -1,0 +1,1 @@
+"""`mlhub-async selftest`: can this disk and machine hold a mirror."""

@@ -1,0 +1,134 @@
+"""Which files begin how: the table of formats by suffix, media type and first bytes."""
+
+from __future__ import annotations
+
+import enum
+import re
+from typing import NamedTuple
+
+from .media import media_suffix
+
+
+class Room(enum.Flag):
+    """Which markup may stand where a format is declared."""
+
+    NOTHING = 0
+    JSON = enum.auto()
+    XML = enum.auto()
+    HTML = enum.auto()
+    NOT_HTML = JSON | XML
+    ANYTHING = JSON | XML | HTML
+
+
+class Kind(NamedTuple):
+    """A format. `magics` are its possible first bytes, empty where it has none that are its own."""
+
+    name: str
+    magics: tuple[bytes, ...] = ()
+    room: Room = Room.NOTHING
+
+
+TIFF = Kind("TIFF", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"))
+ZIP = Kind("ZIP", (b"PK\3\4", b"PK\5\6", b"PK\7\x08"))
+HDF5 = Kind("HDF5", (b"\x89HDF\r\n\x1a\n",))
+"""Before it may stand what its maker likes."""
+NETCDF = Kind("NetCDF", (b"CDF\1", b"CDF\2", b"CDF\5"))
+JPEG = Kind("JPEG", (b"\xff\xd8\xff",))
+PNG = Kind("PNG", (b"\x89PNG\r\n\x1a\n",))
+JP2 = Kind("JPEG 2000", (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"))
+PARQUET = Kind("Parquet", (b"PAR1", b"PARE"))
+PDF = Kind("PDF", (b"%PDF-",))
+GZIP = Kind("gzip", (b"\x1f\x8b",), Room.NOT_HTML)
+"""A server may have unpacked it under way, as Google's store does: then it is whatever was packed."""
+JSON = Kind("JSON", (), Room.JSON)
+_HDF4 = Kind("HDF4", (b"\x0e\x03\x13\x01",))
+_MEDIA = Kind("image, sound or film")
+"""also of a media type whose format is not in this table: image/… is no web page"""
+_DATA = Kind("binary data")
+_RAW = Kind("anything binary", (), Room.NOT_HTML)
+_TABLE = Kind("table", (), Room.NOT_HTML)
+_TEXT = Kind("text", (), Room.ANYTHING)
+
+_CHECKED = (TIFF, ZIP, HDF5, NETCDF, JPEG, PNG, JP2, PARQUET, PDF, GZIP)
+_SUFFIXES = {
+    TIFF: "tif tiff gtiff btf",
+    ZIP: "zip kmz npz shz docx xlsx pptx odt ods",
+    HDF5: "h5 hdf5 he5 nc4",
+    NETCDF: "nc nc3 cdf",
+    _HDF4: "hdf hdf4",
+    JPEG: "jpg jpeg jpe jfif",
+    PNG: "png apng",
+    JP2: "jp2 j2k j2c jpx jpf jpc",
+    PARQUET: "parquet geoparquet",
+    PDF: "pdf",
+    GZIP: "gz tgz",
+    _MEDIA: "gif webp bmp ico mp4 webm mov avi mp3 wav ogg",
+    _DATA: "grib grib2 grb grb2 laz las gpkg fgb pmtiles mbtiles sqlite tar bz2 xz zst 7z npy shp shx dbf"
+    " onnx arrow feather",
+    _RAW: "bin img raw dat db pkl pth pt",
+    _TABLE: "csv tsv",
+    JSON: "json geojson topojson ipynb",
+    _TEXT: "html htm xhtml php asp aspx jsp xml xsd xsl rss atom svg kml gml gpx vrt qml dim safe"
+    " txt text md rst log asc prj wkt wld tfw yaml yml toml ini ndjson jsonl geojsonl py r js css tex",
+}
+_BY_SUFFIX = {suffix: kind for kind, suffixes in _SUFFIXES.items() for suffix in suffixes.split()}
+_SCIENCE = (HDF5, NETCDF, _HDF4)
+"""One suffix stands for any of these: .nc is HDF5 as often as not."""
+
+
+def of_suffix(path: str) -> Kind | None:
+    """The format that a file name promises; None if it has no suffix, or one that we do not know."""
+    stem, _, suffix = path.rpartition("/")[2].rpartition(".")
+    return _BY_SUFFIX.get(suffix.lower()) if stem else None
+
+
+def has_suffix(path: str) -> bool:
+    return "." in path.rpartition("/")[2].lstrip(".")
+
+
+def of_media_type(media_type: str | None) -> Kind | None:
+    """The format that a media type promises."""
+    if not media_type:
+        return None
+    if suffix := media_suffix(media_type):
+        return _BY_SUFFIX.get(suffix[1:])
+    family = media_type.strip().partition("/")[0].lower()
+    if family == "text":
+        return _TEXT
+    return _MEDIA if family in ("image", "video", "audio") else None
+
+
+def declared(path: str, media_type: str | None) -> list[Kind]:
+    """What catalogue and file name say, which may be two things: either of them may be right."""
+    found = (of_suffix(path), of_media_type(media_type))
+    return [kind for kind in found if kind is not None]
+
+
+def may_be_empty(path: str, media_type: str | None) -> bool:
+    """Whether no bytes at all are a file of that sort; a TIFF of none is an upload that failed."""
+    found = declared(path, media_type)
+    return not found or any(kind in (_RAW, _TABLE, _TEXT) for kind in found)
+
+
+def recognised(first: bytes) -> Kind | None:
+    """The format that a body has by its first bytes, if it is one that can be checked further."""
+    return next((kind for kind in _CHECKED if first.startswith(kind.magics)), None)
+
+
+def agrees(kind: Kind, first: bytes) -> bool:
+    """Whether a body may be what is declared, as far as its first bytes tell."""
+    family = _SCIENCE if kind in _SCIENCE else (kind,)
+    return any(not one.magics or first.startswith(one.magics) for one in family)
+
+
+_OTHERS = re.compile(
+    rb"GIF8|RIFF....WEBP|BM|BZh|\xfd7zXZ|\x28\xb5\x2f\xfd|7z\xbc\xaf|SQLite format 3|fgb|PMTiles|LASF|GRIB"
+    rb"|\x93NUMPY|SIMPLE  =|NITF|NSIF|EHFA_HEADER|%!PS|P[1-7]\s|\x0e\x03\x13\x01|\0\0\x27\x0a|ARROW1|OggS"
+    rb"|PDS_VERSION|CCSD3Z|.{4}ftyp|\0\0\0\x0cJXL |\xff\x0a",
+    re.DOTALL,
+)
+
+
+def is_other(first: bytes) -> bool:
+    """Whether a body begins as valid data of some further format does, which we cannot check."""
+    return _OTHERS.match(first) is not None

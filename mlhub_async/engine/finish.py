@@ -1,0 +1,176 @@
+"""The end of a run: the catalogue over the items, the list of what is missing, the receipt."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+
+import orjson
+
+from ..core.errors import MlhubError, SourceError, StorageError, TransferError, UsageError, error_json
+from ..core.model import Collection, Flaw
+from ..core.urls import inert_json
+from ..stac import NO_COLLECTION
+from ..stac.write.collection import catalog_json, collection_json
+from ..stac.write.extent import Extent
+from ..storage.ledger.database import Book
+from ..storage.ledger.ledger import Ledger
+from ..storage.ledger.rows import Row
+from ..storage.ledger.schema import COLLECTION, DONE
+from ..storage.local.store import STATE, LocalStore
+from .inventory import Inventory
+from .report.receipt import Report
+
+ROOT = "catalog.json"
+RECEIPT = f"{STATE}/receipt.json"
+
+
+async def close_mirror(
+    report: Report, ledger: Ledger, store: LocalStore, inventory: Inventory, finished: str
+) -> None:
+    """Write what describes the mirror, then close the ledger. After Ctrl-C only the receipt, at once.
+
+    A run that came to no listing leaves receipt and ledger as an earlier one left them: it says nothing
+    about the files.
+    """
+    report.finished = finished
+    if report.stopped is not None:
+        store.room.lose_patience()
+    try:
+        await _write_down(report, ledger, store, inventory)
+    except StorageError:
+        # Who interrupts a run on a full disk is told so: the journal has what the ledger could not take.
+        if not isinstance(report.stopped, asyncio.CancelledError):
+            raise
+
+
+async def _write_down(report: Report, ledger: Ledger, store: LocalStore, inventory: Inventory) -> None:
+    store.tree.shed()  # its descriptors may be all there are for what follows
+    try:
+        await ledger.flush()
+        if isinstance(report.stopped, SourceError | UsageError) and not store.receipt_forgotten:
+            return await ledger.ask(Book.forget_run)
+        if not isinstance(report.stopped, asyncio.CancelledError):
+            await ledger.ask(lambda book: _write_catalogue(book, store, inventory, report))
+            await ledger.ask(lambda book: _write_errors(book, store))
+        await ledger.ask(lambda book: _write_receipt(book, store, report))
+    except StorageError as error:
+        report.stopped = report.stopped or error
+        _last_words(store, report)
+        raise
+    except asyncio.CancelledError:
+        store.room.lose_patience()
+        raise
+    finally:
+        await ledger.close()
+
+
+def _write_receipt(book: Book, store: LocalStore, report: Report) -> None:
+    code = report.exit_code
+    report.manifest_sha256 = book.manifest(book.run)
+    _keep(store, RECEIPT, [_shown(report)])
+    store.sync_directories([RECEIPT])
+    book.end_run(report.finished, code)
+
+
+def _shown(report: Report) -> bytes:
+    return orjson.dumps(report.receipt(), option=orjson.OPT_INDENT_2) + b"\n"
+
+
+def _last_words(store: LocalStore, report: Report) -> None:
+    """On a full disk even the ledger may be lost for words: the receipt says at least how it ended."""
+    store.use_reserve()
+    with contextlib.suppress(MlhubError):
+        store.write_pieces(RECEIPT, [_shown(report)])
+
+
+def _write_catalogue(book: Book, store: LocalStore, inventory: Inventory, report: Report) -> None:
+    """Every collection that DEST holds, this run's and earlier ones', and the root above them."""
+    _keep_extents(book, inventory.spans, report)
+    rows: list[Row] = []
+    children: list[tuple[str, str]] = []
+    for name, body, href, extent_json in book.collections():
+        path = book.path_of(name)
+        if name == NO_COLLECTION or path is None:
+            continue
+        collection = Collection(name, orjson.loads(body), href) if body else name
+        pieces = collection_json(
+            collection,
+            inventory.place(path, ""),
+            book.item_paths(name),
+            book.records(name, ""),
+            _extent(extent_json),
+        )
+        written = _tried(book, report, path, partial(_put, store, path, pieces, name))
+        rows += written
+        title = collection.body.get("title") if isinstance(collection, Collection) else None
+        children += [(title if isinstance(title, str) else name, path)] * len(written)
+    words = f"A mirror made by mlhub-async of {report.source}"
+    root = catalog_json(_name(report), words, children, book.item_paths(NO_COLLECTION))
+    rows += _tried(book, report, ROOT, partial(_put, store, ROOT, root, ""))
+    store.sync_directories(row[4] for row in rows)
+    book.settle(rows)
+
+
+def _keep_extents(book: Book, spans: dict[str, Extent], report: Report) -> None:
+    """What the items of this run span is added to what DEST spans already, but where that was pruned."""
+    anew = report.listing.whole if report.pruned.items else frozenset()
+    before = {name: kept for name, _, _, kept in book.collections() if name not in anew}
+    for name, extent in spans.items():
+        spanned = _extent(before.get(name))
+        spanned.merge(extent)
+        book.put_collection(name, None, "", orjson.dumps(spanned.state).decode())
+
+
+def _extent(kept: str | None) -> Extent:
+    return Extent(orjson.loads(kept) if kept else None)
+
+
+def _name(report: Report) -> str:
+    """What DEST is called, as text that JSON can hold."""
+    return report.dest.resolve().name.encode("utf-8", "backslashreplace").decode() or "mirror"
+
+
+def _tried(book: Book, report: Report, path: str, put: Callable[[], Row]) -> list[Row]:
+    """What is in the way of one document is a flaw of the run; the others are written all the same."""
+    try:
+        return [put()]
+    except TransferError as error:
+        flaw = Flaw(path, error)
+        report.add_flaw(flaw)
+        book.add_flaw(flaw, error_json(error))
+        return []
+
+
+def _put(store: LocalStore, path: str, pieces: Iterable[bytes], collection: str) -> Row:
+    digest = hashlib.sha256()
+    size = 0
+
+    def counted() -> Iterator[bytes]:
+        nonlocal size
+        for piece in pieces:
+            digest.update(piece)
+            size += len(piece)
+            yield piece
+
+    mtime_ns = store.write_pieces(path, counted())
+    facts = (size, mtime_ns, digest.hexdigest(), "none", "", "", "", "")
+    return (collection, "", COLLECTION, "", path, DONE, *facts)
+
+
+def _write_errors(book: Book, store: LocalStore) -> None:
+    lines = (inert_json(orjson.dumps(row)) + b"\n" for row in book.missing(book.run))
+    _keep(store, f"{STATE}/errors.jsonl", lines)
+
+
+def _keep(store: LocalStore, path: str, pieces: Iterable[bytes]) -> None:
+    """What the mirror says of itself has no other place: a run that cannot leave it there has failed."""
+    try:
+        store.write_pieces(path, pieces)
+    except TransferError as error:
+        raise StorageError(
+            f"{error}; check the rights in {store.root} and what is in the way, then run again"
+        ) from None

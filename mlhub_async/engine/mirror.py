@@ -1,0 +1,242 @@
+"""The composition root: builds the parts, wires them, runs the pipeline and proves the result.
+
+`pump` is the whole pipeline on one screen; what each part does is said in its own module.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import orjson
+
+from ..core.concurrency import fan_out
+from ..core.descriptors import affordable
+from ..core.errors import LimitReached, StorageError, TooManyErrors, TransferError, UsageError
+from ..core.model import Collection, Entry, Flaw, Item, Job, Outcome, Page, Record, Status
+from ..core.options import Options
+from ..core.places import Places
+from ..core.ports import Source
+from ..core.progress import Meter
+from ..core.telemetry import Events, Told
+from ..http.client import Http
+from ..http.resilience.concurrency import MOST
+from ..storage import naming
+from ..storage.ledger.ledger import Ledger
+from ..storage.ledger.recovery import Files
+from ..storage.local.destination import named_here
+from ..storage.local.store import LocalStore
+from ..transfer.dedupe import Sharing
+from ..transfer.existing import Keeping
+from ..transfer.fetch import fetch
+from ..transfer.kit import Kit
+from ..transfer.resume import Hosts
+from ..transfer.segments.coordinator import ranges_of
+from .connect import Deadline, Given, opened, root_of
+from .finish import close_mirror
+from .inventory import Inventory
+from .pipeline import Run
+from .prune import prune, refuse_a_part
+from .report.completeness import Listing, read
+from .report.receipt import Report
+from .taken import Open
+from .waiting import room_for
+
+PACES = "pace.json"
+"""How many requests at a time each host was served best by: the next run begins with that."""
+
+
+async def pump(run: Run) -> None:
+    """Listing and downloading at once: entries become jobs, jobs outcomes, outcomes finished items."""
+
+    async def produce(put: Callable[[Job], Awaitable[None]]) -> None:
+        async def emit(entries: Sequence[Entry]) -> None:
+            if any(map(_of_files, entries)):
+                run.kit.store.forget_receipt()
+            run.note_listing(entries)
+            owners = [entry for entry in entries if isinstance(entry, Item | Collection)]
+            reading = run.report.listing.rereading(entries)
+            taken = await run.inventory.take(owners, reading, final=not run.source.rereads)
+            run.report.listing.note(entries, taken.repeated, taken.again)
+            run.note_taken(taken)
+            for item in taken.finished:
+                await run.each(item)
+            for job, done in taken.jobs:
+                if done:
+                    await run.settle(Outcome(job, Status.SKIPPED, job.known), None)
+                else:
+                    await put(job)
+
+        await read(run.source, emit, run.report.listing)
+        run.note_break()
+        run.kit.http.hurry()
+
+    async def work(job: Job) -> None:
+        run.kit.events.job("start", job)
+        await run.settle(*await fetch(job, run.kit))
+
+    limits = run.kit.http.limits
+    workers = affordable(run.options.concurrency or MOST)
+    useful = None if limits.fixed else partial(limits.useful, workers)
+    await fan_out(produce, work, workers, useful, run.kit.places)
+    limits.end()
+
+
+def _of_files(entry: Entry) -> bool:
+    """Whether an entry may change which files the mirror stands for."""
+    return isinstance(entry, Item | Page) or (
+        isinstance(entry, Collection) and bool(entry.body.get("assets"))
+    )
+
+
+async def mirror(
+    source: Given,
+    dest: str | os.PathLike[str],
+    options: Options | None = None,
+    *,
+    meter: Meter | None = None,
+    events: Told | None = None,
+    each: Callable[[Item, dict[str, Record]], Awaitable[None]] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Report:
+    """Copy the selected assets of a catalogue to DEST; run again to resume and refresh.
+
+    `source` is any SOURCE of the command line, or an iterable of STAC items (dicts, pystac Items).
+    `each` is awaited with every item whose assets are settled and the records of those on disk, by key.
+    Failed assets are in the report, as is a listing that broke off or a limit that was reached. Raises
+    `UsageError`, `SourceError`, `StorageError` or `Locked`, and `LimitReached` before there is a listing.
+    Cancelling it saves the state and re-raises.
+    """
+    options = options or Options()
+    deadline = Deadline(options.max_duration)
+    _refuse_unusable(dest, options)
+    environ = os.environ if environ is None else environ
+    told = Events(events)
+    store, ledger = _disk(Path(dest), options, told)
+    store.refuse_unless_directory()
+    async with opened(source, options, environ, deadline, ledger.first_time) as (found, http):
+        try:
+            store.open()
+            report = Report(found.name, store.root, options.selection.asked(), _now())
+            report.listing = Listing.of(options.selection)
+            await ledger.open(report.source, orjson.dumps(report.selection).decode(), report.started)
+            http.limits.recall(store.recall(PACES))
+            kit = _kit(found, http, store, ledger, options, meter or Meter(), told)
+            unheard = events is None and each is None
+            inventory = _inventory(store, ledger, options, root_of(source), unheard=unheard)
+
+            async def tell(item: Open) -> None:
+                if each is not None:
+                    await each(item.item, item.records)
+
+            run = Run(found, options, kit, ledger, inventory, report, tell)
+            with named_here(store.root):
+                return await _to_the_end(run, deadline)
+        finally:
+            store.close()
+
+
+def _refuse_unusable(dest: str | os.PathLike[str], options: Options) -> None:
+    """What can be said before anything is asked or made."""
+    if not os.fspath(dest):
+        raise UsageError("DEST is empty: give the name of a directory, '.' for this one")
+    naming.check_template(options.path_template)
+    refuse_a_part(options)
+
+
+def _disk(dest: Path, options: Options, told: Events) -> tuple[LocalStore, Ledger]:
+    store = LocalStore(dest, durability=options.durability, room=room_for(dest, options, told))
+    sync = store.sync_directories if options.durability == "full" else None
+    ledger = Ledger(
+        store.state, store.root, store.write_document, sync_directories=sync, wait_for_room=store.room.wait
+    )
+    return store, ledger
+
+
+def _inventory(
+    store: LocalStore, ledger: Ledger, options: Options, source_root: str, *, unheard: bool
+) -> Inventory:
+    """`unheard`: nobody wants to hear of every asset."""
+    return Inventory(
+        ledger,
+        Files(store.found, store.document if store.inhabited and not ledger.resumed else None),
+        options,
+        base=str(store.root.resolve()) if options.asset_hrefs == "absolute" else "",
+        source_root=source_root,
+        confirms=ledger.resumed and unheard,
+    )
+
+
+def _kit(
+    source: Source,
+    http: Http,
+    store: LocalStore,
+    ledger: Ledger,
+    options: Options,
+    meter: Meter,
+    events: Events,
+) -> Kit:
+    meter.held = http.limits.held
+    hosts, places = Hosts(), Places()
+    return Kit(
+        http=http,
+        store=store,
+        retry=http.retry,
+        sharing=Sharing(ledger.find if ledger.resumed and options.if_exists == "resume" else None),
+        refresh=source.refresh,
+        move=ledger.move,
+        meter=meter,
+        events=events,
+        keeping=Keeping(
+            store,
+            check_digests=options.verify != "size",
+            deep=options.verify == "deep",
+            if_exists=options.if_exists,
+        ),
+        express=store.express and options.verify in ("auto", "checksum"),
+        hosts=hosts,
+        places=places,
+        ranges=ranges_of(options.parts, http, meter, hosts, places),
+    )
+
+
+async def _to_the_end(run: Run, deadline: Deadline) -> Report:
+    """Pump until the end, a limit, an error or a signal; whatever it is, write down what is there."""
+    report, began = run.report, time.monotonic()
+    try:
+        async with deadline.kept():
+            await pump(run)
+        if run.options.prune:
+            await _prune(run)
+    except (LimitReached, TooManyErrors) as error:
+        report.stopped = error
+    except MemoryError:
+        report.stopped = StorageError(
+            "out of memory; fewer transfers at a time (-j) need less, then run again"
+        )
+        raise report.stopped from None
+    except BaseException as error:
+        report.stopped = error
+        raise
+    finally:
+        report.seconds = time.monotonic() - began
+        run.kit.store.remember(PACES, run.kit.http.limits.paces())
+        await close_mirror(report, run.ledger, run.kit.store, run.inventory, _now())
+        run.kit.events.tell(**report.summary())
+    return report
+
+
+async def _prune(run: Run) -> None:
+    """Remove what has left the catalogue; that it was asked for and cannot be done is a flaw of the run."""
+    await run.ledger.flush()
+    await run.ledger.ask(lambda book: prune(book, run.kit.store.root, run.report, run.options))
+    if reason := run.report.pruned.refused:
+        run.note_flaw(Flaw("--prune", TransferError(f"nothing was pruned: {reason}", kind="prune")))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

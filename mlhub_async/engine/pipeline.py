@@ -1,0 +1,111 @@
+"""One mirror under way: every result passes by here, to be recorded, counted and told."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import orjson
+
+from ..core.errors import DiskFull, MlhubError, TooManyErrors, error_json
+from ..core.model import Entry, Flaw, Outcome, Page
+from ..core.options import Options
+from ..core.ports import Source
+from ..core.urls import redacted
+from ..storage.ledger.database import Book
+from ..storage.ledger.ledger import Ledger
+from ..transfer.kit import Kit
+from .inventory import Inventory
+from .report.receipt import Report
+from .taken import Open, Taken
+
+
+@dataclass(slots=True)
+class Run:
+    """The parts of one mirror, and where its results are counted."""
+
+    source: Source
+    options: Options
+    kit: Kit
+    ledger: Ledger
+    inventory: Inventory
+    report: Report
+    each: Callable[[Open], Awaitable[None]]
+
+    def note_listing(self, entries: Sequence[Entry]) -> None:
+        """Tell what a batch of entries says of the listing itself."""
+        for entry in entries:
+            if isinstance(entry, Page):
+                self.kit.meter.pages += 1
+                self.kit.events.page(entry)
+            elif isinstance(entry, Flaw):
+                self.note_flaw(entry)
+
+    def note_flaws(self) -> None:
+        while self.inventory.flaws:
+            self.note_flaw(self.inventory.flaws.pop())
+
+    def note_flaw(self, flaw: Flaw) -> None:
+        """One record of the catalogue that cannot be used, or written: told, and kept for errors.jsonl."""
+        self.report.add_flaw(flaw)
+        said = error_json(flaw.error)
+        self.ledger.tell(partial(Book.add_flaw, flaw=flaw, error=said))
+        owner = dict(zip(("collection", "item"), flaw.owner, strict=False))
+        self.kit.events.tell("error", **owner, href=flaw.where, error=orjson.loads(said))
+
+    def note_break(self) -> None:
+        """Tell that the listing broke off, if it did."""
+        if (broken := self.report.listing.error) is not None:
+            error = orjson.loads(error_json(broken))
+            self.kit.events.tell("error", collection=None, item=None, href=self.source.name, error=error)
+
+    def note_taken(self, taken: Taken) -> None:
+        """Count what a batch came to, and tell what is wrong with it."""
+        self.note_flaws()
+        report, meter = self.report, self.kit.meter
+        report.listing.changed += taken.changed
+        report.filtered += taken.filtered
+        report.duplicates += taken.duplicates
+        report.selected += len(taken.jobs)
+        report.confirm(taken.confirmed, taken.bytes, taken.proofs)
+        meter.listed += taken.items - taken.repeated
+        meter.filtered += taken.filtered
+        meter.duplicates += taken.duplicates
+        meter.selected += len(taken.jobs)
+        meter.confirm(taken.confirmed, taken.bytes)
+        meter.expected_bytes += sum(job.asset.size or 0 for job, _ in taken.jobs)
+
+    def _note_presence(self, outcome: Outcome, error: MlhubError) -> None:
+        """With --if-exists error a file that is there is what failed, and as good as it was."""
+        asset = outcome.job.asset
+        owner = (asset.collection, asset.item, asset.key, outcome.job.path)
+        flaw = Flaw(redacted(asset.href), error, owner=owner)
+        self.ledger.tell(partial(Book.add_flaw, flaw=flaw, error=error_json(error)))
+
+    async def settle(self, outcome: Outcome, url: str | None) -> None:
+        """Every outcome passes here once: to the ledger, to those who watch, to the report.
+
+        `url` is where the bytes came from, None where the ledger knows all of it already.
+        """
+        if outcome.error is not None and outcome.record is not None:
+            self._note_presence(outcome, outcome.error)
+        elif url is not None:
+            try:
+                self.ledger.record(outcome, url)
+            except DiskFull as full:
+                await self.kit.store.room.wait(full)
+                return await self.settle(outcome, url)
+        finished = await self.inventory.settle(outcome)
+        self.note_flaws()
+        self.report.add(outcome)
+        self.kit.meter.settle(outcome)
+        self.kit.events.outcome(outcome)
+        allowed = 0 if self.options.fail_fast else self.options.max_errors
+        if allowed is not None and self.report.failures > allowed:
+            error = outcome.error
+            raise TooManyErrors(f"stopped after {self.report.failures} failed assets; the last: {error}")
+        if finished is not None:
+            await self.each(finished)
+        if (behind := self.ledger.room()) is not None:
+            await behind

@@ -1,0 +1,75 @@
+"""Asset → place: which assets of an item are wanted, and where under DEST each belongs. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from .. import stac
+from ..core.formats.media import media_suffix
+from ..core.model import Asset, Collection, Item, Job, JsonObject
+from ..core.options import Options
+from ..core.urls import suffix
+from ..storage import naming
+from ..storage.ledger.claims import Claim, Wanted, Wish
+
+Wants = Callable[[stac.Outlined, JsonObject], bool]
+
+
+def extension(asset: Asset) -> str:
+    """From the href's path, else from the media type; "" where only a redirect can tell."""
+    return suffix(asset.href) or media_suffix(asset.media_type)
+
+
+def place(asset: Asset, template: str) -> Wish:
+    """The path under DEST that an asset would like to have."""
+    ext = extension(asset)
+    fields = {"collection": asset.collection, "id": asset.item, "key": asset.key, "ext": ext}
+    if template != naming.DEFAULT_TEMPLATE:
+        fields = {**asset.fields, **fields}
+    return Wish(asset, naming.render(template, fields), not ext)
+
+
+def document_path(collection: str, item: str) -> str:
+    """Where the JSON document of an item lies, or for an item of "" that of its collection."""
+    if not item:
+        return f"{naming.collection_dir(collection)}/collection.json"
+    name = naming.item_dir(item)
+    return f"{naming.collection_dir(collection)}/{name}/{name}.json"
+
+
+def wanted(owner: Item | Collection, assets: Iterable[Asset], wants: Wants, template: str) -> Wanted:
+    """What the ledger is asked for on behalf of one item or collection."""
+    item, collection = (owner.id, owner.collection) if isinstance(owner, Item) else ("", owner.id)
+    if wants is not stac.everything:
+        assets = [asset for asset in assets if wants(asset, owner.body)]
+    if template == naming.DEFAULT_TEMPLATE:
+        chosen = _at_home(assets, collection, item)
+    else:
+        chosen = [place(asset, template) for asset in assets]
+    return Wanted(collection, item, document_path(collection, item), chosen)
+
+
+def _at_home(assets: Iterable[Asset], collection: str, item: str) -> list[Wish]:
+    """Places by the default template, of which all assets of one owner share all but the last level."""
+    home = naming.home(collection, item)
+    wishes = []
+    for asset in assets:
+        ext = extension(asset)
+        wishes.append(Wish(asset, naming.at_home(home, asset.key + ext), not ext))
+    return wishes
+
+
+def job_of(claim: Claim, options: Options) -> tuple[Job, bool]:
+    """The job for a claim, and whether it is done already: its file is there and the catalogue's word
+    has not changed since. Truth table of --if-exists over a file of ours:
+
+    resume: done if current, else asked for with a condition · skip: done · overwrite: fetched anew ·
+    refresh: asked for with a condition · error: left to the worker, which says so.
+    """
+    known, mode = claim.known, options.if_exists
+    if known is None or mode == "overwrite":
+        return Job(claim.asset, claim.path, claim.open_ended, elsewhere=claim.elsewhere), False
+    if mode == "skip" or (mode == "resume" and claim.current):
+        recheck = claim.unsure or options.verify in ("checksum", "deep")
+        return Job(claim.asset, known.path, known=known, recheck=recheck), not recheck
+    return Job(claim.asset, known.path, known=known), False

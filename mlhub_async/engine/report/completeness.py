@@ -1,0 +1,245 @@
+"""How a catalogue was read: what its listings announced and gave, read again while they change."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...core.errors import CatalogError, MlhubError
+from ...core.model import Entry, Item, Page, Parts, Whole
+from ...core.options import Selection
+from ...core.ports import Emit, Source
+
+SWEEPS = 3
+"""How often a listing is read at most, if it changes while it is read."""
+KEPT_REASONS = 20
+
+
+@dataclass(slots=True)
+class Reading:
+    """One listing as it was read once, from its first page to its last."""
+
+    returned: int = 0
+    """records on its pages, whatever became of them"""
+    items: int = 0
+    repeated: int = 0
+    """items that had come on its pages before"""
+    known: int = 0
+    """items that came in this or an earlier reading of it"""
+    least: int | None = None
+    most: int | None = None
+    """the totals that its pages announced"""
+    mark: int = 0
+    """the same for two readings with the same items, in whatever order"""
+    part_of: str = ""
+    """the listing that this is a part of, if it was cut"""
+    shared: int = 0
+    """items that other parts had brought before"""
+
+    def add(self, page: Page, items: Sequence[Item]) -> None:
+        self.returned += page.returned
+        self.items += len(items)
+        self.mark += sum(hash((item.collection, item.id)) for item in items)
+        if page.matched is not None:
+            self.least = min(page.matched, page.matched if self.least is None else self.least)
+            self.most = max(page.matched, self.most or 0)
+
+    @property
+    def short(self) -> bool:
+        return self.most is not None and self.returned - self.repeated < self.most
+
+    @property
+    def steady(self) -> bool:
+        """Nothing about it says that it changed while it was read."""
+        return not self.repeated and self.least == self.most and not self.short
+
+
+@dataclass(slots=True)
+class Listing:
+    """Everything that a source was read for. `complete` only if it ended and gave what it announced."""
+
+    pages: int = 0
+    seen: int = 0
+    """items that came; what comes again because a listing is read again is not counted again"""
+    unique: int = 0
+    linked: int = 0
+    """of these, the ones that came by a link of their own and on no page"""
+    changed: int = 0
+    """items that came in another version when their listing was read again"""
+    sweeps: int = 1
+    ended: bool = False
+    capped: bool = False
+    error: MlhubError | None = None
+    followed: bool = False
+    """items came by links too: then an item that was seen before need not be a repeated one"""
+    whole: set[str] = field(default_factory=set)
+    """the collections that were listed to their end"""
+    readings: dict[str, Reading] = field(default_factory=dict)
+    """the latest of each listing"""
+    before: dict[str, Reading] = field(default_factory=dict)
+    """of the listings that were read again, the reading before that"""
+    cut: bool = False
+    """it was asked to read listings in parts"""
+    split: dict[str, Parts] = field(default_factory=dict)
+    """of each listing that was, or could not be, read in parts how that went"""
+
+    @classmethod
+    def of(cls, selection: Selection) -> Listing:
+        """What is to be expected of a listing for it, before any is read."""
+        return cls(capped=selection.max_items is not None, cut=selection.split > 1)
+
+    def note(self, entries: Sequence[Entry], claimed: int, again: int | None = None) -> None:
+        """Count a batch, of which `claimed` items had been listed before in this run.
+
+        `again`: how many of them had come in this very reading, where that is known by itself.
+        """
+        items = [one for one in entries if isinstance(one, Item)]
+        page = next((one for one in entries if isinstance(one, Page)), None)
+        self.whole.update(one.collection for one in entries if isinstance(one, Whole))
+        for one in entries:
+            if isinstance(one, Parts):
+                self._note_parts(one)
+        self.unique += len(items) - claimed
+        self.seen += len(items) - (0 if again is None else claimed)
+        if page is None:
+            self.followed |= bool(items)
+            self.linked += len(items) - claimed
+            return
+        self.pages += 1
+        reading = self.readings.setdefault(page.listing, Reading(part_of=page.part_of))
+        reading.add(page, items)
+        reading.repeated += claimed if again is None else again
+        reading.known += len(items) - claimed
+        if page.part_of and again is not None and page.listing not in self.before:
+            reading.shared += claimed - again
+            reading.known += claimed - again
+
+    def _note_parts(self, parts: Parts) -> None:
+        """Where the parts are not all of it, the whole counts, which is read after them."""
+        self.split[parts.listing] = parts
+        own = [name for name, one in self.readings.items() if one.part_of == parts.listing]
+        if parts.refused and own:
+            known = sum(self.readings[name].known - self.readings[name].shared for name in own)
+            for name in own:
+                del self.readings[name]
+            self.before[parts.listing] = Reading(known=known)
+            self.readings[parts.listing] = Reading(known=known)
+
+    def rereading(self, entries: Sequence[Entry]) -> str | None:
+        """A name for this reading of the listing that the batch is a page of; None in the first one."""
+        page = next((one for one in entries if isinstance(one, Page)), None)
+        again = page is not None and (page.part_of or page.listing in self.before)
+        return f"{self.sweeps} {page.listing}" if page is not None and again else None
+
+    def unsteady(self) -> list[str]:
+        """The listings that changed while they were read and did not come out the same twice."""
+        return [] if self.capped else [name for name in self.readings if not self._settled(name)]
+
+    def begin_again(self, names: Sequence[str]) -> None:
+        self.sweeps += 1
+        for name in names:
+            self.before[name] = self.readings[name]
+            earlier = self.before[name]
+            self.readings[name] = Reading(known=earlier.known, part_of=earlier.part_of, shared=earlier.shared)
+
+    def _settled(self, name: str) -> bool:
+        now, before = self._reading(name), self.before.get(name)
+        return now.steady or (before is not None and before.mark == now.mark)
+
+    def _reading(self, name: str) -> Reading:
+        """Of a first reading it is only known whether items are new to the run."""
+        reading = self.readings[name]
+        if self.followed and name not in self.before and not reading.part_of:
+            return Reading(reading.returned, reading.items, 0, 0, reading.least, reading.most, reading.mark)
+        return reading
+
+    @property
+    def matched(self) -> int | None:
+        whole = (one for one in self.readings.values() if not one.part_of)
+        totals = [one.most for one in whole if one.most is not None]
+        totals += [one.matched for one in self.split.values() if not one.refused]
+        return sum(totals) if totals else None
+
+    @property
+    def uncut(self) -> list[str]:
+        """Why listings that were to be read in parts were read as a whole."""
+        if self.cut and self.ended and not self.split:
+            return ["this kind of source has no search by time that could be cut"]
+        return [f"{name or 'the source'}: {one.refused}" for name, one in self.split.items() if one.refused]
+
+    @property
+    def vanished(self) -> int:
+        """Items that were there when a listing was read first, and not the last time."""
+        return sum(
+            max(0, self.readings[name].known - self.readings[name].items + self.readings[name].repeated)
+            for name in self.before
+        )
+
+    @property
+    def complete(self) -> bool:
+        return next(self._reasons(), None) is None
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why it is not complete; none if it is."""
+        found = list(self._reasons())
+        more = [f"and {len(found) - KEPT_REASONS} more"] if len(found) > KEPT_REASONS else []
+        return found[:KEPT_REASONS] + more
+
+    def _reasons(self) -> Iterator[str]:
+        if self.error is not None:
+            kind = "" if self.error.kind == CatalogError.kind else f" ({self.error.kind})"
+            yield f"it broke off{kind}: {self.error.message}"
+        elif not self.ended:
+            yield "the run ended before it did"
+        for name in () if self.capped else self.readings:
+            reading, shown = self._reading(name), name or "the source"
+            if reading.short:
+                yield f"{shown} announced {reading.most} items and gave {reading.returned - reading.repeated}"
+            elif not self._settled(name) and (name in self.before or reading.least != reading.most):
+                yield f"{shown} changed while it was read, {self.sweeps} times"
+        if self.changed:
+            yield f"{self.changed} items were changed while it was read: run again for the new ones"
+
+    def receipt(self) -> dict[str, Any]:
+        """Every record of the pages is accounted for: where no links were followed,
+        unique = returned - left_out - repeated + vanished + linked."""
+        readings = self.readings.values()
+        return {
+            "complete": self.complete,
+            "reasons": self.reasons,
+            "pages": self.pages,
+            "matched": self.matched,
+            "seen": self.seen,
+            "unique": self.unique,
+            "returned": sum(one.returned for one in readings),
+            "left_out": sum(one.returned - one.items for one in readings),
+            "repeated": sum(one.repeated + one.shared for one in readings),
+            "linked": self.linked,
+            "sweeps": self.sweeps,
+            "vanished": self.vanished,
+            "changed": self.changed,
+            **({"split": self._split()} if self.cut else {}),
+        }
+
+    def _split(self) -> dict[str, Any]:
+        parts = Counter(one.part_of for one in self.readings.values())
+        cut = {name: parts[name] for name, one in self.split.items() if not one.refused}
+        return {"parts": cut, "whole": self.uncut[:KEPT_REASONS]}
+
+
+async def read(source: Source, emit: Emit, listing: Listing) -> None:
+    """Read a source, and again those of its listings that changed meanwhile, until they come out the same.
+
+    A listing that breaks off is noted in `listing`.
+    """
+    try:
+        await source.list(emit)
+        while source.rereads and listing.sweeps < SWEEPS and (names := listing.unsteady()):
+            listing.begin_again(names)
+            await source.again(names, emit)
+        listing.ended = True
+    except CatalogError as error:
+        listing.error = error

@@ -1,0 +1,193 @@
+"""What became of a run: the counts that must balance, the exit code they allow, the receipt."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ... import __version__
+from ...core.errors import CatalogError, MlhubError
+from ...core.model import Flaw, Outcome, Proof, Status
+from .completeness import Listing
+
+KEPT_FAILURES = 1000
+"""Failures kept in memory for the caller; all of them are in errors.jsonl."""
+KEPT_EXAMPLES = 5
+INTERRUPTED = 130
+"""The exit code of a run that was cancelled; who cancels with another number as the message gets that."""
+
+
+@dataclass(slots=True)
+class Pruned:
+    """What --prune removed, or why it did not (`refused`). `kept`: changed since, so not removed."""
+
+    assets: int = 0
+    items: int = 0
+    bytes: int = 0
+    kept: int = 0
+    examples: list[str] = field(default_factory=list)
+    refused: str = ""
+
+    def count(self, path: str, asset: bool, size: int, removed: bool | None) -> None:
+        """`removed`: whether the file was; None if there was none, False if it stays."""
+        if removed:
+            self.assets += asset
+            self.items += not asset
+            self.bytes += size
+        elif removed is False:
+            self.kept += 1
+            self.examples += [path] if len(self.examples) < KEPT_EXAMPLES else []
+
+    def receipt(self) -> dict[str, Any]:
+        return {"assets": self.assets, "items": self.items, "bytes": self.bytes, "kept": self.kept}
+
+
+@dataclass(slots=True)
+class Report:
+    """The result of a mirror. `bytes` lie on disk, `received` crossed the wire; `seconds` of wall time.
+
+    `failed` holds the failed outcomes (the first thousand), `failures` counts them all; `lasting` counts
+    what another run would not mend. `stopped`: what ended the run early, else None.
+    """
+
+    source: str
+    dest: Path
+    selection: dict[str, Any]
+    started: str
+    listing: Listing = field(default_factory=Listing)
+    selected: int = 0
+    fetched: int = 0
+    skipped: int = 0
+    failures: int = 0
+    lasting: int = 0
+    filtered: int = 0
+    duplicates: int = 0
+    bytes: int = 0
+    received: int = 0
+    seconds: float = 0.0
+    finished: str = ""
+    manifest_sha256: str = ""
+    proofs: Counter[Proof] = field(default_factory=Counter)
+    failed: list[Outcome] = field(default_factory=list)
+    flaws: list[Flaw] = field(default_factory=list)
+    flaw_count: int = 0
+    dangling: int = 0
+    pruned: Pruned = field(default_factory=Pruned)
+    stopped: BaseException | None = None
+
+    def add(self, outcome: Outcome) -> None:
+        self.received += outcome.received
+        if outcome.status is Status.FAILED or outcome.record is None:
+            self.failures += 1
+            self.lasting += not (outcome.error is not None and outcome.error.retryable)
+            if len(self.failed) < KEPT_FAILURES:
+                self.failed.append(outcome)
+            return
+        self.fetched += outcome.status is Status.FETCHED
+        self.skipped += outcome.status is Status.SKIPPED
+        self.bytes += outcome.record.size
+        self.proofs[outcome.record.proof] += 1
+
+    def confirm(self, assets: int, size: int, proofs: Mapping[str, int]) -> None:
+        """Count assets of which nothing had to be done, all at once."""
+        self.selected += assets
+        self.skipped += assets
+        self.bytes += size
+        self.proofs.update({Proof(proof): count for proof, count in proofs.items()})
+
+    def add_flaw(self, flaw: Flaw) -> None:
+        self.flaw_count += not flaw.benign
+        self.dangling += flaw.benign
+        if flaw.error.retryable:
+            self.listing.error = self.listing.error or flaw.error
+        elif not flaw.benign:
+            self.lasting += 1
+        if len(self.flaws) < KEPT_FAILURES:
+            self.flaws.append(flaw)
+
+    @property
+    def unfinished(self) -> int:
+        """Selected assets whose turn never came, or was cut short: the run was stopped."""
+        return self.selected - sum(self.proofs.values()) - self.failures
+
+    @property
+    def complete(self) -> bool:
+        """The receipt balances: everything selected is on disk, and the listing was whole."""
+        return self.listing.complete and self.selected == sum(self.proofs.values())
+
+    @property
+    def exit_code(self) -> int:
+        """1. what stopped the run  2. a listing that broke off, 5  3. lasting failures, 4  4. others, 5"""
+        if isinstance(self.stopped, asyncio.CancelledError):
+            signalled = self.stopped.args[:1]
+            return signalled[0] if signalled and isinstance(signalled[0], int) else INTERRUPTED
+        if self.stopped is not None:
+            return self.stopped.exit_code if isinstance(self.stopped, MlhubError) else 1
+        if not self.listing.complete:
+            return 5
+        if self.lasting:
+            return 4
+        return 0 if self.complete else 5
+
+    @property
+    def ok(self) -> bool:
+        """The copy is complete and correct."""
+        return self.exit_code == 0
+
+    @property
+    def receipt_path(self) -> Path:
+        return self.dest / ".mlhub" / "receipt.json"
+
+    def raise_for_failures(self) -> None:
+        """Raise the first error of a run that is not complete; nothing if it is."""
+        if self.stopped is not None:
+            raise self.stopped
+        if self.listing.error is not None:
+            raise self.listing.error
+        errors = [outcome.error for outcome in self.failed]
+        errors += [flaw.error for flaw in self.flaws if not flaw.benign]
+        for error in filter(None, errors):
+            raise error
+        if not self.complete:
+            raise CatalogError("; ".join(self.listing.reasons) or "not everything that was selected is there")
+
+    def receipt(self) -> dict[str, Any]:
+        """The content of receipt.json."""
+        return {
+            "tool": "mlhub-async",
+            "version": __version__,
+            "source": self.source,
+            "selection": self.selection,
+            "started": self.started,
+            "finished": self.finished,
+            "listing": {**self.listing.receipt(), "dangling_source_links": self.dangling},
+            "assets": {
+                "selected": self.selected,
+                "verified_checksum": self.proofs[Proof.CHECKSUM],
+                "verified_size": self.proofs[Proof.SIZE],
+                "unverifiable": self.proofs[Proof.NONE],
+                "failed": self.failures,
+                "unfinished": self.unfinished,
+                "filtered": self.filtered,
+                "duplicates": self.duplicates,
+            },
+            "bytes": self.bytes,
+            "pruned": self.pruned.receipt(),
+            "manifest_sha256": self.manifest_sha256,
+            "exit_code": self.exit_code,
+        }
+
+    def summary(self) -> dict[str, Any]:
+        """The receipt and how the run went: the last event of every run."""
+        run = {
+            "fetched": self.fetched,
+            "skipped": self.skipped,
+            "received": self.received,
+            "seconds": round(self.seconds, 3),
+            "dest": str(self.dest),
+        }
+        return {"event": "summary", **self.receipt(), **run}

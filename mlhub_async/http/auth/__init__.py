@@ -1,0 +1,1 @@
+"""Credentials: which origin sees which secret, and the files they are read from."""

@@ -1,0 +1,109 @@
+"""The sink of one hop: lets bodies through to the target, keeps the start of an error's body."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from functools import partial
+
+from ..core.concurrency import Later
+from ..core.model import Head
+from ..core.ports import Buffer, Sink
+from .documents import Page
+from .resilience.gate import Gate, Limits
+from .status import DENIED, OUT, THROTTLED
+from .validators import content_length
+
+ACCEPTED = frozenset({200, 206, 304, 412, 416})
+"""Statuses that the caller's sink decides about; every other one is a redirect or a refusal."""
+MAX_ERROR_BODY = 8 << 10
+LARGE = 1 << 20
+"""Bodies of more bytes are counted while they come: of others it is enough to count the answers."""
+
+
+class EnoughOfThisError(Exception):
+    """An error's body goes on for ever: the connection is given up, what was read is enough."""
+
+
+class Answer:
+    """One answer as it comes in. The breaker of its origin hears of the head at once."""
+
+    __slots__ = (
+        *("began", "breaker", "error_body", "expected", "gate", "head", "hurried", "limits", "mark", "owner"),
+        *("parts", "paused", "received", "serial", "target", "task", "url", "why"),
+    )
+
+    def __init__(self, target: Sink, limits: Limits, gate: Gate, url: str) -> None:
+        self.target = target
+        self.limits = limits
+        self.gate = gate
+        self.breaker = gate.breaker
+        self.serial = gate.breaker.serial
+        self.began = limits.clock()
+        self.expected = 0
+        """bytes of a large body that are still to come"""
+        self.url = url
+        self.owner = asyncio.current_task()
+        self.task: asyncio.Task[object] | None = None
+        """the task that was cancelled for being too slow, None while it was not"""
+        self.why = ""
+        self.hurried = False
+        self.head: Head | None = None
+        self.error_body = b""
+        self.received = 0
+        self.mark, self.parts = -1, 0
+        """when it was last looked at: what had been received, and how many parts came from this host"""
+        self.paused = False
+
+    def drop(self, why: str) -> None:
+        if self.owner is not None and self.task is None:
+            self.task, self.why = self.owner, why
+            self.task.cancel()
+
+    def start(self, head: Head) -> None:
+        self.head = head
+        if head.status in ACCEPTED:
+            self.gate.pace.answered(self.limits.clock() - self.began)
+            if (length := content_length(head.headers) or 0) > LARGE:
+                self.expected = length
+                self.gate.pace.in_flight += length
+        elif head.status in THROTTLED:
+            self.gate.pace.throttled()
+        if not self.breaker.calm and head.status not in OUT:
+            # An open catalogue over closed assets: that its documents are given out is no permission.
+            granted = head.status not in DENIED and not isinstance(self.target, Page)
+            self.breaker.answered(self.serial, granted=granted)
+        if head.status in ACCEPTED:
+            self.target.start(head)
+
+    def write(self, data: Buffer) -> Awaitable[None] | None:
+        self.received += len(data)
+        if self.head is not None and self.head.status in ACCEPTED:
+            self.gate.pace.work += len(data)
+            if self.expected:
+                self._arrived(len(data))
+            busy = self.target.write(data)
+            pause = self.limits.budget.pay(len(data), document=isinstance(self.target, Page))
+            return None if busy is pause is None else Later(partial(self._pausing, busy, pause))
+        self.error_body += bytes(data[: MAX_ERROR_BODY - len(self.error_body)])
+        if self.received > 8 * MAX_ERROR_BODY:
+            raise EnoughOfThisError
+        return None
+
+    def _arrived(self, size: int) -> None:
+        self.expected -= size
+        self.gate.pace.in_flight -= size
+        self.gate.look()
+
+    def end(self) -> None:
+        """What was expected and did not come is on its way no more."""
+        self.gate.pace.in_flight -= self.expected
+        self.expected = 0
+
+    async def _pausing(self, *busy: Awaitable[None] | None) -> None:
+        """It is we who keep the server waiting, until all of this is done."""
+        self.paused = True
+        for one in busy:
+            if one is not None:
+                await one
+        self.paused = False

@@ -1,0 +1,1 @@
+"""Rate limits, adaptive concurrency, circuit breaker and retries, per origin."""

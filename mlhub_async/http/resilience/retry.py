@@ -1,0 +1,139 @@
+"""When to try again, and when to stop: the only user of tenacity."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
+
+from ...core.errors import Shortage, Transient
+from ...core.options import RetryPolicy
+
+T = TypeVar("T")
+MAX_RETRY_AFTER = 3600.0
+"""A server that asks for more than an hour is not waited for: the rest is for another run."""
+PATIENCE = 1800.0
+SHORTAGES = 60
+"""Times that one operation waits for means of this machine: half a minute, when connections that nobody
+uses have been closed long since."""
+Sleep = Callable[[float], Awaitable[None]]
+
+
+def never() -> int:
+    return 0
+
+
+def wide_awake() -> bool:
+    return False
+
+
+@dataclass
+class _Budget:
+    """Counts fruitless attempts. Progress refills it; a wait that the server asked for is not an attempt.
+
+    `hopeless`: those of kinds that are worth few attempts. What failed otherwise in between does not count.
+    """
+
+    policy: RetryPolicy
+    progress: Callable[[], int]
+    mark: int
+    uniform: Callable[[float, float], float]
+    asleep: Callable[[], bool]
+    longest: float
+    fruitless: int = 0
+    hopeless: int = 0
+    waited: float = 0.0
+    short: int = 0
+
+    def count(self, state: RetryCallState) -> None:
+        error = _error_of(state)
+        error.free = error.free or self.asleep()
+        if (now := self.progress()) > self.mark:
+            self.mark, self.fruitless, self.hopeless, self.waited = now, 0, 0, 0.0
+        self.fruitless += not error.free
+        self.hopeless += error.tries is not None and not error.free
+        self.short += isinstance(error, Shortage)
+        if error.retry_after is not None and self.waited < self.longest:
+            self.waited += max(error.retry_after, self.policy.base, 0.01)
+            self.fruitless -= self.fruitless >= self.policy.attempts
+
+    def spent(self, state: RetryCallState) -> bool:
+        error = _error_of(state)
+        if self.short >= SHORTAGES or (error.retry_after or 0) > MAX_RETRY_AFTER:
+            return True
+        given_up = error.tries is not None and self.hopeless >= error.tries
+        return not error.free and (given_up or self.fruitless >= self.policy.attempts)
+
+    def wait(self, state: RetryCallState) -> float:
+        """Full jitter. What the server asked for is waited at the origin's gate, by everybody."""
+        exponent = max(self.fruitless - 1, 0)
+        return self.uniform(0, min(self.policy.cap, self.policy.base * 2**exponent))
+
+
+def _error_of(state: RetryCallState) -> Transient:
+    error = state.outcome.exception() if state.outcome else None
+    if not isinstance(error, Transient):
+        raise TypeError(f"only Transient is retried, not {error!r}")
+    return error
+
+
+class Retry:
+    """Repeats an attempt while it raises `Transient`, by one policy. Safe to share between tasks."""
+
+    def __init__(
+        self,
+        policy: RetryPolicy,
+        *,
+        sleep: Sleep = asyncio.sleep,
+        uniform: Callable[[float, float], float] = random.uniform,
+        asleep: Callable[[], bool] = wide_awake,
+        patience: float = PATIENCE,
+    ) -> None:
+        """`asleep`: whether we stood still lately, so that a failure is nobody's fault.
+
+        `patience`: seconds of waiting at a server's request that one operation accepts without progress.
+        """
+        self._policy = policy
+        self._sleep = sleep
+        self._uniform = uniform
+        self._asleep = asleep
+        self._patience = patience
+
+    async def __call__(
+        self,
+        attempt: Callable[[], Awaitable[T]],
+        *,
+        progress: Callable[[], int] = never,
+        failed: Callable[[Transient], None] | None = None,
+    ) -> T:
+        """The result of the first attempt that succeeds; raises the last `Transient` otherwise.
+
+        `progress` is a number that grows when an attempt got further than any before it; `failed` is
+        told of every failure that will be tried again.
+        """
+        mark = progress()
+        try:
+            return await attempt()
+        except Transient as error:
+            first = [error]
+
+        async def again() -> T:
+            # The first attempt ran outside tenacity, which costs more than a small file does.
+            if first:
+                raise first.pop()
+            return await attempt()
+
+        budget = _Budget(self._policy, progress, mark, self._uniform, self._asleep, self._patience)
+        return await AsyncRetrying(
+            retry=retry_if_exception_type(Transient),
+            after=budget.count,
+            stop=budget.spent,
+            wait=budget.wait,
+            before_sleep=lambda state: failed(_error_of(state)) if failed else None,
+            sleep=self._sleep,
+            reraise=True,
+        )(again)

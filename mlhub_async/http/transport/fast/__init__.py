@@ -1,0 +1,1 @@
+"""HTTP/1.1 over pooled connections, with nothing between socket and sink."""

@@ -1,0 +1,1 @@
+"""STAC API as a source: by search, by collection, and as parallel time slices."""

@@ -1,0 +1,1 @@
+"""Items that are given as such: FeatureCollections, NDJSON, stdin, Python objects."""

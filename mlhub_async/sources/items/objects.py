@@ -1,0 +1,57 @@
+"""Hides in what form Python hands over items: dicts, objects of other libraries, one, many, as they come."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from pathlib import Path
+from typing import Any
+
+from ...core import urls
+from ...core.errors import UsageError
+from ...core.options import Selection
+from ...core.ports import Reader
+from .documents import ItemsSource, Records, records_of
+
+
+def of_objects(given: Any, selection: Selection, reader: Reader | None = None) -> ItemsSource:
+    """Items as dicts or as anything with `to_dict()` (pystac): one, an iterable of them, or a collection."""
+    several = _several(given)
+
+    async def records() -> Records:
+        here = urls.from_path(Path.cwd()) + "/"
+        async for one in _each(several):
+            body = one.to_dict() if hasattr(one, "to_dict") else one
+            yield records_of(body, "objects"), _place(one) or here, None
+
+    return ItemsSource("objects", records, selection, reader=reader)
+
+
+def _several(given: Any) -> Iterable[Any] | AsyncIterable[Any]:
+    """What was handed over as something to go through: a single item is a list of one."""
+    if hasattr(given, "get_items"):
+        return given.get_items(recursive=True)  # type: ignore[no-any-return]  # a pystac catalogue
+    if isinstance(given, dict) or (hasattr(given, "to_dict") and not isinstance(given, Iterable)):
+        return [given]
+    if isinstance(given, Iterable | AsyncIterable):
+        return given
+    raise UsageError(
+        f"a source is a SOURCE of the command line as text, or STAC items, not {type(given).__name__}"
+    )
+
+
+def _place(one: Any) -> str:
+    """Where an object of pystac says that it was read: its relative hrefs start there."""
+    own = one.get_self_href() if hasattr(one, "get_self_href") else None
+    if not isinstance(own, str) or not own:
+        return ""
+    return own if re.match(r"(https?|file)://", own, re.IGNORECASE) else urls.from_path(Path(own))
+
+
+async def _each(given: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[Any]:
+    if isinstance(given, AsyncIterable):
+        async for one in given:
+            yield one
+    else:
+        for one in given:
+            yield one

@@ -1,0 +1,101 @@
+"""Hides how the extent of a collection grows item by item, whatever the items hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from math import isfinite
+from typing import Any
+
+from ...core.model import JsonObject
+
+
+class Extent:
+    """Running union of the boxes and times of items. Whatever cannot be read as one is left out.
+
+    Boxes are kept flat: heights are dropped. A box over the antimeridian widens the union to all longitudes.
+    `state` is a list that JSON can hold and that `Extent(state)` takes up again.
+    """
+
+    __slots__ = ("_box", "_first", "_last")
+
+    def __init__(self, state: Sequence[Any] | None = None) -> None:
+        box, first, last = state or (None, None, None)
+        self._box: tuple[float, float, float, float] | None = tuple(box) if box else None
+        self._first = _moment(first)
+        self._last = _moment(last)
+
+    def add(self, body: JsonObject) -> None:
+        """Take in one item."""
+        box = _flat(body.get("bbox"))
+        if box is not None:
+            self._grow(box)
+        properties = body.get("properties")
+        if isinstance(properties, dict):
+            at = _moment(properties.get("datetime"))
+            first = _moment(properties.get("start_datetime"))
+            last = _moment(properties.get("end_datetime"))
+            self._span(first or at, last or at)
+
+    def merge(self, other: Extent) -> None:
+        """Take in everything the other has seen."""
+        if other._box is not None:
+            self._grow(other._box)
+        self._span(other._first, other._last)
+
+    @property
+    def state(self) -> list[Any]:
+        return [list(self._box) if self._box else None, _text(self._first), _text(self._last)]
+
+    @property
+    def json(self) -> JsonObject:
+        """A STAC extent: the whole world and all times where no item said otherwise."""
+        box, first, last = self.state
+        return {
+            "spatial": {"bbox": [box or [-180.0, -90.0, 180.0, 90.0]]},
+            "temporal": {"interval": [[first, last]]},
+        }
+
+    def _grow(self, box: tuple[float, float, float, float]) -> None:
+        if self._box is None:
+            self._box = box
+            return
+        w, s, e, n = self._box
+        self._box = (min(w, box[0]), min(s, box[1]), max(e, box[2]), max(n, box[3]))
+
+    def _span(self, first: datetime | None, last: datetime | None) -> None:
+        starts = [moment for moment in (self._first, first) if moment]
+        ends = [moment for moment in (self._last, last) if moment]
+        self._first = min(starts, default=None)
+        self._last = max(ends, default=None)
+
+
+def _flat(box: object) -> tuple[float, float, float, float] | None:
+    if not isinstance(box, list) or len(box) not in (4, 6) or not all(map(_is_number, box)):
+        return None
+    middle = len(box) // 2
+    west, south, east, north = float(box[0]), float(box[1]), float(box[middle]), float(box[middle + 1])
+    if south > north:
+        return None
+    return (west, south, east, north) if west <= east else (-180.0, south, 180.0, north)
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, int):
+        return not isinstance(value, bool) and value.bit_length() < 64
+    return isinstance(value, float) and isfinite(value)
+
+
+def _moment(value: object) -> datetime | None:
+    """RFC 3339 and its looser relatives; a time without a zone is taken as UTC."""
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _text(moment: datetime | None) -> str | None:
+    return moment.isoformat().replace("+00:00", "Z") if moment else None

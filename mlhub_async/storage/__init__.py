@@ -1,0 +1,1 @@
+"""DEST: names, files, ledger."""

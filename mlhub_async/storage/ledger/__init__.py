@@ -1,0 +1,1 @@
+"""The ledger (SQLite): which files were asked for, which are on disk, with which digest."""

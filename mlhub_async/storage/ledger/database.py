@@ -1,0 +1,244 @@
+"""The ledger's statements: everything here is synchronous and runs in the one thread that owns SQLite."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import zip_longest
+from pathlib import Path
+
+import orjson
+
+from ...core.model import Flaw, Proof, Record
+from ..naming import distinct, fold
+from .by_url import find, mark_elsewhere
+from .claims import Claimed, Claims, Wanted
+from .rows import Row, settle
+from .schema import ASSET, BUSY, COLLECTION, DONE, FAILED, ITEM
+from .unchanged import Confirmed, Sealed, confirm
+
+
+class Book:
+    """One open ledger, seen from its own thread. `root` is DEST: facts are compared with its files."""
+
+    def __init__(self, database: sqlite3.Connection, root: Path) -> None:
+        self._db = database
+        self._root = str(root)
+        self._new = False
+        self.run = 0
+
+    @property
+    def database(self) -> sqlite3.Connection:
+        """For the statements of the modules beside this one."""
+        return self._db
+
+    def begin_run(self, source: str, selection: str, started: str) -> bool:
+        """Open a run; true if an earlier one left finished files."""
+        earlier = self._db.execute("SELECT 1 FROM file WHERE state=? LIMIT 1", (DONE,)).fetchone()
+        self.run = (
+            self._db.execute(
+                "INSERT INTO run (source, selection, started) VALUES (?, ?, ?)", (source, selection, started)
+            ).lastrowid
+            or 0
+        )
+        self._new = earlier is None
+        return earlier is not None
+
+    def end_run(self, finished: str, exit_code: int) -> None:
+        self._db.execute("UPDATE run SET finished=?, exit_code=? WHERE id=?", (finished, exit_code, self.run))
+
+    def forget_run(self) -> None:
+        """Nothing was listed: the run before this one is the last one that says anything of the files."""
+        with self.transaction():
+            self._db.execute("DELETE FROM flaw WHERE run=?", (self.run,))
+            self._db.execute("DELETE FROM run WHERE id=?", (self.run,))
+
+    def claim(self, wanted: Sequence[Wanted]) -> list[Claimed | None]:
+        """For each owner what it was given; None for an item that was seen in this run before."""
+        with self.transaction():
+            answers = Claims(self._db, self._root, self.run, wanted).answers(new=self._new)
+        if not self._new:
+            mark_elsewhere(self._db, answers)
+        return answers
+
+    def confirm(self, asked: Sequence[Sealed]) -> list[Confirmed | None]:
+        """For each item its assets if there is nothing to do for it, which ends the matter; see `seals`."""
+        with self.transaction():
+            return confirm(self._db, self._root, self.run, asked)
+
+    def move(self, identity: tuple[str, str, str], path: str) -> str:
+        """Give a claimed asset another path, once its suffix is known; returns the path it got."""
+        collection, item, key = identity
+        for seed in ("", "\0".join(identity), "+" + "\0".join(identity)):
+            wish = distinct(path, seed) if seed else path
+            moved = self._db.execute(
+                "UPDATE OR IGNORE file SET path=?, fold=? WHERE collection=? AND item=? AND role=? AND key=?",
+                (wish, fold(wish), collection, item, ASSET, key),
+            ).rowcount
+            if moved:
+                return wish
+        raise AssertionError(f"no free place for {identity}")
+
+    def settle(self, rows: Sequence[Row]) -> None:
+        """Write what became of files. Rows that a lost ledger never claimed are put in as they are."""
+        with self.transaction():
+            settle(self._db, self.run, rows)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; one inside another is part of it."""
+        if self._db.in_transaction:
+            yield
+            return
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:  # a full disk has undone it already
+                self._db.execute("ROLLBACK")
+            raise
+
+    def find(self, url: str) -> Record | None:
+        """A finished file that was fetched from this very URL, if it is still there."""
+        return find(self._db, self._root, url)
+
+    def first_time(self, urls: Sequence[str]) -> list[str]:
+        """Those of `urls` that were not asked about in this run before."""
+        with self.transaction():
+            return [url for url in urls if self._first_time(url)]
+
+    def _first_time(self, url: str) -> bool:
+        statement = (
+            "INSERT INTO seen VALUES (?, ?) ON CONFLICT DO UPDATE SET run=excluded.run "
+            "WHERE run<>excluded.run"
+        )
+        return bool(self._db.execute(statement, (number(url), self.run)).rowcount)
+
+    def add_flaw(self, flaw: Flaw, error: str) -> None:
+        """`error` as JSON; whose flaw it is goes along, in a member of its own."""
+        said = orjson.dumps({**orjson.loads(error), "of": flaw.owner}).decode() if flaw.owner else error
+        self._db.execute("INSERT INTO flaw VALUES (?, ?, ?, ?)", (self.run, flaw.where, said, flaw.benign))
+
+    def put_collection(self, id: str, body: bytes | None, href: str, extent: str | None) -> None:
+        """Keep what a collection said of itself; what is None stays as an earlier run left it."""
+        self._db.execute(
+            "INSERT INTO collection VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+            " extent=coalesce(excluded.extent, extent), body=coalesce(excluded.body, body),"
+            " href=CASE WHEN excluded.body IS NULL THEN href ELSE excluded.href END",
+            (id, body, href, extent),
+        )
+
+    def collections(self) -> list[tuple[str, bytes | None, str, str | None]]:
+        return self._db.execute("SELECT id, body, href, extent FROM collection ORDER BY id").fetchall()
+
+    def path_of(self, collection: str) -> str | None:
+        """The path of a collection's own document."""
+        found = self._db.execute(
+            "SELECT path FROM file WHERE collection=? AND item='' AND role=?", (collection, COLLECTION)
+        ).fetchone()
+        return str(found[0]) if found else None
+
+    def item_paths(self, collection: str) -> Iterator[str]:
+        """Paths of the item documents on disk, in the order of the item ids."""
+        rows = self._db.execute(
+            "SELECT path FROM file WHERE collection=? AND role=? AND state=? ORDER BY item",
+            (collection, ITEM, DONE),
+        )
+        return (str(path) for (path,) in rows)
+
+    def records(self, collection: str, item: str) -> dict[str, Record]:
+        """The finished assets of one item by key; `item` "" for the collection's own."""
+        rows = self._db.execute(
+            "SELECT key, path, size, sha256, mtime_ns, proof, validator FROM file "
+            "WHERE collection=? AND item=? AND role=0 AND state=1",
+            (collection, item),
+        )
+        return {
+            key: Record(path, size, sha256, mtime_ns, Proof(proof), validator)
+            for key, path, size, sha256, mtime_ns, proof, validator in rows
+        }
+
+    def finished(self, run: int | None = None) -> Iterator[tuple[int, Record]]:
+        """Every file that is there, with its role; of one run only, or of all. Sorted by path."""
+        rows = self._db.execute(
+            "SELECT role, path, size, sha256, mtime_ns, proof, validator FROM file "
+            "WHERE state=1 AND (? IS NULL OR run=?) ORDER BY path",
+            (run, run),
+        )
+        for role, path, size, sha256, mtime_ns, proof, validator in rows:
+            yield role, Record(path, size, sha256, mtime_ns, Proof(proof or "none"), validator or "")
+
+    def manifest(self, run: int) -> str:
+        """sha256 over the sorted lines `path size sha256` of the assets that a run stands for."""
+        digest = hashlib.sha256()
+        lines = self._db.execute(
+            "SELECT path || ' ' || size || ' ' || sha256 || char(10) FROM file "
+            "WHERE state=? AND role=? AND run=? ORDER BY 1",
+            (DONE, ASSET, run),
+        )
+        while some := lines.fetchmany(1000):
+            digest.update("".join(line for (line,) in some).encode())
+        return digest.hexdigest()
+
+    def there(self, run: int) -> tuple[int, int]:
+        """How many assets a run stands for, and their bytes."""
+        asked = "SELECT count(*), coalesce(sum(size), 0) FROM file WHERE state=? AND role=? AND run=?"
+        count, size = self._db.execute(asked, (DONE, ASSET, run)).fetchone()
+        return int(count), int(size)
+
+    def missing(self, run: int) -> Iterator[dict[str, object]]:
+        """One row for each asset of a run that is not there, and for each flaw of its listing."""
+        rows = self._db.execute(
+            "SELECT collection, item, key, path, url, state, error FROM file "
+            "WHERE run=? AND role=0 AND state<>1",
+            (run,),
+        )
+        for collection, item, key, path, url, state, error in rows:
+            yield {
+                "collection": collection,
+                "item": item or None,
+                "key": key,
+                "path": path,
+                "href": url,
+                "error": orjson.loads(error) if state == FAILED and error else UNFINISHED,
+            }
+        flaws = self._db.execute("SELECT place, error, benign FROM flaw WHERE run=?", (run,))
+        for place, error, benign in flaws:
+            said = orjson.loads(error)
+            owner = (name or None for name in said.pop("of", ()))
+            names = dict(zip_longest(("collection", "item", "key", "path"), owner))
+            yield {**names, "href": place, "error": said, "benign": bool(benign)}
+
+    def tally(self) -> list[tuple[str, int, str, int, int]]:
+        """(collection, state, error class, files, bytes) of all assets, for `status`."""
+        return self._db.execute(
+            "SELECT collection, state, coalesce(json_extract(error, '$.class'), ''), count(*), "
+            "coalesce(sum(size), 0) FROM file WHERE role=0 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+        ).fetchall()
+
+    def fold(self) -> None:
+        """Bring the write-ahead log into the one file, or leave that to the next run if somebody reads.
+
+        That may be we: a question that an error ended half way is still open while the error is told.
+        """
+        self._db.execute("PRAGMA busy_timeout=100")
+        try:
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in BUSY:
+                raise
+
+    def close(self) -> None:
+        self._db.close()
+
+
+UNFINISHED = {"class": "unfinished", "message": "the run ended before this asset's turn", "retryable": True}
+
+
+def number(text: str) -> int:
+    """A 64-bit number for a text: index keys stay small. Where two may not meet, the text is compared."""
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)

@@ -1,0 +1,200 @@
+"""The ledger as the event loop sees it: claims by the batch, records that never wait for the disk."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from ...core.errors import DiskFull, StorageError
+from ...core.model import Outcome, Record
+from ..local.disk_space import WaitForRoom, nobody_waits, patiently
+from .claims import Claimed, Wanted, intact
+from .database import Book
+from .journal import Journal
+from .rows import Row, row_of
+from .schema import DONE, connect, refused
+from .unchanged import Confirmed, Sealed
+from .write_behind import Batches, Fact
+
+T = TypeVar("T")
+WriteDocument = Callable[[str, bytes], int]
+SyncDirectories = Callable[[Iterable[str]], None]
+
+
+class Ledger:
+    """Owns the database, its thread and the journal. `open` first, `close` in the end, from one loop."""
+
+    def __init__(
+        self,
+        state: Path,
+        root: Path,
+        write_document: WriteDocument,
+        *,
+        sync_directories: SyncDirectories | None = None,
+        wait_for_room: WaitForRoom = nobody_waits,
+    ) -> None:
+        """`sync_directories`: makes names durable; given where the mirror shall survive power cuts."""
+        self._state = state
+        self._root = root
+        self._write_document = write_document
+        self._sync_directories = sync_directories
+        self._wait_for_room = wait_for_room
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="mlhub-ledger")
+        self._batches = Batches(self._start_commit, self._turn, self._in_our_words, wait_for_room)
+        self.room = self._batches.room
+        self.resumed = False
+
+    async def open(self, source: str, selection: str, started: str) -> None:
+        """Raises `StorageError`, or `UsageError` for a ledger of a newer program."""
+        try:
+            self._journal = Journal(self._state)
+        except OSError as error:
+            self._thread.shutdown()
+            raise StorageError(f"{self._state}: {error.strerror}") from None
+        try:
+            self._book = await self._call(lambda: self._open(source, selection, started))
+        except BaseException:
+            self._journal.close()
+            self._thread.shutdown()
+            raise
+
+    def _open(self, source: str, selection: str, started: str) -> Book:
+        sync = self._sync_directories is not None
+        database = connect(self._state / "ledger.sqlite", full_sync=sync)
+        try:
+            book = Book(database, self._root)
+            if left := self._journal.left():
+                book.settle([row for row in left if self._holds(row)])
+                self._journal.clear()
+            self.resumed = book.begin_run(source, selection, started)
+        except BaseException:
+            database.close()
+            raise
+        return book
+
+    def _holds(self, row: Row) -> bool:
+        """Nothing orders the journal and the files on the disk: after a power cut a line may be there
+        before its file, or again after later ones were committed."""
+        return row[5] != DONE or intact(str(self._root), row[4], row[6], row[7])
+
+    async def _call(self, call: Callable[[], T]) -> T:
+        """In the ledger's thread; once more when there is room, so what is called does all or nothing."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                return await loop.run_in_executor(self._thread, call)
+            except (sqlite3.Error, DiskFull) as error:
+                failure = self._in_our_words(error)
+            if not isinstance(failure, DiskFull):
+                raise failure
+            await self._wait_for_room(failure)
+
+    def _in_our_words(self, error: BaseException) -> BaseException:
+        return refused(self._state / "ledger.sqlite", error) if isinstance(error, sqlite3.Error) else error
+
+    async def ask(self, question: Callable[[Book], T]) -> T:
+        """Run a question in the ledger's thread, after everything that was recorded before it."""
+        return await self._call(lambda: question(self._book))
+
+    async def claim(self, wanted: Sequence[Wanted]) -> list[Claimed | None]:
+        """See `Book.claim`."""
+        await self._batches.mend()
+        return await self.ask(lambda book: book.claim(wanted))
+
+    async def confirm(self, asked: Sequence[Sealed]) -> list[Confirmed | None]:
+        """See `Book.confirm`."""
+        await self._batches.mend()
+        return await self.ask(lambda book: book.confirm(asked))
+
+    async def find(self, url: str) -> Record | None:
+        """See `Book.find`."""
+        return await self.ask(lambda book: book.find(url))
+
+    async def first_time(self, urls: list[str]) -> list[str]:
+        """See `Book.first_time`."""
+        return await self.ask(lambda book: book.first_time(urls))
+
+    async def move(self, identity: tuple[str, str, str], path: str) -> str:
+        """See `Book.move`."""
+        return await self.ask(lambda book: book.move(identity, path))
+
+    def record(self, outcome: Outcome, url: str) -> None:
+        """Remember what became of a job: at once in the journal, with the next batch in the database.
+
+        Raises `StorageError` where the disk does not take it: then nothing is remembered.
+        """
+        row = row_of(outcome, url)
+        self._journal.append(row)
+        self._batches.add(row)
+
+    async def record_document(
+        self, identity: tuple[str, str, int, str], path: str, data: bytes, digest: str, seal: str = ""
+    ) -> None:
+        """Put the document of an item in its place, and remember it with the next batch.
+
+        `seal`: of an item that is complete, see `seals`.
+        Where files are synced that happens in the ledger's thread, else here: it is a small file.
+        Raises `TransferError` where something is in its way.
+        """
+        put = partial(self._put, identity, path, data, digest, seal)
+        if (sync := self._sync_directories) is not None:
+            row = await self.ask(lambda _: put())
+            await self.ask(lambda _: sync([path]))
+        else:
+            row = await patiently(self._wait_for_room, put)
+        self._batches.add(row)
+
+    def _put(
+        self, identity: tuple[str, str, int, str], path: str, data: bytes, digest: str, seal: str
+    ) -> Row:
+        mtime_ns = self._write_document(path, data)
+        return (*identity, path, DONE, len(data), mtime_ns, digest, "none", "", seal, "", "")
+
+    def seal(
+        self, identity: tuple[str, str, int, str], path: str, known: tuple[str, int, int], seal: str
+    ) -> None:
+        """The same for a document that lies there as an earlier run wrote it."""
+        digest, size, mtime_ns = known
+        self._batches.add((*identity, path, DONE, size, mtime_ns, digest, "none", "", seal, "", ""))
+
+    def tell(self, fact: Fact) -> None:
+        """Something to do in the ledger's thread with the next batch."""
+        self._batches.tell(fact)
+
+    def _turn(self) -> int:
+        return self._journal.turn()
+
+    def _start_commit(self, rows: list[Row], told: list[Fact], number: int) -> asyncio.Future[None]:
+        return asyncio.get_running_loop().run_in_executor(self._thread, self._commit, rows, told, number)
+
+    def _commit(self, rows: list[Row], told: list[Fact], number: int) -> None:
+        """In the ledger's thread. Where files are synced, so are their names, before a row speaks of them."""
+        if self._sync_directories is not None:
+            self._sync_directories(row[4] for row in rows if row[5] == DONE)
+        with self._book.transaction():
+            self._book.settle(rows)
+            for fact in told:
+                fact(self._book)
+        self._journal.clear(number)
+
+    async def flush(self) -> None:
+        """Return when everything recorded so far is in the database."""
+        await self._batches.flush()
+
+    async def close(self) -> None:
+        """Flush, fold everything into one file and end the thread; in that order, whatever fails."""
+        try:
+            await self.flush()
+        finally:
+            self._batches.stop()
+            try:
+                await self._call(self._book.fold)
+            finally:
+                self._thread.submit(self._book.close)
+                self._thread.shutdown(wait=True)
+                self._journal.close()

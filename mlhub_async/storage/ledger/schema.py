@@ -1,0 +1,156 @@
+"""The tables, and how a database file is opened, checked and, if it is broken, put aside."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sqlite3
+import time
+from pathlib import Path
+
+from ...core.errors import DiskFull, StorageError, UsageError
+from ..local.directories import state_error
+
+APPLICATION_ID = 0x4D4C4842  # "MLHB"
+VERSION = 1
+BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
+NO_SHARED_MEMORY = frozenset({"nfs", "nfs4", "cifs", "smb3", "lustre", "gpfs", "9p", "beegfs", "ceph"})
+"""File systems without the shared memory that SQLite's write-ahead log needs; FUSE is added by prefix."""
+_ESCAPE = re.compile(r"\\([0-7]{3})")
+
+ASSET, ITEM, COLLECTION = 0, 1, 2
+"""Roles: an asset, the JSON document of an item, that of a collection."""
+PLANNED, DONE, FAILED = 0, 1, 2
+"""States of a row."""
+
+TABLES = frozenset({"file", "collection", "flaw", "seen", "run"})
+SCHEMA = """
+CREATE TABLE file (
+  collection TEXT NOT NULL, item TEXT NOT NULL, role INTEGER NOT NULL, key TEXT NOT NULL,
+  path TEXT NOT NULL, fold TEXT NOT NULL UNIQUE, state INTEGER NOT NULL, run INTEGER NOT NULL,
+  size INTEGER, mtime_ns INTEGER, sha256 TEXT, proof TEXT, validator TEXT, stamp TEXT,
+  url TEXT, error TEXT,
+  PRIMARY KEY (collection, item, role, key)
+) WITHOUT ROWID;
+CREATE TABLE collection (id TEXT PRIMARY KEY, body BLOB, href TEXT, extent TEXT) WITHOUT ROWID;
+CREATE TABLE flaw (run INTEGER NOT NULL, place TEXT NOT NULL, error TEXT NOT NULL, benign INTEGER NOT NULL);
+CREATE TABLE seen (url_key INTEGER PRIMARY KEY, run INTEGER NOT NULL);
+CREATE TABLE run (
+  id INTEGER PRIMARY KEY, source TEXT NOT NULL, selection TEXT NOT NULL, started TEXT NOT NULL,
+  finished TEXT, exit_code INTEGER
+);
+"""
+
+
+def connect(path: Path, *, full_sync: bool = False) -> sqlite3.Connection:
+    """Open the ledger, made or mended as needed. A broken one is renamed, never deleted.
+
+    Raises `UsageError` for a ledger of a newer program, `StorageError` when the disk refuses.
+    """
+    database = _open(path, full_sync)
+    if database is None:
+        aside = path.with_name(f"{path.name}.corrupt-{time.strftime('%Y%m%dT%H%M%S')}")
+        for suffix in ("", "-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(f"{path}{suffix}", f"{aside}{suffix}")
+        database = _open(path, full_sync)
+    if database is None:
+        raise StorageError(f"{path}: no database can be kept here")
+    return database
+
+
+def _open(path: Path, full_sync: bool) -> sqlite3.Connection | None:
+    """None if what is at `path` is no sound database."""
+    fresh = not path.exists() or path.stat().st_size == 0
+    if fresh:
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise state_error(error, path) from None
+    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64)
+    try:
+        database.execute("PRAGMA busy_timeout=5000")
+        database.execute("PRAGMA cache_size=-3072")  # KiB
+        database.execute("PRAGMA wal_autocheckpoint=2000")
+        if not fresh and _foreign(database):
+            database.close()
+            return None
+        _choose_journal(database, path, full_sync)
+        if not fresh and database.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            database.close()
+            return None
+        _migrate(database, path)
+    except sqlite3.DatabaseError as error:
+        database.close()
+        if (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF in BROKEN:
+            return None
+        raise refused(path, error) from None
+    except UsageError:
+        database.close()
+        raise
+    return database
+
+
+def refused(path: Path, error: sqlite3.Error) -> StorageError:
+    """What SQLite said of the ledger, and what to do about it."""
+    code = getattr(error, "sqlite_errorcode", 0) or 0
+    if code in NO_ROOM:
+        return DiskFull(f"{path}: {error}; free some space, then run again")
+    do = "check the disk, its free space and the limit on open files"
+    if code & 0xFF in BUSY:
+        do = "end the program that uses it"
+    return StorageError(f"{path}: {error}; {do}, then run again")
+
+
+def _choose_journal(database: sqlite3.Connection, path: Path, full_sync: bool) -> None:
+    mode = "DELETE" if on_network(path) else "WAL"
+    got = database.execute(f"PRAGMA journal_mode={mode}").fetchone()[0]
+    careful = "EXTRA" if got.upper() != "WAL" else "FULL" if full_sync else "NORMAL"
+    database.execute(f"PRAGMA synchronous={careful}")
+
+
+def _foreign(database: sqlite3.Connection) -> bool:
+    """Whether it is no ledger: another program's database, or one that has lost tables of ours."""
+    [version] = database.execute("PRAGMA user_version").fetchone()
+    [owner] = database.execute("PRAGMA application_id").fetchone()
+    tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type='table'")}
+    if owner != APPLICATION_ID:
+        return bool(tables)
+    return version == VERSION and not tables >= TABLES
+
+
+def _migrate(database: sqlite3.Connection, path: Path) -> None:
+    version = database.execute("PRAGMA user_version").fetchone()[0]
+    if version > VERSION:
+        raise UsageError(f"{path} was written by a newer mlhub-async (format {version}); use that one")
+    if version == 0:
+        database.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        database.executescript(f"BEGIN;{SCHEMA}PRAGMA user_version={VERSION};COMMIT;")
+
+
+def file_system(path: Path) -> str:
+    """The kind of the file system that `path` lies on ("ext4", "nfs4"); "" where the system does not tell."""
+    try:
+        mounts = Path("/proc/self/mounts").read_text(errors="surrogateescape").splitlines()
+    except OSError:
+        return ""
+    place, found, deepest = f"{path.resolve()}/", "", 0
+    for line in mounts:
+        _, mounted, kind, *_ = line.split(" ")
+        point = _ESCAPE.sub(_plain, mounted).rstrip("/") + "/"
+        if len(point) >= deepest and place.startswith(point):  # of two at one point the later is on top
+            found, deepest = kind, len(point)
+    return found
+
+
+def _plain(escape: re.Match[str]) -> str:
+    return chr(int(escape[1], 8))
+
+
+def on_network(path: Path) -> bool:
+    """Whether `path` lies on a file system without the shared memory that a write-ahead log needs."""
+    kind = file_system(path)
+    return kind in NO_SHARED_MEMORY or kind.startswith("fuse")

@@ -1,0 +1,1 @@
+"""DEST as a directory of a local or mounted file system."""

@@ -1,0 +1,180 @@
+"""The directories under DEST: opened one by one without following links, so nothing lands elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections import OrderedDict
+from collections.abc import Iterable
+from pathlib import Path
+
+from ...core.descriptors import spare
+from ...core.errors import DiskFailing, DiskFull, MlhubError, Shortage, StorageError, TransferError
+
+HAS_DIR_FD = {os.open, os.mkdir, os.rename, os.stat, os.unlink} <= os.supports_dir_fd
+OPEN_DIRECTORIES = 128
+LONGEST_NAME = 255
+FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
+STOPS_THE_RUN = {
+    errno.EROFS: "make it writable or choose another DEST",
+    errno.ENOMEM: "give it more memory or fewer transfers (-j)",
+}
+SHORT = frozenset({errno.EMFILE, errno.ENFILE})
+
+
+def storage_error(error: OSError, path: str | Path) -> MlhubError:
+    """Our error for one of the local file system: the whole disk's trouble, or this one path's."""
+    reason = error.strerror or type(error).__name__
+    if error.errno in FULL:
+        return DiskFull(f"{path}: {reason}; free some space or choose another DEST, then run again")
+    if error.errno == errno.EIO:
+        return DiskFailing(f"{path}: {reason}; the disk may be failing, check it before you run again")
+    if error.errno in SHORT:
+        return Shortage(f"{path}: {reason}")
+    if error.errno in STOPS_THE_RUN:
+        return StorageError(f"{path}: {reason}; {STOPS_THE_RUN[error.errno]}, then run again")
+    return TransferError(f"{path}: {reason}", kind="path")
+
+
+def state_error(error: OSError, path: str | Path) -> StorageError:
+    """The same for a file without which there is no run at all."""
+    ours = storage_error(error, path)
+    if isinstance(ours, StorageError):
+        return ours
+    if isinstance(ours, Shortage):
+        return ours.for_good()
+    return StorageError(f"{ours.message}; free some space or choose another DEST, then run again")
+
+
+def _longest(root: Path) -> int:
+    """Bytes of a directory's path below the root, so that any name in it makes a path that can be used."""
+    whole = os.pathconf("/", "PC_PATH_MAX") if hasattr(os, "pathconf") else 4096
+    return whole - len(os.fsencode(os.path.abspath(root))) - LONGEST_NAME - len("//\0")
+
+
+def regular(path: str | Path, above: int | None = None) -> tuple[int, int] | None:
+    """Bytes and mtime (ns) of the regular file at `path`; None if it is a link or no file. Raises OSError."""
+    found = os.stat(path, dir_fd=above, follow_symlinks=False)
+    return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
+
+
+def open_directory(path: str | Path, above: int | None = None) -> int:
+    """A descriptor of a directory; in the one `above` it is not looked for behind a link."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    return os.open(path, flags if above is None else flags | os.O_NOFOLLOW, dir_fd=above)
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory survive a power cut."""
+    fd = open_directory(path)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def sync_names(root: Path, paths: Iterable[str]) -> None:
+    """The same for the names of these files under the root, and for those of the directories above them."""
+    folders = {""}
+    for path in paths:
+        while path := path.rpartition("/")[0]:
+            folders.add(path)
+    for folder in sorted(folders, reverse=True) if HAS_DIR_FD else ():
+        try:
+            sync_directory(root / folder)
+        except OSError as error:
+            raise storage_error(error, folder) from None
+
+
+class Tree:
+    """Places finished files under the root. Not for several threads at once; close it when done."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._fds: OrderedDict[str, int] = OrderedDict()
+        self._made: set[str] = set()
+        self._most = spare(OPEN_DIRECTORIES)
+        self._longest = _longest(root)
+
+    def place(self, source: str, source_dir: int | None, path: str) -> None:
+        """Rename the finished file `source` (in `source_dir`) to `path`, replacing a regular file there.
+
+        Raises `TransferError` (kind "path") where something else is in the way, links among the parents
+        included, and `StorageError` when the disk refuses.
+        """
+        try:
+            try:
+                self._place(source, source_dir, path)
+            except OSError as error:
+                if error.errno not in SHORT or not self.shed():
+                    raise
+                self._place(source, source_dir, path)
+        except OSError as error:
+            raise storage_error(error, path) from None
+
+    def shed(self) -> bool:
+        """Close what is only kept open because that is faster; false if there was nothing."""
+        found = bool(self._fds)
+        self._made.clear()
+        self.close()
+        return found
+
+    def _place(self, source: str, source_dir: int | None, path: str) -> None:
+        folder, _, name = path.rpartition("/")
+        if not HAS_DIR_FD:
+            target = self.root / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(source, target)
+            return
+        fd = self._directory(folder)
+        if folder not in self._made:
+            with contextlib.suppress(FileNotFoundError):
+                mode = os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode
+                if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+                    raise TransferError(f"{path}: something that is no file is in the way", kind="path")
+        try:
+            os.rename(source, name, src_dir_fd=source_dir, dst_dir_fd=fd)
+        except FileNotFoundError:
+            # The directory was removed behind our back: open it anew, once.
+            self._forget(folder)
+            os.rename(source, name, src_dir_fd=source_dir, dst_dir_fd=self._directory(folder))
+
+    def _directory(self, folder: str) -> int:
+        fd = self._fds.get(folder)
+        if fd is not None:
+            self._fds.move_to_end(folder)
+            return fd
+        if not folder:
+            fd = open_directory(self.root)
+        else:
+            if len(os.fsencode(folder)) > self._longest:  # what nobody could open by its path
+                raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+            above, _, name = folder.rpartition("/")
+            parent = self._directory(above)
+            try:
+                fd = open_directory(name, parent)
+            except FileNotFoundError:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(name, dir_fd=parent)
+                    self._made.add(folder)
+                fd = open_directory(name, parent)
+        self._fds[folder] = fd
+        if len(self._fds) > self._most:
+            oldest, old = self._fds.popitem(last=False)
+            self._made.discard(oldest)
+            os.close(old)
+        return fd
+
+    def _forget(self, folder: str) -> None:
+        while folder:
+            self._made.discard(folder)
+            fd = self._fds.pop(folder, None)
+            if fd is not None:
+                os.close(fd)
+            folder = folder.rpartition("/")[0]
+
+    def close(self) -> None:
+        while self._fds:
+            os.close(self._fds.popitem()[1])

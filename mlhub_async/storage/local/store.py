@@ -1,0 +1,248 @@
+"""The mirror on a local disk: unfinished bytes under `.mlhub/partial`, finished files under their names.
+
+A name on disk is a promise: a file gets its final name only by rename, after every check.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+import orjson
+
+from ...core import checksum
+from ...core.errors import DiskFailing, DiskFull, Shortage, StorageError, Taken, TransferError
+from .atomic_write import Documents
+from .checkpoint import Origin
+from .destination import make_root, refuse_another_file_system, refuse_links, set_aside, unusable
+from .directories import SHORT, Tree, regular, state_error, storage_error, sync_names
+from .disk import Disk
+from .disk_space import Room
+from .lock import RunLock
+from .partials import Draft, Partials
+
+T = TypeVar("T")
+
+STATE = ".mlhub"
+
+
+class LocalStore:
+    """Owns DEST for one run. `open` takes the lock; `close` gives everything back."""
+
+    def __init__(self, root: Path, *, durability: str = "process", room: Room | None = None) -> None:
+        self.root = root
+        self.state = root / STATE
+        self.room = room or Room(self.state)
+        self._failed_before = False
+        self._disk = Disk(wait_for_room=self.room.wait)
+        self._partials = Partials(self.state / "partial", self._disk)
+        self._sync = durability == "full"
+        self.tree = Tree(root)
+        self._documents = Documents(self._partials, self.tree, sync=self._sync)
+        self.receipt_forgotten = False
+        self._lock = RunLock(self.state / "lock")
+
+    def refuse_unless_directory(self) -> None:
+        """Raises `StorageError` if DEST is something else already; makes nothing."""
+        try:
+            other = self.root.exists() and not self.root.is_dir()
+        except OSError as error:
+            raise unusable(error, self.root) from None
+        if other:
+            raise StorageError(f"{self.root} is not a directory; choose another DEST")
+
+    def open(self) -> None:
+        """Make DEST and its state directory, take the lock, see what an earlier run left unfinished.
+
+        Raises `StorageError` (DEST is no directory, not writable ...) or `Locked`.
+        """
+        try:
+            make_root(self.root, synced=self._sync)
+            refuse_links(self.state)
+            self.state.mkdir(mode=0o700, exist_ok=True)
+            refuse_links(*self.state.iterdir())
+            self._partials.open()
+            refuse_another_file_system(self._partials.folder, self.root)
+            self._lock.take()
+            self._partials.look_around()
+        except OSError as error:
+            if error.errno in SHORT:
+                raise state_error(error, self.root) from None
+            raise unusable(error, self.root) from None
+        set_aside(self.state / "reserve")
+
+    def use_reserve(self) -> None:
+        with contextlib.suppress(OSError):
+            (self.state / "reserve").unlink()
+
+    @property
+    def express(self) -> bool:
+        """Whether a whole small file may be written at once, with `write_document`, in the loop's thread."""
+        return not self._sync
+
+    def left_over(self, identity: tuple[str, str, str]) -> bool:
+        """Whether an earlier run left unfinished bytes of this asset."""
+        return self._partials.left_over(identity)
+
+    def draft(self, identity: tuple[str, str, str]) -> Draft:
+        """See `Partials`, for the next three too."""
+        return self._partials.draft(identity)
+
+    def bind(self, draft: Draft, version: Origin | None) -> None:
+        self._partials.bind(draft, version)
+
+    async def keep(self, draft: Draft) -> None:
+        await self._partials.keep(draft)
+
+    async def drop(self, draft: Draft) -> None:
+        await self._partials.drop(draft)
+
+    async def commit(self, draft: Draft, path: str) -> int:
+        """Give the checked bytes their final name; returns the file's mtime in nanoseconds."""
+        body, mtime = draft.body, None
+        while True:
+            try:
+                if mtime is None:
+                    mtime = await body.in_thread(body.finish, True) if self._sync else body.finish(False)
+                self.tree.place(body.path, self._partials.directory, path)
+                break
+            except DiskFull as full:
+                if mtime is None and not body.in_memory:
+                    raise  # what the file did not take is nowhere else
+                await self.room.wait(full)
+            except Shortage:
+                if mtime is not None or not self.tree.shed():
+                    raise
+            except TransferError:
+                if mtime is None or self._partials.has(body):
+                    raise
+                raise Taken(f"{path}: its unfinished file was removed by somebody else") from None
+        body.was_opened = False
+        self._partials.unbind(draft)
+        return mtime
+
+    async def outlast(self, error: StorageError) -> None:
+        """Return when an asset may begin anew after the disk refused or lost its bytes; else raise `error`.
+
+        A full disk may be waited for. One error of the disk itself is forgiven: a second is no accident.
+        """
+        if isinstance(error, DiskFull):
+            await self.room.wait(error)
+        elif isinstance(error, DiskFailing) and not self._failed_before:
+            self._failed_before = True
+        else:
+            raise error
+
+    def duplicate(self, existing: str, path: str) -> int:
+        """Make `path` the same file as `existing`: a hard link where there are such, else a copy."""
+        name = self._partials.stem("link.") + ".part"
+        source, target = self.root / existing, self._partials.folder / name
+        try:
+            try:
+                os.link(source, target, follow_symlinks=False)
+            except OSError:
+                self._copy(source, target)
+            mtime = os.stat(target, follow_symlinks=False).st_mtime_ns
+            self.tree.place(self._partials.path(name), self._partials.directory, path)
+        except OSError as error:
+            raise storage_error(error, path) from None
+        finally:
+            # To rename a link over another link to the same file does nothing: both are there then.
+            with contextlib.suppress(OSError):
+                target.unlink()
+        return mtime
+
+    def _copy(self, source: Path, target: Path) -> None:
+        shutil.copyfile(source, target, follow_symlinks=False)
+        if self._sync:
+            with open(target, "rb+") as copy:
+                os.fsync(copy.fileno())
+
+    def forget_receipt(self) -> None:
+        """From now on the last receipt speaks of files that may change: there is none until this run ends."""
+        if not self.receipt_forgotten:
+            self.receipt_forgotten = True
+            with contextlib.suppress(OSError):
+                (self.state / "receipt.json").unlink()
+
+    def recall(self, name: str) -> dict[str, int]:
+        """Small numbers that an earlier run left for this one; none is as good as some."""
+        try:
+            kept = orjson.loads((self.state / name).read_bytes())
+        except (OSError, ValueError):
+            return {}
+        numbers = kept.items() if isinstance(kept, dict) else ()
+        return {key: number for key, number in numbers if isinstance(number, int) and number > 0}
+
+    def remember(self, name: str, numbers: Mapping[str, int]) -> None:
+        """Leave small numbers to the next run, if the disk takes them."""
+        with contextlib.suppress(OSError):
+            (self.state / name).write_bytes(orjson.dumps(dict(numbers), option=orjson.OPT_SORT_KEYS))
+
+    def found(self, path: str) -> tuple[int, int] | None:
+        """Bytes and mtime (ns) of the regular file at `path`, None if there is none."""
+        try:
+            return regular(self.root / path)
+        except OSError:
+            return None
+
+    @property
+    def inhabited(self) -> bool:
+        """Whether there is anything in DEST beside our own state."""
+        with os.scandir(self.root) as entries:
+            return any(entry.name != STATE for entry in entries)
+
+    def document(self, path: str) -> bytes | None:
+        """What a document has that an earlier run left, None if there is none."""
+        if self.found(path) is None:
+            return None  # a pipe would keep us waiting
+        try:
+            return (self.root / path).read_bytes()
+        except OSError:
+            return None
+
+    def write_document(self, path: str, data: bytes) -> int:
+        """See `Documents`, for the next too."""
+        return self._documents.write(path, data)
+
+    def write_pieces(self, path: str, pieces: Iterable[bytes]) -> int:
+        return self._documents.write_pieces(path, pieces)
+
+    def sync_directories(self, paths: Iterable[str]) -> None:
+        """Make the names of these files survive a power cut, those of the directories above them too.
+
+        Nothing where files are not synced.
+        """
+        if self._sync:
+            sync_names(self.root, paths)
+
+    async def look(self, path: str, at: Callable[[BinaryIO], T]) -> T:
+        """What a function finds in a finished file, in the disk thread."""
+
+        def looking() -> T:
+            flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+            with open(os.open(self.root / path, flags), "rb", buffering=0) as file:
+                return at(file)
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._disk.pool, looking)
+        except OSError as error:
+            raise storage_error(error, path) from None
+
+    async def digest(self, path: str, algorithm: str) -> bytes:
+        """The digest of a finished file, read in the disk thread."""
+        return await self.look(path, lambda file: checksum.of_file(file, algorithm))
+
+    def close(self) -> None:
+        self._disk.close()
+        self.tree.close()
+        self._documents.close()
+        self._partials.close()
+        if self._lock.held:  # else it is somebody else's
+            self.use_reserve()
+        self._lock.release()

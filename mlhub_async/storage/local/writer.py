@@ -1,0 +1,158 @@
+"""Bytes on their way into a file: collected first, then written in a disk thread, one hop at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from ...core.concurrency import Later, at_rest
+from ...core.errors import DiskFull
+from ...core.ports import Buffer
+from .directories import storage_error
+from .disk import LEAST, Disk
+
+LENT = 512 << 10
+"""A view of so many bytes is neither copied nor collected: who writes it waits until it is on the disk."""
+SHARE = 8
+"""Of a body of known size no more than this part waits for its next hop: the disk works meanwhile."""
+
+
+class Outflow:
+    """One writer at a time. `put` writes what it can of a piece, in the disk thread, and says how much;
+    `see` looks at every piece before it is written, `wrote` is called after each hop."""
+
+    def __init__(
+        self,
+        disk: Disk,
+        path: str,
+        put: Callable[[memoryview], int],
+        see: Callable[[Buffer], None] | None = None,
+        wrote: Callable[[], None] | None = None,
+    ) -> None:
+        self._disk = disk
+        self._path = path
+        self._put = put
+        self._see = see
+        self._wrote = wrote
+        self._share = LEAST
+        self._batch: deque[Buffer] = deque()
+        self._torn = memoryview(b"")
+        self._working: asyncio.Future[None] | None = None
+        self.pending: list[Buffer] = []
+        self.pending_size = 0
+        self.written = 0
+        """where in the file the next byte belongs"""
+
+    @property
+    def busy(self) -> bool:
+        return self._working is not None and not self._working.done()
+
+    @property
+    def idle(self) -> bool:
+        """Whether another hop may begin: none is under way, and none has failed."""
+        return self._working is None or (self._working.done() and self._working.exception() is None)
+
+    def expect(self, size: int) -> None:
+        self._share = max(LEAST, size // SHARE)
+
+    def begin(self) -> None:
+        """Start anew with no bytes at all."""
+        assert not self.busy, "begun anew under a write in flight"
+        self._working = None
+        self.pending.clear()
+        self._batch.clear()
+        self._torn = memoryview(b"")
+        self.pending_size = self.written = 0
+
+    def collect(self, data: Buffer) -> bool:
+        """Take bytes. True for a large view, which must be on the disk before its owner uses it again."""
+        whole = isinstance(data, bytes)
+        lent = len(data) >= LENT and not whole
+        self.pending.append(data if lent or whole else bytes(data))
+        self.pending_size += len(data)
+        return lent
+
+    def flow(self, lent: bool) -> Awaitable[None] | None:
+        """Begin a hop if it is worth one; an awaitable when the disk is behind and the caller must wait."""
+        if not lent and self.pending_size < self._share and self.pending_size < self._disk.batch:
+            return None
+        if self.idle:
+            self._start()
+            return Later(self.settled) if lent else None
+        return Later(partial(self._next, lent))
+
+    async def _next(self, lent: bool) -> None:
+        await self.settled()
+        self._start()
+        if lent:
+            await self.settled()
+
+    def _start(self) -> None:
+        self._raise_failure()
+        self._batch.extend(self.pending)
+        self.pending, self.pending_size = [], 0
+        self.run(self._write_out)
+
+    def run(self, work: Callable[[], None]) -> None:
+        """Do this in the disk thread: `settled` waits for it."""
+        self._working = asyncio.get_running_loop().run_in_executor(self._disk.pool, work)
+
+    def _write_out(self) -> None:
+        """In the disk thread: hash while the bytes are in the cache, then write them where they belong.
+
+        Called again after the disk refused it goes on with the very next byte.
+        """
+        while self._torn or self._batch:
+            if not self._torn:
+                piece = self._batch.popleft()
+                if self._see is not None:
+                    self._see(piece)
+                self._torn = memoryview(piece)
+            done = self._put(self._torn)
+            self.written += done
+            self._torn = self._torn[done:]
+        if self._wrote is not None:
+            self._wrote()
+
+    async def settled(self) -> None:
+        """Wait for the hop in flight: before it has ended the file must not be moved or begun anew."""
+        while self._working is not None:
+            await asyncio.wait([self._working])
+            try:
+                self._raise_failure()
+            except DiskFull as full:
+                await self._disk.wait_for_room(full)
+                self.run(self._write_out)
+
+    def _raise_failure(self) -> None:
+        if self._working is not None and self._working.done():
+            error, self._working = self._working.exception(), None
+            if isinstance(error, OSError):
+                raise storage_error(error, self._path) from None
+            if error is not None:
+                raise error
+
+    async def drained(self) -> None:
+        """Return when everything that was taken is where it belongs."""
+        await self.settled()
+        if self.pending:
+            self._start()
+            await self.settled()
+
+    async def at_rest(self) -> None:
+        """Wait for the hop in flight whatever happens: its thread has the file, and its bytes."""
+        await at_rest(lambda: [self._working] if self._working is not None and self.busy else [])
+
+    def stop(self) -> None:
+        """Nobody waits for the last hop any more. It is at rest."""
+        if self._working is not None:
+            self._working.exception()  # whoever stops has been told of it, or does not need the bytes
+            self._working = None
+
+    def keep(self) -> None:
+        """Write what was collected, here and now. Raises OSError."""
+        self._batch.extend(self.pending)
+        self.pending = []
+        self._write_out()

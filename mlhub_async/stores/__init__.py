@@ -1,1 +1,0 @@
-"""Stores: where mirrored bytes live."""

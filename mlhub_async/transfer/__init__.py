@@ -1,0 +1,1 @@
+"""One asset, from job to outcome."""

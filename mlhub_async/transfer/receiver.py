@@ -1,0 +1,249 @@
+"""One representation as it arrives: what each answer means for the bytes we have.
+
+The sink of a transfer's attempts. It decides whether an answer begins anew, goes on or is refused;
+what the bytes have to be is known to `promises`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+
+from ..core import checksum
+from ..core.errors import Corrupt, TransferError, Transient
+from ..core.formats.sniffing import ENOUGH
+from ..core.model import Asset, Head, Job, Proof
+from ..core.ports import Buffer
+from ..core.progress import Meter
+from ..core.urls import parse
+from ..http.decoding import AS_STORED, Decoder, coding, decoder_for, encoded, unpacked
+from ..http.validators import Span, content_length, content_range, validator
+from ..storage.local.partials import Draft
+from ..storage.local.store import LocalStore
+from .expectations import Promises
+from .resume import Held, Hosts, Rest, noted
+from .segments.coordinator import Parts, Ranges
+from .segments.stream import Whole
+
+STEP = 64 << 10
+"""An attempt that got this many bytes further (or 1/64 of a smaller body) was not fruitless."""
+
+
+class Intake:
+    """What is known so far of the version being fetched, and the unfinished bytes of it."""
+
+    def __init__(
+        self,
+        job: Job,
+        store: LocalStore,
+        meter: Meter,
+        hosts: Hosts,
+        ranges: Ranges | None = None,
+        *,
+        check_digests: bool,
+    ) -> None:
+        self.promises = Promises(job, compares=check_digests)
+        self.draft: Draft = store.draft(job.asset.identity)
+        self.received = 0
+        self.total: int | None = None
+        self.validator = ""
+        self.unchanged = False
+        self.job = job
+        self._store = store
+        self._meter = meter
+        self._hosts = hosts
+        self._decoder: Decoder | None = None
+        self._encoded = False
+        self._rest: Rest | None = None
+        self._ended = False
+        self._best = 0
+        self._places: tuple[str, ...] = ()
+        self._ours = False
+        self._packed = False
+        self._ranges = ranges
+        self._divided = False
+        self.parts: Parts | None = None
+        """of the last answer that others helped with"""
+
+    @property
+    def asset(self) -> Asset:
+        return self.promises.asset
+
+    @property
+    def name(self) -> str:
+        return self.promises.name
+
+    async def take_up(self) -> None:
+        """Go on with the bytes of an earlier run, if it left any that are tied to a version."""
+        left = self.draft.left
+        if left is not None:
+            self.validator, self.total, self._places = left.validator, left.total, left.places
+            self.promises.published = checksum.parse(left.published or None)
+            await self.draft.body.adopt(self.promises.algorithms(), left.total)
+            self._best = self.draft.body.offset
+
+    def progress(self) -> int:
+        """Grows when an attempt got further than any before it."""
+        self._best = max(self._best, self.draft.body.offset)
+        return self._best // max(min(STEP, (self.total or STEP) // 64), 1)
+
+    def conditions(self) -> dict[str, str]:
+        """The request fields of the next attempt: resume what is proven, or ask for what has changed."""
+        known, offset = self.job.known, self.draft.body.offset
+        self.unchanged = self._ended = self._divided = False
+        fields = dict(AS_STORED)
+        self._rest = None
+        if offset and not self._encoded:
+            rest = Rest(self._held(), offset, self.draft.body.tail, self._hosts)
+            self._rest = rest if rest.possible else None
+        if self._rest is not None:
+            fields.update(self._rest.fields())
+        elif known is not None and not self.job.recheck and known.validator.startswith('"'):
+            fields["if-none-match"] = known.validator
+        return fields
+
+    def _held(self) -> Held:
+        return Held(self.validator, self.total, self._places, bool(self.promises.algorithms()), self._ours)
+
+    def start(self, head: Head) -> None:
+        """Decide what this answer is to us, before any byte of it (see `ports.Sink`).
+
+        1. 200: the whole of some version, from its first byte. 2. 206: the rest of the version we have,
+        or it is refused. 3. 304: what is on disk is still right. 4. 416: there is no rest. 5. 412, which
+        no condition of ours asks for: it may be had without any.
+        """
+        if head.status == 304:
+            self.unchanged = self.job.known is not None
+            if not self.unchanged:
+                raise TransferError(f"{self.name}: HTTP 304 without a condition", kind="protocol", status=304)
+        elif head.status == 206:
+            self._continue(head)
+        elif head.status in (412, 416):
+            self._nothing_left(head)
+        else:
+            self._begin(head)
+
+    def _begin(self, head: Head) -> None:
+        self.promises.begin(head)
+        self._encoded = encoded(head.headers)
+        unpack = self._encoded and not self._packed
+        self._decoder = decoder_for(coding(head.headers), self.job.path, self.name) if unpack else None
+        said = {} if self._encoded else head.headers
+        self.total, self.validator = content_length({} if self._decoder else head.headers), validator(said)
+        self.promises.check_size(self.total)
+        self.promises.published = checksum.from_headers(said)
+        self._places, self._ours = (self.asset.href, head.url), True
+        if self._rest is not None:  # the whole came where the rest was asked for
+            self._rest.whole(head, self.validator)
+            self._rest = None
+            self._meter.restarts += 1
+        self.draft.body.begin(self.promises.algorithms(), self.total)
+        if self.draft.body.was_opened:
+            self._bind(head)
+            self._divide(head)
+
+    def _bind(self, head: Head) -> None:
+        rangeless = self._encoded or head.headers.get("accept-ranges", "").strip().lower() == "none"
+        self._store.bind(self.draft, None if rangeless else noted(self._held(), self.promises.published))
+
+    def _continue(self, head: Head) -> None:
+        span = content_range(head.headers)
+        if span is None or not self._fits(head, span):
+            raise self._anew("the range answered is not the one asked for", 206)
+        if self.total is None and span.total is not None:
+            self.total = span.total
+            self.promises.check_size(self.total)
+        self._divide(head)
+
+    def _divide(self, head: Head) -> None:
+        """Others may help, if it is large and all that they bring is certain to be of this version."""
+        if self._ranges is not None and self.total is not None and not self._encoded:
+            url, body = parse(self.asset.href), self.draft.body
+            whole = Whole(url, head, self.validator, self.total, body, self._count)
+            parts = self._ranges.divided(whole, self.parts)
+            self._divided, self.parts = parts is not None, parts or self.parts
+
+    def _fits(self, head: Head, span: Span) -> bool:
+        rest = self._rest
+        return rest is not None and not encoded(head.headers) and rest.fits(head, span, self.asset.href)
+
+    def _nothing_left(self, head: Head) -> None:
+        """What is here may be all there is: then it is checked as if it had come just now."""
+        span, offset = content_range(head.headers), self.draft.body.offset
+        rest = self._rest if head.status == 416 else None
+        self._ended = rest is not None and rest.ends_here(head, span, offset)
+        if not self._ended:
+            raise self._anew("the server has no such rest of it", head.status)
+
+    def _anew(self, words: str, status: int) -> Transient:
+        self.restart()
+        return Transient(f"{self.name}: {words}", kind="range", tries=3, status=status)
+
+    def restart(self) -> None:
+        """Forget the bytes: the next attempt begins at the first one."""
+        self._meter.restarts += self.draft.body.offset > 0
+        self.validator = ""
+        self.total = self._rest = None
+        self.draft.body.begin(())
+
+    def once_more(self, error: Corrupt) -> None:
+        """The same after bytes that are not as promised. If they were unpacked here, what is packed may be
+        what the catalogue has the size and digest of."""
+        self._packed = self._decoder is not None and error.kind in ("checksum-mismatch", "size-mismatch")
+        self.restart()
+
+    async def begin_anew(self) -> None:
+        """The same with another file: this one's disk was full, or may have lost some of it."""
+        await self._store.drop(self.draft)
+        self.draft = self._store.draft(self.job.asset.identity)
+        self.restart()
+
+    def _count(self, size: int) -> None:
+        self.received += size
+        self._meter.received += size
+
+    def write(self, data: Buffer) -> Awaitable[None] | None:
+        self._count(len(data))
+        if self._decoder is not None:
+            room = None if self.asset.size is None else self.asset.size - self.draft.body.offset
+            data = unpacked(self._decoder, data, room, self.name)
+        elif self._ended:
+            return None
+        elif self._rest is not None:
+            data = self._beyond(data, self._rest)
+        body = self.draft.body
+        if body.offset < ENOUGH:
+            self._refuse(self.promises.look_at(data, body.offset))
+        limit = self.total if self.total is not None else self.asset.size
+        if limit is not None and body.offset + len(data) > limit:
+            raise Corrupt(f"{self.name}: more than the {limit} bytes it should have", kind="size-mismatch")
+        busy = self.parts.write(data) if self._divided and self.parts else body.write(data)
+        self._best = max(self._best, body.offset)
+        return busy
+
+    def _beyond(self, data: Buffer, rest: Rest) -> Buffer:
+        """What of a piece is new: the end of what is here was asked for again, to be compared."""
+        if (new := rest.beyond(data)) is None:
+            raise self._anew("the server has other bytes now", 206)
+        return new
+
+    def _refuse(self, error: TransferError | None) -> None:
+        if error is not None:
+            self.restart()
+            raise error
+
+    async def complete(self) -> tuple[dict[str, bytes], Proof]:
+        """The digests of the whole body and how much they prove; raises if anything is not as promised."""
+        size = self.draft.body.offset
+        unread = self._rest is not None and not self._ended and not self._rest.compared
+        broken_off = self._decoder is not None and not self._decoder.ended
+        if (self.total is not None and size != self.total) or broken_off or unread:
+            raise Transient(f"{self.name}: {size} of {self.total} bytes came", kind="truncated")
+        if not self.promises.framed and self.total is None and size < (self.asset.size or 0):
+            # Nothing but the end of the connection said that this was all.
+            raise Transient(f"{self.name}: {size} of {self.asset.size} bytes came", kind="truncated", tries=3)
+        self.promises.check_size(size)
+        self._refuse(self.promises.look_at_all(size))
+        digests = await self.draft.body.complete()
+        if not self.promises.compare(digests):  # the other one came with a renewed href, during the body
+            raise self._anew("the catalogue has another digest for it now", 200)
+        return digests, self.promises.proven(size, self.total)

@@ -1,0 +1,1 @@
+"""Segmented download: one large file by several range requests at a time."""
