@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .engine.mirror import mirror as mirror
     from .engine.report.receipt import Report as Report
     from .engine.verify import verify as verify
-    from .sources.items.handed import assets as assets
+    from .sources.items.objects import assets as assets
 
 _WHERE = {
     "Asset": "core.model",

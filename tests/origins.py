@@ -8,7 +8,7 @@ from troubled_wire import Seen
 
 from mlhub_async import Options, RetryPolicy
 from mlhub_async.core.model import Request
-from mlhub_async.engine.network import network
+from mlhub_async.engine.connect import network
 
 CANARY = "CANARY-0123456789"
 SECRETS: dict[str, Any] = {

@@ -9,8 +9,7 @@ import pytest
 import mlhub_async
 from mlhub_async.core.errors import Transient
 from mlhub_async.core.options import RetryPolicy
-from mlhub_async.http.resilience.awake import GAP, GRACE, TICK, Awake
-from mlhub_async.http.resilience.retry import Retry
+from mlhub_async.http.resilience.retry import GAP, GRACE, TICK, Awake, Retry
 
 
 class Clocks:

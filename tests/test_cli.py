@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from mlhub_async.cli import console, main_group
 from mlhub_async.cli import options as table
 from mlhub_async.cli.app import Command
-from mlhub_async.cli.given import declared, join_bbox, to_options
+from mlhub_async.cli.options import declared, join_bbox, to_options
 from mlhub_async.core.errors import StorageError
 from mlhub_async.core.options import Options
 from mlhub_async.core.secret import Secret

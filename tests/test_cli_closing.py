@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mlhub_async.cli.actions.closing import closing_lines
+from mlhub_async.cli.actions.mirror import closing_lines
 from mlhub_async.core.errors import CatalogError, LimitReached, StorageError, TransferError, Transient
 from mlhub_async.core.model import Asset, Flaw, Job, Outcome, Page, Proof, Record, Status
 from mlhub_async.engine.report.receipt import Report

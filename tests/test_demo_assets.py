@@ -12,7 +12,7 @@ from demo_visitor import CHIP, LABELS, SOURCE, visiting
 from schemas import offline_validator
 
 from mlhub_async.demo import DemoConfig
-from mlhub_async.demo.geo import lonlat
+from mlhub_async.demo.sample import lonlat
 
 SCENE = f"{SOURCE}_29NMG_12_20180502"
 

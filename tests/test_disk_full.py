@@ -18,11 +18,11 @@ from troubled_stac import stac_item, static_catalog
 from mlhub_async.core.errors import DiskFailing, DiskFull, StorageError, WaitsForRoom
 from mlhub_async.core.options import Options
 from mlhub_async.core.telemetry import Events
-from mlhub_async.engine.waiting import room_for
-from mlhub_async.storage.ledger.journal import Journal
+from mlhub_async.engine.mirror import room_for
 from mlhub_async.storage.ledger.ledger import Ledger
 from mlhub_async.storage.ledger.rows import row_of
 from mlhub_async.storage.ledger.schema import refused
+from mlhub_async.storage.ledger.write_behind import Journal
 from mlhub_async.storage.local.disk_space import LOOK, PROBE, SAY, Room
 from mlhub_async.storage.local.store import LocalStore
 

@@ -16,17 +16,15 @@ from troubled_stac import Api, answer, sizes_and_digests, stac_item
 
 from mlhub_async.core.errors import Corrupt, Transient
 from mlhub_async.core.model import Asset, Head, Job, Status
-from mlhub_async.core.progress import Meter
-from mlhub_async.core.telemetry import Events
+from mlhub_async.core.telemetry import Events, Meter
 from mlhub_async.http.decoding import Decoder
 from mlhub_async.http.resilience.retry import Retry
 from mlhub_async.storage.local.checkpoint import Origin
-from mlhub_async.storage.local.disk import LEAST, THREADS
 from mlhub_async.storage.local.store import LocalStore
+from mlhub_async.storage.local.writer import LEAST, THREADS
 from mlhub_async.transfer.dedupe import Sharing
 from mlhub_async.transfer.existing import Keeping
-from mlhub_async.transfer.fetch import fetch
-from mlhub_async.transfer.kit import Kit
+from mlhub_async.transfer.fetch import Kit, fetch
 
 ME = ("c1", "one", "data")
 GZIP = Headers((("Content-Encoding", "gzip"),))

@@ -16,13 +16,12 @@ from engine import done, run
 from mirrored import Mirrored, asset_requests, publish
 from troubled import tif
 
-from mlhub_async.api.held import HeldStores
+from mlhub_async.api.client import HeldStores
 from mlhub_async.core.errors import Locked, StorageError, UsageError
 from mlhub_async.core.urls import Origin
 from mlhub_async.http.resilience.gate import Limits
-from mlhub_async.storage.ledger.journal import Journal
 from mlhub_async.storage.ledger.ledger import Ledger
-from mlhub_async.storage.ledger.write_behind import BATCH, DELAY
+from mlhub_async.storage.ledger.write_behind import BATCH, DELAY, Journal
 from mlhub_async.storage.local.store import LocalStore
 
 FEW = "-dac_override,-dac_read_search"

@@ -19,7 +19,7 @@ from troubled import Change, Cut, Delay, Drip, Stall, When, tif
 from troubled_stac import stac_item, static_catalog
 
 from mlhub_async.storage.local.body import Body
-from mlhub_async.storage.local.disk import Disk
+from mlhub_async.storage.local.writer import Disk
 
 UNLOCKED = """
 import fcntl, runpy

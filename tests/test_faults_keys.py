@@ -12,7 +12,13 @@ from mlhub_async import RetryPolicy, mirror
 from mlhub_async.core.errors import AccessLost
 from mlhub_async.core.urls import Origin
 from mlhub_async.http.auth.credentials import basic
-from mlhub_async.http.resilience.admission import IN_A_ROW, IN_THE_END, OF_A_FRIEND, SINCE_THEN, Admission
+from mlhub_async.http.resilience.circuit_breaker import (
+    IN_A_ROW,
+    IN_THE_END,
+    OF_A_FRIEND,
+    SINCE_THEN,
+    Admission,
+)
 from mlhub_async.http.resilience.gate import ORIGINS, Limits
 
 

@@ -60,7 +60,7 @@ def test_a_second_signal_ends_the_run_at_once_and_nothing_half_has_a_name(run_cl
 HOLD = """
 import sys
 from pathlib import Path
-from mlhub_async.storage.local.lock import RunLock
+from mlhub_async.storage.local.destination import RunLock
 RunLock(Path(sys.argv[1])).take()
 """
 

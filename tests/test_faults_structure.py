@@ -14,7 +14,7 @@ from troubled_stac import sizes_and_digests, stac_item, static_catalog
 
 from mlhub_async.engine.verify import verify
 from mlhub_async.storage.local.body import Body
-from mlhub_async.storage.local.disk import Disk
+from mlhub_async.storage.local.writer import Disk
 
 SMALL, LARGE = tif(20_000, 1), tif(700_000, 2)
 UNFRAMED = [Chunked(5000), CloseDelimited()]

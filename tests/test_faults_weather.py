@@ -12,7 +12,7 @@ from troubled import Delay, Gone, Raw, Status, date, tif, until
 from troubled_stac import stac_item
 
 from mlhub_async import RetryPolicy, mirror
-from mlhub_async.core.progress import Meter
+from mlhub_async.core.telemetry import Meter
 from mlhub_async.http.resilience.circuit_breaker import DENIALS
 from mlhub_async.http.transport.aiohttp import translated
 

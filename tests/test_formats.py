@@ -11,7 +11,7 @@ from paces import taking_less_than
 from samples import PADDED, SAMPLES
 from troubled import noise, tif
 
-from mlhub_async.core.formats import Strange, flaw, hdf5, reader, tiff
+from mlhub_async.core.formats import Strange, flaw, netcdf, reader, tiff
 from mlhub_async.core.formats import documents as json_format
 
 
@@ -112,7 +112,7 @@ def classic(*tags, following=0, order="<", rest=b""):
     ],
 )
 def test_a_tiff_points_only_to_what_it_has(data, words):
-    found = tiff.check(io.BytesIO(data))
+    found = tiff.check_tiff(io.BytesIO(data))
     assert words in found if words else found is None
 
 
@@ -121,10 +121,10 @@ def test_a_tiff_whose_lists_are_long_is_read_to_their_end():
     tags = ((273, 4, number, 38), (279, 4, number, 38 + 4 * number))
     places, sizes = [40] * number, [1] * number
     good = classic(*tags, rest=struct.pack(f"<{2 * number}I", *places, *sizes))
-    assert tiff.check(io.BytesIO(good)) is None
+    assert tiff.check_tiff(io.BytesIO(good)) is None
     places[-1] = len(good)
     bad = classic(*tags, rest=struct.pack(f"<{2 * number}I", *places, *sizes))
-    assert f"strip or tile {number - 1} " in tiff.check(io.BytesIO(bad))
+    assert f"strip or tile {number - 1} " in tiff.check_tiff(io.BytesIO(bad))
 
 
 def test_a_truncated_image_of_the_test_server_is_found_too():
@@ -179,14 +179,14 @@ def test_a_member_that_is_not_where_the_archive_says_is_found():
 def test_every_version_of_hdf5_says_where_it_ends(version, place, width, code):
     def made(end):
         head = bytearray(200)
-        head[:9] = hdf5.SIGNATURE + bytes([version])
+        head[:9] = netcdf.SIGNATURE + bytes([version])
         head[13 if version < 2 else 9] = width
         undefined = (1 << 8 * width) - 1
         head[place : place + 4 * width] = struct.pack(f"<4{code}", 0, undefined, end, undefined)
         return io.BytesIO(head)
 
-    assert hdf5.check(made(200)) is None
-    assert hdf5.check(made(201)) == "its superblock says that it ends at byte 201, but there are 200"
+    assert netcdf.check_hdf5(made(200)) is None
+    assert netcdf.check_hdf5(made(201)) == "its superblock says that it ends at byte 201, but there are 200"
 
 
 def test_a_packed_file_of_many_members_is_checked_in_all_of_them():
@@ -269,7 +269,7 @@ def test_a_file_that_shrinks_while_it_is_read_is_broken():
         def read(self, size=-1):
             return super().read(size)[:3] if self.tell() < 5 else b""
 
-    assert "became shorter" in tiff.check(Shrinking(SAMPLES["strips.tif"]))
+    assert "became shorter" in tiff.check_tiff(Shrinking(SAMPLES["strips.tif"]))
 
 
 @settings(max_examples=600)
@@ -291,7 +291,7 @@ HEADS = [
     b"II*\0",
     b"MM\0+",
     b"PK\3\4",
-    hdf5.SIGNATURE,
+    netcdf.SIGNATURE,
     b"CDF\1",
     b"CDF\5",
     b"\xff\xd8\xff",

@@ -171,7 +171,7 @@ def crowded_folders(package: Path) -> list[str]:
     return found
 
 
-RULES = [upward_imports, circles, imports_beyond_core, double_names]
+RULES = [upward_imports, circles, imports_beyond_core, double_names, crowded_folders]
 
 
 def test_every_folder_has_a_line_in_the_layer_rule():

@@ -3,8 +3,8 @@
 import pytest
 
 from mlhub_async.storage.ledger import by_url, claims, rows
+from mlhub_async.storage.ledger.rows import AT_ONCE, in_steps
 from mlhub_async.storage.ledger.schema import connect
-from mlhub_async.storage.ledger.steps import AT_ONCE, in_steps
 
 STATEMENTS = {
     "claims of known assets": (claims.KNOWN, 4),

@@ -4,8 +4,7 @@ import asyncio
 
 import pytest
 
-from mlhub_async.core.concurrency import fan_out
-from mlhub_async.core.places import Places
+from mlhub_async.core.concurrency import Places, fan_out
 
 
 class Pool:

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlhub_async.core.errors import UsageError
-from mlhub_async.core.formats.media import media_suffix
+from mlhub_async.core.formats.kinds import media_suffix
 from mlhub_async.storage import naming
 
 WORDS = r". .. / \ : ~ - % %2e %2F CON nul COM¹ A é .tif ~0123456789"

@@ -8,7 +8,7 @@ from documents import Documents, ids, item, page, posted, walked
 from mlhub_async import stac
 from mlhub_async.core.errors import CatalogError, SourceError, TransferError, Transient
 from mlhub_async.core.model import Request
-from mlhub_async.stac.loops import LoopGuard
+from mlhub_async.stac.paging import LoopGuard
 
 ITEMS = [item(f"i{n}") for n in range(5)]
 ROOT = "https://api.test/items"

@@ -5,8 +5,9 @@ import threading
 
 import pytest
 
-from mlhub_async.core import progress
-from mlhub_async.core.progress import Bar, Lines, Meter, Silence, display, human, watch
+from mlhub_async.api import progress
+from mlhub_async.api.progress import Bar, Lines, Silence, display, watch
+from mlhub_async.core.telemetry import Meter, human
 
 
 class Terminal(io.StringIO):

@@ -30,9 +30,9 @@ from troubled_stac import sizes_and_digests, stac_item, static_catalog
 
 from mlhub_async import RetryPolicy
 from mlhub_async.storage.local.checkpoint import Journal, Origin
-from mlhub_async.storage.local.disk import BATCH, LEAST, WAITING, Disk
 from mlhub_async.storage.local.partials import Partials
 from mlhub_async.storage.local.store import LocalStore
+from mlhub_async.storage.local.writer import BATCH, LEAST, WAITING, Disk
 from mlhub_async.transfer.resume import OVERLAP
 
 SIZE = 6_000_000

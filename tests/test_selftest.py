@@ -10,8 +10,8 @@ from mounts import mounted
 
 from mlhub_async.cli.selftest.checks import Check, Finding, Trial, Verdict
 from mlhub_async.cli.selftest.crash_trials import keeps_apart, locks
+from mlhub_async.cli.selftest.filesystem import CASES, alike
 from mlhub_async.cli.selftest.loopback import content, flaw, serving
-from mlhub_async.cli.selftest.naming import CASES, alike
 from mlhub_async.core.errors import StorageError
 from mlhub_async.storage.ledger.schema import file_system, on_network
 

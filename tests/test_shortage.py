@@ -7,11 +7,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from mlhub_async.core import descriptors
-from mlhub_async.core.concurrency import fan_out, one_ahead
+from mlhub_async.core import concurrency
+from mlhub_async.core.concurrency import fan_out, fewer, one_ahead
 from mlhub_async.core.errors import Shortage, StorageError, Transient
 from mlhub_async.core.options import RetryPolicy
-from mlhub_async.core.places import fewer
 from mlhub_async.http.resilience.retry import SHORTAGES, Retry
 from mlhub_async.storage.local.directories import Tree
 from mlhub_async.storage.local.store import LocalStore
@@ -99,11 +98,11 @@ def test_transfers_are_as_many_as_the_limit_on_files_bears():
     try:
         for files, transfers in ((40, 1), (70, 2), (160, 32), (256, 64)):
             resource.setrlimit(resource.RLIMIT_NOFILE, (files, before[1]))
-            assert descriptors.affordable(64) == transfers
-            assert descriptors.affordable(1) == 1
+            assert concurrency.affordable(64) == transfers
+            assert concurrency.affordable(1) == 1
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
-    assert descriptors.affordable(3) == 3
+    assert concurrency.affordable(3) == 3
 
 
 def test_a_tree_gives_up_the_directories_it_keeps_open_before_it_gives_up(tmp_path):

@@ -17,7 +17,7 @@ from troubled_wire import Reply
 
 from mlhub_async import Options, Selection, mirror
 from mlhub_async.engine.plan import plan_only
-from mlhub_async.sources.api.parts import Overlap, Part
+from mlhub_async.sources.api.split import Overlap, Part
 from mlhub_async.stac import datetimes
 
 BEGIN = datetime(2020, 1, 1, tzinfo=UTC)

@@ -12,9 +12,9 @@ from troubled_stac import stac_item, static_catalog
 
 from mlhub_async.core.errors import Taken
 from mlhub_async.storage.local.checkpoint import Origin
-from mlhub_async.storage.local.disk import Disk
 from mlhub_async.storage.local.partials import Partials
 from mlhub_async.storage.local.store import LocalStore
+from mlhub_async.storage.local.writer import Disk
 
 UNLOCKED = """
 import fcntl, runpy

@@ -12,7 +12,7 @@ import pytest
 
 from mlhub_async.core.errors import StorageError, TransferError, UsageError
 from mlhub_async.core.model import Asset, Job, Outcome, Proof, Record, Status
-from mlhub_async.core.progress import Meter
+from mlhub_async.core.telemetry import Meter
 from mlhub_async.engine.verify import status, verify
 from mlhub_async.engine.verify.checks import file_damage
 from mlhub_async.engine.verify.walk import Pair, files_under

@@ -5,9 +5,8 @@ import itertools
 
 import pytest
 
-from mlhub_async.core.concurrency import fan_out
+from mlhub_async.core.concurrency import ASIDE, aside, fan_out
 from mlhub_async.core.errors import TransferError, Transient
-from mlhub_async.core.places import ASIDE, aside
 from mlhub_async.core.urls import Origin
 from mlhub_async.http.resilience.circuit_breaker import BUCKET, DENIALS, DENIALS_OF_A_FRIEND, Breaker, Outage
 from mlhub_async.http.resilience.gate import ORIGINS, Limits

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
@@ -18,22 +20,19 @@ from ..core.concurrency import alone
 from ..core.errors import MlhubError, SourceError, TransferError, UsageError
 from ..core.model import Asset, Job, JsonObject, Request
 from ..core.options import Options
-from ..core.progress import Meter
 from ..core.secret import Secret
-from ..core.telemetry import Events
+from ..core.telemetry import Events, Meter
+from ..engine.connect import mlhub_root, network
 from ..engine.mirror import mirror
-from ..engine.network import mlhub_root, network
 from ..engine.placement import place
 from ..engine.report.receipt import Report
 from ..http.client import Http
-from ..sources.items.handed import assets, described, given_item
+from ..sources.items.objects import assets, given_item
 from ..storage.local.store import LocalStore
 from ..transfer.dedupe import Sharing
 from ..transfer.existing import Keeping
-from ..transfer.fetch import fetch
-from ..transfer.kit import Kit
+from ..transfer.fetch import Kit, fetch
 from ..transfer.segments.coordinator import MOST, ranges_of
-from .held import HeldStores
 
 TOGETHER = 16
 """Source items read at a time."""
@@ -247,3 +246,58 @@ class Client:
 
 
 __all__ = ["Client", "assets"]
+
+
+def described(collection: JsonObject, page: JsonObject) -> Iterator[str]:
+    """Lines for people about a collection and the first page of its items."""
+    matched = stac.matched_of(page)
+    first: JsonObject = next(iter(page.get("features") or ()), {})
+    title = collection.get("title") or collection.get("description") or ""
+    yield f"{collection.get('id')}: {title}".rstrip(": ")
+    yield f"license: {collection.get('license')}"
+    yield f"items: {matched if matched is not None else 'not told'}"
+    yield "assets of an item:"
+    if not first:
+        return
+    for asset in assets(first):
+        yield f"  {asset.key}: {asset.media_type or 'type not told'}"
+    if sources := len(stac.source_links(given_item(first))):
+        yield f"source imagery: {sources} items per label"
+
+
+class HeldStores:
+    """Stores by their directory, opened when they are needed."""
+
+    def __init__(self, durability: str) -> None:
+        self._durability = durability
+        self._stores: dict[Path, LocalStore] = {}
+        self._users: Counter[Path] = Counter()
+
+    @contextlib.contextmanager
+    def at(self, dest: str | os.PathLike[str]) -> Iterator[LocalStore]:
+        """The store at `dest`. Raises `StorageError` or `Locked`."""
+        place = Path(dest).resolve()
+        store = self._stores.get(place)
+        if store is None:
+            store = LocalStore(Path(dest), durability=self._durability)
+            try:
+                store.open()
+            except BaseException:
+                store.close()
+                raise
+            self._stores[place] = store
+        self._users[place] += 1
+        try:
+            yield store
+        finally:
+            self._users[place] -= 1
+
+    def release(self, dest: str | os.PathLike[str]) -> None:
+        """Let others have `dest`, unless somebody is at work there."""
+        place = Path(dest).resolve()
+        if place in self._stores and not self._users[place]:
+            self._stores.pop(place).close()
+
+    def close(self) -> None:
+        while self._stores:
+            self._stores.popitem()[1].close()

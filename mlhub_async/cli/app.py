@@ -13,7 +13,7 @@ import click
 
 from ..core.errors import MlhubError, UsageError, WaitsForRoom
 from . import output
-from .given import join_bbox, repeat
+from .options import join_bbox, repeat
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 

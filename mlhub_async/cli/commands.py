@@ -9,8 +9,7 @@ from typing import Any
 import click
 
 from .app import Command
-from .given import declared, exclusive, to_options
-from .options import COPY, NETWORK, PRUNE, SAMPLE, SELECTION, SOME
+from .options import COPY, NETWORK, PRUNE, SAMPLE, SELECTION, SOME, declared, exclusive, to_options
 from .output import output
 
 SAVE = "Write the items that would be mirrored; .ndjson: one a line. A SOURCE for later."
@@ -124,7 +123,7 @@ def demo(dest: str, **given: Any) -> int:
 @declared(SAMPLE)
 def serve_demo(**given: Any) -> int:
     """Keep the sample catalogue running on loopback, to try things."""
-    from .actions.serving import run_serve_demo
+    from .actions.demo import run_serve_demo
 
     return run_serve_demo(given)
 

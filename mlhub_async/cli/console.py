@@ -9,10 +9,10 @@ import warnings
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, BinaryIO, TypeVar
 
+from ..api.progress import Display, display, watch
 from ..core import concurrency
 from ..core.errors import MlhubError, StorageError
-from ..core.progress import Display, Meter, display, watch
-from ..core.telemetry import Events
+from ..core.telemetry import Events, Meter
 from .output import (
     BROKEN_PIPE,
     abandon,

@@ -6,17 +6,20 @@ Those that are made for every file are named tuples, which cost a third of a fro
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from . import urls
 from .errors import MlhubError
-from .fields import Fields
 from .urls import redacted
 
 JsonObject = dict[str, Any]
 NOTHING: Mapping[str, str] = MappingProxyType({})
+
+_DAY = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?!\d)")
 
 
 class Status(enum.Enum):
@@ -215,3 +218,32 @@ class Document:
 
     body: Any = field(repr=False)
     url: str = field(repr=False)
+
+
+_PARTS = {"year": 1, "month": 2, "day": 3}
+
+
+class Fields(Mapping[str, str]):
+    """The file name in an asset's href, its item's date and the parts of it. Worked out when asked."""
+
+    __slots__ = ("_date", "_href")
+
+    def __init__(self, href: str, date: str) -> None:
+        self._href = href
+        self._date = date
+
+    def __getitem__(self, name: str) -> str:
+        if name == "filename" and (found := urls.filename(self._href)):
+            return found
+        if name == "datetime" and self._date:
+            return self._date
+        day = _DAY.match(self._date)
+        if name in _PARTS and day:
+            return day.group(_PARTS[name])
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in ("filename", "datetime", *_PARTS) if name in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)

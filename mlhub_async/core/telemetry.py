@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -55,3 +56,59 @@ class Events:
 
     def page(self, page: Page) -> None:
         self.tell("page", collection=page.collection or None, total=page.matched)
+
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+
+
+@dataclass(slots=True)
+class Meter:
+    """What has happened so far. Whoever does something adds to it; nothing here is ever taken back."""
+
+    listed: int = 0
+    """items read from the catalogue"""
+    pages: int = 0
+    selected: int = 0
+    fetched: int = 0
+    skipped: int = 0
+    failed: int = 0
+    filtered: int = 0
+    duplicates: int = 0
+    retries: int = 0
+    restarts: int = 0
+    """bodies that were begun anew although a part of them was here"""
+    bytes: int = 0
+    """committed to their final names"""
+    received: int = 0
+    """read from the wire, whatever became of it"""
+    expected_bytes: int = 0
+    """what the sizes known so far add up to"""
+    held: dict[str, float] = field(default_factory=dict)
+    """origins that asked us to stay away, and until when (loop time)"""
+
+    @property
+    def done(self) -> int:
+        return self.fetched + self.skipped + self.failed
+
+    def confirm(self, assets: int, size: int) -> None:
+        """Count assets of which nothing had to be done."""
+        self.selected += assets
+        self.skipped += assets
+        self.bytes += size
+        self.expected_bytes += size
+
+    def settle(self, outcome: Outcome) -> None:
+        """Count what became of one asset."""
+        self.fetched += outcome.status is Status.FETCHED
+        self.skipped += outcome.status is Status.SKIPPED
+        self.failed += outcome.status is Status.FAILED
+        if outcome.record is not None:
+            self.bytes += outcome.record.size
+
+
+def human(count: float) -> str:
+    """A number of bytes for people: 1536 is '1.5 KiB'."""
+    power = 0
+    while count >= 1024 and power < len(_UNITS) - 1:
+        count, power = count / 1024, power + 1
+    return f"{count:.0f} B" if power == 0 else f"{count:.1f} {_UNITS[power]}"

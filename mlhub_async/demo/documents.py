@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..core.model import JsonObject
-from . import bands, imagery, objects, sample
+from . import imagery, sample, storage
 from .sample import DATASET, LABELS, SOURCE, Place, Sample
 
 DOI = "10.34911/rdnt.d2ce8i"
@@ -160,7 +160,7 @@ class Documents:
         }
 
     def _label(self, place: Place) -> JsonObject:
-        counts = imagery.class_counts(objects.landscape_of(place))
+        counts = imagery.class_counts(storage.landscape_of(place))
         return {
             "stac_extensions": [_LABEL],
             "properties": {
@@ -203,20 +203,20 @@ class Documents:
                 "gsd": 10,
                 "platform": "Sentinel-2",
                 "instruments": ["MultiSpectral Instrument"],
-                "eo:cloud_cover": round(objects.cloudiness(place) / 2.56, 1),
+                "eo:cloud_cover": round(storage.cloudiness(place) / 2.56, 1),
             },
-            "assets": {key: self._asset(place, key, "image/tiff", **_described(key)) for key in bands.KEYS},
+            "assets": {key: self._asset(place, key, "image/tiff", **_described(key)) for key in imagery.KEYS},
         }
 
     def _asset(self, place: Place, key: str, media_type: str, **more: object) -> JsonObject:
-        path = objects.path_of(place, key, self.content.stamp(place.date) if place.date >= 0 else "")
+        path = storage.path_of(place, key, self.content.stamp(place.date) if place.date >= 0 else "")
         return {"href": f"{self.root}/download/{self.token(path)}", "type": media_type, **more}
 
 
 def _described(key: str) -> JsonObject:
-    if key not in bands.BANDS:
+    if key not in imagery.BANDS:
         return {"title": {"CLD": "Cloud probability", "SCL": "Scene classification"}[key]}
-    common, wavelength, _ = bands.BANDS[key]
+    common, wavelength, _ = imagery.BANDS[key]
     return {"eo:bands": [{"name": key, "common_name": common, "center_wavelength": wavelength}]}
 
 

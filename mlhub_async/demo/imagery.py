@@ -7,6 +7,7 @@ Landscapes repeat at their edges: rotating and turning the bytes shows another p
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from functools import lru_cache
@@ -32,6 +33,20 @@ _CHARACTER = (
     (0.0, 9.0, 0.47, 0.35),
     (0.28, 0.64, 0.36, 0.12),
 )
+
+# reflectance in 1/10000 per band, in the order of BANDS
+_WATER = (620, 560, 430, 260, 220, 160, 150, 120, 100, 90, 50, 30)
+_STONE = (1150, 1300, 1500, 1750, 1900, 2000, 2100, 2200, 2250, 2300, 2600, 2500)
+_SOIL = (900, 1100, 1500, 2100, 2400, 2600, 2750, 2900, 3000, 3050, 3700, 3300)
+_ICE = (8200, 8400, 8300, 8100, 8000, 7800, 7600, 7300, 7000, 6500, 900, 700)
+_LEAF = (260, 300, 520, 330, 850, 2300, 2900, 3200, 3350, 3300, 1550, 750)
+_CLOUD = (6200, 6100, 6000, 6100, 6200, 6300, 6400, 6500, 6500, 6300, 4400, 3600)
+# how green at the dry and at the wet end of the year
+_GREENNESS = {WOODY: (0.75, 0.95), CROPS: (0.10, 0.90), NATURAL: (0.30, 0.65)}
+_SCENE_CLASS = {WATER: 6, SNOW: 11, WOODY: 4, CROPS: 4, NATURAL: 4}
+
+
+_SAME = bytes(range(256))
 
 
 def _noise(chance: random.Random, cells: tuple[int, ...]) -> list[float]:
@@ -129,3 +144,78 @@ def class_counts(number: int) -> dict[str, int]:
     classes = landscape(number).translate(bytes(i >> 5 for i in range(256)))
     counts = {name: classes.count(value) for value, name in enumerate(CLASSES)}
     return {name: count for name, count in counts.items() if count}
+
+
+# name: common name, centre wavelength in micrometres, resolution in metres
+BANDS: dict[str, tuple[str, float, int]] = {
+    "B01": ("coastal", 0.443, 60),
+    "B02": ("blue", 0.490, 10),
+    "B03": ("green", 0.560, 10),
+    "B04": ("red", 0.665, 10),
+    "B05": ("rededge", 0.704, 20),
+    "B06": ("rededge", 0.740, 20),
+    "B07": ("rededge", 0.783, 20),
+    "B08": ("nir", 0.842, 10),
+    "B8A": ("nir08", 0.865, 20),
+    "B09": ("nir09", 0.945, 60),
+    "B11": ("swir16", 1.610, 20),
+    "B12": ("swir22", 2.190, 20),
+}
+KEYS = (*BANDS, "CLD", "SCL")
+
+
+def _reflectance(cover: int, band: int, season: float) -> float:
+    if cover in _GREENNESS:
+        low, high = _GREENNESS[cover]
+        green = low + (high - low) * season
+        return _LEAF[band] * green + _SOIL[band] * (1 - green)
+    plain = {WATER: _WATER, BUILT: _STONE, SNOW: _ICE}
+    return plain.get(cover, _SOIL)[band]
+
+
+@lru_cache(maxsize=512)
+def _table(key: str, day: int) -> tuple[bytes, bytes]:
+    """Low and high byte of the reflectance for every landscape byte."""
+    band, season = list(BANDS).index(key), 0.5 - 0.5 * math.cos(2 * math.pi * (day - 30) / 365)
+    values = [
+        int(_reflectance(i >> 5, band, season) * (0.78 + (i & 31) * 0.015)) if i >> 5 else 0
+        for i in range(256)
+    ]
+    return bytes(v & 255 for v in values), bytes(v >> 8 for v in values)
+
+
+@lru_cache(maxsize=16)
+def _cloud_table(key: str) -> tuple[bytes, bytes]:
+    values = [int(_CLOUD[list(BANDS).index(key)] * (0.5 + i / 510)) for i in range(256)]
+    return bytes(v & 255 for v in values), bytes(v >> 8 for v in values)
+
+
+@lru_cache(maxsize=256)
+def _mask(cover: int) -> bytes:
+    """Marks the cloudiest pixels: about `cover` of every 256."""
+    return bytes(255 if i >= 256 - cover else 0 for i in range(256))
+
+
+def _interleaved(picture: bytes, table: tuple[bytes, bytes]) -> bytes:
+    out = bytearray(2 * len(picture))
+    out[0::2], out[1::2] = picture.translate(table[0]), picture.translate(table[1])
+    return bytes(out)
+
+
+def band(key: str, land: bytes, sky: bytes, cover: int, day: int) -> bytes:
+    """Pixels of one asset: 16 bits for a spectral band, 8 bits for CLD (percent) and SCL (scene class)."""
+    mask = sky.translate(_mask(cover))
+    if key == "CLD":
+        percent = bytes(min(100, max(0, 50 + (i - (256 - cover)) * 2)) for i in range(256))
+        return sky.translate(percent)
+    if key == "SCL":
+        return merged(land.translate(_scene_classes()), b"\x09" * len(land), mask)
+    ground = _interleaved(land, _table(key, day))
+    if not cover:
+        return ground
+    return merged(ground, _interleaved(sky, _cloud_table(key)), _interleaved(mask, (_SAME, _SAME)))
+
+
+@lru_cache(maxsize=1)
+def _scene_classes() -> bytes:
+    return bytes(_SCENE_CLASS.get(i >> 5, 5) for i in range(256))

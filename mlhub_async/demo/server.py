@@ -11,8 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from ..core.errors import UsageError
-from .answers import explained, keyed
-from .api import Api
+from .api import Api, explained, keyed
 from .config import PREFIX, DemoConfig, Site
 from .documents import Documents
 from .faults import troubled

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from .. import stac
 from ..core.errors import TransferError
-from ..core.model import Collection, Flaw, Item, Outcome
+from ..core.model import Collection, Flaw, Item, Job, Outcome, Record
 from ..core.options import Options
 from ..stac import NO_COLLECTION
 from ..stac.write.encode import to_json
 from ..stac.write.extent import Extent
 from ..stac.write.hrefs import Place
-from ..stac.write.item import item_json
-from ..stac.write.seal import Sealer
-from ..storage.ledger.changes import changed
+from ..stac.write.item import Sealer, item_json
 from ..storage.ledger.claims import Claimed, Wanted
+from ..storage.ledger.database import changed
 from ..storage.ledger.ledger import Ledger
 from ..storage.ledger.recovery import Files
 from ..storage.ledger.schema import ITEM
-from ..storage.ledger.unchanged import Sealed
+from ..storage.ledger.unchanged import Confirmed, Sealed
 from .placement import document_path, job_of, wanted
-from .taken import Open, Taken
 
 
 class Inventory:
@@ -228,3 +228,48 @@ def _contradiction(request: Wanted) -> Flaw:
 
 def _stamps(request: Wanted) -> list[str]:
     return [wish.asset.stamp for wish in request.assets]
+
+
+@dataclass(slots=True)
+class Open:
+    """An item that misses so many of its assets, and the records of those that are there.
+
+    `known`: sha256, size and mtime_ns of its document as an earlier run wrote it.
+    """
+
+    item: Item
+    path: str
+    missing: int
+    known: tuple[str, int, int] | None = None
+    wanted: int = 0
+    """how many of its assets there should be"""
+    records: dict[str, Record] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Taken:
+    """What a batch of entries came to: jobs to do, outcomes that need no work, and what was left out."""
+
+    jobs: list[tuple[Job, bool]] = field(default_factory=list)
+    finished: list[Open] = field(default_factory=list)
+    items: int = 0
+    repeated: int = 0
+    filtered: int = 0
+    duplicates: int = 0
+    confirmed: int = 0
+    """assets that need no look: nothing of their items has changed, and they are as they were left"""
+    bytes: int = 0
+    proofs: Counter[str] = field(default_factory=Counter)
+    """of these"""
+    again: int | None = None
+    """how many items had come in this reading of their listing, where it is not the first one"""
+    changed: int = 0
+    """how many came in another version than before in this run"""
+
+    def confirm(self, found: Confirmed, declared: int) -> None:
+        """Count an item of which nothing has to be done; it declares so many assets."""
+        self.items += 1
+        self.confirmed += len(found.sizes)
+        self.bytes += sum(found.sizes)
+        self.proofs.update(found.proofs)
+        self.filtered += declared - len(found.sizes)

@@ -7,90 +7,50 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import warnings
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import orjson
 
-from ..core.concurrency import fan_out
-from ..core.descriptors import affordable
-from ..core.errors import LimitReached, StorageError, TooManyErrors, TransferError, UsageError
-from ..core.model import Collection, Entry, Flaw, Item, Job, Outcome, Page, Record, Status
+from ..core.concurrency import Places
+from ..core.errors import (
+    DiskFull,
+    LimitReached,
+    StorageError,
+    TooManyErrors,
+    TransferError,
+    UsageError,
+    WaitsForRoom,
+    error_json,
+)
+from ..core.model import Flaw, Item, Record
 from ..core.options import Options
-from ..core.places import Places
 from ..core.ports import Source
-from ..core.progress import Meter
-from ..core.telemetry import Events, Told
+from ..core.telemetry import Events, Meter, Told, human
 from ..http.client import Http
-from ..http.resilience.concurrency import MOST
 from ..storage import naming
 from ..storage.ledger.ledger import Ledger
 from ..storage.ledger.recovery import Files
 from ..storage.local.destination import named_here
-from ..storage.local.store import LocalStore
+from ..storage.local.disk_space import Room
+from ..storage.local.store import STATE, LocalStore
 from ..transfer.dedupe import Sharing
 from ..transfer.existing import Keeping
-from ..transfer.fetch import fetch
-from ..transfer.kit import Kit
+from ..transfer.fetch import Kit
 from ..transfer.resume import Hosts
 from ..transfer.segments.coordinator import ranges_of
 from .connect import Deadline, Given, opened, root_of
 from .finish import close_mirror
-from .inventory import Inventory
-from .pipeline import Run
+from .inventory import Inventory, Open
+from .pipeline import Run, pump
 from .prune import prune, refuse_a_part
-from .report.completeness import Listing, read
+from .report.completeness import Listing
 from .report.receipt import Report
-from .taken import Open
-from .waiting import room_for
 
 PACES = "pace.json"
 """How many requests at a time each host was served best by: the next run begins with that."""
-
-
-async def pump(run: Run) -> None:
-    """Listing and downloading at once: entries become jobs, jobs outcomes, outcomes finished items."""
-
-    async def produce(put: Callable[[Job], Awaitable[None]]) -> None:
-        async def emit(entries: Sequence[Entry]) -> None:
-            if any(map(_of_files, entries)):
-                run.kit.store.forget_receipt()
-            run.note_listing(entries)
-            owners = [entry for entry in entries if isinstance(entry, Item | Collection)]
-            reading = run.report.listing.rereading(entries)
-            taken = await run.inventory.take(owners, reading, final=not run.source.rereads)
-            run.report.listing.note(entries, taken.repeated, taken.again)
-            run.note_taken(taken)
-            for item in taken.finished:
-                await run.each(item)
-            for job, done in taken.jobs:
-                if done:
-                    await run.settle(Outcome(job, Status.SKIPPED, job.known), None)
-                else:
-                    await put(job)
-
-        await read(run.source, emit, run.report.listing)
-        run.note_break()
-        run.kit.http.hurry()
-
-    async def work(job: Job) -> None:
-        run.kit.events.job("start", job)
-        await run.settle(*await fetch(job, run.kit))
-
-    limits = run.kit.http.limits
-    workers = affordable(run.options.concurrency or MOST)
-    useful = None if limits.fixed else partial(limits.useful, workers)
-    await fan_out(produce, work, workers, useful, run.kit.places)
-    limits.end()
-
-
-def _of_files(entry: Entry) -> bool:
-    """Whether an entry may change which files the mirror stands for."""
-    return isinstance(entry, Item | Page) or (
-        isinstance(entry, Collection) and bool(entry.body.get("assets"))
-    )
 
 
 async def mirror(
@@ -240,3 +200,18 @@ async def _prune(run: Run) -> None:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def room_for(dest: Path, options: Options, events: Events) -> Room:
+    """Whether a full disk is waited for is the user's choice."""
+
+    def told(full: DiskFull, free: int) -> None:
+        warnings.warn(
+            f"the disk of {dest} is full ({human(free)} free): every transfer waits until there is room;"
+            " Ctrl-C ends the run, what is there is kept",
+            WaitsForRoom,
+            stacklevel=2,
+        )
+        events.tell("throttle", error=orjson.loads(error_json(full)), free=free)
+
+    return Room(dest / STATE, patient=options.on_full == "pause", told=told)

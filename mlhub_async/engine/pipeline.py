@@ -8,17 +8,19 @@ from functools import partial
 
 import orjson
 
+from ..core.concurrency import affordable, fan_out
 from ..core.errors import DiskFull, MlhubError, TooManyErrors, error_json
-from ..core.model import Entry, Flaw, Outcome, Page
+from ..core.model import Collection, Entry, Flaw, Item, Job, Outcome, Page, Status
 from ..core.options import Options
 from ..core.ports import Source
 from ..core.urls import redacted
+from ..http.resilience.concurrency import MOST
 from ..storage.ledger.database import Book
 from ..storage.ledger.ledger import Ledger
-from ..transfer.kit import Kit
-from .inventory import Inventory
+from ..transfer.fetch import Kit, fetch
+from .inventory import Inventory, Open, Taken
+from .report.completeness import read
 from .report.receipt import Report
-from .taken import Open, Taken
 
 
 @dataclass(slots=True)
@@ -109,3 +111,46 @@ class Run:
             await self.each(finished)
         if (behind := self.ledger.room()) is not None:
             await behind
+
+
+async def pump(run: Run) -> None:
+    """Listing and downloading at once: entries become jobs, jobs outcomes, outcomes finished items."""
+
+    async def produce(put: Callable[[Job], Awaitable[None]]) -> None:
+        async def emit(entries: Sequence[Entry]) -> None:
+            if any(map(_of_files, entries)):
+                run.kit.store.forget_receipt()
+            run.note_listing(entries)
+            owners = [entry for entry in entries if isinstance(entry, Item | Collection)]
+            reading = run.report.listing.rereading(entries)
+            taken = await run.inventory.take(owners, reading, final=not run.source.rereads)
+            run.report.listing.note(entries, taken.repeated, taken.again)
+            run.note_taken(taken)
+            for item in taken.finished:
+                await run.each(item)
+            for job, done in taken.jobs:
+                if done:
+                    await run.settle(Outcome(job, Status.SKIPPED, job.known), None)
+                else:
+                    await put(job)
+
+        await read(run.source, emit, run.report.listing)
+        run.note_break()
+        run.kit.http.hurry()
+
+    async def work(job: Job) -> None:
+        run.kit.events.job("start", job)
+        await run.settle(*await fetch(job, run.kit))
+
+    limits = run.kit.http.limits
+    workers = affordable(run.options.concurrency or MOST)
+    useful = None if limits.fixed else partial(limits.useful, workers)
+    await fan_out(produce, work, workers, useful, run.kit.places)
+    limits.end()
+
+
+def _of_files(entry: Entry) -> bool:
+    """Whether an entry may change which files the mirror stands for."""
+    return isinstance(entry, Item | Page) or (
+        isinstance(entry, Collection) and bool(entry.body.get("assets"))
+    )

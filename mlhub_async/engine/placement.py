@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from .. import stac
-from ..core.formats.media import media_suffix
+from ..core.formats.kinds import media_suffix
 from ..core.model import Asset, Collection, Item, Job, JsonObject
 from ..core.options import Options
 from ..core.urls import suffix

@@ -11,7 +11,7 @@ from typing import Any
 from .. import stac
 from ..core.model import Collection, Entry, Flaw, Item
 from ..core.options import Options
-from ..core.progress import Meter
+from ..core.telemetry import Meter
 from ..storage import naming
 from .connect import Deadline, Given, opened
 from .prune import Listed, known_as, refuse_a_part

@@ -18,8 +18,7 @@ from ..core.ports import Sink, Transport
 from ..core.urls import Origin, origin, parse, redacted, without_user
 from .auth.credentials import Credentials
 from .documents import Page
-from .hop import ACCEPTED, Answer, EnoughOfThisError
-from .omens import lost, refused
+from .hop import ACCEPTED, Answer, EnoughOfThisError, lost, refused
 from .resilience.gate import Limits
 from .resilience.retry import MAX_RETRY_AFTER, Retry
 from .ssrf import Reach

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from .. import stac
 from ..core import urls
 from ..core.errors import CatalogError, MlhubError, SourceError, TransferError, Transient
@@ -22,3 +24,12 @@ def unreadable(error: TransferError, url: str) -> MlhubError:
     if isinstance(error, Transient):
         return CatalogError(f"{where} could not be read: {why}; check the address, or run again later")
     return SourceError(f"{where} cannot be read: {why}", kind=error.kind)
+
+
+def check_inside(target: str, root: str) -> None:
+    """Raises `TransferError` for a file: URL outside the folder of `root`, symbolic links resolved."""
+    if not root.startswith("file:"):
+        raise TransferError(f"{urls.redacted(target)} is a local file", kind="outside-root")
+    folder = os.path.realpath(urls.to_path(root).parent)
+    if os.path.commonpath([folder, os.path.realpath(urls.to_path(target))]) != folder:
+        raise TransferError(f"{urls.redacted(target)} is outside the catalogue's folder", kind="outside-root")

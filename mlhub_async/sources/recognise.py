@@ -17,10 +17,9 @@ from ..core.options import Selection
 from ..core.ports import Source
 from .access import unreadable
 from .api.source import ApiSource
-from .datasets import Datasets
 from .items.documents import ItemsSource, RawReader, of_document, of_lines, of_stdin
 from .items.objects import of_objects
-from .mlhub import MlhubSource
+from .mlhub import Datasets, MlhubSource
 from .source_links import FirstTime, FollowSources
 from .static import StaticSource
 

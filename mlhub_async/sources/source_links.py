@@ -12,8 +12,8 @@ from ..core.concurrency import fan_out
 from ..core.errors import CatalogError, Fatal, MlhubError, SourceError, TransferError, Transient
 from ..core.model import Asset, Collection, Entry, Flaw, Item, Request
 from ..core.ports import Emit, Reader, Source
+from .access import check_inside
 from .item_limit import Entries
-from .local import check_inside
 
 READERS = 16
 FirstTime = Callable[[list[str]], Awaitable[list[str]]]

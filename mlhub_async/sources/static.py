@@ -14,9 +14,9 @@ from ..core.errors import CatalogError, MlhubError, SourceError, TransferError
 from ..core.model import Asset, Collection, Document, Entry, Flaw, Item, JsonObject, Page, Request, Whole
 from ..core.options import Selection
 from ..core.ports import Emit, Reader
+from .access import check_inside
 from .api.collections import unknown
 from .item_limit import Entries, Tally
-from .local import check_inside
 
 READERS = 16
 DEEPEST = 64

@@ -1,12 +1,21 @@
 """Hides STAC's many dialects: everything else sees pages, items, assets and yes-or-no questions."""
 
-from .assets import Outline, assets_of, collection_assets, is_label, outlines, source_links
 from .datetimes import for_server as datetime_for_server
 from .datetimes import hull, instant, interval, written
 from .links import followed, links_of, resolved
-from .nexts import post
-from .objects import NO_COLLECTION, collection_of, item_of, items_of
-from .paging import PageOf, matched_of, pages, refused
+from .objects import (
+    NO_COLLECTION,
+    Outline,
+    assets_of,
+    collection_assets,
+    collection_of,
+    is_label,
+    item_of,
+    items_of,
+    outlines,
+    source_links,
+)
+from .paging import PageOf, matched_of, pages, post, refused
 from .selection import Outlined, admits, everything, geometry_of, wants
 
 __all__ = [

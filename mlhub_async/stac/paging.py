@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+import re
+from collections import deque
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import orjson
 
 from ..core import urls
 from ..core.errors import CatalogError, MlhubError, SourceError, TransferError, Transient
 from ..core.model import Document, JsonObject, Request
 from ..core.ports import Reader
-from .loops import LoopGuard
-from .nexts import SMALLEST_LIMIT, limit_of, next_request, with_limit
+from .links import followed, links_of
 
 _NOT_LIKED = frozenset({400, 422})
 _TOO_MUCH_ASKED = _NOT_LIKED | {413, 500, 502, 504}
 _UNREADABLE = frozenset({"not-json", "too-big"})
+
+SMALLEST_LIMIT = 10
+JSON = {"Content-Type": "application/json"}
+
+# What a paging token may travel in. Everything that names a host, a credential, a length, a hop or a
+# sender is the client's own affair, whatever a page says.
+_HEADER_ALLOWED = re.compile(
+    r"accept|accept-language|prefer|continuation-token"
+    r"|x-(?!forwarded|http-method|original|rewrite|real|api|auth|access|amz|ms-|goog|key|csrf)[a-z0-9-]{1,64}",
+    re.IGNORECASE,
+)
+_HEADER_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,4094}[\x21-\x7e])?")
+
+MEMORY = 65_536
+PAGES_WITH_IDS = 4
+STALE_PAGES = 3
+EMPTY_PAGES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,3 +153,149 @@ def matched_of(body: JsonObject) -> int | None:
             if isinstance(found, int) and not isinstance(found, bool) and found >= 0:
                 return found
     return None
+
+
+def post(url: str, body: JsonObject, headers: Mapping[str, str] | None = None) -> Request:
+    return Request(url=url, method="POST", headers={**(headers or {}), **JSON}, body=orjson.dumps(body))
+
+
+def next_request(
+    body: JsonObject, url: str, current: Request, first: Request, allowed: Collection[str]
+) -> Request | None:
+    """The request for the page after `current`, whose document `body` came from `url`; None at the end.
+
+    Known forms: GET with token=, next=, page=, offset= or skip= in an absolute or relative href; POST
+    with a whole body; POST with a part of it and `merge`; a body without a method. A link is followed as
+    it is written, even where it drops `limit` or filters: the caller's own filter makes that right.
+    """
+    link = next(links_of(body, "next"), None)
+    if link is None:
+        return None
+    headers = _headers(link, current if link.get("merge") is True else first)
+    target = _target(link["href"], url, {str(urls.origin(first.url)), *allowed})
+    given = link.get("body")
+    method = link.get("method")
+    if (str(method) if method else "POST" if given else "GET").upper() != "POST":
+        return Request(url=target, headers={k: v for k, v in headers.items() if k not in JSON})
+    return post(target, _merged(link, given, current), headers)
+
+
+def _target(href: str, url: str, allowed: Collection[str]) -> str:
+    try:
+        return urls.without(followed(href, url, allowed), "key")
+    except CatalogError as error:
+        raise CatalogError(error.message, kind="cross-origin-next") from error
+    except TransferError as error:
+        raise CatalogError(
+            f"the next link of {urls.redacted(url)}: {error.message}", kind="bad-next"
+        ) from error
+
+
+def _merged(link: JsonObject, given: Any, current: Request) -> JsonObject:
+    """A link without a body means the same body: an empty one would ask for the whole catalogue."""
+    asked = body_of(current)
+    if not isinstance(given, dict):
+        return asked
+    return {**asked, **given} if link.get("merge") is True else given
+
+
+def _headers(link: JsonObject, base: Request) -> dict[str, str]:
+    given = link.get("headers")
+    named = given.items() if isinstance(given, dict) else ()
+    return {**base.headers, **{k: v for k, v in named if _admissible(k, v)}}
+
+
+def _admissible(name: str, value: Any) -> bool:
+    return bool(isinstance(value, str) and _HEADER_ALLOWED.fullmatch(name) and _HEADER_VALUE.fullmatch(value))
+
+
+def body_of(request: Request) -> JsonObject:
+    found = orjson.loads(request.body) if request.body else {}
+    return found if isinstance(found, dict) else {}
+
+
+def limit_of(request: Request) -> int | None:
+    """The page size that this request asks for, if it does."""
+    if request.body is not None:
+        found = body_of(request).get("limit")
+        return found if isinstance(found, int) else None
+    for text in parse_qs(urlsplit(request.url).query).get("limit", ()):
+        if text.isascii() and text.isdigit():
+            return int(text[:9])
+    return None
+
+
+def with_limit(request: Request, limit: int | None) -> Request:
+    """The same request for pages of another size; None: of the server's own."""
+    if request.body is not None:
+        body = {name: value for name, value in body_of(request).items() if name != "limit"}
+        return post(request.url, body if limit is None else {**body, "limit": limit}, request.headers)
+    if limit is None:
+        return Request(urls.without(request.url, "limit"), headers=request.headers)
+    return Request(urls.with_query(request.url, "limit", str(limit)), headers=request.headers)
+
+
+class LoopGuard:
+    """Raises `CatalogError` when a listing repeats itself or says nothing for too long.
+
+    Of the last `memory` requests and pages it keeps one number each, of the last four pages the ids.
+    """
+
+    def __init__(self, memory: int = MEMORY) -> None:
+        self._memory = memory
+        self._requests: dict[int, None] = {}
+        self._pages: dict[int, None] = {}
+        self._ids: deque[frozenset[int]] = deque(maxlen=PAGES_WITH_IDS)
+        self._stale = 0
+        self._empty = 0
+
+    def ask(self, request: Request, number: int) -> None:
+        """To be told of every request before it is sent."""
+        if not self._remember(self._requests, hash((request.method, request.url, _canonical(request.body)))):
+            raise CatalogError(
+                f"page {number} would be the same request as an earlier page: the server pages in a loop",
+                kind="pagination-loop",
+            )
+
+    def take(self, records: Sequence[Any], number: int) -> None:
+        """To be told of every page's records."""
+        self._empty = 0 if records else self._empty + 1
+        if self._empty > EMPTY_PAGES:
+            raise CatalogError(f"{self._empty} empty pages in a row, up to page {number}", kind="empty-pages")
+        if not records:
+            return
+        self._stale = self._stale + 1 if self._nothing_new(records) else 0
+        if self._stale >= STALE_PAGES:
+            raise CatalogError(
+                f"{STALE_PAGES} pages in a row, up to page {number}, repeat what was listed before",
+                kind="pagination-loop",
+            )
+
+    def _nothing_new(self, records: Sequence[Any]) -> bool:
+        ids = frozenset(map(_identity, records))
+        fresh = self._remember(self._pages, hash(ids))
+        known = all(any(one in page for page in self._ids) for one in ids)
+        self._ids.append(ids)
+        return known or not fresh
+
+    def _remember(self, seen: dict[int, None], number: int) -> bool:
+        """Whether this is new. The oldest is forgotten first."""
+        if number in seen:
+            return False
+        seen[number] = None
+        if len(seen) > self._memory:
+            del seen[next(iter(seen))]
+        return True
+
+
+def _identity(record: Any) -> int:
+    if isinstance(record, dict) and "id" in record:
+        return hash((str(record.get("collection")), str(record["id"])))
+    return hash(str(record))
+
+
+def _canonical(body: bytes | None) -> bytes | None:
+    """The same search is the same request, in whatever order its parts are written."""
+    if body is None:
+        return None
+    return orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import importlib
+import operator
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -15,9 +16,12 @@ import orjson
 from ..core.errors import UsageError
 from ..core.model import Item, JsonObject
 from ..core.options import Selection
-from . import classes, datetimes, geometry, query
+from . import datetimes, geometry
+from .datetimes import instant
 
 Test = Callable[[JsonObject], bool]
+
+Comparison = Callable[[Any, Any], bool]
 
 
 class Outlined(Protocol):
@@ -89,9 +93,9 @@ def _tests(selection: Selection, served: frozenset[str]) -> Iterator[Test]:
     if selection.bbox is not None:
         yield geometry.touches_box(geometry.box(selection.bbox))
     if selection.query is not None:
-        yield query.matches(selection.query)
+        yield matches_query(selection.query)
     if selection.classes:
-        yield classes.shows_any(selection.classes)
+        yield shows_any(selection.classes)
     if selection.intersects is not None:
         yield from _intersects(geometry_of(selection.intersects), "intersects" in served)
     if selection.filter is not None:
@@ -179,3 +183,116 @@ def _has_role(wanted: frozenset[str], owner: JsonObject, key: str) -> bool:
     raw = assets.get(key) if isinstance(assets, dict) else None
     roles = raw.get("roles") if isinstance(raw, dict) else None
     return isinstance(roles, list) and any(role in wanted for role in roles if isinstance(role, str))
+
+
+_OPERATORS: dict[str, Comparison] = {
+    "eq": operator.eq,
+    "neq": operator.ne,
+    "lt": operator.lt,
+    "lte": operator.le,
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "startsWith": lambda value, part: str(value).startswith(str(part)),
+    "endsWith": lambda value, part: str(value).endswith(str(part)),
+    "contains": lambda value, part: part in value if isinstance(value, list) else str(part) in str(value),
+    "in": lambda value, several: value in several,
+}
+
+
+def matches_query(selection: JsonObject) -> Callable[[JsonObject], bool]:
+    """Whether an item's properties meet every condition. A property that is missing meets none.
+
+    Raises `UsageError` for an operator that does not exist.
+    """
+    conditions = [
+        (name.removeprefix("properties."), _operator(name, word), operand)
+        for name, tests in selection.items()
+        for word, operand in (tests if isinstance(tests, dict) else {"eq": tests}).items()
+    ]
+
+    def meets(body: JsonObject) -> bool:
+        return all(_comparison_holds(test, _value(body, name), operand) for name, test, operand in conditions)
+
+    return meets
+
+
+def _operator(name: str, word: str) -> Comparison:
+    test = _OPERATORS.get(word)
+    if test is None:
+        raise UsageError(f"--query {name}: no operator {word!r}; there are {', '.join(_OPERATORS)}")
+    return test
+
+
+def _value(body: JsonObject, name: str) -> Any:
+    properties = body.get("properties")
+    if isinstance(properties, dict) and name in properties:
+        return properties[name]
+    return body.get(name) if name in ("id", "collection") else None
+
+
+def _comparison_holds(test: Comparison, value: Any, operand: Any) -> bool:
+    """Times are compared as times, however each side writes its zone; what cannot be compared is false."""
+    if value is None:
+        return False
+    moments = instant(value), instant(operand)
+    if moments[0] and moments[1]:
+        value, operand = moments
+    try:
+        return bool(test(value, operand))
+    except TypeError:
+        return False
+
+
+def shows_any(names: tuple[str, ...]) -> Callable[[JsonObject], bool]:
+    """Whether an item shows one of the classes. The most telling place that it fills decides."""
+    wanted = {name.casefold() for name in names}
+
+    def shows(body: JsonObject) -> bool:
+        for place in (_counted, _listed, _possible, _in_assets):
+            found = {str(name).casefold() for name in place(body)}
+            if found:
+                return bool(found & wanted)
+        return False
+
+    return shows
+
+
+def _counted(body: JsonObject) -> Iterator[Any]:
+    """label:overviews: what was counted in this very item."""
+    for overview in _objects(_label_properties(body).get("label:overviews")):
+        for count in _objects(overview.get("counts")):
+            number = count.get("count")
+            if isinstance(number, int | float) and number > 0:
+                yield count.get("name")
+
+
+def _listed(body: JsonObject) -> Iterator[Any]:
+    """MLHub's own property `labels`."""
+    found = _label_properties(body).get("labels")
+    yield from found if isinstance(found, list) else ()
+
+
+def _possible(body: JsonObject) -> Iterator[Any]:
+    """label:classes: what could be there."""
+    for group in _objects(_label_properties(body).get("label:classes")):
+        found = group.get("classes")
+        yield from found if isinstance(found, list) else ()
+
+
+def _in_assets(body: JsonObject) -> Iterator[Any]:
+    assets = body.get("assets")
+    for asset in assets.values() if isinstance(assets, dict) else ():
+        about = asset if isinstance(asset, dict) else {}
+        for value in _objects(about.get("file:values")):
+            yield value.get("summary")
+        for value in _objects(about.get("classification:classes")):
+            yield from (value[name] for name in ("name", "title") if name in value)
+
+
+def _label_properties(body: JsonObject) -> JsonObject:
+    found = body.get("properties")
+    return found if isinstance(found, dict) else {}
+
+
+def _objects(value: Any) -> list[JsonObject]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from ..core.concurrency import aside
 from ..core.model import Record
-from ..core.places import aside
 
 REMEMBERED = 4096
 """Finished URLs kept in memory, twice as many at most. One that is shared comes up again and so stays."""

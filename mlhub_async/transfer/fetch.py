@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from ..core.concurrency import Places, fewer
 from ..core.errors import Corrupt, Fatal, MlhubError, Shortage, StorageError, Taken, TransferError, Transient
-from ..core.model import Head, Job, Outcome, Proof, Record, Request, Status
-from ..core.places import fewer
+from ..core.model import Asset, Head, Job, Outcome, Proof, Record, Request, Status
+from ..core.telemetry import Events, Meter
 from ..core.urls import canonical, expiring, parse, redacted, suffix
+from ..http.client import Http
 from ..http.decoding import AS_STORED
+from ..http.resilience.retry import Retry
 from ..storage.local.disk_space import patiently
-from .dedupe import Flight
-from .kit import Kit
+from ..storage.local.store import LocalStore
+from .dedupe import Flight, Sharing
+from .existing import Keeping
 from .receiver import Intake
+from .resume import Hosts
+from .segments.coordinator import Ranges
 from .segments.stream import Met
 from .small_file import Express, ordinary
 
@@ -240,3 +247,22 @@ class Transfer:
         if not self.job.open_ended or not late:
             return self.job.path
         return await self.kit.move(self.job.asset.identity, self.job.path + late)
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """What fetch works with; one for the whole run. `move` gives an asset a path with its late suffix."""
+
+    http: Http
+    store: LocalStore
+    retry: Retry
+    sharing: Sharing
+    refresh: Callable[[Asset], Awaitable[Asset | None]]
+    move: Callable[[tuple[str, str, str], str], Awaitable[str]]
+    meter: Meter
+    events: Events
+    keeping: Keeping
+    express: bool = False
+    hosts: Hosts = field(default_factory=Hosts)
+    places: Places = field(default_factory=Places)
+    ranges: Ranges | None = None

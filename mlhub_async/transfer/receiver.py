@@ -13,7 +13,7 @@ from ..core.errors import Corrupt, TransferError, Transient
 from ..core.formats.sniffing import ENOUGH
 from ..core.model import Asset, Head, Job, Proof
 from ..core.ports import Buffer
-from ..core.progress import Meter
+from ..core.telemetry import Meter
 from ..core.urls import parse
 from ..http.decoding import AS_STORED, Decoder, coding, decoder_for, encoded, unpacked
 from ..http.validators import Span, content_length, content_range, validator

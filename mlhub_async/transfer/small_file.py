@@ -15,7 +15,7 @@ from ..core.errors import MlhubError
 from ..core.formats.sniffing import ENOUGH, impostor
 from ..core.model import Head, Job, Proof, Record
 from ..core.ports import Buffer, Sink
-from ..core.progress import Meter
+from ..core.telemetry import Meter
 from ..http.validators import content_length, validator
 from ..storage.local.body import SMALL
 from ..storage.local.store import LocalStore

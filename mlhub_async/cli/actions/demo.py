@@ -6,10 +6,11 @@ import os
 from typing import Any
 
 from ...core.options import Options, Selection
-from ...demo import DemoConfig, serve
+from ...demo import DemoConfig, run_forever, serve
 from ..console import Screen
+from ..output import plain, tell
+from ..runner import Stop, run
 from .mirror import copied
-from .serving import config_of
 
 COLLECTION = "ref_landcovernet_v1_labels"
 
@@ -40,3 +41,17 @@ def _look_around(dest: str) -> list[str]:
         f"  mlhub-async verify {dest}: proves it again, offline",
         f"  mlhub-async demo {dest}: a second time, and nothing is fetched twice",
     ]
+
+
+def run_serve_demo(given: dict[str, Any]) -> int:
+    config = config_of(given)
+    return run(lambda: run_forever(config, _announce), Stop(tell))
+
+
+def config_of(given: dict[str, Any]) -> DemoConfig:
+    """The demo as the `SAMPLE` options want it."""
+    return DemoConfig(**{name: value for name, value in given.items() if value is not None})
+
+
+def _announce(line: str) -> None:
+    print(plain(line), flush=True)

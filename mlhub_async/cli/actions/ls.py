@@ -15,11 +15,10 @@ from ...core.errors import TransferError
 from ...core.model import Collection, Entry, Flaw, Item
 from ...core.options import Options, Selection
 from ...core.ports import Reader
-from ...engine.connect import Deadline, opened
-from ...engine.network import mlhub_root, network
+from ...engine.connect import Deadline, mlhub_root, network, opened
 from ...sources.access import unreadable
 from ...sources.api.source import ApiSource
-from ...sources.datasets import Datasets
+from ...sources.mlhub import Datasets
 from ...sources.static import StaticSource
 from ..console import Screen
 from ..output import encoded, show, somewhere_to_write, warning

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+import os
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+
+import mlhub_async
 
 from ...core.errors import Locked
 from ...core.options import Options, RetryPolicy
 from ...engine.mirror import mirror
 from ...engine.verify import verify
 from .checks import Finding, Trial
-from .children import killed, last_words, mirror_words, mirroring, ran, until
 from .filesystem import ELSEWHERE, opened
 from .loopback import Site, flaw
 
 NUMBER = 96
 REPORT = "this should not happen on a sound disk; please report it with the table above"
+
+STEP = 0.005
+_HOME = str(Path(mlhub_async.__file__).parent.parent)
 
 
 def trials(site: Site, kills: int) -> list[Trial]:
@@ -117,3 +125,62 @@ async def keeps_apart(site: Site, dest: Path) -> Finding:
     good = (second.returncode, first.returncode) == (Locked.exit_code, 0)
     wrong = flaw(dest, "held", 1, whole=True)
     return Finding(wrong or words, good=good and not wrong)
+
+
+@contextlib.asynccontextmanager
+async def started(module: str, *words: str) -> AsyncIterator[Process]:
+    """`python -m MODULE WORDS`, killed at the end of the block if it has not ended."""
+    path = os.pathsep.join(filter(None, [_HOME, os.environ.get("PYTHONPATH")]))
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        module,
+        *words,
+        stdin=DEVNULL,
+        stdout=DEVNULL,
+        stderr=PIPE,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    try:
+        yield child
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            child.kill()
+        await child.communicate()
+
+
+async def ran(module: str, *words: str) -> tuple[int, str]:
+    """Exit code and last words of a run that is let go to its end."""
+    async with started(module, *words) as child:
+        said = await last_words(child)
+        return child.returncode or 0, said
+
+
+async def last_words(child: Process) -> str:
+    """The last line of stderr, once the child has ended."""
+    _, said = await child.communicate()
+    return next((line for line in reversed(said.decode(errors="replace").split("\n")) if line), "")
+
+
+def mirroring(source: str, dest: Path) -> contextlib.AbstractAsyncContextManager[Process]:
+    return started("mlhub_async", *mirror_words(source, dest))
+
+
+def mirror_words(source: str, dest: Path) -> list[str]:
+    return ["mirror", source, str(dest), "-q", "-j", "8"]
+
+
+async def until(child: Process, true: Callable[[], bool]) -> bool:
+    """Wait until something is true; false if the child ended before it was."""
+    while not true():
+        if child.returncode is not None:
+            return False
+        await asyncio.sleep(STEP)
+    return True
+
+
+async def killed(child: Process) -> None:
+    """kill -9: no clean-up of any sort runs in the program."""
+    with contextlib.suppress(ProcessLookupError):
+        child.kill()
+    await child.wait()

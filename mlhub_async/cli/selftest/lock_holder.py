@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from ...core.errors import MlhubError
-from ...storage.local.lock import RunLock
+from ...storage.local.destination import RunLock
 
 
 def main(path: Path) -> int:

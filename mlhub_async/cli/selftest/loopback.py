@@ -16,8 +16,7 @@ from aiohttp import web
 from ...demo import DemoConfig
 from ...demo import Site as Count
 from ...demo.faults import cut, troubled
-from ...demo.objects import Stored
-from ...demo.storage import answer
+from ...demo.storage import Stored, answer
 
 COLLECTION = "selftest"
 SMALL, LARGE = 24_000, 1_500_000

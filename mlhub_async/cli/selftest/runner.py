@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from ...core.errors import StorageError
-from ...core.progress import human
-from . import filesystem, naming
+from ...core.telemetry import human
+from . import filesystem
 from .checks import Check, Row, Trial
 from .crash_trials import trials
 from .loopback import serving
@@ -26,7 +26,7 @@ async def examine(directory: Path, kills: int = KILLS) -> AsyncGenerator[Row, No
     Raises `StorageError` where nothing can be tried at all.
     """
     async with _own(directory) as place, serving() as site:
-        checks: list[Check | Trial] = [*filesystem.CHECKS, *naming.CHECKS, *trials(site, kills)]
+        checks: list[Check | Trial] = [*filesystem.CHECKS, *filesystem.NAMING_CHECKS, *trials(site, kills)]
         for number, check in enumerate(checks):
             yield await check.row(place / str(number))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import BinaryIO
 
-from . import archives, documents, gzipped, hdf5, images, jp2, kinds, netcdf, parquet, pdf, png, tiff
+from . import archives, documents, images, kinds, netcdf, tiff
 from .kinds import Kind
 from .reader import Broken, Strange
 
@@ -14,16 +14,16 @@ __all__ = ["Broken", "Strange", "flaw"]
 _FIRST = 16
 Check = Callable[[BinaryIO], str | None]
 _CHECKS: dict[Kind, Check] = {
-    kinds.TIFF: tiff.check,
-    kinds.ZIP: archives.check,
-    kinds.HDF5: hdf5.check,
-    kinds.NETCDF: netcdf.check,
-    kinds.JPEG: images.check,
-    kinds.PNG: png.check,
-    kinds.JP2: jp2.check,
-    kinds.PARQUET: parquet.check,
-    kinds.PDF: pdf.check,
-    kinds.GZIP: gzipped.check,
+    kinds.TIFF: tiff.check_tiff,
+    kinds.ZIP: archives.check_zip,
+    kinds.HDF5: netcdf.check_hdf5,
+    kinds.NETCDF: netcdf.check_netcdf,
+    kinds.JPEG: images.check_jpeg,
+    kinds.PNG: images.check_png,
+    kinds.JP2: images.check_jp2,
+    kinds.PARQUET: documents.check_parquet,
+    kinds.PDF: documents.check_pdf,
+    kinds.GZIP: archives.check_gzip,
 }
 
 
@@ -50,11 +50,11 @@ def flaw(file: BinaryIO, path: str, media_type: str | None = None) -> str | None
 def _unrecognised(file: BinaryIO, first: bytes, declared: list[Kind]) -> str | None:
     if kinds.JSON in declared:
         alone = len(declared) == declared.count(kinds.JSON)
-        return _said("JSON", documents.check(file)) if alone else None
+        return _said("JSON", documents.check_json(file)) if alone else None
     if not declared or kinds.is_other(first) or any(kinds.agrees(kind, first) for kind in declared):
         return None
     if kinds.HDF5 in declared or kinds.NETCDF in declared:
-        return _said("HDF5", hdf5.check(file))
+        return _said("HDF5", netcdf.check_hdf5(file))
     if any(kind.room for kind in declared):
         return None
     words = f"it does not begin as {declared[0].name} does"

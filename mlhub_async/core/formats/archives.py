@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from typing import BinaryIO, NamedTuple
 
-from .reader import Broken, Reader, verdict
+from .reader import Broken, Enough, Reader, verdict
 
 _END, _END64, _LOCATOR, _ENTRY, _MEMBER = b"PK\5\6", b"PK\6\6", b"PK\6\7", b"PK\1\2", b"PK\3\4"
 _LONGEST_COMMENT = 0xFFFF
 _BIG = 0xFFFFFFFF
 
+_PIECE = 64 << 10
+_UNPACKED = 1 << 20
+_MOST = 256 << 20
+"""Bytes that are unpacked at most: a bomb costs a second."""
 
-def check(file: BinaryIO) -> str | None:
-    return verdict(_look, file)
+
+def check_zip(file: BinaryIO) -> str | None:
+    return verdict(_examine_zip, file)
 
 
 class _Directory(NamedTuple):
@@ -24,7 +30,7 @@ class _Directory(NamedTuple):
     shift: int
 
 
-def _look(reader: Reader) -> None:
+def _examine_zip(reader: Reader) -> None:
     directory = _directory(reader)
     place = directory.first
     while place < directory.end:
@@ -93,3 +99,56 @@ def _large(extra: bytes, packed: int, plain: int, offset: int) -> tuple[int, int
             return wide[1], wide[2]
         at += 4 + size
     return packed, offset
+
+
+def check_gzip(file: BinaryIO) -> str | None:
+    return verdict(_examine_gzip, file)
+
+
+def _examine_gzip(reader: Reader) -> None:
+    """Member by member; what comes behind the last one is no business of the format."""
+    packed = _Packed(reader)
+    while packed.begins():
+        packed.member()
+
+
+class _Packed:
+    """The file, taken from its front to its end."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._place = 0
+        self._data = b""
+        self._left = _MOST
+
+    def begins(self) -> bool:
+        self._refill()
+        if len(self._data) < 2:
+            self._data += self._reader.some(self._place, 1)
+            self._place += 1
+        return self._data.startswith(b"\x1f\x8b")
+
+    def _refill(self) -> None:
+        if not self._data:
+            self._data = self._reader.some(self._place, _PIECE)
+            self._place += len(self._data)
+
+    def _count(self, work: int) -> None:
+        self._left -= work
+        if self._left < 0:
+            raise Enough
+
+    def member(self) -> None:
+        unpack = zlib.decompressobj(wbits=31)
+        while not unpack.eof:
+            self._refill()
+            try:
+                unpacked = len(unpack.decompress(self._data, _UNPACKED))
+            except zlib.error as error:
+                raise Broken(f"it cannot be unpacked ({error})") from None
+            if not (self._data or unpacked or unpack.eof):
+                raise Broken("it ends in the middle of what is packed")
+            self._count(unpacked)
+            self._data = unpack.unconsumed_tail
+        self._data = unpack.unused_data
+        self._count(len(self._data))

@@ -14,12 +14,15 @@ _PARSED = 16 << 20
 _SPACE = b" \t\r\n"
 _ENDS = {b"{": b"}", b"[": b"]"}
 
+_PDF_TAIL = 64 << 10
+"""Readers look for the mark in the last kilobyte; programs that append to a file keep less to the rules."""
 
-def check(file: BinaryIO) -> str | None:
-    return verdict(_look, file)
+
+def check_json(file: BinaryIO) -> str | None:
+    return verdict(_examine_json, file)
 
 
-def _look(reader: Reader) -> None:
+def _examine_json(reader: Reader) -> None:
     if reader.size <= _PARSED:
         _parse(reader.at(0, reader.size))
         return
@@ -42,3 +45,24 @@ def _parse(data: bytes) -> None:
             bare = data.removeprefix(b"\xef\xbb\xbf").strip(_SPACE)
             cut = bare[:1] in _ENDS and bare[-1:] != _ENDS[bare[:1]]
             raise (Broken if cut else Odd)(f"it is not JSON ({error})") from None
+
+
+def check_parquet(file: BinaryIO) -> str | None:
+    return verdict(_examine_parquet, file)
+
+
+def _examine_parquet(reader: Reader) -> None:
+    if reader.size < 12 or reader.at(reader.size - 4, 4) not in (b"PAR1", b"PARE"):
+        raise Broken("the mark of its end is missing")
+    (size,) = reader.unpack("<I", reader.size - 8)
+    if not 0 < size <= reader.size - 12:
+        raise Broken(f"its footer of {size} bytes does not fit into {reader.size}")
+
+
+def check_pdf(file: BinaryIO) -> str | None:
+    return verdict(_examine_pdf, file)
+
+
+def _examine_pdf(reader: Reader) -> None:
+    if reader.find(b"%%EOF", max(reader.size - _PDF_TAIL, 0)) < 0:
+        raise Broken("the mark of its end is missing")

@@ -13,9 +13,11 @@ _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 8, 7: 1, 8: 2, 9: 4, 10: 8, 11: 8}
 _MOST_DIMENSIONS = 1024
 _DIMENSIONS, _VARIABLES, _ATTRIBUTES = 10, 11, 12
 
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
-def check(file: BinaryIO) -> str | None:
-    return verdict(_look, file)
+
+def check_netcdf(file: BinaryIO) -> str | None:
+    return verdict(_examine_netcdf, file)
 
 
 class _Variable(NamedTuple):
@@ -51,7 +53,7 @@ class _Header:
         return count
 
 
-def _look(reader: Reader) -> None:
+def _examine_netcdf(reader: Reader) -> None:
     version = reader.at(3, 1)[0]
     header = _Header(reader, 4, ">Q" if version == 5 else ">I", ">I" if version == 1 else ">Q")
     records = header.number()
@@ -104,3 +106,46 @@ def _check_ends(size: int, variables: list[_Variable], records: int) -> None:
         end = one.begin + one.size + (step * (records - 1) if one.by_record else 0)
         if end > size:
             raise Broken(f"a variable goes on to byte {min(end, 1 << 64)} of {size}")
+
+
+_PLACES = (0, *(512 << n for n in range(12)))
+"""The superblock may stand behind a block of the user's own, at powers of two."""
+_WIDTHS = {2: "H", 4: "I", 8: "Q"}
+
+
+def check_hdf5(file: BinaryIO) -> str | None:
+    return verdict(_examine_hdf5, file)
+
+
+def _examine_hdf5(reader: Reader) -> None:
+    place = next((at for at in _PLACES if reader.some(at, 8) == SIGNATURE), None)
+    if place is None:
+        raise Broken("its superblock is missing")
+    version = reader.at(place + 8, 1)[0]
+    addresses = _addresses(reader, place, version)
+    if addresses is None:
+        return
+    base, end = addresses
+    # The library moves both by as much as the superblock was moved.
+    end += place - base
+    if end > reader.size:
+        raise Broken(f"its superblock says that it ends at byte {end}, but there are {reader.size}")
+
+
+def _addresses(reader: Reader, place: int, version: int) -> tuple[int, int] | None:
+    """Base and end; None where the file is one of a family, or of a version that we do not know."""
+    if version > 3:
+        return None
+    old = version < 2
+    width = reader.at(place + (13 if old else 9), 1)[0]
+    if width not in _WIDTHS:
+        raise Broken(f"its addresses have {width} bytes")
+    first = place + (24, 28, 12, 12)[version]
+    base, other, end, last = reader.unpack(f"<4{_WIDTHS[width]}", first, "its superblock")
+    undefined = (1 << 8 * width) - 1
+    if end == undefined or (old and last != undefined):
+        return None
+    root = other if old else last
+    if not old and root != undefined and root >= end:
+        raise Broken(f"its root is at byte {root}, behind its end at {end}")
+    return int(base), int(end)

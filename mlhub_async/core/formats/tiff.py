@@ -25,8 +25,8 @@ _FAR = 16
 """Times the bytes that are there, beyond which a directory was hardly ever part of the same file."""
 
 
-def check(file: BinaryIO) -> str | None:
-    return verdict(_look, file)
+def check_tiff(file: BinaryIO) -> str | None:
+    return verdict(_examine_tiff, file)
 
 
 class _Layout(NamedTuple):
@@ -45,7 +45,7 @@ class _Field(NamedTuple):
     """the value itself where it fits, else the pointer to it"""
 
 
-def _look(reader: Reader) -> None:
+def _examine_tiff(reader: Reader) -> None:
     try:
         _walk(reader)
     except Broken as broken:

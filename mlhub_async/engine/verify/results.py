@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import StorageError
-from ...core.progress import human
+from ...core.telemetry import human
 from ...core.urls import term_safe
 from ...storage.ledger.schema import DONE, FAILED
 from .snapshot import LEDGER, reading, receipt_of

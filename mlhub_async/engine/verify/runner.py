@@ -12,7 +12,7 @@ from threading import Event
 from typing import TypeVar
 
 from ...core.concurrency import fan_out
-from ...core.progress import Meter
+from ...core.telemetry import Meter
 from ...storage.ledger.schema import ASSET
 from .checks import document_damage, file_damage, receipt_damage
 from .results import Damage, Verification

@@ -17,8 +17,8 @@ import orjson
 from ...core.errors import StorageError, UsageError
 from ...core.urls import term_safe
 from ...storage.ledger.database import Book
-from ...storage.ledger.journal import Journal
 from ...storage.ledger.schema import VERSION
+from ...storage.ledger.write_behind import Journal
 from ...storage.local.store import STATE
 
 LEDGER = f"{STATE}/ledger.sqlite"

@@ -6,11 +6,10 @@ import asyncio
 import random
 from collections import deque
 
+from ...core.concurrency import aside
 from ...core.errors import Transient
-from ...core.places import aside
 from ...core.urls import Origin
-from .admission import Admission
-from .circuit_breaker import PATIENT, Breaker, Outage
+from .circuit_breaker import PATIENT, Admission, Breaker, Outage
 from .concurrency import Pace
 from .rate_limit import Budget
 

@@ -19,8 +19,7 @@ from ..item_limit import Entries, Tally
 from ..refresh import Renewal
 from .collections import Directory
 from .endpoints import Endpoints, needs_search
-from .parts import span_of, together
-from .split import Course, Division, Take, every
+from .split import Course, Division, Take, every, span_of, together
 
 READERS = 8
 

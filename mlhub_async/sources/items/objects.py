@@ -7,8 +7,10 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
 
+from ... import stac
 from ...core import urls
 from ...core.errors import UsageError
+from ...core.model import Asset, Item, JsonObject
 from ...core.options import Selection
 from ...core.ports import Reader
 from .documents import ItemsSource, Records, records_of
@@ -55,3 +57,26 @@ async def _each(given: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[Any]
     else:
         for one in given:
             yield one
+
+
+def assets(item: Any, keys: Iterable[str] | None = None) -> list[Asset]:
+    """The assets of an item (a dict, or anything with `to_dict`, pystac's for example), in its order.
+
+    `keys` picks some, in the order given; one that the item does not have raises `KeyError`.
+    What is no item raises `UsageError`.
+    """
+    found = {asset.key: asset for asset in stac.assets_of(given_item(item))}
+    return list(found.values()) if keys is None else [found[key] for key in keys]
+
+
+def given_item(given: Any) -> Item:
+    """The item in a dict, or in anything with `to_dict`. Raises `UsageError` if there is none."""
+    body = given if isinstance(given, dict) else given.to_dict()
+    found = stac.item_of(body, _self_of(body))
+    if not isinstance(found, Item):
+        raise UsageError(f"this is no STAC item: {found.error.message}")
+    return found
+
+
+def _self_of(body: JsonObject) -> str:
+    return next((link["href"] for link in stac.links_of(body, "self")), "")

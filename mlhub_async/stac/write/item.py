@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import blake2b
 from typing import Any
 
+import orjson
+
+from ... import __version__
 from ...core import checksum
 from ...core.model import Item, JsonObject, Proof, Record
 from .encode import to_json
@@ -88,3 +92,20 @@ def _links(item: Item, place: Place) -> list[JsonObject]:
     listed = item.body.get("links")
     tied += origin_link(listed, item.href, place, "application/geo+json")
     return tied + list(links(listed, item.href, place))
+
+
+class Sealer:
+    """Gives the seals of one run. `context`: what beside the item decides on documents, assets and places."""
+
+    def __init__(self, *context: object) -> None:
+        self._begun = blake2b(repr((__version__, *context)).encode("utf-8", "surrogatepass"), digest_size=16)
+
+    def seal(self, item: Item, collection: str | None) -> str:
+        """`collection` is the path of its collection's document. "" for an item whose JSON is too odd."""
+        try:
+            said = orjson.dumps((item.id, item.collection, item.href, collection, item.body))
+        except TypeError:
+            return ""
+        digest = self._begun.copy()
+        digest.update(said)
+        return digest.hexdigest()

@@ -12,7 +12,7 @@ from ...core.errors import TransferError
 from ...core.model import Proof, Record
 from ...core.urls import canonical, parse
 from .claims import Claim, Claimed, intact
-from .steps import in_steps
+from .rows import in_steps
 
 
 def mark_elsewhere(database: sqlite3.Connection, answers: Iterable[Claimed | None]) -> None:

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from ...core.model import Asset, Proof, Record
 from ..local.directories import regular
 from ..naming import distinct, fold
+from .rows import in_steps, rows_changed
 from .schema import ASSET, COLLECTION, DONE, ITEM, PLANNED
-from .steps import in_steps, rows_changed
 
 Identity = tuple[str, str, int, str]
 """collection, item, role, asset key: what a row is known by."""

@@ -11,13 +11,15 @@ from pathlib import Path
 
 import orjson
 
-from ...core.model import Flaw, Proof, Record
+from ...core.model import Asset, Flaw, Proof, Record
 from ..naming import distinct, fold
 from .by_url import find, mark_elsewhere
 from .claims import Claimed, Claims, Wanted
 from .rows import Row, settle
 from .schema import ASSET, BUSY, COLLECTION, DONE, FAILED, ITEM
 from .unchanged import Confirmed, Sealed, confirm
+
+STAMP = "SELECT stamp FROM file WHERE collection=? AND item=? AND role=? AND key=?"
 
 
 class Book:
@@ -242,3 +244,14 @@ def number(text: str) -> int:
     """A 64-bit number for a text: index keys stay small. Where two may not meet, the text is compared."""
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
+
+
+def changed(book: Book, wanted: Sequence[Wanted]) -> list[Wanted]:
+    """Those items that have an asset now which they had not, or one that is described otherwise."""
+    return [one for one in wanted if any(_differs(book, wish.asset) for wish in one.assets)]
+
+
+def _differs(book: Book, asset: Asset) -> bool:
+    identity = (asset.collection, asset.item, ASSET, asset.key)
+    found = book.database.execute(STAMP, identity).fetchone()
+    return found is None or found[0] != asset.stamp

@@ -15,11 +15,10 @@ from ...core.model import Outcome, Record
 from ..local.disk_space import WaitForRoom, nobody_waits, patiently
 from .claims import Claimed, Wanted, intact
 from .database import Book
-from .journal import Journal
 from .rows import Row, row_of
 from .schema import DONE, connect, refused
 from .unchanged import Confirmed, Sealed
-from .write_behind import Batches, Fact
+from .write_behind import Batches, Fact, Journal
 
 T = TypeVar("T")
 WriteDocument = Callable[[str, bytes], int]

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import chain
 
 from ...core.errors import error_json
 from ...core.model import Outcome, Status
 from ..naming import fold
 from .schema import DONE, FAILED
-from .steps import rows_changed
 
 Row = tuple[str, str, int, str, str, int, int, int, str, str, str, str, str, str]
 """One settled file, as journal and table keep it: collection, item, role, key, path, state, size, mtime_ns,
 sha256, proof, validator, stamp, url, error (JSON, "" for a file that is there)."""
 ROW = 14
+
+AT_ONCE = 100
+"""Rows of one step."""
 
 
 def row_of(outcome: Outcome, url: str) -> Row:
@@ -53,3 +57,22 @@ SETTLE = """UPDATE file SET state=settled.column6, size=settled.column7, mtime_n
   url=settled.column13, error=nullif(settled.column14, '') FROM ({}) AS settled
 WHERE file.collection=settled.column1 AND file.item=settled.column2 AND file.role=settled.column3
   AND file.key=settled.column4"""
+
+
+def in_steps(
+    database: sqlite3.Connection, statement: str, rows: Sequence[Sequence[object]]
+) -> Iterator[sqlite3.Cursor]:
+    """Execute a statement with the rows as the VALUES that `{}` in it stands for."""
+    for start in range(0, len(rows), AT_ONCE):
+        some = rows[start : start + AT_ONCE]
+        yield database.execute(_for(statement, len(some), len(some[0])), tuple(chain.from_iterable(some)))
+
+
+def rows_changed(database: sqlite3.Connection, statement: str, rows: Sequence[Sequence[object]]) -> int:
+    """The same for a statement that changes rows: how many it did."""
+    return sum([cursor.rowcount for cursor in in_steps(database, statement, rows)])
+
+
+@lru_cache(maxsize=64)
+def _for(statement: str, count: int, width: int) -> str:
+    return statement.format("VALUES " + ", ".join([f"({', '.join('?' * width)})"] * count))

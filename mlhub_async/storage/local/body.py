@@ -8,18 +8,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from io import BytesIO
 from typing import BinaryIO, TypeVar
 
+from ...core import checksum
+from ...core.checksum import Hasher
 from ...core.errors import DiskFailing, DiskFull
 from ...core.ports import Buffer
-from .checkpoint import PIECE
-from .digests import Digests
+from .checkpoint import PIECE, Journal
 from .directories import storage_error
-from .disk import Disk
-from .writer import Outflow
+from .writer import Disk, Outflow
 
 T = TypeVar("T")
 
@@ -248,3 +248,37 @@ class Body:
                     self._out.keep()
                     self.digests.note(self._out.written, last=True)
             self._let_go()
+
+
+class Digests:
+    """Of everything from the first byte on. Without a `journal` nothing is noted."""
+
+    def __init__(self) -> None:
+        self._hashes: Mapping[str, Hasher] = {}
+        self._noted = 0
+        self.journal: Journal | None = None
+
+    def begin(self, algorithms: Iterable[str]) -> None:
+        self._hashes = {name: checksum.hasher(name) for name in {"sha256", *algorithms}}
+        self._noted = 0
+
+    def see(self, piece: Buffer) -> None:
+        for digest in self._hashes.values():
+            digest.update(piece)
+
+    def note(self, written: int, *, last: bool = False) -> None:
+        """So many bytes are on the disk; the digest of them costs nothing: it is on its way to that of the
+        whole. Few bytes are noted only if they are the `last`. Raises OSError."""
+        journal = self.journal
+        if journal is not None and written - self._noted >= (1 if last else journal.spacing):
+            journal.add(written, self._hashes["sha256"])
+            self._noted = written
+
+    def prove(self, fd: int, total: int) -> int:
+        """How many bytes of a file are those that the journal speaks of: the digests are of them now."""
+        assert self.journal is not None
+        self._noted, self._hashes = self.journal.proven(fd, self._hashes, total)
+        return self._noted
+
+    def found(self) -> dict[str, bytes]:
+        return {name: digest.digest() for name, digest in self._hashes.items()}

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
 
-from ...core.descriptors import spare
+from ...core.concurrency import spare
 from ...core.errors import DiskFailing, DiskFull, MlhubError, Shortage, StorageError, TransferError
 
 HAS_DIR_FD = {os.open, os.mkdir, os.rename, os.stat, os.unlink} <= os.supports_dir_fd

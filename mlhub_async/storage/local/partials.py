@@ -14,7 +14,7 @@ from pathlib import Path
 from .body import Body
 from .checkpoint import Journal, Origin
 from .directories import HAS_DIR_FD, storage_error
-from .disk import Disk
+from .writer import Disk
 
 
 @dataclass(slots=True)

@@ -19,12 +19,11 @@ from ...core import checksum
 from ...core.errors import DiskFailing, DiskFull, Shortage, StorageError, Taken, TransferError
 from .atomic_write import Documents
 from .checkpoint import Origin
-from .destination import make_root, refuse_another_file_system, refuse_links, set_aside, unusable
+from .destination import RunLock, make_root, refuse_another_file_system, refuse_links, set_aside, unusable
 from .directories import SHORT, Tree, regular, state_error, storage_error, sync_names
-from .disk import Disk
 from .disk_space import Room
-from .lock import RunLock
 from .partials import Draft, Partials
+from .writer import Disk
 
 T = TypeVar("T")
 

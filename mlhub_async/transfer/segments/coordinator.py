@@ -12,12 +12,11 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from functools import partial
 
-from ...core.concurrency import Later, at_rest
+from ...core.concurrency import Later, Places, at_rest
 from ...core.errors import StorageError, TransferError, Transient
 from ...core.model import Head
-from ...core.places import Places
 from ...core.ports import Buffer
-from ...core.progress import Meter
+from ...core.telemetry import Meter
 from ...core.urls import origin
 from ...http.client import Http
 from ..resume import Hosts

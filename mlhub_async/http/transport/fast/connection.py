@@ -13,8 +13,7 @@ from typing import cast
 from ....core.model import Head
 from ....core.ports import Sink
 from .buffers import BUFFER, Buffers, Inlet
-from .failures import BadAnswerError, DroppedError
-from .head import END_OF_HEAD, MAX_HEAD, Answer, Framing, refuse_endless
+from .head import END_OF_HEAD, MAX_HEAD, Answer, BadAnswerError, DroppedError, Framing, refuse_endless
 
 MAX_INTERIM = 16
 """Responses of 1xx before the real one."""

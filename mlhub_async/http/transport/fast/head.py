@@ -10,8 +10,6 @@ from enum import Enum, auto
 
 import httptools
 
-from .failures import BadAnswerError
-
 END_OF_HEAD = b"\r\n\r\n"
 MAX_HEAD = 64 << 10
 MAX_FIELDS = 128
@@ -127,3 +125,20 @@ def refuse_endless(data: bytearray, start: int, end: int) -> None:
         raise BadAnswerError("it does not begin as HTTP does")
     if data.find(b"\n\n", start, end) >= 0:
         raise BadAnswerError("its lines do not end as HTTP's do")
+
+
+class BadAnswerError(Exception):
+    """The bytes that came are no HTTP response that could be trusted."""
+
+
+class DroppedError(Exception):
+    """The connection ended before the answer did.
+
+    `begun`: something of the answer had come; `headed`: its whole head, so that it is the body that is cut.
+    """
+
+    def __init__(self, begun: bool, headed: bool, cause: Exception | None) -> None:
+        super().__init__("connection lost")
+        self.begun = begun
+        self.headed = headed
+        self.cause = cause

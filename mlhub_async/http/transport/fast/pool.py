@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 
 import aiohappyeyeballs
 
-from ....core.descriptors import spare
+from ....core.concurrency import spare
 from ....core.urls import Origin
 from ..failures import Check
 from .buffers import Buffers

@@ -12,7 +12,7 @@ from ....core.ports import Sink
 from ....core.urls import Origin, origin, redacted
 from ..failures import Check, shortage, unresolved, word
 from .connection import Connection
-from .failures import BadAnswerError, DroppedError
+from .head import BadAnswerError, DroppedError
 from .pool import Pool
 
 ASLEEP = 5.0
