@@ -35,7 +35,7 @@ _WHERE = {
     "Report": "engine.report.receipt",
     "RetryPolicy": "core.options",
     "Selection": "core.options",
-    "assets": "sources.items.handed",
+    "assets": "sources.items.objects",
     "mirror": "engine.mirror",
     "mirrored": "api.item_iterator",
     "verify": "engine.verify",

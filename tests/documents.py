@@ -9,7 +9,7 @@ import orjson
 from mlhub_async import stac
 from mlhub_async.core import urls
 from mlhub_async.core.errors import MlhubError, TransferError
-from mlhub_async.core.model import Collection, Document, Entry, Flaw, Item, Request, Whole
+from mlhub_async.core.model import Collection, CollectionListed, Document, Entry, Flaw, Item, Request
 from mlhub_async.core.options import Selection
 from mlhub_async.sources.recognise import recognise
 
@@ -154,7 +154,7 @@ def told(found):
         if isinstance(one, Flaw)
         else "-"
         for one in found
-        if not isinstance(one, Whole)
+        if not isinstance(one, CollectionListed)
     ]
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mlhub_async.core.errors import TransferError
 from mlhub_async.core.model import Item, Proof, Record
-from mlhub_async.stac.write.hrefs import Place
+from mlhub_async.stac.write.hrefs import DocumentLocation
 from mlhub_async.stac.write.item import item_json
 
 FILE = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
@@ -39,7 +39,7 @@ def record(path, data=b"x", proof=Proof.SIZE):
 
 OURS = "1220" + hashlib.sha256(b"x").hexdigest()
 MD5 = "d50110" + hashlib.md5(b"x").hexdigest()
-PLACE = Place("c/i/i.json", "c/collection.json")
+PLACE = DocumentLocation("c/i/i.json", "c/collection.json")
 
 
 def written(item, records=None, place=PLACE):
@@ -77,7 +77,7 @@ def test_structural_links_lead_into_the_mirror_and_self_is_gone():
 
 
 def test_an_item_without_a_collection_hangs_on_the_root():
-    body = written(item(collection=None), place=Place("_no-collection/i/i.json"))
+    body = written(item(collection=None), place=DocumentLocation("_no-collection/i/i.json"))
     assert hrefs(body, "parent") == ["../../catalog.json"]
     assert hrefs(body, "collection") == []
 
@@ -112,7 +112,7 @@ def test_the_publishers_canonical_link_stays_the_only_one():
 
 def test_an_item_read_from_a_disk_does_not_say_from_where():
     assert b"/home/someone" not in item_json(
-        item(href="file:///home/someone/i.json"), {}, Place("c/i/i.json")
+        item(href="file:///home/someone/i.json"), {}, DocumentLocation("c/i/i.json")
     )
 
 
@@ -150,7 +150,7 @@ def test_what_leads_out_of_the_mirror_is_absolute_without_secrets_and_opens_no_l
 def test_an_asset_that_is_not_here_of_a_local_source_is_pointed_to_only_inside_that_source():
     assets = {"in": {"href": "b.tif"}, "out": {"href": "../../../etc/passwd"}, "abs": {"href": "/src2/x"}}
     local = item(href="file:///src/c/i/i.json", assets=assets)
-    known = written(local, place=Place("c/i/i.json", source_root="/src"))["assets"]
+    known = written(local, place=DocumentLocation("c/i/i.json", source_root="/src"))["assets"]
     assert known["in"]["href"] == "file:///src/c/i/b.tif"
     assert known["out"]["href"] == "unusable:../../../etc/passwd"
     assert known["abs"]["href"] == "unusable:/src2/x"
@@ -250,7 +250,7 @@ def test_a_published_digest_stays_only_where_it_was_proven(published, proof, the
     ],
 )
 def test_asset_hrefs_are_absolute_where_a_reader_wants_them_so(base, href):
-    place = Place("c/i/i.json", "c/collection.json", base=base)
+    place = DocumentLocation("c/i/i.json", "c/collection.json", base=base)
     body = written(item(), {"B01": record("c/i/a%3Ab ü.tif")}, place)
     assert body["assets"]["B01"]["href"] == href
     assert hrefs(body, "root") == ["../../catalog.json"]
@@ -273,4 +273,4 @@ def test_numbers_beyond_64_bits_and_deep_nesting_are_written_too():
 
 def test_what_no_json_can_hold_fails_this_item_by_name():
     with pytest.raises(TransferError, match="the document 'i' cannot be written"):
-        item_json(item(x=object()), {}, Place("c/i/i.json"))
+        item_json(item(x=object()), {}, DocumentLocation("c/i/i.json"))

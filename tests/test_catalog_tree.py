@@ -12,7 +12,7 @@ from test_catalog import FILE, hrefs, item, record
 from mlhub_async.core.model import Collection
 from mlhub_async.stac.write.collection import catalog_json, collection_json
 from mlhub_async.stac.write.extent import Extent
-from mlhub_async.stac.write.hrefs import Place
+from mlhub_async.stac.write.hrefs import DocumentLocation
 from mlhub_async.stac.write.item import item_json
 
 
@@ -102,8 +102,8 @@ def place_of(item):
     name = NAMES.get(item.id, item.id)
     folder = NAMES.get(item.collection, item.collection)
     if folder == "_no-collection":
-        return Place(f"_no-collection/{name}/{name}.json")
-    return Place(f"{folder}/{name}/{name}.json", f"{folder}/collection.json")
+        return DocumentLocation(f"_no-collection/{name}/{name}.json")
+    return DocumentLocation(f"{folder}/{name}/{name}.json", f"{folder}/collection.json")
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def tree(tmp_path):
     given["su_sar"] = (SU_SAR, "https://blob.test/su/collection.json")
     children = []
     for id in ("kenya_labels", "su_sar", "made up"):
-        place = Place(f"{NAMES.get(id, id)}/collection.json")
+        place = DocumentLocation(f"{NAMES.get(id, id)}/collection.json")
         source = Collection(id, *given[id]) if id in given else id
         put(made / place.path, b"".join(collection_json(source, place, paths[id], {}, extents[id])))
         children.append((id, place.path))
@@ -189,7 +189,7 @@ def test_no_secret_of_the_source_is_in_the_tree(tree):
 def test_a_collection_document_is_kept_and_its_links_are_replaced():
     chunks = collection_json(
         Collection("su_sar", SU_SAR, "https://blob.test/su/collection.json"),
-        Place("su_sar/collection.json"),
+        DocumentLocation("su_sar/collection.json"),
         ["su_sar/a/a.json", "su_sar/b/b.json"],
         {},
         Extent(),
@@ -210,7 +210,7 @@ def test_the_assets_of_a_collection_lead_to_their_files():
         "c", {**SU_SAR, "assets": {"doc": {"href": "doc.pdf"}}}, "https://x.test/c/collection.json"
     )
     records = {"doc": record("c/_common/doc.pdf", b"pdf")}
-    body = document(collection_json(source, Place("c/collection.json"), [], records, Extent()))
+    body = document(collection_json(source, DocumentLocation("c/collection.json"), [], records, Extent()))
     assert body["assets"]["doc"]["href"] == "./_common/doc.pdf"
     assert body["stac_extensions"] == [FILE]
 
@@ -231,7 +231,7 @@ def test_a_meagre_collection_becomes_one_that_pystac_reads(fields, tmp_path):
     extent.add(item().body)
     source = Collection("c", fields, "")
     path = tmp_path / "collection.json"
-    path.write_bytes(b"".join(collection_json(source, Place("c/collection.json"), [], {}, extent)))
+    path.write_bytes(b"".join(collection_json(source, DocumentLocation("c/collection.json"), [], {}, extent)))
     read = pystac.Collection.from_dict(json.loads(path.read_bytes()))
     assert read.id == "c"
     assert read.extent.spatial.bboxes == [[34.2, 0.2, 34.2, 0.2]]
@@ -245,7 +245,7 @@ def test_a_collection_of_a_million_items_is_never_held_in_memory():
         for taken in range(1_000_000):
             yield f"c/{taken}/{taken}.json"
 
-    chunks = collection_json("c", Place("c/collection.json"), paths(), {}, Extent())
+    chunks = collection_json("c", DocumentLocation("c/collection.json"), paths(), {}, Extent())
     assert next(chunks)
     next(chunks), next(chunks)
     assert 0 < taken < 5_000

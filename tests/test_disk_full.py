@@ -15,15 +15,15 @@ from mounts import mounted, remount
 from troubled import tif
 from troubled_stac import stac_item, static_catalog
 
-from mlhub_async.core.errors import DiskFailing, DiskFull, StorageError, WaitsForRoom
+from mlhub_async.core.errors import DiskFailing, DiskFull, DiskFullWarning, StorageError
 from mlhub_async.core.options import Options
 from mlhub_async.core.telemetry import Events
-from mlhub_async.engine.mirror import room_for
+from mlhub_async.engine.mirror import disk_space_for
 from mlhub_async.storage.ledger.ledger import Ledger
 from mlhub_async.storage.ledger.rows import row_of
 from mlhub_async.storage.ledger.schema import refused
-from mlhub_async.storage.ledger.write_behind import Journal
-from mlhub_async.storage.local.disk_space import LOOK, PROBE, SAY, Room
+from mlhub_async.storage.ledger.write_behind import WriteAheadLog
+from mlhub_async.storage.local.disk_space import CHECK_SECONDS, PROBE, REPORT_SECONDS, DiskSpace
 from mlhub_async.storage.local.store import LocalStore
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX file systems")
@@ -36,7 +36,7 @@ class Disk:
     def __init__(self, place, **chosen):
         (place / "partial").mkdir(parents=True)
         self.now, self.told, self.looks = 100.0, [], 0
-        self.room = Room(
+        self.room = DiskSpace(
             place, told=lambda full, free: self.told.append((self.now, free)), clock=self.clock,
             sleep=self.sleep, **chosen,
         )  # fmt: skip
@@ -89,7 +89,10 @@ async def test_all_wait_while_one_looks_and_all_go_on_when_there_is_room(small):
     await asyncio.gather(*[disk.room.wait(FULL) for _ in range(5)], disk.room.opened())
     assert disk.looks == 25 and disk.room.full is None
     times = [when for when, _ in disk.told]
-    assert times == [100.0, 100.0 + SAY, 100.0 + 2 * SAY] and 24 * LOOK < 3 * SAY
+    assert (
+        times == [100.0, 100.0 + REPORT_SECONDS, 100.0 + 2 * REPORT_SECONDS]
+        and 24 * CHECK_SECONDS < 3 * REPORT_SECONDS
+    )
     assert {free for _, free in disk.told} == {0}
     assert list((small / "s/partial").iterdir()) == []
 
@@ -131,8 +134,8 @@ async def test_other_trouble_than_no_room_is_for_those_to_meet_who_wait(tmp_path
 
 async def test_what_is_waited_for_is_said_with_the_room_there_is(tmp_path):
     events = []
-    room = room_for(tmp_path, Options(on_full="pause"), Events(events.append))
-    with pytest.warns(WaitsForRoom, match=r"is full \(.* free\): every transfer waits"):
+    room = disk_space_for(tmp_path, Options(on_full="pause"), Events(events.append))
+    with pytest.warns(DiskFullWarning, match=r"is full \(.* free\): every transfer waits"):
         room._told(FULL, 5 << 20)
     assert events[0]["event"] == "throttle" and events[0]["free"] == 5 << 20
     assert events[0]["error"] == {"class": "disk-full", "message": FULL.message, "retryable": False}
@@ -163,7 +166,7 @@ async def test_a_batch_that_met_a_full_disk_is_committed_when_there_is_room(smal
     fill(small / "other")
     await ledger.flush()
     assert waited and all(isinstance(full, DiskFull) for full in waited)
-    assert await ledger.ask(lambda book: {record.path for _, record in book.finished()}) == {
+    assert await ledger.query(lambda book: {record.path for _, record in book.finished()}) == {
         f"c1/{name}/data.tif" for name in names
     }
     await ledger.close()
@@ -180,12 +183,12 @@ async def test_a_full_disk_that_nobody_waits_for_leaves_the_batch_in_the_journal
             await ledger.flush()
     with pytest.raises(DiskFull):
         await ledger.close()
-    with closing(Journal(small)) as journal:
+    with closing(WriteAheadLog(small)) as journal:
         assert len(journal.left()) == 60
 
 
 def test_a_line_that_was_half_written_does_not_spoil_the_next_one(small):
-    journal = Journal(small)
+    journal = WriteAheadLog(small)
     row = row_of(done("x" * 3000), "")
     fill(small / "other")
     written = 0

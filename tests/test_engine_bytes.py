@@ -19,12 +19,12 @@ from mlhub_async.core.model import Asset, Head, Job, Status
 from mlhub_async.core.telemetry import Events, Meter
 from mlhub_async.http.decoding import Decoder
 from mlhub_async.http.resilience.retry import Retry
-from mlhub_async.storage.local.checkpoint import Origin
+from mlhub_async.storage.local.checkpoint import PartialHeader
 from mlhub_async.storage.local.store import LocalStore
 from mlhub_async.storage.local.writer import LEAST, THREADS
-from mlhub_async.transfer.dedupe import Sharing
-from mlhub_async.transfer.existing import Keeping
-from mlhub_async.transfer.fetch import Kit, fetch
+from mlhub_async.transfer.dedupe import UrlDedupe
+from mlhub_async.transfer.existing import ExistingFilePolicy
+from mlhub_async.transfer.fetch import TransferContext, fetch
 
 ME = ("c1", "one", "data")
 GZIP = Headers((("Content-Encoding", "gzip"),))
@@ -49,7 +49,7 @@ async def test_a_version_without_validator_is_not_joined_to_the_one_before_it(si
 async def kept_draft(store, validator):
     draft = store.draft(ME)
     draft.body.begin([], 1_000_000)
-    store.bind(draft, Origin("", validator, 1_000_000))
+    store.bind(draft, PartialHeader("", validator, 1_000_000))
     draft.body.write(noise(LEAST))
     await store.keep(draft)
 
@@ -110,11 +110,19 @@ async def test_bytes_that_are_begun_anew_wait_for_the_write_in_flight(dest, then
     for _ in range(THREADS):
         store._disk.pool.submit(refused.wait, 30)
     http = Refusing(tif(LEAST, 1), right, refused, then)
-    kit = Kit(
-        http, store, Retry(AT_ONCE), Sharing(None), nothing, nothing, Meter(), Events(None), Keeping(store)
+    context = TransferContext(
+        http,
+        store,
+        Retry(AT_ONCE),
+        UrlDedupe(None),
+        nothing,
+        nothing,
+        Meter(),
+        Events(None),
+        ExistingFilePolicy(store),
     )
     job = Job(Asset("https://h.test/one.tif", "data", "one", "c1"), "c1/one/data.tif")
-    outcome, _ = await fetch(job, kit)
+    outcome, _ = await fetch(job, context)
     store.close()
     assert outcome.status is (Status.FETCHED if then == "answers" else Status.FAILED), outcome.error
     left = [*Mirrored(dest).files.values(), *(p.read_bytes() for p in dest.rglob("*.part"))]
@@ -230,7 +238,7 @@ async def test_who_is_cancelled_while_putting_bytes_away_puts_them_away_first(de
         store._disk.pool.submit(released.wait, 30)
     draft = store.draft(ME)
     draft.body.begin([], LEAST * 4)
-    store.bind(draft, Origin("", '"1"', LEAST * 4))
+    store.bind(draft, PartialHeader("", '"1"', LEAST * 4))
     draft.body.write(noise(LEAST))
     draft.body.write(noise(100, 2))
     ending = asyncio.create_task(getattr(store, end)(draft))

@@ -13,7 +13,7 @@ from troubled_wire import Reply
 from mlhub_async import verify
 from mlhub_async.core.errors import CatalogError
 from mlhub_async.core.model import Page
-from mlhub_async.engine.report.completeness import Listing
+from mlhub_async.engine.report.completeness import Completeness
 
 HALF = "x\ud800"
 
@@ -41,7 +41,7 @@ def untold(site, api, collection, total=None):
 
 
 def test_records_of_one_listing_do_not_make_up_for_those_missing_in_another():
-    listing = Listing(ended=True)
+    listing = Completeness(ended=True)
     listing.note([Page(None, "a", returned=100)], 0)
     listing.note([Page(50, "b", returned=10)], 0)
     assert not listing.complete

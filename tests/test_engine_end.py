@@ -19,9 +19,9 @@ from troubled import tif
 from mlhub_async.api.client import HeldStores
 from mlhub_async.core.errors import Locked, StorageError, UsageError
 from mlhub_async.core.urls import Origin
-from mlhub_async.http.resilience.gate import Limits
+from mlhub_async.http.resilience.gate import OriginLimits
 from mlhub_async.storage.ledger.ledger import Ledger
-from mlhub_async.storage.ledger.write_behind import BATCH, DELAY, Journal
+from mlhub_async.storage.ledger.write_behind import BATCH, DELAY, WriteAheadLog
 from mlhub_async.storage.local.store import LocalStore
 
 FEW = "-dac_override,-dac_read_search"
@@ -60,9 +60,9 @@ def refuse(_):
 async def commit_that_fails_unheard(ledger):
     """One batch fails, and the ledger's own timer is the first to come by afterwards."""
     gate, passed = threading.Event(), asyncio.Event()
-    busy = asyncio.ensure_future(ledger.ask(lambda _: gate.wait()))
+    busy = asyncio.ensure_future(ledger.query(lambda _: gate.wait()))
     await asyncio.sleep(0)
-    ledger.tell(refuse)
+    ledger.enqueue(refuse)
     for n in range(BATCH):
         ledger.record(done(f"a{n}"), "")
     ledger.record(done("b"), "")
@@ -80,7 +80,7 @@ async def test_a_commit_that_failed_is_told_to_everybody_who_asks_from_then_on(t
         with pytest.raises(StorageError, match="disk I/O error"):
             await ledger.flush()
         with pytest.raises(StorageError):
-            ledger.room()
+            ledger.backpressure()
         with pytest.raises(StorageError):
             await ledger.claim([])
     with pytest.raises(StorageError):
@@ -90,7 +90,7 @@ async def test_a_commit_that_failed_is_told_to_everybody_who_asks_from_then_on(t
     be_there(tmp_path / "c1/b/data.tif")
     again = Ledger(tmp_path, tmp_path, lambda _path, data: len(data))
     await again.open("here", "{}", "later")
-    found = await again.ask(lambda book: len(list(book.finished())))
+    found = await again.query(lambda book: len(list(book.finished())))
     await again.close()
     assert found == BATCH + 1
 
@@ -126,7 +126,7 @@ async def test_a_lock_that_cannot_be_opened_is_a_matter_of_storage(site, dest):
 
 @pytest.mark.parametrize("room", [0, 10], ids=["no room", "room for half a line"])
 def test_a_journal_that_takes_no_line_is_a_matter_of_storage(tmp_path, room):
-    journal = Journal(tmp_path)
+    journal = WriteAheadLog(tmp_path)
     row = ("c1", "one", 0, "data", "c1/one/data.tif", 1, 1, 1, "0", "size", "", "", "", "")
     with no_file_over(room), pytest.raises(StorageError, match="free some space"):
         journal.append(row)
@@ -233,7 +233,7 @@ def test_finished_files_that_are_read_only_can_still_be_checked(run_cli, trouble
 
 
 async def test_those_who_wait_for_a_slot_can_be_cancelled_all_at_once():
-    gate = Limits(1).slot(Origin("http", "h.test", 80))
+    gate = OriginLimits(1).gate(Origin("http", "h.test", 80))
 
     async def hop():
         if not gate.enter_at_once():

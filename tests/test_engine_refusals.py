@@ -7,7 +7,7 @@ from troubled import Status, tif
 from troubled_stac import stac_item, static_catalog_files
 
 from mlhub_async.core.errors import TransferError
-from mlhub_async.http.ssrf import Reach
+from mlhub_async.http.ssrf import AddressPolicy
 
 PUBLIC, LINK_LOCAL, PRIVATE = "93.184.216.34", "169.254.169.254", "10.0.0.1"
 
@@ -81,7 +81,7 @@ async def test_a_host_that_wants_hours_of_rest_is_asked_once_and_another_is_not_
 
 
 def test_a_root_that_turns_up_elsewhere_opens_nothing():
-    reach = Reach()
+    reach = AddressPolicy()
     reach.name("http://root.test/")
     reach.check("root.test", 80, PUBLIC)
     for host in ("root.test", "other.test"):
@@ -92,7 +92,7 @@ def test_a_root_that_turns_up_elsewhere_opens_nothing():
 
 
 def test_a_root_in_a_private_network_opens_that_and_no_other():
-    reach = Reach()
+    reach = AddressPolicy()
     reach.name("http://root.test/")
     reach.check("root.test", 80, PRIVATE)
     reach.check("other.test", 80, PRIVATE)

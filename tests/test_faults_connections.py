@@ -190,7 +190,7 @@ async def test_a_certificate_out_of_its_time_is_refused_at_once_with_its_reason(
 
 
 async def test_a_certificate_signed_by_itself_is_refused_at_once_with_its_reason(troubled, authority, dest):
-    alone = await troubled.site("localhost", authority.alone())
+    alone = await troubled.site("localhost", authority.without_traceback())
     assert await ended(publish(alone, ["one"]), dest) == (4, ["tls"])
     assert "self-signed certificate" in Mirrored(dest).errors[0]["error"]["message"]
     assert alone.log == [] and alone.connections <= 1

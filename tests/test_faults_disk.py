@@ -18,8 +18,8 @@ from mounts import mounted, remount
 from troubled import Change, Cut, Delay, Drip, Stall, When, tif
 from troubled_stac import stac_item, static_catalog
 
-from mlhub_async.storage.local.body import Body
-from mlhub_async.storage.local.writer import Disk
+from mlhub_async.storage.local.body import BodyWriter
+from mlhub_async.storage.local.writer import WriterThreads
 
 UNLOCKED = """
 import fcntl, runpy
@@ -261,9 +261,9 @@ def test_where_locks_do_nothing_two_runs_at_once_are_still_harmless(run_cli, sit
 
 async def test_a_body_is_begun_anew_only_after_the_write_in_flight(tmp_path):
     gate = threading.Event()
-    with closing(Disk(threads=1)) as disk:
+    with closing(WriterThreads(threads=1)) as disk:
         disk.pool.submit(gate.wait, 120)
-        body = Body(str(tmp_path / "part"), None, disk)
+        body = BodyWriter(str(tmp_path / "part"), None, disk)
         body.begin([], 2 << 20)
         body.write(bytes(2 << 20))
         waiting = asyncio.ensure_future(body.settled())

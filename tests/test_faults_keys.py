@@ -17,9 +17,9 @@ from mlhub_async.http.resilience.circuit_breaker import (
     IN_THE_END,
     OF_A_FRIEND,
     SINCE_THEN,
-    Admission,
+    AccessMonitor,
 )
-from mlhub_async.http.resilience.gate import ORIGINS, Limits
+from mlhub_async.http.resilience.gate import MAX_ORIGINS, OriginLimits
 
 
 def names(prefix, count):
@@ -164,28 +164,28 @@ async def test_one_asset_that_wants_another_key_does_not_end_the_run(site, dest)
 
 
 def test_a_host_that_refused_a_key_is_not_forgotten_for_the_many_that_come_after_it():
-    limits = Limits(4)
-    limits.slot(Origin("https", "api.test", 443)).admission.refuse(document=False)
-    limits.slot(Origin("https", "api.test", 443)).admission.refuse(document=False)
-    for n in range(ORIGINS + 10):
-        limits.slot(Origin("https", f"h{n}.test", 443))
+    limits = OriginLimits(4)
+    limits.gate(Origin("https", "api.test", 443)).access.refuse(document=False)
+    limits.gate(Origin("https", "api.test", 443)).access.refuse(document=False)
+    for n in range(MAX_ORIGINS + 10):
+        limits.gate(Origin("https", f"h{n}.test", 443))
     with pytest.raises(AccessLost, match="refused our credentials, 2 times"):
         limits.end()
 
 
 @pytest.mark.parametrize("granted", [True, False])
 def test_what_was_granted_once_is_remembered_as_long(granted):
-    limits, host = Limits(4), Origin("https", "api.test", 443)
-    limits.slot(host).admission.grant(document=granted)
-    for n in range(ORIGINS + 10):
-        limits.slot(Origin("https", f"h{n}.test", 443))
+    limits, host = OriginLimits(4), Origin("https", "api.test", 443)
+    limits.gate(host).access.grant(document=granted)
+    for n in range(MAX_ORIGINS + 10):
+        limits.gate(Origin("https", f"h{n}.test", 443))
     for _ in range(3):
-        limits.slot(host).admission.refuse(document=granted)
+        limits.gate(host).access.refuse(document=granted)
     limits.end()
 
 
 def test_a_key_that_once_was_good_is_given_up_after_two_hundred_refusals_in_a_row():
-    admission = Admission("h.test:80")
+    admission = AccessMonitor("h.test:80")
     for _ in range(3):
         admission.grant(document=False)
         for _ in range(OF_A_FRIEND - 1):

@@ -21,7 +21,7 @@ from troubled_stac import Api, stac_item, static_catalog, static_catalog_files
 from troubled_wire import Reply
 
 from mlhub_async import RetryPolicy, mirror
-from mlhub_async.http.resilience.concurrency import MOST
+from mlhub_async.http.resilience.concurrency import MAX_LIMIT
 from mlhub_async.http.transport.fast.connection import Connection
 
 MIB = 1 << 20
@@ -69,7 +69,7 @@ async def test_a_catalogue_of_many_links_makes_no_task_for_each(tmp_path, dest):
 
     report = await mirror(tmp_path / "many/catalog.json", dest, each=each)
     assert report.exit_code == 0 and report.listing.unique == 800
-    assert len(tasks) == 800 and max(tasks) < 2 * MOST
+    assert len(tasks) == 800 and max(tasks) < 2 * MAX_LIMIT
 
 
 @posix_only

@@ -13,8 +13,8 @@ from troubled import Chunked, CloseDelimited, Cut, Gzip, Status, tif
 from troubled_stac import sizes_and_digests, stac_item, static_catalog
 
 from mlhub_async.engine.verify import verify
-from mlhub_async.storage.local.body import Body
-from mlhub_async.storage.local.writer import Disk
+from mlhub_async.storage.local.body import BodyWriter
+from mlhub_async.storage.local.writer import WriterThreads
 
 SMALL, LARGE = tif(20_000, 1), tif(700_000, 2)
 UNFRAMED = [Chunked(5000), CloseDelimited()]
@@ -188,8 +188,8 @@ async def test_a_body_is_not_closed_while_somebody_looks_at_it(tmp_path, size):
         go_on.wait(10)
         seen.append(len(file.read()))
 
-    with closing(Disk(threads=2)) as disk:
-        body = Body(str(tmp_path / "x.part"), None, disk)
+    with closing(WriterThreads(threads=2)) as disk:
+        body = BodyWriter(str(tmp_path / "x.part"), None, disk)
         body.begin([])
         if (busy := body.write(bytes(size))) is not None:
             await busy

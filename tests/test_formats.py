@@ -260,7 +260,7 @@ def test_no_file_keeps_a_check_busy(name):
 
 
 def test_a_check_that_has_done_enough_says_nothing(monkeypatch):
-    monkeypatch.setattr(reader, "WORK", 2000)
+    monkeypatch.setattr(reader, "MAX_WORK", 2000)
     assert said(BOMBS["chain.tif"], "chain.tif") is None
 
 

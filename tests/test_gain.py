@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from mlhub_async.transfer.segments.tuning import REST, Gain
+from mlhub_async.transfer.segments.tuning import REST, StreamTuner
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -23,10 +23,12 @@ class Body:
     beside: float = 0.0
     tried: list = field(default_factory=lambda: [1])
     busy: float = 0.0
-    gain: Gain | None = None
+    gain: StreamTuner | None = None
 
     def run(self, seconds, most=8, **how):
-        self.gain = self.gain or Gain(most, lambda: self.now, spent=lambda: self.busy * self.now, **how)
+        self.gain = self.gain or StreamTuner(
+            most, lambda: self.now, spent=lambda: self.busy * self.now, **how
+        )
         until = self.now + seconds
         while self.now < until and self.came < self.size:
             streams = min(self.gain.wanted, self.room)

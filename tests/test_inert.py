@@ -18,7 +18,7 @@ from troubled_stac import stac_collection, stac_item, static_catalog
 import mlhub_async
 from mlhub_async.cli import output
 from mlhub_async.cli.actions.mirror import closing_lines
-from mlhub_async.cli.console import Screen
+from mlhub_async.cli.console import Console
 from mlhub_async.core.errors import CatalogError, TransferError
 from mlhub_async.core.model import Asset, Flaw, Job, Outcome, Status
 from mlhub_async.engine.report.receipt import Report
@@ -43,11 +43,11 @@ def said_by(say):
 @pytest.mark.parametrize(
     "say",
     [
-        output.tell,
+        output.say,
         output.error,
         output.warning,
         lambda text: output.show([text]),
-        lambda text: Screen().say(text),
+        lambda text: Console().say(text),
     ],
     ids=["tell", "error", "warning", "show", "screen"],
 )
@@ -97,8 +97,8 @@ def test_a_bug_is_told_without_what_its_message_could_do():
 
 SPEAKERS = {
     "cli/actions/ls.py",
-    "cli/actions/saving.py",
-    "cli/actions/serving.py",
+    "cli/actions/demo.py",
+    "cli/actions/plan.py",
     "cli/app.py",
     "cli/console.py",
     "cli/output.py",

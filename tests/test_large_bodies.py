@@ -11,7 +11,7 @@ from troubled import Drip, Stall, noise, tif
 from troubled_stac import stac_item
 from wired import Wire, connected, counted, says, until
 
-from mlhub_async.core.concurrency import Later
+from mlhub_async.core.concurrency import LazyAwaitable
 from mlhub_async.core.model import Request
 from mlhub_async.http.transport.fast import buffers
 
@@ -32,7 +32,7 @@ class Slow:
 
     def write(self, data):
         self.pieces.append(data)
-        return Later(self._work)
+        return LazyAwaitable(self._work)
 
     async def _work(self):
         assert len(self.done) + 1 == len(self.pieces), "the next piece came before this one was done"
@@ -71,22 +71,22 @@ async def test_the_next_piece_is_received_while_the_sink_works_on_the_one_before
         sink.open.set()
         await asking
     assert b"".join(sink.done) == body
-    assert max(map(len, sink.done)) == buffers.LARGE
+    assert max(map(len, sink.done)) == buffers.LARGE_BUFFER_SIZE
 
 
 async def test_many_large_bodies_at_once_keep_their_bytes_apart_and_their_buffers_few(transport):
-    bodies = [noise(MIB + 300_000 + number, number) for number in range(buffers.MOST + 8)]
+    bodies = [noise(MIB + 300_000 + number, number) for number in range(buffers.MAX_LARGE + 8)]
     sinks = [Slow() for _ in bodies]
     kept = transport._pool._buffers
     async with Wire(*(says(counted(body)) for body in bodies)) as wire, asyncio.TaskGroup() as group:
         for sink in sinks:
             group.create_task(transport.send(Request(wire.url()), sink))
         await until(lambda: all(sink.pieces for sink in sinks))
-        assert kept._out == buffers.MOST
+        assert kept._out == buffers.MAX_LARGE
         for sink in sinks:
             sink.open.set()
     assert sorted(b"".join(sink.done) for sink in sinks) == sorted(bodies)
-    assert kept._out == 0 and len(kept._free) <= buffers.KEPT
+    assert kept._out == 0 and len(kept._free) <= buffers.MAX_KEPT
 
 
 async def test_a_transfer_that_is_given_up_leaves_its_buffer_to_those_who_still_work_on_it(transport):

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from mlhub_async.core.concurrency import Places, fan_out
+from mlhub_async.core.concurrency import IdleSlots, fan_out
 
 
 class Pool:
@@ -17,7 +17,7 @@ class Pool:
         self.finished = []
         self.free = asyncio.Event()
         self.lent = []
-        self.places = Places()
+        self.places = IdleSlots()
 
     async def produce(self, put):
         while (job := await self.jobs.get()) is not None:
@@ -122,7 +122,7 @@ async def test_an_error_of_what_was_started_is_one_of_the_pool_and_ends_it():
         assert places.lend(fails) is not None
         await asyncio.sleep(60)
 
-    places = Places()
+    places = IdleSlots()
     with pytest.raises(OSError, match="disk"):
         await fan_out(produce, work, 4, None, places)
 
@@ -131,7 +131,7 @@ async def test_before_there_is_a_pool_there_is_nothing_to_lend():
     async def never():
         raise AssertionError
 
-    assert Places().lend(never) is None and not Places().pressed
+    assert IdleSlots().lend(never) is None and not IdleSlots().pressed
 
 
 async def test_nothing_is_lent_by_a_pool_that_is_shutting_down():
@@ -146,7 +146,7 @@ async def test_nothing_is_lent_by_a_pool_that_is_shutting_down():
         finally:
             assert places.lend(turns) is None
 
-    places = Places()
+    places = IdleSlots()
     with pytest.raises(OSError, match="disk"):
         await fan_out(produce, work, 4, None, places)
 
@@ -168,6 +168,6 @@ async def test_what_is_lent_a_place_does_not_find_it_wanted_back_at_once():
             await turns()
         done.set()
 
-    places, done = Places(), asyncio.Event()
+    places, done = IdleSlots(), asyncio.Event()
     await fan_out(produce, work, 4, None, places)
     assert seen == [False] * 3

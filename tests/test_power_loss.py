@@ -127,6 +127,6 @@ async def test_a_line_of_the_journal_is_believed_only_where_its_file_is(tmp_path
     ledger = Ledger(tmp_path, tmp_path, lambda _path, data: len(data))
     await ledger.open("here", "{}", "now")
     try:
-        assert [record.path for _, record in await ledger.ask(lambda book: list(book.finished()))] == taken
+        assert [record.path for _, record in await ledger.query(lambda book: list(book.finished()))] == taken
     finally:
         await ledger.close()

@@ -29,11 +29,11 @@ from troubled import (
 from troubled_stac import sizes_and_digests, stac_item, static_catalog
 
 from mlhub_async import RetryPolicy
-from mlhub_async.storage.local.checkpoint import Journal, Origin
+from mlhub_async.storage.local.checkpoint import Checkpoints, PartialHeader
 from mlhub_async.storage.local.partials import Partials
 from mlhub_async.storage.local.store import LocalStore
-from mlhub_async.storage.local.writer import BATCH, LEAST, WAITING, Disk
-from mlhub_async.transfer.resume import OVERLAP
+from mlhub_async.storage.local.writer import BATCH, LEAST, WAITING, WriterThreads
+from mlhub_async.transfer.resume import OVERLAP_BYTES
 
 SIZE = 6_000_000
 CUT = 5_000_000
@@ -197,7 +197,7 @@ async def test_the_note_of_an_earlier_version_of_this_program_is_cleared_away(si
 async def test_a_body_that_was_whole_already_is_proven_by_its_end_instead_of_fetched(site, dest):
     item = await cut_short(site, dest)
     await complete_by_hand(dest)
-    assert await finished(site, dest, item) == [SIZE - OVERLAP]
+    assert await finished(site, dest, item) == [SIZE - OVERLAP_BYTES]
 
 
 async def complete_by_hand(dest):
@@ -211,7 +211,7 @@ async def test_a_body_that_was_whole_but_has_changed_is_fetched(site, dest):
     item = await cut_short(site, dest)
     await complete_by_hand(dest)
     site.put("/one.tif", NEW, etag='"2"')
-    assert await finished(site, dest, item, NEW) == [SIZE - OVERLAP]
+    assert await finished(site, dest, item, NEW) == [SIZE - OVERLAP_BYTES]
 
 
 @pytest.mark.parametrize("etag", ['"1"', '"2"', None])
@@ -220,7 +220,7 @@ async def test_a_416_ends_it_only_if_it_is_of_the_same_version_and_number_of_byt
     await complete_by_hand(dest)
     about = [("Content-Range", f"bytes */{SIZE}"), *([("ETag", etag)] if etag else [])]
     site.things["/one.tif"].faults.append(Status(416, headers=tuple(about)))
-    known = [SIZE - OVERLAP] if etag == '"1"' else [SIZE - OVERLAP, None]
+    known = [SIZE - OVERLAP_BYTES] if etag == '"1"' else [SIZE - OVERLAP_BYTES, None]
     assert await finished(site, dest, item) == known
 
 
@@ -229,16 +229,16 @@ async def test_without_a_validator_a_published_digest_lets_a_later_run_go_on_aft
 ):
     item = await cut_short(site, dest, about={}, says=sizes_and_digests(BODY))
     there = reached(dest)
-    assert await finished(site, dest, item) == [there - OVERLAP]
+    assert await finished(site, dest, item) == [there - OVERLAP_BYTES]
     assert [seen.headers.get("if-range") for seen in asset_requests(site)] == [None]
 
 
-@pytest.mark.parametrize("piece", [1000, OVERLAP - 1, OVERLAP, OVERLAP + 1])
+@pytest.mark.parametrize("piece", [1000, OVERLAP_BYTES - 1, OVERLAP_BYTES, OVERLAP_BYTES + 1])
 async def test_the_overlap_is_compared_in_whatever_pieces_it_comes(site, dest, piece):
     item = await cut_short(site, dest, about={}, says=sizes_and_digests(BODY))
     there = reached(dest)
     site.things["/one.tif"].faults.append(Drip(0, piece))
-    assert await finished(site, dest, item) == [there - OVERLAP]
+    assert await finished(site, dest, item) == [there - OVERLAP_BYTES]
 
 
 async def test_an_overlap_that_differs_means_another_version_and_a_restart(site, dest):
@@ -248,14 +248,14 @@ async def test_an_overlap_that_differs_means_another_version_and_a_restart(site,
     there = reached(dest)
     site.put("/one.tif", NEW)
     item["assets"]["data"].update(sizes_and_digests(NEW))
-    assert await finished(site, dest, item, NEW) == [there - OVERLAP, None]
+    assert await finished(site, dest, item, NEW) == [there - OVERLAP_BYTES, None]
 
 
 async def test_an_overlap_that_breaks_off_is_compared_again(site, dest):
     item = await cut_short(site, dest, about={}, says=sizes_and_digests(BODY))
     there = reached(dest)
     site.things["/one.tif"].faults.append(Cut(1000))
-    assert await finished(site, dest, item) == [there - OVERLAP] * 2
+    assert await finished(site, dest, item) == [there - OVERLAP_BYTES] * 2
 
 
 async def test_a_partial_file_without_validator_is_not_gone_on_with_where_the_digest_is_gone(site, dest):
@@ -345,7 +345,9 @@ async def test_where_validators_flip_a_published_digest_still_lets_it_go_on(site
     item = stac_item("one", data={"href": href, **sizes_and_digests(BODY)})
     patient = RetryPolicy(attempts=9, base=0)
     ranges = await finished(site, dest, item, retry=patient)
-    assert near(ranges, [None, 1_000_000, 1_000_000, 1_000_000 - OVERLAP, 2_000_000 - 2 * OVERLAP])
+    assert near(
+        ranges, [None, 1_000_000, 1_000_000, 1_000_000 - OVERLAP_BYTES, 2_000_000 - 2 * OVERLAP_BYTES]
+    )
     assert ["if-range" in seen.headers for seen in asset_requests(site)] == [False, True, True, False, False]
 
 
@@ -382,8 +384,8 @@ def test_kill_nine_loses_no_more_than_what_was_on_its_way_to_the_disk(run_cli, t
 def test_two_marks_for_one_place_are_no_contradiction(tmp_path):
     data = tif(1000)
     (tmp_path / "part").write_bytes(data)
-    journal = Journal(str(tmp_path / "journal"), None)
-    journal.begin(Origin("k", '"1"', 2000))
+    journal = Checkpoints(str(tmp_path / "journal"), None)
+    journal.begin(PartialHeader("k", '"1"', 2000))
     for offset, content in ((400, b"lost"), (400, data[:400]), (900, b"lost"), (1000, data), (1500, b"more")):
         journal.add(offset, hashlib.sha256(content))
     with closing(journal), (tmp_path / "part").open("rb") as file:
@@ -392,7 +394,7 @@ def test_two_marks_for_one_place_are_no_contradiction(tmp_path):
 
 
 def test_the_more_bodies_are_written_the_less_each_may_keep_waiting():
-    with closing(Disk()) as disk:
+    with closing(WriterThreads()) as disk:
         for number in range(1, 65):
             disk.enter()
             assert LEAST <= disk.batch <= BATCH
@@ -406,7 +408,7 @@ async def begun(store, identity):
     """The first bytes of the body, tied to their version."""
     draft = store.draft(identity)
     draft.body.begin([], SIZE)
-    store.bind(draft, Origin("", '"1"', SIZE))
+    store.bind(draft, PartialHeader("", '"1"', SIZE))
     draft.body.write(BODY[:CUT])
     await draft.body.settled()
     return draft
@@ -444,7 +446,7 @@ async def test_a_run_that_begins_anew_does_not_speak_in_the_journal_of_the_run_t
             ours = second.draft(identity)
             assert ours.left is not None and ours.left.validator == '"1"'
             theirs.body.begin([], SIZE)
-            first.bind(theirs, Origin("", '"2"', SIZE))
+            first.bind(theirs, PartialHeader("", '"2"', SIZE))
             await ours.body.adopt([], SIZE)
             assert ours.body.offset == CUT
             await second.keep(ours)

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlhub_async.transfer.segments.allocation import Shares
+from mlhub_async.transfer.segments.allocation import ByteAllocation
 
 LEAST = 4
 
@@ -12,7 +12,7 @@ class Streams:
     """Streams that bring bytes of one body, each with what it has brought: `brought` counts every byte."""
 
     def __init__(self, first, total, least=LEAST):
-        self.shares = Shares(first, total, least)
+        self.shares = ByteAllocation(first, total, least)
         self.first, self.total = first, total
         self.brought = [0] * total
         self.under_way = {self.shares.front: first}

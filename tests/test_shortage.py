@@ -8,11 +8,11 @@ from contextlib import contextmanager
 import pytest
 
 from mlhub_async.core import concurrency
-from mlhub_async.core.concurrency import fan_out, fewer, one_ahead
-from mlhub_async.core.errors import Shortage, StorageError, Transient
+from mlhub_async.core.concurrency import fan_out, prefetch_one, shrink_pool
+from mlhub_async.core.errors import LocalShortage, StorageError, Transient
 from mlhub_async.core.options import RetryPolicy
-from mlhub_async.http.resilience.retry import SHORTAGES, Retry
-from mlhub_async.storage.local.directories import Tree
+from mlhub_async.http.resilience.retry import MAX_LOCAL_SHORTAGES, Retry
+from mlhub_async.storage.local.directories import DirectoryTree
 from mlhub_async.storage.local.store import LocalStore
 
 resource = pytest.importorskip("resource", reason="POSIX limits")
@@ -49,9 +49,9 @@ async def failing(times, error, succeeds="done"):
 
 
 async def test_a_shortage_uses_up_no_attempt_but_does_not_last_for_ever():
-    assert await failing(SHORTAGES - 1, Shortage("out of descriptors")) == "done"
-    with pytest.raises(Shortage, match="ulimit -n"):
-        await failing(SHORTAGES, Shortage("out of descriptors"))
+    assert await failing(MAX_LOCAL_SHORTAGES - 1, LocalShortage("out of descriptors")) == "done"
+    with pytest.raises(LocalShortage, match="ulimit -n"):
+        await failing(MAX_LOCAL_SHORTAGES, LocalShortage("out of descriptors"))
     with pytest.raises(Transient):
         await failing(2, Transient("connection lost"))
 
@@ -69,7 +69,7 @@ async def test_a_pool_whose_workers_are_short_of_means_goes_on_with_fewer_and_lo
         most.append(at_once)
         await asyncio.sleep(0)
         if number < 20:
-            fewer()
+            shrink_pool()
         at_once -= 1
         done.append(number)
 
@@ -86,7 +86,7 @@ async def test_a_pool_never_goes_below_one_worker():
             await put(number)
 
     async def work(number):
-        fewer()
+        shrink_pool()
         done.append(number)
 
     await fan_out(produce, work, 2)
@@ -98,15 +98,15 @@ def test_transfers_are_as_many_as_the_limit_on_files_bears():
     try:
         for files, transfers in ((40, 1), (70, 2), (160, 32), (256, 64)):
             resource.setrlimit(resource.RLIMIT_NOFILE, (files, before[1]))
-            assert concurrency.affordable(64) == transfers
-            assert concurrency.affordable(1) == 1
+            assert concurrency.affordable_transfers(64) == transfers
+            assert concurrency.affordable_transfers(1) == 1
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
-    assert concurrency.affordable(3) == 3
+    assert concurrency.affordable_transfers(3) == 3
 
 
 def test_a_tree_gives_up_the_directories_it_keeps_open_before_it_gives_up(tmp_path):
-    tree = Tree(tmp_path / "root")
+    tree = DirectoryTree(tmp_path / "root")
     (tmp_path / "root").mkdir()
     for number in range(5):
         (tmp_path / "source").write_bytes(b"x")
@@ -141,7 +141,7 @@ async def test_with_no_descriptor_at_all_a_document_is_a_matter_of_storage(tmp_p
     with no_more_files():
         with pytest.raises(StorageError, match="ulimit -n"):
             store.write_document("c1/one/one.json", b"{}")
-        with pytest.raises(Shortage):
+        with pytest.raises(LocalShortage):
             draft.body.begin([], 1 << 20)
     await store.drop(draft)
     store.close()
@@ -164,13 +164,13 @@ async def test_a_listing_that_has_not_heard_of_the_end_yet_hires_nobody(turns):
                 await put(number)
                 await asyncio.sleep(0)
 
-        await one_ahead(pages(), give)
+        await prefetch_one(pages(), give)
 
     async def produce_deeper(put):
         async def deeper(_):
             await fan_out(produce, put, 1)
 
-        await one_ahead(pages(), deeper)
+        await prefetch_one(pages(), deeper)
 
     async def work(_):
         await asyncio.Event().wait()

@@ -17,7 +17,7 @@ from troubled_wire import Reply
 
 from mlhub_async import Options, Selection, mirror
 from mlhub_async.engine.plan import plan_only
-from mlhub_async.sources.api.split import Overlap, Part
+from mlhub_async.sources.api.split import Overlap, Slice
 from mlhub_async.stac import datetimes
 
 BEGIN = datetime(2020, 1, 1, tzinfo=UTC)
@@ -90,7 +90,7 @@ EIGHT = [(n, None) for n in range(0, 32, 4)]
 
 
 def test_times_at_the_ends_of_the_calendar_are_times():
-    part = Part(BEGIN, BEGIN + timedelta(days=9), BEGIN, BEGIN + timedelta(days=9), 1)
+    part = Slice(BEGIN, BEGIN + timedelta(days=9), BEGIN, BEGIN + timedelta(days=9), 1)
     without_end = {"start_datetime": day(3), "end_datetime": "9999-12-31T23:59:59-05:00"}
     since_ever = {"start_datetime": "0001-01-01T00:00:00+05:00", "end_datetime": day(3)}
     for span in (without_end, since_ever):

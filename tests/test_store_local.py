@@ -9,8 +9,8 @@ from engine import run
 from mirrored import Mirrored, publish
 from mounts import mounted
 
-from mlhub_async.core.errors import DiskFailing, DiskFull, Shortage, StorageError, TransferError
-from mlhub_async.storage.local.directories import Tree, storage_error
+from mlhub_async.core.errors import DiskFailing, DiskFull, LocalShortage, StorageError, TransferError
+from mlhub_async.storage.local.directories import DirectoryTree, storage_error
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX file systems")
 
@@ -69,8 +69,8 @@ async def test_unfinished_files_on_another_file_system_are_refused(site, dest):
         (errno.EIO, DiskFailing, "check it"),
         (errno.EROFS, StorageError, "make it writable"),
         (errno.ENOMEM, StorageError, "more memory"),
-        (errno.EMFILE, Shortage, "open files"),
-        (errno.ENFILE, Shortage, "open files"),
+        (errno.EMFILE, LocalShortage, "open files"),
+        (errno.ENFILE, LocalShortage, "open files"),
         (errno.EACCES, TransferError, "Permission denied"),
         (errno.ENAMETOOLONG, TransferError, "too long"),
         (errno.EFBIG, TransferError, "too large"),
@@ -86,7 +86,7 @@ def test_a_directory_swapped_for_a_link_while_it_is_used_leads_nowhere(tmp_path,
     """The directory that was opened is the one that is written to, wherever its name leads by now."""
     root, source = tmp_path / "root", tmp_path / "source"
     (root / "c1/one").mkdir(parents=True)
-    tree = Tree(root)
+    tree = DirectoryTree(root)
     for name in ("a", "b"):
         source.write_bytes(name.encode())
         tree.place(str(source), None, f"c1/one/{name}")
@@ -101,7 +101,7 @@ def test_a_directory_swapped_for_a_link_while_it_is_used_leads_nowhere(tmp_path,
 def test_a_directory_swapped_for_a_link_before_it_is_opened_anew_is_refused(tmp_path, outside):
     root, source = tmp_path / "root", tmp_path / "source"
     (root / "c1/one").mkdir(parents=True)
-    tree = Tree(root)
+    tree = DirectoryTree(root)
     source.write_bytes(b"a")
     tree.place(str(source), None, "c1/one/a")
     (root / "c1/one/a").unlink()

@@ -10,11 +10,11 @@ from mirrored import Mirrored, assert_whole, wait_for
 from troubled import Change, Drip, tif
 from troubled_stac import stac_item, static_catalog
 
-from mlhub_async.core.errors import Taken
-from mlhub_async.storage.local.checkpoint import Origin
+from mlhub_async.core.errors import PartialLost
+from mlhub_async.storage.local.checkpoint import PartialHeader
 from mlhub_async.storage.local.partials import Partials
 from mlhub_async.storage.local.store import LocalStore
-from mlhub_async.storage.local.writer import Disk
+from mlhub_async.storage.local.writer import WriterThreads
 
 UNLOCKED = """
 import fcntl, runpy
@@ -30,7 +30,7 @@ OLD, NEW = tif(SIZE, 1), tif(SIZE, 2)
 @contextlib.contextmanager
 def partials(folder):
     """One run's view of the directory of unfinished files, without any lock."""
-    disk = Disk()
+    disk = WriterThreads()
     found = Partials(folder, disk)
     found.open()
     found.look_around()
@@ -45,7 +45,7 @@ async def begun(run, body, upto):
     """A draft with the first bytes of a body, tied to their version."""
     draft = run.draft(ONE)
     draft.body.begin([], SIZE)
-    run.bind(draft, Origin("", '"1"', SIZE))
+    run.bind(draft, PartialHeader("", '"1"', SIZE))
     await put(draft, body[:upto])
     return draft
 
@@ -67,7 +67,7 @@ async def test_a_file_that_was_taken_over_is_not_emptied_by_the_run_that_began_i
             proven = theirs.body.offset
             assert 0 < proven <= 2 << 20
             ours.body.begin([], SIZE)
-            first.bind(ours, Origin("", '"2"', SIZE))
+            first.bind(ours, PartialHeader("", '"2"', SIZE))
             await put(ours, NEW)
             await put(theirs, OLD[proven:])
             await theirs.body.complete()
@@ -99,7 +99,7 @@ async def test_what_somebody_else_removed_is_told_as_such_and_leaves_no_name(tmp
     await put(draft, OLD)
     await draft.body.complete()
     (tmp_path / ".mlhub/partial" / draft.body.path).unlink()
-    with pytest.raises(Taken):
+    with pytest.raises(PartialLost):
         await store.commit(draft, "c1/one/data.tif")
     await store.drop(draft)
     store.close()

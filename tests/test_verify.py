@@ -16,7 +16,7 @@ from mlhub_async.core.telemetry import Meter
 from mlhub_async.engine.verify import status, verify
 from mlhub_async.engine.verify.checks import file_damage
 from mlhub_async.engine.verify.walk import Pair, files_under
-from mlhub_async.storage.ledger.claims import Wanted, Wish
+from mlhub_async.storage.ledger.claims import ClaimRequest, PathRequest
 from mlhub_async.storage.ledger.ledger import Ledger
 from mlhub_async.storage.local.store import LocalStore
 
@@ -40,7 +40,9 @@ class Mirror:
         await ledger.open("test", "{}", "2026-01-01T00:00:00Z")
         assets = {name: Asset(f"https://x.test/{name}", "data", name, "c") for name in (*names, *failed)}
         wanted = [
-            Wanted("c", name, f"c/{name}/{name}.json", [Wish(asset, f"c/{name}/data.tif", False)])
+            ClaimRequest(
+                "c", name, f"c/{name}/{name}.json", [PathRequest(asset, f"c/{name}/data.tif", False)]
+            )
             for name, asset in assets.items()
         ]
         await ledger.claim(wanted)
@@ -62,9 +64,9 @@ class Mirror:
         return self
 
     async def end(self, ledger, done, failed, exit_code):
-        manifest = await ledger.ask(lambda book: book.manifest(book.run))
-        size = (await ledger.ask(lambda book: book.there(book.run)))[1]
-        await ledger.ask(lambda book: book.end_run("2026-01-01T01:00:00Z", exit_code))
+        manifest = await ledger.query(lambda book: book.manifest(book.run))
+        size = (await ledger.query(lambda book: book.there(book.run)))[1]
+        await ledger.query(lambda book: book.end_run("2026-01-01T01:00:00Z", exit_code))
         counts = {"selected": done + failed, "verified_checksum": 0, "verified_size": done}
         self.receipt = {
             "source": "test",

@@ -5,12 +5,18 @@ import itertools
 
 import pytest
 
-from mlhub_async.core.concurrency import ASIDE, aside, fan_out
+from mlhub_async.core.concurrency import PARKED_PER_WORKER, fan_out, parked
 from mlhub_async.core.errors import TransferError, Transient
 from mlhub_async.core.urls import Origin
-from mlhub_async.http.resilience.circuit_breaker import BUCKET, DENIALS, DENIALS_OF_A_FRIEND, Breaker, Outage
-from mlhub_async.http.resilience.gate import ORIGINS, Limits
-from mlhub_async.http.resilience.rate_limit import Budget
+from mlhub_async.http.resilience.circuit_breaker import (
+    BUCKET,
+    DENIALS,
+    DENIALS_OF_A_FRIEND,
+    CircuitBreaker,
+    Outage,
+)
+from mlhub_async.http.resilience.gate import MAX_ORIGINS, OriginLimits
+from mlhub_async.http.resilience.rate_limit import RateLimiter
 
 HOST = Origin("http", "h.test", 80)
 OTHER = Origin("http", "o.test", 80)
@@ -38,7 +44,7 @@ class Host:
 
     def __init__(self, turn=120, **outage):
         self.clock, self.changes, self.turn = Clock(), 0, turn
-        self.breaker = Breaker("h.test:80", Outage(**outage), self.clock, self.change, lambda a, b: b)
+        self.breaker = CircuitBreaker("h.test:80", Outage(**outage), self.clock, self.change, lambda a, b: b)
 
     def change(self):
         self.changes += 1
@@ -291,7 +297,7 @@ def test_one_permission_among_refusals_begins_the_count_anew():
 
 async def one_hop(limits, origin, name, answers):
     """As http does it: enter, ask, tell; `answers` says of each request whether it fares well."""
-    gate = limits.slot(origin)
+    gate = limits.gate(origin)
     while True:
         if not gate.enter_at_once():
             await gate.enter()
@@ -309,8 +315,8 @@ async def one_hop(limits, origin, name, answers):
 
 async def test_all_who_wait_for_a_host_go_on_when_its_probe_is_answered():
     clock, asked = Clock(), []
-    limits = Limits(4, budget=Budget(clock=clock, sleep=clock.sleep))
-    limits.slot(HOST).breaker.answered(0, granted=True)
+    limits = OriginLimits(4, budget=RateLimiter(clock=clock, sleep=clock.sleep))
+    limits.gate(HOST).breaker.answered(0, granted=True)
     clock.now += 120
 
     def answers(now):
@@ -324,7 +330,7 @@ async def test_all_who_wait_for_a_host_go_on_when_its_probe_is_answered():
 
 async def test_a_host_that_is_given_up_fails_those_who_wait_and_no_other():
     clock = Clock()
-    limits = Limits(4, budget=Budget(clock=clock, sleep=clock.sleep), outage=Outage(probes=2))
+    limits = OriginLimits(4, budget=RateLimiter(clock=clock, sleep=clock.sleep), outage=Outage(probes=2))
     hops = [one_hop(limits, HOST, f"/{n}", lambda _: False) for n in range(50)]
     ended = await asyncio.gather(*hops, one_hop(limits, OTHER, "/", lambda _: True), return_exceptions=True)
     assert {getattr(error, "kind", None) for error in ended[:-1]} == {"host-down"}
@@ -333,23 +339,25 @@ async def test_a_host_that_is_given_up_fails_those_who_wait_and_no_other():
 
 async def test_of_thousands_of_hosts_those_are_forgotten_that_nobody_asks_and_no_word_against_any():
     clock = Clock()
-    limits = Limits(64, first=8, budget=Budget(clock=clock, sleep=clock.sleep), outage=Outage(probes=0))
-    busy = limits.slot(HOST)
+    limits = OriginLimits(
+        64, first=8, budget=RateLimiter(clock=clock, sleep=clock.sleep), outage=Outage(probes=0)
+    )
+    busy = limits.gate(HOST)
     assert busy.enter_at_once()
     with pytest.raises(TransferError):
         await asyncio.gather(*(one_hop(limits, OTHER, f"/{n}", lambda _: False) for n in range(9)))
     limits.hold(Origin("http", "held.test", 80), 3600)
-    for n in range(5 * ORIGINS):
+    for n in range(5 * MAX_ORIGINS):
         await one_hop(limits, Origin("http", f"h{n}.test", 80), "/", lambda _: True)
-    assert limits.useful(1 << 20) <= 8 * ORIGINS
-    assert limits.slot(HOST) is busy and set(limits.held) == {"o.test:80", "held.test:80"}
+    assert limits.useful(1 << 20) <= 8 * MAX_ORIGINS
+    assert limits.gate(HOST) is busy and set(limits.held) == {"o.test:80", "held.test:80"}
     with pytest.raises(TransferError, match="given up"):
-        await limits.slot(OTHER).enter()
+        await limits.gate(OTHER).enter()
 
 
 async def test_no_request_goes_out_while_a_host_is_held_whatever_waited_for_a_slot():
     clock, asked = Clock(), []
-    limits = Limits(2, budget=Budget(clock=clock, sleep=clock.sleep))
+    limits = OriginLimits(2, budget=RateLimiter(clock=clock, sleep=clock.sleep))
 
     def answers(now):
         asked.append(now)
@@ -364,8 +372,8 @@ async def test_no_request_goes_out_while_a_host_is_held_whatever_waited_for_a_sl
 
 async def test_a_probe_that_is_cancelled_leaves_its_turn_to_another():
     clock = Clock()
-    limits = Limits(4, budget=Budget(clock=clock, sleep=clock.sleep))
-    gate = limits.slot(HOST)
+    limits = OriginLimits(4, budget=RateLimiter(clock=clock, sleep=clock.sleep))
+    gate = limits.gate(HOST)
     for n in range(6):
         gate.breaker.failed(gate.breaker.serial, f"/{n}", "no connection")
     await gate.enter()
@@ -390,7 +398,7 @@ async def test_who_waits_aside_gives_its_place_to_another_and_takes_it_again():
     async def work(n):
         nonlocal at_work, peak
         if n < 40:
-            with aside():
+            with parked():
                 await go.wait()
         at_work += 1
         peak = max(peak, at_work)
@@ -421,12 +429,12 @@ async def test_so_many_may_wait_aside_and_no_more():
         nonlocal waiting, most
         waiting += 1
         most = max(most, waiting)
-        with aside():
+        with parked():
             await full.wait()
         waiting -= 1
 
     await fan_out(produce, work, 2)
-    assert most == 2 * ASIDE + 2
+    assert most == 2 * PARKED_PER_WORKER + 2
 
 
 async def test_a_failure_ends_those_who_wait_aside_too():
@@ -437,7 +445,7 @@ async def test_a_failure_ends_those_who_wait_aside_too():
     async def work(n):
         if n == 9:
             raise ValueError("the one")
-        with aside():
+        with parked():
             await asyncio.Event().wait()
 
     with pytest.raises(ValueError, match="the one"):
@@ -446,8 +454,8 @@ async def test_a_failure_ends_those_who_wait_aside_too():
 
 async def test_a_hold_that_ends_between_two_looks_at_the_clock_holds_nobody():
     times = itertools.count()
-    limits = Limits(1, budget=Budget(clock=lambda: float(next(times))))
-    gate = limits.slot(HOST)
+    limits = OriginLimits(1, budget=RateLimiter(clock=lambda: float(next(times))))
+    gate = limits.gate(HOST)
     gate.hold(3)
     await asyncio.wait_for(gate.enter(), 60)
     gate.leave()

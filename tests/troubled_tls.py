@@ -61,7 +61,7 @@ class Authority:
         self._openssl(*sign.split(), "-extfile", "leaf.cnf", "-extensions", "leaf")
         return self._serving()
 
-    def alone(self) -> ssl.SSLContext:
+    def without_traceback(self) -> ssl.SSLContext:
         """The same with a certificate that nobody but itself has signed."""
         self._config("leaf", LOCAL)
         self._openssl(*self._new("leaf", "leaf.pem"), "-x509", "-days", "30", "-extensions", "leaf")

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from .. import stac
-from ..core.concurrency import alone
+from ..core.concurrency import run_single
 from ..core.errors import MlhubError, SourceError, TransferError, UsageError
 from ..core.model import Asset, Job, JsonObject, Request
 from ..core.options import Options
@@ -29,10 +29,10 @@ from ..engine.report.receipt import Report
 from ..http.client import Http
 from ..sources.items.objects import assets, given_item
 from ..storage.local.store import LocalStore
-from ..transfer.dedupe import Sharing
-from ..transfer.existing import Keeping
-from ..transfer.fetch import Kit, fetch
-from ..transfer.segments.coordinator import MOST, ranges_of
+from ..transfer.dedupe import UrlDedupe
+from ..transfer.existing import ExistingFilePolicy
+from ..transfer.fetch import TransferContext, fetch
+from ..transfer.segments.coordinator import MAX_STREAMS, segment_policy
 
 TOGETHER = 16
 """Source items read at a time."""
@@ -200,13 +200,13 @@ class Client:
         """
         http = self._network
         with self._stores.at(dest) as store:
-            job, kit = Job(*place(asset, self._options.path_template)), self._kit(http, store)
-            outcome, _ = await alone(partial(fetch, job, kit), MOST, kit.places)
+            job, context = Job(*place(asset, self._options.path_template)), self._context(http, store)
+            outcome, _ = await run_single(partial(fetch, job, context), MAX_STREAMS, context.idle_slots)
         if outcome.record is None:
             raise outcome.error or TransferError(f"{asset.key} could not be had")
         return store.root / outcome.record.path
 
-    def _kit(self, http: Http, store: LocalStore) -> Kit:
+    def _context(self, http: Http, store: LocalStore) -> TransferContext:
         async def renewed(asset: Asset) -> Asset | None:
             if not asset.item:
                 return None
@@ -217,8 +217,11 @@ class Client:
             return path
 
         told = Meter(), Events(None)
-        kit = Kit(http, store, http.retry, Sharing(None), renewed, moved, *told, Keeping(store))
-        return replace(kit, ranges=ranges_of(self._options.parts, http, kit.meter, kit.hosts, kit.places))
+        context = TransferContext(
+            http, store, http.retry, UrlDedupe(None), renewed, moved, *told, ExistingFilePolicy(store)
+        )
+        meter, quirks, idle_slots = context.meter, context.quirks, context.idle_slots
+        return replace(context, segments=segment_policy(self._options.parts, http, meter, quirks, idle_slots))
 
     async def mirror(
         self,

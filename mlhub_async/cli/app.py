@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import click
 
-from ..core.errors import MlhubError, UsageError, WaitsForRoom
+from ..core.errors import DiskFullWarning, MlhubError, UsageError
 from . import output
 from .options import join_bbox, repeat
 
@@ -40,7 +40,7 @@ class Program(click.Group):
         output.prepare_streams()
         with warnings.catch_warnings():
             warnings.showwarning = output.warning
-            warnings.simplefilter("always", WaitsForRoom)
+            warnings.simplefilter("always", DiskFullWarning)
             sys.exit(self._code(args, prog_name or "mlhub-async", extra))
 
     def _code(self, args: Sequence[str] | None, name: str, extra: dict[str, Any]) -> int:

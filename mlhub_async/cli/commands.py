@@ -33,7 +33,7 @@ def mirror(source: str, save: str | None, dry_run: bool, **given: Any) -> int:
     """
     from .actions.mirror import run_mirror
     from .actions.plan import run_plan
-    from .console import screen_of
+    from .console import console_of
 
     dest = exclusive("DEST", given.pop("dest"), given.pop("output_dir"))
     dest = "." if dest is None else dest
@@ -42,7 +42,7 @@ def mirror(source: str, save: str | None, dry_run: bool, **given: Any) -> int:
     given["if_exists"] = exclusive("--if-exists", given["if_exists"], *meant)
     if save and not dry_run:
         raise click.UsageError("--save belongs to -n: a mirror writes its own catalogue")
-    screen, options = screen_of(given), to_options(given)
+    screen, options = console_of(given), to_options(given)
     if dry_run:
         return run_plan(source, dest, options, screen, save)
     return run_mirror(source, dest, options, screen)
@@ -56,9 +56,9 @@ def mirror(source: str, save: str | None, dry_run: bool, **given: Any) -> int:
 def plan(source: str, save: str | None, **given: Any) -> int:
     """Tell what a mirror of SOURCE would fetch: counts, sizes, disk."""
     from .actions.plan import run_plan
-    from .console import screen_of
+    from .console import console_of
 
-    screen = screen_of(given)
+    screen = console_of(given)
     return run_plan(source, ".", to_options(given), screen, save)
 
 
@@ -70,9 +70,9 @@ def plan(source: str, save: str | None, **given: Any) -> int:
 def verify(dest: str, workers: int | None, deep: bool, **given: Any) -> int:
     """Prove a mirror offline: sizes, digests, receipt. Exit 6 if it is damaged."""
     from .actions.verify import run_verify
-    from .console import screen_of
+    from .console import console_of
 
-    return run_verify(dest, workers, screen_of(given), deep=deep)
+    return run_verify(dest, workers, console_of(given), deep=deep)
 
 
 @click.command()
@@ -81,9 +81,9 @@ def verify(dest: str, workers: int | None, deep: bool, **given: Any) -> int:
 def status(dest: str, **given: Any) -> int:
     """Tell what the ledger says, by collection and kind of failure."""
     from .actions.verify import run_status
-    from .console import screen_of
+    from .console import console_of
 
-    return run_status(dest, screen_of(given))
+    return run_status(dest, console_of(given))
 
 
 @click.command(cls=Command)
@@ -96,9 +96,9 @@ def ls(source: str, **given: Any) -> int:
     Without selection the top level; with -c the items of a collection; with --ids their assets.
     """
     from .actions.ls import run_ls
-    from .console import screen_of
+    from .console import console_of
 
-    screen = screen_of(given)
+    screen = console_of(given)
     return run_ls(source, to_options(given), screen)
 
 
@@ -112,9 +112,9 @@ def demo(dest: str, **given: Any) -> int:
     DEST is demo-mirror if not given.
     """
     from .actions.demo import run_demo
-    from .console import screen_of
+    from .console import console_of
 
-    screen = screen_of(given)
+    screen = console_of(given)
     return run_demo(dest, given, screen)
 
 
@@ -147,7 +147,7 @@ def selftest(directory: str, kills: int, **given: Any) -> int:
     7 if not.
     """
     from .actions.selftest import run_selftest
-    from .console import screen_of
+    from .console import console_of
 
     quiet = bool(given["quiet"])
-    return run_selftest(directory, kills, screen_of(given), quiet=quiet)
+    return run_selftest(directory, kills, console_of(given), quiet=quiet)

@@ -22,8 +22,8 @@ from .output import (
     event_line,
     for_whoever_reads,
     plain,
+    say,
     somewhere_to_write,
-    tell,
     warned,
     warning,
 )
@@ -60,7 +60,7 @@ class JsonLines:
             raise StorageError(f"stdout cannot be written: {failure.strerror}") from None
 
 
-class Screen:
+class Console:
     """How one command talks, and the way in which it can be told to stop."""
 
     def __init__(self, *, quiet: bool = False, verbose: int = 0, as_json: bool = False) -> None:
@@ -77,10 +77,10 @@ class Screen:
             with for_whoever_reads():
                 self._display.say(plain(line))
 
-    def insist(self, line: str) -> None:
+    def warn(self, line: str) -> None:
         """For people: also with -q, since something went wrong."""
         if self._quiet:
-            tell(line)
+            say(line)
         else:
             self.say(line)
 
@@ -125,7 +125,7 @@ class Screen:
         if self._json is not None and self._json.last != "summary":
             with somewhere_to_write():
                 sys.stdout.flush()  # rows that were printed come before it
-            Events(self._json).tell("summary", exit_code=code, **more)
+            Events(self._json).emit("summary", exit_code=code, **more)
 
     async def watching(self, work: Awaitable[T]) -> T:
         """The result of `work`, with the meter drawn meanwhile."""
@@ -137,11 +137,11 @@ class Screen:
                 finally:
                     timer.cancel()
         except BaseExceptionGroup as failures:
-            raise concurrency.first_of(failures) from None
+            raise concurrency.first_exception(failures) from None
         finally:
             self._display.close()
 
 
-def screen_of(given: dict[str, Any]) -> Screen:
+def console_of(given: dict[str, Any]) -> Console:
     """The screen that the `output` options ask for, which are taken out of what was given."""
-    return Screen(**{name: given.pop(name) for name in ("quiet", "verbose", "as_json")})
+    return Console(**{name: given.pop(name) for name in ("quiet", "verbose", "as_json")})

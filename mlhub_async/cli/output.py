@@ -43,7 +43,7 @@ def plain(line: str) -> str:
     return "\t".join(map(inert, line.split("\t")))
 
 
-def tell(line: str) -> None:
+def say(line: str) -> None:
     """One line to stderr; nobody has to be listening."""
     with for_whoever_reads():
         print(plain(line), file=sys.stderr, flush=True)
@@ -63,12 +63,12 @@ def summary(code: int, error: dict[str, object] | None = None) -> dict[str, obje
 
 
 def error(message: str) -> None:
-    tell(f"mlhub-async: error: {term_safe(' '.join(message.split()), 1000)}")
+    say(f"mlhub-async: error: {term_safe(' '.join(message.split()), 1000)}")
 
 
 def warning(message: Warning | str, *_: object, **__: object) -> None:
     """Stands in for `warnings.showwarning`."""
-    tell(warned(message))
+    say(warned(message))
 
 
 def warned(message: Warning | str) -> str:
@@ -78,7 +78,7 @@ def warned(message: Warning | str) -> str:
 def crash(kind: type[BaseException], failure: BaseException, trace: TracebackType | None) -> None:
     """Stands in for `sys.excepthook`: who knows what another library has put into its message."""
     for line in "".join(traceback.format_exception(kind, failure, trace)).rstrip().split("\n"):
-        tell(_URL.sub(lambda found: redacted(found[0]), line))
+        say(_URL.sub(lambda found: redacted(found[0]), line))
 
 
 def encoded(value: object) -> bytes:

@@ -14,19 +14,19 @@ from .errors import MlhubError
 T = TypeVar("T")
 _END = object()
 
-RESERVED = 64
+RESERVED_DESCRIPTORS = 64
 """Descriptors for everything that is not a transfer: ledger, locks, directories, listing."""
-EACH = 3
+DESCRIPTORS_PER_TRANSFER = 3
 """A transfer has a connection, an unfinished file and the journal of that."""
 
-ASIDE = 32
+PARKED_PER_WORKER = 32
 """For each worker so many tasks may wait beside the pool."""
-LOOK = object()
+_RECHECK = object()
 """Says to a worker that it may not be needed any more."""
 Work = Callable[[], Coroutine[object, object, None]]
 
 
-class Later:
+class LazyAwaitable:
     """An awaitable that may as well be left alone: its coroutine is made when somebody awaits it."""
 
     __slots__ = ("_call",)
@@ -43,7 +43,7 @@ async def fan_out(
     work: Callable[[T], Awaitable[None]],
     workers: int,
     useful: Callable[[], int] | None = None,
-    places: Places | None = None,
+    places: IdleSlots | None = None,
 ) -> None:
     """Run `produce(put)` and let `workers` coroutines drain what it puts with `work`.
 
@@ -55,7 +55,7 @@ async def fan_out(
     queue: asyncio.Queue[object] = asyncio.Queue(maxsize=workers)
 
     def hire() -> None:
-        worker = _working(pool, queue, work)
+        worker = _worker(pool, queue, work)
         try:
             group.create_task(worker)
         except RuntimeError:
@@ -73,18 +73,20 @@ async def fan_out(
 
     try:
         async with asyncio.TaskGroup() as group:
-            pool = Pool(workers, useful, hire, group, queue)
+            pool = WorkerPool(workers, useful, hire, group, queue)
             if places is not None:
                 places.pool = pool
             group.create_task(producing())
             pool.fill()
     except BaseExceptionGroup as failures:
-        raise first_of(failures) from None
+        raise first_exception(failures) from None
 
 
-async def _working(pool: Pool, queue: asyncio.Queue[object], work: Callable[[T], Awaitable[None]]) -> None:
+async def _worker(
+    pool: WorkerPool, queue: asyncio.Queue[object], work: Callable[[T], Awaitable[None]]
+) -> None:
     """Job after job, until there are no more or this worker is one too many."""
-    POOL.set(pool)
+    CURRENT_POOL.set(pool)
     while not pool.crowded:
         pool.idle += 1
         job = await queue.get()
@@ -92,14 +94,14 @@ async def _working(pool: Pool, queue: asyncio.Queue[object], work: Callable[[T],
         if job is _END:
             queue.put_nowait(_END)  # for the next one
             break
-        if job is LOOK:
+        if job is _RECHECK:
             pool.looked()
         else:
             await work(job)  # type: ignore[arg-type]  # the others are Ts
     pool.leave()
 
 
-def first_of(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+def first_exception(failures: BaseExceptionGroup[BaseException]) -> BaseException:
     """The exception that began it: TaskGroup lists them in the order in which they happened."""
     failure: BaseException = failures
     while isinstance(failure, BaseExceptionGroup):
@@ -107,7 +109,7 @@ def first_of(failures: BaseExceptionGroup[BaseException]) -> BaseException:
     return failure
 
 
-async def at_rest(under_way: Callable[[], Collection[asyncio.Future[None]]]) -> None:
+async def wait_until_idle(under_way: Callable[[], Collection[asyncio.Future[None]]]) -> None:
     """Return when none of these is under way any more, even if cancelled meanwhile; then that is raised."""
     cancelled = None
     while waiting := under_way():
@@ -119,7 +121,7 @@ async def at_rest(under_way: Callable[[], Collection[asyncio.Future[None]]]) -> 
         raise cancelled
 
 
-async def alone(work: Callable[[], Awaitable[T]], workers: int, places: Places) -> T:
+async def run_single(work: Callable[[], Awaitable[T]], workers: int, places: IdleSlots) -> T:
     """Do one thing as the only worker of a pool that has `places` to lend."""
     found: list[T] = []
 
@@ -133,7 +135,7 @@ async def alone(work: Callable[[], Awaitable[T]], workers: int, places: Places) 
     return found[0]
 
 
-async def both(one: Awaitable[T], other: Awaitable[T]) -> tuple[T, T]:
+async def gather_pair(one: Awaitable[T], other: Awaitable[T]) -> tuple[T, T]:
     """Two results that are waited for together. The first error of either is raised as it is."""
 
     async def of(awaitable: Awaitable[T]) -> T:
@@ -143,11 +145,11 @@ async def both(one: Awaitable[T], other: Awaitable[T]) -> tuple[T, T]:
         async with asyncio.TaskGroup() as group:
             first, second = group.create_task(of(one)), group.create_task(of(other))
     except BaseExceptionGroup as failures:
-        raise first_of(failures) from None
+        raise first_exception(failures) from None
     return first.result(), second.result()
 
 
-async def one_ahead(pages: AsyncIterator[T], consume: Callable[[T], Awaitable[None]]) -> None:
+async def prefetch_one(pages: AsyncIterator[T], consume: Callable[[T], Awaitable[None]]) -> None:
     """Consume an async iterator while exactly one further element is being fetched, never more.
 
     An error of the iterator is raised only after everything it gave before has been consumed.
@@ -166,12 +168,12 @@ async def one_ahead(pages: AsyncIterator[T], consume: Callable[[T], Awaitable[No
                 following = group.create_task(coming())
                 await consume(page)  # type: ignore[arg-type]  # END is the only object that is not a T
     except BaseExceptionGroup as failures:
-        raise first_of(failures) from None
+        raise first_exception(failures) from None
     if (error := following.result()[1]) is not None:
         raise error
 
 
-def limit() -> int | None:
+def descriptor_limit() -> int | None:
     """Open files at a time; None where there is no such limit."""
     if sys.platform == "win32":
         return None
@@ -181,19 +183,23 @@ def limit() -> int | None:
     return None if soft == resource.RLIM_INFINITY else soft
 
 
-def affordable(wanted: int) -> int:
+def affordable_transfers(wanted: int) -> int:
     """So many transfers at a time of those wanted."""
-    files = limit()
-    return wanted if files is None else max(1, min(wanted, (files - RESERVED) // EACH))
+    files = descriptor_limit()
+    return (
+        wanted
+        if files is None
+        else max(1, min(wanted, (files - RESERVED_DESCRIPTORS) // DESCRIPTORS_PER_TRANSFER))
+    )
 
 
-def spare(wanted: int) -> int:
+def spare_descriptors(wanted: int) -> int:
     """So many files that are only kept open because that is faster."""
-    files = limit()
-    return wanted if files is None else max(1, min(wanted, (files - RESERVED) // 8))
+    files = descriptor_limit()
+    return wanted if files is None else max(1, min(wanted, (files - RESERVED_DESCRIPTORS) // 8))
 
 
-class Pool:
+class WorkerPool:
     """The places of a pool's workers: who must wait for a host gives its own to another meanwhile.
 
     `idle` workers wait for the queue, from which nothing more will come once it has `ended`.
@@ -246,7 +252,7 @@ class Pool:
 
     def step_aside(self) -> bool:
         """False where so many wait already that this one must keep its place: that bounds the memory."""
-        if self._aside >= ASIDE * self._places:
+        if self._aside >= PARKED_PER_WORKER * self._places:
             return False
         self._aside += 1
         if self.crowded:
@@ -282,12 +288,12 @@ class Pool:
         self._working += 1
         if self.crowded and not self.ended:
             self._looks += 1
-            self._queue.put_nowait(LOOK)
+            self._queue.put_nowait(_RECHECK)
         task.add_done_callback(self._returned)
         return task
 
     async def _lent(self, work: Work) -> None:
-        POOL.set(self)
+        CURRENT_POOL.set(self)
         await work()
 
     def _returned(self, _: asyncio.Task[None]) -> None:
@@ -296,13 +302,13 @@ class Pool:
             self.fill()
 
 
-POOL: ContextVar[Pool | None] = ContextVar("pool", default=None)
+CURRENT_POOL: ContextVar[WorkerPool | None] = ContextVar("pool", default=None)
 
 
 @contextmanager
-def aside() -> Iterator[None]:
+def parked() -> Iterator[None]:
     """Wait inside of this: while a worker does, another one works in its place."""
-    pool = POOL.get()
+    pool = CURRENT_POOL.get()
     if pool is None or not pool.step_aside():
         yield
         return
@@ -312,20 +318,20 @@ def aside() -> Iterator[None]:
         pool.come_back()
 
 
-def fewer() -> None:
+def shrink_pool() -> None:
     """Called by a worker for which there were not enough means: its pool goes on with fewer of them."""
-    if (pool := POOL.get()) is not None:
+    if (pool := CURRENT_POOL.get()) is not None:
         pool.shrink()
 
 
-class Places:
+class IdleSlots:
     """What a pool has to lend: nothing before `fan_out` has been given it.
 
     Not found by context, as those are who are at work: who receives bytes is in that of its connection.
     """
 
     def __init__(self) -> None:
-        self.pool: Pool | None = None
+        self.pool: WorkerPool | None = None
 
     def lend(self, work: Work) -> asyncio.Task[None] | None:
         """Start something in a place that nobody else needs now; None if there is none.

@@ -43,7 +43,7 @@ class MlhubError(Exception):
         if kind is not None:
             self.kind = kind
 
-    def alone(self) -> Self:
+    def without_traceback(self) -> Self:
         """Without the frames it came through, which hold connections and buffers: for one that is kept."""
         self.__traceback__ = self.__context__ = self.__cause__ = None
         return self
@@ -119,13 +119,13 @@ class Transient(TransferError):
         self.free = False
 
 
-class Taken(Transient):
+class PartialLost(Transient):
     """The unfinished file is gone: another run goes on with it, or somebody has cleaned up."""
 
     kind = "taken"
 
 
-class Shortage(Transient):
+class LocalShortage(Transient):
     """This machine is out of descriptors, ports or memory for now: nobody else's fault."""
 
     kind = "local-shortage"
@@ -134,7 +134,7 @@ class Shortage(Transient):
         super().__init__(f"{message}; allow more open files ('ulimit -n') or fewer transfers (-j)")
         self.free = True
 
-    def for_good(self) -> StorageError:
+    def as_fatal(self) -> StorageError:
         """The same when there is no hope left in this run."""
         return StorageError(self.message)
 
@@ -158,7 +158,7 @@ class DiskFull(StorageError):
     kind = "disk-full"
 
 
-class WaitsForRoom(UserWarning):
+class DiskFullWarning(UserWarning):
     """A full disk is being waited for: told now and then while it lasts."""
 
 

@@ -78,7 +78,7 @@ class Asset(NamedTuple):
     @property
     def fields(self) -> Mapping[str, str]:
         """What a path template may ask for beyond the identity."""
-        return Fields(self.href, self.date)
+        return TemplateFields(self.href, self.date)
 
     def __repr__(self) -> str:
         return f"<Asset {self.identity} {redacted(self.href)}>"
@@ -96,19 +96,19 @@ class Record(NamedTuple):
 
 
 class Job(NamedTuple):
-    """An asset and its place under DEST. `open_ended`: the suffix is still to come from a redirect.
+    """An asset and its path under DEST. `suffix_pending`: the suffix is still to come from a redirect.
 
-    `known` is the record of an earlier run whose file is still there: to be replaced if the server has
-    another version of it, or, with `recheck`, if its bytes on disk are no longer those of the record.
-    `elsewhere`: a finished file of an earlier run has its URL, under whatever name.
+    `previous` is the record of an earlier run whose file is still there: to be replaced if the server has
+    another version of it, or, with `recheck`, if its bytes on disk no longer match the record.
+    `known_url`: a finished file of an earlier run has this URL, under whatever name.
     """
 
     asset: Asset
     path: str
-    open_ended: bool = False
-    known: Record | None = None
+    suffix_pending: bool = False
+    previous: Record | None = None
     recheck: bool = False
-    elsewhere: bool = False
+    known_url: bool = False
 
 
 class Outcome(NamedTuple):
@@ -171,14 +171,14 @@ class Flaw:
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class CollectionListed:
     """All that was asked for of a collection has been listed."""
 
     collection: str
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class ListingSplit:
     """The parts of a listing, together, have all that it `matched`; or why it is read as a whole."""
 
     listing: str
@@ -186,7 +186,7 @@ class Parts:
     refused: str = ""
 
 
-Entry = Page | Collection | Item | Flaw | Whole | Parts
+Entry = Page | Collection | Item | Flaw | CollectionListed | ListingSplit
 
 
 class Request(NamedTuple):
@@ -223,7 +223,7 @@ class Document:
 _PARTS = {"year": 1, "month": 2, "day": 3}
 
 
-class Fields(Mapping[str, str]):
+class TemplateFields(Mapping[str, str]):
     """The file name in an asset's href, its item's date and the parts of it. Worked out when asked."""
 
     __slots__ = ("_date", "_href")

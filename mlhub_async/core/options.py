@@ -24,11 +24,11 @@ CHOICES = {
 """What the options that are words may be."""
 
 
-SEVERAL = ("collections", "ids", "include", "exclude", "roles", "media_types", "classes")
+MULTIPLE = ("collections", "ids", "include", "exclude", "roles", "media_types", "classes")
 """Fields of a selection that name any number of things."""
 
 
-def several(given: str | Iterable[str]) -> tuple[str, ...]:
+def as_tuple(given: str | Iterable[str]) -> tuple[str, ...]:
     """One name is one, not as many as it has letters."""
     return (given,) if isinstance(given, str) else tuple(given)
 
@@ -71,8 +71,8 @@ class Selection:
     follow_sources: bool = True
 
     def __post_init__(self) -> None:
-        for name in SEVERAL:
-            object.__setattr__(self, name, several(getattr(self, name)))
+        for name in MULTIPLE:
+            object.__setattr__(self, name, as_tuple(getattr(self, name)))
         if self.bbox is not None:
             object.__setattr__(self, "bbox", tuple(self.bbox))
         if not isinstance(self.datetime, str | None):
@@ -141,4 +141,4 @@ class Options:
                 object.__setattr__(self, name, Secret.of(given))
         pairs = self.headers.items() if isinstance(self.headers, Mapping) else self.headers
         object.__setattr__(self, "headers", tuple((name, Secret.of(value)) for name, value in pairs))
-        object.__setattr__(self, "allow_origins", several(self.allow_origins))
+        object.__setattr__(self, "allow_origins", as_tuple(self.allow_origins))

@@ -13,17 +13,17 @@ from .errors import error_json
 from .model import Job, Outcome, Page, Status
 from .urls import redacted
 
-Told = Callable[[dict[str, object]], None]
-NAMES = {Status.FETCHED: "finish", Status.SKIPPED: "skip", Status.FAILED: "error"}
+Listener = Callable[[dict[str, object]], None]
+EVENT_OF_STATUS = {Status.FETCHED: "finish", Status.SKIPPED: "skip", Status.FAILED: "error"}
 
 
 class Events:
     """Costs nothing while nobody listens."""
 
-    def __init__(self, told: Told | None) -> None:
+    def __init__(self, told: Listener | None) -> None:
         self._told = told
 
-    def tell(self, event: str, **fields: object) -> None:
+    def emit(self, event: str, **fields: object) -> None:
         if self._told is not None:
             self._told({"event": event, "ts": datetime.now(UTC).isoformat(timespec="milliseconds"), **fields})
 
@@ -41,7 +41,7 @@ class Events:
         }
         if fields.get("error") is not None:
             fields["error"] = orjson.loads(error_json(fields["error"]))
-        self.tell(event, **fields)
+        self.emit(event, **fields)
 
     def outcome(self, outcome: Outcome) -> None:
         if self._told is None:
@@ -52,10 +52,10 @@ class Events:
             more |= {"path": record.path, "total": record.size, "status": record.proof.value}
         if error is not None:
             more |= {"error": error, "status": getattr(error, "status", None)}
-        self.job(NAMES[outcome.status], outcome.job, more)
+        self.job(EVENT_OF_STATUS[outcome.status], outcome.job, more)
 
     def page(self, page: Page) -> None:
-        self.tell("page", collection=page.collection or None, total=page.matched)
+        self.emit("page", collection=page.collection or None, total=page.matched)
 
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")

@@ -20,15 +20,15 @@ from ..http.auth.credentials import Credential, Credentials, header_credentials,
 from ..http.auth.netrc import netrc_credentials, netrc_path
 from ..http.client import Http
 from ..http.resilience.circuit_breaker import PATIENT, Outage
-from ..http.resilience.concurrency import FIRST, MOST
-from ..http.resilience.gate import Limits
-from ..http.resilience.rate_limit import Budget
-from ..http.resilience.retry import Awake, Retry
-from ..http.ssrf import Reach
+from ..http.resilience.concurrency import FIRST_LIMIT, MAX_LIMIT
+from ..http.resilience.gate import OriginLimits
+from ..http.resilience.rate_limit import RateLimiter
+from ..http.resilience.retry import Retry, SuspendDetector
+from ..http.ssrf import AddressPolicy
 from ..http.transport.fast.transport import FastTransport
 from ..http.transport.file import FileTransport
 from ..http.transport.proxy import proxy_of
-from ..sources.recognise import handed_over, recognise
+from ..sources.recognise import of_python_objects, recognise
 from ..sources.source_links import FirstTime
 
 Given = str | os.PathLike[str] | Iterable[Any] | AsyncIterable[Any]
@@ -77,7 +77,7 @@ async def opened(
     async with network(word, options, environ) as http:
         asked: dict[str, Any] = {"allow_origins": options.allow_origins, "first_time": first_time}
         if not isinstance(source, str):
-            yield handed_over(source, http, options.selection, **asked), http
+            yield of_python_objects(source, http, options.selection, **asked), http
             return
         async with deadline.kept():
             found = await recognise(
@@ -143,15 +143,15 @@ async def network(source: str, options: Options, environ: Mapping[str, str]) -> 
         return [*_from_netrc(named, options, environ), *_credentials(base, options, environ)]
 
     credentials = Credentials(found(), found)
-    reach = Reach(allow_private=options.allow_private, local_root=root is not None)
+    reach = AddressPolicy(allow_private=options.allow_private, local_root=root is not None)
     for one in named:
         reach.name(one)
-    web, awake = _web(options, reach), Awake()
+    web, awake = _web(options, reach), SuspendDetector()
     transports: dict[str, Transport] = {"http": web, "https": web, "file": FileTransport(root)}
-    limits = Limits(
-        options.max_per_host or options.concurrency or MOST,
-        first=FIRST if options.concurrency is None else None,
-        budget=Budget(options.tpslimit, options.bwlimit, options.max_transfer),
+    limits = OriginLimits(
+        options.max_per_host or options.concurrency or MAX_LIMIT,
+        first=FIRST_LIMIT if options.concurrency is None else None,
+        budget=RateLimiter(options.tpslimit, options.bwlimit, options.max_transfer),
         outage=_outage(options),
     )
     http = Http(
@@ -170,7 +170,7 @@ async def network(source: str, options: Options, environ: Mapping[str, str]) -> 
         await http.close()
 
 
-def _web(options: Options, reach: Reach) -> Transport:
+def _web(options: Options, reach: AddressPolicy) -> Transport:
     """The fast transport wherever nothing needs the other one, as a proxy does.
 
     With a proxy it is the proxy that looks names up: the only address we see is its own.

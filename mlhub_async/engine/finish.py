@@ -16,7 +16,7 @@ from ..core.urls import inert_json
 from ..stac import NO_COLLECTION
 from ..stac.write.collection import catalog_json, collection_json
 from ..stac.write.extent import Extent
-from ..storage.ledger.database import Book
+from ..storage.ledger.database import Statements
 from ..storage.ledger.ledger import Ledger
 from ..storage.ledger.rows import Row
 from ..storage.ledger.schema import COLLECTION, DONE
@@ -38,7 +38,7 @@ async def close_mirror(
     """
     report.finished = finished
     if report.stopped is not None:
-        store.room.lose_patience()
+        store.disk_space.lose_patience()
     try:
         await _write_down(report, ledger, store, inventory)
     except StorageError:
@@ -52,23 +52,23 @@ async def _write_down(report: Report, ledger: Ledger, store: LocalStore, invento
     try:
         await ledger.flush()
         if isinstance(report.stopped, SourceError | UsageError) and not store.receipt_forgotten:
-            return await ledger.ask(Book.forget_run)
+            return await ledger.query(Statements.forget_run)
         if not isinstance(report.stopped, asyncio.CancelledError):
-            await ledger.ask(lambda book: _write_catalogue(book, store, inventory, report))
-            await ledger.ask(lambda book: _write_errors(book, store))
-        await ledger.ask(lambda book: _write_receipt(book, store, report))
+            await ledger.query(lambda book: _write_catalogue(book, store, inventory, report))
+            await ledger.query(lambda book: _write_errors(book, store))
+        await ledger.query(lambda book: _write_receipt(book, store, report))
     except StorageError as error:
         report.stopped = report.stopped or error
         _last_words(store, report)
         raise
     except asyncio.CancelledError:
-        store.room.lose_patience()
+        store.disk_space.lose_patience()
         raise
     finally:
         await ledger.close()
 
 
-def _write_receipt(book: Book, store: LocalStore, report: Report) -> None:
+def _write_receipt(book: Statements, store: LocalStore, report: Report) -> None:
     code = report.exit_code
     report.manifest_sha256 = book.manifest(book.run)
     _keep(store, RECEIPT, [_shown(report)])
@@ -87,7 +87,7 @@ def _last_words(store: LocalStore, report: Report) -> None:
         store.write_pieces(RECEIPT, [_shown(report)])
 
 
-def _write_catalogue(book: Book, store: LocalStore, inventory: Inventory, report: Report) -> None:
+def _write_catalogue(book: Statements, store: LocalStore, inventory: Inventory, report: Report) -> None:
     """Every collection that DEST holds, this run's and earlier ones', and the root above them."""
     _keep_extents(book, inventory.spans, report)
     rows: list[Row] = []
@@ -115,7 +115,7 @@ def _write_catalogue(book: Book, store: LocalStore, inventory: Inventory, report
     book.settle(rows)
 
 
-def _keep_extents(book: Book, spans: dict[str, Extent], report: Report) -> None:
+def _keep_extents(book: Statements, spans: dict[str, Extent], report: Report) -> None:
     """What the items of this run span is added to what DEST spans already, but where that was pruned."""
     anew = report.listing.whole if report.pruned.items else frozenset()
     before = {name: kept for name, _, _, kept in book.collections() if name not in anew}
@@ -134,7 +134,7 @@ def _name(report: Report) -> str:
     return report.dest.resolve().name.encode("utf-8", "backslashreplace").decode() or "mirror"
 
 
-def _tried(book: Book, report: Report, path: str, put: Callable[[], Row]) -> list[Row]:
+def _tried(book: Statements, report: Report, path: str, put: Callable[[], Row]) -> list[Row]:
     """What is in the way of one document is a flaw of the run; the others are written all the same."""
     try:
         return [put()]
@@ -161,7 +161,7 @@ def _put(store: LocalStore, path: str, pieces: Iterable[bytes], collection: str)
     return (collection, "", COLLECTION, "", path, DONE, *facts)
 
 
-def _write_errors(book: Book, store: LocalStore) -> None:
+def _write_errors(book: Statements, store: LocalStore) -> None:
     lines = (inert_json(orjson.dumps(row)) + b"\n" for row in book.missing(book.run))
     _keep(store, f"{STATE}/errors.jsonl", lines)
 

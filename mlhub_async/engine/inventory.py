@@ -14,14 +14,14 @@ from ..core.options import Options
 from ..stac import NO_COLLECTION
 from ..stac.write.encode import to_json
 from ..stac.write.extent import Extent
-from ..stac.write.hrefs import Place
-from ..stac.write.item import Sealer, item_json
-from ..storage.ledger.claims import Claimed, Wanted
+from ..stac.write.hrefs import DocumentLocation
+from ..stac.write.item import Fingerprinter, item_json
+from ..storage.ledger.claims import ClaimRequest, ClaimResult
 from ..storage.ledger.database import changed
 from ..storage.ledger.ledger import Ledger
-from ..storage.ledger.recovery import Files
+from ..storage.ledger.recovery import DocumentRecords
 from ..storage.ledger.schema import ITEM
-from ..storage.ledger.unchanged import Confirmed, Sealed
+from ..storage.ledger.unchanged import ItemFingerprint, UnchangedItem
 from .placement import document_path, job_of, wanted
 
 
@@ -31,7 +31,7 @@ class Inventory:
     def __init__(
         self,
         ledger: Ledger,
-        files: Files,
+        files: DocumentRecords,
         options: Options,
         *,
         base: str,
@@ -46,7 +46,7 @@ class Inventory:
         self._base = base
         self._source_root = source_root
         chosen = options.selection
-        self._sealer = Sealer(
+        self._sealer = Fingerprinter(
             options.path_template,
             base,
             source_root,
@@ -58,7 +58,7 @@ class Inventory:
             chosen.max_size,
         )
         self._sealing = confirms and options.if_exists == "resume" and options.verify in ("auto", "size")
-        self._open: dict[tuple[str, str], Open] = {}
+        self._open: dict[tuple[str, str], PendingItem] = {}
         self._extents: dict[str, Extent] = {}
         self._homes: dict[str, str] = {}
         self.flaws: list[Flaw] = []
@@ -66,13 +66,13 @@ class Inventory:
 
     async def take(
         self, owners: Sequence[Item | Collection], rereading: str | None = None, *, final: bool = False
-    ) -> Taken:
+    ) -> BatchResult:
         """Claim the wanted assets of a batch in the ledger, all at once, and make jobs of them.
 
         `rereading`: which reading of its listing it is from, if that one is read again. `final`: it will
         not be, so that an item that comes twice has to say the same both times.
         """
-        taken, repeated = Taken(), []
+        taken, repeated = BatchResult(), []
         left = await self._confirm(owners, taken) if self._sealing else owners
         homes = self._new_homes(left)
         asked = [self._wanted(owner) for owner in left]
@@ -97,12 +97,16 @@ class Inventory:
         return taken
 
     async def _confirm(
-        self, owners: Sequence[Item | Collection], taken: Taken
+        self, owners: Sequence[Item | Collection], taken: BatchResult
     ) -> Sequence[Item | Collection]:
         """Count what needs no work; the owners that are left over."""
         if homes := self._new_homes(owners):
             self._keep_homes(homes, await self._ledger.claim(homes))
-        asked = [Sealed(one.collection, one.id, self._seal(one)) for one in owners if isinstance(one, Item)]
+        asked = [
+            ItemFingerprint(one.collection, one.id, self._seal(one))
+            for one in owners
+            if isinstance(one, Item)
+        ]
         answers = iter(await self._ledger.confirm(asked))
         left: list[Item | Collection] = []
         for owner in owners:
@@ -123,38 +127,40 @@ class Inventory:
             await self._ledger.first_time(["\0".join((reading, item.collection, item.id)) for item in items])
         )
 
-    async def _changed(self, repeated: Sequence[Wanted]) -> list[Wanted]:
+    async def _changed(self, repeated: Sequence[ClaimRequest]) -> list[ClaimRequest]:
         """Those items that the catalogue described otherwise when they were taken."""
         if not repeated or self._options.if_exists == "skip":
             return []  # then the ledger keeps the word of an earlier run
         open_ones = [(one, self._open.get((one.collection, one.item))) for one in repeated]
         settled = [one for one, under_way in open_ones if under_way is None]
-        if found := await self._ledger.ask(lambda book: changed(book, settled)):
+        if found := await self._ledger.query(lambda book: changed(book, settled)):
             await self._ledger.flush()  # what is not written down yet may be what they say now
-            found = await self._ledger.ask(lambda book: changed(book, found))
+            found = await self._ledger.query(lambda book: changed(book, found))
         return found + [
             one
             for one, under_way in open_ones
             if under_way and _stamps(one) != _stamps(self._wanted(under_way.item)[0])
         ]
 
-    def _new_homes(self, owners: Sequence[Item | Collection]) -> list[Wanted]:
+    def _new_homes(self, owners: Sequence[Item | Collection]) -> list[ClaimRequest]:
         named = (owner.collection if isinstance(owner, Item) else owner.id for owner in owners)
         new = [name for name in dict.fromkeys(named) if name not in self._homes]
-        return [Wanted(name, "", document_path(name, ""), ()) for name in new]
+        return [ClaimRequest(name, "", document_path(name, ""), ()) for name in new]
 
-    def _keep_homes(self, homes: Sequence[Wanted], answers: Sequence[Claimed | None]) -> None:
+    def _keep_homes(self, homes: Sequence[ClaimRequest], answers: Sequence[ClaimResult | None]) -> None:
         for home, answer in zip(homes, answers, strict=False):
             if answer is not None:
                 self._homes[home.collection] = answer.path
 
-    def _wanted(self, owner: Item | Collection) -> tuple[Wanted, int]:
+    def _wanted(self, owner: Item | Collection) -> tuple[ClaimRequest, int]:
         """What is asked for on behalf of an owner, and how many of its assets are not."""
         assets = stac.assets_of(owner) if isinstance(owner, Item) else stac.collection_assets(owner)
         request = wanted(owner, assets, self._wants, self._options.path_template)
         return request, len(assets) - len(request.assets)
 
-    async def _start(self, owner: Item | Collection, claimed: Claimed, taken: Taken, wanted: int) -> None:
+    async def _start(
+        self, owner: Item | Collection, claimed: ClaimResult, taken: BatchResult, wanted: int
+    ) -> None:
         claims = self._files.known(claimed, owner.body)
         taken.jobs += [job_of(claim, self._options) for claim in claims]
         if isinstance(owner, Collection):
@@ -164,7 +170,7 @@ class Inventory:
                 self.flaws.append(Flaw(claimed.path, error))
             return
         self._extents.setdefault(owner.collection, Extent()).add(owner.body)
-        entry = Open(owner, claimed.path, len(claimed.claims), claimed.known, wanted)
+        entry = PendingItem(owner, claimed.path, len(claimed.claims), claimed.known, wanted)
         if claimed.claims:
             self._open[owner.collection, owner.id] = entry
         else:
@@ -172,9 +178,9 @@ class Inventory:
 
     def _keep_collection(self, collection: Collection) -> None:
         body = to_json(collection.body)
-        self._ledger.tell(lambda book: book.put_collection(collection.id, body, collection.href, None))
+        self._ledger.enqueue(lambda book: book.put_collection(collection.id, body, collection.href, None))
 
-    async def settle(self, outcome: Outcome) -> Open | None:
+    async def settle(self, outcome: Outcome) -> PendingItem | None:
         """Note one asset's outcome. With the last one its item is written, and returned."""
         asset = outcome.job.asset
         entry = self._open.get((asset.collection, asset.item))
@@ -188,7 +194,7 @@ class Inventory:
         del self._open[asset.collection, asset.item]
         return await self._finish(entry)
 
-    async def _finish(self, entry: Open) -> Open:
+    async def _finish(self, entry: PendingItem) -> PendingItem:
         item = entry.item
         try:
             data = item_json(item, entry.records, self.place(entry.path, item.collection))
@@ -204,9 +210,9 @@ class Inventory:
             self.flaws.append(Flaw(entry.path, error))
         return entry
 
-    def place(self, path: str, collection: str) -> Place:
+    def place(self, path: str, collection: str) -> DocumentLocation:
         parent = None if collection in ("", NO_COLLECTION) else self._homes[collection]
-        return Place(path, parent, self._base, self._source_root)
+        return DocumentLocation(path, parent, self._base, self._source_root)
 
     @property
     def spans(self) -> dict[str, Extent]:
@@ -219,19 +225,19 @@ def _declared(item: Item) -> int:
     return len(assets) if isinstance(assets, dict) else 0
 
 
-def _contradiction(request: Wanted) -> Flaw:
+def _contradiction(request: ClaimRequest) -> Flaw:
     where = f"{request.collection}/{request.item}"
     message = f"{where} is listed twice, with different assets: what is here is as the first one says"
     owner = (request.collection, request.item)
     return Flaw(where, TransferError(message, kind="contradiction"), owner=owner)
 
 
-def _stamps(request: Wanted) -> list[str]:
+def _stamps(request: ClaimRequest) -> list[str]:
     return [wish.asset.stamp for wish in request.assets]
 
 
 @dataclass(slots=True)
-class Open:
+class PendingItem:
     """An item that misses so many of its assets, and the records of those that are there.
 
     `known`: sha256, size and mtime_ns of its document as an earlier run wrote it.
@@ -247,11 +253,11 @@ class Open:
 
 
 @dataclass(slots=True)
-class Taken:
+class BatchResult:
     """What a batch of entries came to: jobs to do, outcomes that need no work, and what was left out."""
 
     jobs: list[tuple[Job, bool]] = field(default_factory=list)
-    finished: list[Open] = field(default_factory=list)
+    finished: list[PendingItem] = field(default_factory=list)
     items: int = 0
     repeated: int = 0
     filtered: int = 0
@@ -266,7 +272,7 @@ class Taken:
     changed: int = 0
     """how many came in another version than before in this run"""
 
-    def confirm(self, found: Confirmed, declared: int) -> None:
+    def confirm(self, found: UnchangedItem, declared: int) -> None:
         """Count an item of which nothing has to be done; it declares so many assets."""
         self.items += 1
         self.confirmed += len(found.sizes)

@@ -14,39 +14,39 @@ from pathlib import Path
 
 import orjson
 
-from ..core.concurrency import Places
+from ..core.concurrency import IdleSlots
 from ..core.errors import (
     DiskFull,
+    DiskFullWarning,
     LimitReached,
     StorageError,
     TooManyErrors,
     TransferError,
     UsageError,
-    WaitsForRoom,
     error_json,
 )
 from ..core.model import Flaw, Item, Record
 from ..core.options import Options
 from ..core.ports import Source
-from ..core.telemetry import Events, Meter, Told, human
+from ..core.telemetry import Events, Listener, Meter, human
 from ..http.client import Http
 from ..storage import naming
 from ..storage.ledger.ledger import Ledger
-from ..storage.ledger.recovery import Files
-from ..storage.local.destination import named_here
-from ..storage.local.disk_space import Room
+from ..storage.ledger.recovery import DocumentRecords
+from ..storage.local.destination import names_representable
+from ..storage.local.disk_space import DiskSpace
 from ..storage.local.store import STATE, LocalStore
-from ..transfer.dedupe import Sharing
-from ..transfer.existing import Keeping
-from ..transfer.fetch import Kit
-from ..transfer.resume import Hosts
-from ..transfer.segments.coordinator import ranges_of
+from ..transfer.dedupe import UrlDedupe
+from ..transfer.existing import ExistingFilePolicy
+from ..transfer.fetch import TransferContext
+from ..transfer.resume import OriginQuirks
+from ..transfer.segments.coordinator import segment_policy
 from .connect import Deadline, Given, opened, root_of
 from .finish import close_mirror
-from .inventory import Inventory, Open
+from .inventory import Inventory, PendingItem
 from .pipeline import Run, pump
-from .prune import prune, refuse_a_part
-from .report.completeness import Listing
+from .prune import prune, refuse_partial_selection
+from .report.completeness import Completeness
 from .report.receipt import Report
 
 PACES = "pace.json"
@@ -59,7 +59,7 @@ async def mirror(
     options: Options | None = None,
     *,
     meter: Meter | None = None,
-    events: Told | None = None,
+    events: Listener | None = None,
     each: Callable[[Item, dict[str, Record]], Awaitable[None]] | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Report:
@@ -82,19 +82,19 @@ async def mirror(
         try:
             store.open()
             report = Report(found.name, store.root, options.selection.asked(), _now())
-            report.listing = Listing.of(options.selection)
+            report.listing = Completeness.of(options.selection)
             await ledger.open(report.source, orjson.dumps(report.selection).decode(), report.started)
             http.limits.recall(store.recall(PACES))
-            kit = _kit(found, http, store, ledger, options, meter or Meter(), told)
+            context = _context(found, http, store, ledger, options, meter or Meter(), told)
             unheard = events is None and each is None
             inventory = _inventory(store, ledger, options, root_of(source), unheard=unheard)
 
-            async def tell(item: Open) -> None:
+            async def tell(item: PendingItem) -> None:
                 if each is not None:
                     await each(item.item, item.records)
 
-            run = Run(found, options, kit, ledger, inventory, report, tell)
-            with named_here(store.root):
+            run = Run(found, options, context, ledger, inventory, report, tell)
+            with names_representable(store.root):
                 return await _to_the_end(run, deadline)
         finally:
             store.close()
@@ -105,14 +105,18 @@ def _refuse_unusable(dest: str | os.PathLike[str], options: Options) -> None:
     if not os.fspath(dest):
         raise UsageError("DEST is empty: give the name of a directory, '.' for this one")
     naming.check_template(options.path_template)
-    refuse_a_part(options)
+    refuse_partial_selection(options)
 
 
 def _disk(dest: Path, options: Options, told: Events) -> tuple[LocalStore, Ledger]:
-    store = LocalStore(dest, durability=options.durability, room=room_for(dest, options, told))
+    store = LocalStore(dest, durability=options.durability, room=disk_space_for(dest, options, told))
     sync = store.sync_directories if options.durability == "full" else None
     ledger = Ledger(
-        store.state, store.root, store.write_document, sync_directories=sync, wait_for_room=store.room.wait
+        store.state,
+        store.root,
+        store.write_document,
+        sync_directories=sync,
+        wait_for_room=store.disk_space.wait,
     )
     return store, ledger
 
@@ -123,7 +127,7 @@ def _inventory(
     """`unheard`: nobody wants to hear of every asset."""
     return Inventory(
         ledger,
-        Files(store.found, store.document if store.inhabited and not ledger.resumed else None),
+        DocumentRecords(store.found, store.document if store.inhabited and not ledger.resumed else None),
         options,
         base=str(store.root.resolve()) if options.asset_hrefs == "absolute" else "",
         source_root=source_root,
@@ -131,7 +135,7 @@ def _inventory(
     )
 
 
-def _kit(
+def _context(
     source: Source,
     http: Http,
     store: LocalStore,
@@ -139,28 +143,28 @@ def _kit(
     options: Options,
     meter: Meter,
     events: Events,
-) -> Kit:
+) -> TransferContext:
     meter.held = http.limits.held
-    hosts, places = Hosts(), Places()
-    return Kit(
+    quirks, idle_slots = OriginQuirks(), IdleSlots()
+    return TransferContext(
         http=http,
         store=store,
         retry=http.retry,
-        sharing=Sharing(ledger.find if ledger.resumed and options.if_exists == "resume" else None),
+        dedupe=UrlDedupe(ledger.find if ledger.resumed and options.if_exists == "resume" else None),
         refresh=source.refresh,
         move=ledger.move,
         meter=meter,
         events=events,
-        keeping=Keeping(
+        existing=ExistingFilePolicy(
             store,
             check_digests=options.verify != "size",
             deep=options.verify == "deep",
             if_exists=options.if_exists,
         ),
-        express=store.express and options.verify in ("auto", "checksum"),
-        hosts=hosts,
-        places=places,
-        ranges=ranges_of(options.parts, http, meter, hosts, places),
+        small_files=store.express and options.verify in ("auto", "checksum"),
+        quirks=quirks,
+        idle_slots=idle_slots,
+        segments=segment_policy(options.parts, http, meter, quirks, idle_slots),
     )
 
 
@@ -184,16 +188,16 @@ async def _to_the_end(run: Run, deadline: Deadline) -> Report:
         raise
     finally:
         report.seconds = time.monotonic() - began
-        run.kit.store.remember(PACES, run.kit.http.limits.paces())
-        await close_mirror(report, run.ledger, run.kit.store, run.inventory, _now())
-        run.kit.events.tell(**report.summary())
+        run.context.store.remember(PACES, run.context.http.limits.learned_limits())
+        await close_mirror(report, run.ledger, run.context.store, run.inventory, _now())
+        run.context.events.emit(**report.summary())
     return report
 
 
 async def _prune(run: Run) -> None:
     """Remove what has left the catalogue; that it was asked for and cannot be done is a flaw of the run."""
     await run.ledger.flush()
-    await run.ledger.ask(lambda book: prune(book, run.kit.store.root, run.report, run.options))
+    await run.ledger.query(lambda book: prune(book, run.context.store.root, run.report, run.options))
     if reason := run.report.pruned.refused:
         run.note_flaw(Flaw("--prune", TransferError(f"nothing was pruned: {reason}", kind="prune")))
 
@@ -202,16 +206,16 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def room_for(dest: Path, options: Options, events: Events) -> Room:
+def disk_space_for(dest: Path, options: Options, events: Events) -> DiskSpace:
     """Whether a full disk is waited for is the user's choice."""
 
     def told(full: DiskFull, free: int) -> None:
         warnings.warn(
             f"the disk of {dest} is full ({human(free)} free): every transfer waits until there is room;"
             " Ctrl-C ends the run, what is there is kept",
-            WaitsForRoom,
+            DiskFullWarning,
             stacklevel=2,
         )
-        events.tell("throttle", error=orjson.loads(error_json(full)), free=free)
+        events.emit("throttle", error=orjson.loads(error_json(full)), free=free)
 
-    return Room(dest / STATE, patient=options.on_full == "pause", told=told)
+    return DiskSpace(dest / STATE, patient=options.on_full == "pause", told=told)

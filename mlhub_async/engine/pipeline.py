@@ -8,17 +8,17 @@ from functools import partial
 
 import orjson
 
-from ..core.concurrency import affordable, fan_out
+from ..core.concurrency import affordable_transfers, fan_out
 from ..core.errors import DiskFull, MlhubError, TooManyErrors, error_json
 from ..core.model import Collection, Entry, Flaw, Item, Job, Outcome, Page, Status
 from ..core.options import Options
 from ..core.ports import Source
 from ..core.urls import redacted
-from ..http.resilience.concurrency import MOST
-from ..storage.ledger.database import Book
+from ..http.resilience.concurrency import MAX_LIMIT
+from ..storage.ledger.database import Statements
 from ..storage.ledger.ledger import Ledger
-from ..transfer.fetch import Kit, fetch
-from .inventory import Inventory, Open, Taken
+from ..transfer.fetch import TransferContext, fetch
+from .inventory import BatchResult, Inventory, PendingItem
 from .report.completeness import read
 from .report.receipt import Report
 
@@ -29,18 +29,18 @@ class Run:
 
     source: Source
     options: Options
-    kit: Kit
+    context: TransferContext
     ledger: Ledger
     inventory: Inventory
     report: Report
-    each: Callable[[Open], Awaitable[None]]
+    each: Callable[[PendingItem], Awaitable[None]]
 
     def note_listing(self, entries: Sequence[Entry]) -> None:
         """Tell what a batch of entries says of the listing itself."""
         for entry in entries:
             if isinstance(entry, Page):
-                self.kit.meter.pages += 1
-                self.kit.events.page(entry)
+                self.context.meter.pages += 1
+                self.context.events.page(entry)
             elif isinstance(entry, Flaw):
                 self.note_flaw(entry)
 
@@ -52,20 +52,20 @@ class Run:
         """One record of the catalogue that cannot be used, or written: told, and kept for errors.jsonl."""
         self.report.add_flaw(flaw)
         said = error_json(flaw.error)
-        self.ledger.tell(partial(Book.add_flaw, flaw=flaw, error=said))
+        self.ledger.enqueue(partial(Statements.add_flaw, flaw=flaw, error=said))
         owner = dict(zip(("collection", "item"), flaw.owner, strict=False))
-        self.kit.events.tell("error", **owner, href=flaw.where, error=orjson.loads(said))
+        self.context.events.emit("error", **owner, href=flaw.where, error=orjson.loads(said))
 
     def note_break(self) -> None:
         """Tell that the listing broke off, if it did."""
         if (broken := self.report.listing.error) is not None:
             error = orjson.loads(error_json(broken))
-            self.kit.events.tell("error", collection=None, item=None, href=self.source.name, error=error)
+            self.context.events.emit("error", collection=None, item=None, href=self.source.name, error=error)
 
-    def note_taken(self, taken: Taken) -> None:
+    def note_taken(self, taken: BatchResult) -> None:
         """Count what a batch came to, and tell what is wrong with it."""
         self.note_flaws()
-        report, meter = self.report, self.kit.meter
+        report, meter = self.report, self.context.meter
         report.listing.changed += taken.changed
         report.filtered += taken.filtered
         report.duplicates += taken.duplicates
@@ -83,7 +83,7 @@ class Run:
         asset = outcome.job.asset
         owner = (asset.collection, asset.item, asset.key, outcome.job.path)
         flaw = Flaw(redacted(asset.href), error, owner=owner)
-        self.ledger.tell(partial(Book.add_flaw, flaw=flaw, error=error_json(error)))
+        self.ledger.enqueue(partial(Statements.add_flaw, flaw=flaw, error=error_json(error)))
 
     async def settle(self, outcome: Outcome, url: str | None) -> None:
         """Every outcome passes here once: to the ledger, to those who watch, to the report.
@@ -96,20 +96,20 @@ class Run:
             try:
                 self.ledger.record(outcome, url)
             except DiskFull as full:
-                await self.kit.store.room.wait(full)
+                await self.context.store.disk_space.wait(full)
                 return await self.settle(outcome, url)
         finished = await self.inventory.settle(outcome)
         self.note_flaws()
         self.report.add(outcome)
-        self.kit.meter.settle(outcome)
-        self.kit.events.outcome(outcome)
+        self.context.meter.settle(outcome)
+        self.context.events.outcome(outcome)
         allowed = 0 if self.options.fail_fast else self.options.max_errors
         if allowed is not None and self.report.failures > allowed:
             error = outcome.error
             raise TooManyErrors(f"stopped after {self.report.failures} failed assets; the last: {error}")
         if finished is not None:
             await self.each(finished)
-        if (behind := self.ledger.room()) is not None:
+        if (behind := self.ledger.backpressure()) is not None:
             await behind
 
 
@@ -119,7 +119,7 @@ async def pump(run: Run) -> None:
     async def produce(put: Callable[[Job], Awaitable[None]]) -> None:
         async def emit(entries: Sequence[Entry]) -> None:
             if any(map(_of_files, entries)):
-                run.kit.store.forget_receipt()
+                run.context.store.forget_receipt()
             run.note_listing(entries)
             owners = [entry for entry in entries if isinstance(entry, Item | Collection)]
             reading = run.report.listing.rereading(entries)
@@ -130,22 +130,22 @@ async def pump(run: Run) -> None:
                 await run.each(item)
             for job, done in taken.jobs:
                 if done:
-                    await run.settle(Outcome(job, Status.SKIPPED, job.known), None)
+                    await run.settle(Outcome(job, Status.SKIPPED, job.previous), None)
                 else:
                     await put(job)
 
         await read(run.source, emit, run.report.listing)
         run.note_break()
-        run.kit.http.hurry()
+        run.context.http.hurry()
 
     async def work(job: Job) -> None:
-        run.kit.events.job("start", job)
-        await run.settle(*await fetch(job, run.kit))
+        run.context.events.job("start", job)
+        await run.settle(*await fetch(job, run.context))
 
-    limits = run.kit.http.limits
-    workers = affordable(run.options.concurrency or MOST)
+    limits = run.context.http.limits
+    workers = affordable_transfers(run.options.concurrency or MAX_LIMIT)
     useful = None if limits.fixed else partial(limits.useful, workers)
-    await fan_out(produce, work, workers, useful, run.kit.places)
+    await fan_out(produce, work, workers, useful, run.context.idle_slots)
     limits.end()
 
 

@@ -10,7 +10,7 @@ from ..core.model import Asset, Collection, Item, Job, JsonObject
 from ..core.options import Options
 from ..core.urls import suffix
 from ..storage import naming
-from ..storage.ledger.claims import Claim, Wanted, Wish
+from ..storage.ledger.claims import Claim, ClaimRequest, PathRequest
 
 Wants = Callable[[stac.Outlined, JsonObject], bool]
 
@@ -20,13 +20,13 @@ def extension(asset: Asset) -> str:
     return suffix(asset.href) or media_suffix(asset.media_type)
 
 
-def place(asset: Asset, template: str) -> Wish:
+def place(asset: Asset, template: str) -> PathRequest:
     """The path under DEST that an asset would like to have."""
     ext = extension(asset)
     fields = {"collection": asset.collection, "id": asset.item, "key": asset.key, "ext": ext}
     if template != naming.DEFAULT_TEMPLATE:
         fields = {**asset.fields, **fields}
-    return Wish(asset, naming.render(template, fields), not ext)
+    return PathRequest(asset, naming.render(template, fields), not ext)
 
 
 def document_path(collection: str, item: str) -> str:
@@ -37,7 +37,7 @@ def document_path(collection: str, item: str) -> str:
     return f"{naming.collection_dir(collection)}/{name}/{name}.json"
 
 
-def wanted(owner: Item | Collection, assets: Iterable[Asset], wants: Wants, template: str) -> Wanted:
+def wanted(owner: Item | Collection, assets: Iterable[Asset], wants: Wants, template: str) -> ClaimRequest:
     """What the ledger is asked for on behalf of one item or collection."""
     item, collection = (owner.id, owner.collection) if isinstance(owner, Item) else ("", owner.id)
     if wants is not stac.everything:
@@ -46,16 +46,16 @@ def wanted(owner: Item | Collection, assets: Iterable[Asset], wants: Wants, temp
         chosen = _at_home(assets, collection, item)
     else:
         chosen = [place(asset, template) for asset in assets]
-    return Wanted(collection, item, document_path(collection, item), chosen)
+    return ClaimRequest(collection, item, document_path(collection, item), chosen)
 
 
-def _at_home(assets: Iterable[Asset], collection: str, item: str) -> list[Wish]:
+def _at_home(assets: Iterable[Asset], collection: str, item: str) -> list[PathRequest]:
     """Places by the default template, of which all assets of one owner share all but the last level."""
     home = naming.home(collection, item)
     wishes = []
     for asset in assets:
         ext = extension(asset)
-        wishes.append(Wish(asset, naming.at_home(home, asset.key + ext), not ext))
+        wishes.append(PathRequest(asset, naming.at_home(home, asset.key + ext), not ext))
     return wishes
 
 
@@ -68,8 +68,8 @@ def job_of(claim: Claim, options: Options) -> tuple[Job, bool]:
     """
     known, mode = claim.known, options.if_exists
     if known is None or mode == "overwrite":
-        return Job(claim.asset, claim.path, claim.open_ended, elsewhere=claim.elsewhere), False
+        return Job(claim.asset, claim.path, claim.suffix_pending, known_url=claim.known_url), False
     if mode == "skip" or (mode == "resume" and claim.current):
         recheck = claim.unsure or options.verify in ("checksum", "deep")
-        return Job(claim.asset, known.path, known=known, recheck=recheck), not recheck
-    return Job(claim.asset, known.path, known=known), False
+        return Job(claim.asset, known.path, previous=known, recheck=recheck), not recheck
+    return Job(claim.asset, known.path, previous=known), False

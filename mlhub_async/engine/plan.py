@@ -14,8 +14,8 @@ from ..core.options import Options
 from ..core.telemetry import Meter
 from ..storage import naming
 from .connect import Deadline, Given, opened
-from .prune import Listed, known_as, refuse_a_part
-from .report.completeness import Listing, read
+from .prune import ListedScope, known_as, refuse_partial_selection
+from .report.completeness import Completeness, read
 
 Hide = Callable[[str], str]
 Save = Callable[[Item, Hide], None]
@@ -28,7 +28,7 @@ class Plan:
 
     source: str
     selection: dict[str, Any]
-    listing: Listing = field(default_factory=Listing)
+    listing: Completeness = field(default_factory=Completeness)
     items: int = 0
     assets: int = 0
     filtered: int = 0
@@ -41,10 +41,10 @@ class Plan:
     flaws: list[Flaw] = field(default_factory=list)
 
     @property
-    def listed(self) -> Listed:
+    def listed(self) -> ListedScope:
         """For --prune."""
         flaws = sum(not flaw.benign for flaw in self.flaws)
-        return Listed(self.source, self.listing, flaws, self.items_of, self.named)
+        return ListedScope(self.source, self.listing, flaws, self.items_of, self.named)
 
     @property
     def exit_code(self) -> int:
@@ -83,10 +83,10 @@ async def plan_only(
     options = options or Options()
     deadline = Deadline(options.max_duration)
     naming.check_template(options.path_template)
-    refuse_a_part(options)
+    refuse_partial_selection(options)
     environ = os.environ if environ is None else environ
     async with opened(source, options, environ, deadline) as (found, http), deadline.kept():
-        plan = Plan(found.name, options.selection.asked(), Listing.of(options.selection))
+        plan = Plan(found.name, options.selection.asked(), Completeness.of(options.selection))
         given = _Given(each, save, http.fetchable)
         await read(found, _Counting(plan, options, meter or Meter(), given).emit, plan.listing)
     return plan

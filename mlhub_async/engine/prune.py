@@ -11,11 +11,11 @@ from pathlib import Path
 from ..core.errors import StorageError, UsageError
 from ..core.options import Options
 from ..core.urls import term_safe
-from ..storage.ledger.database import Book
+from ..storage.ledger.database import Statements
 from ..storage.ledger.schema import ASSET, DONE, ITEM
-from ..storage.ledger.stale import Left, Scope, count_files, count_left, count_met, forget, left
+from ..storage.ledger.stale import Scope, StaleFile, count_files, count_left, count_met, forget, left
 from ..storage.local.removal import remove, remove_empty
-from .report.completeness import Listing
+from .report.completeness import Completeness
 from .report.receipt import Pruned, Report
 
 BATCH = 500
@@ -25,7 +25,7 @@ _OF_ITEMS = "max_items ids bbox intersects datetime query filter classes"
 _OF_ASSETS = "include exclude roles media_types min_size max_size"
 
 
-def refuse_a_part(options: Options) -> None:
+def refuse_partial_selection(options: Options) -> None:
     """Raises `UsageError` for a selection of items: what it leaves out has not left the catalogue."""
     given = [name for name in _OF_ITEMS.split() if getattr(options.selection, name)]
     if options.prune and given:
@@ -36,7 +36,7 @@ def refuse_a_part(options: Options) -> None:
         )
 
 
-def prune(book: Book, root: Path, report: Report, options: Options) -> None:
+def prune(book: Statements, root: Path, report: Report, options: Options) -> None:
     """Remove what has left the catalogue, all of it or, for a reason that `report.pruned` gives, nothing.
 
     In the ledger's thread. A file that was changed since we wrote it stays, and is not ours any more.
@@ -55,11 +55,11 @@ def prune(book: Book, root: Path, report: Report, options: Options) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedScope:
     """What a listing without a mirror came to: items by collection, `known_as` of all that it named."""
 
     source: str
-    listing: Listing
+    listing: Completeness
     flaws: int
     items: Counter[str]
     named: set[int]
@@ -70,7 +70,7 @@ def known_as(collection: str, item: str, key: str | None = None) -> int:
     return hash((collection, item, key))
 
 
-def foreseen(dest: Path, listed: Listed, options: Options) -> tuple[Pruned, list[str]]:
+def foreseen(dest: Path, listed: ListedScope, options: Options) -> tuple[Pruned, list[str]]:
     """What `prune` would do after such a listing, and the paths it would remove. Changes nothing."""
     from .verify.snapshot import LEDGER, reading  # noqa: PLC0415 -- a run that only mirrors starts sooner
 
@@ -84,7 +84,9 @@ def foreseen(dest: Path, listed: Listed, options: Options) -> tuple[Pruned, list
         raise StorageError(f"{LEDGER} is broken ({error}); the next mirror run rebuilds it") from None
 
 
-def _foresee(book: Book, dest: Path, listed: Listed, options: Options, pruned: Pruned) -> list[str]:
+def _foresee(
+    book: Statements, dest: Path, listed: ListedScope, options: Options, pruned: Pruned
+) -> list[str]:
     paths: list[str] = []
     going: Counter[int] = Counter()
     empty: list[str] = []
@@ -103,13 +105,13 @@ def _foresee(book: Book, dest: Path, listed: Listed, options: Options, pruned: P
     return paths
 
 
-def _unnamed(row: Left, scope: Scope, listed: Listed) -> bool:
+def _unnamed(row: StaleFile, scope: Scope, listed: ListedScope) -> bool:
     if row.role == ITEM or scope.items_only:
         return known_as(row.collection, row.item) not in listed.named
     return known_as(row.collection, row.item, row.key) not in listed.named
 
 
-def _scopes(listing: Listing, source: str, options: Options) -> list[Scope]:
+def _scopes(listing: Completeness, source: str, options: Options) -> list[Scope]:
     """An asset that -i, -x and their like leave out may still be in the catalogue, if its item is."""
     items_only = any(getattr(options.selection, name) not in ((), None) for name in _OF_ASSETS.split())
     return [Scope(name, source, items_only) for name in sorted(listing.whole)]
@@ -119,7 +121,7 @@ def _emptied(collections: list[str]) -> str:
     return f"the listing of {term_safe(collections[0])} is empty" if collections else ""
 
 
-def _objection(listing: Listing, flaws: int) -> str:
+def _objection(listing: Completeness, flaws: int) -> str:
     """Why a listing does not tell what has left the catalogue; "" if it does."""
     if not listing.complete:
         return "the listing is not complete"
@@ -142,9 +144,9 @@ def _too_many(going: Counter[int], there: Counter[int], limit: int | None) -> st
     )
 
 
-def _remove(book: Book, root: Path, rows: list[Left], pruned: Pruned) -> None:
+def _remove(book: Statements, root: Path, rows: list[StaleFile], pruned: Pruned) -> None:
     """Files first, their rows after: killed in between, the next run finds the rows again."""
-    done: list[Left] = []
+    done: list[StaleFile] = []
     try:
         for row in rows:
             if row.state == DONE:

@@ -17,21 +17,21 @@ from ..core.model import Document, Head, Request
 from ..core.ports import Sink, Transport
 from ..core.urls import Origin, origin, parse, redacted, without_user
 from .auth.credentials import Credentials
-from .documents import Page
-from .hop import ACCEPTED, Answer, EnoughOfThisError, lost, refused
-from .resilience.gate import Limits
+from .documents import DocumentSink
+from .hop import ACCEPTED, ErrorBodyTooLongError, Hop, hop_failed, hop_refused
+from .resilience.gate import OriginLimits
 from .resilience.retry import MAX_RETRY_AFTER, Retry
-from .ssrf import Reach
+from .ssrf import AddressPolicy
 from .status import refusal
-from .watchdog import Watch
+from .watchdog import Watchdog
 
 MAX_HOPS = 5
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-CARRIED = frozenset(
+FORWARDED_FIELDS = frozenset(
     {"accept", "accept-encoding", "content-type", "range", "if-range", "if-match", "if-none-match"}
 )
 """Request fields that say nothing about the user: only these follow a redirect to another origin."""
-AZURE_VERSION = "2021-06-08"
+AZURE_API_VERSION = "2021-06-08"
 OnRedirect = Callable[[str], Awaitable[None]]
 
 
@@ -41,11 +41,11 @@ class Http:
     def __init__(
         self,
         transports: dict[str, Transport],
-        limits: Limits,
+        limits: OriginLimits,
         *,
         credentials: Credentials,
         retry: Retry,
-        reach: Reach,
+        reach: AddressPolicy,
         timeout: float = 60.0,
         min_speed: int = 0,
     ) -> None:
@@ -54,7 +54,7 @@ class Http:
         self._credentials = credentials
         self.retry = retry
         self._reach = reach
-        self._watch = Watch(timeout, min_speed)
+        self._watch = Watchdog(timeout, min_speed)
 
     async def get(self, request: Request, sink: Sink, on_redirect: OnRedirect | None = None) -> Head:
         """Follow redirects and push the final body into `sink`. One attempt; returns the final head.
@@ -71,10 +71,10 @@ class Http:
             except TransferError as error:
                 if not signed:
                     raise
-                sent = self._renewed(error, request, sent, place, document=isinstance(sink, Page))
+                sent = self._renewed(error, request, sent, place, document=isinstance(sink, DocumentSink))
                 head = await self._hop(sent, place, sink)
             if sent is not request and self._credentials.open(place):
-                self.limits.slot(place).admission.grant(document=isinstance(sink, Page))
+                self.limits.gate(place).access.grant(document=isinstance(sink, DocumentSink))
             if head.status not in REDIRECTS:
                 # The signed URL ends here: a key in a query must not travel on as somebody's base URL.
                 return head if head.url == request.url else head._replace(url=request.url)
@@ -101,7 +101,7 @@ class Http:
             raise error
         again = self._credentials.sign_anew(request)
         if again == sent:
-            self.limits.slot(place).admission.refuse(document=document)
+            self.limits.gate(place).access.refuse(document=document)
             raise error
         return again
 
@@ -109,14 +109,14 @@ class Http:
         if place.scheme != "file":
             self._reach.check_literal(place)
         request = _for_host(request, place)
-        gate = self.limits.slot(place)
+        gate = self.limits.gate(place)
         if not gate.enter_at_once():
             await gate.enter()
-        answer = Answer(sink, self.limits, gate, request.url)
+        answer = Hop(sink, self.limits, gate, request.url)
         try:
             await self._send(request, place, answer)
         except BaseException as error:
-            lost(error, answer)
+            hop_failed(error, answer)
             raise
         finally:
             answer.end()
@@ -128,10 +128,10 @@ class Http:
             return head
         raise self._refused(head, answer, place)
 
-    def _refused(self, head: Head, answer: Answer, place: Origin) -> TransferError:
+    def _refused(self, head: Head, answer: Hop, place: Origin) -> TransferError:
         error = refusal(head, answer.error_body, answer.url)
         error.signed = self._credentials.open(place)
-        refused(error, answer, trusted=error.signed)
+        hop_refused(error, answer, trusted=error.signed)
         if isinstance(error, Transient) and error.retry_after:
             if error.retry_after <= MAX_RETRY_AFTER:
                 self.limits.hold(place, error.retry_after)
@@ -139,14 +139,14 @@ class Http:
                 self.limits.close(place, error.retry_after)
         return error
 
-    async def _send(self, request: Request, place: Origin, answer: Answer) -> None:
+    async def _send(self, request: Request, place: Origin, answer: Hop) -> None:
         transport = self._transports.get(place.scheme)
         if transport is None:
             raise TransferError(f"{redacted(request.url)}: scheme not read", kind="unsupported-scheme")
         self._watch.begin(answer)
         try:
             await transport.send(request, answer)
-        except EnoughOfThisError:
+        except ErrorBodyTooLongError:
             pass
         except asyncio.CancelledError:
             # As asyncio.timeout does it, but without its cost for each of a million small files.
@@ -180,7 +180,7 @@ class Http:
 
     async def _read_once(self, request: Request) -> tuple[bytes, str]:
         headers = {"accept": "application/geo+json, application/json", "accept-encoding": "gzip"}
-        page = Page(request.url)
+        page = DocumentSink(request.url)
         head = await self.get(request._replace(headers={**headers, **request.headers}), page)
         return page.whole(), head.url
 
@@ -207,7 +207,7 @@ def _redirected(request: Request, head: Head) -> Request:
         )
     if request.method != "GET" and head.status not in (307, 308):
         request = request._replace(method="GET", body=None)
-    carried = {k: v for k, v in request.headers.items() if here == there or k.lower() in CARRIED}
+    carried = {k: v for k, v in request.headers.items() if here == there or k.lower() in FORWARDED_FIELDS}
     if request.body is None:
         carried = {k: v for k, v in carried.items() if k.lower() != "content-type"}
     return request._replace(url=target, headers=carried)
@@ -217,4 +217,4 @@ def _for_host(request: Request, place: Origin) -> Request:
     """Azure answers as of 2009 (no ranges, unquoted ETag) unless the version is named."""
     if not place.host.endswith(".blob.core.windows.net"):
         return request
-    return request._replace(headers={**request.headers, "x-ms-version": AZURE_VERSION})
+    return request._replace(headers={**request.headers, "x-ms-version": AZURE_API_VERSION})

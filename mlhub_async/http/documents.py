@@ -14,7 +14,7 @@ MAX_DOCUMENT = 64 << 20
 """Decoded bytes of one document; a page larger than this wants a smaller limit."""
 
 
-class Page:
+class DocumentSink:
     """Collects one document in memory, decoded and capped while it streams (FAULTS B16, D12)."""
 
     def __init__(self, url: str) -> None:

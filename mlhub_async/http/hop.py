@@ -6,30 +6,30 @@ import asyncio
 from collections.abc import Awaitable
 from functools import partial
 
-from ..core.concurrency import Later
+from ..core.concurrency import LazyAwaitable
 from ..core.errors import TransferError, Transient
 from ..core.model import Head
 from ..core.ports import Buffer, Sink
 from ..core.urls import expiring
-from .documents import Page
-from .resilience.gate import Gate, Limits
-from .status import DENIED, OUT, THROTTLED
+from .documents import DocumentSink
+from .resilience.gate import Gate, OriginLimits
+from .status import DENIED, OUTAGE, THROTTLED
 from .validators import content_length
 
 ACCEPTED = frozenset({200, 206, 304, 412, 416})
 """Statuses that the caller's sink decides about; every other one is a redirect or a refusal."""
 MAX_ERROR_BODY = 8 << 10
-LARGE = 1 << 20
+LARGE_BODY = 1 << 20
 """Bodies of more bytes are counted while they come: of others it is enough to count the answers."""
 
-OURS = frozenset({"local-shortage"})
+LOCAL_KINDS = frozenset({"local-shortage"})
 
 
-class EnoughOfThisError(Exception):
+class ErrorBodyTooLongError(Exception):
     """An error's body goes on for ever: the connection is given up, what was read is enough."""
 
 
-class Answer:
+class Hop:
     """One answer as it comes in. The breaker of its origin hears of the head at once."""
 
     __slots__ = (
@@ -37,7 +37,7 @@ class Answer:
         *("parts", "paused", "received", "serial", "target", "task", "url", "why"),
     )
 
-    def __init__(self, target: Sink, limits: Limits, gate: Gate, url: str) -> None:
+    def __init__(self, target: Sink, limits: OriginLimits, gate: Gate, url: str) -> None:
         self.target = target
         self.limits = limits
         self.gate = gate
@@ -67,15 +67,15 @@ class Answer:
     def start(self, head: Head) -> None:
         self.head = head
         if head.status in ACCEPTED:
-            self.gate.pace.answered(self.limits.clock() - self.began)
-            if (length := content_length(head.headers) or 0) > LARGE:
+            self.gate.limit.answered(self.limits.clock() - self.began)
+            if (length := content_length(head.headers) or 0) > LARGE_BODY:
                 self.expected = length
-                self.gate.pace.in_flight += length
+                self.gate.limit.in_flight += length
         elif head.status in THROTTLED:
-            self.gate.pace.throttled()
-        if not self.breaker.calm and head.status not in OUT:
+            self.gate.limit.throttled()
+        if not self.breaker.calm and head.status not in OUTAGE:
             # An open catalogue over closed assets: that its documents are given out is no permission.
-            granted = head.status not in DENIED and not isinstance(self.target, Page)
+            granted = head.status not in DENIED and not isinstance(self.target, DocumentSink)
             self.breaker.answered(self.serial, granted=granted)
         if head.status in ACCEPTED:
             self.target.start(head)
@@ -83,25 +83,25 @@ class Answer:
     def write(self, data: Buffer) -> Awaitable[None] | None:
         self.received += len(data)
         if self.head is not None and self.head.status in ACCEPTED:
-            self.gate.pace.work += len(data)
+            self.gate.limit.work += len(data)
             if self.expected:
                 self._arrived(len(data))
             busy = self.target.write(data)
-            pause = self.limits.budget.pay(len(data), document=isinstance(self.target, Page))
-            return None if busy is pause is None else Later(partial(self._pausing, busy, pause))
+            pause = self.limits.rate_limiter.pay(len(data), document=isinstance(self.target, DocumentSink))
+            return None if busy is pause is None else LazyAwaitable(partial(self._pausing, busy, pause))
         self.error_body += bytes(data[: MAX_ERROR_BODY - len(self.error_body)])
         if self.received > 8 * MAX_ERROR_BODY:
-            raise EnoughOfThisError
+            raise ErrorBodyTooLongError
         return None
 
     def _arrived(self, size: int) -> None:
         self.expected -= size
-        self.gate.pace.in_flight -= size
+        self.gate.limit.in_flight -= size
         self.gate.look()
 
     def end(self) -> None:
         """What was expected and did not come is on its way no more."""
-        self.gate.pace.in_flight -= self.expected
+        self.gate.limit.in_flight -= self.expected
         self.expected = 0
 
     async def _pausing(self, *busy: Awaitable[None] | None) -> None:
@@ -113,33 +113,33 @@ class Answer:
         self.paused = False
 
 
-SILENT = frozenset({"connection", "dns", "protocol", "proxy", "timeout", "tls", "unreachable"})
+NO_ANSWER_KINDS = frozenset({"connection", "dns", "protocol", "proxy", "timeout", "tls", "unreachable"})
 """What ends a hop without any answer through the host's fault."""
 
 
-COSTS = {"timeout": 10, "too-slow": 10}
+ATTEMPT_COSTS = {"timeout": 10, "too-slow": 10}
 
 
-def lost(error: BaseException, answer: Answer) -> None:
+def hop_failed(error: BaseException, answer: Hop) -> None:
     """The hop ended by an exception: of the network, of the sink, or of our own."""
     breaker = answer.breaker
-    if isinstance(error, Transient) and error.kind not in OURS:
-        breaker.spend(0 if error.free else COSTS.get(error.kind, 5))
-        if answer.head is None and error.kind in SILENT:
+    if isinstance(error, Transient) and error.kind not in LOCAL_KINDS:
+        breaker.spend(0 if error.free else ATTEMPT_COSTS.get(error.kind, 5))
+        if answer.head is None and error.kind in NO_ANSWER_KINDS:
             error.free = breaker.failed(answer.serial, answer.url, _said(error))
     elif isinstance(error, TransferError) and error.kind == "tls":
         breaker.give_up(error)
     breaker.release(answer.serial)
 
 
-def refused(error: TransferError, answer: Answer, *, trusted: bool) -> None:
+def hop_refused(error: TransferError, answer: Hop, *, trusted: bool) -> None:
     """The hop ended with a status that is neither a success nor a redirect. `trusted`: it had credentials."""
     breaker = answer.breaker
     if isinstance(error, Transient) and error.retry_after is not None:
         breaker.throttled(error.retry_after)
     elif isinstance(error, Transient):
         breaker.spend(5)
-        if error.status in OUT:
+        if error.status in OUTAGE:
             # Who counts our requests is there; a few of them in a row over the count are no outage.
             url = "" if error.status in THROTTLED else answer.url
             error.free = breaker.failed(answer.serial, url, f"HTTP {error.status}")

@@ -9,11 +9,11 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from ..core.errors import TransferError
 from ..core.urls import Origin, origin
 
-MANY = 1000
+MAX_PASSED_ORIGINS = 1000
 """Origins that need no second look; where there are more, they are looked at anew."""
 
 
-class Reach:
+class AddressPolicy:
     """Which addresses a document may send us to: public ones, and the kind that the user's own root has.
 
     `named` origins were given by the user and may be anywhere. Checked on the addresses that are really
@@ -53,7 +53,7 @@ class Reach:
         with contextlib.suppress(ValueError):
             address = str(ipaddress.ip_address("127.0.0.1" if local else place.host.strip("[]")))
             self.check(place.host, place.port, address)
-        if len(self._passed) >= MANY:
+        if len(self._passed) >= MAX_PASSED_ORIGINS:
             self._passed.clear()
         self._passed.add(place)
 

@@ -10,9 +10,9 @@ from ..core.errors import TransferError, Transient
 from ..core.model import Head
 from ..core.urls import redacted, term_safe
 
-HOST_TROUBLE = frozenset({408, 425, 500, 502, 504, 511, 520, 521, 522, 523, 524, 529})
+SERVER_TROUBLE = frozenset({408, 425, 500, 502, 504, 511, 520, 521, 522, 523, 524, 529})
 THROTTLED = frozenset({429, 503})
-OUT = frozenset({429, 502, 503, 504, 520, 521, 522, 523, 524, 529})
+OUTAGE = frozenset({429, 502, 503, 504, 520, 521, 522, 523, 524, 529})
 """What is said where a host is out or overrun: not by the one that has the asset, but in front of it."""
 DENIED = frozenset({401, 403})
 KINDS = {
@@ -33,7 +33,7 @@ def refusal(head: Head, body: bytes, url: str) -> TransferError:
     what = f"{redacted(url)}: HTTP {head.status}{_detail(head, body)}"
     if head.status in THROTTLED:
         return Transient(what, kind="throttled", status=head.status, retry_after=retry_after(head))
-    if head.status in HOST_TROUBLE:
+    if head.status in SERVER_TROUBLE:
         return Transient(what, kind="server-error", status=head.status)
     if 300 <= head.status < 400:
         return TransferError(f"{what} without a usable Location", kind="redirect-refused", status=head.status)

@@ -13,7 +13,7 @@ Entries = list[Entry]
 Names = list[str]
 
 
-class Tally:
+class ItemQuota:
     """What one listing has let through. Begin each listing with a new one."""
 
     def __init__(self, selection: Selection) -> None:

@@ -14,7 +14,7 @@ from ..core.errors import CatalogError, SourceError, TransferError, Transient, U
 from ..core.model import Asset, JsonObject, Request
 from ..core.options import Selection
 from ..core.ports import Emit, Reader
-from .api.collections import unknown
+from .api.collections import unknown_id
 from .api.source import ApiSource
 from .item_limit import Names
 
@@ -54,7 +54,7 @@ class MlhubSource:
         found = [one["id"] for one in await Datasets(self._reader, self._root).collections_of(dataset)]
         for name in named:
             if name not in found:
-                raise unknown(f"dataset {urls.term_safe(dataset)} has no collection", name, found)
+                raise unknown_id(f"dataset {urls.term_safe(dataset)} has no collection", name, found)
         return named or found
 
 
@@ -94,7 +94,7 @@ class Datasets:
         except TransferError as error:
             if error.status in (401, 403):
                 raise stac.refused(url, error) from error
-            raise unknown("MLHub has no dataset", dataset, await self._ids(), error.message) from error
+            raise unknown_id("MLHub has no dataset", dataset, await self._ids(), error.message) from error
 
     async def _ids(self) -> Names:
         try:

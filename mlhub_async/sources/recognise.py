@@ -17,25 +17,11 @@ from ..core.options import Selection
 from ..core.ports import Source
 from .access import unreadable
 from .api.source import ApiSource
-from .items.documents import ItemsSource, RawReader, of_document, of_lines, of_stdin
+from .items.documents import RawReader, of_document, of_lines, of_stdin
 from .items.objects import of_objects
-from .mlhub import Datasets, MlhubSource
+from .mlhub import MlhubSource
 from .source_links import FirstTime, FollowSources
 from .static import StaticSource
-
-__all__ = [
-    "ApiSource",
-    "Datasets",
-    "FollowSources",
-    "ItemsSource",
-    "MlhubSource",
-    "RawReader",
-    "StaticSource",
-    "handed_over",
-    "of_objects",
-    "recognise",
-    "unreadable",
-]
 
 _LINES = (".ndjson", ".jsonl", ".geojsonl", ".ndgeojson")
 _NOT_YET = (".parquet", ".geoparquet", ".tar", ".tar.gz", ".tgz", ".zip")
@@ -56,7 +42,7 @@ async def recognise(
     Raises `UsageError` for a kind we do not know, `SourceError` for a place that is no catalogue,
     `CatalogError` where the network may do better next time.
     """
-    look = _Look(reader, selection, frozenset(map(_origin, allow_origins)), mlhub_root)
+    look = _Recogniser(reader, selection, frozenset(map(_origin, allow_origins)), mlhub_root)
     url = source if source in ("mlhub", "-") else _url(source)
     found = await look.at(url)
     if selection.dataset and not isinstance(found, MlhubSource):
@@ -66,7 +52,7 @@ async def recognise(
     return FollowSources(found, reader, look.allowed, first_time, url) if selection.follow_sources else found
 
 
-def handed_over(
+def of_python_objects(
     given: Any,
     reader: RawReader,
     selection: Selection,
@@ -82,7 +68,7 @@ def handed_over(
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class _Recogniser:
     """Looks at what is there and chooses the source for it."""
 
     reader: RawReader

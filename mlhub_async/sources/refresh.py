@@ -19,7 +19,7 @@ Place = tuple[str, str]
 Assets = list[Asset]
 
 
-class Renewal:
+class HrefRefresher:
     """The present hrefs of assets of one source. Remembers the last 64 items that it read.
 
     `address`: where an item is read, or for an item of "" its collection; "" where nobody knows.

@@ -11,12 +11,23 @@ from .. import stac
 from ..core import urls
 from ..core.concurrency import fan_out
 from ..core.errors import CatalogError, MlhubError, SourceError, TransferError
-from ..core.model import Asset, Collection, Document, Entry, Flaw, Item, JsonObject, Page, Request, Whole
+from ..core.model import (
+    Asset,
+    Collection,
+    CollectionListed,
+    Document,
+    Entry,
+    Flaw,
+    Item,
+    JsonObject,
+    Page,
+    Request,
+)
 from ..core.options import Selection
 from ..core.ports import Emit, Reader
 from .access import check_inside
-from .api.collections import unknown
-from .item_limit import Entries, Tally
+from .api.collections import unknown_id
+from .item_limit import Entries, ItemQuota
 
 READERS = 16
 DEEPEST = 64
@@ -60,7 +71,7 @@ class StaticSource:
         self._begin()
 
     def _begin(self) -> None:
-        self._tally = Tally(self._selection)
+        self._tally = ItemQuota(self._selection)
         self._met: set[str] = set()
         self._seen = {urls.canonical(self._root.url)}
         self._next: Steps = []
@@ -76,7 +87,9 @@ class StaticSource:
             raise CatalogError(f"{self.name} is more than {DEEPEST} levels deep", kind="too-deep")
         if not self._tally.used_up:
             names = self._selection.collections or (*self._met, stac.NO_COLLECTION)
-            await emit([Whole(name) for name in names if name in self._met or name == stac.NO_COLLECTION])
+            await emit(
+                [CollectionListed(name) for name in names if name in self._met or name == stac.NO_COLLECTION]
+            )
         if missing := [*self._unmet(), *self._tally.missing(self.name)]:
             await emit(missing)
 
@@ -189,7 +202,7 @@ class StaticSource:
         """Chosen collections that the catalogue does not have: an error if there is nothing else."""
         chosen = self._selection.collections
         missing = [name for name in chosen if name not in self._met] if not self._tally.used_up else []
-        errors = [unknown(f"{self.name} has no collection", name, sorted(self._met)) for name in missing]
+        errors = [unknown_id(f"{self.name} has no collection", name, sorted(self._met)) for name in missing]
         if errors and len(errors) == len(chosen):
             raise errors[0]
         return [Flaw(self.name, error) for error in errors]

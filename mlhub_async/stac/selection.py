@@ -37,7 +37,7 @@ class Outlined(Protocol):
     def size(self) -> int | None: ...
 
 
-Wanted = Callable[[Outlined, JsonObject], bool]
+AssetFilter = Callable[[Outlined, JsonObject], bool]
 
 
 def admits(selection: Selection, *, served: frozenset[str] = frozenset()) -> Callable[[Item], bool]:
@@ -57,7 +57,7 @@ def admits(selection: Selection, *, served: frozenset[str] = frozenset()) -> Cal
     return admitted
 
 
-def wants(selection: Selection) -> Wanted:
+def wants(selection: Selection) -> AssetFilter:
     """Whether an asset is selected; its second argument is the body of the item (or collection) it is of.
 
     A size or a media type that the catalogue does not declare: the size passes, the media type does not.

@@ -11,7 +11,7 @@ from ..storage.local.store import LocalStore
 
 
 @dataclass(frozen=True, slots=True)
-class Keeping:
+class ExistingFilePolicy:
     """The judge of files that are there already: by --if-exists, and by the proof that --verify wants."""
 
     store: LocalStore
@@ -24,18 +24,18 @@ class Keeping:
 
         Raises `TransferError` where none may be there.
         """
-        if job.known is None:
+        if job.previous is None:
             return job
         if self.if_exists == "error":
             raise TransferError(f"{job.path} exists already", kind="exists")
-        return job if await self.suits(job.asset, job.known) else job._replace(known=None)
+        return job if await self.suits(job.asset, job.previous) else job._replace(previous=None)
 
     async def already_here(self, job: Job) -> Record | None:
         """A file that is there may stay if its bytes are proven: by its record, or by a published digest.
 
         With --if-exists skip any file may stay, unproven; with error none may be there.
         """
-        known, wanted, store = job.known, job.asset.checksum, self.store
+        known, wanted, store = job.previous, job.asset.checksum, self.store
         if self.if_exists in ("skip", "error") and known is None:
             return await self._foreign(job.path)
         if known is not None and job.recheck:

@@ -11,10 +11,10 @@ from ..core.formats.sniffing import ENOUGH, impostor, refusal
 from ..core.model import Asset, Checksum, Head, Job, Proof
 from ..core.ports import Buffer
 from ..core.urls import redacted, suffix
-from ..storage.local.body import Body
+from ..storage.local.body import BodyWriter
 
 
-class Promises:
+class Expectations:
     """Of an asset, and of the version of it that is on its way. What is not kept is raised or returned."""
 
     def __init__(self, job: Job, *, compares: bool) -> None:
@@ -41,7 +41,7 @@ class Promises:
 
     @property
     def _path(self) -> str:
-        return self._job.path + suffix(self._url) if self._job.open_ended else self._job.path
+        return self._job.path + suffix(self._url) if self._job.suffix_pending else self._job.path
 
     def _wanted(self) -> list[Checksum]:
         """The digests that will be compared in the end."""
@@ -102,7 +102,7 @@ class Promises:
             return Proof.CHECKSUM if declared.usable else Proof.NONE
         return Proof.CHECKSUM if self.published is not None and self.published.usable else weaker
 
-    async def inspect(self, body: Body, digest: bytes, total: int | None, *, always: bool) -> None:
+    async def inspect(self, body: BodyWriter, digest: bytes, total: int | None, *, always: bool) -> None:
         """Check how the body is built inside: `always`, or where nothing else says that it is whole.
 
         Then it is a missing end that is looked for. What is odd in another way is what the server has,

@@ -6,23 +6,32 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from ..core.concurrency import Places, fewer
-from ..core.errors import Corrupt, Fatal, MlhubError, Shortage, StorageError, Taken, TransferError, Transient
+from ..core.concurrency import IdleSlots, shrink_pool
+from ..core.errors import (
+    Corrupt,
+    Fatal,
+    LocalShortage,
+    MlhubError,
+    PartialLost,
+    StorageError,
+    TransferError,
+    Transient,
+)
 from ..core.model import Asset, Head, Job, Outcome, Proof, Record, Request, Status
 from ..core.telemetry import Events, Meter
 from ..core.urls import canonical, expiring, parse, redacted, suffix
 from ..http.client import Http
 from ..http.decoding import AS_STORED
 from ..http.resilience.retry import Retry
-from ..storage.local.disk_space import patiently
+from ..storage.local.disk_space import retry_when_space
 from ..storage.local.store import LocalStore
-from .dedupe import Flight, Sharing
-from .existing import Keeping
-from .receiver import Intake
-from .resume import Hosts
-from .segments.coordinator import Ranges
-from .segments.stream import Met
-from .small_file import Express, ordinary
+from .dedupe import InFlight, UrlDedupe
+from .existing import ExistingFilePolicy
+from .receiver import Receiver
+from .resume import OriginQuirks
+from .segments.coordinator import SegmentPolicy
+from .segments.stream import SegmentBoundary
+from .small_file import SmallFileSink, eligible
 
 REFRESHES = 2
 """How often an expired href is asked for anew, per asset and run."""
@@ -31,27 +40,27 @@ TWICE = frozenset({"checksum-mismatch", "size-mismatch", "empty", "structure"})
 EXPIRED = frozenset({400, 401, 403, 404, 410})
 
 
-async def fetch(job: Job, kit: Kit) -> tuple[Outcome, str]:
+async def fetch(job: Job, context: TransferContext) -> tuple[Outcome, str]:
     """Bring one asset to its place. Returns what became of it and the URL its bytes are known by.
 
     An expected failure is an outcome; only `Fatal` errors, bugs and cancellation leave by exception.
     """
-    if kit.store.room.full is not None:
-        await kit.store.room.opened()
-    transfer = Transfer(job, kit)
+    if context.store.disk_space.full is not None:
+        await context.store.disk_space.opened()
+    transfer = Transfer(job, context)
     try:
         outcome = await transfer.run()
     except Fatal:
         raise
-    except Shortage as error:
-        raise error.for_good() from None
+    except LocalShortage as error:
+        raise error.as_fatal() from None
     except MlhubError as error:
-        here = job.known if error.kind == "exists" else None
-        outcome = transfer.outcome(Status.FAILED, here, error.alone())
+        here = job.previous if error.kind == "exists" else None
+        outcome = transfer.outcome(Status.FAILED, here, error.without_traceback())
     return outcome, transfer.urls[-1] if transfer.urls else redacted(job.asset.href)
 
 
-class _Elsewhere(Exception):
+class _AlreadyFetched(Exception):
     """A redirect leads to bytes that are on disk already."""
 
     def __init__(self, record: Record) -> None:
@@ -62,26 +71,33 @@ class _Elsewhere(Exception):
 class Transfer:
     """One job under way."""
 
-    def __init__(self, job: Job, kit: Kit) -> None:
+    def __init__(self, job: Job, context: TransferContext) -> None:
         self.job = job
-        self.kit = kit
+        self.context = context
         self.urls: list[str] = []
         self._url = ""
         self.attempts = 0
-        self._made: Intake | None = None
-        express = kit.express and ordinary(job) and not kit.store.left_over(job.asset.identity)
-        self._lane = Express(job, kit.store, kit.meter, lambda: self._intake) if express else None
-        self._flight = Flight()
+        self._made: Receiver | None = None
+        store = context.store
+        small = context.small_files and eligible(job) and not store.left_over(job.asset.identity)
+        self._lane = SmallFileSink(job, store, context.meter, lambda: self._intake) if small else None
+        self._flight = InFlight()
         self._refreshes = 0
         self._mismatched = False
 
     @property
-    def _intake(self) -> Intake:
+    def _intake(self) -> Receiver:
         """Made when it is needed: the express lane gets by without."""
         if self._made is None:
-            kit = self.kit
-            compares = kit.keeping.check_digests
-            self._made = Intake(self.job, kit.store, kit.meter, kit.hosts, kit.ranges, check_digests=compares)
+            context = self.context
+            self._made = Receiver(
+                self.job,
+                context.store,
+                context.meter,
+                context.quirks,
+                context.segments,
+                check_digests=context.existing.check_digests,
+            )
         return self._made
 
     def outcome(
@@ -96,31 +112,31 @@ class Transfer:
         try:
             self._url = parse(self.job.asset.href)
             self.urls = [canonical(self._url)]
-            if self.job.known is not None:
-                self.job = await self.kit.keeping.reviewed(self.job)
-            if (here := await self.kit.keeping.already_here(self.job)) is not None:
+            if self.job.previous is not None:
+                self.job = await self.context.existing.reviewed(self.job)
+            if (here := await self.context.existing.already_here(self.job)) is not None:
                 outcome = self.outcome(Status.SKIPPED, here)
-            elif (shared := await self._shared(self.urls[0], elsewhere=self.job.elsewhere)) is not None:
+            elif (shared := await self._shared(self.urls[0], known_url=self.job.known_url)) is not None:
                 outcome = await self._linked(shared)
             else:
-                self.kit.sharing.take_off(self.urls[0], self._flight)
+                self.context.dedupe.take_off(self.urls[0], self._flight)
                 outcome = await self._fetch()
             record = outcome.record
             return outcome
         finally:
-            self.kit.sharing.land(self._flight, self.urls, record)
+            self.context.dedupe.land(self._flight, self.urls, record)
 
-    async def _shared(self, url: str, *, elsewhere: bool = True) -> Record | None:
+    async def _shared(self, url: str, *, known_url: bool = True) -> Record | None:
         """The file that this URL was or is being fetched to, if it is what the catalogue promises here."""
-        if not self.kit.sharing.knows(url, elsewhere=elsewhere) or self.job.known is not None:
+        if not self.context.dedupe.knows(url, known_url=known_url) or self.job.previous is not None:
             return None
-        record = await self.kit.sharing.existing(url, self._flight)
-        fits = record is not None and await self.kit.keeping.suits(self.job.asset, record)
+        record = await self.context.dedupe.existing(url, self._flight)
+        fits = record is not None and await self.context.existing.suits(self.job.asset, record)
         return record if fits else None
 
     async def _linked(self, record: Record) -> Outcome:
-        path, store = await self._final_path(PurePosixPath(record.path).suffix), self.kit.store
-        mtime = await patiently(store.room.wait, lambda: store.duplicate(record.path, path))
+        path, store = await self._final_path(PurePosixPath(record.path).suffix), self.context.store
+        mtime = await retry_when_space(store.disk_space.wait, lambda: store.duplicate(record.path, path))
         here = record._replace(path=path, mtime_ns=mtime, proof=self._intake.promises.proof(record.proof))
         return self.outcome(Status.FETCHED, here)
 
@@ -129,24 +145,24 @@ class Transfer:
         try:
             if self._lane is None:
                 await self._intake.take_up()
-            return await self.kit.retry(self._attempt, progress=self._progress, failed=self._note_retry)
+            return await self.context.retry(self._attempt, progress=self._progress, failed=self._note_retry)
         except TransferError as error:
             keep = error.retryable
             raise
         finally:
             # Whatever else ended it (success, Ctrl-C, a full disk): what is left is the next run's start.
             if self._made is not None:
-                await (self.kit.store.keep if keep else self.kit.store.drop)(self._made.draft)
+                await (self.context.store.keep if keep else self.context.store.drop)(self._made.draft)
 
     def _progress(self) -> int:
         return 0 if self._made is None else self._made.progress()
 
     def _note_retry(self, error: Transient) -> None:
-        self.kit.meter.retries += 1
-        if isinstance(error, Shortage):
-            fewer()
+        self.context.meter.retries += 1
+        if isinstance(error, LocalShortage):
+            shrink_pool()
         event = "throttle" if error.retry_after is not None else "retry"
-        self.kit.events.job(event, self.job, {"attempt": self.attempts, "error": error})
+        self.context.events.job(event, self.job, {"attempt": self.attempts, "error": error})
 
     async def _attempt(self) -> Outcome:
         """One try, from where the last one broke off if that is proven to be the same version."""
@@ -161,32 +177,32 @@ class Transfer:
                 await self._intake.draft.body.settled()
                 if (head := await self._ask(self._intake.conditions(), self._intake)) is None:
                     continue
-                if self._intake.unchanged and self.job.known is not None:
-                    known = self.job.known
+                if self._intake.unchanged and self.job.previous is not None:
+                    known = self.job.previous
                     proof = self._intake.promises.proof(known.proof)
                     return self.outcome(Status.SKIPPED, known._replace(proof=proof))
                 return await self._committed(head)
-            except _Elsewhere as elsewhere:
-                await self.kit.store.drop(self._intake.draft)
-                return await self._linked(elsewhere.record)
+            except _AlreadyFetched as found:
+                await self.context.store.drop(self._intake.draft)
+                return await self._linked(found.record)
             except Corrupt as error:
                 await self._intake.draft.body.settled()
                 self._allow_once_more(error)
-            except Taken:
+            except PartialLost:
                 await self._intake.begin_anew()
                 raise
             except StorageError as error:
-                await self.kit.store.outlast(error)
+                await self.context.store.outlast(error)
                 await self._intake.begin_anew()
             except TransferError as error:
                 await self._renew(error)
 
-    async def _ask(self, fields: Mapping[str, str], sink: Express | Intake) -> Head | None:
+    async def _ask(self, fields: Mapping[str, str], sink: SmallFileSink | Receiver) -> Head | None:
         """The answer, with all of the body; None if the rest of it is to be asked for once more."""
         try:
-            return await self.kit.http.get(Request(self._url, headers=fields), sink, self._redirected)
-        except (Met, Transient) as end:
-            if isinstance(sink, Express):
+            return await self.context.http.get(Request(self._url, headers=fields), sink, self._redirected)
+        except (SegmentBoundary, Transient) as end:
+            if isinstance(sink, SmallFileSink):
                 sink.hand_over()
             if (parts := self._intake.parts) is None:
                 raise
@@ -195,7 +211,7 @@ class Transfer:
             if self._made is not None and self._made.parts is not None:
                 await self._made.parts.end()
 
-    async def _express(self, lane: Express) -> Outcome | None:
+    async def _express(self, lane: SmallFileSink) -> Outcome | None:
         """The first attempt at a file that is likely to be small and ordinary; None as with `_ask`."""
         if (head := await self._ask(AS_STORED, lane)) is None:
             return None
@@ -216,7 +232,7 @@ class Transfer:
         if error.status not in EXPIRED or not expiring(asset.href) or self._refreshes >= REFRESHES:
             raise error
         self._refreshes += 1
-        fresh = await self.kit.refresh(asset)
+        fresh = await self.context.refresh(asset)
         if fresh is None or fresh.href == asset.href:
             raise error
         self._intake.promises.asset = fresh
@@ -226,43 +242,43 @@ class Transfer:
         key = canonical(url)
         self.urls = [*self.urls[:1], key]
         if (record := await self._shared(key)) is not None:
-            raise _Elsewhere(record)
-        self.kit.sharing.take_off(key, self._flight)
+            raise _AlreadyFetched(record)
+        self.context.dedupe.take_off(key, self._flight)
 
     async def _committed(self, head: Head) -> Outcome:
         """Check everything there is to check, then give the bytes their name: in this order, always."""
         intake = self._intake
         digests, proof = await intake.complete()
-        if self.kit.keeping.deep or proof is Proof.NONE:
+        if self.context.existing.deep or proof is Proof.NONE:
             body, sha256 = intake.draft.body, digests["sha256"]
-            await intake.promises.inspect(body, sha256, intake.total, always=self.kit.keeping.deep)
-        path = await self._final_path(suffix(head.url)) if self.job.open_ended else self.job.path
-        mtime = await self.kit.store.commit(intake.draft, path)
+            await intake.promises.inspect(body, sha256, intake.total, always=self.context.existing.deep)
+        path = await self._final_path(suffix(head.url)) if self.job.suffix_pending else self.job.path
+        mtime = await self.context.store.commit(intake.draft, path)
         size = intake.draft.body.offset
         record = Record(path, size, digests["sha256"].hex(), mtime, proof, intake.validator)
         return self.outcome(Status.FETCHED, record)
 
     async def _final_path(self, late: str) -> str:
         """The place under DEST; `late`, the suffix of where the bytes came from, serves where it has none."""
-        if not self.job.open_ended or not late:
+        if not self.job.suffix_pending or not late:
             return self.job.path
-        return await self.kit.move(self.job.asset.identity, self.job.path + late)
+        return await self.context.move(self.job.asset.identity, self.job.path + late)
 
 
 @dataclass(frozen=True, slots=True)
-class Kit:
+class TransferContext:
     """What fetch works with; one for the whole run. `move` gives an asset a path with its late suffix."""
 
     http: Http
     store: LocalStore
     retry: Retry
-    sharing: Sharing
+    dedupe: UrlDedupe
     refresh: Callable[[Asset], Awaitable[Asset | None]]
     move: Callable[[tuple[str, str, str], str], Awaitable[str]]
     meter: Meter
     events: Events
-    keeping: Keeping
-    express: bool = False
-    hosts: Hosts = field(default_factory=Hosts)
-    places: Places = field(default_factory=Places)
-    ranges: Ranges | None = None
+    existing: ExistingFilePolicy
+    small_files: bool = False
+    quirks: OriginQuirks = field(default_factory=OriginQuirks)
+    idle_slots: IdleSlots = field(default_factory=IdleSlots)
+    segments: SegmentPolicy | None = None

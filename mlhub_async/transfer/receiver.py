@@ -17,18 +17,18 @@ from ..core.telemetry import Meter
 from ..core.urls import parse
 from ..http.decoding import AS_STORED, Decoder, coding, decoder_for, encoded, unpacked
 from ..http.validators import Span, content_length, content_range, validator
-from ..storage.local.partials import Draft
+from ..storage.local.partials import PartialFile
 from ..storage.local.store import LocalStore
-from .expectations import Promises
-from .resume import Held, Hosts, Rest, noted
-from .segments.coordinator import Parts, Ranges
-from .segments.stream import Whole
+from .expectations import Expectations
+from .resume import OriginQuirks, PartialVersion, RangeResume, partial_header
+from .segments.coordinator import SegmentedDownload, SegmentPolicy
+from .segments.stream import SegmentTarget
 
 STEP = 64 << 10
 """An attempt that got this many bytes further (or 1/64 of a smaller body) was not fruitless."""
 
 
-class Intake:
+class Receiver:
     """What is known so far of the version being fetched, and the unfinished bytes of it."""
 
     def __init__(
@@ -36,13 +36,13 @@ class Intake:
         job: Job,
         store: LocalStore,
         meter: Meter,
-        hosts: Hosts,
-        ranges: Ranges | None = None,
+        hosts: OriginQuirks,
+        ranges: SegmentPolicy | None = None,
         *,
         check_digests: bool,
     ) -> None:
-        self.promises = Promises(job, compares=check_digests)
-        self.draft: Draft = store.draft(job.asset.identity)
+        self.promises = Expectations(job, compares=check_digests)
+        self.draft: PartialFile = store.draft(job.asset.identity)
         self.received = 0
         self.total: int | None = None
         self.validator = ""
@@ -53,7 +53,7 @@ class Intake:
         self._hosts = hosts
         self._decoder: Decoder | None = None
         self._encoded = False
-        self._rest: Rest | None = None
+        self._rest: RangeResume | None = None
         self._ended = False
         self._best = 0
         self._places: tuple[str, ...] = ()
@@ -61,7 +61,7 @@ class Intake:
         self._packed = False
         self._ranges = ranges
         self._divided = False
-        self.parts: Parts | None = None
+        self.parts: SegmentedDownload | None = None
         """of the last answer that others helped with"""
 
     @property
@@ -88,12 +88,12 @@ class Intake:
 
     def conditions(self) -> dict[str, str]:
         """The request fields of the next attempt: resume what is proven, or ask for what has changed."""
-        known, offset = self.job.known, self.draft.body.offset
+        known, offset = self.job.previous, self.draft.body.offset
         self.unchanged = self._ended = self._divided = False
         fields = dict(AS_STORED)
         self._rest = None
         if offset and not self._encoded:
-            rest = Rest(self._held(), offset, self.draft.body.tail, self._hosts)
+            rest = RangeResume(self._held(), offset, self.draft.body.tail, self._hosts)
             self._rest = rest if rest.possible else None
         if self._rest is not None:
             fields.update(self._rest.fields())
@@ -101,8 +101,10 @@ class Intake:
             fields["if-none-match"] = known.validator
         return fields
 
-    def _held(self) -> Held:
-        return Held(self.validator, self.total, self._places, bool(self.promises.algorithms()), self._ours)
+    def _held(self) -> PartialVersion:
+        return PartialVersion(
+            self.validator, self.total, self._places, bool(self.promises.algorithms()), self._ours
+        )
 
     def start(self, head: Head) -> None:
         """Decide what this answer is to us, before any byte of it (see `ports.Sink`).
@@ -112,7 +114,7 @@ class Intake:
         no condition of ours asks for: it may be had without any.
         """
         if head.status == 304:
-            self.unchanged = self.job.known is not None
+            self.unchanged = self.job.previous is not None
             if not self.unchanged:
                 raise TransferError(f"{self.name}: HTTP 304 without a condition", kind="protocol", status=304)
         elif head.status == 206:
@@ -143,7 +145,9 @@ class Intake:
 
     def _bind(self, head: Head) -> None:
         rangeless = self._encoded or head.headers.get("accept-ranges", "").strip().lower() == "none"
-        self._store.bind(self.draft, None if rangeless else noted(self._held(), self.promises.published))
+        self._store.bind(
+            self.draft, None if rangeless else partial_header(self._held(), self.promises.published)
+        )
 
     def _continue(self, head: Head) -> None:
         span = content_range(head.headers)
@@ -158,7 +162,7 @@ class Intake:
         """Others may help, if it is large and all that they bring is certain to be of this version."""
         if self._ranges is not None and self.total is not None and not self._encoded:
             url, body = parse(self.asset.href), self.draft.body
-            whole = Whole(url, head, self.validator, self.total, body, self._count)
+            whole = SegmentTarget(url, head, self.validator, self.total, body, self._count)
             parts = self._ranges.divided(whole, self.parts)
             self._divided, self.parts = parts is not None, parts or self.parts
 
@@ -220,7 +224,7 @@ class Intake:
         self._best = max(self._best, body.offset)
         return busy
 
-    def _beyond(self, data: Buffer, rest: Rest) -> Buffer:
+    def _beyond(self, data: Buffer, rest: RangeResume) -> Buffer:
         """What of a piece is new: the end of what is here was asked for again, to be compared."""
         if (new := rest.beyond(data)) is None:
             raise self._anew("the server has other bytes now", 206)

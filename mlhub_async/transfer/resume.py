@@ -16,15 +16,15 @@ from ..core.model import Checksum, Head
 from ..core.ports import Buffer
 from ..core.urls import canonical, origin, parse
 from ..http.validators import Span, content_length, repeats
-from ..storage.local.checkpoint import Origin
+from ..storage.local.checkpoint import PartialHeader
 
-OVERLAP = 64 << 10
-FLIPS = 2
+OVERLAP_BYTES = 64 << 10
+MAX_VALIDATOR_FLIPS = 2
 """So many validators that changed within one run are no new versions, but nodes that do not agree."""
 
 
 @dataclass(slots=True)
-class Hosts:
+class OriginQuirks:
     """What a run has learned of how origins keep versions apart. One for all transfers."""
 
     flips: Counter[str] = field(default_factory=Counter)
@@ -47,14 +47,14 @@ class Hosts:
         return self.steady(url) and self.conditional(url) and str(origin(url)) not in self.rangeless
 
     def steady(self, url: str) -> bool:
-        return not self.flips or self.flips[str(origin(url))] < FLIPS
+        return not self.flips or self.flips[str(origin(url))] < MAX_VALIDATOR_FLIPS
 
     def conditional(self, url: str) -> bool:
         return not self.unconditional or str(origin(url)) not in self.unconditional
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class PartialVersion:
     """The version that the bytes here are of. `places`: URLs by which it was asked for and answered.
 
     `decided`: a published digest will be compared in the end. `ours`: its validator was seen in this run.
@@ -67,25 +67,27 @@ class Held:
     ours: bool = True
 
 
-def noted(held: Held, published: Checksum | None) -> Origin | None:
+def partial_header(held: PartialVersion, published: Checksum | None) -> PartialHeader | None:
     """What a later run must know to go on with these bytes; None if nothing ties them to a version."""
     if held.total is None or not (held.validator or held.decided):
         return None
     text = checksum.multihash(published.algorithm, published.digest) if published is not None else ""
-    return Origin("", held.validator, held.total, text, tuple(map(canonical, held.places)))
+    return PartialHeader("", held.validator, held.total, text, tuple(map(canonical, held.places)))
 
 
-class Rest:
+class RangeResume:
     """One request for the bytes that follow ours, and the judgement of its answer."""
 
-    def __init__(self, held: Held, offset: int, tail: Callable[[int], bytes], hosts: Hosts) -> None:
+    def __init__(
+        self, held: PartialVersion, offset: int, tail: Callable[[int], bytes], hosts: OriginQuirks
+    ) -> None:
         where = held.places[-1] if held.places else ""
         self._held = held
         self._hosts = hosts
         self._validator = held.validator if not where or hosts.steady(where) else ""
         self._conditional = not where or hosts.conditional(where)
         # What is here may be all there is: then its end is asked for, since nothing cannot be asked for.
-        again = OVERLAP if not self._validator or offset == held.total else 0
+        again = OVERLAP_BYTES if not self._validator or offset == held.total else 0
         tied = bool(self._validator or held.decided)
         self._overlap = tail(again) if tied and again < offset else b""
         self._first = offset - again

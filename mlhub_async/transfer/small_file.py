@@ -17,11 +17,11 @@ from ..core.model import Head, Job, Proof, Record
 from ..core.ports import Buffer, Sink
 from ..core.telemetry import Meter
 from ..http.validators import content_length, validator
-from ..storage.local.body import SMALL
+from ..storage.local.body import SMALL_BODY
 from ..storage.local.store import LocalStore
 
 
-class Express:
+class SmallFileSink:
     """The sink of a transfer's first attempt. `otherwise` gives the sink for what is not ordinary."""
 
     __slots__ = ("_job", "_length", "_meter", "_otherwise", "_pieces", "_sink", "_started", "_store")
@@ -48,7 +48,7 @@ class Express:
         self._length = length = content_length(fields) or 0
         return (
             head.status == 200
-            and 0 < length <= SMALL
+            and 0 < length <= SMALL_BODY
             and size in (None, length)
             and "content-encoding" not in fields
             and PUBLISHED_IN.isdisjoint(fields)
@@ -98,7 +98,8 @@ class Express:
             return 0
 
 
-def ordinary(job: Job) -> bool:
+def eligible(job: Job) -> bool:
     """Whether the lane may be tried: nothing is known of the file yet, nothing is still to be found out."""
     wanted = job.asset.checksum
-    return job.known is None and not job.open_ended and (wanted is None or wanted.algorithm == "sha256")
+    unknown = job.previous is None and not job.suffix_pending
+    return unknown and (wanted is None or wanted.algorithm == "sha256")

@@ -17,12 +17,12 @@ from mlhub_async.core.model import Head, Record, Request, Status
 from mlhub_async.http import client
 from mlhub_async.http.auth.credentials import Credentials
 from mlhub_async.http.resilience import retry
-from mlhub_async.storage.local.body import Body
-from mlhub_async.storage.local.partials import Draft
+from mlhub_async.storage.local.body import BodyWriter
+from mlhub_async.storage.local.partials import PartialFile
 from mlhub_async.storage.local.store import LocalStore
 from mlhub_async.transfer.fetch import Transfer
-from mlhub_async.transfer.receiver import Intake
-from mlhub_async.transfer.segments.stream import Part, Unfit
+from mlhub_async.transfer.receiver import Receiver
+from mlhub_async.transfer.segments.stream import RangeRefused, SegmentSink
 
 CROSSING = ("authorization", "cookie", "proxy-authorization")
 
@@ -33,48 +33,48 @@ def none() -> None:
 
 def direct() -> None:
     """Writes to the final name from the first byte on."""
-    begin, drafted = Body.begin, Intake.__init__
+    begin, drafted = BodyWriter.begin, Receiver.__init__
 
-    def init(self: Intake, job: Any, store: LocalStore, *rest: Any, **more: Any) -> None:
+    def init(self: Receiver, job: Any, store: LocalStore, *rest: Any, **more: Any) -> None:
         drafted(self, job, store, *rest, **more)
         body = self.draft.body
         body._path, body._directory = str(store.root / job.path), None
         (store.root / job.path).parent.mkdir(parents=True, exist_ok=True)
 
-    async def commit(self: LocalStore, draft: Draft, path: str) -> int:
+    async def commit(self: LocalStore, draft: PartialFile, path: str) -> int:
         draft.body.was_opened = False
         self._partials.unbind(draft)
         return draft.body.finish(False)
 
-    Intake.__init__, LocalStore.commit, Body.begin = init, commit, begin  # type: ignore[method-assign]
+    Receiver.__init__, LocalStore.commit, BodyWriter.begin = init, commit, begin  # type: ignore[method-assign]
     LocalStore.express = False  # type: ignore[assignment,method-assign]
 
 
 def blind() -> None:
     """Resumes without If-Range, and takes whatever 206 it gets."""
-    asked = Intake.conditions
+    asked = Receiver.conditions
 
-    def conditions(self: Intake) -> dict[str, str]:
+    def conditions(self: Receiver) -> dict[str, str]:
         return {name: value for name, value in asked(self).items() if name != "if-range"}
 
-    Intake.conditions = conditions  # type: ignore[method-assign]
-    Intake._fits = lambda self, head, span: True  # type: ignore[method-assign]
+    Receiver.conditions = conditions  # type: ignore[method-assign]
+    Receiver._fits = lambda self, head, span: True  # type: ignore[method-assign]
 
 
 def splicing() -> None:
     """Takes a part of whatever version it is of."""
-    asked = Part.request
+    asked = SegmentSink.request
 
-    def request(self: Part) -> Request:
+    def request(self: SegmentSink) -> Request:
         whole = asked(self)
         fields = {name: value for name, value in whole.headers.items() if name != "if-match"}
         return whole._replace(headers=fields)
 
-    def start(self: Part, head: Head) -> None:
+    def start(self: SegmentSink, head: Head) -> None:
         if head.status != 206:
-            raise Unfit
+            raise RangeRefused
 
-    Part.request, Part.start = request, start  # type: ignore[method-assign]
+    SegmentSink.request, SegmentSink.start = request, start  # type: ignore[method-assign]
 
 
 def early() -> None:
@@ -84,9 +84,9 @@ def early() -> None:
         digests, proof = await self._intake.complete()
         size = self._intake.draft.body.offset
         record = Record(self.job.path, size, digests["sha256"].hex(), 0, proof, self._intake.validator)
-        ledger = self.kit.move.__self__  # type: ignore[attr-defined]
+        ledger = self.context.move.__self__  # type: ignore[attr-defined]
         ledger.record(self.outcome(Status.FETCHED, record), self.urls[-1])
-        mtime = await self.kit.store.commit(self._intake.draft, self.job.path)
+        mtime = await self.context.store.commit(self._intake.draft, self.job.path)
         return self.outcome(Status.FETCHED, record._replace(mtime_ns=mtime))
 
     Transfer._committed = committed  # type: ignore[method-assign]

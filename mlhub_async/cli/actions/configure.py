@@ -23,7 +23,7 @@ def configure(profile: str, api_key: Secret | None, yes: bool) -> int:
     if asks and not yes and profiles.has_profile(path, profile):
         click.confirm(f"{path} already has a key for [{profile}]. Replace it?", abort=True, err=True)
     profiles.write_profile(path, profile, api_key or _asked(asks))
-    output.tell(f"The key of profile [{profile}] is in {path}")
+    output.say(f"The key of profile [{profile}] is in {path}")
     return 0
 
 

@@ -7,20 +7,20 @@ from typing import Any
 
 from ...core.options import Options, Selection
 from ...demo import DemoConfig, run_forever, serve
-from ..console import Screen
-from ..output import plain, tell
+from ..console import Console
+from ..output import plain, say
 from ..runner import Stop, run
 from .mirror import copied
 
 COLLECTION = "ref_landcovernet_v1_labels"
 
 
-def run_demo(dest: str, given: dict[str, Any], screen: Screen) -> int:
+def run_demo(dest: str, given: dict[str, Any], screen: Console) -> int:
     config = config_of(given)
     return screen.run(lambda: _demo(dest, config, screen))
 
 
-async def _demo(dest: str, config: DemoConfig, screen: Screen) -> int:
+async def _demo(dest: str, config: DemoConfig, screen: Console) -> int:
     options = Options(selection=Selection(collections=(COLLECTION,)))
     async with serve(config) as site:
         screen.say(f"a sample of MLHub runs at {site.root}; mirroring its collection {COLLECTION}")
@@ -45,7 +45,7 @@ def _look_around(dest: str) -> list[str]:
 
 def run_serve_demo(given: dict[str, Any]) -> int:
     config = config_of(given)
-    return run(lambda: run_forever(config, _announce), Stop(tell))
+    return run(lambda: run_forever(config, _announce), Stop(say))
 
 
 def config_of(given: dict[str, Any]) -> DemoConfig:

@@ -20,7 +20,7 @@ from ...sources.access import unreadable
 from ...sources.api.source import ApiSource
 from ...sources.mlhub import Datasets
 from ...sources.static import StaticSource
-from ..console import Screen
+from ..console import Console
 from ..output import encoded, show, somewhere_to_write, warning
 
 Row = dict[str, Any]
@@ -32,7 +32,7 @@ class _Enough(Exception):
     """The level that was asked for is told."""
 
 
-def run_ls(source: str, options: Options, screen: Screen) -> int:
+def run_ls(source: str, options: Options, screen: Console) -> int:
     options = replace(options, selection=replace(options.selection, follow_sources=False))
     tell = _as_json if screen.as_json else _as_text
     return screen.run(lambda: _listed(source, options, tell))

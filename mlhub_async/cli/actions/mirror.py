@@ -12,7 +12,7 @@ from ...core.telemetry import human
 from ...core.urls import term_safe
 from ...engine.mirror import mirror
 from ...engine.report.receipt import Pruned, Report
-from ..console import Screen
+from ..console import Console
 
 EXAMPLES = 5
 
@@ -24,17 +24,19 @@ _ADVICE = {
 }
 
 
-def run_mirror(source: str, dest: str, options: Options, screen: Screen) -> int:
+def run_mirror(source: str, dest: str, options: Options, screen: Console) -> int:
     return screen.run(lambda: copied(source, dest, options, screen, os.environ))
 
 
-async def copied(source: str, dest: str, options: Options, screen: Screen, environ: Mapping[str, str]) -> int:
+async def copied(
+    source: str, dest: str, options: Options, screen: Console, environ: Mapping[str, str]
+) -> int:
     """Mirror, and say what became of it. Returns the exit code."""
     report = await screen.watching(
         mirror(source, dest, options, meter=screen.meter, events=screen.listener, environ=environ)
     )
     for line in closing_lines(report):
-        (screen.say if report.ok else screen.insist)(line)
+        (screen.say if report.ok else screen.warn)(line)
     return report.exit_code
 
 

@@ -19,18 +19,18 @@ from ...engine.prune import foreseen
 from ...engine.report.receipt import Pruned
 from ...stac.write.encode import encode_fetchable
 from ...storage.local.disk_space import free_bytes
-from ..console import Screen
+from ..console import Console
 from ..output import show, warning
 from .mirror import flaw_lines, pruned_lines, uncut_lines
 
 LINES = (".ndjson", ".jsonl")
 
 
-def run_plan(source: str, dest: str, options: Options, screen: Screen, save: str | None) -> int:
+def run_plan(source: str, dest: str, options: Options, screen: Console, save: str | None) -> int:
     return screen.run(lambda: _planned(source, dest, options, screen, save))
 
 
-async def _planned(source: str, dest: str, options: Options, screen: Screen, save: str | None) -> int:
+async def _planned(source: str, dest: str, options: Options, screen: Console, save: str | None) -> int:
     with saving(save) as keep:
         plan = await screen.watching(
             plan_only(source, options, meter=screen.meter, save=keep, environ=os.environ)
@@ -39,7 +39,7 @@ async def _planned(source: str, dest: str, options: Options, screen: Screen, sav
     pruned, paths = foreseen(Path(dest), plan.listed, options) if options.prune else (Pruned(), [])
     if screen.as_json:
         told = {"prune": {**pruned.receipt(), "refused": pruned.refused, "paths": paths}}
-        Events(screen.event).tell(
+        Events(screen.event).emit(
             "summary", **plan.summary(), free_bytes=free, **(told if options.prune else {})
         )
     else:

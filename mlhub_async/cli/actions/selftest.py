@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ...core.errors import StorageError
 from ...core.telemetry import Events
-from ..console import Screen
-from ..output import show, tell
+from ..console import Console
+from ..output import say, show
 from ..selftest.checks import Row, Verdict
 from ..selftest.runner import examine
 
@@ -16,24 +16,24 @@ WIDTH = 26
 MARKS = {Verdict.OK: "ok", Verdict.WARNING: "WARN", Verdict.FAILED: "FAIL"}
 
 
-def run_selftest(directory: str, kills: int, screen: Screen, *, quiet: bool) -> int:
+def run_selftest(directory: str, kills: int, screen: Console, *, quiet: bool) -> int:
     return screen.run(lambda: _examined(Path(directory), kills, screen, quiet))
 
 
-async def _examined(directory: Path, kills: int, screen: Screen, quiet: bool) -> int:
+async def _examined(directory: Path, kills: int, screen: Console, quiet: bool) -> int:
     events, rows = Events(screen.event), []
     async with aclosing(examine(directory, kills)) as found:
         async for row in found:
             rows.append(row)
             if screen.as_json:
-                events.tell("check", **_as_json(row))
+                events.emit("check", **_as_json(row))
             elif not quiet or row.verdict is not Verdict.OK:
                 show([_line(row)])
     failed = [row for row in rows if row.verdict is Verdict.FAILED]
     code = StorageError.exit_code if failed else 0
-    events.tell("summary", exit_code=code, dir=str(directory), failed=[row.name for row in failed])
+    events.emit("summary", exit_code=code, dir=str(directory), failed=[row.name for row in failed])
     if failed:
-        tell(f"mlhub-async: {directory} cannot hold a mirror: {failed[0].advice}")
+        say(f"mlhub-async: {directory} cannot hold a mirror: {failed[0].advice}")
     else:
         screen.say(f"{directory} can hold a mirror")
     return code

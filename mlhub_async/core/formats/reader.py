@@ -10,9 +10,9 @@ import struct
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-WORK = 64 << 20
+MAX_WORK = 64 << 20
 """Bytes that one check may read, each read counted as READ more: seconds, whatever the file says."""
-READ = 64
+MAX_READ = 64
 BLOCK = 1 << 20
 
 
@@ -38,7 +38,7 @@ class Reader:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self.size = file.seek(0, 2)
-        self._left = WORK
+        self._left = MAX_WORK
 
     def at(self, place: int, size: int, what: str = "its structure") -> bytes:
         """These very bytes; `Broken` where the file ends before them."""
@@ -64,7 +64,7 @@ class Reader:
         return -1
 
     def _read(self, place: int, size: int) -> bytes:
-        self._left -= size + READ
+        self._left -= size + MAX_READ
         if self._left < 0:
             raise Enough
         self._file.seek(place)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...core.errors import CatalogError, MlhubError
-from ...core.model import Entry, Item, Page, Parts, Whole
+from ...core.model import CollectionListed, Entry, Item, ListingSplit, Page
 from ...core.options import Selection
 from ...core.ports import Emit, Source
 
@@ -18,7 +18,7 @@ KEPT_REASONS = 20
 
 
 @dataclass(slots=True)
-class Reading:
+class Pass:
     """One listing as it was read once, from its first page to its last."""
 
     returned: int = 0
@@ -57,7 +57,7 @@ class Reading:
 
 
 @dataclass(slots=True)
-class Listing:
+class Completeness:
     """Everything that a source was read for. `complete` only if it ended and gave what it announced."""
 
     pages: int = 0
@@ -76,17 +76,17 @@ class Listing:
     """items came by links too: then an item that was seen before need not be a repeated one"""
     whole: set[str] = field(default_factory=set)
     """the collections that were listed to their end"""
-    readings: dict[str, Reading] = field(default_factory=dict)
+    readings: dict[str, Pass] = field(default_factory=dict)
     """the latest of each listing"""
-    before: dict[str, Reading] = field(default_factory=dict)
+    before: dict[str, Pass] = field(default_factory=dict)
     """of the listings that were read again, the reading before that"""
     cut: bool = False
     """it was asked to read listings in parts"""
-    split: dict[str, Parts] = field(default_factory=dict)
+    split: dict[str, ListingSplit] = field(default_factory=dict)
     """of each listing that was, or could not be, read in parts how that went"""
 
     @classmethod
-    def of(cls, selection: Selection) -> Listing:
+    def of(cls, selection: Selection) -> Completeness:
         """What is to be expected of a listing for it, before any is read."""
         return cls(capped=selection.max_items is not None, cut=selection.split > 1)
 
@@ -97,9 +97,9 @@ class Listing:
         """
         items = [one for one in entries if isinstance(one, Item)]
         page = next((one for one in entries if isinstance(one, Page)), None)
-        self.whole.update(one.collection for one in entries if isinstance(one, Whole))
+        self.whole.update(one.collection for one in entries if isinstance(one, CollectionListed))
         for one in entries:
-            if isinstance(one, Parts):
+            if isinstance(one, ListingSplit):
                 self._note_parts(one)
         self.unique += len(items) - claimed
         self.seen += len(items) - (0 if again is None else claimed)
@@ -108,7 +108,7 @@ class Listing:
             self.linked += len(items) - claimed
             return
         self.pages += 1
-        reading = self.readings.setdefault(page.listing, Reading(part_of=page.part_of))
+        reading = self.readings.setdefault(page.listing, Pass(part_of=page.part_of))
         reading.add(page, items)
         reading.repeated += claimed if again is None else again
         reading.known += len(items) - claimed
@@ -116,7 +116,7 @@ class Listing:
             reading.shared += claimed - again
             reading.known += claimed - again
 
-    def _note_parts(self, parts: Parts) -> None:
+    def _note_parts(self, parts: ListingSplit) -> None:
         """Where the parts are not all of it, the whole counts, which is read after them."""
         self.split[parts.listing] = parts
         own = [name for name, one in self.readings.items() if one.part_of == parts.listing]
@@ -124,8 +124,8 @@ class Listing:
             known = sum(self.readings[name].known - self.readings[name].shared for name in own)
             for name in own:
                 del self.readings[name]
-            self.before[parts.listing] = Reading(known=known)
-            self.readings[parts.listing] = Reading(known=known)
+            self.before[parts.listing] = Pass(known=known)
+            self.readings[parts.listing] = Pass(known=known)
 
     def rereading(self, entries: Sequence[Entry]) -> str | None:
         """A name for this reading of the listing that the batch is a page of; None in the first one."""
@@ -142,17 +142,17 @@ class Listing:
         for name in names:
             self.before[name] = self.readings[name]
             earlier = self.before[name]
-            self.readings[name] = Reading(known=earlier.known, part_of=earlier.part_of, shared=earlier.shared)
+            self.readings[name] = Pass(known=earlier.known, part_of=earlier.part_of, shared=earlier.shared)
 
     def _settled(self, name: str) -> bool:
         now, before = self._reading(name), self.before.get(name)
         return now.steady or (before is not None and before.mark == now.mark)
 
-    def _reading(self, name: str) -> Reading:
+    def _reading(self, name: str) -> Pass:
         """Of a first reading it is only known whether items are new to the run."""
         reading = self.readings[name]
         if self.followed and name not in self.before and not reading.part_of:
-            return Reading(reading.returned, reading.items, 0, 0, reading.least, reading.most, reading.mark)
+            return Pass(reading.returned, reading.items, 0, 0, reading.least, reading.most, reading.mark)
         return reading
 
     @property
@@ -230,7 +230,7 @@ class Listing:
         return {"parts": cut, "whole": self.uncut[:KEPT_REASONS]}
 
 
-async def read(source: Source, emit: Emit, listing: Listing) -> None:
+async def read(source: Source, emit: Emit, listing: Completeness) -> None:
     """Read a source, and again those of its listings that changed meanwhile, until they come out the same.
 
     A listing that breaks off is noted in `listing`.

@@ -12,7 +12,7 @@ from typing import Any
 from ... import __version__
 from ...core.errors import CatalogError, MlhubError
 from ...core.model import Flaw, Outcome, Proof, Status
-from .completeness import Listing
+from .completeness import Completeness
 
 KEPT_FAILURES = 1000
 """Failures kept in memory for the caller; all of them are in errors.jsonl."""
@@ -58,7 +58,7 @@ class Report:
     dest: Path
     selection: dict[str, Any]
     started: str
-    listing: Listing = field(default_factory=Listing)
+    listing: Completeness = field(default_factory=Completeness)
     selected: int = 0
     fetched: int = 0
     skipped: int = 0

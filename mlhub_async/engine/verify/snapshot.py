@@ -16,9 +16,9 @@ import orjson
 
 from ...core.errors import StorageError, UsageError
 from ...core.urls import term_safe
-from ...storage.ledger.database import Book
+from ...storage.ledger.database import Statements
 from ...storage.ledger.schema import VERSION
-from ...storage.ledger.write_behind import Journal
+from ...storage.ledger.write_behind import WriteAheadLog
 from ...storage.local.store import STATE
 
 LEDGER = f"{STATE}/ledger.sqlite"
@@ -30,7 +30,7 @@ _JOURNALS = ("journal.0", "journal.1")
 class Past:
     """The ledger as the last run left it. `ended`: in order, and not killed or still going on."""
 
-    book: Book
+    book: Statements
     run: int
     ended: bool
 
@@ -50,7 +50,7 @@ def reading(dest: Path) -> Iterator[Past]:
             raise UsageError(f"{LEDGER} was written by a newer mlhub-async (format {version}); use that one")
         last = database.execute("SELECT id, finished FROM run ORDER BY id DESC LIMIT 1").fetchone()
         run, finished = last or (0, None)
-        yield Past(Book(database, dest), run, finished is not None)
+        yield Past(Statements(database, dest), run, finished is not None)
 
 
 def _opened(path: Path, stack: ExitStack) -> sqlite3.Connection:
@@ -101,6 +101,6 @@ def _copied(path: Path, stack: ExitStack) -> sqlite3.Connection:
     stack.enter_context(closing(copy))
     with closing(_connect(path, "mode=ro" if _log(path).exists() else "immutable=1")) as original:
         original.backup(copy)
-    with closing(Journal(folder)) as journals:
-        Book(copy, path.parent.parent).settle(journals.left())
+    with closing(WriteAheadLog(folder)) as journals:
+        Statements(copy, path.parent.parent).settle(journals.left())
     return copy

@@ -61,7 +61,7 @@ class Outage:
 PATIENT = Outage()
 
 
-class Breaker:
+class CircuitBreaker:
     """`changed` is called whenever who waits should look again. Nothing here waits or asks itself.
 
     A request takes `serial` when it begins and shows it when it ends: what was on its way before the
@@ -232,7 +232,7 @@ class Breaker:
             self._changed()
 
 
-class Admission:
+class AccessMonitor:
     """Documents and assets are counted apart: who lets us read what there is may keep what it tells of.
 
     Refusals are those of credentials that are there now, after they were read again.

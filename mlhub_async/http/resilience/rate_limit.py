@@ -7,13 +7,13 @@ import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from ...core.concurrency import Later
+from ...core.concurrency import LazyAwaitable
 from ...core.errors import LimitReached
 
 Sleep = Callable[[float], Awaitable[None]]
 
 
-class Budget:
+class RateLimiter:
     """Shared by all requests of a run. None: there is no such limit."""
 
     def __init__(
@@ -56,4 +56,4 @@ class Budget:
         now = self.clock()
         self._paid_until = max(self._paid_until, now - 0.1) + size / self._bandwidth
         wait = self._paid_until - now
-        return Later(partial(self.sleep, wait)) if wait > 0 else None
+        return LazyAwaitable(partial(self.sleep, wait)) if wait > 0 else None

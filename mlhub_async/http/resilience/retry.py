@@ -12,35 +12,35 @@ from typing import TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
-from ...core.errors import Shortage, Transient
+from ...core.errors import LocalShortage, Transient
 from ...core.options import RetryPolicy
 
 T = TypeVar("T")
 MAX_RETRY_AFTER = 3600.0
 """A server that asks for more than an hour is not waited for: the rest is for another run."""
-PATIENCE = 1800.0
-SHORTAGES = 60
+MAX_SERVER_WAIT = 1800.0
+MAX_LOCAL_SHORTAGES = 60
 """Times that one operation waits for means of this machine: half a minute, when connections that nobody
 uses have been closed long since."""
 Sleep = Callable[[float], Awaitable[None]]
 
-TICK = 1.0
-GAP = 5.0
+CHECK_SECONDS = 1.0
+SUSPEND_GAP = 5.0
 """Seconds without a turn of the loop that no load explains."""
-GRACE = 60.0
+GRACE_SECONDS = 60.0
 """So long after it failures are no wonder: peers have hung up, the network is only coming back."""
 
 
-def never() -> int:
+def no_progress() -> int:
     return 0
 
 
-def wide_awake() -> bool:
+def never_suspended() -> bool:
     return False
 
 
 @dataclass
-class _Budget:
+class _AttemptCounter:
     """Counts fruitless attempts. Progress refills it; a wait that the server asked for is not an attempt.
 
     `hopeless`: those of kinds that are worth few attempts. What failed otherwise in between does not count.
@@ -64,14 +64,14 @@ class _Budget:
             self.mark, self.fruitless, self.hopeless, self.waited = now, 0, 0, 0.0
         self.fruitless += not error.free
         self.hopeless += error.tries is not None and not error.free
-        self.short += isinstance(error, Shortage)
+        self.short += isinstance(error, LocalShortage)
         if error.retry_after is not None and self.waited < self.longest:
             self.waited += max(error.retry_after, self.policy.base, 0.01)
             self.fruitless -= self.fruitless >= self.policy.attempts
 
     def spent(self, state: RetryCallState) -> bool:
         error = _error_of(state)
-        if self.short >= SHORTAGES or (error.retry_after or 0) > MAX_RETRY_AFTER:
+        if self.short >= MAX_LOCAL_SHORTAGES or (error.retry_after or 0) > MAX_RETRY_AFTER:
             return True
         given_up = error.tries is not None and self.hopeless >= error.tries
         return not error.free and (given_up or self.fruitless >= self.policy.attempts)
@@ -98,8 +98,8 @@ class Retry:
         *,
         sleep: Sleep = asyncio.sleep,
         uniform: Callable[[float, float], float] = random.uniform,
-        asleep: Callable[[], bool] = wide_awake,
-        patience: float = PATIENCE,
+        asleep: Callable[[], bool] = never_suspended,
+        patience: float = MAX_SERVER_WAIT,
     ) -> None:
         """`asleep`: whether we stood still lately, so that a failure is nobody's fault.
 
@@ -115,7 +115,7 @@ class Retry:
         self,
         attempt: Callable[[], Awaitable[T]],
         *,
-        progress: Callable[[], int] = never,
+        progress: Callable[[], int] = no_progress,
         failed: Callable[[Transient], None] | None = None,
     ) -> T:
         """The result of the first attempt that succeeds; raises the last `Transient` otherwise.
@@ -135,7 +135,7 @@ class Retry:
                 raise first.pop()
             return await attempt()
 
-        budget = _Budget(self._policy, progress, mark, self._uniform, self._asleep, self._patience)
+        budget = _AttemptCounter(self._policy, progress, mark, self._uniform, self._asleep, self._patience)
         return await AsyncRetrying(
             retry=retry_if_exception_type(Transient),
             after=budget.count,
@@ -147,18 +147,18 @@ class Retry:
         )(again)
 
 
-def suspended() -> float:
+def suspended_seconds() -> float:
     """Seconds for which the machine itself slept since it was started: the monotonic clock stood as well."""
     if not hasattr(time, "CLOCK_BOOTTIME"):
         return 0.0
     return time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
 
 
-class Awake:
+class SuspendDetector:
     """`lately` says whether we woke up not long ago. It must be `watching`, else every pause is one."""
 
     def __init__(
-        self, *, clock: Callable[[], float] = time.monotonic, slept: Callable[[], float] = suspended
+        self, *, clock: Callable[[], float] = time.monotonic, slept: Callable[[], float] = suspended_seconds
     ) -> None:
         self._clock = clock
         self._slept = slept
@@ -179,14 +179,14 @@ class Awake:
 
     def _tick(self) -> None:
         self._look()
-        self._timer = asyncio.get_running_loop().call_later(TICK, self._tick)
+        self._timer = asyncio.get_running_loop().call_later(CHECK_SECONDS, self._tick)
 
     def _look(self) -> None:
         now, slept = self._clock(), self._slept()
-        if now - self._seen > GAP or slept - self._before > GAP:
+        if now - self._seen > SUSPEND_GAP or slept - self._before > SUSPEND_GAP:
             self._woke = now
         self._seen, self._before = now, slept
 
     def lately(self) -> bool:
         self._look()  # who asks may be quicker than the timer
-        return self._clock() - self._woke < GRACE
+        return self._clock() - self._woke < GRACE_SECONDS

@@ -22,9 +22,9 @@ from ...core.errors import TransferError, Transient
 from ...core.model import Head, Request
 from ...core.ports import Sink
 from ...core.urls import redacted
-from .failures import Check, shortage, unresolved, word
+from .failures import AddressCheck, errno_reason, local_shortage, resolution_error
 from .fast.head import BODILESS, MAX_FIELDS, MAX_HEAD, MAX_LENGTH_DIGITS
-from .fast.pool import IDLE, NAMES_LAST
+from .fast.pool import DNS_SECONDS, MAX_IDLE_SECONDS
 from .proxy import Proxy
 
 READ_BUFFER = 512 << 10
@@ -43,7 +43,7 @@ class AiohttpTransport:
         user_agent: str,
         connect_timeout: float,
         idle_timeout: float,
-        check: Check,
+        check: AddressCheck,
         tls: ssl.SSLContext | None = None,
         proxy: Proxy | None = None,
     ) -> None:
@@ -51,13 +51,13 @@ class AiohttpTransport:
             limit=0,  # slots are counted above, per origin, where waiting for one is not a timeout
             resolver=_CheckedResolver(check),
             ssl=tls if tls is not None else True,
-            ttl_dns_cache=int(NAMES_LAST),
-            keepalive_timeout=IDLE,
+            ttl_dns_cache=int(DNS_SECONDS),
+            keepalive_timeout=MAX_IDLE_SECONDS,
         )
         self._proxy = proxy
         self._told_proxy = _authorization(proxy)
         self._patience = idle_timeout
-        self._endings = Endings()
+        self._endings = ConnectionEndings()
         tracing = aiohttp.TraceConfig()
         tracing.on_request_headers_sent.append(self._sent)
         tracing.on_connection_reuseconn.append(_reused)
@@ -73,7 +73,7 @@ class AiohttpTransport:
             max_field_size=MAX_HEAD,
             max_headers=MAX_FIELDS,
             trace_configs=[tracing],
-            response_class=Response,
+            response_class=TracedResponse,
             timeout=aiohttp.ClientTimeout(
                 total=None, connect=None, sock_connect=connect_timeout, sock_read=idle_timeout
             ),
@@ -81,7 +81,7 @@ class AiohttpTransport:
 
     async def send(self, request: Request, sink: Sink) -> None:
         for left in reversed(range(KEPT_TRIES)):
-            course = _Course()
+            course = _Exchange()
             try:
                 return await self._attempt(request, sink, course)
             except UnicodeError:
@@ -91,18 +91,18 @@ class AiohttpTransport:
                 if not (died and left and request.method == "GET"):
                     raise translated(error, request.url) from None
 
-    async def _attempt(self, request: Request, sink: Sink, course: _Course) -> None:
+    async def _attempt(self, request: Request, sink: Sink, course: _Exchange) -> None:
         async with course.patience, self._asked(request, course) as response:
             course.patience.reschedule(None)
-            assert isinstance(response, Response)
-            if flaw := doubt(response):
+            assert isinstance(response, TracedResponse)
+            if flaw := framing_doubt(response):
                 response.protocol.close()
                 where = redacted(request.url)
                 raise Transient(f"{where}: the answer is not valid HTTP ({flaw})", kind="protocol", tries=3)
             await self._deliver(response, sink, request.url)
 
     def _asked(
-        self, request: Request, course: _Course
+        self, request: Request, course: _Exchange
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         fields = "".join([f"{name}{value}" for name, value in request.headers.items()])
         if _BREAKS(fields) or _BREAKS(request.url) or " " in request.url:
@@ -123,7 +123,7 @@ class AiohttpTransport:
         until = asyncio.get_running_loop().time() + self._patience
         about.trace_request_ctx.patience.reschedule(until)
 
-    async def _deliver(self, response: Response, sink: Sink, url: str) -> None:
+    async def _deliver(self, response: TracedResponse, sink: Sink, url: str) -> None:
         body = response.content
         self._endings.watch(response.protocol, body)
         sink.start(Head(response.status, _fields(response.headers), url))
@@ -146,7 +146,7 @@ class AiohttpTransport:
         await self._session.close()
 
 
-class _Course:
+class _Exchange:
     """What is known of one request under way; `kept`: it went over a connection that had been used before."""
 
     def __init__(self) -> None:
@@ -175,7 +175,7 @@ def _authorization(proxy: Proxy | None) -> dict[str, str] | None:
 class _CheckedResolver(AbstractResolver):
     """Resolves in a thread and lets only those addresses through that the policy allows."""
 
-    def __init__(self, check: Check) -> None:
+    def __init__(self, check: AddressCheck) -> None:
         self._inner = aiohttp.ThreadedResolver()
         self._check = check
 
@@ -191,7 +191,7 @@ class _CheckedResolver(AbstractResolver):
         await self._inner.close()
 
 
-TROUBLES: list[tuple[type[Exception] | tuple[type[Exception], ...], str, str, int | None]] = [
+ERROR_KINDS: list[tuple[type[Exception] | tuple[type[Exception], ...], str, str, int | None]] = [
     ((aiohttp.ClientSSLError, ssl.SSLError), "tls", "TLS failed", 3),
     (aiohttp.ClientProxyConnectionError, "proxy", "proxy not reached", 3),
     (aiohttp.ConnectionTimeoutError, "timeout", "no connection in time", None),
@@ -215,14 +215,14 @@ def translated(error: Exception, url: str) -> TransferError:
     if isinstance(error, aiohttp.InvalidURL):
         return TransferError(f"{where}: not a usable URL", kind="bad-href")
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return unresolved(code, where)
-    if (short := shortage(code, where)) is not None:
+        return resolution_error(code, where)
+    if (short := local_shortage(code, where)) is not None:
         return short
-    for types, kind, words, tries in TROUBLES:
+    for types, kind, words, tries in ERROR_KINDS:
         if isinstance(error, types):
-            reason = f" ({word(code)})" if code else ""
+            reason = f" ({errno_reason(code)})" if code else ""
             return Transient(f"{where}: {words}{reason}", kind=kind, tries=tries)
-    return Transient(f"{where}: connection lost ({word(code)})", kind="connection")
+    return Transient(f"{where}: connection lost ({errno_reason(code)})", kind="connection")
 
 
 def _refused_by_proxy(status: int, where: str) -> TransferError:
@@ -240,7 +240,7 @@ class DroppedError(aiohttp.ClientConnectionError):
         self.errno = getattr(cause, "errno", None)
 
 
-class Response(aiohttp.ClientResponse):
+class TracedResponse(aiohttp.ClientResponse):
     """Keeps what aiohttp forgets as soon as the body is whole: the connection that carried it."""
 
     protocol: ResponseHandler
@@ -258,7 +258,7 @@ class Response(aiohttp.ClientResponse):
         return self
 
 
-class Endings:
+class ConnectionEndings:
     """Connections that end in the middle of a body that aiohttp could not parse: it tells nobody.
 
     One callback for each connection, however many bodies it carries.
@@ -280,7 +280,7 @@ class Endings:
             body.set_exception(protocol.exception() or aiohttp.ClientPayloadError())
 
 
-def doubt(response: aiohttp.ClientResponse) -> str:
+def framing_doubt(response: aiohttp.ClientResponse) -> str:
     """What two readers could read in two ways, of what aiohttp lets through; "" if there is nothing."""
     if response.status < 200:
         return f"status {response.status} out of place"

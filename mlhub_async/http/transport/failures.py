@@ -6,25 +6,29 @@ import errno
 import socket
 from collections.abc import Callable
 
-from ...core.errors import Shortage, Transient
+from ...core.errors import LocalShortage, Transient
 
-Check = Callable[[str, int, str], None]
+AddressCheck = Callable[[str, int, str], None]
 """Called with host, port and address before anybody connects; raises where nobody may."""
 _LOCAL_SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOMEM})
 
 
-def unresolved(code: int | None, where: str) -> Transient:
+def resolution_error(code: int | None, where: str) -> Transient:
     """A name may not be known everywhere yet; a resolver that does not answer may be back soon."""
     if code == socket.EAI_AGAIN:
         return Transient(f"{where}: the host name cannot be looked up at present (EAI_AGAIN)", kind="dns")
     return Transient(f"{where}: host name not found", kind="dns", tries=3)
 
 
-def shortage(code: int | None, where: str) -> Shortage | None:
+def local_shortage(code: int | None, where: str) -> LocalShortage | None:
     """The error where it is this machine that has too little; None for any other code."""
-    return Shortage(f"{where}: out of local resources ({word(code)})") if code in _LOCAL_SHORTAGE else None
+    return (
+        LocalShortage(f"{where}: out of local resources ({errno_reason(code)})")
+        if code in _LOCAL_SHORTAGE
+        else None
+    )
 
 
-def word(code: int | None) -> str:
+def errno_reason(code: int | None) -> str:
     """The name of an error number; "closed" where there is none, for that is how a connection just ends."""
     return errno.errorcode.get(code, str(code)) if code else "closed"

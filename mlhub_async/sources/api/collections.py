@@ -18,7 +18,7 @@ from .endpoints import Endpoints
 ENOUGH_TO_GUESS = 10_000
 
 
-class Directory:
+class CollectionIndex:
     """The collections of one API."""
 
     def __init__(self, reader: Reader, places: Endpoints, allow_origins: Some[str] = frozenset()) -> None:
@@ -47,7 +47,7 @@ class Directory:
             if not ids and await self._has_items(name):
                 return Collection(name, {}, url)
             what = f"{urls.redacted(self._places.root)} has no collection"
-            raise unknown(what, name, ids, error.message) from error
+            raise unknown_id(what, name, ids, error.message) from error
         found = stac.collection_of(document.body, document.url)
         if isinstance(found, Flaw):
             raise SourceError(f"{found.error.message}: it is no STAC collection", kind="not-stac")
@@ -77,7 +77,7 @@ class Directory:
         return ids
 
 
-def unknown(what: str, name: str, ids: Names, why: str = "") -> SourceError:
+def unknown_id(what: str, name: str, ids: Names, why: str = "") -> SourceError:
     """`name` is none of `ids`; the message names those it resembles, or the nearest to it all the same."""
     folded = {one.casefold(): one for one in ids}
 

@@ -9,17 +9,27 @@ from functools import partial
 
 from ... import stac
 from ...core import urls
-from ...core.concurrency import fan_out, one_ahead
+from ...core.concurrency import fan_out, prefetch_one
 from ...core.errors import CatalogError, MlhubError, SourceError, TransferError, Transient
-from ...core.model import Asset, Collection, Flaw, Item, JsonObject, Page, Parts, Request, Whole
+from ...core.model import (
+    Asset,
+    Collection,
+    CollectionListed,
+    Flaw,
+    Item,
+    JsonObject,
+    ListingSplit,
+    Page,
+    Request,
+)
 from ...core.options import Selection
 from ...core.ports import Emit, Reader
 from ...stac.datetimes import Interval
-from ..item_limit import Entries, Tally
-from ..refresh import Renewal
-from .collections import Directory
+from ..item_limit import Entries, ItemQuota
+from ..refresh import HrefRefresher
+from .collections import CollectionIndex
 from .endpoints import Endpoints, needs_search
-from .split import Course, Division, Take, every, span_of, together
+from .split import ListingQuery, SplitListing, Take, every, span_of, together
 
 READERS = 8
 
@@ -45,27 +55,27 @@ class ApiSource:
         self._selection = selection
         self._allow = allow_origins
         self._places = Endpoints(root, landing, allow_origins)
-        self._tally = Tally(selection)
+        self._tally = ItemQuota(selection)
         self._told: set[str] = set()
         self._searching = bool(self._places.search) and needs_search(selection)
         self._admits = stac.admits(replace(selection, collections=()), served=self._places.served)
-        self.directory = Directory(reader, self._places, allow_origins)
-        self._renewal = Renewal(reader, self._places.address)
-        self._division = Division(reader, selection)
+        self.directory = CollectionIndex(reader, self._places, allow_origins)
+        self._renewal = HrefRefresher(reader, self._places.address)
+        self._division = SplitListing(reader, selection)
 
     async def list(self, emit: Emit) -> None:
-        self._tally = Tally(self._selection)
+        self._tally = ItemQuota(self._selection)
         self._told = set()
         if self._selection.split > 1 and self._selection.ids:
-            await emit([Parts("", refused="--ids names its items one by one")])
+            await emit([ListingSplit("", refused="--ids names its items one by one")])
         if self._selection.split > 1 and not self._selection.ids:
             await (self._search_divided if self._searching else self._collections_divided)(emit)
         elif self._searching:
-            await one_ahead(self._searched(), emit)
+            await prefetch_one(self._searched(), emit)
         elif self._selection.ids and self._selection.collections:
             await self._by_id(emit)
         else:
-            await one_ahead(self._listed(), emit)
+            await prefetch_one(self._listed(), emit)
         if missing := self._tally.missing(self.name):
             await emit(missing)
 
@@ -76,8 +86,8 @@ class ApiSource:
         pages = self._searched(others) if self._searching else self._listed_again(others)
         try:
             for name in parts:
-                await one_ahead(self._division.again(name), emit)
-            await one_ahead(pages, emit)
+                await prefetch_one(self._division.again(name), emit)
+            await prefetch_one(pages, emit)
         except SourceError as error:
             raise CatalogError(f"the listing could not be read again: {error.message}") from error
 
@@ -119,7 +129,7 @@ class ApiSource:
             try:
                 async for entries in self._items_of(found.id):
                     yield entries
-                yield [Whole(found.id)]
+                yield [CollectionListed(found.id)]
             except SourceError as error:
                 if first:
                     raise
@@ -144,7 +154,7 @@ class ApiSource:
             async for entries in self._introduced(self._walk(request, "", f"search {number}")):
                 yield entries
         if only is None and not self._selection.ids:
-            yield [Whole(name) for name in self._told]
+            yield [CollectionListed(name) for name in self._told]
 
     async def _introduced(self, pages: AsyncIterator[Entries]) -> AsyncIterator[Entries]:
         async for entries in pages:
@@ -163,7 +173,7 @@ class ApiSource:
                 continue
             try:
                 await self._division.read(self._course_of(found), emit)
-                await emit([Whole(found.id)])
+                await emit([CollectionListed(found.id)])
             except SourceError as error:
                 if first:
                     raise
@@ -177,22 +187,22 @@ class ApiSource:
         await emit([*named])
         span = together([span_of(one.body) for one in named])
         await self._division.read(self._search_course(span), emit)
-        await emit([Whole(name) for name in self._told])
+        await emit([CollectionListed(name) for name in self._told])
 
-    def _course_of(self, collection: Collection) -> Course:
+    def _course_of(self, collection: Collection) -> ListingQuery:
         name = collection.id
 
         def walk(request: Request, part: str, take: Take) -> AsyncIterator[Entries]:
             return self._walk(request, name, "", part, take)
 
         ask = partial(self._places.items, name)
-        return Course(name, span_of(collection.body), ask, walk)
+        return ListingQuery(name, span_of(collection.body), ask, walk)
 
-    def _search_course(self, span: Interval) -> Course:
+    def _search_course(self, span: Interval) -> ListingQuery:
         def walk(request: Request, part: str, take: Take) -> AsyncIterator[Entries]:
             return self._introduced(self._walk(request, "", "search 1", part, take))
 
-        return Course("search 1", span, lambda selection: next(self._places.searches(selection)), walk)
+        return ListingQuery("search 1", span, lambda selection: next(self._places.searches(selection)), walk)
 
     async def _met(self, name: str) -> Entries:
         """The collection of an item that was found. Items may live in one that the API does not describe."""

@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ... import stac
-from ...core.concurrency import both, fan_out, one_ahead
+from ...core.concurrency import fan_out, gather_pair, prefetch_one
 from ...core.errors import CatalogError, MlhubError, SourceError, TransferError
-from ...core.model import JsonObject, Parts, Request
+from ...core.model import JsonObject, ListingSplit, Request
 from ...core.options import Selection
 from ...core.ports import Emit, Reader
 from ...stac.datetimes import Interval
@@ -40,7 +40,7 @@ def every(_: list[Any]) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class ListingQuery:
     """One listing: how it is asked for, and how it is walked: as a whole ("") or as a part of this name."""
 
     name: str
@@ -49,16 +49,16 @@ class Course:
     walk: Callable[[Request, str, Take], AsyncIterator[Entries]]
 
 
-class Division:
+class SplitListing:
     """Reads listings in as many parts as the selection says. `pieces`: how each part is asked for."""
 
     def __init__(self, reader: Reader, selection: Selection) -> None:
         self._reader = reader
         self._selection = selection
         self._bounds = stac.interval(selection.datetime) if selection.datetime else (None, None)
-        self.pieces: dict[str, tuple[Course, Request]] = {}
+        self.pieces: dict[str, tuple[ListingQuery, Request]] = {}
 
-    async def read(self, course: Course, emit: Emit) -> None:
+    async def read(self, course: ListingQuery, emit: Emit) -> None:
         """All of a listing, in parts where that is possible. Raises what reading it as a whole raises."""
         try:
             matched, parts = await self._cut(course)
@@ -66,24 +66,24 @@ class Division:
             now = await self._count(course, self._selection)
             if not matched == now == overlap.distinct:
                 counts = f"{overlap.distinct} items where the whole has {matched}, later {now}"
-                raise Undivided(f"its parts came to {counts}")
-        except Undivided as reason:
-            await emit([Parts(course.name, refused=reason.message)])
-            await one_ahead(course.walk(course.ask(self._selection), "", every), emit)
+                raise CannotSplit(f"its parts came to {counts}")
+        except CannotSplit as reason:
+            await emit([ListingSplit(course.name, refused=reason.message)])
+            await prefetch_one(course.walk(course.ask(self._selection), "", every), emit)
         else:
-            await emit([Parts(course.name, matched)])
+            await emit([ListingSplit(course.name, matched)])
 
     def again(self, name: str) -> AsyncIterator[Entries]:
         """One of the parts once more."""
         course, request = self.pieces[name]
         return course.walk(request, name, every)
 
-    async def _cut(self, course: Course) -> tuple[int, list[Part]]:
+    async def _cut(self, course: ListingQuery) -> tuple[int, list[Slice]]:
         if self._selection.max_items is not None:
-            raise Undivided("--max-items takes the first ones of the whole")
+            raise CannotSplit("--max-items takes the first ones of the whole")
 
         async def count(one: Interval, other: Interval) -> tuple[int, int]:
-            return await both(
+            return await gather_pair(
                 self._count(course, self._within(one)), self._count(course, self._within(other))
             )
 
@@ -94,46 +94,46 @@ class Division:
     def _within(self, bounds: Interval) -> Selection:
         return replace(self._selection, datetime=stac.written(bounds))
 
-    async def _count(self, course: Course, selection: Selection) -> int:
+    async def _count(self, course: ListingQuery, selection: Selection) -> int:
         try:
             answer = await self._reader.read(course.ask(replace(selection, limit=1)))
         except TransferError as error:
-            raise Undivided(f"the server does not count its items: {error.message}") from error
+            raise CannotSplit(f"the server does not count its items: {error.message}") from error
         matched = stac.matched_of(answer.body) if isinstance(answer.body, dict) else None
         if matched is None:
-            raise Undivided("the server tells no total")
+            raise CannotSplit("the server tells no total")
         return matched
 
-    async def _read(self, course: Course, parts: list[Part], emit: Emit) -> Overlap:
+    async def _read(self, course: ListingQuery, parts: list[Slice], emit: Emit) -> Overlap:
         """What stops one part stops the others at their next page: they are not cancelled, since what they
         have given is being taken in."""
-        overlap, stopped = Overlap(), list[Undivided | CatalogError]()
+        overlap, stopped = Overlap(), list[CannotSplit | CatalogError]()
 
-        async def produce(put: Callable[[Part], Awaitable[None]]) -> None:
+        async def produce(put: Callable[[Slice], Awaitable[None]]) -> None:
             for part in parts:
                 await put(part)
 
-        async def work(part: Part) -> None:
+        async def work(part: Slice) -> None:
             def take(records: list[Any]) -> bool:
                 try:
                     overlap.take(records, part)
-                except Undivided as reason:
+                except CannotSplit as reason:
                     stopped.append(reason)
                 return not stopped
 
             try:
-                await one_ahead(self._walk(course, part, take), emit)
+                await prefetch_one(self._walk(course, part, take), emit)
             except CatalogError as error:
                 stopped.append(error)
             except SourceError as error:
-                stopped.append(Undivided(f"the server refuses a part of it: {error.message}"))
+                stopped.append(CannotSplit(f"the server refuses a part of it: {error.message}"))
 
         await fan_out(produce, work, len(parts))
         for error in stopped:
             raise error
         return overlap
 
-    def _walk(self, course: Course, part: Part, take: Take) -> AsyncIterator[Entries]:
+    def _walk(self, course: ListingQuery, part: Slice, take: Take) -> AsyncIterator[Entries]:
         text = stac.written(part.bounds)
         name = f"{course.name} {text}"
         request = course.ask(replace(self._selection, datetime=text))
@@ -141,12 +141,12 @@ class Division:
         return course.walk(request, name, take)
 
 
-class Undivided(MlhubError):
+class CannotSplit(MlhubError):
     """The listing has to be read as a whole; the message says why. It never leaves the source."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Slice:
     """What lies between two times. `low` and `high` are where its records may lie, as far as is known."""
 
     start: datetime | None
@@ -160,14 +160,14 @@ class Part:
         return self.start, self.end
 
 
-def whole(bounds: Interval, span: Interval, matched: int) -> Part:
+def whole(bounds: Interval, span: Interval, matched: int) -> Slice:
     """All of a listing. `bounds` were asked for, `span` is what the catalogue says of its extent."""
     low = bounds[0] or span[0] or LONG_AGO
     high = bounds[1] or span[1] or datetime.now(UTC)
-    return Part(*bounds, low, max(low, high), matched)
+    return Slice(*bounds, low, max(low, high), matched)
 
 
-async def cut(part: Part, parts: int, page: int, count: Pair) -> list[Part]:
+async def cut(part: Slice, parts: int, page: int, count: Pair) -> list[Slice]:
     """As many parts as are wanted, or fewer where there is no more to cut; `count` asks the server for two.
 
     Raises `Undivided` where a search by time does not divide what there is, or leaves some of it out.
@@ -181,25 +181,25 @@ async def cut(part: Part, parts: int, page: int, count: Pair) -> list[Part]:
         at = found.index(largest)
         found[at : at + 1] = await _halves(largest, count)
     if len(found) < 2:
-        raise Undivided("it is too small, or too close in time, to be cut")
+        raise CannotSplit("it is too small, or too close in time, to be cut")
     return found
 
 
-async def _halves(part: Part, count: Pair) -> list[Part]:
+async def _halves(part: Slice, count: Pair) -> list[Slice]:
     """An empty half stays with the other: there may be more in it when it is read."""
     middle = (part.low + (part.high - part.low) / 2).replace(microsecond=0)
     before, after = await count((part.start, middle), (middle, part.end))
     if before + after < part.matched:
-        raise Undivided("a search by time leaves some of its items out")
+        raise CannotSplit("a search by time leaves some of its items out")
     if before + after > part.matched * 3 // 2:
-        raise Undivided("a search by time does not divide it")
+        raise CannotSplit("a search by time does not divide it")
     if not before:
         return [replace(part, low=middle)]
     if not after:
         return [replace(part, high=middle)]
     return [
-        Part(part.start, middle, part.low, middle, before),
-        Part(middle, part.end, middle, part.high, after),
+        Slice(part.start, middle, part.low, middle, before),
+        Slice(middle, part.end, middle, part.high, after),
     ]
 
 
@@ -215,7 +215,7 @@ class Overlap:
     def distinct(self) -> int:
         return self.returned - self.repeated
 
-    def take(self, records: list[Any], part: Part) -> None:
+    def take(self, records: list[Any], part: Slice) -> None:
         """Raises `Undivided` if one has no business in this part: then the server cannot be relied on."""
         self.returned += len(records)
         for record in records:
@@ -225,14 +225,14 @@ class Overlap:
                 self.repeated += len(self._near) == known
 
 
-def _inside(record: Any, part: Part) -> bool:
+def _inside(record: Any, part: Slice) -> bool:
     """Whether it lies in the part and nowhere near its borders."""
     properties = record.get("properties") if isinstance(record, dict) else None
     first, last = stac.hull(properties if isinstance(properties, dict) else {})
     if first is None or last is None:
         return False
     if (part.end and first - part.end > NEAR) or (part.start and part.start - last > NEAR):
-        raise Undivided("the server gives items from outside of the time that it is asked for")
+        raise CannotSplit("the server gives items from outside of the time that it is asked for")
     return (part.start is None or first - part.start > NEAR) and (part.end is None or part.end - last > NEAR)
 
 

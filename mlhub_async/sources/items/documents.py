@@ -17,15 +17,15 @@ import aiofiles
 
 from ... import stac
 from ...core import urls
-from ...core.concurrency import one_ahead
+from ...core.concurrency import prefetch_one
 from ...core.errors import SourceError, TransferError
 from ...core.model import Asset, Document, Flaw, Item, Page, Request
 from ...core.options import Selection
 from ...core.ports import Emit, Reader
 from ..access import unreadable
-from ..api.collections import ENOUGH_TO_GUESS, unknown
-from ..item_limit import Entries, Tally
-from ..refresh import Renewal
+from ..api.collections import ENOUGH_TO_GUESS, unknown_id
+from ..item_limit import Entries, ItemQuota
+from ..refresh import HrefRefresher
 from .ndjson import parsed
 
 BLOCK = 1 << 18
@@ -63,11 +63,11 @@ class ItemsSource:
         self._selection = selection
         self._admits = stac.admits(selection)
         self._own: OrderedDict[tuple[str, str], str] = OrderedDict()
-        self._renewal = Renewal(reader, lambda *place: self._own.get(place, "")) if reader else None
+        self._renewal = HrefRefresher(reader, lambda *place: self._own.get(place, "")) if reader else None
 
     async def list(self, emit: Emit) -> None:
         async with aclosing(self._records()) as records:
-            await one_ahead(self._entries(records), emit)
+            await prefetch_one(self._entries(records), emit)
 
     async def again(self, listings: Sequence[str], emit: Emit) -> None:
         """There is one listing."""
@@ -77,7 +77,7 @@ class ItemsSource:
         return None if self._renewal is None else await self._renewal.renewed(asset)
 
     async def _entries(self, batches: Records) -> AsyncIterator[Entries]:
-        tally = Tally(self._selection)
+        tally = ItemQuota(self._selection)
         unmet, met = set(self._selection.collections), set[str]()
         first = 1
         async for records, url, matched in batches:
@@ -106,7 +106,7 @@ class ItemsSource:
     def _unmet(self, names: set[str], met: set[str]) -> Entries:
         """Chosen collections of which no item came: an error if nothing was chosen but them."""
         what = f"{self.name} has no items of the collection"
-        errors = [unknown(what, name, sorted(met)) for name in sorted(names) if met]
+        errors = [unknown_id(what, name, sorted(met)) for name in sorted(names) if met]
         if errors and len(errors) == len(set(self._selection.collections)):
             raise errors[0]
         return [Flaw(self.name, error) for error in errors]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from ...core.model import Collection, JsonObject, Record
 from .encode import stream
 from .extent import Extent
-from .hrefs import ROOT, Place, links, origin_link, relative
+from .hrefs import ROOT, DocumentLocation, links, origin_link, relative
 from .item import put_assets
 
 _STAC_VERSION = "1.0.0"
@@ -18,7 +18,7 @@ _BEFORE_TYPE = re.compile(r"0\.|1\.0\.0-beta")
 
 def collection_json(
     collection: Collection | str,
-    place: Place,
+    place: DocumentLocation,
     item_paths: Iterable[str],
     records: Mapping[str, Record],
     extent: Extent,
@@ -90,7 +90,9 @@ def _has_extent(body: JsonObject) -> bool:
     )
 
 
-def _links(listed: object, base: str, place: Place, item_paths: Iterable[str]) -> Iterator[JsonObject]:
+def _links(
+    listed: object, base: str, place: DocumentLocation, item_paths: Iterable[str]
+) -> Iterator[JsonObject]:
     root = relative(ROOT, place.path)
     yield {"rel": "root", "href": root, "type": "application/json"}
     yield {"rel": "parent", "href": root, "type": "application/json"}

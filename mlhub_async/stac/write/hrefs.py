@@ -28,7 +28,7 @@ INERT = "unusable:"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DocumentLocation:
     """Where a document lies in the mirror; paths are relative to DEST, with forward slashes.
 
     `collection` is the path of its collection.json, None for an item that belongs straight to the root.
@@ -54,14 +54,14 @@ def relative(target: str, start: str) -> str:
     return "../" * (len(here) - shared) + "/".join(there[shared:])
 
 
-def asset_href(path: str, place: Place) -> str:
+def asset_href(path: str, place: DocumentLocation) -> str:
     """The href of an asset file that is in the mirror."""
     if not place.base:
         return relative(path, place.path)
     return f"{place.base.rstrip('/')}/{quote(path) if _REMOTE.match(place.base) else path}"
 
 
-def outward(href: str, base: str, place: Place) -> str:
+def outward(href: str, base: str, place: DocumentLocation) -> str:
     """The href of something that is not in the mirror.
 
     1. It leads to the network: absolute, without what is secret in its query.
@@ -79,7 +79,7 @@ def outward(href: str, base: str, place: Place) -> str:
     return target
 
 
-def links(listed: object, base: str, place: Place) -> Iterator[JsonObject]:
+def links(listed: object, base: str, place: DocumentLocation) -> Iterator[JsonObject]:
     """The links of a document, as read at `base`, that hold in its new place too.
 
     What ties a document to its siblings is left out: the mirror has its own. So is what is no link at all.
@@ -92,7 +92,7 @@ def links(listed: object, base: str, place: Place) -> Iterator[JsonObject]:
             yield {**link, "href": href if target.startswith(INERT) and _inside(href, place) else target}
 
 
-def origin_link(listed: object, base: str, place: Place, media_type: str) -> list[JsonObject]:
+def origin_link(listed: object, base: str, place: DocumentLocation, media_type: str) -> list[JsonObject]:
     """Where the document came from: its own self link if it has a usable one, else where it was read.
 
     The publisher's own canonical link, if any, stays the only one: ours is then called via. Documents
@@ -120,7 +120,7 @@ def _within(target: str, base: str, source_root: str) -> bool:
     return path.startswith(source_root.rstrip("/") + "/")
 
 
-def _inside(href: str, place: Place) -> bool:
+def _inside(href: str, place: DocumentLocation) -> bool:
     """Whether a relative href, read in its new place, stays below DEST."""
     if not href or href.startswith("/") or "\\" in href or ":" in href.partition("/")[0]:
         return False

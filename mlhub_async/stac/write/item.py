@@ -12,13 +12,13 @@ from ... import __version__
 from ...core import checksum
 from ...core.model import Item, JsonObject, Proof, Record
 from .encode import to_json
-from .hrefs import ROOT, Place, asset_href, links, origin_link, outward, relative
+from .hrefs import ROOT, DocumentLocation, asset_href, links, origin_link, outward, relative
 
 FILE_EXTENSION = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
 _ANY_FILE_EXTENSION = ("https://stac-extensions.github.io/file/", "file")
 
 
-def item_json(item: Item, records: Mapping[str, Record], place: Place) -> bytes:
+def item_json(item: Item, records: Mapping[str, Record], place: DocumentLocation) -> bytes:
     """The item as it came, its links and the assets that `records` has (by asset key) put in place.
 
     Raises `TransferError` if the item holds what JSON cannot. One line: a catalogue may have a million.
@@ -29,7 +29,7 @@ def item_json(item: Item, records: Mapping[str, Record], place: Place) -> bytes:
     return to_json(body) + b"\n"
 
 
-def put_assets(body: JsonObject, records: Mapping[str, Record], base: str, place: Place) -> None:
+def put_assets(body: JsonObject, records: Mapping[str, Record], base: str, place: DocumentLocation) -> None:
     """Replace `assets`, and declare the file extension if it came into use. Null assets become none."""
     assets = body.get("assets", {})
     if assets is None:
@@ -41,7 +41,7 @@ def put_assets(body: JsonObject, records: Mapping[str, Record], base: str, place
         _declare_file_extension(body)
 
 
-def _asset(asset: Any, record: Record | None, base: str, place: Place) -> Any:
+def _asset(asset: Any, record: Record | None, base: str, place: DocumentLocation) -> Any:
     if not isinstance(asset, dict):
         return asset
     if record is None:
@@ -64,7 +64,7 @@ def _digest(published: object, record: Record) -> str:
     return theirs if theirs == published else ours
 
 
-def _with_alternates(asset: JsonObject, base: str, place: Place) -> JsonObject:
+def _with_alternates(asset: JsonObject, base: str, place: DocumentLocation) -> JsonObject:
     alternates = asset["alternate"]
     if not isinstance(alternates, dict):
         return asset
@@ -80,7 +80,7 @@ def _declare_file_extension(body: JsonObject) -> None:
         body["stac_extensions"] = [*listed, FILE_EXTENSION]
 
 
-def _links(item: Item, place: Place) -> list[JsonObject]:
+def _links(item: Item, place: DocumentLocation) -> list[JsonObject]:
     root = relative(ROOT, place.path)
     parent = relative(place.collection, place.path) if place.collection else root
     tied = [
@@ -94,7 +94,7 @@ def _links(item: Item, place: Place) -> list[JsonObject]:
     return tied + list(links(listed, item.href, place))
 
 
-class Sealer:
+class Fingerprinter:
     """Gives the seals of one run. `context`: what beside the item decides on documents, assets and places."""
 
     def __init__(self, *context: object) -> None:

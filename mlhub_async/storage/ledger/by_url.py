@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from ...core.errors import TransferError
 from ...core.model import Proof, Record
 from ...core.urls import canonical, parse
-from .claims import Claim, Claimed, intact
+from .claims import Claim, ClaimResult, intact
 from .rows import in_steps
 
 
-def mark_elsewhere(database: sqlite3.Connection, answers: Iterable[Claimed | None]) -> None:
+def mark_known_urls(database: sqlite3.Connection, answers: Iterable[ClaimResult | None]) -> None:
     """Say so in the claims of assets whose URL a finished file has."""
     asked: dict[str, list[tuple[list[Claim], int]]] = {}
     for claims in [claimed.claims for claimed in answers if claimed is not None]:
@@ -28,7 +28,7 @@ def mark_elsewhere(database: sqlite3.Connection, answers: Iterable[Claimed | Non
     for found in in_steps(database, FINISHED, [(url,) for url in asked]):
         for (url,) in found:
             for claims, place in asked[url]:
-                claims[place] = claims[place]._replace(elsewhere=True)
+                claims[place] = claims[place]._replace(known_url=True)
 
 
 def _identity(href: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ...core.model import Asset, Proof, Record
-from ..local.directories import regular
+from ..local.directories import stat_regular
 from ..naming import distinct, fold
 from .rows import in_steps, rows_changed
 from .schema import ASSET, COLLECTION, DONE, ITEM, PLANNED
@@ -19,16 +19,16 @@ Known = tuple[str, int, int, int, int, str, str, str, str]
 """path, run, state, size, mtime_ns, sha256, proof, validator, stamp of a row that was there before."""
 
 
-class Wish(NamedTuple):
-    """An asset and the path it would like to have. `open_ended`: the path's suffix is still to come."""
+class PathRequest(NamedTuple):
+    """An asset and the path it would like to have. `suffix_pending`: the path's suffix is still to come."""
 
     asset: Asset
     path: str
-    open_ended: bool
+    suffix_pending: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ClaimRequest:
     """One item with the assets that are wanted of it.
 
     `path` is that of the item's own document; an item of "" stands for the collection itself.
@@ -37,7 +37,7 @@ class Wanted:
     collection: str
     item: str
     path: str
-    assets: Sequence[Wish]
+    assets: Sequence[PathRequest]
 
     @property
     def identity(self) -> Identity:
@@ -48,19 +48,19 @@ class Claim(NamedTuple):
     """The place that an asset was given. `known`: its file is there as an earlier run left it.
 
     `current`: and the catalogue says nothing else of it than it did then. `unsure`: the file must be read
-    before that is believed. `elsewhere`: a finished file has its URL already.
+    before that is believed. `known_url`: a finished file has its URL already.
     """
 
     asset: Asset
     path: str
     known: Record | None = None
     current: bool = False
-    open_ended: bool = False
+    suffix_pending: bool = False
     unsure: bool = False
-    elsewhere: bool = False
+    known_url: bool = False
 
 
-class Claimed(NamedTuple):
+class ClaimResult(NamedTuple):
     """What one owner was given. `known`: sha256, size and mtime_ns of its document as last written."""
 
     path: str
@@ -71,7 +71,9 @@ class Claimed(NamedTuple):
 class Claims:
     """The claims of one batch. Make one inside a transaction, `answers` once."""
 
-    def __init__(self, database: sqlite3.Connection, root: str, run: int, wanted: Sequence[Wanted]) -> None:
+    def __init__(
+        self, database: sqlite3.Connection, root: str, run: int, wanted: Sequence[ClaimRequest]
+    ) -> None:
         self._db = database
         self._root = root
         self._run = run
@@ -79,7 +81,7 @@ class Claims:
         self._known: dict[Identity, Known] = {}
         self._touched: list[Identity] = []
 
-    def answers(self, *, new: bool) -> list[Claimed | None]:
+    def answers(self, *, new: bool) -> list[ClaimResult | None]:
         """For each owner what it was given; None for an item that was seen in this run before.
 
         `new`: probably none of them is known, so it is tried first whether they can all be put in.
@@ -112,7 +114,7 @@ class Claims:
         self._db.execute("RELEASE claims")
         return complete
 
-    def _claim_item(self, wanted: Wanted) -> Claimed | None:
+    def _claim_item(self, wanted: ClaimRequest) -> ClaimResult | None:
         identity, known = wanted.identity, None
         row = self._known.get(identity)
         if row is None:
@@ -124,23 +126,23 @@ class Claims:
             self._touch(identity, row)
             known = (sha256, size, mtime_ns) if sha256 else None
         claims = [claim for wish in wanted.assets if (claim := self._claim_asset(wish))]
-        return Claimed(path, known, claims)
+        return ClaimResult(path, known, claims)
 
-    def _claim_asset(self, wish: Wish) -> Claim | None:
-        asset, wished, open_ended = wish
+    def _claim_asset(self, wish: PathRequest) -> Claim | None:
+        asset, wished, suffix_pending = wish
         identity = (asset.collection, asset.item, ASSET, asset.key)
         row = self._known.get(identity)
         if row is None:
-            return Claim(asset, self._insert(identity, wished, asset.stamp), open_ended=open_ended)
+            return Claim(asset, self._insert(identity, wished, asset.stamp), suffix_pending=suffix_pending)
         path, run, state, size, mtime_ns, sha256, proof, validator, stamp = row
         if run == self._run:
             return None
-        open_ended = open_ended and path == wished  # else it has got its suffix already
+        suffix_pending = suffix_pending and path == wished  # else it has got its suffix already
         self._touch(identity, row)
         if state != DONE or not intact(self._root, path, size, mtime_ns):
-            return Claim(asset, path, open_ended=open_ended)
+            return Claim(asset, path, suffix_pending=suffix_pending)
         record = Record(path, size, sha256, mtime_ns, Proof(proof), validator)
-        return Claim(asset, path, record, stamp == asset.stamp, open_ended)
+        return Claim(asset, path, record, stamp == asset.stamp, suffix_pending)
 
     def _insert(self, identity: Identity, path: str, stamp: str) -> str:
         """The path given to a row that is new: the one it wishes, or one beside it if that is taken."""
@@ -158,15 +160,15 @@ class Claims:
         self._touched.append(identity)
 
 
-def _granted(wanted: Wanted) -> Claimed:
-    claims = [Claim(wish.asset, wish.path, open_ended=wish.open_ended) for wish in wanted.assets]
-    return Claimed(wanted.path, None, claims)
+def _granted(wanted: ClaimRequest) -> ClaimResult:
+    claims = [Claim(wish.asset, wish.path, suffix_pending=wish.suffix_pending) for wish in wanted.assets]
+    return ClaimResult(wanted.path, None, claims)
 
 
 def intact(root: str, path: str, size: int, mtime_ns: int) -> bool:
     """Whether the file is as the ledger left it: regular, and of this size and time."""
     try:
-        return regular(f"{root}/{path}") == (size, mtime_ns)
+        return stat_regular(f"{root}/{path}") == (size, mtime_ns)
     except (OSError, ValueError):
         return False
 

@@ -13,16 +13,16 @@ import orjson
 
 from ...core.model import Asset, Flaw, Proof, Record
 from ..naming import distinct, fold
-from .by_url import find, mark_elsewhere
-from .claims import Claimed, Claims, Wanted
+from .by_url import find, mark_known_urls
+from .claims import ClaimRequest, ClaimResult, Claims
 from .rows import Row, settle
 from .schema import ASSET, BUSY, COLLECTION, DONE, FAILED, ITEM
-from .unchanged import Confirmed, Sealed, confirm
+from .unchanged import ItemFingerprint, UnchangedItem, confirm
 
 STAMP = "SELECT stamp FROM file WHERE collection=? AND item=? AND role=? AND key=?"
 
 
-class Book:
+class Statements:
     """One open ledger, seen from its own thread. `root` is DEST: facts are compared with its files."""
 
     def __init__(self, database: sqlite3.Connection, root: Path) -> None:
@@ -57,15 +57,15 @@ class Book:
             self._db.execute("DELETE FROM flaw WHERE run=?", (self.run,))
             self._db.execute("DELETE FROM run WHERE id=?", (self.run,))
 
-    def claim(self, wanted: Sequence[Wanted]) -> list[Claimed | None]:
+    def claim(self, wanted: Sequence[ClaimRequest]) -> list[ClaimResult | None]:
         """For each owner what it was given; None for an item that was seen in this run before."""
         with self.transaction():
             answers = Claims(self._db, self._root, self.run, wanted).answers(new=self._new)
         if not self._new:
-            mark_elsewhere(self._db, answers)
+            mark_known_urls(self._db, answers)
         return answers
 
-    def confirm(self, asked: Sequence[Sealed]) -> list[Confirmed | None]:
+    def confirm(self, asked: Sequence[ItemFingerprint]) -> list[UnchangedItem | None]:
         """For each item its assets if there is nothing to do for it, which ends the matter; see `seals`."""
         with self.transaction():
             return confirm(self._db, self._root, self.run, asked)
@@ -246,12 +246,12 @@ def number(text: str) -> int:
     return int.from_bytes(digest, "big", signed=True)
 
 
-def changed(book: Book, wanted: Sequence[Wanted]) -> list[Wanted]:
+def changed(book: Statements, wanted: Sequence[ClaimRequest]) -> list[ClaimRequest]:
     """Those items that have an asset now which they had not, or one that is described otherwise."""
     return [one for one in wanted if any(_differs(book, wish.asset) for wish in one.assets)]
 
 
-def _differs(book: Book, asset: Asset) -> bool:
+def _differs(book: Statements, asset: Asset) -> bool:
     identity = (asset.collection, asset.item, ASSET, asset.key)
     found = book.database.execute(STAMP, identity).fetchone()
     return found is None or found[0] != asset.stamp

@@ -12,13 +12,13 @@ from typing import TypeVar
 
 from ...core.errors import DiskFull, StorageError
 from ...core.model import Outcome, Record
-from ..local.disk_space import WaitForRoom, nobody_waits, patiently
-from .claims import Claimed, Wanted, intact
-from .database import Book
+from ..local.disk_space import WaitForSpace, do_not_wait, retry_when_space
+from .claims import ClaimRequest, ClaimResult, intact
+from .database import Statements
 from .rows import Row, row_of
 from .schema import DONE, connect, refused
-from .unchanged import Confirmed, Sealed
-from .write_behind import Batches, Fact, Journal
+from .unchanged import ItemFingerprint, UnchangedItem
+from .write_behind import Fact, GroupCommit, WriteAheadLog
 
 T = TypeVar("T")
 WriteDocument = Callable[[str, bytes], int]
@@ -35,7 +35,7 @@ class Ledger:
         write_document: WriteDocument,
         *,
         sync_directories: SyncDirectories | None = None,
-        wait_for_room: WaitForRoom = nobody_waits,
+        wait_for_room: WaitForSpace = do_not_wait,
     ) -> None:
         """`sync_directories`: makes names durable; given where the mirror shall survive power cuts."""
         self._state = state
@@ -44,14 +44,14 @@ class Ledger:
         self._sync_directories = sync_directories
         self._wait_for_room = wait_for_room
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="mlhub-ledger")
-        self._batches = Batches(self._start_commit, self._turn, self._in_our_words, wait_for_room)
-        self.room = self._batches.room
+        self._batches = GroupCommit(self._start_commit, self._turn, self._in_our_words, wait_for_room)
+        self.backpressure = self._batches.backpressure
         self.resumed = False
 
     async def open(self, source: str, selection: str, started: str) -> None:
         """Raises `StorageError`, or `UsageError` for a ledger of a newer program."""
         try:
-            self._journal = Journal(self._state)
+            self._journal = WriteAheadLog(self._state)
         except OSError as error:
             self._thread.shutdown()
             raise StorageError(f"{self._state}: {error.strerror}") from None
@@ -62,11 +62,11 @@ class Ledger:
             self._thread.shutdown()
             raise
 
-    def _open(self, source: str, selection: str, started: str) -> Book:
+    def _open(self, source: str, selection: str, started: str) -> Statements:
         sync = self._sync_directories is not None
         database = connect(self._state / "ledger.sqlite", full_sync=sync)
         try:
-            book = Book(database, self._root)
+            book = Statements(database, self._root)
             if left := self._journal.left():
                 book.settle([row for row in left if self._holds(row)])
                 self._journal.clear()
@@ -96,31 +96,31 @@ class Ledger:
     def _in_our_words(self, error: BaseException) -> BaseException:
         return refused(self._state / "ledger.sqlite", error) if isinstance(error, sqlite3.Error) else error
 
-    async def ask(self, question: Callable[[Book], T]) -> T:
+    async def query(self, question: Callable[[Statements], T]) -> T:
         """Run a question in the ledger's thread, after everything that was recorded before it."""
         return await self._call(lambda: question(self._book))
 
-    async def claim(self, wanted: Sequence[Wanted]) -> list[Claimed | None]:
+    async def claim(self, wanted: Sequence[ClaimRequest]) -> list[ClaimResult | None]:
         """See `Book.claim`."""
         await self._batches.mend()
-        return await self.ask(lambda book: book.claim(wanted))
+        return await self.query(lambda book: book.claim(wanted))
 
-    async def confirm(self, asked: Sequence[Sealed]) -> list[Confirmed | None]:
+    async def confirm(self, asked: Sequence[ItemFingerprint]) -> list[UnchangedItem | None]:
         """See `Book.confirm`."""
         await self._batches.mend()
-        return await self.ask(lambda book: book.confirm(asked))
+        return await self.query(lambda book: book.confirm(asked))
 
     async def find(self, url: str) -> Record | None:
         """See `Book.find`."""
-        return await self.ask(lambda book: book.find(url))
+        return await self.query(lambda book: book.find(url))
 
     async def first_time(self, urls: list[str]) -> list[str]:
         """See `Book.first_time`."""
-        return await self.ask(lambda book: book.first_time(urls))
+        return await self.query(lambda book: book.first_time(urls))
 
     async def move(self, identity: tuple[str, str, str], path: str) -> str:
         """See `Book.move`."""
-        return await self.ask(lambda book: book.move(identity, path))
+        return await self.query(lambda book: book.move(identity, path))
 
     def record(self, outcome: Outcome, url: str) -> None:
         """Remember what became of a job: at once in the journal, with the next batch in the database.
@@ -142,10 +142,10 @@ class Ledger:
         """
         put = partial(self._put, identity, path, data, digest, seal)
         if (sync := self._sync_directories) is not None:
-            row = await self.ask(lambda _: put())
-            await self.ask(lambda _: sync([path]))
+            row = await self.query(lambda _: put())
+            await self.query(lambda _: sync([path]))
         else:
-            row = await patiently(self._wait_for_room, put)
+            row = await retry_when_space(self._wait_for_room, put)
         self._batches.add(row)
 
     def _put(
@@ -161,9 +161,9 @@ class Ledger:
         digest, size, mtime_ns = known
         self._batches.add((*identity, path, DONE, size, mtime_ns, digest, "none", "", seal, "", ""))
 
-    def tell(self, fact: Fact) -> None:
+    def enqueue(self, fact: Fact) -> None:
         """Something to do in the ledger's thread with the next batch."""
-        self._batches.tell(fact)
+        self._batches.enqueue(fact)
 
     def _turn(self) -> int:
         return self._journal.turn()

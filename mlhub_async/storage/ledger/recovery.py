@@ -9,11 +9,11 @@ import orjson
 
 from ...core import checksum
 from ...core.model import Asset, JsonObject, Proof, Record
-from .claims import Claim, Claimed
+from .claims import Claim, ClaimResult
 
 
 @dataclass(frozen=True, slots=True)
-class Files:
+class DocumentRecords:
     """DEST as it is found. `found`: size and mtime (ns) of the file at a path, None if there is none.
 
     `document`: reads what an earlier run wrote, where the ledger does not know of that run any more.
@@ -22,7 +22,7 @@ class Files:
     found: Callable[[str], tuple[int, int] | None]
     document: Callable[[str], bytes | None] | None = None
 
-    def known(self, claimed: Claimed, body: JsonObject) -> list[Claim]:
+    def known(self, claimed: ClaimResult, body: JsonObject) -> list[Claim]:
         """The claims of an item or collection, with all that is known of their files.
 
         What only a document tells is a hint: such a file stays if its bytes are those it tells of. Where

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from .database import Book
+from .database import Statements
 from .schema import ASSET, DONE, ITEM
 
 
@@ -19,7 +19,7 @@ class Scope(NamedTuple):
     items_only: bool = False
 
 
-class Left(NamedTuple):
+class StaleFile(NamedTuple):
     """One file, as the ledger last knew it; `state` says whether there was one."""
 
     collection: str
@@ -39,29 +39,29 @@ ITEM_LEFT = """ AND NOT EXISTS (SELECT 1 FROM file AS owner WHERE owner.collecti
 COLUMNS = "collection, item, role, key, path, state, coalesce(size, 0), coalesce(mtime_ns, 0)"
 
 
-def _asked(book: Book, what: str, scope: Scope, more: str = "") -> sqlite3.Cursor:
+def _asked(book: Statements, what: str, scope: Scope, more: str = "") -> sqlite3.Cursor:
     statement = f"SELECT {what} {MET_BEFORE}{ITEM_LEFT if scope.items_only else ''} {more}"
     names = {"collection": scope.collection, "source": scope.source, "run": book.run}
     return book.database.execute(statement, names)
 
 
-def left(book: Book, scope: Scope, limit: int = -1) -> Iterator[Left]:
+def left(book: Statements, scope: Scope, limit: int = -1) -> Iterator[StaleFile]:
     """The files that this run has not met, an item's assets before its document."""
-    return (Left(*row) for row in _asked(book, COLUMNS, scope, f"LIMIT {limit}"))
+    return (StaleFile(*row) for row in _asked(book, COLUMNS, scope, f"LIMIT {limit}"))
 
 
-def count_left(book: Book, scope: Scope) -> Counter[int]:
+def count_left(book: Statements, scope: Scope) -> Counter[int]:
     """How many of them are there, by their role."""
     return Counter(dict(_asked(book, "role, count(*)", scope, f"AND state={DONE} GROUP BY role").fetchall()))
 
 
-def count_met(book: Book, collection: str) -> int:
+def count_met(book: Statements, collection: str) -> int:
     """How many items of a collection this run has met."""
     statement = "SELECT count(*) FROM file WHERE collection=? AND role=? AND run=?"
     return int(book.database.execute(statement, (collection, ITEM, book.run)).fetchone()[0])
 
 
-def count_files(book: Book, collections: Iterable[str]) -> Counter[int]:
+def count_files(book: Statements, collections: Iterable[str]) -> Counter[int]:
     """How many assets and items of these collections are there, by their role."""
     statement = (
         "SELECT role, count(*) FROM file WHERE collection=? AND role IN (?, ?) AND state=? GROUP BY role"
@@ -70,7 +70,7 @@ def count_files(book: Book, collections: Iterable[str]) -> Counter[int]:
     return sum((Counter(dict(row)) for row in rows), Counter())
 
 
-def forget(book: Book, rows: Sequence[Left]) -> None:
+def forget(book: Statements, rows: Sequence[StaleFile]) -> None:
     """Take rows out of the ledger."""
     with book.transaction():
         book.database.executemany(

@@ -20,7 +20,7 @@ NUL = "\\u0000"
 """SQLite's JSON ends a text there: items with it in their ids are not confirmed but looked at."""
 
 
-class Sealed(NamedTuple):
+class ItemFingerprint(NamedTuple):
     """An item and the digest of all that its document and the places of its assets depend on."""
 
     collection: str
@@ -28,7 +28,7 @@ class Sealed(NamedTuple):
     seal: str
 
 
-class Confirmed(NamedTuple):
+class UnchangedItem(NamedTuple):
     """The sizes and the proofs of the assets of an item of which nothing has changed since a run saw it."""
 
     run: int
@@ -37,8 +37,8 @@ class Confirmed(NamedTuple):
 
 
 def confirm(
-    database: sqlite3.Connection, root: str, run: int, asked: Sequence[Sealed]
-) -> list[Confirmed | None]:
+    database: sqlite3.Connection, root: str, run: int, asked: Sequence[ItemFingerprint]
+) -> list[UnchangedItem | None]:
     """For each item its assets if there is nothing to do for it; then this run has seen them.
 
     To be called inside a transaction. An item that this run has seen already is never confirmed.
@@ -57,15 +57,17 @@ def confirm(
     return [counted.get(number) for number in range(len(asked))]
 
 
-def _counted(root: str, files: list[tuple[int, int, int, str, int, int, int, str]]) -> dict[int, Confirmed]:
+def _counted(
+    root: str, files: list[tuple[int, int, int, str, int, int, int, str]]
+) -> dict[int, UnchangedItem]:
     """The items, by their numbers, all of whose files are as they were left."""
-    found: dict[int, Confirmed] = {}
+    found: dict[int, UnchangedItem] = {}
     changed = set()
     for number, run, role, path, state, size, mtime_ns, proof in files:
         if state != DONE or not intact(root, path, size, mtime_ns):
             changed.add(number)
         if (known := found.get(number)) is None:
-            known = found[number] = Confirmed(run, [], [])
+            known = found[number] = UnchangedItem(run, [], [])
         if role == ASSET:
             known.sizes.append(size)
             known.proofs.append(proof)

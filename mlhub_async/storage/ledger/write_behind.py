@@ -12,8 +12,8 @@ import orjson
 
 from ...core.errors import DiskFull
 from ..local.directories import state_error
-from ..local.disk_space import WaitForRoom
-from .database import Book
+from ..local.disk_space import WaitForSpace
+from .database import Statements
 from .rows import ROW, Row
 
 BATCH = 500
@@ -21,11 +21,11 @@ DELAY = 0.2
 """Rows are committed when there are so many, or after so many seconds."""
 BACKLOG = 5_000
 """Rows that may wait before `room` makes the workers wait as well."""
-Fact = Callable[[Book], None]
+Fact = Callable[[Statements], None]
 """Something to do in the ledger's thread."""
 
 
-class Batches:
+class GroupCommit:
     """`commit` begins to write rows and facts, all or nothing, and gives what ends with that.
 
     Its number is that of the journal's file with these rows: `turn` gives it and begins another file, once
@@ -37,7 +37,7 @@ class Batches:
         commit: Callable[[list[Row], list[Fact], int], asyncio.Future[None]],
         turn: Callable[[], int],
         in_our_words: Callable[[BaseException], BaseException],
-        wait_for_room: WaitForRoom,
+        wait_for_room: WaitForSpace,
     ) -> None:
         self._commit = commit
         self._turn = turn
@@ -55,11 +55,11 @@ class Batches:
         if self._timer is None or len(self._rows) >= BATCH:
             self._schedule()
 
-    def tell(self, fact: Fact) -> None:
+    def enqueue(self, fact: Fact) -> None:
         self._told.append(fact)
         self._schedule()
 
-    def room(self) -> Awaitable[None] | None:
+    def backpressure(self) -> Awaitable[None] | None:
         """Something to wait for when the disk is far behind, or when an earlier commit failed."""
         self._raise_failure()
         return self.flush() if self._failure is not None or len(self._rows) > BACKLOG else None
@@ -126,7 +126,7 @@ class Batches:
             self._timer.cancel()
 
 
-class Journal:
+class WriteAheadLog:
     """Append-only. It survives SIGKILL: a written line is the kernel's; a torn last line is ignored."""
 
     def __init__(self, directory: Path) -> None:

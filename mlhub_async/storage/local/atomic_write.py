@@ -8,20 +8,20 @@ import os
 from collections.abc import Iterable
 from typing import BinaryIO
 
-from ...core.errors import MlhubError, Shortage
-from .directories import Tree, storage_error
+from ...core.errors import LocalShortage, MlhubError
+from .directories import DirectoryTree, storage_error
 from .partials import Partials
 
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
-class Documents:
+class DocumentWriter:
     """Writes beside the unfinished files and renames. `tree` is for the loop's thread only."""
 
-    def __init__(self, partials: Partials, tree: Tree, *, sync: bool) -> None:
+    def __init__(self, partials: Partials, tree: DirectoryTree, *, sync: bool) -> None:
         self._partials = partials
         self._sync = sync
-        self._ledgers = Tree(tree.root)
+        self._ledgers = DirectoryTree(tree.root)
         self._tree = self._ledgers if sync else tree
 
     def write(self, path: str, data: bytes) -> int:
@@ -36,10 +36,10 @@ class Documents:
         except (OSError, MlhubError) as error:
             self._forget(name)
             ours = storage_error(error, path) if isinstance(error, OSError) else error
-            if not isinstance(ours, Shortage):
+            if not isinstance(ours, LocalShortage):
                 raise ours from None
             if mtime is not None or not self._tree.shed():
-                raise ours.for_good() from None
+                raise ours.as_fatal() from None
             return self.write(path, data)
         return mtime
 
@@ -64,7 +64,7 @@ class Documents:
         except (OSError, MlhubError) as error:
             self._forget(self._partials.path(name))
             ours = storage_error(error, path) if isinstance(error, OSError) else error
-            raise (ours.for_good() if isinstance(ours, Shortage) else ours) from None
+            raise (ours.as_fatal() if isinstance(ours, LocalShortage) else ours) from None
         return mtime
 
     def _fill(self, file: BinaryIO, pieces: Iterable[bytes]) -> int:

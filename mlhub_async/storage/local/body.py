@@ -17,33 +17,33 @@ from ...core import checksum
 from ...core.checksum import Hasher
 from ...core.errors import DiskFailing, DiskFull
 from ...core.ports import Buffer
-from .checkpoint import PIECE, Journal
+from .checkpoint import PIECE, Checkpoints
 from .directories import storage_error
-from .writer import Disk, Outflow
+from .writer import FileWriter, WriterThreads
 
 T = TypeVar("T")
 
-SMALL = 256 << 10
+SMALL_BODY = 256 << 10
 """Up to so many bytes stay in memory and are written at once: one open, write, close and rename.
 A thread hop per file was measured at 1.5 times the cost of the whole transfer of 16 KiB."""
 STEP = 8 << 20
 """Bytes that were written by several are taken in by one hop, at most."""
 
 
-class Body:
+class BodyWriter:
     """Collects one representation from its first byte on. One writer at a time; `close` it always.
 
     What was written is noted in the journal of its `digests`: it is proven to a later run.
     """
 
-    def __init__(self, path: str, directory: int | None, disk: Disk) -> None:
+    def __init__(self, path: str, directory: int | None, disk: WriterThreads) -> None:
         self._path = path
         self._directory = directory
         self._disk = disk
         self._fd: int | None = None
         self._writer = False
-        self.digests = Digests()
-        self._out = Outflow(disk, path, self._put, self.digests.see, self._note)
+        self.digests = BodyDigests()
+        self._out = FileWriter(disk, path, self._put, self.digests.see, self._note)
         self.offset = 0
         self.was_opened = False
         self.in_memory = True
@@ -59,7 +59,7 @@ class Body:
         self.digests.begin(algorithms)
         self.offset = 0
         self._forget_file()
-        if size is not None and size > SMALL:
+        if size is not None and size > SMALL_BODY:
             self._open_large(os.O_EXCL)
         self._out.expect(size or 0)
 
@@ -127,12 +127,12 @@ class Body:
         lent = self._out.collect(data)
         self.offset += len(data)
         if self._fd is None:
-            if self.offset <= SMALL:
+            if self.offset <= SMALL_BODY:
                 return None
             self._open_large(os.O_EXCL)
         return self._out.flow(lent)
 
-    def patch(self, at: int) -> Outflow:
+    def patch(self, at: int) -> FileWriter:
         """A way for bytes that belong further on. They are of the body once it has come to `follow` them;
         the caller has it at rest before the body is closed or begun anew."""
 
@@ -140,7 +140,7 @@ class Body:
             assert self._fd is not None
             return os.pwrite(self._fd, piece, out.written)
 
-        out = Outflow(self._disk, self._path, put)
+        out = FileWriter(self._disk, self._path, put)
         out.written = at
         return out
 
@@ -239,7 +239,7 @@ class Body:
         """End the write in flight and close the file. `keep`: write what is not written yet, where that
         goes. May be called more than once; a cancellation is raised when all of it is done."""
         try:
-            await self._out.at_rest()
+            await self._out.wait_until_idle()
         finally:
             self._out.stop()
             if keep and self._fd is not None and self._out.written + self._out.pending_size == self.offset:
@@ -250,13 +250,13 @@ class Body:
             self._let_go()
 
 
-class Digests:
+class BodyDigests:
     """Of everything from the first byte on. Without a `journal` nothing is noted."""
 
     def __init__(self) -> None:
         self._hashes: Mapping[str, Hasher] = {}
         self._noted = 0
-        self.journal: Journal | None = None
+        self.journal: Checkpoints | None = None
 
     def begin(self, algorithms: Iterable[str]) -> None:
         self._hashes = {name: checksum.hasher(name) for name in {"sha256", *algorithms}}

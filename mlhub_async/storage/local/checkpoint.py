@@ -20,7 +20,7 @@ import orjson
 from ...core.checksum import Hasher
 
 VERSION = 1
-MARKS = 1 << 14
+CHECKPOINT_BYTES = 1 << 14
 """Digests of one partial file at most: they lie further apart in a file of more than 8 GiB."""
 PIECE = 512 << 10
 LONGEST_HEAD = 64 << 10
@@ -32,7 +32,7 @@ Hashes = Mapping[str, Hasher]
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class PartialHeader:
     """What a partial file is a part of: only bytes of this very representation may be added to it.
 
     `published` is the digest that came with the first answer, as a multihash or ""; `places` are the
@@ -46,7 +46,7 @@ class Origin:
     places: tuple[str, ...] = ()
 
 
-class Journal:
+class Checkpoints:
     """The journal of one partial file. `begin` it or `go_on` with it; marks are added in the disk thread."""
 
     def __init__(self, path: str, directory: int | None) -> None:
@@ -56,20 +56,20 @@ class Journal:
         self.spacing = 0
         """bytes that should lie between two marks"""
 
-    def begin(self, origin: Origin) -> None:
+    def begin(self, origin: PartialHeader) -> None:
         """Write it anew, in a file of its own, for bytes that are still to come. Raises OSError."""
         self.delete()
         self._open(os.O_RDWR | os.O_CREAT | os.O_EXCL)
-        self.spacing = origin.total // MARKS
+        self.spacing = origin.total // CHECKPOINT_BYTES
         self._append(orjson.dumps({"journal": VERSION, **asdict(origin)}))
 
-    def go_on(self) -> Origin | None:
+    def go_on(self) -> PartialHeader | None:
         """What an earlier run noted; None if that cannot be used. Raises OSError."""
         self._open(os.O_RDWR)
         assert self._fd is not None
         origin = _origin(os.read(self._fd, LONGEST_HEAD).partition(b"\n")[0])
         if origin is not None:
-            self.spacing = origin.total // MARKS
+            self.spacing = origin.total // CHECKPOINT_BYTES
         return origin
 
     def _open(self, flags: int) -> None:
@@ -144,13 +144,13 @@ def _take_in(fd: int, size: int, hashes: Hashes) -> bool:
     return True
 
 
-def _origin(head: bytes) -> Origin | None:
+def _origin(head: bytes) -> PartialHeader | None:
     try:
         fields = orjson.loads(head)
         if fields.pop("journal") != VERSION:
             return None
-        origin = Origin(**fields)
-        typed = Origin(
+        origin = PartialHeader(**fields)
+        typed = PartialHeader(
             str(origin.key),
             str(origin.validator),
             int(origin.total),

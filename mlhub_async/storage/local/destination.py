@@ -13,7 +13,7 @@ from pathlib import Path
 from ...core.errors import Locked, StorageError
 from .directories import HAS_DIR_FD, sync_directory
 
-RESERVE = 64 << 10
+RESERVE_BYTES = 64 << 10
 """Bytes set aside while a run goes on, so that it can say how it ended on a disk that is full."""
 
 _ours: set[tuple[int, str]] = set()
@@ -30,7 +30,7 @@ def unusable(error: OSError, root: Path) -> StorageError:
 
 
 @contextlib.contextmanager
-def named_here(root: Path) -> Iterator[None]:
+def names_representable(root: Path) -> Iterator[None]:
     """Around all that makes files: in the locale of old, an id may have characters that no name can."""
     try:
         yield
@@ -69,7 +69,7 @@ def refuse_another_file_system(folder: Path, root: Path) -> None:
 def set_aside(reserve: Path) -> None:
     """Keep a little of the disk for the receipt of a run that fills it."""
     try:
-        reserve.write_bytes(b"\0" * RESERVE)
+        reserve.write_bytes(b"\0" * RESERVE_BYTES)
     except OSError as error:
         raise StorageError(f"{reserve.parent}: {error.strerror}; free some space, then run again") from None
 

@@ -10,31 +10,31 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
 
-from ...core.concurrency import spare
-from ...core.errors import DiskFailing, DiskFull, MlhubError, Shortage, StorageError, TransferError
+from ...core.concurrency import spare_descriptors
+from ...core.errors import DiskFailing, DiskFull, LocalShortage, MlhubError, StorageError, TransferError
 
 HAS_DIR_FD = {os.open, os.mkdir, os.rename, os.stat, os.unlink} <= os.supports_dir_fd
 OPEN_DIRECTORIES = 128
 LONGEST_NAME = 255
-FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
-STOPS_THE_RUN = {
+DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
+FATAL_ERRNOS = {
     errno.EROFS: "make it writable or choose another DEST",
     errno.ENOMEM: "give it more memory or fewer transfers (-j)",
 }
-SHORT = frozenset({errno.EMFILE, errno.ENFILE})
+SHORTAGE_ERRNOS = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 def storage_error(error: OSError, path: str | Path) -> MlhubError:
     """Our error for one of the local file system: the whole disk's trouble, or this one path's."""
     reason = error.strerror or type(error).__name__
-    if error.errno in FULL:
+    if error.errno in DISK_FULL_ERRNOS:
         return DiskFull(f"{path}: {reason}; free some space or choose another DEST, then run again")
     if error.errno == errno.EIO:
         return DiskFailing(f"{path}: {reason}; the disk may be failing, check it before you run again")
-    if error.errno in SHORT:
-        return Shortage(f"{path}: {reason}")
-    if error.errno in STOPS_THE_RUN:
-        return StorageError(f"{path}: {reason}; {STOPS_THE_RUN[error.errno]}, then run again")
+    if error.errno in SHORTAGE_ERRNOS:
+        return LocalShortage(f"{path}: {reason}")
+    if error.errno in FATAL_ERRNOS:
+        return StorageError(f"{path}: {reason}; {FATAL_ERRNOS[error.errno]}, then run again")
     return TransferError(f"{path}: {reason}", kind="path")
 
 
@@ -43,8 +43,8 @@ def state_error(error: OSError, path: str | Path) -> StorageError:
     ours = storage_error(error, path)
     if isinstance(ours, StorageError):
         return ours
-    if isinstance(ours, Shortage):
-        return ours.for_good()
+    if isinstance(ours, LocalShortage):
+        return ours.as_fatal()
     return StorageError(f"{ours.message}; free some space or choose another DEST, then run again")
 
 
@@ -54,7 +54,7 @@ def _longest(root: Path) -> int:
     return whole - len(os.fsencode(os.path.abspath(root))) - LONGEST_NAME - len("//\0")
 
 
-def regular(path: str | Path, above: int | None = None) -> tuple[int, int] | None:
+def stat_regular(path: str | Path, above: int | None = None) -> tuple[int, int] | None:
     """Bytes and mtime (ns) of the regular file at `path`; None if it is a link or no file. Raises OSError."""
     found = os.stat(path, dir_fd=above, follow_symlinks=False)
     return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
@@ -88,14 +88,14 @@ def sync_names(root: Path, paths: Iterable[str]) -> None:
             raise storage_error(error, folder) from None
 
 
-class Tree:
+class DirectoryTree:
     """Places finished files under the root. Not for several threads at once; close it when done."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._fds: OrderedDict[str, int] = OrderedDict()
         self._made: set[str] = set()
-        self._most = spare(OPEN_DIRECTORIES)
+        self._most = spare_descriptors(OPEN_DIRECTORIES)
         self._longest = _longest(root)
 
     def place(self, source: str, source_dir: int | None, path: str) -> None:
@@ -108,7 +108,7 @@ class Tree:
             try:
                 self._place(source, source_dir, path)
             except OSError as error:
-                if error.errno not in SHORT or not self.shed():
+                if error.errno not in SHORTAGE_ERRNOS or not self.shed():
                     raise
                 self._place(source, source_dir, path)
         except OSError as error:

@@ -12,30 +12,30 @@ from pathlib import Path
 from typing import TypeVar
 
 from ...core.errors import DiskFull
-from .directories import FULL
+from .directories import DISK_FULL_ERRNOS
 
-LOOK = 3.0
+CHECK_SECONDS = 3.0
 """Seconds between two looks at a disk that is full."""
-SAY = 30.0
+REPORT_SECONDS = 30.0
 """Seconds between two words about it."""
 PROBE = 1 << 20
 """Bytes that must fit before anybody goes on: only a write knows of quotas."""
 
 T = TypeVar("T")
-Told = Callable[[DiskFull, int], None]
-WaitForRoom = Callable[[DiskFull], Awaitable[None]]
+SpaceListener = Callable[[DiskFull, int], None]
+WaitForSpace = Callable[[DiskFull], Awaitable[None]]
 """Returns when a full disk is worth another try, or raises what it was given."""
 
 
-async def nobody_waits(full: DiskFull) -> None:
+async def do_not_wait(full: DiskFull) -> None:
     raise full
 
 
-def nobody_listens(_full: DiskFull, _free: int) -> None:
+def ignore(_full: DiskFull, _free: int) -> None:
     pass
 
 
-class Room:
+class DiskSpace:
     """One for all that write under DEST. A patient one holds whoever met a full disk until there is room;
     one that is not ends the run with what they met. `told` hears now and then how many bytes are free."""
 
@@ -44,7 +44,7 @@ class Room:
         state: Path,
         *,
         patient: bool = False,
-        told: Told = nobody_listens,
+        told: SpaceListener = ignore,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -71,7 +71,7 @@ class Room:
                 if not self._patient:
                     raise self.full
                 self._tell(self.full)
-                await self._sleep(LOOK)
+                await self._sleep(CHECK_SECONDS)
                 if self._has_room():
                     self._found += 1
                     self.full = None
@@ -83,7 +83,7 @@ class Room:
     def _tell(self, full: DiskFull) -> None:
         now = self._clock()
         if now >= self._say_at:
-            self._say_at = now + SAY
+            self._say_at = now + REPORT_SECONDS
             self._told(full, free_bytes(self._state))
 
     def _has_room(self) -> bool:
@@ -91,14 +91,14 @@ class Room:
         try:
             probe.write_bytes(os.urandom(PROBE))
         except OSError as error:
-            return error.errno not in FULL  # any other trouble is for those to meet who wait
+            return error.errno not in DISK_FULL_ERRNOS  # any other trouble is for those to meet who wait
         finally:
             with contextlib.suppress(OSError):
                 probe.unlink()
         return True
 
 
-async def patiently(wait: WaitForRoom, call: Callable[[], T]) -> T:
+async def retry_when_space(wait: WaitForSpace, call: Callable[[], T]) -> T:
     """The result of `call`, made again after each wait: it does all or nothing."""
     while True:
         try:

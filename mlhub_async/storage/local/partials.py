@@ -11,26 +11,26 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .body import Body
-from .checkpoint import Journal, Origin
+from .body import BodyWriter
+from .checkpoint import Checkpoints, PartialHeader
 from .directories import HAS_DIR_FD, storage_error
-from .writer import Disk
+from .writer import WriterThreads
 
 
 @dataclass(slots=True)
-class Draft:
+class PartialFile:
     """A place for one asset's unfinished bytes, and what an earlier run left of them, if anything."""
 
     identity: tuple[str, str, str]
     stem: str
-    body: Body
-    left: Origin | None = None
+    body: BodyWriter
+    left: PartialHeader | None = None
 
 
 class Partials:
     """Owns `.mlhub/partial` for one run. Finished files leave it by rename."""
 
-    def __init__(self, folder: Path, disk: Disk) -> None:
+    def __init__(self, folder: Path, disk: WriterThreads) -> None:
         self.folder = folder
         self._disk = disk
         self._run = secrets.token_hex(4)
@@ -57,8 +57,8 @@ class Partials:
         """A name in the directory as calls take it that are also given `directory`."""
         return name if HAS_DIR_FD else str(self.folder / name)
 
-    def _journal(self, stem: str) -> Journal:
-        return Journal(self.path(f"{stem}.journal"), self.directory)
+    def _journal(self, stem: str) -> Checkpoints:
+        return Checkpoints(self.path(f"{stem}.journal"), self.directory)
 
     def look_around(self) -> None:
         """Keep partial files that have a journal we can read; the rest is litter of a run that was killed."""
@@ -87,15 +87,15 @@ class Partials:
     def left_over(self, identity: tuple[str, str, str]) -> bool:
         return bool(self._left) and _key(identity) in self._left
 
-    def draft(self, identity: tuple[str, str, str]) -> Draft:
+    def draft(self, identity: tuple[str, str, str]) -> PartialFile:
         """Unfinished bytes for one asset. The caller must `keep`, `drop` or finish them in the end."""
         stem = self.stem()
-        draft = Draft(identity, stem, Body(self.path(f"{stem}.part"), self.directory, self._disk))
+        draft = PartialFile(identity, stem, BodyWriter(self.path(f"{stem}.part"), self.directory, self._disk))
         if self._left and (old := self._left.pop(_key(identity), None)) is not None:
             self._take_over(old, draft)
         return draft
 
-    def _take_over(self, old: str, draft: Draft) -> None:
+    def _take_over(self, old: str, draft: PartialFile) -> None:
         """Make an earlier run's partial file ours by rename: of two runs only one succeeds.
 
         Its journal is copied first, so that a kill at any moment leaves a pair: a copy, since where locks do
@@ -116,7 +116,7 @@ class Partials:
             theirs.unlink()
         draft.body.digests.journal = journal
 
-    def bind(self, draft: Draft, version: Origin | None) -> None:
+    def bind(self, draft: PartialFile, version: PartialHeader | None) -> None:
         """Note what a draft is a part of, so that a later run may go on with it; None: it may not.
 
         Call it after `begin`: what is noted must never be newer than the bytes. The key is filled in here.
@@ -133,12 +133,12 @@ class Partials:
             raise storage_error(error, f"{draft.stem}.journal") from None
         draft.body.digests.journal = journal
 
-    def unbind(self, draft: Draft) -> None:
+    def unbind(self, draft: PartialFile) -> None:
         journal, draft.body.digests.journal = draft.body.digests.journal, None
         if journal is not None:
             journal.delete()
 
-    def has(self, body: Body) -> bool:
+    def has(self, body: BodyWriter) -> bool:
         """Whether the file that a body wrote is still where it was."""
         try:
             os.stat(body.path, dir_fd=self.directory, follow_symlinks=False)
@@ -146,7 +146,7 @@ class Partials:
             return False
         return True
 
-    async def keep(self, draft: Draft) -> None:
+    async def keep(self, draft: PartialFile) -> None:
         """Stop here; a later run goes on if the draft is bound, else nothing is left behind."""
         try:
             await draft.body.close()
@@ -156,14 +156,14 @@ class Partials:
             else:
                 draft.body.digests.journal.close()
 
-    async def drop(self, draft: Draft) -> None:
+    async def drop(self, draft: PartialFile) -> None:
         """Forget the bytes."""
         try:
             await draft.body.close(keep=False)
         finally:
             self._unlink(draft)
 
-    def _unlink(self, draft: Draft) -> None:
+    def _unlink(self, draft: PartialFile) -> None:
         if draft.body.was_opened or draft.left is not None:
             with contextlib.suppress(OSError):
                 os.unlink(draft.body.path, dir_fd=self.directory)

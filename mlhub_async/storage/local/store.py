@@ -16,14 +16,14 @@ from typing import BinaryIO, TypeVar
 import orjson
 
 from ...core import checksum
-from ...core.errors import DiskFailing, DiskFull, Shortage, StorageError, Taken, TransferError
-from .atomic_write import Documents
-from .checkpoint import Origin
+from ...core.errors import DiskFailing, DiskFull, LocalShortage, PartialLost, StorageError, TransferError
+from .atomic_write import DocumentWriter
+from .checkpoint import PartialHeader
 from .destination import RunLock, make_root, refuse_another_file_system, refuse_links, set_aside, unusable
-from .directories import SHORT, Tree, regular, state_error, storage_error, sync_names
-from .disk_space import Room
-from .partials import Draft, Partials
-from .writer import Disk
+from .directories import SHORTAGE_ERRNOS, DirectoryTree, stat_regular, state_error, storage_error, sync_names
+from .disk_space import DiskSpace
+from .partials import PartialFile, Partials
+from .writer import WriterThreads
 
 T = TypeVar("T")
 
@@ -33,16 +33,16 @@ STATE = ".mlhub"
 class LocalStore:
     """Owns DEST for one run. `open` takes the lock; `close` gives everything back."""
 
-    def __init__(self, root: Path, *, durability: str = "process", room: Room | None = None) -> None:
+    def __init__(self, root: Path, *, durability: str = "process", room: DiskSpace | None = None) -> None:
         self.root = root
         self.state = root / STATE
-        self.room = room or Room(self.state)
+        self.disk_space = room or DiskSpace(self.state)
         self._failed_before = False
-        self._disk = Disk(wait_for_room=self.room.wait)
+        self._disk = WriterThreads(wait_for_room=self.disk_space.wait)
         self._partials = Partials(self.state / "partial", self._disk)
         self._sync = durability == "full"
-        self.tree = Tree(root)
-        self._documents = Documents(self._partials, self.tree, sync=self._sync)
+        self.tree = DirectoryTree(root)
+        self._documents = DocumentWriter(self._partials, self.tree, sync=self._sync)
         self.receipt_forgotten = False
         self._lock = RunLock(self.state / "lock")
 
@@ -70,7 +70,7 @@ class LocalStore:
             self._lock.take()
             self._partials.look_around()
         except OSError as error:
-            if error.errno in SHORT:
+            if error.errno in SHORTAGE_ERRNOS:
                 raise state_error(error, self.root) from None
             raise unusable(error, self.root) from None
         set_aside(self.state / "reserve")
@@ -88,20 +88,20 @@ class LocalStore:
         """Whether an earlier run left unfinished bytes of this asset."""
         return self._partials.left_over(identity)
 
-    def draft(self, identity: tuple[str, str, str]) -> Draft:
+    def draft(self, identity: tuple[str, str, str]) -> PartialFile:
         """See `Partials`, for the next three too."""
         return self._partials.draft(identity)
 
-    def bind(self, draft: Draft, version: Origin | None) -> None:
+    def bind(self, draft: PartialFile, version: PartialHeader | None) -> None:
         self._partials.bind(draft, version)
 
-    async def keep(self, draft: Draft) -> None:
+    async def keep(self, draft: PartialFile) -> None:
         await self._partials.keep(draft)
 
-    async def drop(self, draft: Draft) -> None:
+    async def drop(self, draft: PartialFile) -> None:
         await self._partials.drop(draft)
 
-    async def commit(self, draft: Draft, path: str) -> int:
+    async def commit(self, draft: PartialFile, path: str) -> int:
         """Give the checked bytes their final name; returns the file's mtime in nanoseconds."""
         body, mtime = draft.body, None
         while True:
@@ -113,14 +113,14 @@ class LocalStore:
             except DiskFull as full:
                 if mtime is None and not body.in_memory:
                     raise  # what the file did not take is nowhere else
-                await self.room.wait(full)
-            except Shortage:
+                await self.disk_space.wait(full)
+            except LocalShortage:
                 if mtime is not None or not self.tree.shed():
                     raise
             except TransferError:
                 if mtime is None or self._partials.has(body):
                     raise
-                raise Taken(f"{path}: its unfinished file was removed by somebody else") from None
+                raise PartialLost(f"{path}: its unfinished file was removed by somebody else") from None
         body.was_opened = False
         self._partials.unbind(draft)
         return mtime
@@ -131,7 +131,7 @@ class LocalStore:
         A full disk may be waited for. One error of the disk itself is forgiven: a second is no accident.
         """
         if isinstance(error, DiskFull):
-            await self.room.wait(error)
+            await self.disk_space.wait(error)
         elif isinstance(error, DiskFailing) and not self._failed_before:
             self._failed_before = True
         else:
@@ -186,7 +186,7 @@ class LocalStore:
     def found(self, path: str) -> tuple[int, int] | None:
         """Bytes and mtime (ns) of the regular file at `path`, None if there is none."""
         try:
-            return regular(self.root / path)
+            return stat_regular(self.root / path)
         except OSError:
             return None
 

@@ -9,11 +9,11 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from ...core.concurrency import Later, at_rest
+from ...core.concurrency import LazyAwaitable, wait_until_idle
 from ...core.errors import DiskFull
 from ...core.ports import Buffer
 from .directories import storage_error
-from .disk_space import WaitForRoom, nobody_waits
+from .disk_space import WaitForSpace, do_not_wait
 
 LENT = 512 << 10
 """A view of so many bytes is neither copied nor collected: who writes it waits until it is on the disk."""
@@ -28,13 +28,13 @@ WAITING = 16 << 20
 """Bytes that all bodies together collect for their next hop; twice that with those under way."""
 
 
-class Outflow:
+class FileWriter:
     """One writer at a time. `put` writes what it can of a piece, in the disk thread, and says how much;
     `see` looks at every piece before it is written, `wrote` is called after each hop."""
 
     def __init__(
         self,
-        disk: Disk,
+        disk: WriterThreads,
         path: str,
         put: Callable[[memoryview], int],
         see: Callable[[Buffer], None] | None = None,
@@ -89,8 +89,8 @@ class Outflow:
             return None
         if self.idle:
             self._start()
-            return Later(self.settled) if lent else None
-        return Later(partial(self._next, lent))
+            return LazyAwaitable(self.settled) if lent else None
+        return LazyAwaitable(partial(self._next, lent))
 
     async def _next(self, lent: bool) -> None:
         await self.settled()
@@ -150,9 +150,9 @@ class Outflow:
             self._start()
             await self.settled()
 
-    async def at_rest(self) -> None:
+    async def wait_until_idle(self) -> None:
         """Wait for the hop in flight whatever happens: its thread has the file, and its bytes."""
-        await at_rest(lambda: [self._working] if self._working is not None and self.busy else [])
+        await wait_until_idle(lambda: [self._working] if self._working is not None and self.busy else [])
 
     def stop(self) -> None:
         """Nobody waits for the last hop any more. It is at rest."""
@@ -167,10 +167,10 @@ class Outflow:
         self._write_out()
 
 
-class Disk:
+class WriterThreads:
     """One pool for all bodies of a run, and the number of those that write. For the loop's thread only."""
 
-    def __init__(self, threads: int = THREADS, *, wait_for_room: WaitForRoom = nobody_waits) -> None:
+    def __init__(self, threads: int = THREADS, *, wait_for_room: WaitForSpace = do_not_wait) -> None:
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="mlhub-disk")
         self.wait_for_room = wait_for_room
         self.batch = BATCH

@@ -16,7 +16,7 @@ AHEAD = 3
 
 
 @dataclass(slots=True, eq=False)
-class Claim:
+class Segment:
     """What one stream is to bring: from `at`, its next byte, to before `stop`. It could go on to `limit`."""
 
     at: int
@@ -35,14 +35,14 @@ class Claim:
         self.limit = self.stop
 
 
-class Shares:
+class ByteAllocation:
     """The bytes from `first` to before `total`. All of them are claimed by the `front` to begin with.
 
     No part is smaller than `least`, but the last.
     """
 
     def __init__(self, first: int, total: int, least: int) -> None:
-        self.front = Claim(first, total, total, first, total - first)
+        self.front = Segment(first, total, total, first, total - first)
         self._least = least
         self._claims = [self.front]
         self._todo: list[tuple[int, int]] = []
@@ -58,7 +58,7 @@ class Shares:
         """Whether there is anything to take."""
         return bool(self._todo) or any(claim.left >= 2 * self._least for claim in self._claims)
 
-    def take(self, size: int) -> Claim | None:
+    def take(self, size: int) -> Segment | None:
         """The first bytes that nobody brings, about so many, else some that another one brings last.
 
         Also those of one that has fallen behind: nothing of what lies after it is proven meanwhile.
@@ -75,11 +75,11 @@ class Shares:
         if stop - first - size >= self._least:
             self._todo.insert(0, (first + size, stop))
             stop = first + size
-        claim = Claim(first, stop, stop, first, self.left + stop - first)
+        claim = Segment(first, stop, stop, first, self.left + stop - first)
         self._claims.append(claim)
         return claim
 
-    def _cut(self, claim: Claim, size: int) -> None:
+    def _cut(self, claim: Segment, size: int) -> None:
         """Take from a claim half of it at the most, and most of it if its stream is slow."""
         least = max(self._least // SLIVER, 1) if self._slow(claim) else self._least
         kept = max(min(claim.left // (SLIVER if least < self._least else 2), size), least)
@@ -87,7 +87,7 @@ class Shares:
             self._todo.insert(0, (claim.at + kept, claim.stop))
             claim.stop = claim.at + kept
 
-    def _slow(self, claim: Claim) -> bool:
+    def _slow(self, claim: Segment) -> bool:
         """Whether the others brought far more each, of what has come since it began."""
         brought, all_of_it = claim.at - claim.first, claim.since - self.left
         return (brought + self._least // 2) * SLOW * len(self._claims) < all_of_it
@@ -97,7 +97,7 @@ class Shares:
         if first < end:
             self._landed[first] = end
 
-    def drop(self, claim: Claim, end: int) -> None:
+    def drop(self, claim: Segment, end: int) -> None:
         """A stream is over, of whose bytes those before `end` have landed: who would come to the others
         anyway goes on, else they are to be taken."""
         claim.end()

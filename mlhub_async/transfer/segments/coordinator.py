@@ -12,19 +12,19 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from functools import partial
 
-from ...core.concurrency import Later, Places, at_rest
+from ...core.concurrency import IdleSlots, LazyAwaitable, wait_until_idle
 from ...core.errors import StorageError, TransferError, Transient
 from ...core.model import Head
 from ...core.ports import Buffer
 from ...core.telemetry import Meter
 from ...core.urls import origin
 from ...http.client import Http
-from ..resume import Hosts
-from .allocation import Claim, Shares
-from .stream import Met, Part, Unfit, Whole, meet
-from .tuning import Gain
+from ..resume import OriginQuirks
+from .allocation import ByteAllocation, Segment
+from .stream import RangeRefused, SegmentBoundary, SegmentSink, SegmentTarget, meet
+from .tuning import StreamTuner
 
-FROM = 64 << 20
+MIN_DIVIDED_BYTES = 64 << 20
 """Bytes still to come, below which nothing is divided unless it was asked for."""
 LEAST, LARGEST = 4 << 20, 128 << 20
 """Bytes of one part; it is the larger the faster they come,"""
@@ -36,20 +36,20 @@ LEAST_GIVEN = 1 << 20
 """The least part where the number of parts was given; what has four of them is divided."""
 BEGUN = 64 << 10
 """Bytes after which it is certain that the stream brings what is wanted."""
-MOST = 8
+MAX_STREAMS = 8
 """Streams for one body, unless the number was given."""
 FAILURES = 3
 """So many parts that failed, and the rest of this body comes by one stream."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ranges:
+class SegmentPolicy:
     """What a run divides large bodies with: in `most` parts at a time, `given` or found out."""
 
     http: Http
     meter: Meter
-    hosts: Hosts
-    places: Places
+    hosts: OriginQuirks
+    places: IdleSlots
     most: int
     given: bool
 
@@ -57,41 +57,45 @@ class Ranges:
     def least(self) -> int:
         return LEAST_GIVEN if self.given else LEAST
 
-    def divided(self, whole: Whole, before: Parts | None) -> Parts | None:
+    def divided(self, whole: SegmentTarget, before: SegmentedDownload | None) -> SegmentedDownload | None:
         """The parts of a body whose rest one stream has begun to bring; None if it alone should.
 
         `before`: the parts of the same transfer's last answer, if it had any.
         """
         head, left = whole.head, whole.total - whole.body.offset
         offered = head.status == 206 or head.headers.get("accept-ranges", "").strip().lower() == "bytes"
-        enough = left >= (4 * LEAST_GIVEN if self.given else FROM)
+        enough = left >= (4 * LEAST_GIVEN if self.given else MIN_DIVIDED_BYTES)
         if not (enough and offered and whole.etag.startswith('"') and self.hosts.divisible(head.url)):
             return None
-        return Parts(self, whole, before)
+        return SegmentedDownload(self, whole, before)
 
 
-def ranges_of(parts: int | None, http: Http, meter: Meter, hosts: Hosts, places: Places) -> Ranges | None:
+def segment_policy(
+    parts: int | None, http: Http, meter: Meter, hosts: OriginQuirks, places: IdleSlots
+) -> SegmentPolicy | None:
     """By what `Options.parts` says; None where nothing is divided."""
     if parts == 1 or not hasattr(os, "pwrite"):
         return None
-    return Ranges(http, meter, hosts, places, parts or MOST, given=parts is not None)
+    return SegmentPolicy(http, meter, hosts, places, parts or MAX_STREAMS, given=parts is not None)
 
 
-class Parts:
+class SegmentedDownload:
     """One body while several may bring it. `write` has its stream, `end` it when that is over."""
 
-    def __init__(self, ranges: Ranges, whole: Whole, before: Parts | None) -> None:
+    def __init__(self, ranges: SegmentPolicy, whole: SegmentTarget, before: SegmentedDownload | None) -> None:
         clock = ranges.http.limits.clock
         self._ranges = ranges
         self._whole = whole
-        self._gain: Gain = before._gain if before else Gain(ranges.most, clock, given=ranges.given)
+        self._gain: StreamTuner = (
+            before._gain if before else StreamTuner(ranges.most, clock, given=ranges.given)
+        )
         self._failures: int = before._failures if before else 0
-        self._gate = ranges.http.limits.slot(origin(whole.head.url))
-        self._shares = Shares(whole.body.offset, whole.total, ranges.least)
+        self._gate = ranges.http.limits.gate(origin(whole.head.url))
+        self._shares = ByteAllocation(whole.body.offset, whole.total, ranges.least)
         self._begun = whole.body.offset + BEGUN
         self._helpers: set[asyncio.Task[None]] = set()
         self._met = False
-        self._newest: Claim | None = None
+        self._newest: Segment | None = None
         """what the last stream that was added is to bring, until something of it has come"""
         self._broken: StorageError | None = None
         """what the disk refused to a part: for the transfer's stream to raise"""
@@ -112,7 +116,7 @@ class Parts:
             self._look()
         elif front.stop < front.limit:
             front.end()
-            return Later(partial(meet, busy))
+            return LazyAwaitable(partial(meet, busy))
         return busy
 
     def _look(self) -> None:
@@ -127,13 +131,13 @@ class Parts:
         if (helper := self._ranges.places.lend(self._help)) is not None:
             self._helpers.add(helper)
             self._newest = self._shares.front  # until it has taken something
-            self._gate.pace.parts += 1
+            self._gate.limit.parts += 1
             helper.add_done_callback(self._gone)
 
     def _gone(self, helper: asyncio.Task[None]) -> None:
         self._newest = None
         self._helpers.discard(helper)
-        self._gate.pace.parts -= 1
+        self._gate.limit.parts -= 1
 
     async def _help(self) -> None:
         """Part after part, until the place is wanted elsewhere or there is nothing left to bring."""
@@ -148,16 +152,16 @@ class Parts:
     def _pressed(self) -> bool:
         return self._ranges.places.pressed or self._gate.wanted
 
-    def _take(self) -> Claim | None:
+    def _take(self) -> Segment | None:
         if self._failures >= FAILURES or self._broken is not None:
             return None
         soon = int(self._gain.rate / self._streams * SECONDS) or FIRST
         even = min(soon, self._shares.left // (2 * self._streams), LARGEST)
         return self._shares.take(max(even, self._ranges.least))
 
-    async def _bring(self, claim: Claim) -> None:
+    async def _bring(self, claim: Segment) -> None:
         """One part, as far as it comes."""
-        part = Part(claim, self._whole, self._came)
+        part = SegmentSink(claim, self._whole, self._came)
         try:
             await self._ask(part)
         except StorageError as error:
@@ -170,25 +174,25 @@ class Parts:
                 self._newest = None
         self._follow()
 
-    async def _ask(self, part: Part) -> None:
+    async def _ask(self, part: SegmentSink) -> None:
         try:
             await self._ranges.http.get(part.request(), part)
-        except Met:
+        except SegmentBoundary:
             pass
-        except (Unfit, TransferError) as error:
+        except (RangeRefused, TransferError) as error:
             self._failed(error)
         finally:
             part.claim.end()
         await part.drained()
 
-    def _failed(self, error: Unfit | TransferError) -> None:
+    def _failed(self, error: RangeRefused | TransferError) -> None:
         """What the network may do better is tried again; the rest is for the one stream to find out."""
         passing = isinstance(error, Transient) and error.status is None
         self._failures = self._failures + 1 if passing else FAILURES
-        if isinstance(error, Unfit) and error.whole:
+        if isinstance(error, RangeRefused) and error.whole:
             self._ranges.hosts.ignores_ranges(self._whole.head.url)
 
-    def _came(self, part: Part) -> None:
+    def _came(self, part: SegmentSink) -> None:
         if self._newest is part.claim:
             self._newest = None
         self._shares.land(part.first, part.landed)
@@ -201,12 +205,12 @@ class Parts:
         if self._met and (reach := self._shares.reach(body.offset)) > body.offset:
             body.follow(reach)
 
-    async def carried_on(self, end: Met | Transient) -> Head | None:
+    async def carried_on(self, end: SegmentBoundary | Transient) -> Head | None:
         """What others bring after the end of the transfer's stream: the head if it is all, else None.
 
         Then the rest is to be asked for as ever. Raises `end` where nobody helps.
         """
-        if not isinstance(end, Met) and (not self._helpers or end.status is not None):
+        if not isinstance(end, SegmentBoundary) and (not self._helpers or end.status is not None):
             raise end
         body, shares = self._whole.body, self._shares
         shares.front.end()
@@ -235,4 +239,4 @@ class Parts:
         """Return when nobody brings parts any more, even if cancelled meanwhile."""
         for helper in self._helpers:
             helper.cancel()
-        await at_rest(lambda: self._helpers)
+        await wait_until_idle(lambda: self._helpers)

@@ -6,17 +6,17 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
-from ...core.concurrency import Later
+from ...core.concurrency import LazyAwaitable
 from ...core.model import Head, Request
 from ...core.ports import Buffer
 from ...core.urls import canonical
 from ...http.decoding import AS_STORED, encoded
 from ...http.validators import content_length, content_range, repeats
-from ...storage.local.body import Body
-from .allocation import Claim
+from ...storage.local.body import BodyWriter
+from .allocation import Segment
 
 
-class Met(Exception):
+class SegmentBoundary(Exception):
     """A stream has come to where the bytes of another one begin."""
 
 
@@ -24,10 +24,10 @@ async def meet(busy: Awaitable[None] | None) -> None:
     """Raise `Met` when what came before is where it belongs."""
     if busy is not None:
         await busy
-    raise Met
+    raise SegmentBoundary
 
 
-class Unfit(Exception):
+class RangeRefused(Exception):
     """Not the bytes that were asked for. `whole`: all of them came, as if none had been asked for."""
 
     def __init__(self, *, whole: bool = False) -> None:
@@ -36,7 +36,7 @@ class Unfit(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class SegmentTarget:
     """What all parts are of: the body, how it was asked for and answered, its strong ETag and its bytes.
 
     `count` hears of all that comes.
@@ -46,14 +46,14 @@ class Whole:
     head: Head
     etag: str
     total: int
-    body: Body
+    body: BodyWriter
     count: Callable[[int], None]
 
 
-class Part:
+class SegmentSink:
     """Puts the bytes of one claim where they belong. `came` is called after each piece."""
 
-    def __init__(self, claim: Claim, whole: Whole, came: Callable[[Part], None]) -> None:
+    def __init__(self, claim: Segment, whole: SegmentTarget, came: Callable[[SegmentSink], None]) -> None:
         self.claim = claim
         self.first = claim.at
         self._whole = whole
@@ -84,21 +84,21 @@ class Part:
             and canonical(head.url) == canonical(whole.head.url)
         )
         if not fits or span is None:
-            raise Unfit(whole=head.status == 200)
+            raise RangeRefused(whole=head.status == 200)
         claim.limit = span.last + 1
 
     def write(self, data: Buffer) -> Awaitable[None] | None:
         claim = self.claim
         self._whole.count(len(data))
         if claim.at + len(data) > claim.limit:
-            raise Unfit
+            raise RangeRefused
         data = data[: claim.left]
         claim.at += len(data)
         busy = self._out.flow(self._out.collect(data))
         self._came(self)
         if not claim.left and claim.stop < claim.limit:
             claim.end()
-            return Later(partial(meet, busy))
+            return LazyAwaitable(partial(meet, busy))
         return busy
 
     async def drained(self) -> None:
@@ -108,6 +108,6 @@ class Part:
     async def rest(self) -> None:
         """Return when nothing of it is under way to the disk any more, even if cancelled meanwhile."""
         try:
-            await self._out.at_rest()
+            await self._out.wait_until_idle()
         finally:
             self._out.stop()

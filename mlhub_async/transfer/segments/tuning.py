@@ -26,7 +26,7 @@ REST = 10.0
 """Seconds until the next trial after one that did not pay; twice as long each time."""
 
 
-class Gain:
+class StreamTuner:
     """`wanted` is the number of streams there should be. Call `look` whenever something has come.
 
     With `given` there is nothing to find out: so many from the beginning.

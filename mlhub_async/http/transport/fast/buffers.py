@@ -5,16 +5,16 @@ While the sink works on one of them the next one fills, so no byte is copied on 
 
 from __future__ import annotations
 
-BUFFER = 256 << 10
+BUFFER_SIZE = 256 << 10
 """Bytes one read can take: as much as uvloop reads at a time."""
-LARGE = 1 << 20
+LARGE_BUFFER_SIZE = 1 << 20
 """The same for a body that is larger than that: fewer turns of the disk's thread."""
-MOST = 32
+MAX_LARGE = 32
 """Large buffers that are out at a time; who gets none goes on with the one it has."""
-KEPT = 8
+MAX_KEPT = 8
 
 
-class Buffers:
+class BufferPool:
     """The large buffers of all connections: so many at most, and some kept for the next body."""
 
     def __init__(self) -> None:
@@ -22,26 +22,26 @@ class Buffers:
         self._out = 0
 
     def take(self) -> bytearray | None:
-        if self._out == MOST:
+        if self._out == MAX_LARGE:
             return None
         self._out += 1
-        return self._free.pop() if self._free else bytearray(LARGE)
+        return self._free.pop() if self._free else bytearray(LARGE_BUFFER_SIZE)
 
     def give_back(self, count: int, *unused: bytearray | None) -> None:
         """So many are not out any more. Those that nobody works on serve again."""
         self._out -= count
-        found = [buffer for buffer in unused if buffer is not None and len(buffer) == LARGE]
-        self._free += found[: KEPT - len(self._free)]
+        found = [buffer for buffer in unused if buffer is not None and len(buffer) == LARGE_BUFFER_SIZE]
+        self._free += found[: MAX_KEPT - len(self._free)]
 
 
-class Inlet:
+class ReceiveBuffer:
     """Bytes of `data` from `taken` to `filled` have come and are nobody's yet."""
 
     __slots__ = ("_buffers", "_lent", "_out", "_own", "_spare", "data", "filled", "taken", "view")
 
-    def __init__(self, buffers: Buffers) -> None:
+    def __init__(self, buffers: BufferPool) -> None:
         self._buffers = buffers
-        self._own = bytearray(BUFFER)
+        self._own = bytearray(BUFFER_SIZE)
         self._lent: bytearray | None = None
         self._spare: bytearray | None = None
         self._out = 0

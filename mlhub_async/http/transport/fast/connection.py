@@ -12,8 +12,16 @@ from typing import cast
 
 from ....core.model import Head
 from ....core.ports import Sink
-from .buffers import BUFFER, Buffers, Inlet
-from .head import END_OF_HEAD, MAX_HEAD, Answer, BadAnswerError, DroppedError, Framing, refuse_endless
+from .buffers import BUFFER_SIZE, BufferPool, ReceiveBuffer
+from .head import (
+    END_OF_HEAD,
+    MAX_HEAD,
+    BadResponseError,
+    DroppedError,
+    Framing,
+    ResponseParser,
+    refuse_endless,
+)
 
 MAX_INTERIM = 16
 """Responses of 1xx before the real one."""
@@ -22,13 +30,13 @@ MAX_INTERIM = 16
 class Connection(asyncio.BufferedProtocol):
     """See `asyncio.BufferedProtocol`. One exchange at a time; `usable` says whether another may follow."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, buffers: Buffers) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, buffers: BufferPool) -> None:
         self._loop = loop
         self._transport: asyncio.Transport | None = None
-        self._inlet = Inlet(buffers)
+        self._inlet = ReceiveBuffer(buffers)
         self._sink: Sink | None = None
         self._url = ""
-        self._answer: Answer | None = None
+        self._answer: ResponseParser | None = None
         self._interim = 0
         self._turn: asyncio.Future[Awaitable[None] | None] | None = None
         self.busy = False
@@ -105,7 +113,7 @@ class Connection(asyncio.BufferedProtocol):
             if end < len(END_OF_HEAD) or end - inlet.taken > MAX_HEAD:
                 refuse_endless(inlet.data, inlet.taken, inlet.filled)
                 return False
-            answer = Answer(inlet.view[inlet.taken : end])
+            answer = ResponseParser(inlet.view[inlet.taken : end])
             inlet.taken = end
             if answer.status >= 200:
                 self._answer = answer
@@ -113,13 +121,13 @@ class Connection(asyncio.BufferedProtocol):
             else:
                 self._interim += 1
                 if answer.status == 101 or self._interim > MAX_INTERIM:
-                    raise BadAnswerError(f"status {answer.status} out of place")
+                    raise BadResponseError(f"status {answer.status} out of place")
         return True
 
-    def _start(self, answer: Answer) -> None:
+    def _start(self, answer: ResponseParser) -> None:
         assert self._sink is not None
         self._sink.start(Head(answer.status, answer.fields, self._url))
-        if answer.left > BUFFER:
+        if answer.left > BUFFER_SIZE:
             self._inlet.enlarge()
 
     def _take(self, flush: bool) -> None:
@@ -135,12 +143,12 @@ class Connection(asyncio.BufferedProtocol):
         else:
             self._finish(answer)
 
-    def _take_counted(self, answer: Answer, flush: bool) -> None:
+    def _take_counted(self, answer: ResponseParser, flush: bool) -> None:
         """Bytes are collected until the buffer is full or the body whole: a small body is one piece."""
         inlet = self._inlet
         count = inlet.filled - inlet.taken
         if count > answer.left:
-            raise BadAnswerError("more bytes than its Content-Length")
+            raise BadResponseError("more bytes than its Content-Length")
         if count == answer.left or inlet.full or (flush and count):
             answer.left -= count
             self._push(inlet.rest(), not answer.left)
@@ -180,9 +188,9 @@ class Connection(asyncio.BufferedProtocol):
         else:
             self._regulate()
 
-    def _finish(self, answer: Answer) -> None:
+    def _finish(self, answer: ResponseParser) -> None:
         if self._inlet.taken < self._inlet.filled:
-            raise BadAnswerError("bytes after the end of the body")
+            raise BadResponseError("bytes after the end of the body")
         self._inlet.shrink()
         self.usable = answer.keeps and not self._ended
         if not self.usable:

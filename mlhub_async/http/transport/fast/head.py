@@ -38,7 +38,7 @@ def _lower(name: bytes) -> str:
     return field
 
 
-class Answer:
+class ResponseParser:
     """One response as its head describes it. `parser` goes on to take the chunks of its body."""
 
     __slots__ = ("body", "complete", "empty", "fields", "framing", "keeps", "left", "parser", "status")
@@ -53,9 +53,9 @@ class Answer:
         try:
             self.parser.feed_data(head)
         except httptools.HttpParserUpgrade:
-            raise BadAnswerError("it switches protocols") from None
+            raise BadResponseError("it switches protocols") from None
         except httptools.HttpParserError as error:
-            raise BadAnswerError(str(error)[:80]) from None
+            raise BadResponseError(str(error)[:80]) from None
         self.status: int = self.parser.get_status_code()
         if 300 <= self.status < 400 and (location := self.fields.get("location")):
             # The one field that is read as text: everybody writes UTF-8 there.
@@ -73,10 +73,10 @@ class Answer:
         field = _FIELD.get(name) or _lower(name)
         text = value.decode("latin-1").rstrip(" \t")
         if field == "transfer-encoding" and field in self.fields:
-            raise BadAnswerError("its transfer coding leaves the length in doubt")
+            raise BadResponseError("its transfer coding leaves the length in doubt")
         self.fields.setdefault(field, text)
         if len(self.fields) > MAX_FIELDS:
-            raise BadAnswerError(f"more than {MAX_FIELDS} header fields")
+            raise BadResponseError(f"more than {MAX_FIELDS} header fields")
 
     def on_body(self, data: bytes) -> None:
         self.body.append(data)
@@ -86,7 +86,7 @@ class Answer:
 
     def on_message_begin(self) -> None:
         if self.complete:
-            raise BadAnswerError("bytes after the end of the body")
+            raise BadResponseError("bytes after the end of the body")
 
     def _framing(self) -> Framing:
         length, coding = self.fields.get("content-length"), self.fields.get("transfer-encoding")
@@ -94,12 +94,12 @@ class Answer:
             return Framing.NONE
         if coding is not None:
             if length is not None or coding.strip().lower() != "chunked":
-                raise BadAnswerError("its transfer coding leaves the length in doubt")
+                raise BadResponseError("its transfer coding leaves the length in doubt")
             return Framing.CHUNKED
         if length is None:
             return Framing.CLOSE
         if not (length.isascii() and length.isdigit() and len(length) <= MAX_LENGTH_DIGITS):
-            raise BadAnswerError("its Content-Length is no length")
+            raise BadResponseError("its Content-Length is no length")
         self.left = int(length)
         return Framing.LENGTH if self.left else Framing.NONE
 
@@ -108,11 +108,11 @@ class Answer:
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserError as error:
-            raise BadAnswerError(str(error)[:80]) from None
+            raise BadResponseError(str(error)[:80]) from None
         pieces, self.body = self.body, []
         self.empty = 0 if pieces else self.empty + len(data)
         if self.empty > MAX_HEAD and not self.complete:
-            raise BadAnswerError(f"more than {MAX_HEAD} bytes between two chunks, or in a trailer")
+            raise BadResponseError(f"more than {MAX_HEAD} bytes between two chunks, or in a trailer")
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
@@ -120,14 +120,14 @@ def refuse_endless(data: bytearray, start: int, end: int) -> None:
     """Raises `BadAnswerError` where what has come of a head will never be one."""
     count = end - start
     if count >= MAX_HEAD:
-        raise BadAnswerError(f"a head of more than {MAX_HEAD} bytes")
+        raise BadResponseError(f"a head of more than {MAX_HEAD} bytes")
     if not data.startswith(b"HTTP/"[:count], start):
-        raise BadAnswerError("it does not begin as HTTP does")
+        raise BadResponseError("it does not begin as HTTP does")
     if data.find(b"\n\n", start, end) >= 0:
-        raise BadAnswerError("its lines do not end as HTTP's do")
+        raise BadResponseError("its lines do not end as HTTP's do")
 
 
-class BadAnswerError(Exception):
+class BadResponseError(Exception):
     """The bytes that came are no HTTP response that could be trusted."""
 
 

@@ -11,37 +11,37 @@ from weakref import WeakValueDictionary
 
 import aiohappyeyeballs
 
-from ....core.concurrency import spare
+from ....core.concurrency import spare_descriptors
 from ....core.urls import Origin
-from ..failures import Check
-from .buffers import Buffers
+from ..failures import AddressCheck
+from .buffers import BufferPool
 from .connection import Connection
 
-LIFETIME = 3600.0
+MAX_CONNECTION_AGE = 3600.0
 """Seconds a connection is used at most: then name and certificate are looked at anew."""
-IDLE = 15.0
+MAX_IDLE_SECONDS = 15.0
 """Seconds an unused connection is kept: less than most servers keep theirs."""
-MOST_IDLE = 256
+MAX_IDLE = 256
 """Unused connections that are kept at most, to all origins together; fewer where few files may be open."""
-NAMES_LAST = 300.0
-MOST_NAMES = 1000
+DNS_SECONDS = 300.0
+MAX_NAMES = 1000
 """Host names whose addresses are remembered."""
-EYEBALLS = 0.25
+HAPPY_EYEBALLS_DELAY = 0.25
 """Seconds before the next address is tried beside one that does not answer (RFC 8305)."""
 
 
-class Pool:
+class ConnectionPool:
     """`take` or `connect`, then `give_back`. `check(host, port, address)` raises where nobody may connect."""
 
-    def __init__(self, check: Check, tls: ssl.SSLContext | None, connect_timeout: float) -> None:
+    def __init__(self, check: AddressCheck, tls: ssl.SSLContext | None, connect_timeout: float) -> None:
         self._loop = asyncio.get_running_loop()
-        self._names = _Names(self._loop, check)
+        self._names = _Resolver(self._loop, check)
         self._tls = tls
         self._connect_timeout = connect_timeout
-        self._buffers = Buffers()
+        self._buffers = BufferPool()
         self._idle: defaultdict[Origin, deque[Connection]] = defaultdict(deque)
         self._kept = 0
-        self._most = spare(MOST_IDLE)
+        self._most = spare_descriptors(MAX_IDLE)
 
     def take(self, place: Origin) -> Connection | None:
         """The connection that was used last, if one is left."""
@@ -58,7 +58,7 @@ class Pool:
         async with asyncio.timeout(self._connect_timeout):
             addresses = await self._names.addresses(place.host, place.port)
             found = await aiohappyeyeballs.start_connection(
-                addresses, happy_eyeballs_delay=EYEBALLS, loop=self._loop
+                addresses, happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY, loop=self._loop
             )
             try:
                 found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -83,7 +83,7 @@ class Pool:
     def give_back(self, place: Origin, connection: Connection) -> None:
         if not connection.usable:
             return
-        if self._loop.time() - connection.made > LIFETIME:
+        if self._loop.time() - connection.made > MAX_CONNECTION_AGE:
             connection.abort()
         else:
             self._idle[place].append(connection)
@@ -102,7 +102,7 @@ class Pool:
 
     def tidy(self) -> None:
         """Close what nobody has used for a while."""
-        self._close_unheard(self._loop.time() - IDLE)
+        self._close_unheard(self._loop.time() - MAX_IDLE_SECONDS)
 
     def _close_unheard(self, since: float) -> None:
         for place, idle in list(self._idle.items()):
@@ -120,10 +120,10 @@ class Pool:
         self._kept = 0
 
 
-class _Names:
+class _Resolver:
     """What host names stand for: asked once for all, remembered for minutes, every address checked."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, check: Check) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, check: AddressCheck) -> None:
         self._loop = loop
         self._check = check
         self._known: dict[tuple[str, int], tuple[float, Sequence[aiohappyeyeballs.AddrInfoType]]] = {}
@@ -137,7 +137,7 @@ class _Names:
                 for *_, address in found:
                     self._check(host, port, str(address[0]))
                 self._known.pop((host, port), None)
-                self._known[host, port] = self._loop.time() + NAMES_LAST, found
-                if len(self._known) > MOST_NAMES:
+                self._known[host, port] = self._loop.time() + DNS_SECONDS, found
+                if len(self._known) > MAX_NAMES:
                     del self._known[next(iter(self._known))]  # what was looked up longest ago
         return found

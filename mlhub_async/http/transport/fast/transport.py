@@ -10,12 +10,12 @@ from ....core.errors import TransferError, Transient
 from ....core.model import Request
 from ....core.ports import Sink
 from ....core.urls import Origin, origin, redacted
-from ..failures import Check, shortage, unresolved, word
+from ..failures import AddressCheck, errno_reason, local_shortage, resolution_error
 from .connection import Connection
-from .head import BadAnswerError, DroppedError
-from .pool import Pool
+from .head import BadResponseError, DroppedError
+from .pool import ConnectionPool
 
-ASLEEP = 5.0
+SUSPEND_SECONDS = 5.0
 """A tick that is so many seconds late was not late: the whole process was stopped."""
 
 
@@ -28,11 +28,11 @@ class FastTransport:
         user_agent: str,
         connect_timeout: float,
         idle_timeout: float,
-        check: Check,
+        check: AddressCheck,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._pool = Pool(check, tls, connect_timeout)
+        self._pool = ConnectionPool(check, tls, connect_timeout)
         self._common = f"User-Agent: {user_agent}\r\n"
         self._patience = idle_timeout
         self._tick = min(max(idle_timeout / 8, 0.02), 1.0)
@@ -56,7 +56,7 @@ class FastTransport:
             await self._exchange(connection, place, raw, sink, request.url)
         except DroppedError as dropped:
             raise _lost(dropped, request.url) from None
-        except BadAnswerError as flaw:
+        except BadResponseError as flaw:
             raise Transient(
                 f"{redacted(request.url)}: the answer is not valid HTTP ({flaw})", kind="protocol", tries=3
             ) from None
@@ -103,7 +103,7 @@ class FastTransport:
     def _look(self) -> None:
         """One timer for all connections: end what is silent for too long, show what comes slowly."""
         now = self._loop.time()
-        asleep = now - self._watched > self._tick + ASLEEP
+        asleep = now - self._watched > self._tick + SUSPEND_SECONDS
         for connection in list(self._active):
             if asleep:
                 connection.heard = now
@@ -128,7 +128,7 @@ class FastTransport:
 
 
 def _lost(dropped: DroppedError, url: str) -> Transient:
-    name = word(getattr(dropped.cause, "errno", None))
+    name = errno_reason(getattr(dropped.cause, "errno", None))
     if dropped.headed:
         return Transient(f"{redacted(url)}: the body ended early ({name})", kind="truncated")
     return Transient(f"{redacted(url)}: connection lost ({name})", kind="connection")
@@ -144,7 +144,7 @@ def _unreached(error: OSError, url: str) -> TransferError:
     if isinstance(error, TimeoutError) and error.errno is None:
         return Transient(f"{where}: no connection in time", kind="timeout")
     if isinstance(error, socket.gaierror):
-        return unresolved(error.errno, where)
-    if (short := shortage(error.errno, where)) is not None:
+        return resolution_error(error.errno, where)
+    if (short := local_shortage(error.errno, where)) is not None:
         return short
-    return Transient(f"{where}: no connection ({word(error.errno)})", kind="unreachable")
+    return Transient(f"{where}: no connection ({errno_reason(error.errno)})", kind="unreachable")
