@@ -109,14 +109,18 @@ def shown_bare(tree):
     return found
 
 
+ERRORS = ("Error", "Flaw", "Transient", "Corrupt", "PartialLost", "LocalShortage", "Warning")
+MESSAGES = (*ERRORS, "warning", "warn", "emit", "say", "print")
+
+
 def _is_message(called):
     name = ast.unparse(called).rpartition(".")[2]
-    return name.endswith(("Error", "Flaw", "Transient", "Corrupt", "warning", "warn", "tell", "say", "print"))
+    return name.endswith(MESSAGES)
 
 
 def test_the_search_for_bare_urls_finds_them():
     bad = ast.parse(
-        "def f(request, href):\n    raise TransferError(f'{request.url}: no')\n    tell(f'{href!r}')"
+        "def f(request, href):\n    raise TransferError(f'{request.url}: no')\n    say(f'{href!r}')"
     )
     assert len(shown_bare(bad)) == 2
     assert not shown_bare(ast.parse("raise TransferError(f'{redacted(request.url)}: no')"))
