@@ -49,6 +49,15 @@ class Mirrored:
         folder = self.dest / ".mlhub" / "partial"
         return [p for p in folder.rglob("*") if p.is_file()] if folder.exists() else []
 
+    @property
+    def proven(self) -> int:
+        """Bytes of partial files that their journals prove to the next run."""
+        found = 0
+        for journal in (path for path in self.partial if path.suffix == ".journal"):
+            marks = journal.read_bytes().split(b"\n")[1:-1]
+            found += int(marks[-1].split()[0]) if marks else 0
+        return found
+
     def bytes_of(self, item: str, key: str = "data", collection: str = "c1") -> bytes | None:
         """What lies under the asset's final name, with whatever suffix; None if nothing does."""
         folder = self.dest / collection / item
