@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clients import HERE, Client
-from faults import Scene
+from fault_rows import Scene
 
 IDLE = 5
 TRIES = 10

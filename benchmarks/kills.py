@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from killing import Loop, looping
+from support.kill_loop import Loop, looping
 
 
 def main() -> int:

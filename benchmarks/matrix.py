@@ -35,9 +35,10 @@ from pathlib import Path
 
 import clients
 from contestants import Contestant, Try, contestants
-from faults import HALF, ODD, ROWS, SOUND, Row, Scene, stage
+from fault_rows import HALF, ODD, ROWS, SOUND, Row, Scene, stage
 from table import aligned
-from troubled import Background, Site
+
+from support.server import Background, Site
 
 HANGS = "hangs"
 SILENT = LOSS, WRONG = "SILENT LOSS", "WRONG BYTES"

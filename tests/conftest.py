@@ -14,12 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-import engine
 import pytest
-from command import Program
 from hypothesis import HealthCheck, settings
-from troubled import Background, Site, Troubled
-from troubled_tls import Authority
+
+from support import engine
+from support.command import Program
+from support.server import Background, Site, Troubled
+from support.tls import Authority
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

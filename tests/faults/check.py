@@ -79,7 +79,7 @@ def tests_of(body: list[ast.stmt]) -> Iterator[str]:
 @cache
 def words() -> frozenset[str]:
     """Every text that stands in the tests: what a case is called is one of them."""
-    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (REPOSITORY / "tests").glob("*.py")]
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (REPOSITORY / "tests").rglob("*.py")]
     nodes = (node for tree in trees for node in ast.walk(tree))
     return frozenset(n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str))
 

@@ -1,0 +1,172 @@
+"""What people type who know other clients, and streams that are closed or full."""
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from mlhub_async.core.errors import UsageError
+from mlhub_async.core.options import CHOICES, Options, Selection
+from support.mirrored import Mirrored, publish
+from support.stac_server import stac_item, static_catalog
+
+
+@pytest.fixture
+def catalogue(site):
+    return static_catalog(site, publish(site, ["a", "b", "c"]))
+
+
+def on_shell(run_cli, line, *words):
+    """Run under a shell that redirects as `line` says."""
+    return run_cli(*words, under=("sh", "-c", f'"$@" {line}', "sh"))
+
+
+def test_repeatable_options_take_several_words_as_in_stac_client(run_cli, catalogue, dest):
+    assert run_cli("mirror", catalogue, dest, "--ids", "a", "b", "-j", "1").code == 0
+    assert {path.name for path in dest.glob("*/*/*.json")} == {"a.json", "b.json"}
+    told = run_cli("ls", catalogue, "--ids", "a", "c", "--json").events
+    assert len(told) == 3
+
+
+def test_a_word_behind_a_repeatable_option_is_dest_while_dest_is_wanted(run_cli, catalogue, dest):
+    assert run_cli("mirror", catalogue, "--ids", "a", dest).code == 0
+    assert (dest / "catalog.json").exists()
+    assert run_cli("mirror", catalogue, "--ids", "a", dest, "b").code == 2
+
+
+def test_ids_are_several_words_too_where_dest_is_given_with_o(run_cli, catalogue, dest):
+    assert run_cli("mirror", catalogue, "-o", dest, "--ids", "a", "b").code == 0
+    assert len(list(dest.glob("*/*/*.json"))) == 2
+
+
+@pytest.mark.parametrize(
+    "words", [("ls", "{}"), ("ls", "{}", "--nope"), ("mirror", "{}", "-j", "0"), ("nope",)]
+)
+def test_the_last_json_line_is_a_summary_whatever_was_typed(run_cli, catalogue, words):
+    done = run_cli(*(word.format(catalogue) for word in words), "--json")
+    assert done.events[-1]["event"] == "summary" and done.events[-1]["exit_code"] == done.code
+    assert [event.get("event") for event in done.events].count("summary") == 1
+
+
+@pytest.mark.parametrize("line", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_do_not_end_a_run(run_cli, catalogue, dest, line):
+    assert on_shell(run_cli, line, "mirror", catalogue, dest, "--json").code == 0
+    assert Mirrored(dest).receipt["exit_code"] == 0
+
+
+@pytest.mark.parametrize("words", [("mirror", "{}", "--json"), ("ls", "{}"), ("plan", "{}"), ("-h",)])
+def test_a_full_disk_under_stdout_is_a_full_disk(run_cli, catalogue, words):
+    done = on_shell(run_cli, ">/dev/full", *(word.format(catalogue) for word in words))
+    assert done.code == 7 and done.err.count("\n") == 1 and "No space left" in done.err
+
+
+@pytest.mark.parametrize("line", ["</dev/null", "<&-"])
+def test_a_standard_input_that_nobody_can_wait_for_is_read_all_the_same(run_cli, dest, line):
+    done = on_shell(run_cli, line, "mirror", "-", dest)
+    assert done.code == 0, done.err
+    Mirrored(dest).check(0)
+
+
+@pytest.mark.parametrize("words", [("", "there"), (".", ""), (".", "-o", "")], ids=str)
+def test_an_empty_word_is_a_variable_that_was_not_set_and_no_name_of_this_directory(run_cli, words):
+    (run_cli.home / "catalog.json").write_text('{"type": "Catalog", "id": "c", "links": []}')
+    done = run_cli("mirror", *words)
+    assert done.code == 2 and "is empty" in done.err
+    assert [path.name for path in run_cli.home.iterdir()] == ["catalog.json"]
+
+
+@pytest.mark.parametrize(
+    ("source", "root", "said"),
+    [
+        ("s3://bucket/p", "", "SOURCE s3://bucket/p: object stores cannot be listed yet"),
+        ("ftp://h.test/x", "", "SOURCE ftp://h.test/x has the scheme 'ftp'"),
+        ("http:///x", "", "SOURCE cannot be used, it has no host: http:///x"),
+        ("mlhub", "127.0.0.1:80/v1", "MLHUB_ROOT_URL 127.0.0.1:80/v1: write it as an address"),
+    ],
+)
+def test_an_address_that_is_none_is_named_with_where_it_was_given(run_cli, dest, source, root, said):
+    done = run_cli("mirror", source, dest, "-c", "c1", env={"MLHUB_ROOT_URL": root})
+    assert done.code == 2 and f"error: {said}" in done.err and not dest.exists()
+
+
+def test_a_dest_that_can_be_none_is_told_on_one_line(run_cli, catalogue, dest):
+    for words in (("mirror", catalogue), ("verify",), ("status",)):
+        done = run_cli(*words, dest / ("x" * 300))
+        assert done.code == (7 if words[0] == "mirror" else 2)
+        assert done.err.count("\n") == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names that are no text")
+def test_a_dest_whose_name_is_no_text_holds_a_catalogue_that_is(run_cli, catalogue, dest):
+    place = dest / "caf\udce9"
+    assert run_cli("mirror", catalogue, place).code == 0
+    assert run_cli("verify", place).code == 0
+    assert json.loads((place / "catalog.json").read_text())["id"] == "caf\\udce9"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="locales")
+def test_an_id_that_no_name_can_hold_here_says_what_to_set(run_cli, site, dest):
+    old = {"LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    url = static_catalog(site, [stac_item("ü")])
+    done = run_cli("mirror", url, dest, env=old)
+    assert done.code == 7 and done.err.count("\n") == 1 and "PYTHONUTF8=1" in done.err
+    assert run_cli("mirror", url, dest, env=old | {"PYTHONUTF8": "1"}).code == 0
+
+
+def test_an_unusable_record_is_named_by_its_number(run_cli, site, dest):
+    records = [stac_item("a"), 5, stac_item("b"), {"type": "Collection", "id": "c"}]
+    url = site.json("/found.json", {"type": "FeatureCollection", "features": records})
+    assert run_cli("mirror", url, dest).code == 4
+    first, second = (row["error"]["message"] for row in Mirrored(dest).errors)
+    assert first.startswith("record 2 of") and second.startswith("record 4 of")
+    assert "is a Collection and no item" in second
+
+
+def test_names_beyond_the_terminals_letters_are_shown_all_the_same(run_cli, site):
+    url = static_catalog(site, [stac_item("é中", data=site.url("/a.tif"))])
+    ascii_only = {"PYTHONIOENCODING": "ascii"}
+    assert "\\xe9\\u4e2d" in run_cli("ls", url, env=ascii_only).out
+    assert run_cli("ls", url, "--json", env=ascii_only).events[0]["id"] == "é中"
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_a_word_that_an_option_does_not_know_is_refused_from_python_too(name):
+    with pytest.raises(UsageError, match=f"{name}='tpyo': it can be"):
+        Options(**{name: "tpyo"})
+
+
+def test_one_name_is_one_and_several_may_come_in_any_form_from_python():
+    chosen = Selection(collections="labels", ids=["a", "b"], include={"B01"}, bbox=[1, 2, 3, 4])
+    assert (chosen.collections, chosen.ids, chosen.include) == (("labels",), ("a", "b"), ("B01",))
+    assert chosen.bbox == (1, 2, 3, 4)
+    options = Options(headers={"X-Key": "v"}, allow_origins="https://h.test")
+    assert [(name, value.reveal()) for name, value in options.headers] == [("X-Key", "v")]
+    assert options.allow_origins == ("https://h.test",)
+
+
+@pytest.mark.parametrize("field", [{"datetime": ("2020", "2021")}, {"query": "eo:cloud_cover<10"}], ids=str)
+def test_what_has_another_form_from_python_is_refused_with_the_right_one(field):
+    (name,) = field
+    with pytest.raises(UsageError, match=f"{name}=.*: write it as"):
+        Selection(**field)
+
+
+INTERRUPTED = """
+import os, runpy, sys
+class Finder:
+    def find_spec(name, path, target=None):
+        if name == "mlhub_async.cli.commands":
+            os.kill(os.getpid(), {number})
+sys.meta_path.insert(0, Finder)
+runpy.run_module("mlhub_async", run_name="__main__")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+def test_who_is_interrupted_before_the_program_is_there_leaves_without_a_word(number):
+    code = INTERRUPTED.format(number=int(number))
+    ended = subprocess.run([sys.executable, "-c", code, "-h"], capture_output=True, timeout=100, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (128 + number, b"", b"")

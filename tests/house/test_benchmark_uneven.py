@@ -1,0 +1,83 @@
+"""The servers that the pacing benchmark is held against: they do what they are said to do."""
+
+import http.client
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from support.mirrored import wait_for
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks/uneven.py"
+
+
+@contextmanager
+def serving(kind):
+    argv = [sys.executable, SCRIPT, kind]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield urlsplit(process.stdout.readline().strip())
+        process.stdin.close()
+
+
+def ask(url, path="/any/name.bin"):
+    """Status, length of the body, and seconds it took."""
+    connection = http.client.HTTPConnection(url.hostname, url.port, timeout=60)
+    began = time.perf_counter()
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    size = len(answer.read())
+    connection.close()
+    return answer.status, size, time.perf_counter() - began
+
+
+def asked_by(number, url):
+    with ThreadPoolExecutor(number) as pool:
+        return list(pool.map(lambda _: ask(url), range(number)))
+
+
+@contextmanager
+def asking_at_once(number, url):
+    """So many requests in one piece: the server sees them all before it answers any."""
+    with socket.create_connection((url.hostname, url.port), timeout=60) as connection:
+        connection.sendall(b"GET /any/name.bin HTTP/1.1\r\n\r\n" * number)
+        yield connection.makefile("rb")
+
+
+def answers(number, stream):
+    """The statuses of the next answers, in the order in which they came."""
+    for _ in range(number):
+        status = int(stream.readline().split()[1])
+        fields = iter(stream.readline, b"\r\n")
+        [length] = [int(line.split()[1]) for line in fields if line.lower().startswith(b"content-length")]
+        assert len(stream.read(length)) == length
+        yield status
+
+
+def test_four_are_served_at_a_time_and_who_comes_beyond_is_refused():
+    with serving("four") as url:
+        with asking_at_once(5, url) as stream:
+            assert list(answers(5, stream)) == [429, 200, 200, 200, 200]
+        assert ask(url)[:2] == (200, 16 << 10)
+        with asking_at_once(4, url):
+            pass
+        wait_for(lambda: ask(url)[0] == 200)  # who went away before its answer holds no place for long
+
+
+def test_beyond_the_knee_more_at_once_are_served_slower_in_all():
+    with serving("knee") as url:
+        assert ask(url)[2] >= 0.02
+        began = time.perf_counter()
+        with asking_at_once(48, url) as stream:
+            assert list(answers(48, stream)) == [200] * 48
+        assert time.perf_counter() - began >= 0.02 * (48 / 16) ** 2
+
+
+def test_what_is_far_answers_late_but_does_not_mind_how_many_ask():
+    with serving("far") as url:
+        found = asked_by(16, url)
+        assert {status for status, _, _ in found} == {200}
+        assert min(seconds for _, _, seconds in found) >= 0.05

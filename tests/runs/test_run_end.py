@@ -1,0 +1,250 @@
+"""How a run ends when the disk, the ledger or another run is in its way: never with 0, never by leaking."""
+
+import asyncio
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import closing, contextmanager, nullcontext
+from pathlib import Path
+
+import pytest
+
+from mlhub_async.api.client import HeldStores
+from mlhub_async.core.errors import Locked, StorageError, UsageError
+from mlhub_async.core.urls import Origin
+from mlhub_async.http.resilience.gate import OriginLimits
+from mlhub_async.storage.ledger.ledger import Ledger
+from mlhub_async.storage.ledger.write_behind import BATCH, DELAY, WriteAheadLog
+from mlhub_async.storage.local.store import LocalStore
+from support.command import AS_A_USER
+from support.engine import done, run
+from support.mirrored import Mirrored, asset_requests, publish
+from support.server import tif
+
+resource = pytest.importorskip("resource", reason="POSIX limits")
+
+
+@pytest.fixture
+async def site(troubled):
+    return await troubled.site()
+
+
+@contextmanager
+def no_file_over(size):
+    """As on a full disk: no file of this process grows beyond so many bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def be_there(path):
+    """The file that `done` speaks of."""
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"x")
+    os.utime(path, ns=(1, 1))
+
+
+def refuse(_):
+    raise sqlite3.OperationalError("disk I/O error")
+
+
+async def commit_that_fails_unheard(ledger):
+    """One batch fails, and the ledger's own timer is the first to come by afterwards."""
+    gate, passed = threading.Event(), asyncio.Event()
+    busy = asyncio.ensure_future(ledger.query(lambda _: gate.wait()))
+    await asyncio.sleep(0)
+    ledger.enqueue(refuse)
+    for n in range(BATCH):
+        ledger.record(done(f"a{n}"), "")
+    ledger.record(done("b"), "")
+    asyncio.get_running_loop().call_later(DELAY + 0.02, passed.set)
+    gate.set()
+    await busy
+    await passed.wait()
+
+
+async def test_a_commit_that_failed_is_told_to_everybody_who_asks_from_then_on(tmp_path):
+    ledger = Ledger(tmp_path, tmp_path, lambda _path, data: len(data))
+    await ledger.open("here", "{}", "now")
+    await commit_that_fails_unheard(ledger)
+    for _ in range(2):
+        with pytest.raises(StorageError, match="disk I/O error"):
+            await ledger.flush()
+        with pytest.raises(StorageError):
+            ledger.backpressure()
+        with pytest.raises(StorageError):
+            await ledger.claim([])
+    with pytest.raises(StorageError):
+        await ledger.close()
+    for n in range(BATCH):
+        be_there(tmp_path / f"c1/a{n}/data.tif")
+    be_there(tmp_path / "c1/b/data.tif")
+    again = Ledger(tmp_path, tmp_path, lambda _path, data: len(data))
+    await again.open("here", "{}", "later")
+    found = await again.query(lambda book: len(list(book.finished())))
+    await again.close()
+    assert found == BATCH + 1
+
+
+async def test_a_run_whose_ledger_refuses_a_row_ends_in_7(site, dest):
+    assert (await run(publish(site, ["one"]), dest)).exit_code == 0
+    with closing(sqlite3.connect(dest / ".mlhub/ledger.sqlite")) as database:
+        words = "WHEN NEW.item='two' AND NEW.state=1 BEGIN SELECT RAISE(ABORT, 'no room'); END"
+        database.execute(f"CREATE TRIGGER refuse BEFORE UPDATE ON file {words}")
+    items = publish(site, ["one", "two", "three"])
+    with pytest.raises(StorageError, match="no room") as caught:
+        await run(items, dest)
+    assert caught.value.exit_code == 7
+    with closing(sqlite3.connect(dest / ".mlhub/ledger.sqlite")) as database:
+        database.execute("DROP TRIGGER refuse")
+    assert (await run(items, dest)).exit_code == 0
+    Mirrored(dest).check(0)
+    assert len(asset_requests(site)) == 3
+
+
+@pytest.mark.parametrize("name", ["receipt.json", "errors.jsonl"])
+async def test_a_run_that_cannot_say_how_it_ended_is_a_matter_of_storage(site, dest, name):
+    (dest / ".mlhub" / name / "somebody's").mkdir(parents=True)
+    with pytest.raises(StorageError, match=name):
+        await run(publish(site, ["one"]), dest)
+
+
+async def test_a_lock_that_cannot_be_opened_is_a_matter_of_storage(site, dest):
+    (dest / ".mlhub/lock").mkdir(parents=True)
+    with pytest.raises(StorageError, match="choose another DEST"):
+        await run(publish(site, ["one"]), dest)
+
+
+@pytest.mark.parametrize("room", [0, 10], ids=["no room", "room for half a line"])
+def test_a_journal_that_takes_no_line_is_a_matter_of_storage(tmp_path, room):
+    journal = WriteAheadLog(tmp_path)
+    row = ("c1", "one", 0, "data", "c1/one/data.tif", 1, 1, 1, "0", "size", "", "", "", "")
+    with no_file_over(room), pytest.raises(StorageError, match="free some space"):
+        journal.append(row)
+    journal.close()
+
+
+async def test_a_full_disk_does_not_cost_a_ledger_that_is_sound(site, dest):
+    items = publish(site, ["one", "two"])
+    assert (await run(items, dest)).exit_code == 0
+    with no_file_over(1000), pytest.raises(StorageError):
+        await run(items, dest)
+    assert list((dest / ".mlhub").glob("*.corrupt-*")) == []
+    assert (await run(items, dest)).exit_code == 0
+    assert len(asset_requests(site)) == 2
+
+
+async def test_a_ledger_that_another_program_holds_is_left_where_it_is(site, dest):
+    items = publish(site, ["one"])
+    assert (await run(items, dest)).exit_code == 0
+    with closing(sqlite3.connect(dest / ".mlhub/ledger.sqlite", isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode=EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StorageError, match="end the program that uses it"):
+            await run(items, dest)
+    assert list((dest / ".mlhub").glob("*.corrupt-*")) == []
+    assert (await run(items, dest)).exit_code == 0
+    assert len(asset_requests(site)) == 1
+
+
+async def test_of_two_mirrors_of_one_dest_in_one_process_the_second_is_refused(site, dest):
+    first, second = publish(site, ["one"]), publish(site, ["two"])
+    ended = await asyncio.gather(run(first, dest), run(second, dest), return_exceptions=True)
+    assert [getattr(one, "exit_code", one) for one in ended] == [0, 11]
+    assert isinstance(ended[1], Locked)
+    assert (await run(second, dest)).exit_code == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="descriptors are counted in /proc")
+async def test_who_is_refused_keeps_nothing_open_and_takes_nothing_of_those_who_are_there(dest):
+    with closing(LocalStore(dest)) as holder:
+        holder.open()
+        before, reserve = len(os.listdir("/proc/self/fd")), dest / ".mlhub/reserve"
+        stores = HeldStores("process")
+        for _ in range(3):
+            with pytest.raises(Locked), stores.at(dest):
+                pass
+        assert len(os.listdir("/proc/self/fd")) == before and reserve.exists()
+        with pytest.raises(Locked):
+            await run([], dest)
+        assert reserve.exists()
+    assert not reserve.exists()
+    with closing(stores), stores.at(dest) as store:
+        assert store.root == dest
+
+
+async def refused_by(why, dest):
+    """Lets every run into DEST be refused; leave what is given to let them in again."""
+    if why == "locked":
+        holder = LocalStore(dest)
+        holder.open()
+        return closing(holder)
+    await run([], dest)
+    words = {
+        "newer": "PRAGMA user_version=99",
+        "full": "CREATE TRIGGER full BEFORE INSERT ON run BEGIN SELECT RAISE(ABORT, 'full'); END",
+    }
+    with closing(sqlite3.connect(dest / ".mlhub/ledger.sqlite")) as database:
+        database.execute(words[why])
+    return nullcontext()
+
+
+def threads_of_ours():
+    return [one.name for one in threading.enumerate() if one.name.startswith("mlhub")]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+@pytest.mark.parametrize(
+    ("why", "error"), [("locked", Locked), ("newer", UsageError), ("full", StorageError)]
+)
+async def test_a_run_that_is_refused_leaves_no_descriptor_and_no_thread(dest, why, error):
+    with await refused_by(why, dest):
+        before, errors = len(os.listdir("/proc/self/fd")), []
+        for _ in range(3):
+            with pytest.raises(error) as caught:
+                await run([], dest)
+            errors.append(caught.value)
+        assert len(os.listdir("/proc/self/fd")) == before
+        assert threads_of_ours() == []
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None or os.geteuid() != 0, reason="needs setpriv and root")
+def test_finished_files_that_are_read_only_can_still_be_checked(run_cli, troubled_thread, dest):
+    site = troubled_thread.site()
+    if subprocess.run([*AS_A_USER, "true"], check=False).returncode:
+        pytest.skip("no right to give up rights")
+    items = dest.parent / "items.json"
+    items.write_text(f'{{"type": "FeatureCollection", "features": {json.dumps(publish(site, ["one"]))}}}')
+    assert run_cli("mirror", items, dest, "--allow-private").code == 0
+    (dest / "c1/one/data.tif").chmod(0o444)
+    ended = run_cli("mirror", items, dest, "--allow-private", "--verify", "checksum", under=AS_A_USER)
+    assert ended.code == 0, ended.err
+    assert len(asset_requests(site)) == 1
+    assert Mirrored(dest).bytes_of("one") == tif(20_000)
+
+
+async def test_those_who_wait_for_a_slot_can_be_cancelled_all_at_once():
+    gate = OriginLimits(1).gate(Origin("http", "h.test", 80))
+
+    async def hop():
+        if not gate.enter_at_once():
+            await gate.enter()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            gate.leave()
+
+    hops = [asyncio.ensure_future(hop()) for _ in range(4)]
+    await asyncio.sleep(0)
+    for one in hops:
+        one.cancel()
+    ended = await asyncio.gather(*hops, return_exceptions=True)
+    assert [type(one) for one in ended] == [asyncio.CancelledError] * 4
+    assert gate.enter_at_once()

@@ -1,0 +1,125 @@
+"""Reads a finished mirror as a user would: files, receipt, errors.jsonl, the catalogue that was written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from support.server import Seen, Site, tif
+from support.stac_server import stac_item
+
+
+class Mirrored:
+    """DEST after a run."""
+
+    def __init__(self, dest: Path) -> None:
+        self.dest = dest
+
+    @property
+    def receipt(self) -> dict[str, Any]:
+        return json.loads((self.dest / ".mlhub" / "receipt.json").read_text())
+
+    @property
+    def errors(self) -> list[dict[str, Any]]:
+        """The rows of errors.jsonl; none if there is no such file."""
+        path = self.dest / ".mlhub" / "errors.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """Item id → the kind of its failure."""
+        return {row["item"]: row["error"]["class"] for row in self.errors}
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """Every file under its final name that is no STAC document, by path with forward slashes."""
+        found = {p.relative_to(self.dest).as_posix(): p for p in self.dest.rglob("*") if p.is_file()}
+        return {
+            name: path.read_bytes()
+            for name, path in found.items()
+            if not name.startswith(".mlhub/") and not name.endswith(".json")
+        }
+
+    @property
+    def partial(self) -> list[Path]:
+        folder = self.dest / ".mlhub" / "partial"
+        return [p for p in folder.rglob("*") if p.is_file()] if folder.exists() else []
+
+    @property
+    def proven(self) -> int:
+        """Bytes of partial files that their journals prove to the next run."""
+        found = 0
+        for journal in (path for path in self.partial if path.suffix == ".journal"):
+            marks = journal.read_bytes().split(b"\n")[1:-1]
+            found += int(marks[-1].split()[0]) if marks else 0
+        return found
+
+    def bytes_of(self, item: str, key: str = "data", collection: str = "c1") -> bytes | None:
+        """What lies under the asset's final name, with whatever suffix; None if nothing does."""
+        folder = self.dest / collection / item
+        found = [p for p in folder.glob(f"{key}*") if p.is_file()] if folder.exists() else []
+        assert len(found) <= 1, found
+        return found[0].read_bytes() if found else None
+
+    def item(self, item: str, collection: str = "c1") -> dict[str, Any]:
+        return json.loads((self.dest / collection / item / f"{item}.json").read_text())
+
+    def href(self, item: str, key: str = "data", collection: str = "c1") -> str:
+        return self.item(item, collection)["assets"][key]["href"]
+
+    def check(self, code: int) -> None:
+        """The receipt balances, says the exit code, and its manifest is that of the files here."""
+        receipt = self.receipt
+        assets = receipt["assets"]
+        proven = assets["verified_checksum"] + assets["verified_size"] + assets["unverifiable"]
+        assert receipt["exit_code"] == code
+        assert assets["selected"] == proven + assets["failed"] + assets["unfinished"]
+        if code == 0:
+            assert (
+                receipt["listing"]["complete"]
+                and assets["failed"] == assets["unfinished"] == 0
+                and self.errors == []
+            )
+        if code in (0, 4):
+            assert receipt["manifest_sha256"] == self.manifest()
+
+    def manifest(self) -> str:
+        """The digest over the sorted lines `path size sha256`."""
+        lines = [f"{n} {len(b)} {hashlib.sha256(b).hexdigest()}\n" for n, b in self.files.items()]
+        return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
+
+
+def publish(site: Site, names: Sequence[str], size: int = 20_000, **about: Any) -> list[dict[str, Any]]:
+    """One asset for each name, each with bytes of its own; gives the items that point to them."""
+    return [
+        stac_item(name, data=site.put(f"/{name}.tif", tif(size, seed), **about))
+        for seed, name in enumerate(names)
+    ]
+
+
+def asset_requests(site: Site) -> list[Seen]:
+    return [seen for seen in site.log if seen.path.endswith(".tif")]
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "did not happen"
+        time.sleep(0.005)
+
+
+def unread(seen: Seen) -> int:
+    """Bytes on the connection of this request that the system holds and the client has not read (Linux)."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    queues = [row[4].split(":") for row in rows if f":{seen.port:04X}" in row[1] + row[2]]
+    return sum(int(size, 16) for both in queues for size in both)
+
+
+def assert_whole(dest: Path, offered: Mapping[str, Collection[bytes]]) -> None:
+    """Every file is one of the versions that were offered for its item."""
+    for path, body in Mirrored(dest).files.items():
+        assert body in offered[path.split("/")[1]], f"{path} was never offered like this"

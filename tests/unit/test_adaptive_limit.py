@@ -1,0 +1,184 @@
+"""The number of requests at a time, found by trying on hosts of every temper. No test waits for its clock."""
+
+import json
+import math
+
+import pytest
+
+from mlhub_async.core.urls import Origin
+from mlhub_async.http.resilience.concurrency import FIRST_LIMIT, MAX_LIMIT, AdaptiveLimit
+from mlhub_async.http.resilience.gate import MAX_ORIGINS, OriginLimits
+from support.mirrored import publish
+from support.server import Delay
+from support.stac_server import static_catalog
+
+SIZE = 16 << 10
+
+
+class Host:
+    """A host that answers so many requests per second when asked by `n` at a time, and refuses some."""
+
+    def __init__(self, speed, refuses=lambda n: 0.0):
+        self.speed = speed
+        self.refuses = refuses
+        self.now = 1000.0
+        self.limit = AdaptiveLimit(FIRST_LIMIT, MAX_LIMIT, lambda: self.now)
+        self.answered = 0.0
+        self.most = 0
+
+    def work(self, seconds, size=SIZE):
+        """Answers come one by one, at the rate that the places of the moment bring."""
+        pace, end = self.limit, self.now + seconds
+        while self.now < end:
+            assert pace.allowed >= 1
+            places = pace.allowed
+            self.most = max(self.most, places)
+            pace.active = places
+            assert pace.crowded()
+            self.now += 1 / self.speed(places)
+            if (self.answered * 7919) % 100 < 100 * self.refuses(places):
+                pace.throttled()
+            else:
+                pace.work += size
+                pace.answered(places / self.speed(places))
+            self.answered += 1
+            if pace.due:
+                pace.look()
+        return self
+
+
+def best(speed):
+    return max(speed(n) for n in range(1, MAX_LIMIT + 1))
+
+
+SPEEDS = {
+    "loopback, where few are as good as many": lambda n: 4000 * min(n, 3) / 3,
+    "50 ms to the first byte": lambda n: n / 0.05,
+    "50 ms, and 600 a second at most": lambda n: min(n / 0.05, 600),
+    "slower for all beyond 16": lambda n: 50 * n if n <= 16 else 800 * (16 / n) ** 1.5,
+    "one at a time": lambda n: 20.0,
+}
+
+
+@pytest.mark.parametrize("speed", SPEEDS.values(), ids=SPEEDS)
+def test_nine_tenths_of_the_best_fixed_number_is_found(speed):
+    host = Host(speed).work(20)
+    before = host.answered
+    host.work(20)
+    assert (host.answered - before) / 20 >= 0.9 * best(speed)
+
+
+def test_a_trial_that_only_made_all_wait_longer_ends_where_it_began():
+    host = Host(lambda n: n / (0.02 * max(1.0, n / 16) ** 2)).work(0.6)
+    assert (host.most, host.limit.settled) == (32, 16)
+    before = host.answered
+    assert (host.work(1).answered - before) >= 0.95 * 16 / 0.02
+
+
+def test_where_few_are_as_good_as_many_few_are_used():
+    assert Host(SPEEDS["loopback, where few are as good as many"]).work(30).limit.settled <= 8
+
+
+def test_a_host_that_allows_four_is_asked_by_four_most_of_the_time():
+    host = Host(lambda n: 20.0 * min(n, 4), refuses=lambda n: max(0.0, (n - 4) / n))
+    host.work(10)
+    seen = [host.work(0.5).limit.allowed for _ in range(200)]
+    assert sum(3 <= n <= 4 for n in seen) >= 0.9 * len(seen)
+
+
+def test_a_refusal_here_and_there_is_weather_and_changes_nothing():
+    host = Host(lambda n: n / 0.05, refuses=lambda n: 0.05).work(30)
+    assert host.limit.settled >= MAX_LIMIT // 2
+
+
+def test_a_host_that_changes_is_found_out_again():
+    slow = [False]
+    host = Host(lambda n: 10.0 * min(n, 4) if slow[0] else n / 0.05).work(15)
+    assert host.limit.settled >= MAX_LIMIT // 2
+    slow[0] = True
+    assert host.work(120).limit.settled <= 16
+
+
+def test_large_bodies_are_learned_from_while_they_come():
+    clock = [0.0]
+    pace = AdaptiveLimit(FIRST_LIMIT, MAX_LIMIT, lambda: clock[0])
+    for _ in range(200):
+        pace.active = pace.allowed
+        assert pace.crowded()
+        clock[0] += 0.5
+        pace.work += int(0.5 * 1e6 * min(pace.allowed, 8))
+        pace.look()
+    assert 6 <= pace.settled <= 12
+
+
+def test_much_that_is_still_to_come_lets_nobody_in_beyond_a_few():
+    pace = AdaptiveLimit(16, 16, lambda: 0.0)
+    pace.in_flight, pace.active = 8 << 30, 3
+    assert not pace.crowded()
+    pace.active = 4
+    assert pace.crowded()
+
+
+def test_a_fixed_number_stays():
+    clock = [0.0]
+    pace = AdaptiveLimit(5, 5, lambda: clock[0])
+    for _ in range(1000):
+        clock[0] += 0.1
+        pace.answered(0.1)
+        pace.throttled()
+        pace.look()
+    assert pace.allowed == 5
+
+
+def test_nothing_is_learned_while_there_is_not_enough_to_do():
+    clock = [0.0]
+    pace = AdaptiveLimit(FIRST_LIMIT, MAX_LIMIT, lambda: clock[0])
+    for _ in range(1000):
+        clock[0] += 0.1
+        pace.work += int(1e6 * math.exp(clock[0] / 10))
+        pace.answered(0.01)
+        pace.look()
+    assert pace.allowed == FIRST_LIMIT
+
+
+def test_a_run_leaves_what_it_learned_of_a_host(run_cli, site, dest):
+    items = publish(site, [f"i{n}" for n in range(40)], always=[Delay(0.02)])
+    assert run_cli("mirror", static_catalog(site, items), dest).code == 0
+    learned = json.loads((dest / ".mlhub" / "pace.json").read_text())
+    assert list(learned) == [site.url("/").rstrip("/")]
+    assert FIRST_LIMIT <= learned[site.url("/").rstrip("/")] <= MAX_LIMIT
+
+
+def test_a_run_begins_with_what_an_earlier_one_learned(run_cli, site, dest):
+    items = publish(site, ["a", "b", "c", "d"], always=[Delay(0.02)])
+    (dest / ".mlhub").mkdir(parents=True)
+    (dest / ".mlhub" / "pace.json").write_text(json.dumps({site.url("/").rstrip("/"): 1}))
+    assert run_cli("mirror", static_catalog(site, items), dest).code == 0
+    assert site.peak == 1
+
+
+async def test_what_was_learned_of_a_host_outlasts_that_it_is_forgotten_among_thousands():
+    limits = OriginLimits(MAX_LIMIT, first=FIRST_LIMIT)
+    hosts = [Origin("https", f"h{n}.test", 443) for n in range(4 * MAX_ORIGINS)]
+    limits.recall({str(hosts[0]): 3})
+    first = limits.gate(hosts[0])
+    assert first.limit.allowed == 3
+    for host in hosts:
+        limits.gate(host)
+    assert limits.gate(hosts[0]) is not first and limits.gate(hosts[0]).limit.allowed == 3
+    assert limits.learned_limits() == {str(hosts[0]): 3}
+
+
+def test_of_what_earlier_runs_learned_so_much_is_kept_and_all_that_this_one_learns():
+    limits = OriginLimits(MAX_LIMIT, first=FIRST_LIMIT)
+    mine = Origin("https", "a.test", 443)
+    limits.recall({str(mine): 3, **{f"https://h{n}.test": 5 for n in range(3 * MAX_ORIGINS)}})
+    limits.gate(mine)
+    kept = limits.learned_limits()
+    assert len(kept) == MAX_ORIGINS and kept[str(mine)] == 3
+
+
+def test_nonsense_about_hosts_is_as_good_as_nothing(run_cli, site, dest):
+    (dest / ".mlhub").mkdir(parents=True)
+    (dest / ".mlhub" / "pace.json").write_text('{"a": "b", "c": -1, "d": [')
+    assert run_cli("mirror", static_catalog(site, publish(site, ["a"])), dest).code == 0

@@ -1,0 +1,310 @@
+"""STAC APIs: what is asked of them, and what comes out."""
+
+from importlib.util import find_spec
+
+import pytest
+
+from mlhub_async.core.errors import CatalogError, SourceError, TransferError, Transient, UsageError
+from mlhub_async.core.model import Item, Page
+from mlhub_async.core.options import Selection
+from mlhub_async.sources.recognise import recognise
+from support.documents import (
+    API,
+    CONFORMS,
+    Documents,
+    api,
+    collection,
+    entries,
+    item,
+    landing,
+    link,
+    listed,
+    page,
+    posted,
+    told,
+)
+
+
+async def test_one_collection_is_read_from_its_items_endpoint():
+    found = await listed(API, api("GET", "POST"), collections=("a",))
+    assert told(found) == ["[a]", "-", "a1", "a2"]
+    assert found[1] == Page(2, "a", 2, "a")
+
+
+async def test_one_collection_is_searched_for_where_an_api_has_a_search_and_nothing_else():
+    searched = posted(f"{API}/search", {"collections": ["a"], "limit": 100})
+    known = {f"{API}/collections/a/items?limit=100": TransferError("no", status=404)}
+    found = await listed(
+        API, api("POST", known={**known, searched: page(item("a9", "a"))}), collections=("a",)
+    )
+    assert told(found) == ["[a]", "-", "a9"]
+    with pytest.raises(SourceError, match=r"items.* does not exist"):
+        await listed(API, api(known=known), collections=("a",))
+
+
+async def test_several_collections_come_one_after_another_each_before_its_items():
+    found = await listed(API, api(), collections=("b", "a", "b"))
+    assert told(found) == ["[b]", "-", "b1", "b2", "[a]", "-", "a1", "a2"]
+
+
+async def test_without_a_search_the_whole_api_is_read_collection_by_collection():
+    more = {"collections": [collection("c")], "links": []}
+    known = {
+        f"{API}/collections": {"collections": [collection("a"), "odd"], "links": [link("next", "?offset=2")]},
+        f"{API}/collections?offset=2": more,
+        f"{API}/collections/c/items?limit=100": page(item("c1", "c")),
+    }
+    assert told(await listed(API, api(known=known))) == [
+        "[a]",
+        "-",
+        "a1",
+        "a2",
+        "!bad-record",
+        "[c]",
+        "-",
+        "c1",
+    ]
+
+
+async def test_with_a_search_the_whole_api_is_one_search():
+    reader = api(
+        "GET", "POST", known={posted(f"{API}/search", {"limit": 100}): page(item("b1", "b"), item("a1", "a"))}
+    )
+    assert told(await listed(API, reader)) == ["[b]", "[a]", "-", "b1", "a1"]
+
+
+async def test_a_collection_that_the_api_does_not_describe_is_a_benign_flaw():
+    reader = api("POST", known={posted(f"{API}/search", {"limit": 100}): page(item("z1", "z"))})
+    found = await listed(API, reader)
+    assert told(found) == ["!not-found", "-", "z1"] and found[0].benign
+
+
+SEARCH = {
+    "bbox": (1.0, 2.0, 3.0, 4.0),
+    "datetime": "2020-01-01",
+    "ids": ("a1",),
+    "collections": ("a",),
+    "query": {"gsd": {"lt": 20}},
+}
+HIT = item("a1", "a", bbox=[1, 2, 3, 4], properties={"datetime": "2020-01-01T10:00:00Z", "gsd": 10})
+
+
+async def test_what_a_server_can_select_it_is_asked_to_by_post():
+    asked = {
+        "limit": 100,
+        "collections": ["a"],
+        "ids": ["a1"],
+        "bbox": [1.0, 2.0, 3.0, 4.0],
+        "datetime": "2020-01-01T00:00:00Z/2020-01-01T23:59:59Z",
+        "query": {"gsd": {"lt": 20}},
+    }
+    reader = api("GET", "POST", known={posted(f"{API}/search", asked): page(HIT)})
+    assert told(await listed(API, reader, **SEARCH)) == ["[a]", "-", "a1"]
+
+
+@pytest.mark.parametrize(("methods", "chosen"), [(["GET"], None), (["GET", "POST"], "GET"), ([None], None)])
+async def test_what_a_server_can_select_it_is_asked_to_by_get(methods, chosen):
+    url = (
+        f"{API}/search?limit=100&collections=a&ids=a1&bbox=1.0%2C2.0%2C3.0%2C4.0"
+        "&datetime=2020-01-01T00%3A00%3A00Z%2F2020-01-01T23%3A59%3A59Z&query=%7B%22gsd%22%3A%7B%22lt%22%3A20%7D%7D"
+    )
+    reader = api(*methods, known={url: page(HIT)})
+    assert told(await listed(API, reader, **SEARCH, method=chosen)) == ["[a]", "-", "a1"]
+
+
+async def test_what_a_server_does_not_promise_to_select_is_selected_here():
+    known = {posted(f"{API}/search", {"limit": 100}): page(HIT, item("a2", "a"), item("b1", "b"))}
+    reader = api("POST", known=known, conformsTo=[])
+    assert told(await listed(API, reader, query={"gsd": {"lt": 20}})) == ["[a]", "-", "a1"]
+
+
+async def test_items_beyond_the_selection_are_dropped_though_the_server_sent_them():
+    outside = item("a3", "a", bbox=[50, 50, 51, 51])
+    url = f"{API}/search?limit=100&collections=a&bbox=1.0%2C2.0%2C3.0%2C4.0"
+    second = page(outside, item("b9", "b", bbox=[1, 2, 3, 4]), HIT)
+    reader = api("GET", known={url: page(HIT, next="?token=2"), f"{API}/search?token=2": second})
+    found = await listed(API, reader, collections=("a",), bbox=(1.0, 2.0, 3.0, 4.0))
+    assert told(found) == ["[a]", "-", "a1", "-", "a1"]
+
+
+async def test_an_api_without_search_is_asked_for_box_and_time_at_its_items():
+    url = f"{API}/collections/a/items?limit=100&bbox=1.0%2C2.0%2C3.0%2C4.0"
+    reader = api(known={url: page(HIT, item("a2", "a"))})
+    assert told(await listed(API, reader, collections=("a",), bbox=(1.0, 2.0, 3.0, 4.0))) == [
+        "[a]",
+        "-",
+        "a1",
+    ]
+
+
+async def test_an_api_without_search_gives_items_by_their_ids():
+    known = {
+        f"{API}/collections/a/items/a%2F1": item("a/1", "a"),
+        f"{API}/collections/b/items/b1": item("b1", "b"),
+    }
+    found = await listed(API, api(known=known), collections=("a", "b"), ids=("a/1", "b1", "gone"))
+    assert told(found)[:3] == ["-", "[a]", "[b]"]
+    assert sorted(told(found)[3:]) == ["!not-found", "a/1", "b1"]
+    assert "no item gone" in found[-1].error.message
+
+
+async def test_ids_that_a_search_did_not_find_are_flaws_unless_there_were_conditions():
+    asked = {"limit": 100, "ids": ["a1", "zz"]}
+    reader = api("POST", known={posted(f"{API}/search", asked): page(HIT)})
+    assert told(await listed(API, reader, ids=("a1", "zz"))) == ["[a]", "-", "a1", "!not-found"]
+    boxed = {**asked, "bbox": [1.0, 2.0, 3.0, 4.0]}
+    reader = api("POST", known={posted(f"{API}/search", boxed): page(HIT)})
+    assert told(await listed(API, reader, ids=("a1", "zz"), bbox=(1.0, 2.0, 3.0, 4.0))) == ["[a]", "-", "a1"]
+
+
+async def test_many_ids_are_several_searches():
+    names = tuple(f"i{n}" for n in range(60))
+    known = {
+        f"{API}/search?limit=100&ids={'%2C'.join(names[at : at + 50])}": page(*map(item, names[at : at + 50]))
+        for at in (0, 50)
+    }
+    found = await listed(API, api("GET", names="c", known=known), ids=names)
+    assert sum(isinstance(one, Item) for one in found) == 60
+    assert len({one.listing for one in found if isinstance(one, Page)}) == 2
+
+
+@pytest.mark.parametrize(("most", "expected"), [(1, 1), (2, 2), (3, 3), (4, 4), (9, 4)])
+async def test_max_items_is_kept_to_exactly_over_all_collections(most, expected):
+    limit = min(100, max(10, most))
+    known = {
+        f"{API}/collections/{n}/items?limit={limit}": page(item(f"{n}1", n), item(f"{n}2", n)) for n in "ab"
+    }
+    found = await listed(API, api(known=known), collections=("a", "b"), max_items=most)
+    assert sum(isinstance(one, Item) for one in found) == expected
+
+
+async def test_a_listing_stops_asking_when_max_items_is_reached():
+    known = {f"{API}/collections/a/items?limit=10": page(item("a1", "a"), item("a2", "a"), next="?token=2")}
+    reader = api(known=known)
+    assert told(await listed(API, reader, collections=("a", "b"), max_items=2)) == ["[a]", "-", "a1", "a2"]
+    assert not any("token" in url or "/b/items" in url for url in reader.asked)
+
+
+async def test_a_page_size_is_what_was_asked_for():
+    reader = api(known={f"{API}/collections/a/items?limit=7": page(item("a1", "a"))})
+    assert told(await listed(API, reader, collections=("a",), limit=7)) == ["[a]", "-", "a1"]
+
+
+async def test_a_misspelt_collection_is_told_before_anything_is_listed_with_the_nearest_names():
+    reader = api(names=["ref_landcovernet_v1_labels", "ref_landcovernet_v1_source", "nasa"])
+    with pytest.raises(
+        SourceError, match=r"no collection 'Ref_Landcovernet_labels'.*mean ref_landcovernet_v1_labels"
+    ) as failure:
+        await listed(API, reader, collections=("nasa", "Ref_Landcovernet_labels"))
+    assert failure.value.kind == "not-found"
+    assert not any("/items" in url for url in reader.asked)
+
+
+async def test_a_collection_that_resembles_none_says_where_to_look():
+    with pytest.raises(SourceError, match="the nearest are aaa; mlhub-async ls"):
+        await listed(API, api(names=["aaa"]), collections=("xyz",))
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [(TransferError("no", status=401), SourceError), (Transient("busy", status=503), CatalogError)],
+)
+async def test_a_collection_that_cannot_be_read_is_not_called_unknown(error, expected):
+    with pytest.raises(expected) as failure:
+        await listed(API, api(known={f"{API}/collections/a": error}), collections=("a",))
+    assert "has no collection" not in str(failure.value)
+
+
+async def test_a_collection_that_is_refused_while_others_are_not_is_a_flaw():
+    reader = api(known={f"{API}/collections/b/items?limit=100": TransferError("no", status=403)})
+    found = await listed(API, reader, collections=("a", "b"))
+    assert told(found) == ["[a]", "-", "a1", "a2", "[b]", "!forbidden"]
+    with pytest.raises(SourceError):
+        await listed(API, reader, collections=("b", "a"))
+
+
+async def test_records_that_are_no_items_are_flaws_of_their_page():
+    known = {f"{API}/collections/a/items?limit=100": page(None, item("a1", "a"), {"type": "Feature"})}
+    assert told(await listed(API, api(known=known), collections=("a",))) == [
+        "[a]",
+        "-",
+        "!bad-record",
+        "a1",
+        "!bad-record",
+    ]
+
+
+async def test_items_of_a_collections_endpoint_are_of_that_collection():
+    known = {f"{API}/collections/a/items?limit=100": page(item("a1", None))}
+    found = await listed(API, api(known=known), collections=("a",))
+    assert [one.collection for one in found if isinstance(one, Item)] == ["a"]
+
+
+async def test_a_landing_page_that_points_elsewhere_is_refused_unless_that_is_allowed():
+    away = landing(links=[link("data", "https://b.test/collections"), link("search", f"{API}/search")])
+    known = {
+        API: away,
+        "https://b.test/collections/a": collection("a"),
+        "https://b.test/collections/a/items?limit=100": page(HIT),
+    }
+    with pytest.raises(SourceError, match=r"--allow-origin https://b\.test"):
+        await listed(API, Documents(known), collections=("a",))
+    source = await recognise(
+        API,
+        Documents(known),
+        Selection(collections=("a",)),
+        mlhub_root="",
+        allow_origins=("https://b.test/",),
+    )
+    assert told(await entries(source)) == ["[a]", "-", "a1"]
+
+
+FILTERING = [*CONFORMS, "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/filter"]
+EXPRESSION = {"op": "<", "args": [{"property": "gsd"}, 20]}
+
+
+async def test_a_filter_in_json_goes_by_post_and_as_text_by_get():
+    asked = {"limit": 100, "filter": EXPRESSION, "filter-lang": "cql2-json"}
+    text = f"{API}/search?limit=100&filter=gsd+%3C+20&filter-lang=cql2-text"
+    known = {posted(f"{API}/search", asked): page(HIT), text: page(HIT)}
+    reader = api("GET", "POST", known=known, conformsTo=FILTERING)
+    assert told(await listed(API, reader, filter=EXPRESSION)) == ["[a]", "-", "a1"]
+    assert told(await listed(API, reader, filter="gsd < 20")) == ["[a]", "-", "a1"]
+
+
+@pytest.mark.skipif(find_spec("cql2") is not None, reason="cql2 is installed")
+async def test_a_filter_that_neither_server_nor_client_can_decide_is_told_before_any_listing():
+    reader = api("GET", "POST")
+    with pytest.raises(UsageError, match="--filter"):
+        await listed(API, reader, filter="gsd < 20")
+    assert reader.asked == [API]
+
+
+async def test_a_geometry_is_sent_as_geometry_though_it_came_as_a_feature():
+    point = {"type": "Point", "coordinates": [2, 3]}
+    hit = {**HIT, "geometry": point}
+    reader = api("POST", known={posted(f"{API}/search", {"limit": 100, "intersects": point}): page(hit)})
+    found = await listed(API, reader, intersects={"type": "Feature", "geometry": point})
+    assert told(found) == ["[a]", "-", "a1"]
+
+
+@pytest.mark.parametrize("body", [[], {"type": "Collection"}, "x"])
+async def test_a_collection_that_is_none_is_told(body):
+    with pytest.raises(SourceError, match="no STAC collection"):
+        await listed(API, api(known={f"{API}/collections/a": body}), collections=("a",))
+
+
+async def test_a_misspelt_collection_is_told_even_where_collections_cannot_be_listed():
+    with pytest.raises(SourceError, match=r"no collection 'x' \(.*404\)"):
+        await listed(API, api(known={f"{API}/collections": Transient("busy")}), collections=("x",))
+
+
+async def test_an_item_by_id_that_cannot_be_read_is_a_flaw():
+    answers = {
+        "r": TransferError("no", kind="forbidden", status=403),
+        "t": Transient("busy"),
+        "o": {"type": "Feature"},
+    }
+    known = {f"{API}/collections/a/items/{name}": body for name, body in answers.items()}
+    found = await listed(API, api(known=known), collections=("a",), ids=tuple(answers))
+    assert set(told(found)) == {"[a]", "-", "!bad-record", "!forbidden", "!transient", "!not-found"}

@@ -1,0 +1,327 @@
+"""How files are built inside: whole ones pass, cut ones are found, no file harms who looks."""
+
+import gzip
+import io
+import struct
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlhub_async.core.formats import Strange, flaw, netcdf, reader, tiff
+from mlhub_async.core.formats import documents as json_format
+from support.machine_speed import taking_less_than
+from support.samples import PADDED, SAMPLES
+from support.server import noise, tif
+
+
+def said(data, name="", media_type=None):
+    return flaw(io.BytesIO(data), f"c/i/{name}", media_type)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_whole_file_passes(name):
+    assert said(SAMPLES[name], name) is None
+
+
+@pytest.mark.parametrize("name", [name for name in SAMPLES if name != "members.gz"])
+def test_a_file_that_lacks_any_part_of_its_end_is_found(name):
+    data = SAMPLES[name]
+    end = len(data) - PADDED.get(name, 0)
+    # One byte of a packed file says nothing: it may have been unpacked under way.
+    cuts = {*range(2 if name.endswith("gz") else 0, end, max(end // 500, 1)), end - 1}
+    assert [cut for cut in cuts if said(data[:cut], name) is None] == []
+
+
+@pytest.mark.parametrize("name", [name for name in SAMPLES if not name.endswith(("json", "parquet"))])
+def test_more_bytes_than_the_format_needs_are_no_damage(name):
+    assert said(SAMPLES[name] + b"\0" * 7, name) is None
+
+
+@pytest.mark.parametrize("name", ["strips.tif", "boxes.jp2", "latest.h5", "members.zip", "baseline.jpg"])
+def test_a_file_is_checked_as_what_it_is_whatever_it_is_called(name):
+    for other in (name, "x.tif", "x.png", "no-suffix"):
+        assert said(SAMPLES[name], other) is None
+        assert said(SAMPLES[name][:-20], other)
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "media_type", "words"),
+    [
+        (b"", "a.tif", None, "it is empty"),
+        (b"", "labels.geojson", None, "it is empty"),
+        (b"", "a", "image/jp2", "it is empty"),
+        (b"", "a.csv", None, None),
+        (b"", "a.txt", None, None),
+        (b"", "a", None, None),
+        (noise(100), "a.tif", None, "it does not begin as TIFF does"),
+        (noise(100), "a", "image/png", "it does not begin as PNG does"),
+        (noise(100), "a.xyz", None, None),
+        (noise(100), "a", None, None),
+        (noise(100), "a.npy", None, None),
+        (noise(100), "a.nc", None, "HDF5: its superblock is missing"),
+        (b"GIF89a" + noise(100), "a.png", None, None),
+        (b"\x0e\x03\x13\x01" + noise(9), "a.hdf", "application/x-hdf5", None),
+        (SAMPLES["strips.tif"][:99], "unknown.ndpi", None, None),
+        (b"id,label\n1,2\n", "table.csv.gz", None, None),
+        (b"{", "labels.geojson", None, "JSON: it is not JSON"),
+        (b"not here", "labels.geojson", None, "JSON: it is not JSON"),
+    ],
+)
+def test_what_a_name_promises_is_asked_for_and_no_more(data, name, media_type, words):
+    found = said(data, name, media_type)
+    assert (found or "").startswith(words) if words else found is None
+
+
+def directory(order, *tags, following=0):
+    """A classic TIFF directory; each tag is (number, type, count, value)."""
+    entries = b"".join(struct.pack(f"{order}HHII", *tag) for tag in tags)
+    return struct.pack(f"{order}H", len(tags)) + entries + struct.pack(f"{order}I", following)
+
+
+def classic(*tags, following=0, order="<", rest=b""):
+    head = (b"II" if order == "<" else b"MM") + struct.pack(f"{order}HI", 42, 8)
+    return head + directory(order, *tags, following=following) + rest
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (classic((273, 4, 1, 0), (279, 4, 1, 0)), None),
+        (classic((273, 4, 1, 9), (279, 4, 1, 9)), None),
+        (classic((273, 4, 1, 30), (279, 4, 1, 9)), "strip or tile 0 goes on to byte 39 of 38"),
+        (classic((324, 4, 1, 30), (325, 4, 1, 9), order=">"), "strip or tile 0 goes on to byte 39 of 38"),
+        (classic((273, 4, 1, 99)), "strip or tile 0 goes on to byte 99 of 26"),
+        (classic((273, 4, 1, 99), (259, 3, 1, 6)), None),
+        (classic((273, 2, 1, 99)), None),
+        (classic((273, 3, 2, 0)), None),
+        (classic((273, 4, 9, 0)), "a list of strips or tiles goes on to byte 36 of 26"),
+        (classic((273, 4, 0xFFFFFFFF, 0xFFFFFFFF)), "a list of strips or tiles goes on to byte"),
+        (classic((270, 2, 100, 8)), "the value of tag 270 goes on to byte 108 of 26"),
+        (classic((34735, 3, 50, 8)), "the value of tag 34735 goes on to byte 108 of 26"),
+        (classic((65000, 2, 100, 8)), None),
+        (classic((256, 4, 1, 1), following=8), "its directories go in a circle at byte 8"),
+        (classic((330, 13, 1, 8)), None),
+        (classic((330, 4, 1, 7777)), "a directory goes on to byte 7779 of 26"),
+        (classic((256, 4, 1, 1), following=7777), "a directory goes on to byte 7779 of 26"),
+        (classic(), "its directory at byte 8 has 0 entries"),
+        (b"II*\0\0\0\0\0", "it has no directory"),
+        (b"II+\0\7\0\0\0" + bytes(8), "its offsets have 7 bytes"),
+        (b"II+\0\x08\0\0\0" + b"\xff" * 8, "a directory goes on to byte"),
+        (b"II+\0\x08\0\0\0\x10" + bytes(7) + b"\xff" * 8 + bytes(40), "has 18446744073709551615 entries"),
+    ],
+)
+def test_a_tiff_points_only_to_what_it_has(data, words):
+    found = tiff.check_tiff(io.BytesIO(data))
+    assert words in found if words else found is None
+
+
+def test_a_tiff_whose_lists_are_long_is_read_to_their_end():
+    number = (1 << 16) + 3
+    tags = ((273, 4, number, 38), (279, 4, number, 38 + 4 * number))
+    places, sizes = [40] * number, [1] * number
+    good = classic(*tags, rest=struct.pack(f"<{2 * number}I", *places, *sizes))
+    assert tiff.check_tiff(io.BytesIO(good)) is None
+    places[-1] = len(good)
+    bad = classic(*tags, rest=struct.pack(f"<{2 * number}I", *places, *sizes))
+    assert f"strip or tile {number - 1} " in tiff.check_tiff(io.BytesIO(bad))
+
+
+def test_a_truncated_image_of_the_test_server_is_found_too():
+    assert said(tif(5000), "a.tif") is None and said(tif(5000)[:-1], "a.tif")
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "bytes_", "words"),
+    [
+        ("plain.png", 20, b"\xff", "PNG: its header is damaged"),
+        ("plain.png", 37, b"\0", "PNG: the chain of its chunks is damaged at byte 33"),
+        ("plain.png", 33, b"\x7f", "goes on to byte"),
+        ("baseline.jpg", 20, b"\0\0", "JPEG: its header is damaged"),
+        ("baseline.jpg", 3, b"\xd9", "JPEG: it ends before any image"),
+        ("boxes.jp2", 0, b"\0\0\0\x0c", None),
+        ("boxes.jp2", 12, b"\0\0\0\2", "JPEG 2000: the chain of its boxes is damaged at byte 12"),
+        ("boxes.jp2", 12, b"\0\0\0\0", "JPEG 2000: it has no image"),
+        ("codestream.j2k", 4, b"\0\0", "JPEG 2000: its header is damaged"),
+        ("members.zip", -22, b"????", "ZIP: its end record is missing"),
+        ("members.zip", -6, b"\xff\xff", "ZIP: its central directory does not fit"),
+        ("table.csv.gz", 20, b"\xff\xff\xff", "gzip: it cannot be unpacked"),
+        ("table.parquet", -8, b"\xff\xff", "Parquet: its footer of 65"),
+        ("table.parquet", -8, b"\0\0\0\0", "Parquet: its footer of 0"),
+        ("latest.h5", 9, b"\3", "HDF5: its addresses have 3 bytes"),
+        ("latest.h5", 36, b"\xff\xff", "HDF5: its root is at byte"),
+        ("old.h5", 40, b"\xff" * 8, None),
+        ("old.h5", 8, b"\x09", None),
+        ("one.nc", 8, b"\0\0\0\x0f", "NetCDF: its header is damaged"),
+        ("one.nc", 4, b"\0\0\1\0", "NetCDF: a variable goes on to byte"),
+        ("one.nc", 4, b"\xff" * 4, None),
+        ("page.pdf", -6, b"??????", "PDF: the mark of its end is missing"),
+    ],
+)
+def test_damage_in_the_structure_is_named(name, place, bytes_, words):
+    data = bytearray(SAMPLES[name])
+    place %= len(data)
+    data[place : place + len(bytes_)] = bytes_
+    found = said(bytes(data), name)
+    assert words in (found or "nothing") if words else found is None
+
+
+def test_a_member_that_is_not_where_the_archive_says_is_found():
+    data = SAMPLES["members.zip"]
+    assert "no member begins at byte 0" in said(b"PK\3\4"[:0] + b"PK\5\6" + data[4:], "a.zip")
+    entry = data.index(b"PK\1\2")
+    beyond = data[: entry + 20] + struct.pack("<I", 5000) + data[entry + 24 :]
+    assert "behind the last one's end" in said(beyond, "a.zip")
+
+
+@pytest.mark.parametrize(("version", "place"), [(0, 24), (1, 28), (2, 12), (3, 12)])
+@pytest.mark.parametrize(("width", "code"), [(4, "I"), (8, "Q")])
+def test_every_version_of_hdf5_says_where_it_ends(version, place, width, code):
+    def made(end):
+        head = bytearray(200)
+        head[:9] = netcdf.SIGNATURE + bytes([version])
+        head[13 if version < 2 else 9] = width
+        undefined = (1 << 8 * width) - 1
+        head[place : place + 4 * width] = struct.pack(f"<4{code}", 0, undefined, end, undefined)
+        return io.BytesIO(head)
+
+    assert netcdf.check_hdf5(made(200)) is None
+    assert netcdf.check_hdf5(made(201)) == "its superblock says that it ends at byte 201, but there are 200"
+
+
+def test_a_packed_file_of_many_members_is_checked_in_all_of_them():
+    many = b"".join(gzip.compress(noise(3000, n)) for n in range(100))
+    assert said(many, "a.gz") is None
+    assert said(many[:-1], "a.gz") == "gzip: it ends in the middle of what is packed"
+    assert said(many[:-6] + b"\0" + many[-5:], "a.gz").startswith("gzip: it cannot be unpacked")
+
+
+def test_what_unpacks_to_many_times_its_size_is_unpacked_to_its_end():
+    data = gzip.compress(bytes(5 << 20))
+    assert said(data, "a.gz") is None
+    assert said(data[:-9], "a.gz") == "gzip: it ends in the middle of what is packed"
+
+
+def test_a_large_document_is_looked_at_from_both_ends(monkeypatch):
+    monkeypatch.setattr(json_format, "_PARSED", 10)
+    assert said(b' {"a": [1, 2, 3]}\n\n', "a.json") is None
+    assert said(b'{"a": [1, 2, 3]', "a.json") == "JSON: it ends in the middle of its JSON"
+
+
+# What anybody may have made
+
+
+def bombs():
+    """Files made to keep a reader busy, or to break it."""
+    loop = classic((330, 4, 1 << 14, 26), rest=struct.pack("<I", 8) * (1 << 14))
+    chain = b"".join(directory("<", (256, 4, 1, 1), following=8 + 18 * (n + 1)) for n in range(80_000))
+    shared = b"".join(
+        directory("<", (273, 4, 200_000, 8), (279, 4, 200_000, 8), following=800_008 + 30 * (n + 1))
+        for n in range(500)
+    )
+    wide = b"CDF\5" + bytes(8) + struct.pack(">IQ", 10, 1) + struct.pack(">QQ", 0, (1 << 64) - 1)
+    rank = struct.pack(">Q", 1024) + bytes(8 * 1024)
+    variable = struct.pack(">Q", 0) + rank + bytes(12) + struct.pack(">IQQ", 6, 0, 0)
+    return {
+        "loop.tif": loop,
+        "chain.tif": b"II*\0\x08\0\0\0" + chain,
+        "shared.tif": b"II*\0" + struct.pack("<I", 800_008) + bytes(800_000) + shared,
+        "huge.nc": wide + bytes(12) + struct.pack(">IQ", 11, 200) + variable * 200,
+        "dimensions.nc": b"CDF\1" + bytes(4) + struct.pack(">II", 10, 0xFFFFFFFF) + bytes(8_000_000),
+        "rank.nc": b"CDF\1" + bytes(20) + struct.pack(">II", 11, 1) + struct.pack(">II", 0, 1 << 31),
+        "fill.jpg": b"\xff\xd8" + b"\xff" * 3_000_000,
+        "chunks.png": SAMPLES["plain.png"][:33] + b"\0\0\0\0aaaa\0\0\0\0" * 200_000,
+        "boxes.jp2": SAMPLES["boxes.jp2"][:12] + b"\0\0\0\x08free" * 500_000,
+        "parts.j2k": b"\xff\x4f" + b"\xff\x90\0\x0a\0\0\0\0\0\x0e\0\1\0\0" * 300_000,
+        "records.zip": b"PK\3\4" + b"PK\5\6" * 20_000,
+        "entries.zip": _many_entries(300_000),
+        "members.gz": gzip.compress(b"") * 200_000,
+        "bomb.gz": gzip.compress(bytes(40 << 20)) * 50,
+        "deep.json": b"[" * 5_000_000,
+        "wide.json": b"[[],[]" * 1_000_000,
+    }
+
+
+def _many_entries(number):
+    entry = b"PK\1\2" + bytes(42)
+    end = struct.pack("<IIH", len(entry) * number, 4, 0)
+    return b"PK\3\4" + entry * number + b"PK\5\6" + bytes(8) + end
+
+
+BOMBS = bombs()
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_no_file_keeps_a_check_busy(name):
+    with taking_less_than(3):
+        found = said(BOMBS[name], name)
+    assert found is None or isinstance(found, str)
+    assert len(found or "") < 300
+
+
+def test_a_check_that_has_done_enough_says_nothing(monkeypatch):
+    monkeypatch.setattr(reader, "MAX_WORK", 2000)
+    assert said(BOMBS["chain.tif"], "chain.tif") is None
+
+
+def test_a_file_that_shrinks_while_it_is_read_is_broken():
+    class Shrinking(io.BytesIO):
+        def read(self, size=-1):
+            return super().read(size)[:3] if self.tell() < 5 else b""
+
+    assert "became shorter" in tiff.check_tiff(Shrinking(SAMPLES["strips.tif"]))
+
+
+@settings(max_examples=600)
+@given(st.sampled_from(sorted(SAMPLES)), st.data())
+def test_no_change_to_a_file_makes_a_check_fail(name, data):
+    body = bytearray(SAMPLES[name])
+    for _ in range(data.draw(st.integers(1, 6))):
+        at = data.draw(st.integers(0, len(body) - 1)) if body else 0
+        piece = data.draw(
+            st.sampled_from([b"\0" * 4, b"\xff" * 4, b"\xff" * 8, b"\0\0\0\1"]) | st.binary(max_size=9)
+        )
+        body[at : at + data.draw(st.integers(0, 12))] = piece
+    with taking_less_than(2):
+        found = said(bytes(body), name)
+    assert found is None or (isinstance(found, str) and "\n" not in found)
+
+
+HEADS = [
+    b"II*\0",
+    b"MM\0+",
+    b"PK\3\4",
+    netcdf.SIGNATURE,
+    b"CDF\1",
+    b"CDF\5",
+    b"\xff\xd8\xff",
+    b"\x89PNG\r\n\x1a\n",
+]
+HEADS += [b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51", b"PAR1", b"%PDF-", b"\x1f\x8b\x08", b"{", b""]
+
+
+@settings(max_examples=600)
+@given(st.sampled_from(HEADS), st.binary(max_size=400), st.sampled_from(["", "a.tif", "a.json", "a.nc"]))
+def test_no_bytes_make_a_check_fail(head, rest, name):
+    with taking_less_than(2):
+        found = said(head + rest, name)
+    assert found is None or isinstance(found, str)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "strange"),
+    [
+        ("a.json", b"no JSON", True),
+        ("a.json", b'{"a": nothing}', True),
+        ("a.json", b'{"a": [1, 2', False),
+        ("a.png", b"\x89PNG\r\n\x1a\n" + bytes(40), True),
+        ("strips.tif", SAMPLES["strips.tif"][:-1], False),
+        ("strips.tif", SAMPLES["strips.tif"][:100], False),
+        ("a.tif", b"II*\0" + b"\xee" * 400, True),
+        ("a.tif", b"II*\0\x08\0\0\0" + b"\xee" * 400, True),
+        ("a.tif", b"II*", False),
+        ("a.tif", b"nothing that we know", True),
+    ],
+)
+def test_a_missing_end_is_told_from_what_never_was_such_a_file(name, data, strange):
+    assert isinstance(flaw(io.BytesIO(data), name), Strange) is strange

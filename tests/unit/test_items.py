@@ -1,0 +1,317 @@
+"""Items as they are handed over: in files, as lines, on standard input, as Python objects."""
+
+import asyncio
+import json
+import os
+import sys
+
+import pystac
+import pytest
+
+from mlhub_async import mirror, stac
+from mlhub_async.core import urls
+from mlhub_async.core.errors import CatalogError, SourceError, TransferError, Transient, UsageError
+from mlhub_async.core.model import Asset, Flaw, Item, Page
+from mlhub_async.core.options import Selection
+from mlhub_async.sources.items.documents import of_lines
+from mlhub_async.sources.items.ndjson import LONGEST, parsed
+from mlhub_async.sources.items.objects import of_objects
+from mlhub_async.sources.recognise import recognise
+from support.documents import Documents, entries, item, link, listed, page
+from support.engine import chosen, run
+from support.machine_speed import taking_less_than
+from support.server import tif
+from support.stac_server import stac_item
+
+LINES = [json.dumps(item(f"i{n}")).encode() for n in range(3)]
+
+
+def ids(found):
+    return [one.id for one in found if isinstance(one, Item)]
+
+
+def flaws(found):
+    return [one for one in found if isinstance(one, Flaw)]
+
+
+async def test_a_single_item_is_a_source(tmp_path):
+    path = tmp_path / "i.json"
+    path.write_text(json.dumps(item("i", assets={"a": {"href": "./a.tif"}})))
+    (found,) = [one for one in await listed(str(path), Documents()) if isinstance(one, Item)]
+    assert stac.assets_of(found)[0].href == urls.from_path(tmp_path / "a.tif")
+
+
+async def test_a_feature_collection_is_a_source_and_its_odd_members_are_flaws():
+    reader = Documents({"https://r.test/items.json": page(item("a"), 5, item("b"), numberMatched=3)})
+    found = await listed("https://r.test/items.json", reader, collections=("c",))
+    assert ids(found) == ["a", "b"] and len(flaws(found)) == 1
+    assert found[0] == Page(3, "", 3)
+
+
+async def test_a_search_result_with_a_next_link_goes_on():
+    reader = Documents(
+        {"https://r.test/s?q=1": page(item("a"), next="?q=2"), "https://r.test/s?q=2": page(item("b"))}
+    )
+    assert ids(await listed("https://r.test/s?q=1", reader)) == ["a", "b"]
+
+
+async def test_a_saved_page_may_name_the_total_of_its_search(tmp_path):
+    path = tmp_path / "page.json"
+    path.write_text(json.dumps(page(item("a"), numberMatched=52)))
+    assert (await listed(str(path), Documents()))[0] == Page(None, "", 1)
+
+
+async def test_a_chosen_collection_that_is_not_among_the_items_is_told_with_the_nearest_names(tmp_path):
+    path = tmp_path / "items.json"
+    path.write_text(json.dumps(page(item("a", "crops"), item("b", "floods"))))
+    with pytest.raises(SourceError, match=r"'crop'; did you mean crops\?"):
+        await listed(str(path), Documents(), collections=("crop",))
+    found = await listed(str(path), Documents(), collections=("floods", "crop"))
+    assert ids(found) == ["b"] and "'crop'" in flaws(found)[0].error.message
+    assert ids(await listed(str(path), Documents(), collections=("floods", "x"), max_items=1)) == ["b"]
+    path.write_text(json.dumps(page()))
+    assert await listed(str(path), Documents(), collections=("crop",)) == [Page(None, "", 0)]
+
+
+async def test_a_feature_collection_without_features_is_no_source():
+    with pytest.raises(SourceError, match="no list of features"):
+        await listed("https://r.test/", Documents({"https://r.test/": {"type": "FeatureCollection"}}))
+
+
+async def test_items_in_a_file_are_relative_to_where_they_say_they_are_on_the_web(tmp_path):
+    path = tmp_path / "items.json"
+    here = item("here", assets={"a": {"href": "a.tif"}}, links=[link("self", "./here.json")])
+    web = item("web", assets={"a": {"href": "a.tif"}}, links=[link("self", "https://api.test/c/web")])
+    path.write_text(json.dumps(page(here, web)))
+    found = [one for one in await listed(str(path), Documents()) if isinstance(one, Item)]
+    assert [stac.assets_of(one)[0].href for one in found] == [
+        urls.from_path(tmp_path / "a.tif"),
+        "https://api.test/c/a.tif",
+    ]
+
+
+@pytest.mark.parametrize("name", ["items.ndjson", "items.JSONL"])
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n\r\n"])
+async def test_lines_are_items_and_a_broken_line_is_a_flaw(tmp_path, name, end):
+    path = tmp_path / name
+    path.write_bytes(b"\xef\xbb\xbf" + b"\n".join([LINES[0], b"", b"{broken", b"[]", *LINES[1:]]) + end)
+    found = await listed(str(path), Documents())
+    assert ids(found) == ["i0", "i1", "i2"]
+    assert [one.error.kind for one in flaws(found)] == ["not-json", "bad-record"]
+    assert "line 3 of" in flaws(found)[0].error.message
+
+
+async def test_lines_of_a_large_file_are_read_as_they_are_needed(tmp_path):
+    path = tmp_path / "items.ndjson"
+    path.write_bytes(
+        b"".join(json.dumps(item(f"i{n}", note="x" * 2000)).encode() + b"\n" for n in range(1000))
+    )
+    source = await recognise(str(path), Documents(), Selection(max_items=5), mlhub_root="")
+    found = await entries(source)
+    assert ids(found) == [f"i{n}" for n in range(5)]
+    assert sum(isinstance(one, Page) for one in found) == 1
+    assert len(ids(await listed(str(path), Documents()))) == 1000
+
+
+async def test_lines_on_the_web_are_read_too():
+    reader = Documents({"https://r.test/i.ndjson": b"\n".join(LINES)})
+    assert ids(await listed("https://r.test/i.ndjson", reader)) == ["i0", "i1", "i2"]
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (TransferError("404", kind="not-found", status=404), SourceError),
+        (TransferError("no", status=401), SourceError),
+        (Transient("busy", status=503), CatalogError),
+    ],
+)
+async def test_lines_on_the_web_that_cannot_be_read_are_told_like_any_source(error, expected):
+    class Refusing(Documents):
+        async def read_bytes(self, request):
+            raise error
+
+    with pytest.raises(expected, match=r"r\.test/i\.ndjson"):
+        await listed("https://r.test/i.ndjson", Refusing())
+
+
+async def test_a_file_of_lines_that_cannot_be_read_says_so(tmp_path):
+    (tmp_path / "i.ndjson").mkdir()
+    source = of_lines(Documents(), urls.from_path(tmp_path / "i.ndjson"), Selection())
+    with pytest.raises(SourceError, match=r"i\.ndjson cannot be read: Is a directory"):
+        await entries(source)
+
+
+async def test_a_line_may_be_a_whole_feature_collection(tmp_path):
+    path = tmp_path / "items.ndjson"
+    path.write_text("\n".join(json.dumps(page(item(a), item(b))) for a, b in ("ab", "cd")))
+    assert ids(await listed(str(path), Documents())) == ["a", "b", "c", "d"]
+
+
+@pytest.fixture
+def typed(monkeypatch):
+    """Standard input that gets these pieces, one after another, and then its end."""
+
+    def type_(*pieces):
+        reading, writing = os.pipe()
+
+        async def typing():
+            for piece in pieces:
+                await asyncio.sleep(0.002)
+                os.write(writing, piece)
+            os.close(writing)
+
+        monkeypatch.setattr(sys, "stdin", os.fdopen(reading, encoding="utf-8"))
+        return typing()
+
+    return type_
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        pytest.param([b"\n".join(LINES)], id="lines"),
+        pytest.param(
+            [LINES[0][:20], LINES[0][20:] + b"\n" + LINES[1], b"\n" + LINES[2] + b"\n"], id="torn lines"
+        ),
+        pytest.param([b"\n \n", b"\n" + b"\n".join(LINES)], id="blank lines first"),
+        pytest.param([b"\x1e" + b"\n\x1e".join(LINES) + b"\n"], id="record separators"),
+        pytest.param(
+            [json.dumps(page(*map(json.loads, LINES))).encode()], id="a FeatureCollection in one line"
+        ),
+        pytest.param(
+            [json.dumps(page(*map(json.loads, LINES)), indent=1).encode()], id="a FeatureCollection, indented"
+        ),
+        pytest.param(
+            [json.dumps(json.loads(line), indent=2).encode() for line in LINES], id="items, indented"
+        ),
+        pytest.param([json.dumps([*map(json.loads, LINES)]).encode()], id="an array in one line"),
+        pytest.param([b"[\n" + b",\n".join(LINES) + b"\n]\n"], id="an array of lines"),
+    ],
+)
+async def test_standard_input_is_items_in_whatever_layout(typed, pieces):
+    (found, _) = await asyncio.gather(listed("-", Documents()), typed(*pieces))
+    assert ids(found) == ["i0", "i1", "i2"] and flaws(found) == []
+
+
+async def test_items_on_standard_input_are_listed_before_it_ends(monkeypatch):
+    seen = asyncio.Event()
+    source = await recognise("-", Documents(), Selection(), mlhub_root="")
+    reading, writing = os.pipe()
+    monkeypatch.setattr(sys, "stdin", os.fdopen(reading, encoding="utf-8"))
+
+    async def emit(some):
+        if ids(some):
+            seen.set()
+
+    async def typing():
+        os.write(writing, LINES[0] + b"\n")
+        await asyncio.wait_for(seen.wait(), 60)
+        os.close(writing)
+
+    await asyncio.gather(source.list(emit), typing())
+
+
+async def test_standard_input_from_a_file_is_read_like_any_other(tmp_path, monkeypatch):
+    path = tmp_path / "in"
+    path.write_bytes(b"\n".join(LINES))
+    with path.open(encoding="utf-8") as file:
+        monkeypatch.setattr(sys, "stdin", file)
+        assert ids(await listed("-", Documents())) == ["i0", "i1", "i2"]
+
+
+async def test_standard_input_that_is_no_json_is_no_source(typed):
+    with pytest.raises(SourceError, match="standard input is not JSON"):
+        await asyncio.gather(listed("-", Documents()), typed(b"<html>\n"))
+
+
+async def test_an_empty_standard_input_is_no_items(typed):
+    found, _ = await asyncio.gather(listed("-", Documents()), typed(b""))
+    assert found == []
+
+
+async def blocks(*some):
+    for one in some:
+        yield one
+
+
+async def test_values_on_one_line_take_a_time_by_their_number():
+    with taking_less_than(1):
+        [records] = [found async for found in parsed(blocks(b'{"id": 1} , [2]\x1e' * 60_000), "here")]
+    assert records == [{"id": 1}, 2] * 60_000
+
+
+async def test_lines_and_documents_without_end_are_not_kept_in_memory():
+    endless = [b"x" * (1 << 20)] * ((LONGEST >> 20) + 2)
+    for begun in (b"", b"{}\n", b"{\n"):
+        with pytest.raises(CatalogError, match="64 MiB"):
+            async for _ in parsed(blocks(begun, *endless), "here"):
+                pass
+
+
+async def test_python_objects_are_items():
+    one = pystac.Item(
+        "p",
+        None,
+        None,
+        None,
+        {"start_datetime": "2020-01-01T00:00:00Z", "end_datetime": "2020-01-02T00:00:00Z"},
+    )
+    one.add_asset("a", pystac.Asset("a.tif"))
+    one.set_self_href("https://api.test/c/p.json")
+    found = await entries(of_objects([one, item("d"), page(item("e")), 5], Selection(ids=("p", "d", "e"))))
+    assert ids(found) == ["p", "d", "e"] and len(flaws(found)) == 1
+    assert [asset.href for asset in stac.assets_of(found[1])] == ["https://api.test/c/a.tif"]
+
+
+async def test_python_objects_may_come_asynchronously():
+    assert ids(await entries(of_objects(blocks(item("a"), item("b")), Selection()))) == ["a", "b"]
+
+
+async def test_an_id_that_was_not_handed_over_is_a_flaw_and_there_is_nothing_to_renew():
+    source = of_objects([item("a")], Selection(ids=("a", "b")))
+    found = await entries(source)
+    assert ids(found) == ["a"] and [one.error.kind for one in flaws(found)] == ["not-found"]
+    assert await source.refresh(Asset("https://x.test/a", "k", "a", "c")) is None
+
+
+@pytest.mark.parametrize("kind", ["dict", "item", "collection of items", "catalog", "page"])
+async def test_what_python_hands_over_may_be_one_thing_as_well_as_several(kind):
+    one = item("a", properties={"datetime": "2020-01-02T03:04:05Z"}, geometry=None, stac_version="1.0.0")
+    catalog = pystac.Catalog("root", "of one")
+    catalog.add_item(pystac.Item.from_dict(one))
+    given = {
+        "dict": one,
+        "item": pystac.Item.from_dict(one),
+        "collection of items": pystac.ItemCollection([one]),
+        "catalog": catalog,
+        "page": page(one),
+    }[kind]
+    assert ids(await entries(of_objects(given, Selection()))) == ["a"]
+
+
+@pytest.mark.parametrize("given", [None, 5])
+def test_what_cannot_be_a_source_is_refused_by_name(given):
+    with pytest.raises(UsageError, match=type(given).__name__):
+        of_objects(given, Selection())
+
+
+@pytest.mark.parametrize("place", ["https://r.test/deep/i.json", "{}/deep/i.json"])
+async def test_hrefs_of_a_pystac_item_are_relative_to_where_it_was_read(tmp_path, place):
+    body = item("a", assets={"k": {"href": "./k.tif"}}, properties={"datetime": "2020-01-02T03:04:05Z"})
+    own = pystac.Item.from_dict({**body, "geometry": None, "stac_version": "1.0.0"})
+    own.set_self_href(place.format(tmp_path))
+    (found,) = [one for one in await entries(of_objects([own], Selection())) if isinstance(one, Item)]
+    wanted = place if place.startswith("https:") else urls.from_path(tmp_path / "deep/i.json")
+    assert stac.assets_of(found)[0].href == wanted.replace("i.json", "k.tif")
+
+
+async def test_labels_that_are_handed_over_bring_their_imagery_unless_that_is_not_wanted(troubled, dest):
+    site = await troubled.site()
+    site.json("/s1.json", stac_item("s1", "imagery", data=site.put("/s1.tif", tif(2000))))
+    links = [{"rel": "self", "href": site.url("/l1.json")}, {"rel": "source", "href": "s1.json"}]
+    label = {**stac_item("l1", properties={"label:type": "raster"}), "links": links}
+    assert (await run([label], dest)).fetched == 1
+    assert (dest / "imagery/s1/data.tif").exists()
+    alone = chosen(Selection(follow_sources=False), allow_private=True)
+    assert (await mirror([label], dest.with_name("alone"), alone)).selected == 0

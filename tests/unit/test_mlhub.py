@@ -1,0 +1,190 @@
+"""Hrefs that expire, and MLHub: its datasets, its paging, its tokens."""
+
+import asyncio
+import json
+
+import pytest
+
+from mlhub_async import stac
+from mlhub_async.core.errors import CatalogError, SourceError, TransferError, Transient, UsageError
+from mlhub_async.core.model import Collection
+from mlhub_async.core.options import Selection
+from mlhub_async.sources.recognise import recognise
+from mlhub_async.sources.source_links import FollowSources
+from support.documents import API, Documents, api, collection, item, listed, page, told
+
+TOKEN = f"{API}/download/gAAAAAB"
+
+
+def minting(known=None):
+    """An API that gives a new href with every reading of item a1."""
+
+    class Minting(Documents):
+        async def read(self, request):
+            await asyncio.sleep(0)
+            self.known[f"{API}/collections/a/items/a1"] = item(
+                "a1", "a", assets={key: {"href": f"{TOKEN}{len(self.asked):04}{key}"} for key in ("x", "y")}
+            )
+            return await super().read(request)
+
+    return Minting({**api("GET").known, **(known or {})})
+
+
+async def a_source_and_an_asset(reader):
+    source = await recognise(API, reader, Selection(follow_sources=False), mlhub_root="")
+    stale = stac.item_of(item("a1", "a", assets={"x": {"href": "old-x"}, "y": {"href": "old-y"}}), API)
+    return source, stac.assets_of(stale)
+
+
+async def test_an_expired_href_is_renewed_by_reading_its_item_once_for_all_its_assets():
+    reader = minting()
+    source, (x, y) = await a_source_and_an_asset(reader)
+    before = len(reader.asked)
+    fresh = await asyncio.gather(*(source.refresh(asset) for asset in (x, y, x, y)))
+    assert [one.key for one in fresh] == ["x", "y", "x", "y"]
+    assert all(one.href.startswith(TOKEN) for one in fresh)
+    assert len(reader.asked) == before + 1
+
+
+async def test_an_href_that_expired_again_is_read_again():
+    reader = minting()
+    source, (x, _) = await a_source_and_an_asset(reader)
+    first = await source.refresh(x)
+    second = await source.refresh(first)
+    assert len({x.href, first.href, second.href}) == 3
+
+
+async def test_an_item_that_is_gone_or_has_no_other_href_renews_nothing():
+    source, (x, _) = await a_source_and_an_asset(api("GET"))
+    assert await source.refresh(x) is None
+    same = api(
+        "GET", known={f"{API}/collections/a/items/a1": item("a1", "a", assets={"x": {"href": x.href}})}
+    )
+    source, _ = await a_source_and_an_asset(same)
+    assert await source.refresh(x) is None
+
+
+async def test_a_collections_own_asset_is_renewed_from_its_collection():
+    whole = collection("a", assets={"doc": {"href": "https://api.test/new.pdf"}})
+    source, _ = await a_source_and_an_asset(api("GET", known={f"{API}/collections/a": whole}))
+    old = {**whole, "assets": {"doc": {"href": "https://api.test/old.pdf"}}}
+    (asset,) = stac.collection_assets(Collection("a", old, API))
+    assert (await source.refresh(asset)).href == "https://api.test/new.pdf"
+
+
+async def test_renewal_passes_on_that_the_item_cannot_be_read_just_now():
+    reader = api("GET", known={f"{API}/collections/a/items/a1": Transient("busy")})
+    source, (x, _) = await a_source_and_an_asset(reader)
+    with pytest.raises(Transient):
+        await source.refresh(x)
+
+
+async def test_renewal_remembers_a_bounded_number_of_items():
+    known = {
+        f"{API}/collections/a/items/i{n}": item(
+            f"i{n}", "a", assets={"x": {"href": f"https://api.test/new{n}"}}
+        )
+        for n in range(100)
+    }
+    reader = api("GET", known=known)
+    source, _ = await a_source_and_an_asset(reader)
+    for n in range(100):
+        stale = stac.item_of(item(f"i{n}", "a", assets={"x": {"href": "old"}}), API)
+        assert await source.refresh(stac.assets_of(stale)[0])
+    assert len(source._renewal._known) == 64
+
+
+HUB = "https://hub.test/v1"
+
+
+def hub(known=None):
+    return Documents(
+        {
+            f"{HUB}/collections/a": collection("a"),
+            f"{HUB}/collections/b": collection("b"),
+            f"{HUB}/collections/a/items?limit=100": page(
+                item("a1", "a"), next="http://hub.test/v1/collections/a/items?key=K&token=next:a1&key=K"
+            ),
+            f"{HUB}/collections/a/items?token=next:a1": page(item("a2", "a")),
+            f"{HUB}/collections/b/items?limit=100": page(),
+            f"{HUB}/datasets": [{"id": "ref_african_crops_kenya_02"}, {"id": "nasa"}],
+            f"{HUB}/datasets/d": {
+                "id": "d",
+                "collections": [{"id": "a"}, {"id": "b"}, {"id": "a"}, None, {}],
+            },
+            f"{HUB}/datasets/doi/10.1/x.v2": {"id": "d", "collections": [{"id": "b"}]},
+            f"{HUB}/datasets/empty": {"id": "empty", "collections": []},
+            **(known or {}),
+        }
+    )
+
+
+async def test_mlhub_is_paged_with_its_scheme_repaired_and_its_key_dropped():
+    found = await listed("mlhub", hub(), collections=("a",))
+    assert told(found) == ["[a]", "-", "a1", "-", "a2"]
+
+
+async def test_a_dataset_stands_for_its_collections_once_each():
+    assert told(await listed("mlhub", hub(), dataset="d")) == ["[a]", "-", "a1", "-", "a2", "[b]", "-"]
+
+
+async def test_any_api_may_be_asked_for_a_dataset_and_nothing_but_an_api(tmp_path):
+    root = {"type": "Catalog", "id": "hub", "conformsTo": [], "links": []}
+    found = await listed(HUB, hub({f"{HUB}/": root, HUB: root}), dataset="d", collections=("b",))
+    assert told(found) == ["[b]", "-"]
+    for body in ({**root, "conformsTo": None}, page(item("i", "a"))):
+        (tmp_path / "c.json").write_text(json.dumps(body))
+        with pytest.raises(UsageError, match="--dataset is for an MLHub"):
+            await listed(str(tmp_path / "c.json"), hub(), dataset="d")
+
+
+async def test_a_dataset_may_be_named_by_its_doi():
+    assert told(await listed("mlhub", hub(), dataset="10.1/x.v2")) == ["[b]", "-"]
+
+
+async def test_a_dataset_and_a_collection_mean_that_collection_of_the_dataset():
+    assert told(await listed("mlhub", hub(), dataset="d", collections=("b",))) == ["[b]", "-"]
+    with pytest.raises(SourceError, match="dataset d has no collection 'c'"):
+        await listed("mlhub", hub(), dataset="d", collections=("c",))
+
+
+async def test_an_unknown_dataset_is_told_with_the_nearest_names():
+    with pytest.raises(SourceError, match="did you mean ref_african_crops_kenya_02"):
+        await listed("mlhub", hub(), dataset="ref_african_crops_kenya")
+
+
+async def test_a_dataset_without_collections_is_told():
+    with pytest.raises(SourceError, match="empty has no collections"):
+        await listed("mlhub", hub(), dataset="empty")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [(TransferError("no", status=403), SourceError), (Transient("busy", status=503), CatalogError)],
+)
+async def test_a_dataset_that_cannot_be_read_is_not_called_unknown(error, expected):
+    with pytest.raises(expected) as failure:
+        await listed("mlhub", hub({f"{HUB}/datasets/d": error}), dataset="d")
+    assert "has no dataset" not in str(failure.value)
+
+
+async def test_mlhub_wants_a_collection_or_a_dataset():
+    with pytest.raises(UsageError, match="-c or --dataset"):
+        await listed("mlhub", hub())
+
+
+async def test_an_mlhub_href_is_renewed_through_its_item():
+    fresh = item("a1", "a", assets={"x": {"href": f"{HUB}/download/new"}})
+    source = await recognise(
+        "mlhub", hub({f"{HUB}/collections/a/items/a1": fresh}), Selection(collections=("a",)), mlhub_root=HUB
+    )
+    assert isinstance(source, FollowSources)
+    (stale,) = stac.assets_of(
+        stac.item_of(item("a1", "a", assets={"x": {"href": f"{HUB}/download/old"}}), HUB)
+    )
+    assert (await source.refresh(stale)).href == f"{HUB}/download/new"
+
+
+async def test_an_unknown_dataset_is_told_even_where_datasets_cannot_be_listed():
+    with pytest.raises(SourceError, match=r"no dataset 'x' \(.*404\)"):
+        await listed("mlhub", hub({f"{HUB}/datasets": TransferError("no", status=404)}), dataset="x")

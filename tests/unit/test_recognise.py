@@ -1,0 +1,108 @@
+"""SOURCE is recognised by what it is, or refused in one line that says what to do."""
+
+import pytest
+
+from mlhub_async.core.errors import CatalogError, SourceError, TransferError, Transient, UsageError
+from mlhub_async.core.options import Selection
+from mlhub_async.sources.api.source import ApiSource
+from mlhub_async.sources.items.documents import ItemsSource
+from mlhub_async.sources.mlhub import MlhubSource
+from mlhub_async.sources.recognise import recognise
+from mlhub_async.sources.static import StaticSource
+from support.documents import Documents, item, link, listed, page
+
+
+def catalog():
+    return {"type": "Catalog", "id": "root", "stac_version": "1.0.0", "links": []}
+
+
+def collection(name, **more):
+    return {"type": "Collection", "id": name, "links": [], **more}
+
+
+def root(body):
+    return Documents({"https://r.test/": body})
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ({"type": "Catalog", "id": "x", "conformsTo": [], "links": []}, ApiSource),
+        ({"id": "x", "links": [link("search", "search")]}, ApiSource),
+        ({"type": "Catalog", "links": [link("data", "collections")]}, ApiSource),
+        (catalog(), StaticSource),
+        (collection("c", conformsTo=["x"]), StaticSource),
+        ({"stac_version": "0.9.0", "id": "old", "links": []}, StaticSource),
+        (page(item("i")), ItemsSource),
+        (item("i"), ItemsSource),
+        ([item("i"), item("j")], ItemsSource),
+    ],
+)
+async def test_a_source_is_recognised_by_what_it_is(body, kind):
+    found = await recognise("https://r.test", root(body), Selection(follow_sources=False), mlhub_root="")
+    assert type(found) is kind and found.name == "https://r.test/"
+
+
+async def test_mlhub_is_known_by_its_name():
+    chosen = Selection(dataset="d", follow_sources=False)
+    found = await recognise("mlhub", Documents(), chosen, mlhub_root="https://hub.test/v1?key=secret")
+    assert type(found) is MlhubSource and found.name == "https://hub.test/v1?key=***"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ([], "neither a STAC API nor"),
+        ([item("i"), {"error": 1}], "neither a STAC API nor"),
+        ({"hello": 1}, "neither a STAC API nor"),
+        (TransferError("HTML", kind="not-json"), "not of a web page"),
+        (Transient("HTML", kind="not-json", status=200), "not of a web page"),
+        (TransferError("no", status=401), "MLHUB_API_KEY"),
+        (TransferError("no", status=403), "MLHUB_API_KEY"),
+        (None, r"https://r\.test/ cannot be read: 404"),
+    ],
+)
+async def test_a_place_that_is_no_catalogue_is_told_in_one_line(body, message):
+    with pytest.raises(SourceError, match=message) as failure:
+        await listed("https://r.test/", root(body))
+    assert "https://r.test/" in failure.value.message and "\n" not in failure.value.message
+
+
+async def test_a_place_that_is_only_busy_is_temporary():
+    with pytest.raises(CatalogError):
+        await listed("https://r.test/", root(Transient("busy", status=503)))
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "https://r.test/a.parquet",
+        "https://r.test/a.TAR.gz?x=1",
+        "s3://bucket/x",
+        "az://a/b",
+        "gs://b",
+        "ftp://x",
+        "https://u:p@r.test/",
+    ],
+)
+async def test_what_cannot_be_read_yet_or_at_all_is_a_usage_error(where):
+    reader = Documents()
+    with pytest.raises(UsageError) as failure:
+        await listed(where, reader)
+    assert reader.asked == [] and "u:p" not in failure.value.message
+
+
+async def test_a_path_that_is_not_there_says_so(tmp_path):
+    with pytest.raises(SourceError, match="does not exist here"):
+        await listed(str(tmp_path / "nothing"), Documents())
+
+
+async def test_a_folder_without_a_catalogue_says_what_is_in_it(tmp_path):
+    (tmp_path / "readme.txt").write_text("x")
+    with pytest.raises(SourceError, match=r"neither catalog\.json nor collection\.json \(but readme\.txt\)"):
+        await listed(str(tmp_path), Documents())
+
+
+async def test_an_origin_to_allow_has_to_be_one():
+    with pytest.raises(UsageError, match="--allow-origin"):
+        await recognise("https://r.test/", Documents(), Selection(), mlhub_root="", allow_origins=("r.test",))

@@ -1,0 +1,142 @@
+"""That secrets have no way out: of values that are printed, of documents that are written, of messages."""
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+import mlhub_async
+from mlhub_async import Options
+from mlhub_async.core import urls
+from mlhub_async.core.model import Asset, Document, Head, Item, Request
+from mlhub_async.stac.write.encode import to_json
+from support.machine_speed import taking_less_than
+from support.one_request import CANARY
+
+PACKAGE = Path(mlhub_async.__file__).parent
+SIGNED = f"https://h.test/x?a=1&sig={CANARY}"
+HEADERS = {"Authorization": CANARY}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Options(api_key=CANARY, api_token=CANARY, proxy=CANARY, headers=(("X", CANARY),)),
+        Request(SIGNED, headers=HEADERS, body=CANARY.encode()),
+        Request(f"https://u:{CANARY}@h.test/"),
+        Head(200, {"Set-Cookie": CANARY}, SIGNED),
+        Asset(SIGNED, "key", "item", "collection"),
+        Item("i", "c", {"href": SIGNED}, SIGNED),
+        Document({"href": SIGNED}, SIGNED),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_value_that_holds_a_secret_does_not_print_it(value):
+    for shown in (repr(value), str(value), f"{value}", f"{[value]}", f"{(value,)!r:>9}"):
+        assert CANARY not in shown
+
+
+names = st.sampled_from(
+    ["sig", "key", "X-Amz-Signature", "k%65y", "page", "token", "a b", "SIG", "expires", ""]
+)
+tails = st.lists(st.tuples(names, st.sampled_from('?&;=#"\\/é@:%20\n')), max_size=4).map(
+    lambda pairs: "&".join(f"{name}={value}" for name, value in pairs)
+)
+hrefs = st.builds(
+    "{}://{}h.test/{}?{}".format,
+    st.sampled_from(["https", "s3", "az", "ftp", "HTTP"]),
+    st.sampled_from(["", "me@", f"me:{CANARY}@"]),
+    st.sampled_from(["", "x", 'é"\\', "a/b"]),
+    tails,
+)
+
+
+@given(hrefs, st.text(max_size=5))
+@example('https://h.test/?page="&sig=?', "")
+@example('https://me"x@h.test/', "")
+def test_a_written_document_has_no_secret_of_a_url_and_else_what_it_had(href, text):
+    document = {"a": [{"deep": href, text: text}], "b": f"said: {href}"}
+    written = json.loads(to_json(document))
+    assert CANARY not in written["a"][0]["deep"]
+    assert written == {"a": [{"deep": urls.unsigned(href), text: text}], "b": f"said: {href}"}
+
+
+@given(st.text(alphabet='abk?&=#@:/%sigey65 "\\', max_size=40))
+def test_a_text_that_only_looks_like_a_url_is_written_as_it_is_or_unsigned(text):
+    assert json.loads(to_json({"a": text}))["a"] in (text, urls.unsigned(text))
+
+
+@pytest.mark.parametrize(
+    ("url", "left"),
+    [
+        ("https://h/x?a=1&sig=S&b=%20", "https://h/x?a=1&b=%20"),
+        ("https://me:S@h/x", "https://h/x"),
+        ("https://h/x?sig=S#f", "https://h/x#f"),
+        ("https://h/x?", "https://h/x?"),
+        ("https://H:443/%7e", "https://H:443/%7e"),
+        ("mailto:me@h", "mailto:me@h"),
+    ],
+)
+def test_a_url_without_what_proves_who_asks_is_else_as_it_was_written(url, left):
+    assert urls.unsigned(url) == left
+
+
+@pytest.mark.parametrize("more", ["", "?a=1", "?key=K&a=1"])
+def test_a_download_token_is_not_written_wherever_in_a_document_its_url_stands(more):
+    url = f"https://h.test/download/{CANARY}{'t' * 40}"
+    written = to_json({"providers": [{"name": "/download/x", "url": url + more}], "x": {"y": [url]}})
+    assert CANARY.encode() not in written
+    assert json.loads(written)["x"]["y"] == [urls.unsigned(url)] and b"/download/~" in written
+    named = {"href": f"https://h.test/download/{'t' * 40}.tif"}
+    assert json.loads(to_json(named)) == named
+
+
+BARE = re.compile(r"(^|[._])(url|href|location|uri)$")
+
+
+def shown_bare(tree):
+    """Places where a text is made of a URL in the argument of something that is raised, warned or told."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Raise) or (isinstance(node, ast.Call) and _is_message(node.func)):
+            for part in ast.walk(node):
+                if isinstance(part, ast.FormattedValue) and BARE.search(ast.unparse(part.value)):
+                    found.add(f"{ast.unparse(part.value)} in line {part.lineno}")
+    return found
+
+
+ERRORS = ("Error", "Flaw", "Transient", "Corrupt", "PartialLost", "LocalShortage", "Warning")
+MESSAGES = (*ERRORS, "warning", "warn", "emit", "say", "print")
+
+
+def _is_message(called):
+    name = ast.unparse(called).rpartition(".")[2]
+    return name.endswith(MESSAGES)
+
+
+def test_the_search_for_bare_urls_finds_them():
+    bad = ast.parse(
+        "def f(request, href):\n    raise TransferError(f'{request.url}: no')\n    say(f'{href!r}')"
+    )
+    assert len(shown_bare(bad)) == 2
+    assert not shown_bare(ast.parse("raise TransferError(f'{redacted(request.url)}: no')"))
+
+
+def test_no_message_is_made_of_a_url_that_was_not_redacted():
+    files = [path for path in PACKAGE.rglob("*.py") if "demo" not in path.parts]
+    found = {path.name: shown_bare(ast.parse(path.read_text())) for path in files}
+    assert {name: lines for name, lines in found.items() if lines} == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["http://x/?" + "a&" * 50_000, "?&" * 50_000, "a://" * 50_000 + "@", "?" + "%" * 99_999, '"?@' * 50_000],
+    ids=range(5),
+)
+def test_looking_for_secrets_takes_time_by_the_length_of_a_document_not_more(text):
+    with taking_less_than(2):
+        to_json({"a": text})

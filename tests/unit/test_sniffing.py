@@ -1,0 +1,120 @@
+"""What is refused by its first bytes: pages and errors in place of data; never data of another format."""
+
+import pytest
+
+from mlhub_async.core.errors import Transient
+from mlhub_async.core.formats.sniffing import ENOUGH, impostor, refusal
+from support.machine_speed import taking_less_than
+
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
+LOGIN = b"<!DOCTYPE html><html><body>Please log in</body></html>"
+S3_ERROR = b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>AccessDenied</Code></Error>'
+JSON_ERROR = b'{"message": "Missing Authentication Token"}'
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n"
+TIFF_TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"
+
+
+@pytest.mark.parametrize(
+    ("first", "path", "media_type", "found"),
+    [
+        (LOGIN, "a.tif", None, "HTML"),
+        (LOGIN, "a.TIFF", TIFF_TYPE, "HTML"),
+        (b"\xef\xbb\xbf \r\n" + LOGIN, "a.jp2", None, "HTML"),
+        (b"<!-- nginx --><head><title>502", "a.tif", None, "HTML"),
+        (b'<?xml version="1.0"?>\n<!DOCTYPE html PUBLIC "-//W3C">', "a.tif", None, "HTML"),
+        (b"\xff\xfe" + LOGIN.decode().encode("utf-16-le"), "a.tif", None, "HTML"),
+        (b"<html><title>Anmeldung f\xfcr G\xe4ste", "a.tif", None, "HTML"),
+        (LOGIN, "download", TIFF_TYPE, "HTML"),
+        (LOGIN, "quicklook", "image/x-unheard-of", "HTML"),
+        (LOGIN, "labels.geojson", "application/geo+json", "HTML"),
+        (LOGIN, "table.csv", None, "HTML"),
+        (LOGIN, "scene.img", None, "HTML"),
+        (LOGIN, "scene.tar.gz", None, "HTML"),
+        (S3_ERROR, "a.tif", None, "XML"),
+        (b"<Error><Code>SlowDown</Code></Error>", "a.h5", None, "XML"),
+        (S3_ERROR, "labels.geojson", None, "XML"),
+        (S3_ERROR, "points.laz", None, "XML"),
+        (JSON_ERROR, "a.tif", None, "JSON"),
+        (JSON_ERROR, "a.parquet", None, "JSON"),
+        (b'[{"code": 500}]', "a.zip", None, "JSON"),
+        (POINTER, "a.png", None, ""),
+        (b"upstream connect error", "a.tif", TIFF_TYPE, ""),
+        (b"\0" * ENOUGH, "a.tif", None, ""),
+    ],
+)
+def test_what_cannot_be_what_was_asked_for_is_named(first, path, media_type, found):
+    assert impostor(first, f"c/i/{path}", media_type) == found
+
+
+@pytest.mark.parametrize(
+    ("first", "path", "found"),
+    [
+        (b"Please log in", "a.tif", "HTML"),
+        (b"Please log in", "a.csv", ""),
+        (b"II*\0\x08\0\0\0", "a.tif", ""),
+        (b"\0\1\2", "a.tif", ""),
+        (S3_ERROR, "a.tif", "XML"),
+    ],
+)
+@pytest.mark.parametrize("said", ["text/html", " Text/HTML; charset=utf-8", "application/xhtml+xml"])
+def test_a_text_that_comes_as_a_page_is_one_where_no_text_can_be(first, path, found, said):
+    assert impostor(first, f"c/i/{path}", None, said) == found
+
+
+@pytest.mark.parametrize(
+    ("first", "path", "media_type"),
+    [
+        (b"II*\0\x08\0\0\0", "a.tif", TIFF_TYPE),
+        (b"MM\0+\0\x08\0\0", "a.tif", None),
+        (PNG, "preview.tif", TIFF_TYPE),
+        (PNG, "preview.jpg", "image/jpeg"),
+        (b"\x89HDF\r\n\x1a\n", "a.nc", "application/netcdf"),
+        (b"\x0e\x03\x13\x01", "MOD13.hdf", "application/x-hdf5"),
+        (b"RIFF\x10\0\0\0WEBPVP8 ", "thumbnail.jpg", None),
+        (b"SIMPLE  =                    T", "map.tif", None),
+        (b"%PDF-1.7\n", "map.png", None),
+        (b"\x17\xfe\0 of no known format", "a.tif", None),
+        (b"\0" * 12, "a.tif", None),
+        (b"\0" * 512, "a.h5", None),
+        (b"MATLAB 7.3 MAT-file", "a.h5", None),
+        (b"", "a.tif", None),
+        (LOGIN, "page.html", None),
+        (LOGIN, "page", "text/html"),
+        (LOGIN, "metadata.php", None),
+        (LOGIN, "page.tif", "text/html"),
+        (LOGIN, "unknown.xyz", None),
+        (LOGIN, "unknown", None),
+        (S3_ERROR, "MTD_MSIL2A.xml", "application/xml"),
+        (S3_ERROR, "manifest.safe", None),
+        (S3_ERROR, "mosaic.vrt", TIFF_TYPE),
+        (b"<svg xmlns='x'>", "icon.svg", "image/png"),
+        (JSON_ERROR, "labels.geojson", None),
+        (JSON_ERROR, "tiles", "application/json"),
+        (b"id;label\n1;maize\n", "labels.csv.gz", None),
+        (JSON_ERROR, "labels.json.gz", None),
+        (b"a/long/name/of/the/first/member.txt", "chips.tar", None),
+        (b"TTAAii CCCC 010000 GRIB", "a.grib2", None),
+        (b"1 2 3", "a.dat", None),
+        (b"\xff\xd8\xff\xe0", "a.jpg.", None),
+    ],
+)
+def test_what_may_be_right_is_taken_whatever_the_catalogue_calls_it(first, path, media_type):
+    assert impostor(first, f"c/i/{path}", media_type) == ""
+
+
+@pytest.mark.parametrize("piece", [b"<!---->", b"<?xml?>", b"<!-- -->\n", b"<!--", b" \n"])
+def test_a_body_made_to_be_looked_at_for_ever_is_not(piece):
+    first = (piece * ENOUGH)[:ENOUGH]
+    with taking_less_than(1):
+        assert impostor(first, "a.tif") in ("", "XML")
+
+
+def test_a_dot_in_a_folder_is_no_suffix():
+    assert impostor(LOGIN, "c.tif/item/readme", None) == ""
+
+
+def test_a_page_may_be_gone_next_time_but_an_error_document_stays():
+    assert isinstance(refusal("https://x.test/a.tif", "HTML"), Transient)
+    final = refusal("https://x.test/a.tif", "XML")
+    assert not final.retryable and final.kind == "wrong-content"
+    assert final.message == "https://x.test/a.tif: XML came instead"
