@@ -154,6 +154,8 @@ class Page:
     """the collection that was asked for, where it is one"""
     part_of: str = ""
     """the listing that `listing` is only a part of, as --split cuts it"""
+    repeatable: bool = False
+    """`Source.list` reads this listing again if `only` names it"""
 
 
 @dataclass(frozen=True, slots=True)

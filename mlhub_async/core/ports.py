@@ -58,16 +58,14 @@ class Source(Protocol):
     """A catalogue. `list` emits `Page`, `Collection`, `Item` and `Flaw` entries and returns at the end.
 
     It raises `SourceError` when the root is not usable at all, `CatalogError` when the listing broke off.
-    Where it `rereads`, `again` lists anew those of its listings (by the names on their pages) that are given.
+    `only` names listings whose pages said that they are `repeatable`: these are read once more, nothing
+    else. A source without repeatable pages ignores it: it is never called with any.
     `refresh` reads the asset's item again and gives the asset with its present href, or None if there is
     no newer one: for hrefs that expire. `name` is what the receipt calls the source, without secrets.
     """
 
     name: str
-    rereads: bool
 
-    async def list(self, emit: Emit) -> None: ...
-
-    async def again(self, listings: Sequence[str], emit: Emit) -> None: ...
+    async def list(self, emit: Emit, only: Sequence[str] = ()) -> None: ...
 
     async def refresh(self, asset: Asset) -> Asset | None: ...

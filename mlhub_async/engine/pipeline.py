@@ -123,7 +123,9 @@ async def pump(run: Run) -> None:
             run.note_listing(entries)
             owners = [entry for entry in entries if isinstance(entry, Item | Collection)]
             reading = run.report.listing.rereading(entries)
-            taken = await run.inventory.take(owners, reading, final=not run.source.rereads)
+            taken = await run.inventory.take(
+                owners, reading, final=not run.report.listing.may_repeat(entries)
+            )
             run.report.listing.note(entries, taken.repeated, taken.again)
             run.note_taken(taken)
             for item in taken.finished:

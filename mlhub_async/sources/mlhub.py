@@ -28,23 +28,23 @@ class MlhubSource:
         if not selection.collections and not selection.dataset:
             raise UsageError("MLHub has hundreds of collections: name some with -c or --dataset")
         self.name = urls.redacted(root)
-        self.rereads = True
         self._reader = reader
         self._root = root.partition("?")[0].rstrip("/") + "/"
         self._selection = selection
         self._allow = allow_origins
         self._api = ApiSource(reader, self._root, {}, selection, allow_origins)
 
-    async def list(self, emit: Emit) -> None:
+    async def list(self, emit: Emit, only: Sequence[str] = ()) -> None:
+        if not only:
+            self._api = await self._chosen()
+        await self._api.list(emit, only)
+
+    async def _chosen(self) -> ApiSource:
         names: Names = [*self._selection.collections]
         if self._selection.dataset:
             names = await self._of_dataset(self._selection.dataset, names)
         chosen = replace(self._selection, collections=tuple(names))
-        self._api = ApiSource(self._reader, self._root, {}, chosen, self._allow)
-        await self._api.list(emit)
-
-    async def again(self, listings: Sequence[str], emit: Emit) -> None:
-        await self._api.again(listings, emit)
+        return ApiSource(self._reader, self._root, {}, chosen, self._allow)
 
     async def refresh(self, asset: Asset) -> Asset | None:
         return await self._api.refresh(asset)

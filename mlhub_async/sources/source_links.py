@@ -47,7 +47,6 @@ class FollowSources:
         root: str = "",
     ) -> None:
         self.name = inner.name
-        self.rereads = inner.rereads
         self._inner = inner
         self._reader = reader
         self._allow = allow_origins
@@ -55,15 +54,11 @@ class FollowSources:
         self._first_time = first_time or _remembering()
         self._told: set[str] = set()
 
-    async def list(self, emit: Emit) -> None:
-        """A listing that breaks off still has the links followed that it gave until then."""
-        await self._follow(self._inner.list, emit)
+    async def list(self, emit: Emit, only: Sequence[str] = ()) -> None:
+        """A listing that breaks off still has the links followed that it gave until then.
 
-    async def again(self, listings: Sequence[str], emit: Emit) -> None:
-        """Links that were followed before are not followed again."""
-        await self._follow(lambda both: self._inner.again(listings, both), emit)
-
-    async def _follow(self, listed: Callable[[Emit], Awaitable[None]], emit: Emit) -> None:
+        Links that were followed before are not followed again.
+        """
         broken: list[MlhubError] = []
 
         async def produce(put: Callable[[_Link], Awaitable[None]]) -> None:
@@ -74,7 +69,7 @@ class FollowSources:
                     await put(link)
 
             try:
-                await listed(both)
+                await self._inner.list(both, only)
             except (CatalogError, SourceError) as error:
                 broken.append(error)
 

@@ -62,7 +62,6 @@ class StaticSource:
         allow_origins: Some[str] = frozenset(),
     ) -> None:
         self.name = urls.redacted(url)
-        self.rereads = False
         self._reader = reader
         self._root = Document(root, url)
         self._selection = selection
@@ -77,7 +76,8 @@ class StaticSource:
         self._next: Steps = []
         self._leaves: set[int] = set()
 
-    async def list(self, emit: Emit) -> None:
+    async def list(self, emit: Emit, only: Sequence[str] = ()) -> None:
+        """Files announce no totals that would make another crawl worth while: no page is repeatable."""
         self._begin()
         await self._visit(self._root, "", emit)
         for _ in range(DEEPEST):
@@ -92,9 +92,6 @@ class StaticSource:
             )
         if missing := [*self._unmet(), *self._tally.missing(self.name)]:
             await emit(missing)
-
-    async def again(self, listings: Sequence[str], emit: Emit) -> None:
-        """Files announce no totals: there is nothing to be seen that would be worth another crawl."""
 
     async def refresh(self, asset: Asset) -> Asset | None:
         """There is no way from an asset back to its file; static hrefs do not expire."""

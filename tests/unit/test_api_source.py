@@ -28,7 +28,7 @@ from support.documents import (
 async def test_one_collection_is_read_from_its_items_endpoint():
     found = await listed(API, api("GET", "POST"), collections=("a",))
     assert told(found) == ["[a]", "-", "a1", "a2"]
-    assert found[1] == Page(2, "a", 2, "a")
+    assert found[1] == Page(2, "a", 2, "a", repeatable=True)
 
 
 async def test_one_collection_is_searched_for_where_an_api_has_a_search_and_nothing_else():

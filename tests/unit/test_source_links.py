@@ -176,12 +176,8 @@ async def test_source_links_on_disk_are_followed_within_the_catalogues_folder_on
 async def test_renewal_is_the_inner_sources():
     class Inner:
         name = "inner"
-        rereads = False
 
-        async def list(self, emit):
-            raise AssertionError
-
-        async def again(self, listings, emit):
+        async def list(self, emit, only=()):
             raise AssertionError
 
         async def refresh(self, asset):

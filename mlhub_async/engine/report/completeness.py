@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...core.errors import CatalogError, MlhubError
+from ...core.errors import CatalogError, MlhubError, SourceError
 from ...core.model import CollectionListed, Entry, Item, ListingSplit, Page
 from ...core.options import Selection
 from ...core.ports import Emit, Source
@@ -37,9 +37,12 @@ class Pass:
     """the listing that this is a part of, if it was cut"""
     shared: int = 0
     """items that other parts had brought before"""
+    repeatable: bool = False
+    """the source can read it again"""
 
     def add(self, page: Page, items: Sequence[Item]) -> None:
         self.returned += page.returned
+        self.repeatable |= page.repeatable
         self.items += len(items)
         self.mark += sum(hash((item.collection, item.id)) for item in items)
         if page.matched is not None:
@@ -72,6 +75,8 @@ class Completeness:
     ended: bool = False
     capped: bool = False
     error: MlhubError | None = None
+    repeatable: bool = False
+    """some listing of the source can be read again"""
     followed: bool = False
     """items came by links too: then an item that was seen before need not be a repeated one"""
     whole: set[str] = field(default_factory=set)
@@ -96,7 +101,7 @@ class Completeness:
         `again`: how many of them had come in this very reading, where that is known by itself.
         """
         items = [one for one in entries if isinstance(one, Item)]
-        page = next((one for one in entries if isinstance(one, Page)), None)
+        page = _page_of(entries)
         self.whole.update(one.collection for one in entries if isinstance(one, CollectionListed))
         for one in entries:
             if isinstance(one, ListingSplit):
@@ -108,6 +113,7 @@ class Completeness:
             self.linked += len(items) - claimed
             return
         self.pages += 1
+        self.repeatable |= page.repeatable
         reading = self.readings.setdefault(page.listing, Pass(part_of=page.part_of))
         reading.add(page, items)
         reading.repeated += claimed if again is None else again
@@ -127,22 +133,33 @@ class Completeness:
             self.before[parts.listing] = Pass(known=known)
             self.readings[parts.listing] = Pass(known=known)
 
+    def may_repeat(self, entries: Sequence[Entry]) -> bool:
+        """Whether the items of a batch may come once more, because their listing can be read again.
+
+        A batch without a page may belong to any listing of the source.
+        """
+        page = _page_of(entries)
+        return self.repeatable if page is None else page.repeatable
+
     def rereading(self, entries: Sequence[Entry]) -> str | None:
         """A name for this reading of the listing that the batch is a page of; None in the first one."""
-        page = next((one for one in entries if isinstance(one, Page)), None)
+        page = _page_of(entries)
         again = page is not None and (page.part_of or page.listing in self.before)
         return f"{self.sweeps} {page.listing}" if page is not None and again else None
 
     def unsteady(self) -> list[str]:
-        """The listings that changed while they were read and did not come out the same twice."""
-        return [] if self.capped else [name for name in self.readings if not self._settled(name)]
+        """The listings to read again: those that changed while read, and differed when read twice."""
+        names = [] if self.capped else [name for name, one in self.readings.items() if one.repeatable]
+        return [name for name in names if not self._settled(name)]
 
     def begin_again(self, names: Sequence[str]) -> None:
         self.sweeps += 1
         for name in names:
             self.before[name] = self.readings[name]
             earlier = self.before[name]
-            self.readings[name] = Pass(known=earlier.known, part_of=earlier.part_of, shared=earlier.shared)
+            self.readings[name] = Pass(
+                known=earlier.known, part_of=earlier.part_of, shared=earlier.shared, repeatable=True
+            )
 
     def _settled(self, name: str) -> bool:
         now, before = self._reading(name), self.before.get(name)
@@ -237,9 +254,21 @@ async def read(source: Source, emit: Emit, listing: Completeness) -> None:
     """
     try:
         await source.list(emit)
-        while source.rereads and listing.sweeps < SWEEPS and (names := listing.unsteady()):
+        while listing.sweeps < SWEEPS and (names := listing.unsteady()):
             listing.begin_again(names)
-            await source.again(names, emit)
+            await _read_again(source, emit, names)
         listing.ended = True
     except CatalogError as error:
         listing.error = error
+
+
+async def _read_again(source: Source, emit: Emit, names: Sequence[str]) -> None:
+    """The source was usable before: whatever is wrong with it now, the listing broke off."""
+    try:
+        await source.list(emit, names)
+    except SourceError as error:
+        raise CatalogError(f"the listing could not be read again: {error.message}") from error
+
+
+def _page_of(entries: Sequence[Entry]) -> Page | None:
+    return next((one for one in entries if isinstance(one, Page)), None)

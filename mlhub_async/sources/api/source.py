@@ -10,7 +10,7 @@ from functools import partial
 from ... import stac
 from ...core import urls
 from ...core.concurrency import fan_out, prefetch_one
-from ...core.errors import CatalogError, MlhubError, SourceError, TransferError, Transient
+from ...core.errors import MlhubError, SourceError, TransferError, Transient
 from ...core.model import (
     Asset,
     Collection,
@@ -50,7 +50,6 @@ class ApiSource:
         allow_origins: Some[str] = frozenset(),
     ) -> None:
         self.name = urls.redacted(root)
-        self.rereads = True
         self._reader = reader
         self._selection = selection
         self._allow = allow_origins
@@ -63,7 +62,11 @@ class ApiSource:
         self._renewal = HrefRefresher(reader, self._places.address)
         self._division = SplitListing(reader, selection)
 
-    async def list(self, emit: Emit) -> None:
+    async def list(self, emit: Emit, only: Sequence[str] = ()) -> None:
+        """Read again, collections are not told again, but for those of items that are new."""
+        if only:
+            await self._read_again(only, emit)
+            return
         self._tally = ItemQuota(self._selection)
         self._told = set()
         if self._selection.split > 1 and self._selection.ids:
@@ -79,17 +82,13 @@ class ApiSource:
         if missing := self._tally.missing(self.name):
             await emit(missing)
 
-    async def again(self, listings: Sequence[str], emit: Emit) -> None:
-        """Collections are not told again, but for those of items that are new."""
+    async def _read_again(self, listings: Sequence[str], emit: Emit) -> None:
         parts = [name for name in listings if name in self._division.pieces]
         others = [name for name in listings if name not in self._division.pieces]
         pages = self._searched(others) if self._searching else self._listed_again(others)
-        try:
-            for name in parts:
-                await prefetch_one(self._division.again(name), emit)
-            await prefetch_one(pages, emit)
-        except SourceError as error:
-            raise CatalogError(f"the listing could not be read again: {error.message}") from error
+        for name in parts:
+            await prefetch_one(self._division.again(name), emit)
+        await prefetch_one(pages, emit)
 
     async def _listed_again(self, listings: Sequence[str]) -> AsyncIterator[Entries]:
         for name in listings:
@@ -222,7 +221,7 @@ class ApiSource:
             if not take(page.records):
                 return
             whole = listing if part else ""
-            entries: Entries = [Page(page.matched, part or listing, len(page.records), only, whole)]
+            entries: Entries = [Page(page.matched, part or listing, len(page.records), only, whole, True)]
             for one in stac.items_of(page.records, page.url, collection or stac.NO_COLLECTION):
                 if isinstance(one, Flaw) or ((not names or one.collection in names) and self._admits(one)):
                     entries.append(one)

@@ -54,24 +54,21 @@ class ItemsSource:
         records: Callable[[], Records],
         selection: Selection,
         *,
-        rereads: bool = False,
+        repeatable: bool = False,
         reader: Reader | None = None,
     ) -> None:
         self.name = name
-        self.rereads = rereads
+        self._repeatable = repeatable
         self._records = records
         self._selection = selection
         self._admits = stac.admits(selection)
         self._own: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._renewal = HrefRefresher(reader, lambda *place: self._own.get(place, "")) if reader else None
 
-    async def list(self, emit: Emit) -> None:
+    async def list(self, emit: Emit, only: Sequence[str] = ()) -> None:
+        """There is one listing: to read it again is to read all of it."""
         async with aclosing(self._records()) as records:
             await prefetch_one(self._entries(records), emit)
-
-    async def again(self, listings: Sequence[str], emit: Emit) -> None:
-        """There is one listing."""
-        await self.list(emit)
 
     async def refresh(self, asset: Asset) -> Asset | None:
         return None if self._renewal is None else await self._renewal.renewed(asset)
@@ -89,7 +86,8 @@ class ItemsSource:
                 unmet -= names
                 met |= names if len(met) < ENOUGH_TO_GUESS else set()
             self._remember(chosen, url)
-            yield tally.cut([Page(matched, returned=len(found)), *chosen])
+            page = Page(matched, returned=len(found), repeatable=self._repeatable)
+            yield tally.cut([page, *chosen])
             if tally.used_up:
                 return
         if missing := [*self._unmet(unmet, met), *tally.missing(self.name)]:
@@ -132,7 +130,7 @@ def of_document(
             name = urls.redacted(document.url)
             yield records_of(body, name), document.url, None if local else stac.matched_of(body)
 
-    return ItemsSource(urls.redacted(document.url), records, selection, rereads=goes_on, reader=reader)
+    return ItemsSource(urls.redacted(document.url), records, selection, repeatable=goes_on, reader=reader)
 
 
 def of_lines(reader: RawReader, url: str, selection: Selection) -> ItemsSource:
