@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 import warnings
@@ -130,14 +129,12 @@ class Console:
     async def watching(self, work: Awaitable[T]) -> T:
         """The result of `work`, with the meter drawn meanwhile."""
         try:
-            async with asyncio.TaskGroup() as group:
+            async with concurrency.FirstErrorGroup() as group:
                 timer = group.create_task(watch(self.meter, self._display.draw, self._display.every))
                 try:
                     return await work
                 finally:
                     timer.cancel()
-        except BaseExceptionGroup as failures:
-            raise concurrency.first_exception(failures) from None
         finally:
             self._display.close()
 

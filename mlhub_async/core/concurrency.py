@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Generator, Iterator
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Generator,
+    Iterator,
+    Sequence,
+)
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import TracebackType
 from typing import TypeVar
 
 from .errors import MlhubError
 
+S = TypeVar("S")
 T = TypeVar("T")
 _END = object()
 
@@ -71,15 +82,12 @@ async def fan_out(
         await queue.put(_END)
         pool.ended = True
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            pool = WorkerPool(workers, useful, hire, group, queue)
-            if places is not None:
-                places.pool = pool
-            group.create_task(producing())
-            pool.fill()
-    except BaseExceptionGroup as failures:
-        raise first_exception(failures) from None
+    async with FirstErrorGroup() as group:
+        pool = WorkerPool(workers, useful, hire, group, queue)
+        if places is not None:
+            places.pool = pool
+        group.create_task(producing())
+        pool.fill()
 
 
 async def _worker(
@@ -101,8 +109,25 @@ async def _worker(
     pool.leave()
 
 
-def first_exception(failures: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The exception that began it: TaskGroup lists them in the order in which they happened."""
+class FirstErrorGroup(asyncio.TaskGroup):
+    """A task group that raises its first error as it is, with its own cause, never an `ExceptionGroup`."""
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            return await super().__aexit__(kind, error, trace)
+        except BaseExceptionGroup as failures:
+            first = _first_error(failures)
+        try:
+            # Not where the group is handled: it would become the context of its own member.
+            raise first
+        finally:
+            del first  # else its traceback and this frame keep each other
+
+
+def _first_error(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """TaskGroup lists errors in the order in which they happened."""
     failure: BaseException = failures
     while isinstance(failure, BaseExceptionGroup):
         failure = failure.exceptions[0]
@@ -141,12 +166,27 @@ async def gather_pair(one: Awaitable[T], other: Awaitable[T]) -> tuple[T, T]:
     async def of(awaitable: Awaitable[T]) -> T:
         return await awaitable
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            first, second = group.create_task(of(one)), group.create_task(of(other))
-    except BaseExceptionGroup as failures:
-        raise first_exception(failures) from None
+    async with FirstErrorGroup() as group:
+        first, second = group.create_task(of(one)), group.create_task(of(other))
     return first.result(), second.result()
+
+
+async def map_in_order(work: Callable[[S], Awaitable[T]], inputs: Sequence[S], workers: int) -> list[T]:
+    """The results of `work` in the order of `inputs`, of which at most `workers` are under way at a time.
+
+    The first error cancels the others and is raised as it is.
+    """
+    results: dict[int, T] = {}
+
+    async def produce(put: Callable[[int], Awaitable[None]]) -> None:
+        for number in range(len(inputs)):
+            await put(number)
+
+    async def work_on(number: int) -> None:
+        results[number] = await work(inputs[number])
+
+    await fan_out(produce, work_on, max(1, min(workers, len(inputs))))
+    return [results[number] for number in range(len(inputs))]
 
 
 async def prefetch_one(pages: AsyncIterator[T], consume: Callable[[T], Awaitable[None]]) -> None:
@@ -161,14 +201,11 @@ async def prefetch_one(pages: AsyncIterator[T], consume: Callable[[T], Awaitable
         except MlhubError as error:
             return _END, error
 
-    try:
-        async with asyncio.TaskGroup() as group:
+    async with FirstErrorGroup() as group:
+        following = group.create_task(coming())
+        while (page := (await following)[0]) is not _END:
             following = group.create_task(coming())
-            while (page := (await following)[0]) is not _END:
-                following = group.create_task(coming())
-                await consume(page)  # type: ignore[arg-type]  # END is the only object that is not a T
-    except BaseExceptionGroup as failures:
-        raise first_exception(failures) from None
+            await consume(page)  # type: ignore[arg-type]  # END is the only object that is not a T
     if (error := following.result()[1]) is not None:
         raise error
 
