@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,12 +15,13 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from .. import stac
-from ..core.concurrency import run_single
-from ..core.errors import MlhubError, SourceError, TransferError, UsageError
+from ..core.concurrency import map_in_order, run_single
+from ..core.errors import CatalogError, MlhubError, SourceError, TransferError, UsageError
 from ..core.model import Asset, Job, JsonObject, Request
-from ..core.options import Options
+from ..core.options import Options, as_tuple
 from ..core.secret import Secret
 from ..core.telemetry import Events, Meter
+from ..core.urls import origin, parse, redacted
 from ..engine.connect import mlhub_root, network
 from ..engine.mirror import mirror
 from ..engine.placement import place
@@ -34,8 +34,8 @@ from ..transfer.existing import ExistingFilePolicy
 from ..transfer.fetch import TransferContext, fetch
 from ..transfer.segments.coordinator import MAX_STREAMS, segment_policy
 
-TOGETHER = 16
-"""Source items read at a time."""
+CONCURRENT_READS = 16
+"""Documents that `items_by_id` and `source_items` read at a time."""
 
 
 class Client:
@@ -43,8 +43,9 @@ class Client:
 
     The key is the one given, else as the command line finds it: environment, then profile. `root_url`
     is the API's root (default MLHUB_ROOT_URL). Methods raise `SourceError` for what the API does not
-    have or refuses, `TransferError` for what could not be read after all retries, and `UsageError` outside
-    of the `async with`, whose end closes every connection. Items, collections and datasets are plain dicts.
+    have or refuses, `TransferError` for what could not be read after all retries, `CatalogError` for a
+    listing that broke off or gave less than it announced, and `UsageError` outside of the `async with`,
+    whose end closes every connection. Items, collections and datasets are plain dicts.
     """
 
     def __init__(
@@ -89,8 +90,10 @@ class Client:
             raise UsageError("use the client with `async with Client(...) as mlhub:`")
         return self._http
 
-    async def _read(self, path: str) -> Any:
-        url = path if "://" in path else f"{self._root}/{path}"
+    def _url(self, *path: str) -> str:
+        return "/".join([self._root, *(quote(part, safe="") for part in path)])
+
+    async def _read(self, url: str) -> Any:
         try:
             return (await self._network.read(Request(url))).body
         except TransferError as error:
@@ -100,15 +103,24 @@ class Client:
                 raise SourceError(error.message, kind="not-found") from error
             raise
 
-    async def datasets(self, tags: Sequence[str] = (), text: Sequence[str] = ()) -> AsyncIterator[JsonObject]:
+    async def _read_object(self, url: str) -> JsonObject:
+        body = await self._read(url)
+        if not isinstance(body, dict):
+            raise SourceError(f"{redacted(url)} is not a JSON object", kind="not-stac")
+        return body
+
+    async def datasets(
+        self, tags: Sequence[str] = (), text: Sequence[str] = ()
+    ) -> AsyncGenerator[JsonObject, None]:
         """Datasets that have all the tags and match all the phrases.
 
         Where a server does not look at the tags, it is done here.
         """
         query = urlencode([*(("tags", tag) for tag in tags), *(("text", phrase) for phrase in text)])
-        listed = await self._read(f"datasets?{query}" if query else "datasets")
+        url = self._url("datasets")
+        listed = await self._read(f"{url}?{query}" if query else url)
         if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
-            raise SourceError(f"{self._root}/datasets is no list of datasets", kind="not-stac")
+            raise SourceError(f"{redacted(url)} is no list of datasets", kind="not-stac")
         for dataset in listed:
             own = dataset.get("tags")
             if not isinstance(own, list) or all(tag in own for tag in tags):
@@ -116,53 +128,69 @@ class Client:
 
     async def dataset(self, id: str) -> JsonObject:
         """One dataset by its id or DOI."""
-        path = f"datasets/doi/{quote(id)}" if "/" in id else f"datasets/{quote(id, safe='')}"
-        return dict(await self._read(path))
+        path = ["doi", *id.split("/")] if "/" in id else [id]
+        return await self._read_object(self._url("datasets", *path))
 
-    async def collections(self) -> AsyncIterator[JsonObject]:
-        """All collections that the API has."""
-        for collection in (await self._read("collections")).get("collections") or ():
-            yield collection
+    async def collections(self) -> AsyncGenerator[JsonObject, None]:
+        """All collections that the API has, over all pages."""
+        async with aclosing(self._pages(self._url("collections"), "collections")) as pages:
+            async for collections in pages:
+                for collection in collections:
+                    yield collection
 
     async def collection(self, id: str) -> JsonObject:
         """One collection by its id."""
-        return dict(await self._read(f"collections/{quote(id, safe='')}"))
+        return await self._read_object(self._url("collections", id))
 
-    async def pages(self, collection: str, *, limit: int = 100) -> AsyncIterator[list[JsonObject]]:
+    async def pages(self, collection: str, *, limit: int = 100) -> AsyncGenerator[list[JsonObject], None]:
         """The items of a collection, page by page, `limit` at a time."""
-        url = f"{self._root}/collections/{quote(collection, safe='')}/items?limit={limit}"
-        async for page in stac.pages(self._network, Request(url)):
+        url = f"{self._url('collections', collection, 'items')}?limit={limit}"
+        async with aclosing(self._pages(url, "features")) as pages:
+            async for page in pages:
+                yield page
+
+    async def _pages(self, url: str, member: str) -> AsyncGenerator[list[Any], None]:
+        """The records of every page. Raises `CatalogError` at the end if they are fewer than announced."""
+        announced = given = 0
+        allowed = frozenset(str(origin(parse(one))) for one in self._options.allow_origins)
+        async for page in stac.pages(self._network, Request(url), member=member, allow_origins=allowed):
+            announced = max(announced, page.matched or 0)
+            given += len(page.records)
             yield page.records
+        if given < announced:
+            raise CatalogError(f"{redacted(url)} announced {announced} {member} and gave {given}")
 
     async def items(
         self, collection: str, *, max_items: int | None = None, limit: int = 100
-    ) -> AsyncIterator[JsonObject]:
+    ) -> AsyncGenerator[JsonObject, None]:
         """The items of a collection, no more than `max_items`; asked for by pages of `limit`."""
         left = max_items
         if left == 0:
             return
-        async for page in self.pages(collection, limit=limit if left is None else min(limit, left)):
-            for item in page:
-                yield item
-                left = left - 1 if left is not None else None
-                if left == 0:
-                    return
+        limit = limit if left is None else min(limit, left)
+        async with aclosing(self.pages(collection, limit=limit)) as pages:
+            async for page in pages:
+                for item in page:
+                    yield item
+                    left = left - 1 if left is not None else None
+                    if left == 0:
+                        return
 
     async def item(self, collection: str, id: str) -> JsonObject:
         """One item by its id."""
-        path = f"collections/{quote(collection, safe='')}/items/{quote(id, safe='')}"
-        return dict(await self._read(path))
+        return await self._read_object(self._url("collections", collection, "items", id))
 
     async def items_by_id(self, collection: str, ids: Iterable[str]) -> list[JsonObject]:
-        """The items in the order of their ids, read concurrently; one that is missing raises."""
-        return await self._together([self.item(collection, id) for id in ids])
+        """The items in the order of `ids`, read concurrently. One that is missing raises `SourceError`."""
+        return await map_in_order(partial(self.item, collection), as_tuple(ids), CONCURRENT_READS)
 
-    async def source_items(self, item: Any) -> AsyncIterator[JsonObject]:
+    async def source_items(self, item: Any) -> AsyncGenerator[JsonObject, None]:
         """The source imagery of a label item, in the order of its links, each once."""
         links = list(dict.fromkeys(map(self._lifted, stac.source_links(given_item(item)))))
-        for start in range(0, len(links), TOGETHER):
+        for start in range(0, len(links), CONCURRENT_READS):
             # Tasks end before anything is yielded: a generator may be left at any yield (PEP 789).
-            for found in await self._together([self._read(link) for link in links[start : start + TOGETHER]]):
+            batch = links[start : start + CONCURRENT_READS]
+            for found in await map_in_order(self._read_object, batch, CONCURRENT_READS):
                 yield found
 
     def _lifted(self, link: str) -> str:
@@ -172,25 +200,11 @@ class Client:
         except MlhubError:
             return link
 
-    async def _together(self, calls: list[Any]) -> list[Any]:
-        slots = asyncio.Semaphore(TOGETHER)
-
-        async def one(call: Any) -> Any:
-            async with slots:
-                return await call
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(one(call)) for call in calls]
-        except BaseExceptionGroup as failures:
-            raise failures.exceptions[0] from None
-        return [task.result() for task in tasks]
-
     async def describe(self, collection: str) -> str:
         """A few lines for people: what a collection is, how many items it has, which assets they carry."""
         about = await self.collection(collection)
-        url = f"{self._root}/collections/{quote(collection, safe='')}/items?limit=1"
-        return "\n".join(described(about, await self._read(url)))
+        page = await self._read_object(f"{self._url('collections', collection, 'items')}?limit=1")
+        return "\n".join(described(about, page))
 
     async def download(self, asset: Asset, dest: str | os.PathLike[str]) -> Path:
         """Bring one asset below `dest`, at the place a mirror would give it; returns its path.
