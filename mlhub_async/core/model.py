@@ -152,8 +152,8 @@ class Page:
     """how many records the page had, wanted or not"""
     collection: str = ""
     """the collection that was asked for, where it is one"""
-    part_of: str = ""
-    """the listing that `listing` is only a part of, as --split cuts it"""
+    slice_of: str = ""
+    """the listing that `listing` is only a slice of: slices of one listing may have items in common"""
     repeatable: bool = False
     """`Source.list` reads this listing again if `only` names it"""
 
@@ -180,15 +180,31 @@ class CollectionListed:
 
 
 @dataclass(frozen=True, slots=True)
-class ListingSplit:
-    """The parts of a listing, together, have all that it `matched`; or why it is read as a whole."""
+class ListingTotal:
+    """How many items a listing has that was read in slices: their own totals do not add up to it."""
 
     listing: str
-    matched: int = 0
-    refused: str = ""
+    matched: int
 
 
-Entry = Page | Collection | Item | Flaw | CollectionListed | ListingSplit
+@dataclass(frozen=True, slots=True)
+class ListingRestarted:
+    """The slices of a listing that were read may not be all of it: it is read as a whole next."""
+
+    listing: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListingRemarks:
+    """What a source reports about the way in which it was listed. It replaces what was reported before."""
+
+    receipt: JsonObject = field(default_factory=dict)
+    """members of "listing" in receipt.json"""
+    lines: tuple[str, ...] = ()
+    """sentences for people, not yet safe for a terminal"""
+
+
+Entry = Page | Collection | Item | Flaw | CollectionListed | ListingTotal | ListingRestarted | ListingRemarks
 
 
 class Request(NamedTuple):

@@ -17,6 +17,7 @@ from ..core.options import Selection
 from ..core.ports import Source
 from .access import unreadable
 from .api.source import ApiSource
+from .api.split import UnsplitSource, is_split
 from .items.documents import RawReader, of_document, of_lines, of_stdin
 from .items.objects import of_objects
 from .mlhub import MlhubSource
@@ -49,6 +50,8 @@ async def recognise(
         raise UsageError(
             f"--dataset is for an MLHub, which {urls.redacted(source)} is not: use -c for collections"
         )
+    if is_split(selection) and not isinstance(found, ApiSource | MlhubSource):
+        found = UnsplitSource(found)
     return FollowSources(found, reader, look.allowed, first_time, url) if selection.follow_sources else found
 
 
@@ -61,7 +64,9 @@ def of_python_objects(
     first_time: FirstTime | None = None,
 ) -> Source:
     """STAC items as Python objects. No source link of theirs is followed to a local file."""
-    found = of_objects(given, selection, reader)
+    found: Source = of_objects(given, selection, reader)
+    if is_split(selection):
+        found = UnsplitSource(found)
     if not selection.follow_sources:
         return found
     return FollowSources(found, reader, frozenset(map(_origin, allow_origins)), first_time)

@@ -31,7 +31,7 @@ class HrefRefresher:
         self._locks = [asyncio.Lock() for _ in range(16)]
         self._known: OrderedDict[Place, Assets] = OrderedDict()
 
-    async def renewed(self, stale: Asset) -> Asset | None:
+    async def refreshed(self, stale: Asset) -> Asset | None:
         """The asset with an href it did not have, or None. `Transient` if its item cannot be read now."""
         place = (stale.collection, stale.item)
         async with self._locks[hash(place) % len(self._locks)]:

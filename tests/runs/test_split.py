@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mlhub_async import Options, Selection, mirror
 from mlhub_async.engine.plan import plan_only
-from mlhub_async.sources.api.split import Overlap, Slice
+from mlhub_async.sources.api.slices import Overlap, Slice
 from mlhub_async.stac import datetimes
 from support.counterparts import rustac
 from support.engine import AT_ONCE
@@ -96,7 +96,7 @@ def test_times_at_the_ends_of_the_calendar_are_times():
     for span in (without_end, since_ever):
         assert datetimes.within(span, part.bounds)
         overlap = Overlap()
-        overlap.take([stac_item("a", properties={"datetime": None, **span})] * 2, part)
+        overlap.add([stac_item("a", properties={"datetime": None, **span})] * 2, part)
         assert overlap.distinct == 1
 
 

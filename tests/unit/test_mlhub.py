@@ -79,7 +79,7 @@ async def test_renewal_passes_on_that_the_item_cannot_be_read_just_now():
         await source.refresh(x)
 
 
-async def test_renewal_remembers_a_bounded_number_of_items():
+async def test_the_last_64_items_that_were_read_for_new_hrefs_are_remembered():
     known = {
         f"{API}/collections/a/items/i{n}": item(
             f"i{n}", "a", assets={"x": {"href": f"https://api.test/new{n}"}}
@@ -88,10 +88,18 @@ async def test_renewal_remembers_a_bounded_number_of_items():
     }
     reader = api("GET", known=known)
     source, _ = await a_source_and_an_asset(reader)
-    for n in range(100):
+
+    async def refresh(n):
         stale = stac.item_of(item(f"i{n}", "a", assets={"x": {"href": "old"}}), API)
         assert await source.refresh(stac.assets_of(stale)[0])
-    assert len(source._renewal._known) == 64
+
+    for n in range(100):
+        await refresh(n)
+    count = len(reader.asked)
+    await refresh(99 - 63)
+    assert len(reader.asked) == count
+    await refresh(99 - 64)
+    assert len(reader.asked) == count + 1
 
 
 HUB = "https://hub.test/v1"

@@ -60,7 +60,7 @@ async def _listed(source: str, options: Options, tell: Tell) -> int:
     async with opened(source, options, os.environ, Deadline(options.max_duration)) as (found, _):
         level = _Level(chosen, tell, branches=isinstance(found, StaticSource) and not _asks_for_items(chosen))
         if isinstance(found, ApiSource) and not _asks_for_items(chosen):
-            async for one in found.directory.all():
+            async for one in found.collections.all():
                 await level.emit([one])
         else:
             with contextlib.suppress(_Enough):
@@ -86,7 +86,7 @@ async def _mlhub(reader: Reader, root: str, selection: Selection) -> AsyncIterat
     except TransferError as error:
         if error.status not in (404, 410):
             raise unreadable(error, f"{root}datasets") from error
-        async for found in ApiSource(reader, root, {}, selection).directory.all():
+        async for found in ApiSource(reader, root, {}, selection).collections.all():
             if isinstance(found, Collection):
                 yield {"id": found.id, "title": found.body.get("title")}
 

@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from ...core.model import Flaw, Outcome, Proof
+from ...core.model import Flaw, ListingRemarks, Outcome, Proof
 from ...core.options import Options
 from ...core.telemetry import human
 from ...core.urls import term_safe
@@ -88,16 +88,16 @@ def _listing(report: Report) -> Iterator[str]:
     listing = report.listing
     for reason in listing.reasons if listing.ended or listing.error is not None else ():
         yield f"the listing is not complete: {term_safe(reason, 300)}"
-    yield from uncut_lines(listing.uncut)
+    yield from remark_lines(listing.remarks)
     if listing.vanished:
         yield f"{listing.vanished} items left the catalogue while it was read: what came of them stays"
     if report.dangling:
         yield f"{report.dangling} source links lead nowhere: reported, not counted as missing"
 
 
-def uncut_lines(reasons: Sequence[str]) -> Iterator[str]:
-    for reason in reasons[:EXAMPLES]:
-        yield f"--split: listed as a whole, {term_safe(reason, 300)}"
+def remark_lines(remarks: ListingRemarks) -> Iterator[str]:
+    for line in remarks.lines[:EXAMPLES]:
+        yield term_safe(line, 330)
 
 
 def pruned_lines(pruned: Pruned, were: str) -> Iterator[str]:

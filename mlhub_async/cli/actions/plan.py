@@ -21,7 +21,7 @@ from ...stac.write.encode import encode_fetchable
 from ...storage.local.disk_space import free_bytes
 from ..console import Console
 from ..output import show, warning
-from .mirror import flaw_lines, pruned_lines, uncut_lines
+from .mirror import flaw_lines, pruned_lines, remark_lines
 
 LINES = (".ndjson", ".jsonl")
 
@@ -45,7 +45,7 @@ async def _planned(source: str, dest: str, options: Options, screen: Console, sa
     else:
         show(_lines(plan, free))
         show(_going(pruned, paths) if options.prune else ())
-        show(uncut_lines(plan.listing.uncut))
+        show(remark_lines(plan.listing.remarks))
     for line in _doubts(plan):
         warning(line)
     return plan.exit_code or (4 if pruned.refused else 0)

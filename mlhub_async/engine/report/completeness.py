@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ...core.errors import CatalogError, MlhubError, SourceError
-from ...core.model import CollectionListed, Entry, Item, ListingSplit, Page
+from ...core.model import (
+    CollectionListed,
+    Entry,
+    Item,
+    ListingRemarks,
+    ListingRestarted,
+    ListingTotal,
+    Page,
+)
 from ...core.options import Selection
 from ...core.ports import Emit, Source
 
@@ -33,10 +40,10 @@ class Pass:
     """the totals that its pages announced"""
     mark: int = 0
     """the same for two readings with the same items, in whatever order"""
-    part_of: str = ""
-    """the listing that this is a part of, if it was cut"""
+    slice_of: str = ""
+    """the listing that this is a slice of, if it is one"""
     shared: int = 0
-    """items that other parts had brought before"""
+    """items that other slices of it had brought before"""
     repeatable: bool = False
     """the source can read it again"""
 
@@ -85,15 +92,15 @@ class Completeness:
     """the latest of each listing"""
     before: dict[str, Pass] = field(default_factory=dict)
     """of the listings that were read again, the reading before that"""
-    cut: bool = False
-    """it was asked to read listings in parts"""
-    split: dict[str, ListingSplit] = field(default_factory=dict)
-    """of each listing that was, or could not be, read in parts how that went"""
+    totals: dict[str, int] = field(default_factory=dict)
+    """how many items the listings have that were read in slices"""
+    remarks: ListingRemarks = field(default_factory=ListingRemarks)
+    """what the source reports about the way in which it was listed"""
 
     @classmethod
     def of(cls, selection: Selection) -> Completeness:
         """What is to be expected of a listing for it, before any is read."""
-        return cls(capped=selection.max_items is not None, cut=selection.split > 1)
+        return cls(capped=selection.max_items is not None)
 
     def note(self, entries: Sequence[Entry], claimed: int, again: int | None = None) -> None:
         """Count a batch, of which `claimed` items had been listed before in this run.
@@ -102,10 +109,8 @@ class Completeness:
         """
         items = [one for one in entries if isinstance(one, Item)]
         page = _page_of(entries)
-        self.whole.update(one.collection for one in entries if isinstance(one, CollectionListed))
         for one in entries:
-            if isinstance(one, ListingSplit):
-                self._note_parts(one)
+            self._note_listing(one)
         self.unique += len(items) - claimed
         self.seen += len(items) - (0 if again is None else claimed)
         if page is None:
@@ -114,24 +119,33 @@ class Completeness:
             return
         self.pages += 1
         self.repeatable |= page.repeatable
-        reading = self.readings.setdefault(page.listing, Pass(part_of=page.part_of))
+        reading = self.readings.setdefault(page.listing, Pass(slice_of=page.slice_of))
         reading.add(page, items)
         reading.repeated += claimed if again is None else again
         reading.known += len(items) - claimed
-        if page.part_of and again is not None and page.listing not in self.before:
+        if page.slice_of and again is not None and page.listing not in self.before:
             reading.shared += claimed - again
             reading.known += claimed - again
 
-    def _note_parts(self, parts: ListingSplit) -> None:
-        """Where the parts are not all of it, the whole counts, which is read after them."""
-        self.split[parts.listing] = parts
-        own = [name for name, one in self.readings.items() if one.part_of == parts.listing]
-        if parts.refused and own:
-            known = sum(self.readings[name].known - self.readings[name].shared for name in own)
-            for name in own:
+    def _note_listing(self, entry: Entry) -> None:
+        if isinstance(entry, CollectionListed):
+            self.whole.add(entry.collection)
+        elif isinstance(entry, ListingTotal):
+            self.totals[entry.listing] = entry.matched
+        elif isinstance(entry, ListingRestarted):
+            self._drop_slices(entry.listing)
+        elif isinstance(entry, ListingRemarks):
+            self.remarks = entry
+
+    def _drop_slices(self, listing: str) -> None:
+        """What the slices gave counts as one earlier reading of the whole, which is read after them."""
+        slices = [name for name, one in self.readings.items() if one.slice_of == listing]
+        if slices:
+            known = sum(self.readings[name].known - self.readings[name].shared for name in slices)
+            for name in slices:
                 del self.readings[name]
-            self.before[parts.listing] = Pass(known=known)
-            self.readings[parts.listing] = Pass(known=known)
+            self.before[listing] = Pass(known=known)
+            self.readings[listing] = Pass(known=known)
 
     def may_repeat(self, entries: Sequence[Entry]) -> bool:
         """Whether the items of a batch may come once more, because their listing can be read again.
@@ -144,7 +158,7 @@ class Completeness:
     def rereading(self, entries: Sequence[Entry]) -> str | None:
         """A name for this reading of the listing that the batch is a page of; None in the first one."""
         page = _page_of(entries)
-        again = page is not None and (page.part_of or page.listing in self.before)
+        again = page is not None and (page.slice_of or page.listing in self.before)
         return f"{self.sweeps} {page.listing}" if page is not None and again else None
 
     def unsteady(self) -> list[str]:
@@ -158,7 +172,7 @@ class Completeness:
             self.before[name] = self.readings[name]
             earlier = self.before[name]
             self.readings[name] = Pass(
-                known=earlier.known, part_of=earlier.part_of, shared=earlier.shared, repeatable=True
+                known=earlier.known, slice_of=earlier.slice_of, shared=earlier.shared, repeatable=True
             )
 
     def _settled(self, name: str) -> bool:
@@ -168,23 +182,16 @@ class Completeness:
     def _reading(self, name: str) -> Pass:
         """Of a first reading it is only known whether items are new to the run."""
         reading = self.readings[name]
-        if self.followed and name not in self.before and not reading.part_of:
+        if self.followed and name not in self.before and not reading.slice_of:
             return Pass(reading.returned, reading.items, 0, 0, reading.least, reading.most, reading.mark)
         return reading
 
     @property
     def matched(self) -> int | None:
-        whole = (one for one in self.readings.values() if not one.part_of)
+        whole = (one for one in self.readings.values() if not one.slice_of)
         totals = [one.most for one in whole if one.most is not None]
-        totals += [one.matched for one in self.split.values() if not one.refused]
+        totals += self.totals.values()
         return sum(totals) if totals else None
-
-    @property
-    def uncut(self) -> list[str]:
-        """Why listings that were to be read in parts were read as a whole."""
-        if self.cut and self.ended and not self.split:
-            return ["this kind of source has no search by time that could be cut"]
-        return [f"{name or 'the source'}: {one.refused}" for name, one in self.split.items() if one.refused]
 
     @property
     def vanished(self) -> int:
@@ -238,13 +245,8 @@ class Completeness:
             "sweeps": self.sweeps,
             "vanished": self.vanished,
             "changed": self.changed,
-            **({"split": self._split()} if self.cut else {}),
+            **self.remarks.receipt,
         }
-
-    def _split(self) -> dict[str, Any]:
-        parts = Counter(one.part_of for one in self.readings.values())
-        cut = {name: parts[name] for name, one in self.split.items() if not one.refused}
-        return {"parts": cut, "whole": self.uncut[:KEPT_REASONS]}
 
 
 async def read(source: Source, emit: Emit, listing: Completeness) -> None:

@@ -42,7 +42,7 @@ class Endpoints:
     def item(self, collection: str, name: str) -> str:
         return f"{self.collection(collection)}/items/{quote(name, safe='')}"
 
-    def address(self, collection: str, item: str) -> str:
+    def document(self, collection: str, item: str) -> str:
         """Of an item, or for one of "" of its collection."""
         return self.item(collection, item) if item else self.collection(collection)
 

@@ -1,102 +1,148 @@
-"""Hides how several cursors page through one listing at once, and that they give what one of them would.
+"""Reads one listing of a STAC API in several time slices at once (`--split`).
 
-The server's own count is the proof: what the parts gave, without what came twice, is what it says that the
-whole has, before and after. Where it is not, the listing is read as a whole.
+The server's own count proves that the slices are the listing: the distinct items of all slices must be as
+many as the server says the whole has, before and after. Where they are not, the listing is read as a whole.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ... import stac
 from ...core.concurrency import fan_out, gather_pair, prefetch_one
-from ...core.errors import CatalogError, MlhubError, SourceError, TransferError
-from ...core.model import JsonObject, ListingSplit, Request
+from ...core.errors import CatalogError, SourceError, TransferError
+from ...core.model import Asset, ListingRemarks, ListingRestarted, ListingTotal, Request
 from ...core.options import Selection
-from ...core.ports import Emit, Reader
+from ...core.ports import Emit, Reader, Source
 from ...stac.datetimes import Interval
 from ..item_limit import Entries
 from .endpoints import PAGE_SIZE
+from .slices import CannotSplit, Overlap, Slice, cut_slices, whole_slice
 
-Take = Callable[[list[Any]], bool]
-"""Is told of the records of every page; false if no more pages are wanted."""
+Accept = Callable[[list[Any]], bool]
+"""Gets the records of each page; False if the page and those after it are not wanted."""
 
-SHORTEST = timedelta(seconds=2)
-NEAR = timedelta(days=1)
-"""Servers cut times to seconds or days, and read those without a zone in one of their own."""
-LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-TRIES = 4
-"""For each part that is wanted so often a time is cut: records tend to be crowded somewhere."""
+MAX_REASONS = 20
+"""Reasons in the receipt why listings were read as a whole."""
 
 
-Pair = Callable[[Interval, Interval], Awaitable[tuple[int, int]]]
-
-
-def every(_: list[Any]) -> bool:
+def accept_all(_: list[Any]) -> bool:
     return True
 
 
 @dataclass(frozen=True, slots=True)
 class ListingQuery:
-    """One listing: how it is asked for, and how it is walked: as a whole ("") or as a part of this name."""
+    """One listing of an API: a search, or the items of a collection. `name` is the one on its pages."""
 
     name: str
     span: Interval
-    ask: Callable[[Selection], Request]
-    walk: Callable[[Request, str, Take], AsyncIterator[Entries]]
+    """its extent in time, as far as the catalogue declares it"""
+    request: Callable[[Selection], Request]
+    pages: Callable[[], AsyncIterator[Entries]]
+    """all of it"""
+    slice_pages: Callable[[Request, str, Accept], AsyncIterator[Entries]]
+    """a slice of it, by the slice's own request and name"""
 
 
-class SplitListing:
-    """Reads listings in as many parts as the selection says. `pieces`: how each part is asked for."""
+class SplitReport:
+    """What became of `--split`, for the receipt and for people."""
+
+    def __init__(self) -> None:
+        self._slices: dict[str, int] = {}
+        self._reasons: list[str] = []
+
+    def add_split(self, listing: str, slices: int) -> None:
+        """A listing was read in so many slices."""
+        self._slices[listing] = slices
+
+    def add_whole(self, reason: str) -> None:
+        """A listing, or the source, was read as a whole."""
+        if len(self._reasons) < MAX_REASONS:
+            self._reasons.append(reason)
+
+    def remarks(self) -> ListingRemarks:
+        lines = tuple(f"--split: listed as a whole, {reason}" for reason in self._reasons)
+        return ListingRemarks({"split": {"parts": {**self._slices}, "whole": [*self._reasons]}}, lines)
+
+
+class ListingReader:
+    """Reads listings: each in as many time slices as `--split` asks for, or as a whole.
+
+    Where `--split` is not given it emits the pages of a listing and nothing else.
+    """
 
     def __init__(self, reader: Reader, selection: Selection) -> None:
         self._reader = reader
         self._selection = selection
+        self._splits = is_split(selection)
         self._bounds = stac.interval(selection.datetime) if selection.datetime else (None, None)
-        self.pieces: dict[str, tuple[ListingQuery, Request]] = {}
+        self._report = SplitReport()
+        self._slices: dict[str, tuple[ListingQuery, Request]] = {}
 
-    async def read(self, course: ListingQuery, emit: Emit) -> None:
-        """All of a listing, in parts where that is possible. Raises what reading it as a whole raises."""
+    async def begin(self, emit: Emit) -> None:
+        """Start anew. To be called before the first listing."""
+        self._report, self._slices = SplitReport(), {}
+        if self._splits:
+            if self._selection.ids:
+                self._report.add_whole("the source: --ids names its items one by one")
+            await emit([self._report.remarks()])
+
+    async def read(self, query: ListingQuery, emit: Emit) -> None:
+        """Emit all of a listing, in slices where that is possible.
+
+        Raises what reading it as a whole raises.
+        """
+        if self._splits and not self._selection.ids:
+            await self._read_split(query, emit)
+        else:
+            await prefetch_one(query.pages(), emit)
+
+    def slice_again(self, name: str) -> AsyncIterator[Entries] | None:
+        """The pages of a slice that was read before; None if `name` is none of a slice."""
+        if name not in self._slices:
+            return None
+        query, request = self._slices[name]
+        return query.slice_pages(request, name, accept_all)
+
+    async def _read_split(self, query: ListingQuery, emit: Emit) -> None:
         try:
-            matched, parts = await self._cut(course)
-            overlap = await self._read(course, parts, emit)
-            now = await self._count(course, self._selection)
+            matched, slices = await self._cut(query)
+            overlap = await self._read_slices(query, slices, emit)
+            now = await self._count(query, self._selection)
             if not matched == now == overlap.distinct:
                 counts = f"{overlap.distinct} items where the whole has {matched}, later {now}"
                 raise CannotSplit(f"its parts came to {counts}")
-        except CannotSplit as reason:
-            await emit([ListingSplit(course.name, refused=reason.message)])
-            await prefetch_one(course.walk(course.ask(self._selection), "", every), emit)
+        except CannotSplit as error:
+            self._report.add_whole(f"{query.name}: {error.message}")
+            await emit([ListingRestarted(query.name), self._report.remarks()])
+            await prefetch_one(query.pages(), emit)
         else:
-            await emit([ListingSplit(course.name, matched)])
+            self._report.add_split(query.name, len(slices))
+            await emit([ListingTotal(query.name, matched), self._report.remarks()])
 
-    def again(self, name: str) -> AsyncIterator[Entries]:
-        """One of the parts once more."""
-        course, request = self.pieces[name]
-        return course.walk(request, name, every)
-
-    async def _cut(self, course: ListingQuery) -> tuple[int, list[Slice]]:
+    async def _cut(self, query: ListingQuery) -> tuple[int, list[Slice]]:
+        """The server's count for the listing, and the slices to read it in."""
         if self._selection.max_items is not None:
             raise CannotSplit("--max-items takes the first ones of the whole")
 
         async def count(one: Interval, other: Interval) -> tuple[int, int]:
             return await gather_pair(
-                self._count(course, self._within(one)), self._count(course, self._within(other))
+                self._count(query, self._within(one)), self._count(query, self._within(other))
             )
 
-        matched = await self._count(course, self._selection)
-        part = whole(self._bounds, course.span, matched)
-        return matched, await cut(part, self._selection.split, self._selection.limit or PAGE_SIZE, count)
+        matched = await self._count(query, self._selection)
+        whole = whole_slice(self._bounds, query.span, matched)
+        page_size = self._selection.limit or PAGE_SIZE
+        return matched, await cut_slices(whole, self._selection.split, page_size, count)
 
     def _within(self, bounds: Interval) -> Selection:
         return replace(self._selection, datetime=stac.written(bounds))
 
-    async def _count(self, course: ListingQuery, selection: Selection) -> int:
+    async def _count(self, query: ListingQuery, selection: Selection) -> int:
         try:
-            answer = await self._reader.read(course.ask(replace(selection, limit=1)))
+            answer = await self._reader.read(query.request(replace(selection, limit=1)))
         except TransferError as error:
             raise CannotSplit(f"the server does not count its items: {error.message}") from error
         matched = stac.matched_of(answer.body) if isinstance(answer.body, dict) else None
@@ -104,157 +150,67 @@ class SplitListing:
             raise CannotSplit("the server tells no total")
         return matched
 
-    async def _read(self, course: ListingQuery, parts: list[Slice], emit: Emit) -> Overlap:
-        """What stops one part stops the others at their next page: they are not cancelled, since what they
-        have given is being taken in."""
-        overlap, stopped = Overlap(), list[CannotSplit | CatalogError]()
+    async def _read_slices(self, query: ListingQuery, slices: list[Slice], emit: Emit) -> Overlap:
+        """Read all slices at once.
+
+        An error in one of them stops the others at their next page. They are not cancelled: the entries
+        that they have emitted are still being taken in.
+        """
+        overlap, errors = Overlap(), list[CannotSplit | CatalogError]()
 
         async def produce(put: Callable[[Slice], Awaitable[None]]) -> None:
-            for part in parts:
-                await put(part)
+            for one in slices:
+                await put(one)
 
-        async def work(part: Slice) -> None:
-            def take(records: list[Any]) -> bool:
+        async def work(one: Slice) -> None:
+            def accept(records: list[Any]) -> bool:
                 try:
-                    overlap.take(records, part)
-                except CannotSplit as reason:
-                    stopped.append(reason)
-                return not stopped
+                    overlap.add(records, one)
+                except CannotSplit as error:
+                    errors.append(error)
+                return not errors
 
             try:
-                await prefetch_one(self._walk(course, part, take), emit)
+                await prefetch_one(self._slice_pages(query, one, accept), emit)
             except CatalogError as error:
-                stopped.append(error)
+                errors.append(error)
             except SourceError as error:
-                stopped.append(CannotSplit(f"the server refuses a part of it: {error.message}"))
+                errors.append(CannotSplit(f"the server refuses a part of it: {error.message}"))
 
-        await fan_out(produce, work, len(parts))
-        for error in stopped:
+        await fan_out(produce, work, len(slices))
+        for error in errors:
             raise error
         return overlap
 
-    def _walk(self, course: ListingQuery, part: Slice, take: Take) -> AsyncIterator[Entries]:
-        text = stac.written(part.bounds)
-        name = f"{course.name} {text}"
-        request = course.ask(replace(self._selection, datetime=text))
-        self.pieces[name] = course, request
-        return course.walk(request, name, take)
+    def _slice_pages(self, query: ListingQuery, one: Slice, accept: Accept) -> AsyncIterator[Entries]:
+        text = stac.written(one.bounds)
+        name = f"{query.name} {text}"
+        request = query.request(replace(self._selection, datetime=text))
+        self._slices[name] = query, request
+        return query.slice_pages(request, name, accept)
 
 
-class CannotSplit(MlhubError):
-    """The listing has to be read as a whole; the message says why. It never leaves the source."""
+def is_split(selection: Selection) -> bool:
+    """Whether listings are to be read in slices."""
+    return selection.split > 1
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """What lies between two times. `low` and `high` are where its records may lie, as far as is known."""
+class UnsplitSource:
+    """A source without a search by time, where `--split` was asked for: read as it is, with a remark."""
 
-    start: datetime | None
-    end: datetime | None
-    low: datetime
-    high: datetime
-    matched: int
+    def __init__(self, inner: Source) -> None:
+        self.name = inner.name
+        self._inner = inner
 
-    @property
-    def bounds(self) -> Interval:
-        return self.start, self.end
+    async def list(self, emit: Emit, only: Sequence[str] = ()) -> None:
+        if only:
+            await self._inner.list(emit, only)
+            return
+        report = SplitReport()
+        await emit([report.remarks()])
+        await self._inner.list(emit)
+        report.add_whole("this kind of source has no search by time that could be cut")
+        await emit([report.remarks()])
 
-
-def whole(bounds: Interval, span: Interval, matched: int) -> Slice:
-    """All of a listing. `bounds` were asked for, `span` is what the catalogue says of its extent."""
-    low = bounds[0] or span[0] or LONG_AGO
-    high = bounds[1] or span[1] or datetime.now(UTC)
-    return Slice(*bounds, low, max(low, high), matched)
-
-
-async def cut(part: Slice, parts: int, page: int, count: Pair) -> list[Slice]:
-    """As many parts as are wanted, or fewer where there is no more to cut; `count` asks the server for two.
-
-    Raises `Undivided` where a search by time does not divide what there is, or leaves some of it out.
-    """
-    found = [part]
-    for _ in range(TRIES * parts):
-        fit = [one for one in found if one.matched > page and one.high - one.low >= SHORTEST]
-        if len(found) >= parts or not fit:
-            break
-        largest = max(fit, key=lambda one: one.matched)
-        at = found.index(largest)
-        found[at : at + 1] = await _halves(largest, count)
-    if len(found) < 2:
-        raise CannotSplit("it is too small, or too close in time, to be cut")
-    return found
-
-
-async def _halves(part: Slice, count: Pair) -> list[Slice]:
-    """An empty half stays with the other: there may be more in it when it is read."""
-    middle = (part.low + (part.high - part.low) / 2).replace(microsecond=0)
-    before, after = await count((part.start, middle), (middle, part.end))
-    if before + after < part.matched:
-        raise CannotSplit("a search by time leaves some of its items out")
-    if before + after > part.matched * 3 // 2:
-        raise CannotSplit("a search by time does not divide it")
-    if not before:
-        return [replace(part, low=middle)]
-    if not after:
-        return [replace(part, high=middle)]
-    return [
-        Slice(part.start, middle, part.low, middle, before),
-        Slice(middle, part.end, middle, part.high, after),
-    ]
-
-
-class Overlap:
-    """Counts the records that come again. Those far from every border cannot, and are not remembered."""
-
-    def __init__(self) -> None:
-        self.returned = 0
-        self.repeated = 0
-        self._near: set[int] = set()
-
-    @property
-    def distinct(self) -> int:
-        return self.returned - self.repeated
-
-    def take(self, records: list[Any], part: Slice) -> None:
-        """Raises `Undivided` if one has no business in this part: then the server cannot be relied on."""
-        self.returned += len(records)
-        for record in records:
-            if not _inside(record, part):
-                known = len(self._near)
-                self._near.add(_identity(record))
-                self.repeated += len(self._near) == known
-
-
-def _inside(record: Any, part: Slice) -> bool:
-    """Whether it lies in the part and nowhere near its borders."""
-    properties = record.get("properties") if isinstance(record, dict) else None
-    first, last = stac.hull(properties if isinstance(properties, dict) else {})
-    if first is None or last is None:
-        return False
-    if (part.end and first - part.end > NEAR) or (part.start and part.start - last > NEAR):
-        raise CannotSplit("the server gives items from outside of the time that it is asked for")
-    return (part.start is None or first - part.start > NEAR) and (part.end is None or part.end - last > NEAR)
-
-
-def _identity(record: Any) -> int:
-    if isinstance(record, dict) and "id" in record:
-        return hash((str(record.get("collection")), str(record["id"])))
-    return hash(str(record))
-
-
-def together(spans: Sequence[Interval]) -> Interval:
-    """From the first beginning to the last end; open where one of them is."""
-    starts, ends = [one[0] for one in spans], [one[1] for one in spans]
-    start = None if None in starts else min(filter(None, starts), default=None)
-    return start, None if None in ends else max(filter(None, ends), default=None)
-
-
-def span_of(body: JsonObject) -> Interval:
-    """What a collection says of its extent in time; the first interval is that of all of it."""
-    extent = body.get("extent")
-    temporal = extent.get("temporal") if isinstance(extent, dict) else None
-    listed = temporal.get("interval") if isinstance(temporal, dict) else None
-    first = listed[0] if isinstance(listed, list) and listed else None
-    if not isinstance(first, list) or len(first) != 2:
-        return None, None
-    return stac.instant(first[0]), stac.instant(first[1])
+    async def refresh(self, asset: Asset) -> Asset | None:
+        return await self._inner.refresh(asset)

@@ -71,7 +71,7 @@ class ItemsSource:
             await prefetch_one(self._entries(records), emit)
 
     async def refresh(self, asset: Asset) -> Asset | None:
-        return None if self._renewal is None else await self._renewal.renewed(asset)
+        return None if self._renewal is None else await self._renewal.refreshed(asset)
 
     async def _entries(self, batches: Records) -> AsyncIterator[Entries]:
         tally = ItemQuota(self._selection)
