@@ -1,8 +1,9 @@
-"""The library without `await`: for scripts, and for notebooks whose own loop is running already."""
+"""`mirror`, `plan` and `verify` without `await`: for scripts, and for notebooks, which run a loop already."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
@@ -20,13 +21,13 @@ T = TypeVar("T")
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run one coroutine to its end in a loop of its own, in a thread of its own, and return its result.
 
-    Ctrl-C cancels it, lets it save its state and is raised again.
+    Ctrl-C cancels it, waits while it saves its state, and is raised again. A second Ctrl-C ends the wait.
     """
     result: Future[T] = Future()
     loop = asyncio.new_event_loop()
     task = loop.create_task(work)
 
-    def body() -> None:
+    def run_loop() -> None:
         try:
             result.set_result(loop.run_until_complete(task))
         except BaseException as error:
@@ -36,25 +37,26 @@ def run(work: Coroutine[Any, Any, T]) -> T:
             loop.run_until_complete(loop.shutdown_default_executor())
             loop.close()
 
-    thread = threading.Thread(target=body, name="mlhub-blocking")
+    thread = threading.Thread(target=run_loop, name="mlhub-blocking")
     thread.start()
     try:
         return result.result()
     except KeyboardInterrupt:
-        loop.call_soon_threadsafe(task.cancel)
+        with contextlib.suppress(RuntimeError):  # the loop has been closed meanwhile
+            loop.call_soon_threadsafe(task.cancel)
         raise
     finally:
         thread.join()
 
 
-def _waiting(call: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+def _blocking(call: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
     @wraps(call)
-    def waited(*args: P.args, **kwargs: P.kwargs) -> T:
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
         return run(call(*args, **kwargs))
 
-    return waited
+    return wrapper
 
 
-mirror = _waiting(_mirror)
-plan = _waiting(_plan_only)
-verify = _waiting(_verify)
+mirror = _blocking(_mirror)
+plan = _blocking(_plan_only)
+verify = _blocking(_verify)

@@ -1,18 +1,19 @@
-"""Items as they become complete on disk, while the rest is still on its way."""
+"""`mirrored()`: an asynchronous iterator over the items of a mirror while the mirror runs."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 
+from ..core.concurrency import wait_until_idle
 from ..core.model import Item, JsonObject, Record
 from ..core.options import Options
 from ..engine.connect import Given
 from ..engine.mirror import mirror
 
-AHEAD = 64
+MAX_ITEMS_AHEAD = 64
 """Finished items that may wait for the caller before the mirror waits too."""
 
 
@@ -22,37 +23,36 @@ async def mirrored(
     options: Options | None = None,
     *,
     environ: Mapping[str, str] | None = None,
-) -> AsyncIterator[JsonObject]:
+) -> AsyncGenerator[JsonObject, None]:
     """Mirror, and yield each item when its assets are settled, with the paths of its files as hrefs.
 
     An asset that failed keeps its remote href. Raises as `mirror` does, and at the end the first error
-    of a mirror that is not complete. Leaving the loop early stops the mirror: its state is saved. Close
-    the iterator (`contextlib.aclosing`) where it matters when that happens.
+    of a mirror that is not complete. Leaving the loop early stops the mirror and saves its state:
+    when `aclose()` has returned, or the cancellation of the caller has been raised, the mirror has ended and
+    DEST is unlocked. `break` and exceptions in the loop do not close a generator by themselves: use
+    `contextlib.aclosing`.
     """
     root = Path(dest)
-    ready: asyncio.Queue[JsonObject | None] = asyncio.Queue(AHEAD)
+    finished: asyncio.Queue[JsonObject | None] = asyncio.Queue()
+    room = asyncio.Semaphore(MAX_ITEMS_AHEAD)
 
     async def each(item: Item, records: dict[str, Record]) -> None:
-        await ready.put(_local(item, records, root))
-
-    async def run() -> None:
-        try:
-            (await mirror(source, dest, options, each=each, environ=environ)).raise_for_failures()
-        finally:
-            await ready.put(None)
+        await room.acquire()
+        finished.put_nowait(_local(item, records, root))
 
     # Not in a task group: a generator that is left at its yield would cancel the wrong task (PEP 789).
-    task = asyncio.create_task(run())
+    task = asyncio.create_task(mirror(source, dest, options, each=each, environ=environ))
+    task.add_done_callback(lambda _: finished.put_nowait(None))
     try:
-        while (item := await ready.get()) is not None:
+        while (item := await finished.get()) is not None:
+            room.release()
             yield item
-        await task
+        task.result().raise_for_failures()
     finally:
         task.cancel()
-        while not task.done():
-            await asyncio.wait([task], timeout=0.05)
-            while not ready.empty():
-                ready.get_nowait()
+        await wait_until_idle(lambda: [] if task.done() else [task])
+        if not task.cancelled():
+            task.exception()  # retrieved: asyncio would log one that the caller left before
 
 
 def _local(item: Item, records: dict[str, Record], root: Path) -> JsonObject:

@@ -134,12 +134,12 @@ def _first_error(failures: BaseExceptionGroup[BaseException]) -> BaseException:
     return failure
 
 
-async def wait_until_idle(under_way: Callable[[], Collection[asyncio.Future[None]]]) -> None:
-    """Return when none of these is under way any more, even if cancelled meanwhile; then that is raised."""
+async def wait_until_idle(running: Callable[[], Collection[asyncio.Future[T]]]) -> None:
+    """Return when `running()` is empty. A cancellation does not end the wait: it is raised after it."""
     cancelled = None
-    while waiting := under_way():
+    while futures := running():
         try:
-            await asyncio.wait(waiting)
+            await asyncio.wait(futures)
         except asyncio.CancelledError as error:
             cancelled = error
     if cancelled is not None:
