@@ -22,7 +22,7 @@ from ..core.options import Options, as_tuple
 from ..core.secret import Secret
 from ..core.telemetry import Events, Meter
 from ..core.urls import origin, parse, redacted
-from ..engine.connect import mlhub_root, network
+from ..engine.connect import location_of, mlhub_root, network
 from ..engine.mirror import mirror
 from ..engine.placement import place
 from ..engine.report.receipt import Report
@@ -74,7 +74,9 @@ class Client:
         self._http: Http | None = None
 
     async def __aenter__(self) -> Client:
-        self._http = await self._stack.enter_async_context(network("mlhub", self._options, self._environ))
+        self._http = await self._stack.enter_async_context(
+            network(location_of("mlhub", self._environ), self._options, self._environ)
+        )
         return self
 
     async def __aexit__(

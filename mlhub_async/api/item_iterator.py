@@ -10,8 +10,8 @@ from pathlib import Path
 from ..core.concurrency import wait_until_idle
 from ..core.model import Item, JsonObject, Record
 from ..core.options import Options
-from ..engine.connect import Given
 from ..engine.mirror import mirror
+from ..sources.recognise import Given
 
 MAX_ITEMS_AHEAD = 64
 """Finished items that may wait for the caller before the mirror waits too."""

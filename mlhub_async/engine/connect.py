@@ -1,21 +1,19 @@
-"""What a SOURCE means, and the network it is read through."""
+"""The source that a SOURCE means, and the HTTP client that it is read by, put together from `Options`."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import ssl
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from .. import __version__
-from ..core.errors import LimitReached, TransferError, UsageError
+from ..core.errors import LimitReached, UsageError
 from ..core.options import Options
 from ..core.ports import Source, Transport
-from ..core.urls import origin, parse, redacted, to_path
+from ..core.urls import parse
 from ..http.auth.credentials import Credential, Credentials, header_credentials, mlhub_credential
 from ..http.auth.netrc import netrc_credentials, netrc_path
 from ..http.client import Http
@@ -28,20 +26,20 @@ from ..http.ssrf import AddressPolicy
 from ..http.transport.fast.transport import FastTransport
 from ..http.transport.file import FileTransport
 from ..http.transport.proxy import proxy_of
-from ..sources.recognise import of_python_objects, recognise
+from ..sources.browse import EmitLevel, browse
+from ..sources.recognise import Given, SourceLocation, locate, recognise, user_url
 from ..sources.source_links import FirstTime
 
-Given = str | os.PathLike[str] | Iterable[Any] | AsyncIterable[Any]
-"""A SOURCE of the command line, or STAC items: dicts or objects with `to_dict`, pystac's for example."""
-
-STORES = ("s3://", "az://", "gs://")
 MLHUB_ROOT = "https://api.radiant.earth/mlhub/v1"
 
 
-def root_of(source: Given) -> str:
-    """The folder that a local SOURCE is read from; "" for one on the network, or of objects."""
-    root = local_root(os.fspath(source)) if isinstance(source, str | os.PathLike) else None
-    return str(root.resolve()) if root is not None else ""
+class OpenedSource(NamedTuple):
+    """A source, and the HTTP client that it is read by."""
+
+    source: Source
+    http: Http
+    folder: str
+    """the absolute folder of a local catalogue; "" for one on the network or of Python objects"""
 
 
 class Deadline:
@@ -70,84 +68,54 @@ async def opened(
     environ: Mapping[str, str],
     deadline: Deadline,
     first_time: FirstTime | None = None,
-) -> AsyncIterator[tuple[Source, Http]]:
-    """The source that a SOURCE means, and the network it is read through, which is closed at the end."""
-    source = os.fspath(source) if isinstance(source, os.PathLike) else source
-    word = source if isinstance(source, str) else "-"
-    async with network(word, options, environ) as http:
-        asked: dict[str, Any] = {"allow_origins": options.allow_origins, "first_time": first_time}
-        if not isinstance(source, str):
-            yield of_python_objects(source, http, options.selection, **asked), http
-            return
+) -> AsyncIterator[OpenedSource]:
+    """The source that a SOURCE means; its HTTP client is closed at the end."""
+    location = location_of(source, environ)
+    async with network(location, options, environ) as http:
         async with deadline.kept():
             found = await recognise(
-                source,
+                location,
                 http,
                 options.selection,
-                mlhub_root=mlhub_root(environ),
-                **asked,
+                allow_origins=options.allow_origins,
+                first_time=first_time,
             )
-        yield found, http
+        yield OpenedSource(found, http, location.catalogue_folder)
+
+
+async def browse_source(source: Given, options: Options, environ: Mapping[str, str], emit: EmitLevel) -> None:
+    """Emit one level of the catalogue that a SOURCE means; see `sources.browse`."""
+    location = location_of(source, environ)
+    async with network(location, options, environ) as http:
+        await browse(location, http, options.selection, emit, options.allow_origins)
+
+
+def location_of(source: Given, environ: Mapping[str, str]) -> SourceLocation:
+    """Where a SOURCE is. Raises as `locate` does."""
+    return locate(source, mlhub_root(environ))
 
 
 def mlhub_root(environ: Mapping[str, str]) -> str:
     return environ.get("MLHUB_ROOT_URL") or MLHUB_ROOT
 
 
-def local_root(source: str) -> Path | None:
-    """The folder that a local SOURCE may read from: its own; None for one on the network."""
-    if source == "-":
-        return Path.cwd()
-    if source.lower().startswith("file:"):
-        path = to_path(_usable(source))
-    elif "://" in source or source == "mlhub":
-        return None
-    else:
-        path = Path(source)
-    return path if os.path.isdir(path) else path.parent
-
-
-def _root_of(source: str, environ: Mapping[str, str]) -> str:
-    if source == "mlhub":
-        return _usable(mlhub_root(environ), "MLHUB_ROOT_URL")
-    return _usable(source)
-
-
-def _usable(url: str, what: str = "SOURCE") -> str:
-    """A URL that the user gave, or what is wrong with it as the mistake in the command that it is."""
-    if "://" not in url and not url.lower().startswith("file:"):
-        raise UsageError(f"{what} {redacted(url)}: write it as an address, with https://")
-    if url.lower().startswith(STORES):
-        raise UsageError(
-            f"{what} {redacted(url)}: object stores cannot be listed yet; give its https:// catalogue"
-        )
-    try:
-        parsed = parse(url)
-        origin(parsed)
-    except TransferError as error:
-        why = error.message.removeprefix("the href ")
-        raise UsageError(
-            f"{what} {why}" if redacted(url) in why else f"{what} {redacted(url)} {why}"
-        ) from None
-    return parsed
-
-
 @asynccontextmanager
-async def network(source: str, options: Options, environ: Mapping[str, str]) -> AsyncIterator[Http]:
-    """An `Http` for one source, closed at the end. `source` is the word that the user gave."""
-    root = local_root(source)
-    base = None if root is not None else _root_of(source, environ)
-    named = ([base] if base else []) + [_usable(one, "--allow-origin") for one in options.allow_origins]
+async def network(
+    location: SourceLocation, options: Options, environ: Mapping[str, str]
+) -> AsyncIterator[Http]:
+    """An `Http` for the source at one location, closed at the end."""
+    base = location.credentials_url
+    named = ([base] if base else []) + [user_url(one, "--allow-origin") for one in options.allow_origins]
 
     def found() -> list[Credential]:
         return [*_from_netrc(named, options, environ), *_credentials(base, options, environ)]
 
     credentials = Credentials(found(), found)
-    reach = AddressPolicy(allow_private=options.allow_private, local_root=root is not None)
+    reach = AddressPolicy(allow_private=options.allow_private, local_root=location.folder is not None)
     for one in named:
         reach.name(one)
     web, awake = _web(options, reach), SuspendDetector()
-    transports: dict[str, Transport] = {"http": web, "https": web, "file": FileTransport(root)}
+    transports: dict[str, Transport] = {"http": web, "https": web, "file": FileTransport(location.folder)}
     limits = OriginLimits(
         options.max_per_host or options.concurrency or MAX_LIMIT,
         first=FIRST_LIMIT if options.concurrency is None else None,

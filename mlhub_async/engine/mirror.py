@@ -30,6 +30,7 @@ from ..core.options import Options
 from ..core.ports import Source
 from ..core.telemetry import Events, Listener, Meter, human
 from ..http.client import Http
+from ..sources.recognise import Given
 from ..storage import naming
 from ..storage.ledger.ledger import Ledger
 from ..storage.ledger.recovery import DocumentRecords
@@ -41,7 +42,7 @@ from ..transfer.existing import ExistingFilePolicy
 from ..transfer.fetch import TransferContext
 from ..transfer.resume import OriginQuirks
 from ..transfer.segments.coordinator import segment_policy
-from .connect import Deadline, Given, opened, root_of
+from .connect import Deadline, opened
 from .finish import close_mirror
 from .inventory import Inventory, PendingItem
 from .pipeline import Run, pump
@@ -78,7 +79,11 @@ async def mirror(
     told = Events(events)
     store, ledger = _disk(Path(dest), options, told)
     store.refuse_unless_directory()
-    async with opened(source, options, environ, deadline, ledger.first_time) as (found, http):
+    async with opened(source, options, environ, deadline, ledger.first_time) as (
+        found,
+        http,
+        folder,
+    ):
         try:
             store.open()
             report = Report(found.name, store.root, options.selection.asked(), _now())
@@ -87,7 +92,7 @@ async def mirror(
             http.limits.recall(store.recall(PACES))
             context = _context(found, http, store, ledger, options, meter or Meter(), told)
             unheard = events is None and each is None
-            inventory = _inventory(store, ledger, options, root_of(source), unheard=unheard)
+            inventory = _inventory(store, ledger, options, folder, unheard=unheard)
 
             async def tell(item: PendingItem) -> None:
                 if each is not None:

@@ -12,8 +12,9 @@ from .. import stac
 from ..core.model import Collection, Entry, Flaw, Item
 from ..core.options import Options
 from ..core.telemetry import Meter
+from ..sources.recognise import Given
 from ..storage import naming
-from .connect import Deadline, Given, opened
+from .connect import Deadline, opened
 from .prune import ListedScope, known_as, refuse_partial_selection
 from .report.completeness import Completeness, read
 
@@ -85,7 +86,7 @@ async def plan_only(
     naming.check_template(options.path_template)
     refuse_partial_selection(options)
     environ = os.environ if environ is None else environ
-    async with opened(source, options, environ, deadline) as (found, http), deadline.kept():
+    async with opened(source, options, environ, deadline) as (found, http, _), deadline.kept():
         plan = Plan(found.name, options.selection.asked(), Completeness.of(options.selection))
         given = _Given(each, save, http.fetchable)
         await read(found, _Counting(plan, options, meter or Meter(), given).emit, plan.listing)

@@ -1,9 +1,14 @@
-"""Hides which kind of catalogue a SOURCE is: it is looked at, not asked for by a flag."""
+"""What a SOURCE means: where it is, how it is read, and which source class reads what is there.
+
+Nothing else interprets the word, path, URL or Python object that the user gave.
+"""
 
 from __future__ import annotations
 
+import enum
 import os
 import re
+from collections.abc import AsyncIterable, Iterable, Sequence
 from collections.abc import Collection as Some
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,99 +29,179 @@ from .mlhub import MlhubSource
 from .source_links import FirstTime, FollowSources
 from .static import StaticSource
 
-_LINES = (".ndjson", ".jsonl", ".geojsonl", ".ndgeojson")
+Given = str | os.PathLike[str] | Iterable[Any] | AsyncIterable[Any]
+"""A SOURCE of the command line, or STAC items: dicts or objects with `to_dict`, pystac's for example."""
+
+_NDJSON = (".ndjson", ".jsonl", ".geojsonl", ".ndgeojson")
 _NOT_YET = (".parquet", ".geoparquet", ".tar", ".tar.gz", ".tgz", ".zip")
-_ROOTS = ("catalog.json", "collection.json")
+_OBJECT_STORES = ("s3://", "az://", "gs://")
+_IN_FOLDER = ("catalog.json", "collection.json")
+_is_url = re.compile(r"https?:|file:|.*://", re.IGNORECASE | re.DOTALL).match
 
 
-async def recognise(
-    source: str,
-    reader: RawReader,
-    selection: Selection,
-    *,
-    mlhub_root: str,
-    allow_origins: Some[str] = frozenset(),
-    first_time: FirstTime | None = None,
-) -> Source:
-    """The source that the word SOURCE means. Reads its root document, if it has one.
+class SourceKind(enum.Enum):
+    """How a SOURCE is read."""
 
-    Raises `UsageError` for a kind we do not know, `SourceError` for a place that is no catalogue,
-    `CatalogError` where the network may do better next time.
-    """
-    look = _Recogniser(reader, selection, frozenset(map(_origin, allow_origins)), mlhub_root)
-    url = source if source in ("mlhub", "-") else _url(source)
-    found = await look.at(url)
-    if selection.dataset and not isinstance(found, MlhubSource):
-        raise UsageError(
-            f"--dataset is for an MLHub, which {urls.redacted(source)} is not: use -c for collections"
-        )
-    if is_split(selection) and not isinstance(found, ApiSource | MlhubSource):
-        found = UnsplitSource(found)
-    return FollowSources(found, reader, look.allowed, first_time, url) if selection.follow_sources else found
-
-
-def of_python_objects(
-    given: Any,
-    reader: RawReader,
-    selection: Selection,
-    *,
-    allow_origins: Some[str] = frozenset(),
-    first_time: FirstTime | None = None,
-) -> Source:
-    """STAC items as Python objects. No source link of theirs is followed to a local file."""
-    found: Source = of_objects(given, selection, reader)
-    if is_split(selection):
-        found = UnsplitSource(found)
-    if not selection.follow_sources:
-        return found
-    return FollowSources(found, reader, frozenset(map(_origin, allow_origins)), first_time)
+    MLHUB = enum.auto()
+    DOCUMENT = enum.auto()
+    """a JSON document, which says itself what it is the root of"""
+    NDJSON = enum.auto()
+    STDIN = enum.auto()
+    OBJECTS = enum.auto()
 
 
 @dataclass(frozen=True, slots=True)
-class _Recogniser:
-    """Looks at what is there and chooses the source for it."""
+class SourceLocation:
+    """Where a SOURCE is, as far as that is known before anything of it is read."""
 
-    reader: RawReader
-    selection: Selection
-    allowed: frozenset[str]
-    mlhub_root: str
+    kind: SourceKind
+    url: str = ""
+    """http, https or file; "" for standard input and for Python objects"""
+    folder: Path | None = None
+    """the folder that local files may be read from; None for a SOURCE on the network"""
+    objects: Any = None
 
-    async def at(self, url: str) -> Source:
-        if url == "mlhub":
-            return MlhubSource(self.reader, self.mlhub_root, self.selection, self.allowed)
-        if url == "-":
-            return of_stdin(self.selection, self.reader)
-        path = url.partition("?")[0].lower()
-        if path.endswith(_NOT_YET):
-            raise UsageError(
-                f"{urls.redacted(url)}: such a file cannot be read yet; give its catalogue's JSON"
-            )
-        if path.endswith(_LINES):
-            return of_lines(self.reader, url, self.selection)
-        return self._of(await _root(self.reader, url), urls.redacted(url))
+    @property
+    def credentials_url(self) -> str | None:
+        """The URL whose origin the user's credentials belong to; None for a local SOURCE."""
+        return self.url if self.folder is None else None
 
-    def _of(self, document: Document, where: str) -> Source:
-        """1. items  2. an API's landing page  3. a catalogue or collection  4. none of them
+    @property
+    def catalogue_folder(self) -> str:
+        """The absolute folder of a catalogue on this machine; "" for one on the network.
 
-        With --dataset an API is an MLHub: nothing else has datasets.
+        "" for Python objects too: nothing says that their files belong together.
         """
-        if _is_array_of_items(document.body):
-            document = Document({"type": "FeatureCollection", "features": document.body}, document.url)
-        body, url = document.body, document.url
-        kind = body.get("type") if isinstance(body, dict) else None
-        if kind in ("FeatureCollection", "Feature"):
-            return of_document(self.reader, document, self.selection, self.allowed)
-        if isinstance(body, dict) and _is_landing(body):
-            if self.selection.dataset:
-                return MlhubSource(self.reader, url, self.selection, self.allowed)
-            return ApiSource(self.reader, url, body, self.selection, self.allowed)
-        if kind in ("Catalog", "Collection") or (isinstance(body, dict) and "stac_version" in body):
-            return StaticSource(self.reader, body, url, self.selection, self.allowed)
-        raise SourceError(
-            f"{where} is JSON, but neither a STAC API nor a catalogue, collection or item: "
-            "give the address of one of these",
-            kind="not-stac",
+        if self.folder is None or self.kind is SourceKind.OBJECTS:
+            return ""
+        return str(self.folder.resolve())
+
+
+def locate(given: Given, mlhub_root: str) -> SourceLocation:
+    """Where the SOURCE that the user gave is; `mlhub_root` is the URL that the word `mlhub` stands for.
+
+    Reads nothing but the names of local files. Raises `UsageError` for what is no address of a source, or
+    of a kind that cannot be read, `SourceError` for a local path that is not there.
+    """
+    if not isinstance(given, str | os.PathLike):
+        return SourceLocation(SourceKind.OBJECTS, folder=Path.cwd(), objects=given)
+    text = os.fspath(given)
+    if text == "mlhub":
+        return SourceLocation(SourceKind.MLHUB, user_url(mlhub_root, "MLHUB_ROOT_URL"))
+    if text == "-":
+        return SourceLocation(SourceKind.STDIN, folder=Path.cwd())
+    url = user_url(text, "SOURCE") if _is_url(text) else urls.from_path(_existing(text))
+    folder = None
+    if url.startswith("file:"):
+        path = urls.to_path(url)
+        folder = path if path.is_dir() else path.parent
+    return SourceLocation(_kind_of(url), url, folder)
+
+
+def user_url(text: str, name: str) -> str:
+    """A URL that the user gave as `name`, parsed. Raises `UsageError` for what is none."""
+    if "://" not in text and not text.lower().startswith("file:"):
+        raise UsageError(f"{name} {urls.redacted(text)}: write it as an address, with https://")
+    if text.lower().startswith(_OBJECT_STORES):
+        raise UsageError(
+            f"{name} {urls.redacted(text)}: object stores cannot be listed yet; give its https:// catalogue"
         )
+    try:
+        parsed = urls.parse(text)
+        urls.origin(parsed)
+    except TransferError as error:
+        reason = error.message.removeprefix("the href ")
+        shown = "" if urls.redacted(text) in reason else f"{urls.redacted(text)} "
+        raise UsageError(f"{name} {shown}{reason}") from None
+    return parsed
+
+
+def user_origins(given: Iterable[str]) -> frozenset[str]:
+    """The origins that the user trusts (`--allow-origin`). Raises `UsageError`."""
+    return frozenset(str(urls.origin(user_url(one, "--allow-origin"))) for one in given)
+
+
+def is_ndjson(name: str) -> bool:
+    """Whether a file of this name has one item per line."""
+    return name.lower().endswith(_NDJSON)
+
+
+async def recognise(
+    location: SourceLocation,
+    reader: RawReader,
+    selection: Selection,
+    *,
+    allow_origins: Sequence[str] = (),
+    first_time: FirstTime | None = None,
+) -> Source:
+    """The source at a location, with everything that the selection asks of any source.
+
+    Reads the root document, where there is one. Raises `UsageError` for a selection that this kind of
+    source cannot have, `SourceError` for a root that is no catalogue, `CatalogError` where the network
+    may do better next time.
+    """
+    allowed = user_origins(allow_origins)
+    found = await source_at(location, reader, selection, allowed)
+    if is_split(selection) and not isinstance(found, ApiSource | MlhubSource):
+        found = UnsplitSource(found)
+    if selection.follow_sources:
+        found = FollowSources(found, reader, allowed, first_time, location.url)
+    return found
+
+
+async def source_at(
+    location: SourceLocation, reader: RawReader, selection: Selection, allowed: Some[str] = frozenset()
+) -> Source:
+    """The source at a location and nothing around it. Raises as `recognise` does."""
+    url = location.url
+    match location.kind:
+        case SourceKind.OBJECTS:
+            return of_objects(location.objects, selection, reader)
+        case SourceKind.MLHUB:
+            return MlhubSource(reader, url, selection, allowed)
+        case SourceKind.STDIN:
+            found: Source = of_stdin(selection, reader)
+        case SourceKind.NDJSON:
+            found = of_lines(reader, url, selection)
+        case SourceKind.DOCUMENT:
+            found = _source_of(await _read_root(reader, url), reader, selection, allowed, urls.redacted(url))
+    if selection.dataset and not isinstance(found, MlhubSource):
+        where = urls.redacted(url) if url else "-"
+        raise UsageError(f"--dataset is for an MLHub, which {where} is not: use -c for collections")
+    return found
+
+
+async def _read_root(reader: RawReader, url: str) -> Document:
+    try:
+        return await reader.read(Request(url))
+    except TransferError as error:
+        raise unreadable(error, url) from error
+
+
+def _source_of(
+    document: Document, reader: RawReader, selection: Selection, allowed: Some[str], where: str
+) -> Source:
+    """1. items  2. an API's landing page  3. a catalogue or collection  4. none of them
+
+    With --dataset an API is an MLHub: nothing else has datasets.
+    """
+    if _is_array_of_items(document.body):
+        document = Document({"type": "FeatureCollection", "features": document.body}, document.url)
+    body, url = document.body, document.url
+    kind = body.get("type") if isinstance(body, dict) else None
+    if kind in ("FeatureCollection", "Feature"):
+        return of_document(reader, document, selection, allowed)
+    if isinstance(body, dict) and _is_landing_page(body):
+        if selection.dataset:
+            return MlhubSource(reader, url, selection, allowed)
+        return ApiSource(reader, url, body, selection, allowed)
+    if kind in ("Catalog", "Collection") or (isinstance(body, dict) and "stac_version" in body):
+        return StaticSource(reader, body, url, selection, allowed)
+    raise SourceError(
+        f"{where} is JSON, but neither a STAC API nor a catalogue, collection or item: "
+        "give the address of one of these",
+        kind="not-stac",
+    )
 
 
 def _is_array_of_items(body: object) -> bool:
@@ -125,7 +210,7 @@ def _is_array_of_items(body: object) -> bool:
     return bool(items) and all(isinstance(one, dict) and one.get("type") == "Feature" for one in items)
 
 
-def _is_landing(body: JsonObject) -> bool:
+def _is_landing_page(body: JsonObject) -> bool:
     """A collection with search links is still a collection."""
     if body.get("type") == "Collection":
         return False
@@ -134,52 +219,33 @@ def _is_landing(body: JsonObject) -> bool:
     )
 
 
-async def _root(reader: RawReader, url: str) -> Document:
-    try:
-        return await reader.read(Request(url))
-    except TransferError as error:
-        raise unreadable(error, url) from error
+def _kind_of(url: str) -> SourceKind:
+    """By the ending of its path. Raises `UsageError` for a file that cannot be read yet."""
+    path = url.partition("?")[0]
+    if path.lower().endswith(_NOT_YET):
+        raise UsageError(f"{urls.redacted(url)}: such a file cannot be read yet; give its catalogue's JSON")
+    return SourceKind.NDJSON if is_ndjson(path) else SourceKind.DOCUMENT
 
 
-def _url(source: str) -> str:
-    """A URL as it is, a path as a file: URL, a folder as the catalogue in it."""
-    if re.match(r"https?:|file:", source, re.IGNORECASE):
-        return _parsed(source)
-    if scheme := re.match(r"([a-z][a-z0-9+.-]+)://", source, re.IGNORECASE):
-        raise UsageError(
-            f"SOURCE {scheme[1]}://: object stores cannot be listed yet; give its https:// catalogue"
-        )
-    if not source.strip():
+def _existing(text: str) -> Path:
+    """A local file; for a folder the catalogue in it."""
+    if not text.strip():
         raise UsageError("SOURCE is empty: give the address or path of a catalogue")
-    path = Path(source)
+    path = Path(text)
     if os.path.isdir(path):
-        return urls.from_path(_catalogue_in(path))
+        return _catalogue_in(path)
     if not os.path.exists(path):
-        raise SourceError(f"{urls.term_safe(source)} does not exist here, and is no URL", kind="not-found")
-    return urls.from_path(path)
-
-
-def _parsed(source: str) -> str:
-    try:
-        return urls.parse(source)
-    except TransferError as error:
-        raise UsageError(error.message) from error
+        raise SourceError(f"{urls.term_safe(text, 300)} does not exist here, and is no URL", kind="not-found")
+    return path
 
 
 def _catalogue_in(folder: Path) -> Path:
-    for name in _ROOTS:
+    for name in _IN_FOLDER:
         if (folder / name).is_file():
             return folder / name
-    here = ", ".join(urls.term_safe(name) for name in sorted(os.listdir(folder))[:5]) or "nothing"
+    entries = ", ".join(urls.term_safe(name) for name in sorted(os.listdir(folder))[:5]) or "nothing"
     raise SourceError(
-        f"{urls.term_safe(str(folder))} holds neither catalog.json nor collection.json (but {here}): "
+        f"{urls.term_safe(str(folder), 300)} holds neither catalog.json nor collection.json (but {entries}): "
         "name the catalogue's file",
         kind="not-found",
     )
-
-
-def _origin(text: str) -> str:
-    try:
-        return str(urls.origin(urls.parse(text)))
-    except TransferError as error:
-        raise UsageError(f"--allow-origin {urls.redacted(text)}: write it as https://host") from error

@@ -136,7 +136,8 @@ async def test_a_root_of_the_users_own_may_be_anywhere_and_leads_to_its_like(tro
 
 
 async def test_a_local_catalogue_leads_to_this_machine_but_not_into_the_network(site, tmp_path):
-    source = str(tmp_path / "catalog.json")
+    source = str(tmp_path)
+    (tmp_path / "catalog.json").write_text("{}")
     assert await ask(source, site.url("/x")) == b"end"
     assert (await refused(source, "http://10.0.0.1/x")).kind == "private-address"
 

@@ -1,6 +1,6 @@
 """Readers for tests: documents in a dict, and the wire by aiohttp."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import aiohttp
@@ -11,7 +11,8 @@ from mlhub_async.core import urls
 from mlhub_async.core.errors import MlhubError, TransferError
 from mlhub_async.core.model import Collection, CollectionListed, Document, Entry, Flaw, Item, Request
 from mlhub_async.core.options import Selection
-from mlhub_async.sources.recognise import recognise
+from mlhub_async.core.ports import Source
+from mlhub_async.sources.recognise import locate, recognise
 
 
 class Documents:
@@ -85,9 +86,21 @@ async def entries(source: Any) -> list[Entry]:
 
 async def listed(where: str, reader: Documents, **selection: Any) -> list[Entry]:
     """What SOURCE lists, as the command line would."""
-    return await entries(
-        await recognise(where, reader, Selection(**selection), mlhub_root="https://hub.test/v1")
-    )
+    return await entries(await recognised(where, reader, **selection))
+
+
+async def recognised(
+    where: str,
+    reader: Documents,
+    *,
+    allow_origins: Sequence[str] = (),
+    first_time: Any = None,
+    **selection: Any,
+) -> Source:
+    """The source that the command line would read."""
+    location = locate(where, "https://hub.test/v1")
+    chosen = Selection(**selection)
+    return await recognise(location, reader, chosen, allow_origins=allow_origins, first_time=first_time)
 
 
 def item(name: str, collection: str | None = "c", **more: Any) -> dict[str, Any]:

@@ -6,8 +6,6 @@ import pytest
 
 from mlhub_async.core.errors import CatalogError, SourceError, TransferError, Transient, UsageError
 from mlhub_async.core.model import Item, Page
-from mlhub_async.core.options import Selection
-from mlhub_async.sources.recognise import recognise
 from support.documents import (
     API,
     CONFORMS,
@@ -21,6 +19,7 @@ from support.documents import (
     listed,
     page,
     posted,
+    recognised,
     told,
 )
 
@@ -249,13 +248,7 @@ async def test_a_landing_page_that_points_elsewhere_is_refused_unless_that_is_al
     }
     with pytest.raises(SourceError, match=r"--allow-origin https://b\.test"):
         await listed(API, Documents(known), collections=("a",))
-    source = await recognise(
-        API,
-        Documents(known),
-        Selection(collections=("a",)),
-        mlhub_root="",
-        allow_origins=("https://b.test/",),
-    )
+    source = await recognised(API, Documents(known), collections=("a",), allow_origins=("https://b.test/",))
     assert told(await entries(source)) == ["[a]", "-", "a1"]
 
 

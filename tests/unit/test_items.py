@@ -16,8 +16,7 @@ from mlhub_async.core.options import Selection
 from mlhub_async.sources.items.documents import of_lines
 from mlhub_async.sources.items.ndjson import LONGEST, parsed
 from mlhub_async.sources.items.objects import of_objects
-from mlhub_async.sources.recognise import recognise
-from support.documents import Documents, entries, item, link, listed, page
+from support.documents import Documents, entries, item, link, listed, page, recognised
 from support.engine import chosen, run
 from support.machine_speed import taking_less_than
 from support.server import tif
@@ -106,7 +105,7 @@ async def test_lines_of_a_large_file_are_read_as_they_are_needed(tmp_path):
     path.write_bytes(
         b"".join(json.dumps(item(f"i{n}", note="x" * 2000)).encode() + b"\n" for n in range(1000))
     )
-    source = await recognise(str(path), Documents(), Selection(max_items=5), mlhub_root="")
+    source = await recognised(str(path), Documents(), max_items=5)
     found = await entries(source)
     assert ids(found) == [f"i{n}" for n in range(5)]
     assert sum(isinstance(one, Page) for one in found) == 1
@@ -196,7 +195,7 @@ async def test_standard_input_is_items_in_whatever_layout(typed, pieces):
 
 async def test_items_on_standard_input_are_listed_before_it_ends(monkeypatch):
     seen = asyncio.Event()
-    source = await recognise("-", Documents(), Selection(), mlhub_root="")
+    source = await recognised("-", Documents())
     reading, writing = os.pipe()
     monkeypatch.setattr(sys, "stdin", os.fdopen(reading, encoding="utf-8"))
 

@@ -8,10 +8,8 @@ import pytest
 from mlhub_async import stac
 from mlhub_async.core.errors import CatalogError, SourceError, TransferError, Transient, UsageError
 from mlhub_async.core.model import Collection
-from mlhub_async.core.options import Selection
-from mlhub_async.sources.recognise import recognise
 from mlhub_async.sources.source_links import FollowSources
-from support.documents import API, Documents, api, collection, item, listed, page, told
+from support.documents import API, Documents, api, collection, item, listed, page, recognised, told
 
 TOKEN = f"{API}/download/gAAAAAB"
 
@@ -31,7 +29,7 @@ def minting(known=None):
 
 
 async def a_source_and_an_asset(reader):
-    source = await recognise(API, reader, Selection(follow_sources=False), mlhub_root="")
+    source = await recognised(API, reader, follow_sources=False)
     stale = stac.item_of(item("a1", "a", assets={"x": {"href": "old-x"}, "y": {"href": "old-y"}}), API)
     return source, stac.assets_of(stale)
 
@@ -183,9 +181,7 @@ async def test_mlhub_wants_a_collection_or_a_dataset():
 
 async def test_an_mlhub_href_is_renewed_through_its_item():
     fresh = item("a1", "a", assets={"x": {"href": f"{HUB}/download/new"}})
-    source = await recognise(
-        "mlhub", hub({f"{HUB}/collections/a/items/a1": fresh}), Selection(collections=("a",)), mlhub_root=HUB
-    )
+    source = await recognised("mlhub", hub({f"{HUB}/collections/a/items/a1": fresh}), collections=("a",))
     assert isinstance(source, FollowSources)
     (stale,) = stac.assets_of(
         stac.item_of(item("a1", "a", assets={"x": {"href": f"{HUB}/download/old"}}), HUB)

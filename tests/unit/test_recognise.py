@@ -1,5 +1,7 @@
 """SOURCE is recognised by what it is, or refused in one line that says what to do."""
 
+from pathlib import Path
+
 import pytest
 
 from mlhub_async.core.errors import CatalogError, SourceError, TransferError, Transient, UsageError
@@ -7,9 +9,9 @@ from mlhub_async.core.options import Selection
 from mlhub_async.sources.api.source import ApiSource
 from mlhub_async.sources.items.documents import ItemsSource
 from mlhub_async.sources.mlhub import MlhubSource
-from mlhub_async.sources.recognise import recognise
+from mlhub_async.sources.recognise import SourceKind, locate, recognise
 from mlhub_async.sources.static import StaticSource
-from support.documents import Documents, item, link, listed, page
+from support.documents import Documents, item, link, listed, page, recognised
 
 
 def catalog():
@@ -39,13 +41,13 @@ def root(body):
     ],
 )
 async def test_a_source_is_recognised_by_what_it_is(body, kind):
-    found = await recognise("https://r.test", root(body), Selection(follow_sources=False), mlhub_root="")
+    found = await recognised("https://r.test", root(body), follow_sources=False)
     assert type(found) is kind and found.name == "https://r.test/"
 
 
 async def test_mlhub_is_known_by_its_name():
-    chosen = Selection(dataset="d", follow_sources=False)
-    found = await recognise("mlhub", Documents(), chosen, mlhub_root="https://hub.test/v1?key=secret")
+    location = locate("mlhub", "https://hub.test/v1?key=secret")
+    found = await recognise(location, Documents(), Selection(dataset="d", follow_sources=False))
     assert type(found) is MlhubSource and found.name == "https://hub.test/v1?key=***"
 
 
@@ -105,4 +107,52 @@ async def test_a_folder_without_a_catalogue_says_what_is_in_it(tmp_path):
 
 async def test_an_origin_to_allow_has_to_be_one():
     with pytest.raises(UsageError, match="--allow-origin"):
-        await recognise("https://r.test/", Documents(), Selection(), mlhub_root="", allow_origins=("r.test",))
+        await recognised("https://r.test/", Documents(), allow_origins=("r.test",))
+
+
+class TestTheLocationOfASource:
+    """`locate` decides what the given word, path, URL or object is, before anything is read."""
+
+    ROOT = "https://hub.test/v1"
+
+    @pytest.mark.parametrize(
+        ("given", "kind", "url"),
+        [
+            ("mlhub", SourceKind.MLHUB, ROOT),
+            ("-", SourceKind.STDIN, ""),
+            ("https://R.test", SourceKind.DOCUMENT, "https://r.test/"),
+            ("https://r.test/a.NDJSON?x=1", SourceKind.NDJSON, "https://r.test/a.NDJSON?x=1"),
+            ("file:///x/a.jsonl", SourceKind.NDJSON, "file:///x/a.jsonl"),
+            ([item("i")], SourceKind.OBJECTS, ""),
+        ],
+    )
+    def test_it_has_a_kind_and_a_url(self, given, kind, url):
+        found = locate(given, self.ROOT)
+        assert (found.kind, found.url) == (kind, url)
+
+    def test_a_folder_stands_for_the_catalogue_in_it(self, tmp_path):
+        (tmp_path / "collection.json").write_text("{}")
+        for given in (tmp_path, str(tmp_path)):
+            found = locate(given, self.ROOT)
+            assert found.url == (tmp_path / "collection.json").as_uri()
+            assert found.folder == tmp_path and found.catalogue_folder == str(tmp_path.resolve())
+
+    def test_credentials_belong_to_a_source_on_the_network_only(self, tmp_path):
+        (tmp_path / "a.json").write_text("{}")
+        assert locate("https://r.test/x", self.ROOT).credentials_url == "https://r.test/x"
+        assert locate("mlhub", self.ROOT).credentials_url == self.ROOT
+        for given in (str(tmp_path / "a.json"), (tmp_path / "a.json").as_uri(), "-", []):
+            assert locate(given, self.ROOT).credentials_url is None
+
+    def test_files_of_the_working_directory_may_be_read_for_items_that_are_handed_over(self):
+        assert locate("-", self.ROOT).folder == locate([], self.ROOT).folder == Path.cwd()
+        assert locate("-", self.ROOT).catalogue_folder == str(Path.cwd().resolve())
+        assert locate([], self.ROOT).catalogue_folder == ""
+
+    @pytest.mark.parametrize("given", ["mlhub", "https://r.test/"])
+    def test_no_file_may_be_read_for_a_source_on_the_network(self, given):
+        assert locate(given, self.ROOT).folder is None
+
+    def test_a_url_without_slashes_is_no_path(self):
+        with pytest.raises(UsageError, match=r"SOURCE https:r\.test: write it as an address"):
+            locate("https:r.test", self.ROOT)

@@ -6,10 +6,8 @@ import pytest
 
 from mlhub_async.core.errors import CatalogError, LimitReached, TransferError, Transient
 from mlhub_async.core.model import Collection, Flaw, Item
-from mlhub_async.core.options import Selection
-from mlhub_async.sources.recognise import recognise
 from mlhub_async.sources.source_links import FollowSources
-from support.documents import Documents, entries, item, link, listed, page
+from support.documents import Documents, entries, item, link, listed, page, recognised
 
 
 def ids(found):
@@ -133,7 +131,7 @@ async def test_a_collection_behind_a_label_that_cannot_be_read_is_no_flaw(answer
 async def test_a_broken_listing_still_has_the_links_followed_that_it_gave():
     first = page(label("l1", f"{AT}/imagery/items/s1"), next="?token=2")
     known = {f"{AT}/labels/items": first, f"{AT}/labels/items?token=2": Transient("busy")}
-    source = await recognise(f"{AT}/labels/items", labelled(**known), Selection(), mlhub_root="")
+    source = await recognised(f"{AT}/labels/items", labelled(**known))
     found = []
 
     async def emit(some):
@@ -152,7 +150,7 @@ async def test_who_remembers_the_links_may_be_chosen():
         return [url for url in some if url.endswith("s2")]
 
     reader = labelled(label("l1", f"{AT}/imagery/items/s1", f"{AT}/imagery/items/s2"))
-    source = await recognise(f"{AT}/labels/items", reader, Selection(), mlhub_root="", first_time=first_time)
+    source = await recognised(f"{AT}/labels/items", reader, first_time=first_time)
     assert sorted(ids(await entries(source))) == ["l1", "s2"]
     assert asked == [f"{AT}/imagery/items/s1", f"{AT}/imagery/items/s2"]
 

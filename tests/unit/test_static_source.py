@@ -8,9 +8,8 @@ from mlhub_async.core import urls
 from mlhub_async.core.errors import CatalogError, SourceError, TransferError, Transient
 from mlhub_async.core.model import Asset, Collection, Flaw, Item, Page
 from mlhub_async.core.options import Selection
-from mlhub_async.sources.recognise import recognise
 from mlhub_async.sources.static import StaticSource
-from support.documents import Documents, entries, item, link, listed, page
+from support.documents import Documents, entries, item, link, listed, page, recognised
 
 WEB = "https://cat.test/x/catalog.json"
 
@@ -193,16 +192,8 @@ async def test_links_to_an_origin_that_is_allowed_are_followed():
     reader = Documents(
         {WEB: catalog(link("item", "https://other.test/i.json")), "https://other.test/i.json": item("i")}
     )
-    found = []
-
-    async def emit(entries):
-        found.extend(entries)
-
-    source = await recognise(
-        WEB, reader, Selection(), mlhub_root="", allow_origins=("https://OTHER.test:443",)
-    )
-    await source.list(emit)
-    assert ids(found) == ["i"]
+    source = await recognised(WEB, reader, allow_origins=("https://OTHER.test:443",))
+    assert ids(await entries(source)) == ["i"]
 
 
 async def test_links_that_lost_their_https_get_it_back():

@@ -17,13 +17,12 @@ from ...core.urls import term_safe
 from ...engine.plan import Hide, Plan, Save, plan_only
 from ...engine.prune import foreseen
 from ...engine.report.receipt import Pruned
+from ...sources.recognise import is_ndjson
 from ...stac.write.encode import encode_fetchable
 from ...storage.local.disk_space import free_bytes
 from ..console import Console
 from ..output import show, warning
 from .mirror import flaw_lines, pruned_lines, remark_lines
-
-LINES = (".ndjson", ".jsonl")
 
 
 def run_plan(source: str, dest: str, options: Options, screen: Console, save: str | None) -> int:
@@ -93,7 +92,7 @@ def saving(path: str | None) -> Iterator[Save]:
     draft = f"{path}.draft-{os.getpid()}"
     try:
         with open(draft, "xb", opener=_private) as file:
-            save = _Lines(file) if path.lower().endswith(LINES) else _Together(file)
+            save = _Lines(file) if is_ndjson(path) else _Together(file)
             yield save.item
             save.end()
         os.replace(draft, path)
