@@ -171,7 +171,23 @@ def crowded_folders(package: Path) -> list[str]:
     return found
 
 
-RULES = [upward_imports, circles, imports_beyond_core, double_names, crowded_folders]
+SHARED_SOURCES = ["recognise", "browse"]
+"""Modules of `sources` that name no kind of catalogue: every folder above may import them."""
+COMPOSITION = ["", "engine.mirror", "engine.connect", "api.client"]
+"""Modules that put a run together; "" is the list of public names."""
+
+
+def named_sources(package: Path) -> list[str]:
+    """Rule 4: a kind of source is named only where a run is put together."""
+    return [
+        str(one)
+        for one in imports_of(package)
+        if top(one.target) == "sources" and top(one.source) != "sources" and one.source not in COMPOSITION
+        if one.target.removeprefix("sources.") not in SHARED_SOURCES
+    ]
+
+
+RULES = [upward_imports, circles, imports_beyond_core, named_sources, double_names, crowded_folders]
 
 
 def test_every_folder_has_a_line_in_the_layer_rule():
@@ -197,6 +213,7 @@ PLANTED = [
         imports_beyond_core,
         {"storage/a.py": "if 0:\n    from ..http.b import c", "http/b.py": "c = 1"},
     ),
+    (named_sources, {"cli/a.py": "from ..sources.b import C", "sources/b.py": "class C: ..."}),
     (double_names, {"http/__init__.py": "from .retry import retry", "http/retry.py": "def retry(): ..."}),
     (double_names, {"http/__init__.py": "def client(): ...", "http/client/x.py": ""}),
     (crowded_folders, {f"core/m{number}.py": "" for number in range(MAX_ENTRIES)}),
