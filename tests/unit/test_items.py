@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+from pathlib import Path
 
 import pystac
 import pytest
@@ -145,6 +146,32 @@ async def test_a_line_may_be_a_whole_feature_collection(tmp_path):
     path = tmp_path / "items.ndjson"
     path.write_text("\n".join(json.dumps(page(item(a), item(b))) for a, b in ("ab", "cd")))
     assert ids(await listed(str(path), Documents())) == ["a", "b", "c", "d"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts descriptors in /proc")
+async def test_a_file_of_lines_whose_reading_is_cancelled_is_closed(tmp_path):
+    path = tmp_path / "items.ndjson"
+    path.write_bytes(b"\n".join(LINES) * 100_000)
+    emitted = asyncio.Event()
+
+    async def emit(entries):
+        emitted.set()
+        await asyncio.Event().wait()
+
+    source = await recognised(str(path), Documents())
+    reading = asyncio.create_task(source.list(emit))
+    await emitted.wait()
+    assert opened(path) == 1
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    assert opened(path) == 0
+
+
+def opened(path):
+    """How many descriptors of this process are of the file."""
+    links = Path("/proc/self/fd").iterdir()
+    return sum(os.path.exists(link) and os.path.samefile(link, path) for link in links)
 
 
 @pytest.fixture
