@@ -6,6 +6,9 @@ Every rule is a function of a directory, so that each is also tried on a package
 from __future__ import annotations
 
 import ast
+import importlib
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -231,3 +234,37 @@ def test_a_planted_violation_is_found(rule, files, tmp_path):
                 (folder / "__init__.py").write_text("")
         path.write_text(text)
     assert len(rule(package)) == 1
+
+
+def test_type_checkers_see_all_public_names():
+    statements = ast.parse((PACKAGE / "__init__.py").read_text()).body
+    block = next(node for node in statements if isinstance(node, ast.If))
+    seen = {alias.asname for node in block.body for alias in node.names}
+    assert seen | {"__version__"} == set(mlhub_async.__all__)
+
+
+PUBLIC_NAMES = """
+import importlib, sys, types
+import mlhub_async
+modules, first = sys.argv[2:], sys.argv[1]
+before = {name: getattr(mlhub_async, name) for name in mlhub_async.__all__} if first == "names" else {}
+for module in modules:
+    importlib.import_module(module)
+for name in mlhub_async.__all__:
+    value = getattr(mlhub_async, name)
+    assert before.get(name, value) is value, f"{name} is another object after all imports"
+    assert isinstance(value, types.ModuleType) == (name == "blocking"), f"{name} is {value}"
+    assert f"mlhub_async.{name}" not in sys.modules, f"{name} is a module as well"
+"""
+
+
+@pytest.mark.parametrize("first", ["names", "modules"])
+def test_public_names_are_the_same_objects_whatever_was_imported_before(first):
+    modules = [f"mlhub_async.{name}" for name in modules_of(PACKAGE) if name not in ("", "__main__")]
+    subprocess.run([sys.executable, "-c", PUBLIC_NAMES, first, *sorted(modules)], check=True, timeout=120)
+
+
+@pytest.mark.parametrize("name", sorted({*mlhub_async.__all__} - {"__version__"}))
+def test_a_public_name_cannot_be_imported_as_a_module(name):
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module(f"mlhub_async.{name}")
