@@ -55,12 +55,16 @@ class Ledger:
         except OSError as error:
             self._thread.shutdown()
             raise StorageError(f"{self._state}: {error.strerror}") from None
+        opened: list[Statements] = []
         try:
-            self._book = await self._call(lambda: self._open(source, selection, started))
+            await self._call(lambda: opened.append(self._open(source, selection, started)))
         except BaseException:
-            self._journal.close()
+            # After a cancellation the thread may still be opening the database: it goes on, and is undone.
+            self._thread.submit(_undo, opened)
             self._thread.shutdown()
+            self._journal.close()
             raise
+        (self._book,) = opened
 
     def _open(self, source: str, selection: str, started: str) -> Statements:
         sync = self._sync_directories is not None
@@ -197,3 +201,11 @@ class Ledger:
                 self._thread.submit(self._book.close)
                 self._thread.shutdown(wait=True)
                 self._journal.close()
+
+
+def _undo(opened: list[Statements]) -> None:
+    for book in opened:
+        try:
+            book.forget_run()
+        finally:
+            book.close()
