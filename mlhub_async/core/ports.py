@@ -8,10 +8,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from .model import Asset, Document, Entry, Head, Request
+from .model import Asset, Document, Entry, Head, Job, Outcome, Request
 
 Emit = Callable[[Sequence[Entry]], Awaitable[None]]
 """Takes what a source found, in order. Waits while the pipeline is full: that is the back-pressure."""
+
+Submit = Callable[[Job], Awaitable[None]]
+"""Hands a job to an executor. Waits while that has as many as it can take: that is the back-pressure."""
+
+Settle = Callable[[Outcome, str], Awaitable[None]]
+"""Takes the outcome of a job, and the URL by which the ledger finds its bytes again, without secrets."""
 
 Buffer = bytes | bytearray | memoryview
 
@@ -69,3 +75,17 @@ class Source(Protocol):
     async def list(self, emit: Emit, only: Sequence[str] = ()) -> None: ...
 
     async def refresh(self, asset: Asset) -> Asset | None: ...
+
+
+class Executor(Protocol):
+    """Carries out jobs, many at a time: in this event loop, in other processes, or on other machines.
+
+    `run` awaits `produce(submit)`, which submits jobs one by one, and awaits `settle` exactly once for
+    every job, in the event loop of the caller, concurrently and in any order. It returns when `produce` has
+    returned and every job is settled. That a job fails is an outcome; retries are inside, and no job is
+    submitted twice. The first exception of `produce` or `settle`, a `Fatal` error or a bug in a job cancels
+    all the others and is raised as it is. When `run` has ended, also by an exception or a cancellation, no
+    job is running any more. It is called once.
+    """
+
+    async def run(self, produce: Callable[[Submit], Awaitable[None]], settle: Settle) -> None: ...

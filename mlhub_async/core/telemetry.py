@@ -23,6 +23,11 @@ class Events:
     def __init__(self, told: Listener | None) -> None:
         self._told = told
 
+    @property
+    def observed(self) -> bool:
+        """Whether there is a listener."""
+        return self._told is not None
+
     def emit(self, event: str, **fields: object) -> None:
         if self._told is not None:
             self._told({"event": event, "ts": datetime.now(UTC).isoformat(timespec="milliseconds"), **fields})
@@ -81,8 +86,6 @@ class Meter:
     """committed to their final names"""
     received: int = 0
     """read from the wire, whatever became of it"""
-    expected_bytes: int = 0
-    """what the sizes known so far add up to"""
     held: dict[str, float] = field(default_factory=dict)
     """origins that asked us to stay away, and until when (loop time)"""
 
@@ -95,7 +98,6 @@ class Meter:
         self.selected += assets
         self.skipped += assets
         self.bytes += size
-        self.expected_bytes += size
 
     def settle(self, outcome: Outcome) -> None:
         """Count what became of one asset."""

@@ -47,6 +47,14 @@ async def close_mirror(
             raise
 
 
+async def abandon(ledger: Ledger) -> None:
+    """Close the open ledger of a run that could not begin, as the run before left it."""
+    try:
+        await ledger.query(Statements.forget_run)
+    finally:
+        await ledger.close()
+
+
 async def _write_down(report: Report, ledger: Ledger, store: LocalStore, inventory: Inventory) -> None:
     store.tree.shed()  # its descriptors may be all there are for what follows
     try:

@@ -1,14 +1,17 @@
-"""The composition root: builds the parts, wires them, runs the pipeline and proves the result.
+"""`mirror()`, the composition root: builds the parts of a run, wires them, runs the pipeline and closes all.
 
-`pump` is the whole pipeline on one screen; what each part does is said in its own module.
+Store, executor and policies are chosen here, source and transports in `connect`. What is done with entries
+and outcomes is in `pipeline`, how the results are written down in `finish`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 import warnings
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -43,15 +46,17 @@ from ..transfer.fetch import TransferContext
 from ..transfer.resume import OriginQuirks
 from ..transfer.segments.coordinator import segment_policy
 from .connect import Deadline, opened
-from .finish import close_mirror
+from .executors.local import LocalExecutor
+from .finish import abandon, close_mirror
 from .inventory import Inventory, PendingItem
 from .pipeline import Run, pump
 from .prune import prune, refuse_partial_selection
 from .report.completeness import Completeness
 from .report.receipt import Report
 
-PACES = "pace.json"
-"""How many requests at a time each host was served best by: the next run begins with that."""
+LEARNED_LIMITS = "pace.json"
+"""The number of concurrent requests that served each host best: the next run begins with it."""
+EachItem = Callable[[Item, dict[str, Record]], Awaitable[None]]
 
 
 async def mirror(
@@ -61,7 +66,7 @@ async def mirror(
     *,
     meter: Meter | None = None,
     events: Listener | None = None,
-    each: Callable[[Item, dict[str, Record]], Awaitable[None]] | None = None,
+    each: EachItem | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Report:
     """Copy the selected assets of a catalogue to DEST; run again to resume and refresh.
@@ -76,105 +81,138 @@ async def mirror(
     deadline = Deadline(options.max_duration)
     _refuse_unusable(dest, options)
     environ = os.environ if environ is None else environ
-    told = Events(events)
-    store, ledger = _disk(Path(dest), options, told)
+    emitter = Events(events)
+    store = _store(Path(dest), options, emitter)
+    ledger = _ledger(store, options)
     store.refuse_unless_directory()
-    async with opened(source, options, environ, deadline, ledger.first_time) as (
-        found,
-        http,
-        folder,
-    ):
-        try:
+    async with opened(source, options, environ, deadline, ledger.first_time) as (found, http, folder):
+        with contextlib.closing(store):
             store.open()
-            report = Report(found.name, store.root, options.selection.asked(), _now())
-            report.listing = Completeness.of(options.selection)
-            await ledger.open(report.source, orjson.dumps(report.selection).decode(), report.started)
-            http.limits.recall(store.recall(PACES))
-            context = _context(found, http, store, ledger, options, meter or Meter(), told)
-            unheard = events is None and each is None
-            inventory = _inventory(store, ledger, options, folder, unheard=unheard)
-
-            async def tell(item: PendingItem) -> None:
-                if each is not None:
-                    await each(item.item, item.records)
-
-            run = Run(found, options, context, ledger, inventory, report, tell)
-            with names_representable(store.root):
-                return await _to_the_end(run, deadline)
-        finally:
-            store.close()
+            parts = _Parts(found, http, store, ledger, options, meter or Meter(), emitter)
+            with parts.learned_limits(), names_representable(store.root):
+                run = await _begin(parts, folder, each)
+                return await _run_to_end(run, deadline)
 
 
 def _refuse_unusable(dest: str | os.PathLike[str], options: Options) -> None:
-    """What can be said before anything is asked or made."""
+    """Raise `UsageError` for what is wrong with the call itself, before any request and any file."""
     if not os.fspath(dest):
         raise UsageError("DEST is empty: give the name of a directory, '.' for this one")
     naming.check_template(options.path_template)
     refuse_partial_selection(options)
 
 
-def _disk(dest: Path, options: Options, told: Events) -> tuple[LocalStore, Ledger]:
-    store = LocalStore(dest, durability=options.durability, room=disk_space_for(dest, options, told))
-    sync = store.sync_directories if options.durability == "full" else None
-    ledger = Ledger(
+def _store(dest: Path, options: Options, events: Events) -> LocalStore:
+    return LocalStore(dest, durability=options.durability, room=disk_space_for(dest, options, events))
+
+
+def _ledger(store: LocalStore, options: Options) -> Ledger:
+    return Ledger(
         store.state,
         store.root,
         store.write_document,
-        sync_directories=sync,
+        sync_directories=store.sync_directories if options.durability == "full" else None,
         wait_for_room=store.disk_space.wait,
     )
-    return store, ledger
 
 
-def _inventory(
-    store: LocalStore, ledger: Ledger, options: Options, source_root: str, *, unheard: bool
-) -> Inventory:
-    """`unheard`: nobody wants to hear of every asset."""
-    return Inventory(
-        ledger,
-        DocumentRecords(store.found, store.document if store.inhabited and not ledger.resumed else None),
-        options,
-        base=str(store.root.resolve()) if options.asset_hrefs == "absolute" else "",
-        source_root=source_root,
-        confirms=ledger.resumed and unheard,
-    )
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What a run is put together from."""
+
+    source: Source
+    http: Http
+    store: LocalStore
+    ledger: Ledger
+    options: Options
+    meter: Meter
+    events: Events
+
+    @contextlib.contextmanager
+    def learned_limits(self) -> Iterator[None]:
+        """Begin with the request limits that earlier runs learned; keep those of this run for the next."""
+        limits = self.http.limits
+        limits.recall(self.store.recall(LEARNED_LIMITS))
+        self.meter.held = limits.held
+        try:
+            yield
+        finally:
+            self.store.remember(LEARNED_LIMITS, limits.learned_limits())
+
+    def run(self, report: Report, source_root: str, each: EachItem | None) -> Run:
+        """The ledger must be open: what is built depends on whether it has files of an earlier run."""
+        observed = each is not None or self.events.observed
+
+        async def each_item(item: PendingItem) -> None:
+            if each is not None:
+                await each(item.item, item.records)
+
+        return Run(
+            self.source,
+            LocalExecutor(self._transfer_context(), self.options.concurrency),
+            self.store,
+            self.ledger,
+            self._inventory(source_root, skips_unchanged=self.ledger.resumed and not observed),
+            self.options,
+            report,
+            self.meter,
+            self.events,
+            each_item,
+        )
+
+    def _inventory(self, source_root: str, *, skips_unchanged: bool) -> Inventory:
+        store, options = self.store, self.options
+        reads_documents = store.inhabited and not self.ledger.resumed
+        return Inventory(
+            self.ledger,
+            DocumentRecords(store.found, store.document if reads_documents else None),
+            options,
+            base=str(store.root.resolve()) if options.asset_hrefs == "absolute" else "",
+            source_root=source_root,
+            confirms=skips_unchanged,
+        )
+
+    def _transfer_context(self) -> TransferContext:
+        http, store, options = self.http, self.store, self.options
+        finds_urls = self.ledger.resumed and options.if_exists == "resume"
+        quirks, idle_slots = OriginQuirks(), IdleSlots()
+        return TransferContext(
+            http=http,
+            store=store,
+            retry=http.retry,
+            dedupe=UrlDedupe(self.ledger.find if finds_urls else None),
+            refresh=self.source.refresh,
+            move=self.ledger.move,
+            meter=self.meter,
+            events=self.events,
+            existing=ExistingFilePolicy(
+                store,
+                check_digests=options.verify != "size",
+                deep=options.verify == "deep",
+                if_exists=options.if_exists,
+            ),
+            small_files=store.express and options.verify in ("auto", "checksum"),
+            quirks=quirks,
+            idle_slots=idle_slots,
+            segments=segment_policy(options.parts, http, self.meter, quirks, idle_slots),
+        )
 
 
-def _context(
-    source: Source,
-    http: Http,
-    store: LocalStore,
-    ledger: Ledger,
-    options: Options,
-    meter: Meter,
-    events: Events,
-) -> TransferContext:
-    meter.held = http.limits.held
-    quirks, idle_slots = OriginQuirks(), IdleSlots()
-    return TransferContext(
-        http=http,
-        store=store,
-        retry=http.retry,
-        dedupe=UrlDedupe(ledger.find if ledger.resumed and options.if_exists == "resume" else None),
-        refresh=source.refresh,
-        move=ledger.move,
-        meter=meter,
-        events=events,
-        existing=ExistingFilePolicy(
-            store,
-            check_digests=options.verify != "size",
-            deep=options.verify == "deep",
-            if_exists=options.if_exists,
-        ),
-        small_files=store.express and options.verify in ("auto", "checksum"),
-        quirks=quirks,
-        idle_slots=idle_slots,
-        segments=segment_policy(options.parts, http, meter, quirks, idle_slots),
-    )
+async def _begin(parts: _Parts, source_root: str, each: EachItem | None) -> Run:
+    """Open the ledger and build the run; if that fails, the ledger is closed as the run before left it."""
+    selection = parts.options.selection
+    report = Report(parts.source.name, parts.store.root, selection.asked(), _now())
+    report.listing = Completeness.of(selection)
+    await parts.ledger.open(report.source, orjson.dumps(report.selection).decode(), report.started)
+    try:
+        return parts.run(report, source_root, each)
+    except BaseException:
+        await abandon(parts.ledger)
+        raise
 
 
-async def _to_the_end(run: Run, deadline: Deadline) -> Report:
-    """Pump until the end, a limit, an error or a signal; whatever it is, write down what is there."""
+async def _run_to_end(run: Run, deadline: Deadline) -> Report:
+    """Pump until the end, a limit, an error or a signal; then write down the results and close the ledger."""
     report, began = run.report, time.monotonic()
     try:
         async with deadline.kept():
@@ -193,16 +231,15 @@ async def _to_the_end(run: Run, deadline: Deadline) -> Report:
         raise
     finally:
         report.seconds = time.monotonic() - began
-        run.context.store.remember(PACES, run.context.http.limits.learned_limits())
-        await close_mirror(report, run.ledger, run.context.store, run.inventory, _now())
-        run.context.events.emit(**report.summary())
+        await close_mirror(report, run.ledger, run.store, run.inventory, _now())
+        run.events.emit(**report.summary())
     return report
 
 
 async def _prune(run: Run) -> None:
-    """Remove what has left the catalogue; that it was asked for and cannot be done is a flaw of the run."""
+    """Remove what has left the catalogue; a refusal to do so is a flaw of the run."""
     await run.ledger.flush()
-    await run.ledger.query(lambda book: prune(book, run.context.store.root, run.report, run.options))
+    await run.ledger.query(lambda book: prune(book, run.store.root, run.report, run.options))
     if reason := run.report.pruned.refused:
         run.note_flaw(Flaw("--prune", TransferError(f"nothing was pruned: {reason}", kind="prune")))
 
@@ -212,9 +249,9 @@ def _now() -> str:
 
 
 def disk_space_for(dest: Path, options: Options, events: Events) -> DiskSpace:
-    """Whether a full disk is waited for is the user's choice."""
+    """What happens on a full disk (`--on-full`). A wait for space is told by a warning and an event."""
 
-    def told(full: DiskFull, free: int) -> None:
+    def warn(full: DiskFull, free: int) -> None:
         warnings.warn(
             f"the disk of {dest} is full ({human(free)} free): every transfer waits until there is room;"
             " Ctrl-C ends the run, what is there is kept",
@@ -223,4 +260,4 @@ def disk_space_for(dest: Path, options: Options, events: Events) -> DiskSpace:
         )
         events.emit("throttle", error=orjson.loads(error_json(full)), free=free)
 
-    return DiskSpace(dest / STATE, patient=options.on_full == "pause", told=told)
+    return DiskSpace(dest / STATE, patient=options.on_full == "pause", told=warn)

@@ -8,16 +8,15 @@ from functools import partial
 
 import orjson
 
-from ..core.concurrency import affordable_transfers, fan_out
 from ..core.errors import DiskFull, MlhubError, TooManyErrors, error_json
-from ..core.model import Collection, Entry, Flaw, Item, Job, Outcome, Page, Status
+from ..core.model import Collection, Entry, Flaw, Item, Outcome, Page, Status
 from ..core.options import Options
-from ..core.ports import Source
+from ..core.ports import Executor, Source, Submit
+from ..core.telemetry import Events, Meter
 from ..core.urls import redacted
-from ..http.resilience.concurrency import MAX_LIMIT
 from ..storage.ledger.database import Statements
 from ..storage.ledger.ledger import Ledger
-from ..transfer.fetch import TransferContext, fetch
+from ..storage.local.store import LocalStore
 from .inventory import BatchResult, Inventory, PendingItem
 from .report.completeness import read
 from .report.receipt import Report
@@ -25,22 +24,38 @@ from .report.receipt import Report
 
 @dataclass(slots=True)
 class Run:
-    """The parts of one mirror, and where its results are counted."""
+    """One mirror: its parts, and what is done with every entry of the listing and every outcome of a job."""
 
     source: Source
-    options: Options
-    context: TransferContext
+    executor: Executor
+    store: LocalStore
     ledger: Ledger
     inventory: Inventory
+    options: Options
     report: Report
+    meter: Meter
+    events: Events
     each: Callable[[PendingItem], Awaitable[None]]
+
+    async def take(self, entries: Sequence[Entry]) -> BatchResult:
+        """Count a batch of entries, claim its assets in the ledger and make jobs of them."""
+        if any(map(_of_files, entries)):
+            self.store.forget_receipt()
+        self.note_listing(entries)
+        owners = [entry for entry in entries if isinstance(entry, Item | Collection)]
+        listing = self.report.listing
+        reading, final = listing.rereading(entries), not listing.may_repeat(entries)
+        batch = await self.inventory.take(owners, reading, final=final)
+        listing.note(entries, batch.repeated, batch.again)
+        self.note_batch(batch)
+        return batch
 
     def note_listing(self, entries: Sequence[Entry]) -> None:
         """Tell what a batch of entries says of the listing itself."""
         for entry in entries:
             if isinstance(entry, Page):
-                self.context.meter.pages += 1
-                self.context.events.page(entry)
+                self.meter.pages += 1
+                self.events.page(entry)
             elif isinstance(entry, Flaw):
                 self.note_flaw(entry)
 
@@ -54,29 +69,28 @@ class Run:
         said = error_json(flaw.error)
         self.ledger.enqueue(partial(Statements.add_flaw, flaw=flaw, error=said))
         owner = dict(zip(("collection", "item"), flaw.owner, strict=False))
-        self.context.events.emit("error", **owner, href=flaw.where, error=orjson.loads(said))
+        self.events.emit("error", **owner, href=flaw.where, error=orjson.loads(said))
 
     def note_break(self) -> None:
         """Tell that the listing broke off, if it did."""
         if (broken := self.report.listing.error) is not None:
             error = orjson.loads(error_json(broken))
-            self.context.events.emit("error", collection=None, item=None, href=self.source.name, error=error)
+            self.events.emit("error", collection=None, item=None, href=self.source.name, error=error)
 
-    def note_taken(self, taken: BatchResult) -> None:
+    def note_batch(self, batch: BatchResult) -> None:
         """Count what a batch came to, and tell what is wrong with it."""
         self.note_flaws()
-        report, meter = self.report, self.context.meter
-        report.listing.changed += taken.changed
-        report.filtered += taken.filtered
-        report.duplicates += taken.duplicates
-        report.selected += len(taken.jobs)
-        report.confirm(taken.confirmed, taken.bytes, taken.proofs)
-        meter.listed += taken.items - taken.repeated
-        meter.filtered += taken.filtered
-        meter.duplicates += taken.duplicates
-        meter.selected += len(taken.jobs)
-        meter.confirm(taken.confirmed, taken.bytes)
-        meter.expected_bytes += sum(job.asset.size or 0 for job, _ in taken.jobs)
+        report, meter = self.report, self.meter
+        report.listing.changed += batch.changed
+        report.filtered += batch.filtered
+        report.duplicates += batch.duplicates
+        report.selected += len(batch.jobs)
+        report.confirm(batch.confirmed, batch.bytes, batch.proofs)
+        meter.listed += batch.items - batch.repeated
+        meter.filtered += batch.filtered
+        meter.duplicates += batch.duplicates
+        meter.selected += len(batch.jobs)
+        meter.confirm(batch.confirmed, batch.bytes)
 
     def _note_presence(self, outcome: Outcome, error: MlhubError) -> None:
         """With --if-exists error a file that is there is what failed, and as good as it was."""
@@ -96,13 +110,13 @@ class Run:
             try:
                 self.ledger.record(outcome, url)
             except DiskFull as full:
-                await self.context.store.disk_space.wait(full)
+                await self.store.disk_space.wait(full)
                 return await self.settle(outcome, url)
         finished = await self.inventory.settle(outcome)
         self.note_flaws()
         self.report.add(outcome)
-        self.context.meter.settle(outcome)
-        self.context.events.outcome(outcome)
+        self.meter.settle(outcome)
+        self.events.outcome(outcome)
         allowed = 0 if self.options.fail_fast else self.options.max_errors
         if allowed is not None and self.report.failures > allowed:
             error = outcome.error
@@ -114,41 +128,23 @@ class Run:
 
 
 async def pump(run: Run) -> None:
-    """Listing and downloading at once: entries become jobs, jobs outcomes, outcomes finished items."""
+    """List and transfer at the same time: entries become jobs, jobs outcomes, outcomes finished items."""
 
-    async def produce(put: Callable[[Job], Awaitable[None]]) -> None:
+    async def produce(submit: Submit) -> None:
         async def emit(entries: Sequence[Entry]) -> None:
-            if any(map(_of_files, entries)):
-                run.context.store.forget_receipt()
-            run.note_listing(entries)
-            owners = [entry for entry in entries if isinstance(entry, Item | Collection)]
-            reading = run.report.listing.rereading(entries)
-            taken = await run.inventory.take(
-                owners, reading, final=not run.report.listing.may_repeat(entries)
-            )
-            run.report.listing.note(entries, taken.repeated, taken.again)
-            run.note_taken(taken)
-            for item in taken.finished:
+            batch = await run.take(entries)
+            for item in batch.finished:
                 await run.each(item)
-            for job, done in taken.jobs:
+            for job, done in batch.jobs:
                 if done:
                     await run.settle(Outcome(job, Status.SKIPPED, job.previous), None)
                 else:
-                    await put(job)
+                    await submit(job)
 
         await read(run.source, emit, run.report.listing)
         run.note_break()
-        run.context.http.hurry()
 
-    async def work(job: Job) -> None:
-        run.context.events.job("start", job)
-        await run.settle(*await fetch(job, run.context))
-
-    limits = run.context.http.limits
-    workers = affordable_transfers(run.options.concurrency or MAX_LIMIT)
-    useful = None if limits.fixed else partial(limits.useful, workers)
-    await fan_out(produce, work, workers, useful, run.context.idle_slots)
-    limits.end()
+    await run.executor.run(produce, run.settle)
 
 
 def _of_files(entry: Entry) -> bool:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from conftest import open_files
+from mlhub_async import Selection, mirror
 from mlhub_async.api.client import HeldStores
 from mlhub_async.core.errors import Locked, StorageError, UsageError
 from mlhub_async.core.urls import Origin
@@ -21,9 +23,9 @@ from mlhub_async.storage.ledger.ledger import Ledger
 from mlhub_async.storage.ledger.write_behind import BATCH, DELAY, WriteAheadLog
 from mlhub_async.storage.local.store import LocalStore
 from support.command import AS_A_USER
-from support.engine import done, run
+from support.engine import chosen, done, run
 from support.mirrored import Mirrored, asset_requests, publish
-from support.server import tif
+from support.server import tif, until
 
 resource = pytest.importorskip("resource", reason="POSIX limits")
 
@@ -213,6 +215,61 @@ async def test_a_run_that_is_refused_leaves_no_descriptor_and_no_thread(dest, wh
             errors.append(caught.value)
         assert len(os.listdir("/proc/self/fd")) == before
         assert threads_of_ours() == []
+
+
+def files_open_in(dest):
+    return [one for one in open_files() if str(dest) in one]
+
+
+def state_of(dest):
+    """The receipt, and the rows of the ledger's table of runs."""
+    with closing(sqlite3.connect(dest / ".mlhub/ledger.sqlite")) as database:
+        return Mirrored(dest).receipt, database.execute("SELECT * FROM run").fetchall()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+async def test_a_failure_between_ledger_and_run_closes_the_ledger_as_it_was(site, dest):
+    """A media type that is no text is met where the asset filter is made."""
+    items = publish(site, ["one"])
+    assert (await run(items, dest)).ok
+    before = state_of(dest)
+    for _ in range(3):
+        with pytest.raises(AttributeError):
+            await mirror(items, dest, chosen(Selection(media_types=(1,)), allow_private=True))
+    assert files_open_in(dest) == [] and threads_of_ours() == []
+    assert not (dest / ".mlhub/ledger.sqlite-wal").exists()
+    assert state_of(dest) == before
+    assert (await run(items, dest)).skipped == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+async def test_a_run_that_is_cancelled_while_its_ledger_is_opened_leaves_it_closed(dest):
+    """SQLite waits for another program, whose lock ends after the cancellation: then the ledger opens."""
+    assert (await run([], dest)).ok
+    before = state_of(dest)
+    with closing(sqlite3.connect(dest / ".mlhub/ledger.sqlite", check_same_thread=False)) as other:
+        other.execute("PRAGMA locking_mode=EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        going = asyncio.ensure_future(run([], dest))
+        await until(lambda: any(name.startswith("mlhub-ledger") for name in threads_of_ours()))
+        await asyncio.sleep(0.1)
+        threading.Timer(0.3, other.close).start()
+        going.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await going
+    assert files_open_in(dest) == [] and threads_of_ours() == []
+    assert state_of(dest) == before
+    assert (await run([], dest)).ok
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [b"", b"{", b"[1]", b'{"http://h.test:80": "x", "": -1, "http://i.test:80": 99999999999999999999}'],
+)
+async def test_learned_limits_that_cannot_be_read_are_no_reason_to_fail(site, dest, kept):
+    (dest / ".mlhub").mkdir(parents=True)
+    (dest / ".mlhub/pace.json").write_bytes(kept)
+    assert (await run(publish(site, ["one"]), dest)).ok
 
 
 @pytest.mark.skipif(shutil.which("setpriv") is None or os.geteuid() != 0, reason="needs setpriv and root")
