@@ -1,4 +1,4 @@
-"""The embedded sample catalogue: a look-alike of the Radiant MLHub API on loopback, over generated data."""
+"""The embedded sample catalogue: an API like Radiant MLHub's, served on loopback, with generated data."""
 
 from .config import DEMO_KEY, DemoConfig, Site
 from .server import run_forever, serve

@@ -1,4 +1,4 @@
-"""How the demo is configured, and what its user and the tests may know of it while it runs."""
+"""The configuration of the sample catalogue, and the state of a running one."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ from ..core.errors import UsageError
 from . import sample
 
 PREFIX = "/mlhub/v1"
+MAX_DATES = 20_000
 DEMO_KEY = "demo-key-4f1d3c0a9b2e8d7766554433221100ffeeddccbbaa99887766554433"
+"""The default API key: it gives access to generated data on loopback and is no secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class DemoConfig:
-    """`items` label chips with `dates` source items each. Times in seconds; `errors` is a share of 0..1.
+    """Size and behaviour of the sample: `items` label chips with `dates` source items each.
 
-    Faults (503, reset, body cut short) hit listings, items and assets, never one URL more than three times
-    in a row. Port 0: any free one.
+    `latency` and `token_ttl` (how long a download link is valid) are seconds, `errors` is the share of
+    requests, 0 to 1, that fail: with a 503, a connection reset or a truncated body. Listings, items and
+    assets fail, the same URL at most three times in a row, and the same requests for the same `seed`.
+    Port 0 is any free port. Raises `UsageError` for values that are out of range.
     """
 
     items: int = 6
@@ -32,21 +36,21 @@ class DemoConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 1 <= self.items <= sample.MOST_CHIPS:
-            raise UsageError(f"the demo has 1 to {sample.MOST_CHIPS} label items, not {self.items}")
-        if not 1 <= self.dates <= 20_000:
-            raise UsageError(f"the demo has 1 to 20000 dates, not {self.dates}")
+        if not 1 <= self.items <= sample.MAX_CHIPS:
+            raise UsageError(f"the sample has 1 to {sample.MAX_CHIPS} label items, not {self.items}")
+        if not 1 <= self.dates <= MAX_DATES:
+            raise UsageError(f"the sample has 1 to {MAX_DATES} dates, not {self.dates}")
         if not 0 <= self.errors <= 1 or self.latency < 0:
-            raise UsageError("the demo's errors are a share of 0 to 1, its latency is 0 or more seconds")
+            raise UsageError("the share of errors must be 0 to 1, the latency 0 or more seconds")
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A running demo: where it is, what was asked of it, and where a credential went astray.
+    """A running sample catalogue: its addresses and the requests it has received.
 
-    `requests` counts by kind (root, datasets, collections, items, item, search, download, storage ...) and
-    `fault` those that were spoilt on purpose. `leaks` names each request that carried a credential to
-    the storage origin, without the credential.
+    `root` is the URL of the API, `storage` the origin of the assets. `requests` counts by kind (root,
+    datasets, collections, items, item, search, download, storage ...); "fault" counts those that failed on
+    purpose. `leaks` names each request that sent a credential to the storage origin, without the credential.
     """
 
     root: str

@@ -1,4 +1,4 @@
-"""The sample as JSON: STAC catalogue, collections and items, and MLHub's own dataset object."""
+"""The documents of the sample: STAC catalogue, collections and items, and MLHub's dataset object."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from datetime import datetime
 
 from ..core.model import JsonObject
 from . import imagery, sample, storage
-from .sample import DATASET, LABELS, SOURCE, Place, Sample
+from .sample import DATASET, LABELS, SOURCE, ItemKey, Sample
 
 DOI = "10.34911/rdnt.d2ce8i"
 LICENSE = "CC-BY-4.0"
-_EO = "https://stac-extensions.github.io/eo/v1.1.0/schema.json"
-_LABEL = "https://stac-extensions.github.io/label/v1.0.1/schema.json"
-_LAND_WEST_TO_EAST = [-180.0, 0.0, 180.0, 15.0]
-_CONFORMS = (
+_EO_EXTENSION = "https://stac-extensions.github.io/eo/v1.1.0/schema.json"
+_LABEL_EXTENSION = "https://stac-extensions.github.io/label/v1.0.1/schema.json"
+_LARGE_SAMPLE_EXTENT = [-180.0, 0.0, 180.0, 15.0]
+"""West, south, east, north: contains every tile; used where computing the extent would take long."""
+_MAX_MEASURED_CHIPS = 100
+_CONFORMANCE_CLASSES = (
     "https://api.stacspec.org/v1.0.0/core",
     "https://api.stacspec.org/v1.0.0/collections",
     "https://api.stacspec.org/v1.0.0/ogcapi-features",
@@ -24,44 +26,45 @@ _CONFORMS = (
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/oas30",
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
 )
-_ABOUT = {
+_COLLECTION_TEXTS = {
     LABELS: (
         "labels",
         "LandCoverNet sample labels",
-        "Made-up land cover labels in the shape of LandCoverNet v1.",
+        "Generated land cover labels in the shape of LandCoverNet v1.",
     ),
     SOURCE: (
         "source_imagery",
         "LandCoverNet sample imagery",
-        "Made-up Sentinel-2 imagery for the sample labels.",
+        "Generated Sentinel-2 imagery for the sample labels.",
     ),
 }
+"""The MLHub type, the title and the description of each collection."""
 
 
 def link(rel: str, href: str, media_type: str = "application/json", **more: str) -> JsonObject:
     return {"rel": rel, "type": media_type, "href": href, **more}
 
 
-def instant(moment: datetime) -> str:
+def to_rfc3339(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """Writes the documents of one site. `token` seals a stored path for a download link, anew each time."""
+    """Builds the documents of one site; `issue_token` makes a new token for the path of an asset."""
 
     content: Sample
     root: str
-    token: Callable[[str], str]
+    issue_token: Callable[[str], str]
 
     def landing(self) -> JsonObject:
         return {
             "type": "Catalog",
             "id": "mlhub-demo",
-            "title": "Radiant MLHub API look-alike",
-            "description": "A made-up sample of LandCoverNet behind an API like the one Radiant MLHub had.",
+            "title": "Sample catalogue with the API of Radiant MLHub",
+            "description": "A generated sample of LandCoverNet behind an API like the one Radiant MLHub had.",
             "stac_version": "1.0.0",
-            "conformsTo": list(_CONFORMS),
+            "conformsTo": list(_CONFORMANCE_CLASSES),
             "links": [
                 link("self", f"{self.root}/"),
                 link("root", f"{self.root}/"),
@@ -76,7 +79,7 @@ class Documents:
         }
 
     def conformance(self) -> JsonObject:
-        return {"conformsTo": list(_CONFORMS)}
+        return {"conformsTo": list(_CONFORMANCE_CLASSES)}
 
     def dataset(self) -> JsonObject:
         return {
@@ -84,8 +87,8 @@ class Documents:
             "title": "LandCoverNet sample",
             "doi": DOI,
             "status": "ready",
-            "description": "Made-up labels and Sentinel-2 imagery in the shape of LandCoverNet v1.",
-            "citation": "None: this data is made up.",
+            "description": "Generated labels and Sentinel-2 imagery in the shape of LandCoverNet v1.",
+            "citation": "None: this data is generated.",
             "registry": f"{self.root}/datasets/{DATASET}",
             "documentation_link": f"{self.root}/docs",
             "tags": ["land cover", "segmentation", "sentinel-2"],
@@ -93,7 +96,8 @@ class Documents:
             "date_modified": "2020-12-02T03:41:49+00:00",
             "bbox": {"type": "MultiPolygon", "coordinates": [[_outline(self._extent())]]},
             "collections": [
-                {"id": name, "types": [_ABOUT[name][0]], "license": LICENSE} for name in sample.COLLECTIONS
+                {"id": name, "types": [_COLLECTION_TEXTS[name][0]], "license": LICENSE}
+                for name in sample.COLLECTIONS
             ],
             "creator_contact": {"creator": "mlhub-async", "contact": ""},
             "publications": [],
@@ -110,12 +114,12 @@ class Documents:
     def collection(self, name: str) -> JsonObject:
         here = f"{self.root}/collections/{name}"
         last = 0 if name == LABELS else self.content.dates - 1
-        interval = [instant(sample.LABELLED), instant(self.content.moment(last))]
+        interval = [to_rfc3339(sample.LABEL_DATETIME), to_rfc3339(self.content.datetime_of(last))]
         return {
             "type": "Collection",
             "id": name,
-            "title": _ABOUT[name][1],
-            "description": _ABOUT[name][2],
+            "title": _COLLECTION_TEXTS[name][1],
+            "description": _COLLECTION_TEXTS[name][2],
             "stac_version": "1.0.0",
             "license": LICENSE,
             "keywords": ["land cover"],
@@ -131,17 +135,17 @@ class Documents:
         }
 
     def _extent(self) -> list[float]:
-        if self.content.chips > 100:
-            return _LAND_WEST_TO_EAST
-        boxes = [sample.bounds(sample.chip(number).ring()) for number in range(self.content.chips)]
+        if self.content.chips > _MAX_MEASURED_CHIPS:
+            return _LARGE_SAMPLE_EXTENT
+        boxes = [sample.bounds(sample.chip_at(number).ring()) for number in range(self.content.chips)]
         west, south, east, north = zip(*boxes, strict=True)
         return [min(west), min(south), max(east), max(north)]
 
-    def item(self, place: Place) -> JsonObject:
-        ring = sample.chip(place.chip).ring()
-        collection = f"{self.root}/collections/{place.collection}"
-        item_id = self.content.item_id(place)
-        body = self._label(place) if place.date < 0 else self._source(place)
+    def item(self, key: ItemKey) -> JsonObject:
+        ring = sample.chip_at(key.chip).ring()
+        collection = f"{self.root}/collections/{key.collection}"
+        item_id = self.content.item_id(key)
+        body = self._label_item(key) if key.date < 0 else self._source_item(key)
         return {
             "id": item_id,
             "bbox": list(sample.bounds(ring)),
@@ -154,17 +158,17 @@ class Documents:
                 *body.pop("links", ()),
             ],
             "geometry": {"type": "Polygon", "coordinates": [ring]},
-            "collection": place.collection,
+            "collection": key.collection,
             "stac_version": "1.0.0",
             **body,
         }
 
-    def _label(self, place: Place) -> JsonObject:
-        counts = imagery.class_counts(storage.landscape_of(place))
+    def _label_item(self, key: ItemKey) -> JsonObject:
+        counts = imagery.class_counts(storage.landscape_of(key))
         return {
-            "stac_extensions": [_LABEL],
+            "stac_extensions": [_LABEL_EXTENSION],
             "properties": {
-                "datetime": instant(sample.LABELLED),
+                "datetime": to_rfc3339(sample.LABEL_DATETIME),
                 "label:type": "raster",
                 "label:tasks": ["segmentation"],
                 "label:methods": ["manual"],
@@ -181,43 +185,45 @@ class Documents:
             },
             "assets": {
                 "labels": self._asset(
-                    place, "labels", "image/tiff", title="Land cover", roles=["labels", "labels-raster"]
+                    key, "labels", "image/tiff", title="Land cover", roles=["labels", "labels-raster"]
                 ),
-                "source_dates": self._asset(place, "source_dates", "text/csv", title="Dates of the imagery"),
-                "documentation": self._asset(
-                    place, "documentation", "application/pdf", title="Documentation"
-                ),
+                "source_dates": self._asset(key, "source_dates", "text/csv", title="Dates of the imagery"),
+                "documentation": self._asset(key, "documentation", "application/pdf", title="Documentation"),
             },
-            "links": [self._source_link(Place(place.chip, date)) for date in range(self.content.dates)],
+            "links": [self._source_link(ItemKey(key.chip, date)) for date in range(self.content.dates)],
         }
 
-    def _source_link(self, place: Place) -> JsonObject:
-        href = f"{self.root}/collections/{SOURCE}/items/{self.content.item_id(place)}"
+    def _source_link(self, key: ItemKey) -> JsonObject:
+        href = f"{self.root}/collections/{SOURCE}/items/{self.content.item_id(key)}"
         return link("source", href, "application/geo+json")
 
-    def _source(self, place: Place) -> JsonObject:
+    def _source_item(self, key: ItemKey) -> JsonObject:
         return {
-            "stac_extensions": [_EO],
+            "stac_extensions": [_EO_EXTENSION],
             "properties": {
-                "datetime": instant(self.content.moment(place.date)),
+                "datetime": to_rfc3339(self.content.datetime_of(key.date)),
                 "gsd": 10,
                 "platform": "Sentinel-2",
                 "instruments": ["MultiSpectral Instrument"],
-                "eo:cloud_cover": round(storage.cloudiness(place) / 2.56, 1),
+                "eo:cloud_cover": round(storage.cloudiness(key) / 2.56, 1),
             },
-            "assets": {key: self._asset(place, key, "image/tiff", **_described(key)) for key in imagery.KEYS},
+            "assets": {
+                name: self._asset(key, name, "image/tiff", **_band_fields(name)) for name in imagery.KEYS
+            },
         }
 
-    def _asset(self, place: Place, key: str, media_type: str, **more: object) -> JsonObject:
-        path = storage.path_of(place, key, self.content.stamp(place.date) if place.date >= 0 else "")
-        return {"href": f"{self.root}/download/{self.token(path)}", "type": media_type, **more}
+    def _asset(self, key: ItemKey, name: str, media_type: str, **more: object) -> JsonObject:
+        stamp = self.content.date_stamp(key.date) if key.date >= 0 else ""
+        path = storage.path_of(key, name, stamp)
+        return {"href": f"{self.root}/download/{self.issue_token(path)}", "type": media_type, **more}
 
 
-def _described(key: str) -> JsonObject:
-    if key not in imagery.BANDS:
-        return {"title": {"CLD": "Cloud probability", "SCL": "Scene classification"}[key]}
-    common, wavelength, _ = imagery.BANDS[key]
-    return {"eo:bands": [{"name": key, "common_name": common, "center_wavelength": wavelength}]}
+def _band_fields(name: str) -> JsonObject:
+    """What an asset of a source item says of its band."""
+    if name not in imagery.BANDS:
+        return {"title": {"CLD": "Cloud probability", "SCL": "Scene classification"}[name]}
+    common, wavelength, _ = imagery.BANDS[name]
+    return {"eo:bands": [{"name": name, "common_name": common, "center_wavelength": wavelength}]}
 
 
 def _outline(box: list[float]) -> list[list[float]]:

@@ -1,6 +1,7 @@
-"""What the sample catalogue contains: chips, dates, ids and file names, all computed from a number.
+"""The content of the sample catalogue: chips, dates, ids and file names, all computed from a number.
 
-Nothing is stored, so two million chips cost no more memory than six.
+Nothing is stored, so two million chips take no more memory than six. The layout follows LandCoverNet: a
+chip is a square of 256 x 256 pixels in a tile of the Sentinel-2 grid, which is that of MGRS.
 """
 
 from __future__ import annotations
@@ -16,103 +17,106 @@ DATASET = "ref_landcovernet_v1"
 LABELS = f"{DATASET}_labels"
 SOURCE = f"{DATASET}_source"
 COLLECTIONS = (LABELS, SOURCE)
-LABELLED = datetime(2018, 1, 1, tzinfo=UTC)
+LABEL_DATETIME = datetime(2018, 1, 1, tzinfo=UTC)
 
-CHIP = 2560
-"""a chip is 256 pixels of 10 m on a side"""
-PER_SIDE = 42
-"""chips that fit along one side of a tile"""
+CHIP_METRES = 2560
+"""The side of a chip: 256 pixels of 10 m."""
+CHIPS_PER_SIDE = 42
+"""Chips along one side of a tile."""
 
-
-_NAME = re.compile(r"(\d\d)([NP])([A-Z])([A-Z])", re.ASCII)
+_TILE_NAME = re.compile(r"(\d\d)([NP])([A-Z])([A-Z])", re.ASCII)
+_COLUMN_LETTERS = ("STUVWXYZ", "ABCDEFGH", "JKLMNPQR")
+_ROW_LETTERS = "ABCDEFGHJKLMNPQRSTUV"
 _EASTINGS = range(2, 8)
-# North of the equator only, and no square that straddles 8° N, where the band letter changes.
+# North of the equator only, and no square that contains 8° N, where the band letter changes.
 _NORTHINGS = (*range(8), *range(9, 16))
 _ZONES = 60
 TILES = _ZONES * len(_EASTINGS) * len(_NORTHINGS)
 
 _PER_TILE = 30
-_PAIR = 2 * _PER_TILE
-_ROUND = TILES * _PER_TILE
-MOST_CHIPS = _ROUND * (PER_SIDE**2 // _PER_TILE)
+"""Chips of a tile in one round over all tiles."""
+_PER_PAIR = 2 * _PER_TILE
+_PER_ROUND = TILES * _PER_TILE
+MAX_CHIPS = _PER_ROUND * (CHIPS_PER_SIDE**2 // _PER_TILE)
 _LABEL_ID = re.compile(rf"{LABELS}_(\w{{5}})_(\d{{1,4}})", re.ASCII)
 _SOURCE_ID = re.compile(rf"{SOURCE}_(\w{{5}})_(\d{{1,4}})_(\d{{8}})", re.ASCII)
 
 Box = tuple[float, float, float, float]
+"""West, south, east, north in degrees."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """One square of land that was labelled."""
+    """One labelled square of land; `position` is its number within the tile, row by row."""
 
     number: int
     tile: Tile
-    spot: int
+    position: int
 
     @property
     def name(self) -> str:
-        return f"{self.tile.name}_{self.spot}"
+        return f"{self.tile.name}_{self.position}"
 
     @property
     def corner(self) -> tuple[int, int]:
-        return self.tile.corner(self.spot)
+        """Easting and northing of the upper left corner, in metres."""
+        return self.tile.corner(self.position)
 
     def ring(self) -> list[tuple[float, float]]:
         """Its outline in longitude and latitude, closed and counter-clockwise."""
-        east, north = self.corner
-        low, far = north - CHIP, east + CHIP
-        points = [
-            lonlat(self.tile.zone, e, n) for e, n in ((east, low), (far, low), (far, north), (east, north))
-        ]
+        west, north = self.corner
+        south, east = north - CHIP_METRES, west + CHIP_METRES
+        corners = ((west, south), (east, south), (east, north), (west, north))
+        points = [to_lonlat(self.tile.zone, *corner) for corner in corners]
         return [*points, points[0]]
 
 
 def bounds(ring: list[tuple[float, float]]) -> Box:
-    east, north = [point[0] for point in ring], [point[1] for point in ring]
-    return min(east), min(north), max(east), max(north)
+    longitudes, latitudes = [point[0] for point in ring], [point[1] for point in ring]
+    return min(longitudes), min(latitudes), max(longitudes), max(latitudes)
 
 
 @lru_cache(maxsize=4096)
-def chip(number: int) -> Chip:
-    """Chips go in rounds over all tiles, 30 per tile and round, two tiles at a time."""
-    turn, rest = divmod(number, _ROUND)
-    pair, rest = divmod(rest, _PAIR)
+def chip_at(number: int) -> Chip:
+    """The chip with this number. Numbers go in rounds over all tiles, 30 per tile, two tiles alternating."""
+    round_number, rest = divmod(number, _PER_ROUND)
+    pair, rest = divmod(rest, _PER_PAIR)
     step, second = divmod(rest, 2)
-    return Chip(number, tile_at(2 * pair + second), turn * _PER_TILE + (12 + 17 * step) % _PER_TILE)
+    position = round_number * _PER_TILE + (12 + 17 * step) % _PER_TILE
+    return Chip(number, tile_at(2 * pair + second), position)
 
 
-def _number(tile_name: str, spot: str) -> int | None:
-    """The inverse of `chip`."""
-    tile = index_of(tile_name)
-    if tile is None or str(int(spot)) != spot:
+def _chip_number(tile_name: str, position_text: str) -> int | None:
+    """The inverse of `chip_at`; None if there is no such chip."""
+    tile = tile_index(tile_name)
+    if tile is None or str(int(position_text)) != position_text:
         return None
-    turn, place = divmod(int(spot), _PER_TILE)
-    step = (place - 12) * 23 % _PER_TILE
-    return turn * _ROUND + tile // 2 * _PAIR + 2 * step + tile % 2
+    round_number, position = divmod(int(position_text), _PER_TILE)
+    step = (position - 12) * 23 % _PER_TILE  # 23 is the inverse of 17 modulo 30
+    return round_number * _PER_ROUND + tile // 2 * _PER_PAIR + 2 * step + tile % 2
 
 
 @lru_cache(maxsize=8192)
 def tile_box(index: int) -> Box:
-    """A box that holds every chip of the tile."""
+    """A box that contains every chip of the tile."""
     tile = tile_at(index)
-    east, north = tile.corner(0)
-    reach = PER_SIDE * CHIP
-    spots = [(east + dx, north - dy) for dx in (0, reach / 2, reach) for dy in (0, reach / 2, reach)]
-    west, south, right, top = bounds([lonlat(tile.zone, *spot) for spot in spots])
-    return west - 0.01, south - 0.01, right + 0.01, top + 0.01
+    west, north = tile.corner(0)
+    side = CHIPS_PER_SIDE * CHIP_METRES
+    points = [(west + dx, north - dy) for dx in (0, side / 2, side) for dy in (0, side / 2, side)]
+    box = bounds([to_lonlat(tile.zone, *point) for point in points])
+    return box[0] - 0.01, box[1] - 0.01, box[2] + 0.01, box[3] + 0.01
 
 
-def touching(box: Box, other: Box) -> bool:
-    """Whether two boxes meet; a box whose west is greater than its east crosses the antimeridian."""
-    across = box[0] <= box[2]
-    sideways = other[0] <= box[2] and other[2] >= box[0]
-    around = other[0] <= box[2] or other[2] >= box[0]
-    return (sideways if across else around) and other[1] <= box[3] and other[3] >= box[1]
+def boxes_intersect(box: Box, other: Box) -> bool:
+    """Whether two boxes share a point; if the west of `box` exceeds its east it crosses the antimeridian."""
+    from_west, to_east = other[2] >= box[0], other[0] <= box[2]
+    in_longitude = (from_west and to_east) if box[0] <= box[2] else (from_west or to_east)
+    return in_longitude and other[1] <= box[3] and other[3] >= box[1]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """One item: a label item where `date` is -1, else the source item of that date."""
+class ItemKey:
+    """Identifies an item: the label item of a chip if `date` is -1, else its source item of that date."""
 
     chip: int
     date: int = -1
@@ -124,68 +128,70 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The whole catalogue: so many label chips, each with so many dates of source imagery."""
+    """The whole catalogue: the number of chips, and of dates with source imagery for each chip."""
 
     chips: int
     dates: int
 
-    def moment(self, date: int) -> datetime:
-        return LABELLED + timedelta(days=date * max(1, 365 // self.dates))
+    def datetime_of(self, date: int) -> datetime:
+        return LABEL_DATETIME + timedelta(days=date * self._days_between_dates)
 
-    def stamp(self, date: int) -> str:
-        return self.moment(date).strftime("%Y%m%d")
+    @property
+    def _days_between_dates(self) -> int:
+        return max(1, 365 // self.dates)
 
-    def item_id(self, place: Place) -> str:
-        name = chip(place.chip).name
-        return f"{LABELS}_{name}" if place.date < 0 else f"{SOURCE}_{name}_{self.stamp(place.date)}"
+    def date_stamp(self, date: int) -> str:
+        """YYYYMMDD."""
+        return self.datetime_of(date).strftime("%Y%m%d")
 
-    def find(self, item_id: str) -> Place | None:
+    def item_id(self, key: ItemKey) -> str:
+        name = chip_at(key.chip).name
+        return f"{LABELS}_{name}" if key.date < 0 else f"{SOURCE}_{name}_{self.date_stamp(key.date)}"
+
+    def find(self, item_id: str) -> ItemKey | None:
         """The item with this id, if the sample has it."""
         if match := _LABEL_ID.fullmatch(item_id):
-            return self._existing(_number(match[1], match[2]), -1)
+            return self._if_present(_chip_number(match[1], match[2]), -1)
         if match := _SOURCE_ID.fullmatch(item_id):
-            return self._existing(_number(match[1], match[2]), self.date_of(match[3]))
+            return self._if_present(_chip_number(match[1], match[2]), self._date_number(match[3]))
         return None
 
-    def date_of(self, stamp: str) -> int | None:
-        step = max(1, 365 // self.dates)
+    def _date_number(self, stamp: str) -> int | None:
+        step = self._days_between_dates
         try:
-            day = (datetime.strptime(stamp, "%Y%m%d").replace(tzinfo=UTC) - LABELLED).days
+            day = (datetime.strptime(stamp, "%Y%m%d").replace(tzinfo=UTC) - LABEL_DATETIME).days
         except ValueError:
             return None
         return day // step if day % step == 0 and 0 <= day // step < self.dates else None
 
-    def _existing(self, number: int | None, date: int | None) -> Place | None:
-        return None if number is None or date is None or number >= self.chips else Place(number, date)
+    def _if_present(self, number: int | None, date: int | None) -> ItemKey | None:
+        return None if number is None or date is None or number >= self.chips else ItemKey(number, date)
 
     def chips_in(self, box: Box | None, numbers: range) -> Iterator[int]:
-        """Those of `numbers` whose chip meets the box, in the order of `numbers`."""
+        """Those of `numbers` whose chip intersects the box, in the order of `numbers`."""
         if box is None:
             yield from numbers
             return
-        for run in _runs(numbers):
-            pair = run[0] % _ROUND // _PAIR
-            near = [touching(box, tile_box(2 * pair + second)) for second in range(2)]
+        for run in _split_by_tile_pair(numbers):
+            pair = run[0] % _PER_ROUND // _PER_PAIR
+            near = [boxes_intersect(box, tile_box(2 * pair + second)) for second in range(2)]
             if any(near):
-                yield from (n for n in run if near[n % 2] and touching(box, bounds(chip(n).ring())))
+                near_chips = (n for n in run if near[n % 2])
+                yield from (n for n in near_chips if boxes_intersect(box, bounds(chip_at(n).ring())))
 
 
-def _runs(numbers: range) -> Iterator[range]:
-    """Cuts a range, of either direction, where one pair of tiles gives way to the next."""
+def _split_by_tile_pair(numbers: range) -> Iterator[range]:
+    """Split a range of chip numbers, ascending or descending, into runs of one pair of tiles each."""
     while numbers:
         first = numbers[0]
-        length = _PAIR - first % _PAIR if numbers.step > 0 else first % _PAIR + 1
+        length = _PER_PAIR - first % _PER_PAIR if numbers.step > 0 else first % _PER_PAIR + 1
         yield numbers[:length]
         numbers = numbers[length:]
 
 
-_COLUMNS = ("STUVWXYZ", "ABCDEFGH", "JKLMNPQR")
-_ROWS = "ABCDEFGHJKLMNPQRSTUV"
-
-
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One 100 km square of one UTM zone; `east` and `north` count 100 km steps."""
+    """A square of 100 km in a UTM zone; `east` and `north` count steps of 100 km."""
 
     zone: int
     east: int
@@ -193,58 +199,61 @@ class Tile:
 
     @property
     def name(self) -> str:
-        column = _COLUMNS[self.zone % 3][self.east - 1]
-        row = _ROWS[(self.north + 5 * (self.zone % 2 == 0)) % 20]
+        """Its name in the military grid reference system, such as 29NMG."""
+        column = _COLUMN_LETTERS[self.zone % 3][self.east - 1]
+        row = _ROW_LETTERS[(self.north + 5 * (self.zone % 2 == 0)) % 20]
         return f"{self.zone:02}{'N' if self.north < 8 else 'P'}{column}{row}"
 
     @property
     def epsg(self) -> int:
         return 32600 + self.zone
 
-    def corner(self, chip: int) -> tuple[int, int]:
-        """Easting and northing of the upper left corner of the tile's chip with this number."""
-        down, across = divmod(chip, PER_SIDE)
-        return self.east * 100_000 - 40 + across * CHIP, (self.north + 1) * 100_000 + 20 - down * CHIP
+    def corner(self, position: int) -> tuple[int, int]:
+        """Easting and northing of the upper left corner of the chip at this position, in metres."""
+        row, column = divmod(position, CHIPS_PER_SIDE)
+        west, north = self.east * 100_000 - 40, (self.north + 1) * 100_000 + 20
+        return west + column * CHIP_METRES, north - row * CHIP_METRES
 
 
-def _parsed(name: str) -> Tile | None:
-    """The tile of this name, if it is one of ours."""
-    if not (match := _NAME.fullmatch(name)):
+def _parse_tile(name: str) -> Tile | None:
+    """The tile with this name, if the sample has it."""
+    if not (match := _TILE_NAME.fullmatch(name)):
         return None
     zone, band, column, row = int(match[1]), match[2], match[3], match[4]
-    east = _COLUMNS[zone % 3].find(column) + 1
-    north = (_ROWS.find(row) - 5 * (zone % 2 == 0)) % 20
+    east = _COLUMN_LETTERS[zone % 3].find(column) + 1
+    north = (_ROW_LETTERS.find(row) - 5 * (zone % 2 == 0)) % 20
     tile = Tile(zone, east, north if band == "N" or north >= 8 else north + 20)
-    ours = 1 <= zone <= _ZONES and row in _ROWS and east in _EASTINGS and tile.north in _NORTHINGS
-    return tile if ours and tile.name == name else None
+    known = 1 <= zone <= _ZONES and row in _ROW_LETTERS and east in _EASTINGS and tile.north in _NORTHINGS
+    return tile if known and tile.name == name else None
 
 
-def _place(tile: Tile) -> int:
+def _grid_index(tile: Tile) -> int:
     plane = _NORTHINGS.index(tile.north) * len(_EASTINGS) + _EASTINGS.index(tile.east)
     return plane * _ZONES + tile.zone - 1
 
 
-def _swapped(index: int) -> int:
-    """Puts two tiles that everybody knows from LandCoverNet at the front. Its own inverse."""
-    known = (_place(Tile(29, 4, 6)), _place(Tile(38, 2, 12)))
+def _swap_known_first(index: int) -> int:
+    """Swaps two tiles that users know from LandCoverNet with the first two. Its own inverse."""
+    known = (_grid_index(Tile(29, 4, 6)), _grid_index(Tile(38, 2, 12)))
     return {0: known[0], 1: known[1], known[0]: 0, known[1]: 1}.get(index, index)
 
 
 @lru_cache(maxsize=TILES)
 def tile_at(index: int) -> Tile:
-    """The tile with this number, of `TILES`; 29NMG and 38PKT come first."""
-    plane, zone = divmod(_swapped(index), _ZONES)
+    """The tile with this number, 0 to `TILES` - 1; 29NMG and 38PKT come first."""
+    plane, zone = divmod(_swap_known_first(index), _ZONES)
     north, east = divmod(plane, len(_EASTINGS))
     return Tile(zone + 1, _EASTINGS[east], _NORTHINGS[north])
 
 
-def index_of(name: str) -> int | None:
-    found = _parsed(name)
-    return None if found is None else _swapped(_place(found))
+def tile_index(name: str) -> int | None:
+    """The inverse of `tile_at`, by name."""
+    tile = _parse_tile(name)
+    return None if tile is None else _swap_known_first(_grid_index(tile))
 
 
-def lonlat(zone: int, easting: float, northing: float) -> tuple[float, float]:
-    """WGS 84 longitude and latitude of a northern UTM position: Krüger's series, good to millimetres."""
+def to_lonlat(zone: int, easting: float, northing: float) -> tuple[float, float]:
+    """WGS 84 longitude and latitude of a northern UTM position: Krüger's series, exact to millimetres."""
     n = 0.0016792203863837
     radius = 6378137.0 / (1 + n) * (1 + n**2 / 4 + n**4 / 64) * 0.9996
     xi, eta = northing / radius, (easting - 500_000) / radius

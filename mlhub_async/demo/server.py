@@ -1,4 +1,4 @@
-"""Starts and stops the demo: two loopback origins in the caller's loop, nothing left behind."""
+"""Starts and stops the sample catalogue: two origins on loopback in the event loop of the caller."""
 
 from __future__ import annotations
 
@@ -11,52 +11,53 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from ..core.errors import UsageError
-from .api import Api, explained, keyed
+from .api import Api, json_errors, require_key
 from .config import PREFIX, DemoConfig, Site
 from .documents import Documents
-from .faults import troubled
+from .faults import inject_faults
 from .sample import LABELS, Sample
 from .storage import BASE, Storage
-from .tokens import Mint
+from .tokens import DownloadTokens
 
 
 @asynccontextmanager
 async def serve(config: DemoConfig | None = None) -> AsyncIterator[Site]:
-    """Run the demo while the context lasts. On exit open connections are dropped."""
+    """Run the sample catalogue until the end of the block, which closes open connections.
+
+    Raises `UsageError` if a port cannot be bound.
+    """
     config = config or DemoConfig()
     with (
-        closing(_bound(config.host, config.port)) as front,
-        closing(_bound(config.host, config.storage_port)) as back,
+        closing(_bind(config.host, config.port)) as api_socket,
+        closing(_bind(config.host, config.storage_port)) as storage_socket,
     ):
-        site = Site(
-            root=f"{_origin(config.host, front)}{PREFIX}", storage=_origin(config.host, back), key=config.key
-        )
+        root = f"{_origin(config.host, api_socket)}{PREFIX}"
+        site = Site(root, storage=_origin(config.host, storage_socket), key=config.key)
         async with AsyncExitStack() as stack:
-            await _started(stack, _storage(config, site), back)
-            await _started(stack, _api(config, site), front)
+            await _start(stack, _storage_application(config, site), storage_socket)
+            await _start(stack, _api_application(config, site), api_socket)
             yield site
 
 
 async def run_forever(config: DemoConfig, announce: Callable[[str], None]) -> None:
-    """Serve until cancelled; `announce` gets a few lines that tell how to use what is running."""
+    """Serve until cancelled; `announce` gets three lines: the address, the variables to set, a command."""
     async with serve(config) as site:
-        announce(f"MLHub look-alike at {site.root} (assets at {site.storage})")
+        announce(f"the sample catalogue runs at {site.root} (assets at {site.storage})")
         announce(f"export MLHUB_ROOT_URL={site.root} MLHUB_API_KEY={site.key}")
         announce(f"mlhub-async mirror mlhub data -c {LABELS}")
         await asyncio.Event().wait()
 
 
-def _api(config: DemoConfig, site: Site) -> web.Application:
-    content, mint = Sample(config.items, config.dates), Mint(f"demo:{config.seed}".encode())
-    api = Api(config, site, content, Documents(content, site.root, mint.token), mint)
-    return _application([troubled(config, site), explained, keyed(config.key)], api.routes())
+def _api_application(config: DemoConfig, site: Site) -> web.Application:
+    sample, tokens = Sample(config.items, config.dates), DownloadTokens(f"demo:{config.seed}".encode())
+    api = Api(config, site, sample, Documents(sample, site.root, tokens.issue), tokens)
+    return _application([inject_faults(config, site), json_errors, require_key(config.key)], api.routes())
 
 
-def _storage(config: DemoConfig, site: Site) -> web.Application:
+def _storage_application(config: DemoConfig, site: Site) -> web.Application:
     storage = Storage(Sample(config.items, config.dates), site)
-    return _application(
-        [troubled(config, site)], [web.get(BASE + "{path:.+}", storage.serve, name="storage")]
-    )
+    routes = [web.get(BASE + "{path:.+}", storage.serve, name="storage")]
+    return _application([inject_faults(config, site)], routes)
 
 
 def _application(middlewares: list[Middleware], routes: list[web.RouteDef]) -> web.Application:
@@ -65,20 +66,20 @@ def _application(middlewares: list[Middleware], routes: list[web.RouteDef]) -> w
     return application
 
 
-async def _started(stack: AsyncExitStack, application: web.Application, listener: socket.socket) -> None:
+async def _start(stack: AsyncExitStack, application: web.Application, listener: socket.socket) -> None:
     runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=0.2)
     stack.push_async_callback(runner.cleanup)
     await runner.setup()
     await web.SockSite(runner, listener).start()
 
 
-def _bound(host: str, port: int) -> socket.socket:
-    """Bound before anything runs, because each origin's documents name the other's address."""
+def _bind(host: str, port: int) -> socket.socket:
+    """Both sockets are bound before the servers start: the documents of one origin name the other's port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
-        raise UsageError(f"the demo cannot listen on {host} port {port}: {error.strerror}") from None
+        raise UsageError(f"cannot listen on {host} port {port}: {error.strerror}") from None
 
 
 def _origin(host: str, listener: socket.socket) -> str:

@@ -1,4 +1,4 @@
-"""The second origin: object storage that serves bytes, ranges and validators, and wants no credential."""
+"""The storage origin: serves the assets with ranges and validators, and takes no credentials."""
 
 from __future__ import annotations
 
@@ -15,55 +15,57 @@ from . import geotiff, imagery, sample
 from .config import Site
 
 BASE = "/mlhub/"
-_WRITTEN = "Wed, 02 Dec 2020 03:41:49 GMT"
+_LAST_MODIFIED = "Wed, 02 Dec 2020 03:41:49 GMT"
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
 
-DOCUMENTATION = "landcovernet/documentation.pdf"
-_LABEL = re.compile(
+DOCUMENTATION_PATH = "landcovernet/documentation.pdf"
+_LABEL_PATH = re.compile(
     r"landcovernet/labels/(\w{5}_\d{1,4})/\1_(2018_LC_10m\.tif|labeling_dates\.csv)", re.ASCII
 )
-_SOURCE = re.compile(r"landcovernet/source/(\w{5}_\d{1,4})/\1_(\d{8})_([A-Z0-9]{3})_10m\.tif", re.ASCII)
-# Pictures repeat after this many chips, so that a big catalogue is served from few deflated strips.
-_LOOKS = 12
+_SOURCE_PATH = re.compile(r"landcovernet/source/(\w{5}_\d{1,4})/\1_(\d{8})_([A-Z0-9]{3})_10m\.tif", re.ASCII)
+_VARIANTS = 12
+"""Images repeat after so many chips: a large sample is served from few compressed strips in memory."""
+_COLOURS = ("000000", "0d0887", "a0a0a0", "d9b38c", "ffffff", "1b5e20", "f2c14e", "8bc34a")
+"""The palette of the label images, by class."""
 
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """Answers for the bytes of a sample."""
+    """The request handler for the assets of a sample."""
 
     content: sample.Sample
     site: Site
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        self._watch(request)
-        found = stored(self.content, request.match_info["path"])
+        self._note_leak(request)
+        found = find_object(self.content, request.match_info["path"])
         if found is None:
             return web.Response(status=404, text="The specified blob does not exist.")
-        return answer(found, request.headers)
+        return respond(found, request.headers)
 
-    def _watch(self, request: web.Request) -> None:
-        """Notes a request that brought a credential along."""
-        brought = [
+    def _note_leak(self, request: web.Request) -> None:
+        """Records a request that sent a credential."""
+        sent = [
             name for name in ("Authorization", "Cookie", "Proxy-Authorization") if name in request.headers
         ]
         if "key" in request.query:
-            brought.append("key in the query")
+            sent.append("key in the query")
         if self.site.key in request.raw_path or any(self.site.key in v for v in request.headers.values()):
-            brought.append("the API key")
-        if brought:
-            self.site.leaks.append(f"{request.method} {request.path}: {', '.join(brought)}")
+            sent.append("the API key")
+        if sent:
+            self.site.leaks.append(f"{request.method} {request.path}: {', '.join(sent)}")
 
 
-def answer(found: Stored, headers: Mapping[str, str]) -> web.Response:
-    """The response to a request with these headers. Conditions first, then the range, as HTTP orders them."""
+def respond(found: StoredObject, headers: Mapping[str, str]) -> web.Response:
+    """The response to a request with these headers: conditions first, then the range (RFC 9110, 13.2.2)."""
     etag, total = f'"{found.md5.hex()}"', len(found.body)
-    base = {"ETag": etag, "Last-Modified": _WRITTEN, "Accept-Ranges": "bytes"}
-    if "If-Match" in headers and not _lists(headers["If-Match"], etag):
+    base = {"ETag": etag, "Last-Modified": _LAST_MODIFIED, "Accept-Ranges": "bytes"}
+    if "If-Match" in headers and not _etag_matches(headers["If-Match"], etag):
         return web.Response(status=412)
-    if _unchanged(headers, etag):
+    if _is_unmodified(headers, etag):
         return web.Response(status=304, headers=base)
     base["Content-Type"] = found.media_type
-    span = _span(headers, etag, total)
+    span = _requested_range(headers, etag, total)
     if span is None:
         digest = base64.b64encode(found.md5).decode("ascii")
         return web.Response(body=found.body, headers={**base, "Content-MD5": digest})
@@ -73,20 +75,20 @@ def answer(found: Stored, headers: Mapping[str, str]) -> web.Response:
     return web.Response(status=206, body=found.body[span.start : span.stop], headers=base)
 
 
-def _lists(condition: str, etag: str) -> bool:
+def _etag_matches(condition: str, etag: str) -> bool:
     return condition.strip() == "*" or etag in (tag.strip() for tag in condition.split(","))
 
 
-def _unchanged(headers: Mapping[str, str], etag: str) -> bool:
+def _is_unmodified(headers: Mapping[str, str], etag: str) -> bool:
     if "If-None-Match" in headers:
-        return _lists(headers["If-None-Match"].replace("W/", ""), etag)
-    return headers.get("If-Modified-Since") == _WRITTEN
+        return _etag_matches(headers["If-None-Match"].replace("W/", ""), etag)
+    return headers.get("If-Modified-Since") == _LAST_MODIFIED
 
 
-def _span(headers: Mapping[str, str], etag: str, total: int) -> range | None:
-    """The bytes asked for: None for all of them, an empty range for none that exist."""
+def _requested_range(headers: Mapping[str, str], etag: str, total: int) -> range | None:
+    """The requested bytes: None for all of them, an empty range for none that exist."""
     match = _RANGE.fullmatch(headers.get("Range", "").strip())
-    if match is None or match[0] == "bytes=-" or headers.get("If-Range", etag) not in (etag, _WRITTEN):
+    if match is None or match[0] == "bytes=-" or headers.get("If-Range", etag) not in (etag, _LAST_MODIFIED):
         return None
     if not match[1]:
         return range(max(0, total - int(match[2])), total)
@@ -96,107 +98,107 @@ def _span(headers: Mapping[str, str], etag: str, total: int) -> range | None:
     return range(first, min(last + 1, total))
 
 
-_COLOURS = ("000000", "0d0887", "a0a0a0", "d9b38c", "ffffff", "1b5e20", "f2c14e", "8bc34a")
-
-
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """One object of the storage origin."""
+class StoredObject:
+    """An object of the storage origin; its ETag is the MD5 of the body, as in an object store."""
 
     body: bytes
     media_type: str
     md5: bytes
 
 
-def path_of(place: sample.Place, key: str, stamp: str) -> str:
-    """Where the bytes of an asset lie. All label items share one documentation."""
-    name = sample.chip(place.chip).name
-    if place.date >= 0:
-        return f"landcovernet/source/{name}/{name}_{stamp}_{key}_10m.tif"
-    if key == "documentation":
-        return DOCUMENTATION
-    return (
-        f"landcovernet/labels/{name}/{name}_{'2018_LC_10m.tif' if key == 'labels' else 'labeling_dates.csv'}"
-    )
+def path_of(key: sample.ItemKey, asset: str, stamp: str) -> str:
+    """The path of an asset below `BASE`. All label items share one documentation."""
+    name = sample.chip_at(key.chip).name
+    if key.date >= 0:
+        return f"landcovernet/source/{name}/{name}_{stamp}_{asset}_10m.tif"
+    if asset == "documentation":
+        return DOCUMENTATION_PATH
+    file = "2018_LC_10m.tif" if asset == "labels" else "labeling_dates.csv"
+    return f"landcovernet/labels/{name}/{name}_{file}"
 
 
 @lru_cache(maxsize=128)
-def stored(content: sample.Sample, path: str) -> Stored | None:
-    """The object under this path, or None."""
-    found = _made(content, path)
-    return None if found is None else Stored(*found, hashlib.md5(found[0], usedforsecurity=False).digest())
+def find_object(content: sample.Sample, path: str) -> StoredObject | None:
+    """The object at this path, or None."""
+    found = _generate(content, path)
+    return (
+        None if found is None else StoredObject(*found, hashlib.md5(found[0], usedforsecurity=False).digest())
+    )
 
 
-def _made(content: sample.Sample, path: str) -> tuple[bytes, str] | None:
-    if path == DOCUMENTATION:
+def _generate(content: sample.Sample, path: str) -> tuple[bytes, str] | None:
+    if path == DOCUMENTATION_PATH:
         return documentation(), "application/pdf"
-    if match := _LABEL.fullmatch(path):
-        place = content.find(f"{sample.LABELS}_{match[1]}")
-        if place is not None:
-            return (
-                (_label(place), "image/tiff") if match[2].endswith("tif") else (_dates(content), "text/csv")
-            )
-    if (match := _SOURCE.fullmatch(path)) and match[3] in imagery.KEYS:
-        place = content.find(f"{sample.SOURCE}_{match[1]}_{match[2]}")
-        if place is not None:
-            return _imagery(content, place, match[3]), "image/tiff"
+    if match := _LABEL_PATH.fullmatch(path):
+        key = content.find(f"{sample.LABELS}_{match[1]}")
+        if key is not None and match[2].endswith("tif"):
+            return _label_image(key), "image/tiff"
+        if key is not None:
+            return _dates_csv(content), "text/csv"
+    if (match := _SOURCE_PATH.fullmatch(path)) and match[3] in imagery.KEYS:
+        key = content.find(f"{sample.SOURCE}_{match[1]}_{match[2]}")
+        if key is not None:
+            return _band_image(content, key, match[3]), "image/tiff"
     return None
 
 
-def _land(look: int) -> bytes:
-    turns, number = divmod(look, imagery.LANDSCAPES)
-    return imagery.rotated(imagery.turned(imagery.landscape(number), turns), look * 21_001 % imagery.PIXELS)
+def _landscape(variant: int) -> bytes:
+    orientation, number = divmod(variant, imagery.LANDSCAPES)
+    image = imagery.reorient(imagery.landscape(number), orientation)
+    return imagery.rotate(image, variant * 21_001 % imagery.PIXELS)
 
 
-def landscape_of(place: sample.Place) -> int:
-    return place.chip % _LOOKS % imagery.LANDSCAPES
+def landscape_of(key: sample.ItemKey) -> int:
+    """The number of the landscape that a chip shows."""
+    return key.chip % _VARIANTS % imagery.LANDSCAPES
 
 
-def cloudiness(place: sample.Place) -> int:
-    """How many of every 256 pixels are under cloud: a third of the dates are clear."""
-    roll = (place.chip % _LOOKS * 7 + place.date * 5) % 9
-    return max(0, roll - 2) ** 2 * 2
+def cloudiness(key: sample.ItemKey) -> int:
+    """The pixels of every 256 that are cloudy; a third of the dates have no clouds."""
+    step = (key.chip % _VARIANTS * 7 + key.date * 5) % 9
+    return max(0, step - 2) ** 2 * 2
 
 
-@lru_cache(maxsize=_LOOKS)
-def _label_strip(look: int) -> bytes:
-    return geotiff.deflated(_land(look).translate(bytes(i >> 5 for i in range(256))))
+@lru_cache(maxsize=_VARIANTS)
+def _label_strip(variant: int) -> bytes:
+    return geotiff.deflate(imagery.classes(_landscape(variant)))
 
 
 @lru_cache(maxsize=640)
-def _band_strip(look: int, key: str, cover: int, day: int) -> bytes:
-    sky = imagery.rotated(imagery.clouds(), (look * 9_001 + day * 257) % imagery.PIXELS)
-    return geotiff.deflated(imagery.band(key, _land(look), sky, cover, day))
+def _band_strip(variant: int, band: str, cover: int, day: int) -> bytes:
+    clouds = imagery.rotate(imagery.clouds(), (variant * 9_001 + day * 257) % imagery.PIXELS)
+    return geotiff.deflate(imagery.render_band(band, _landscape(variant), clouds, cover, day))
 
 
-def _raster(place: sample.Place, strip: bytes, bits: int, description: str) -> geotiff.Raster:
-    chip = sample.chip(place.chip)
+def _raster(key: sample.ItemKey, strip: bytes, bits: int, description: str) -> geotiff.Raster:
+    chip = sample.chip_at(key.chip)
     east, north = chip.corner
     return geotiff.Raster(
         strip, bits, chip.tile.epsg, east, north, f"LandCoverNet sample {chip.name} {description}"
     )
 
 
-def _label(place: sample.Place) -> bytes:
-    raster = _raster(place, _label_strip(place.chip % _LOOKS), 8, "2018 land cover")
-    return geotiff.encoded(raster, _palette())
+def _label_image(key: sample.ItemKey) -> bytes:
+    raster = _raster(key, _label_strip(key.chip % _VARIANTS), 8, "2018 land cover")
+    return geotiff.encode(raster, _palette())
 
 
 def _palette() -> tuple[int, ...]:
+    """`_COLOURS` in the form of a TIFF ColorMap."""
     channels = [[int(colour[at : at + 2], 16) * 257 for colour in _COLOURS] for at in (0, 2, 4)]
     return tuple(value for channel in channels for value in (*channel, *[0] * (256 - len(channel))))
 
 
-def _imagery(content: sample.Sample, place: sample.Place, key: str) -> bytes:
-    day = content.moment(place.date).timetuple().tm_yday
-    strip = _band_strip(place.chip % _LOOKS, key, cloudiness(place), day)
-    return geotiff.encoded(
-        _raster(place, strip, 16 if key in imagery.BANDS else 8, f"{content.stamp(place.date)} {key}")
-    )
+def _band_image(content: sample.Sample, key: sample.ItemKey, band: str) -> bytes:
+    day = content.datetime_of(key.date).timetuple().tm_yday
+    strip = _band_strip(key.chip % _VARIANTS, band, cloudiness(key), day)
+    bits = 16 if band in imagery.BANDS else 8
+    return geotiff.encode(_raster(key, strip, bits, f"{content.date_stamp(key.date)} {band}"))
 
 
-def _dates(content: sample.Sample) -> bytes:
-    rows = [f"{date},{content.moment(date):%Y-%m-%d}" for date in range(content.dates)]
+def _dates_csv(content: sample.Sample) -> bytes:
+    rows = [f"{date},{content.datetime_of(date):%Y-%m-%d}" for date in range(content.dates)]
     return "\n".join(["number,date", *rows, ""]).encode()
 
 
@@ -205,11 +207,11 @@ def documentation() -> bytes:
     """A one-page PDF."""
     lines = [
         "LandCoverNet sample",
-        "Made-up data in the shape of LandCoverNet v1:",
+        "Generated data in the shape of LandCoverNet v1:",
         "no real place looks like this.",
     ]
     text = "BT /F1 18 Tf 72 720 Td 28 TL " + " ".join(f"({line}) Tj T*" for line in lines) + " ET"
-    storage = [
+    objects = [
         "<< /Type /Catalog /Pages 2 0 R >>",
         "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
         "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 5 0 R "
@@ -217,11 +219,11 @@ def documentation() -> bytes:
         "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
         f"<< /Length {len(text)} >>\nstream\n{text}\nendstream",
     ]
-    out, places = "%PDF-1.4\n", []
-    for number, body in enumerate(storage, 1):
-        places.append(len(out))
+    out, offsets = "%PDF-1.4\n", []
+    for number, body in enumerate(objects, 1):
+        offsets.append(len(out))
         out += f"{number} 0 obj\n{body}\nendobj\n"
-    table = "".join(f"{place:010} 00000 n \n" for place in places)
-    start, size = len(out), len(storage) + 1
+    table = "".join(f"{offset:010} 00000 n \n" for offset in offsets)
+    start, size = len(out), len(objects) + 1
     out += f"xref\n0 {size}\n0000000000 65535 f \n{table}trailer\n<< /Size {size} /Root 1 0 R >>\n"
     return f"{out}startxref\n{start}\n%%EOF\n".encode("ascii")

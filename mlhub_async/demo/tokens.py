@@ -1,4 +1,4 @@
-"""Download links as MLHub made them: another opaque token in every response, good for a few hours."""
+"""Download links as MLHub made them: a new opaque token in every response, valid for a few hours."""
 
 from __future__ import annotations
 
@@ -13,40 +13,41 @@ from dataclasses import dataclass
 
 _HEAD = struct.Struct(">BQ16s")
 _BODY = struct.Struct(">d120s")
-_SEAL = 32
+_MAC_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Mint:
-    """Seals paths into tokens of the shape of Fernet: version, time, nonce, hidden text, seal.
+class DownloadTokens:
+    """Encodes paths as tokens with the layout of Fernet: version, time, nonce, encrypted text, MAC.
 
-    A look-alike for a demo on loopback, without the strength of the original.
+    Good enough for generated data on loopback; not a secure replacement of Fernet.
     """
 
     secret: bytes
 
-    def token(self, path: str) -> str:
+    def issue(self, path: str) -> str:
+        """A token for a path, different in every call."""
         now = time.time()
         head = _HEAD.pack(0x80, int(now), secrets.token_bytes(16))
-        hidden = self._veiled(head, _BODY.pack(now, path.encode("ascii")))
-        return base64.urlsafe_b64encode(head + hidden + self._seal(head + hidden)).decode("ascii")
+        encrypted = self._xor(head, _BODY.pack(now, path.encode("ascii")))
+        return base64.urlsafe_b64encode(head + encrypted + self._mac(head + encrypted)).decode("ascii")
 
-    def opened(self, token: str) -> tuple[str, float] | None:
-        """The path and when the token was made, or None if it was not made here."""
+    def decode(self, token: str) -> tuple[str, float] | None:
+        """The path and when the token was issued (Unix time); None if it was not issued here."""
         try:
             raw = base64.urlsafe_b64decode(token.encode("ascii"))
         except (UnicodeEncodeError, binascii.Error):
             return None
-        sealed, seal = raw[:-_SEAL], raw[-_SEAL:]
-        if len(sealed) != _HEAD.size + _BODY.size or not hmac.compare_digest(seal, self._seal(sealed)):
+        message, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
+        if len(message) != _HEAD.size + _BODY.size or not hmac.compare_digest(mac, self._mac(message)):
             return None
-        made, path = _BODY.unpack(self._veiled(sealed[: _HEAD.size], sealed[_HEAD.size :]))
-        return path.rstrip(b"\0").decode("ascii"), made
+        issued, path = _BODY.unpack(self._xor(message[: _HEAD.size], message[_HEAD.size :]))
+        return path.rstrip(b"\0").decode("ascii"), issued
 
-    def _veiled(self, head: bytes, text: bytes) -> bytes:
-        """Hides, or shows again what was hidden."""
+    def _xor(self, head: bytes, text: bytes) -> bytes:
+        """Encrypts, and decrypts what it encrypted."""
         stream = hashlib.shake_256(self.secret + head).digest(len(text))
         return (int.from_bytes(text, "big") ^ int.from_bytes(stream, "big")).to_bytes(len(text), "big")
 
-    def _seal(self, sealed: bytes) -> bytes:
-        return hashlib.blake2b(sealed, key=self.secret, digest_size=_SEAL).digest()
+    def _mac(self, message: bytes) -> bytes:
+        return hashlib.blake2b(message, key=self.secret, digest_size=_MAC_BYTES).digest()

@@ -1,4 +1,4 @@
-"""The bytes behind the embedded sample catalogue: links that expire, a second origin, readable files."""
+"""The assets of the embedded sample catalogue: expiring links, a second origin, valid files."""
 
 import hashlib
 import struct
@@ -10,17 +10,17 @@ import pystac
 import pytest
 
 from mlhub_async.demo import DemoConfig
-from mlhub_async.demo.sample import lonlat
-from support.demo_client import CHIP, LABELS, SOURCE, visiting
+from mlhub_async.demo.sample import to_lonlat
+from support.demo_client import CHIP, LABELS, SOURCE, connected
 from support.schemas import offline_validator
 
-SCENE = f"{SOURCE}_29NMG_12_20180502"
+SOURCE_ITEM = f"{SOURCE}_29NMG_12_20180502"
 
 
 @pytest.fixture
 async def demo():
-    async with visiting(DemoConfig()) as visitor:
-        yield visitor
+    async with connected(DemoConfig()) as client:
+        yield client
 
 
 def tiff(data: bytes) -> tuple[dict[int, tuple[Any, ...]], bytes]:
@@ -55,55 +55,55 @@ async def test_every_document_is_valid_stac(demo):
 
 
 async def test_a_download_link_is_new_in_every_response_and_leads_to_the_same_place(demo):
-    first, second = [await demo.asset(LABELS, CHIP, "labels") for _ in range(2)]
+    first, second = [await demo.asset_href(LABELS, CHIP, "labels") for _ in range(2)]
     assert first != second
     assert len(first.rsplit("/")[-1]) > 200
     assert "29NMG" not in first.rsplit("/")[-1]
-    place = await demo.follow(first)
-    assert place == await demo.follow(second)
-    assert place.startswith(demo.site.storage + "/")
+    location = await demo.location_of(first)
+    assert location == await demo.location_of(second)
+    assert location.startswith(demo.site.storage + "/")
     assert demo.site.storage not in demo.site.root
 
 
 async def test_all_label_items_share_one_documentation(demo):
     items = (await demo.get(f"/collections/{LABELS}/items"))["features"]
-    places = {await demo.follow(item["assets"]["documentation"]["href"]) for item in items}
-    assert len(places) == 1
-    _, headers, body = await demo.head_of(places.pop())
+    locations = {await demo.location_of(item["assets"]["documentation"]["href"]) for item in items}
+    assert len(locations) == 1
+    _, headers, body = await demo.fetch(locations.pop())
     assert headers["Content-Type"] == "application/pdf"
     start = int(body.split(b"startxref")[1].split()[0])
     assert body[start:].startswith(b"xref\n0 6\n")
     assert body.startswith(b"%PDF-1.4")
 
 
-async def test_a_link_expires_and_a_made_up_one_never_worked():
-    async with visiting(DemoConfig(token_ttl=0.0)) as demo:
-        status, _, _ = await demo.head_of(await demo.asset(LABELS, CHIP, "labels"))
+async def test_a_download_link_expires_and_an_invented_one_is_a_404():
+    async with connected(DemoConfig(token_ttl=0.0)) as demo:
+        status, _, _ = await demo.fetch(await demo.asset_href(LABELS, CHIP, "labels"))
         assert status == 403
         assert await demo.get("/download/gAAAAABjH4Xcmade-up", 404) == {"detail": "Download link not found."}
 
 
-async def test_a_link_whose_bytes_were_changed_is_refused(demo):
-    href = await demo.asset(LABELS, CHIP, "labels")
+async def test_a_changed_download_link_is_a_404(demo):
+    href = await demo.asset_href(LABELS, CHIP, "labels")
     changed = href[:-20] + ("A" if href[-20] != "A" else "B") + href[-19:]
-    status, _, _ = await demo.head_of(changed)
+    status, _, _ = await demo.fetch(changed)
     assert status == 404
 
 
-async def test_storage_serves_validators_and_the_digest_of_the_whole(demo):
-    url = await demo.follow(await demo.asset(SOURCE, SCENE, "B04"))
-    _, headers, body = await demo.head_of(url)
+async def test_storage_sends_validators_and_the_digest_of_the_whole_body(demo):
+    url = await demo.location_of(await demo.asset_href(SOURCE, SOURCE_ITEM, "B04"))
+    _, headers, body = await demo.fetch(url)
     assert headers["ETag"] == f'"{hashlib.md5(body).hexdigest()}"'
     assert int(headers["Content-Length"]) == len(body)
     assert headers["Accept-Ranges"] == "bytes"
-    status, head, nothing = await demo.head_of(url, "HEAD")
+    status, head, nothing = await demo.fetch(url, "HEAD")
     assert (status, nothing, head["Content-MD5"]) == (200, b"", headers["Content-MD5"])
     assert head["Content-Length"] == headers["Content-Length"]
-    status, _, _ = await demo.head_of(url, **{"If-None-Match": headers["ETag"]})
+    status, _, _ = await demo.fetch(url, **{"If-None-Match": headers["ETag"]})
     assert status == 304
-    status, _, _ = await demo.head_of(url, **{"If-Match": '"other"'})
+    status, _, _ = await demo.fetch(url, **{"If-Match": '"other"'})
     assert status == 412
-    status, _, _ = await demo.head_of(f"{url}.gone")
+    status, _, _ = await demo.fetch(f"{url}.gone")
     assert status == 404
 
 
@@ -121,9 +121,9 @@ async def test_storage_serves_validators_and_the_digest_of_the_whole(demo):
     ],
 )
 async def test_storage_serves_single_ranges(demo, asked, status, span):
-    url = await demo.follow(await demo.asset(SOURCE, SCENE, "SCL"))
-    _, _, whole = await demo.head_of(url)
-    answered, headers, part = await demo.head_of(url, Range=asked)
+    url = await demo.location_of(await demo.asset_href(SOURCE, SOURCE_ITEM, "SCL"))
+    _, _, whole = await demo.fetch(url)
+    answered, headers, part = await demo.fetch(url, Range=asked)
     assert (answered, part) == (status, whole[span])
     if status == 206:
         start = whole.index(part) if len(part) > 20 else range(len(whole))[span].start
@@ -132,50 +132,50 @@ async def test_storage_serves_single_ranges(demo, asked, status, span):
         assert headers["Content-Range"] == f"bytes */{len(whole)}"
 
 
-async def test_a_range_is_only_served_of_the_version_it_was_asked_of(demo):
-    url = await demo.follow(await demo.asset(SOURCE, SCENE, "SCL"))
-    _, headers, _ = await demo.head_of(url)
+async def test_if_range_with_another_validator_gives_the_whole_body(demo):
+    url = await demo.location_of(await demo.asset_href(SOURCE, SOURCE_ITEM, "SCL"))
+    _, headers, _ = await demo.fetch(url)
     for validator, status in ((headers["ETag"], 206), (headers["Last-Modified"], 206), ('"other"', 200)):
-        answered, _, _ = await demo.head_of(url, **{"Range": "bytes=1-2", "If-Range": validator})
+        answered, _, _ = await demo.fetch(url, **{"Range": "bytes=1-2", "If-Range": validator})
         assert answered == status
 
 
-async def test_a_credential_that_reaches_storage_is_noted_but_not_repeated(demo):
-    url = await demo.follow(await demo.asset(LABELS, CHIP, "labels"))
-    await demo.head_of(url)
+async def test_a_credential_sent_to_storage_is_recorded_without_its_value(demo):
+    url = await demo.location_of(await demo.asset_href(LABELS, CHIP, "labels"))
+    await demo.fetch(url)
     assert demo.site.leaks == []
-    await demo.head_of(f"{url}?key={demo.site.key}")
-    await demo.head_of(url, Authorization="Bearer other")
-    await demo.head_of(url, **{"X-Api-Key": demo.site.key})
+    await demo.fetch(f"{url}?key={demo.site.key}")
+    await demo.fetch(url, Authorization="Bearer other")
+    await demo.fetch(url, **{"X-Api-Key": demo.site.key})
     assert len(demo.site.leaks) == 3
     assert not any(demo.site.key in leak for leak in demo.site.leaks)
 
 
-async def test_the_label_picture_is_a_geotiff_with_the_classes_that_its_item_counts(demo):
+async def test_the_label_image_is_a_geotiff_with_the_class_counts_of_its_item(demo):
     item = await demo.get(f"/collections/{LABELS}/items/{CHIP}")
-    _, _, data = await demo.head_of(item["assets"]["labels"]["href"])
+    _, _, data = await demo.fetch(item["assets"]["labels"]["href"])
     tags, pixels = tiff(data)
     assert (tags[256], tags[257], tags[258], len(pixels)) == ((256,), (256,), (8,), 65536)
     names = item["properties"]["label:classes"][0]["classes"]
     counted = {names[value]: count for value, count in Counter(pixels).items()}
-    told = {each["name"]: each["count"] for each in item["properties"]["label:overviews"][0]["counts"]}
-    assert counted == told
-    assert len(told) == 7
+    announced = {each["name"]: each["count"] for each in item["properties"]["label:overviews"][0]["counts"]}
+    assert counted == announced
+    assert len(announced) == 7
 
 
-async def test_imagery_is_sixteen_bits_on_the_spot_that_the_item_says(demo):
-    item = await demo.get(f"/collections/{SOURCE}/items/{SCENE}")
+async def test_bands_have_sixteen_bits_and_the_location_of_their_item(demo):
+    item = await demo.get(f"/collections/{SOURCE}/items/{SOURCE_ITEM}")
     assert len(item["assets"]) == 14
     sizes = {}
     for key, asset in item["assets"].items():
-        _, headers, data = await demo.head_of(asset["href"])
+        _, headers, data = await demo.fetch(asset["href"])
         tags, pixels = tiff(data)
         sizes[key] = (tags[258][0], len(pixels))
         assert headers["Content-Type"] == asset["type"] == "image/tiff"
         keys = tags[34735]
         epsg = {keys[at]: keys[at + 3] for at in range(4, len(keys), 4)}[3072]
         assert epsg == 32629
-        west, north = lonlat(29, *tags[33922][3:5])
+        west, north = to_lonlat(29, *tags[33922][3:5])
         assert item["bbox"][0] <= west <= item["bbox"][2]
         assert abs(item["bbox"][3] - north) < 0.001
     assert sizes.pop("CLD") == sizes.pop("SCL") == (8, 65536)
@@ -184,19 +184,19 @@ async def test_imagery_is_sixteen_bits_on_the_spot_that_the_item_says(demo):
 
 async def test_the_dates_of_a_label_are_those_of_the_imagery_it_links_to(demo):
     item = await demo.get(f"/collections/{LABELS}/items/{CHIP}")
-    _, headers, data = await demo.head_of(item["assets"]["source_dates"]["href"])
+    _, headers, data = await demo.fetch(item["assets"]["source_dates"]["href"])
     links = [link["href"] for link in item["links"] if link["rel"] == "source"]
     imagery = [await demo.get(link.removeprefix(demo.site.root)) for link in links]
-    told = [row.split(",")[1] for row in data.decode().splitlines()[1:]]
+    dates = [row.split(",")[1] for row in data.decode().splitlines()[1:]]
     assert headers["Content-Type"] == "text/csv"
-    assert told == [each["properties"]["datetime"][:10] for each in imagery]
+    assert dates == [each["properties"]["datetime"][:10] for each in imagery]
 
 
 async def test_cloud_cover_is_the_share_of_cloudy_pixels_in_the_scene_classification(demo):
     imagery = (await demo.get(f"/collections/{SOURCE}/items", limit=100))["features"]
     covers = set()
     for item in imagery:
-        _, _, data = await demo.head_of(item["assets"]["SCL"]["href"])
+        _, _, data = await demo.fetch(item["assets"]["SCL"]["href"])
         _, pixels = tiff(data)
         covers.add(item["properties"]["eo:cloud_cover"])
         assert item["properties"]["eo:cloud_cover"] == round(pixels.count(9) / 655.36, 1)
@@ -204,22 +204,22 @@ async def test_cloud_cover_is_the_share_of_cloudy_pixels_in_the_scene_classifica
     assert len(covers) > 3
 
 
-def test_a_utm_position_becomes_the_longitude_and_latitude_that_others_compute():
-    assert lonlat(29, 430680, 700020) == pytest.approx((-9.626748036495686, 6.332663847472379), abs=1e-9)
-    assert lonlat(31, 500000, 0) == (3.0, 0.0)
+def test_utm_positions_are_converted_as_by_other_implementations():
+    assert to_lonlat(29, 430680, 700020) == pytest.approx((-9.626748036495686, 6.332663847472379), abs=1e-9)
+    assert to_lonlat(31, 500000, 0) == (3.0, 0.0)
 
 
 async def test_an_asset_has_the_same_bytes_in_every_run():
     digests = []
     for _ in range(2):
-        async with visiting(DemoConfig()) as demo:
-            _, _, data = await demo.head_of(await demo.asset(SOURCE, SCENE, "B08"))
+        async with connected(DemoConfig()) as demo:
+            _, _, data = await demo.fetch(await demo.asset_href(SOURCE, SOURCE_ITEM, "B08"))
             digests.append(hashlib.sha256(data).hexdigest())
     assert digests[0] == digests[1]
 
 
-async def test_two_million_chips_are_as_quick_to_reach_as_six():
-    async with visiting(DemoConfig(items=2_000_000, dates=72)) as demo:
+async def test_any_of_two_million_chips_can_be_listed_at_once():
+    async with connected(DemoConfig(items=2_000_000, dates=72)) as demo:
         page = await demo.get(f"/collections/{SOURCE}/items", limit=2)
         assert page["context"]["matched"] == 144_000_000
         number = 1_999_999

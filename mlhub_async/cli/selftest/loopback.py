@@ -15,8 +15,8 @@ from aiohttp import web
 
 from ...demo import DemoConfig
 from ...demo import Site as Count
-from ...demo.faults import cut, troubled
-from ...demo.storage import Stored, answer
+from ...demo.faults import inject_faults, truncate_body
+from ...demo.storage import StoredObject, respond
 
 COLLECTION = "selftest"
 SMALL, LARGE = 24_000, 1_500_000
@@ -72,7 +72,7 @@ class Site:
         self.ranges.append(request.headers.get("Range", ""))
         if kind == "cut" and request.path not in self.cuts:
             self.cuts.append(request.path)
-            return await cut(request, self._whole)
+            return await truncate_body(request, self._whole)
         if kind == "held":
             await self.release.wait()
         return await self._whole(request)
@@ -80,7 +80,7 @@ class Site:
     async def _whole(self, request: web.Request) -> web.StreamResponse:
         body = content(request.match_info["kind"], int(request.match_info["index"]))
         digest = hashlib.md5(body, usedforsecurity=False).digest()
-        return answer(Stored(body, "application/octet-stream", digest), request.headers)
+        return respond(StoredObject(body, "application/octet-stream", digest), request.headers)
 
 
 def content(kind: str, index: int) -> bytes:
@@ -105,7 +105,7 @@ def flaw(dest: Path, kind: str, number: int, *, whole: bool) -> str:
 async def serving() -> AsyncIterator[Site]:
     """A site on a free port of 127.0.0.1, gone at the end of the block."""
     count = Count(root="", storage="", key="")
-    trouble = troubled(DemoConfig(errors=TROUBLE, latency=0.002), count)
+    trouble = inject_faults(DemoConfig(errors=TROUBLE, latency=0.002), count)
     application = web.Application(middlewares=[trouble])
     runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=0.2)
     site = Site("", count)
