@@ -1,4 +1,4 @@
-"""The command line: words in, `Options` down, exit codes out."""
+"""The command line: parses words into `Options`, runs a command and ends with its exit code."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import click
 
 from .. import __version__
 from . import commands
-from .actions.configure import configure
 from .app import SETTINGS, Program
-from .output import crash
+from .output import print_traceback
 
-YOUNG = 50_000
-"""Objects more than were freed, between two searches for cycles: one page of items alone has thousands.
+GC_THRESHOLD = 50_000
+"""Objects allocated more than freed between two garbage collections; one page of items has thousands.
 
-Documents have none, but looking for them would take half the time that reading them does.
+Parsed documents have no reference cycles, and with the default threshold the search for some takes half
+the time of parsing them.
 """
 
 
 @click.group(cls=Program, context_settings=SETTINGS)
 @click.version_option(__version__, "--version", prog_name="mlhub-async")
 def main_group() -> None:
-    """Mirror a STAC catalogue's assets: whole, provably, fast.
+    """Mirror the assets of a STAC catalogue.
 
-    If it exits 0 the copy is complete and correct, and DEST/.mlhub/receipt.json proves it.
+    If it exits 0, the copy is complete and correct, and DEST/.mlhub/receipt.json proves it.
     """
 
 
@@ -36,7 +36,7 @@ for command in (
     commands.verify,
     commands.status,
     commands.ls,
-    configure,
+    commands.configure,
     commands.selftest,
     commands.demo,
     commands.serve_demo,
@@ -46,6 +46,6 @@ for command in (
 
 def main() -> NoReturn:
     """Entry point of `mlhub-async` and `python -m mlhub_async`."""
-    gc.set_threshold(YOUNG)
-    sys.excepthook = crash
+    gc.set_threshold(GC_THRESHOLD)
+    sys.excepthook = print_traceback
     main_group.main()

@@ -1,4 +1,4 @@
-"""The one place where what went wrong becomes a line on stderr and an exit code."""
+"""The click group of all commands: turns every failure into one line on stderr and an exit code."""
 
 from __future__ import annotations
 
@@ -13,84 +13,95 @@ import click
 
 from ..core.errors import DiskFullWarning, MlhubError, UsageError
 from . import output
-from .options import join_bbox, repeat
+from .arguments import join_bbox, repeat_option_names
+from .options import OTHER_SECTION, Option
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
 class Command(click.Command):
-    """A command whose --bbox takes four or six words, and whose repeatable options take several."""
+    """A command with its options in sections, a --bbox of several words and repeatable options likewise."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, repeat(join_bbox(args), self))
+        return super().parse_args(ctx, repeat_option_names(join_bbox(args), self))
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options by section, in the order in which the sections first appear; -h comes last."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for option in (param for param in self.get_params(ctx) if isinstance(param, click.Option)):
+            title = option.section if isinstance(option, Option) else OTHER_SECTION
+            if (row := option.get_help_record(ctx)) is not None:
+                sections.setdefault(title, []).append(row)
+        for title, rows in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(rows)
 
 
 class Program(click.Group):
     """The command group. Its commands return their exit code."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order in which people need them."""
+        """In the order in which they were added, not by name: the usual ones first."""
         return list(self.commands)
 
     def main(  # type: ignore[override]  # never returns, where click's may
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
     ) -> NoReturn:
-        """Run the command and exit the process: no traceback for anything but a bug."""
+        """Run the command and exit the process. Only a bug prints a traceback."""
         extra["standalone_mode"] = False
         output.prepare_streams()
         with warnings.catch_warnings():
-            warnings.showwarning = output.warning
+            warnings.showwarning = output.print_warning
             warnings.simplefilter("always", DiskFullWarning)
-            sys.exit(self._code(args, prog_name or "mlhub-async", extra))
+            sys.exit(self._exit_code(args, prog_name or "mlhub-async", extra))
 
-    def _code(self, args: Sequence[str] | None, name: str, extra: dict[str, Any]) -> int:
+    def _exit_code(self, args: Sequence[str] | None, name: str, extra: dict[str, Any]) -> int:
         try:
             code = super().main(args, name, **extra)
         except click.exceptions.NoArgsIsHelpError as bare:
             click.echo(bare.format_message(), err=True)
             return 2
         except click.ClickException as wrong:
-            return _told(UsageError(wrong.format_message() + _see(wrong)), args)
+            return _report(UsageError(wrong.format_message() + _help_hint(wrong)), args)
         except MlhubError as failure:
-            return _told(failure, args)
+            return _report(failure, args)
         except click.Abort:
             return 128 + signal.SIGINT
         return code if isinstance(code, int) else 0
 
-    def make_context(self, *args: Any, **how: Any) -> click.Context:
-        with _while_somebody_reads(), output.somewhere_to_write():
-            return super().make_context(*args, **how)
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        with _exit_on_broken_pipe(), output.check_stdout():
+            return super().make_context(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
-        with _while_somebody_reads():
+        with _exit_on_broken_pipe():
             code = super().invoke(ctx)
-            with output.somewhere_to_write():
+            with output.check_stdout():
                 sys.stdout.flush()
             return code
 
 
 @contextlib.contextmanager
-def _while_somebody_reads() -> Iterator[None]:
-    """A reader of stdout that leaves, as `head` does, ends the program as the shell expects."""
+def _exit_on_broken_pipe() -> Iterator[None]:
+    """End the program with the exit code that shells expect if the reader of stdout has gone (`| head`)."""
     try:
         yield
     except BrokenPipeError:
-        output.abandon(sys.stdout)
+        output.discard(sys.stdout)
         raise click.exceptions.Exit(output.BROKEN_PIPE) from None
 
 
-def _told(failure: MlhubError, args: Sequence[str] | None) -> int:
-    """What went wrong before there was a run, to people and, if it was --json, to programs."""
-    output.error(failure.message)
+def _report(failure: MlhubError, args: Sequence[str] | None) -> int:
+    """Print a failure that came before the run, with --json as a summary event too; return its exit code."""
+    output.print_error(failure.message)
     if "--json" in (sys.argv[1:] if args is None else args):
+        event = output.summary_event(failure.exit_code, output.error_fields(failure))
         with contextlib.suppress(OSError, MlhubError):
-            output.show(
-                [output.encoded(output.summary(failure.exit_code, output.as_event(failure))).decode()]
-            )
+            output.print_lines([output.to_json_line(event).decode()])
             sys.stdout.flush()
     return failure.exit_code
 
 
-def _see(wrong: click.ClickException) -> str:
+def _help_hint(wrong: click.ClickException) -> str:
     ctx = wrong.ctx if isinstance(wrong, click.UsageError) else None
     return f" (see '{ctx.command_path} -h')" if ctx is not None else ""

@@ -1,6 +1,6 @@
-"""The commands' names, arguments and help; what they do is imported when they do it."""
+"""Names, arguments and help of the commands. What a command needs is imported when it runs."""
 
-# ruff: noqa: PLC0415 - help and completion should not wait for the engine to be imported
+# ruff: noqa: PLC0415 - help and completion should not wait for the import of the engine
 
 from __future__ import annotations
 
@@ -9,145 +9,161 @@ from typing import Any
 import click
 
 from .app import Command
-from .options import COPY, NETWORK, PRUNE, SAMPLE, SELECTION, SOME, declared, exclusive, to_options
-from .output import output
+from .options import (
+    CREDENTIALS,
+    DESTINATION,
+    DRY_RUN,
+    FILES,
+    KILLS,
+    LIMITS,
+    NETWORK,
+    OUTPUT,
+    PLAN,
+    PORT,
+    PROFILE,
+    PRUNE,
+    SAMPLE,
+    SELECTION,
+    TRANSFER,
+    VERIFICATION,
+    add_options,
+    single_value,
+    to_options,
+)
 
-SAVE = "Write the items that would be mirrored; .ndjson: one a line. A SOURCE for later."
+READING = (SELECTION, TRANSFER, NETWORK, CREDENTIALS)
+"""The options of every command that reads a SOURCE."""
 
 
 @click.command(cls=Command)
 @click.argument("source")
 @click.argument("dest", required=False)
-@click.option("-o", "--output-dir", "output_dir", metavar="DEST", help="DEST, for those who write it so.")
-@click.option("-n", "--dry-run", is_flag=True, help="Fetch and remove nothing: as 'plan SOURCE'.")
-@click.option("--save", metavar="FILE", help=f"With -n: {SAVE}")
-@declared(SELECTION, NETWORK, COPY, PRUNE)
-@click.option("--overwrite", is_flag=True, help="The same as --if-exists overwrite.")
-@click.option("--skip-existing", is_flag=True, help="The same as --if-exists skip.")
-@output
+@add_options(*READING, FILES, DESTINATION, LIMITS, PRUNE, DRY_RUN, OUTPUT)
 def mirror(source: str, save: str | None, dry_run: bool, **given: Any) -> int:
-    """Copy a catalogue's assets; run again to resume and refresh.
+    """Copy a catalogue's assets; run again to resume or refresh.
 
-    SOURCE is "mlhub" (with -c or --dataset), the URL of a STAC API, or a STAC document, as a URL or a
-    path; "-" reads items from stdin. DEST is the current directory if not given.
+    SOURCE is "mlhub" (with -c or --dataset), the URL of a STAC API, or the URL or path of a STAC document;
+    "-" reads items from stdin. DEST is the current directory by default.
     """
     from .actions.mirror import run_mirror
     from .actions.plan import run_plan
-    from .console import console_of
+    from .console import console_from
 
-    dest = exclusive("DEST", given.pop("dest"), given.pop("output_dir"))
+    dest = single_value("DEST", given.pop("dest"), given.pop("output_dir"))
     dest = "." if dest is None else dest
     aliases = [name for name in ("overwrite", "skip_existing") if given.pop(name)]
-    meant = [name.removesuffix("_existing") for name in aliases]
-    given["if_exists"] = exclusive("--if-exists", given["if_exists"], *meant)
+    modes = [name.removesuffix("_existing") for name in aliases]
+    given["if_exists"] = single_value("--if-exists", given["if_exists"], *modes)
     if save and not dry_run:
-        raise click.UsageError("--save belongs to -n: a mirror writes its own catalogue")
-    screen, options = console_of(given), to_options(given)
+        raise click.UsageError("--save needs -n: a mirror writes its own catalogue into DEST")
+    console, options = console_from(given), to_options(given)
     if dry_run:
-        return run_plan(source, dest, options, screen, save)
-    return run_mirror(source, dest, options, screen)
+        return run_plan(source, dest, options, console, save)
+    return run_mirror(source, dest, options, console)
 
 
 @click.command(cls=Command)
 @click.argument("source")
-@click.option("--save", metavar="FILE", help=SAVE)
-@declared(SELECTION, NETWORK, COPY)
-@output
+@add_options(*READING, FILES, LIMITS, PLAN, OUTPUT)
 def plan(source: str, save: str | None, **given: Any) -> int:
-    """Tell what a mirror of SOURCE would fetch: counts, sizes, disk."""
+    """Count what a mirror of SOURCE would fetch.
+
+    Prints items, assets and bytes, and the free space of the current directory.
+    """
     from .actions.plan import run_plan
-    from .console import console_of
+    from .console import console_from
 
-    screen = console_of(given)
-    return run_plan(source, ".", to_options(given), screen, save)
+    console = console_from(given)
+    return run_plan(source, ".", to_options(given), console, save)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("dest", default=".")
-@click.option("-j", "--concurrency", "--jobs", "workers", type=SOME, metavar="N", help="Files at a time.")
-@click.option("--deep", is_flag=True, help="Also look into files: TIFF, JPEG 2000, HDF5, ZIP, JSON ...")
-@output
+@add_options(VERIFICATION, OUTPUT)
 def verify(dest: str, workers: int | None, deep: bool, **given: Any) -> int:
-    """Prove a mirror offline: sizes, digests, receipt. Exit 6 if it is damaged."""
+    """Check a mirror offline; exit code 6 if it is damaged.
+
+    Compares sizes, digests, documents and the receipt with the ledger.
+    """
     from .actions.verify import run_verify
-    from .console import console_of
+    from .console import console_from
 
-    return run_verify(dest, workers, console_of(given), deep=deep)
+    return run_verify(dest, workers, console_from(given), deep=deep)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("dest", default=".")
-@output
+@add_options(OUTPUT)
 def status(dest: str, **given: Any) -> int:
-    """Tell what the ledger says, by collection and kind of failure."""
-    from .actions.verify import run_status
-    from .console import console_of
+    """Print the counts of a mirror by collection and failure."""
+    from .actions.status import run_status
+    from .console import console_from
 
-    return run_status(dest, console_of(given))
+    return run_status(dest, console_from(given))
 
 
 @click.command(cls=Command)
 @click.argument("source", default="mlhub")
-@declared(SELECTION, NETWORK)
-@output
+@add_options(*READING, OUTPUT)
 def ls(source: str, **given: Any) -> int:
-    """List datasets, collections, items or assets, level by level.
+    """List datasets, collections, items or assets.
 
-    Without selection the top level; with -c the items of a collection; with --ids their assets.
+    One level at a time: without a selection the top level; with -c the items of a collection; with --ids
+    their assets.
     """
     from .actions.ls import run_ls
-    from .console import console_of
+    from .console import console_from
 
-    screen = console_of(given)
-    return run_ls(source, to_options(given), screen)
+    console = console_from(given)
+    return run_ls(source, to_options(given), console)
 
 
-@click.command()
+@click.command(cls=Command)
+@add_options(PROFILE)
+def configure(**given: Any) -> int:
+    """Write an MLHub API key to the profiles file.
+
+    The official client reads the same file.
+    """
+    from .actions.configure import run_configure
+
+    return run_configure(**given)
+
+
+@click.command(cls=Command)
+@click.argument("directory", metavar="[DIR]", default=".")
+@add_options(KILLS, OUTPUT)
+def selftest(directory: str, kills: int, **given: Any) -> int:
+    """Check whether the disk of DIR can hold a mirror.
+
+    Tries locks, renames, the ledger, file names and kill -9, in a new directory below DIR, which it removes,
+    with a catalogue on loopback. Exit code 0 if all required checks pass (warnings do not count), 7 if not.
+    """
+    from .actions.selftest import run_selftest
+    from .console import console_from
+
+    return run_selftest(directory, kills, console_from(given))
+
+
+@click.command(cls=Command)
 @click.argument("dest", default="demo-mirror")
-@declared(SAMPLE)
-@output
+@add_options(SAMPLE, OUTPUT)
 def demo(dest: str, **given: Any) -> int:
     """Mirror the sample catalogue, served on loopback, into DEST.
 
-    DEST is demo-mirror if not given.
+    DEST is demo-mirror by default.
     """
     from .actions.demo import run_demo
-    from .console import console_of
+    from .console import console_from
 
-    screen = console_of(given)
-    return run_demo(dest, given, screen)
+    console = console_from(given)
+    return run_demo(dest, given, console)
 
 
-@click.command("serve-demo")
-@click.option("--port", type=click.IntRange(0, 65535), metavar="N", help="Port of the API (any free one).")
-@declared(SAMPLE)
+@click.command("serve-demo", cls=Command)
+@add_options(PORT, SAMPLE)
 def serve_demo(**given: Any) -> int:
-    """Keep the sample catalogue running on loopback, to try things."""
-    from .actions.demo import run_serve_demo
+    """Serve the sample catalogue on loopback until interrupted."""
+    from .actions.serve_demo import run_serve_demo
 
     return run_serve_demo(given)
-
-
-@click.command()
-@click.argument("directory", metavar="[DIR]", default=".")
-@click.option(
-    "--kills",
-    type=click.IntRange(1, 40),
-    metavar="N",
-    default=5,
-    show_default=True,
-    help="How often to kill -9.",
-)
-@output
-def selftest(directory: str, kills: int, **given: Any) -> int:
-    """Try whether DIR and this machine can hold a mirror.
-
-    That is: locks, renames, the ledger, names, kill -9. Works in a directory of its own below DIR, which
-    it removes, against a catalogue on loopback. Exit 0 if all that matters holds (warnings do not count),
-    7 if not.
-    """
-    from .actions.selftest import run_selftest
-    from .console import console_of
-
-    quiet = bool(given["quiet"])
-    return run_selftest(directory, kills, console_of(given), quiet=quiet)

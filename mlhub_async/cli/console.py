@@ -1,4 +1,4 @@
-"""What people and programs see of a run while it runs: humans on stderr, JSON lines on stdout."""
+"""The output of one command: messages and progress on stderr, events as JSON lines on stdout."""
 
 from __future__ import annotations
 
@@ -14,120 +14,124 @@ from ..core.errors import MlhubError, StorageError
 from ..core.telemetry import Events, Meter
 from .output import (
     BROKEN_PIPE,
-    abandon,
-    as_event,
-    encoded,
-    error,
+    check_stdout,
+    discard,
+    error_fields,
     event_line,
-    for_whoever_reads,
-    plain,
-    say,
-    somewhere_to_write,
-    warned,
-    warning,
+    ignore_lost_stderr,
+    print_error,
+    print_message,
+    print_warning,
+    safe_line,
+    to_json_line,
+    warning_line,
 )
 from .runner import Stop, run
 
 T = TypeVar("T")
 
-_LOUDNESS = {"error": 1, "retry": 1, "throttle": 1, "finish": 2, "skip": 2, "page": 2, "start": 3}
-"""how many -v it takes to see an event"""
+_VERBOSITY = {"error": 1, "retry": 1, "throttle": 1, "finish": 2, "skip": 2, "page": 2, "start": 3}
+"""The number of -v from which on an event is shown."""
+_NEVER = 9
 
 
 class JsonLines:
-    """Writes each event as one line. When the reader has gone it says so once and writes no more."""
+    """Writes each event as one line of JSON. When the reader has gone it calls `on_lost` once and stops."""
 
-    def __init__(self, out: BinaryIO, gone: Callable[[], None]) -> None:
+    def __init__(self, out: BinaryIO, on_lost: Callable[[], None]) -> None:
         self._out: BinaryIO | None = out
-        self._gone = gone
-        self.last: object = None
+        self._on_lost = on_lost
+        self.last_kind: object = None
 
     def __call__(self, event: Mapping[str, object]) -> None:
+        """Raises `StorageError` if stdout cannot be written for another reason."""
         if self._out is None:
             return
-        self.last = event.get("event")
+        self.last_kind = event.get("event")
         try:
-            self._out.write(encoded(event) + b"\n")
+            self._out.write(to_json_line(event) + b"\n")
             self._out.flush()
         except BrokenPipeError:
             self._out = None
-            abandon(sys.stdout)
-            self._gone()
+            discard(sys.stdout)
+            self._on_lost()
         except OSError as failure:
             self._out = None
-            abandon(sys.stdout)
+            discard(sys.stdout)
             raise StorageError(f"stdout cannot be written: {failure.strerror}") from None
 
 
 class Console:
-    """How one command talks, and the way in which it can be told to stop."""
+    """What one command prints, and the signal handling of its run."""
 
     def __init__(self, *, quiet: bool = False, verbose: int = 0, as_json: bool = False) -> None:
         self.meter = Meter()
         self.stop = Stop(self.say)
         self.as_json = as_json
-        self._quiet, self._verbose = quiet, verbose
+        self.quiet = quiet
+        self._verbose = verbose
         self._display: Display = display(sys.stderr, os.environ, quiet=quiet)
         self._json = JsonLines(sys.stdout.buffer, lambda: self.stop.request(BROKEN_PIPE)) if as_json else None
 
     def say(self, line: str) -> None:
-        """For people: not with -q."""
-        if not self._quiet:
-            with for_whoever_reads():
-                self._display.say(plain(line))
+        """Print a message unless -q is given."""
+        if not self.quiet:
+            with ignore_lost_stderr():
+                self._display.say(safe_line(line))
 
     def warn(self, line: str) -> None:
-        """For people: also with -q, since something went wrong."""
-        if self._quiet:
-            say(line)
+        """Print a message about something that went wrong, also with -q."""
+        if self.quiet:
+            print_message(line)
         else:
             self.say(line)
 
-    def warning(self, message: Warning | str, *_: object, **__: object) -> None:
-        """Stands in for `warnings.showwarning`: beside the bar, and also with -q."""
-        if self._quiet:
-            warning(message)
+    def show_warning(self, message: Warning | str, *_: object, **__: object) -> None:
+        """Print a warning above the progress bar, also with -q. Replaces `warnings.showwarning`."""
+        if self.quiet:
+            print_warning(message)
         else:
-            self.say(warned(message))
+            self.say(warning_line(message))
 
-    def event(self, event: Mapping[str, object]) -> None:
-        """For programs, and for people who asked for it with -v."""
+    def emit(self, event: Mapping[str, object]) -> None:
+        """Print an event as JSON with --json, and as a message if -v asks for its kind."""
         if self._json is not None:
             self._json(event)
-        if self._verbose >= _LOUDNESS.get(str(event.get("event")), 9):
+        if self._verbose >= _VERBOSITY.get(str(event.get("event")), _NEVER):
             self.say(event_line(event))
 
     @property
     def listener(self) -> Callable[[Mapping[str, object]], None] | None:
-        """`event` if anybody listens: an event for every asset costs as much as a tenth of its transfer."""
-        return self.event if self._json is not None or self._verbose else None
+        """`emit`, or None if no event is shown: one event per asset costs a tenth of a small transfer."""
+        return self.emit if self._json is not None or self._verbose else None
 
     def run(self, work: Callable[[], Awaitable[int]]) -> int:
-        """The exit code of `work`, with an early end told to people and programs."""
-        warnings.showwarning = self.warning
+        """Run `work` and return its exit code; failures and signals are reported here."""
+        warnings.showwarning = self.show_warning
         try:
             code = run(work, self.stop)
         except MlhubError as failure:
-            error(failure.message)
-            self._summary(failure.exit_code, error=as_event(failure))
+            print_error(failure.message)
+            self._end_with_summary(failure.exit_code, error=error_fields(failure))
             return failure.exit_code
         except BaseException as bug:
-            self._summary(1, error={"class": "bug", "message": type(bug).__name__, "retryable": False})
+            error = {"class": "bug", "message": type(bug).__name__, "retryable": False}
+            self._end_with_summary(1, error=error)
             raise
         if self.stop.code not in (None, BROKEN_PIPE):
-            self.say("interrupted: what is finished is kept, the same command goes on from there")
-        self._summary(code)
+            self.say("interrupted: finished files are kept; run the same command again to continue")
+        self._end_with_summary(code)
         return code
 
-    def _summary(self, code: int, **more: object) -> None:
-        """The last line is always a summary, also when the run had no time to write one."""
-        if self._json is not None and self._json.last != "summary":
-            with somewhere_to_write():
+    def _end_with_summary(self, code: int, **more: object) -> None:
+        """Make the last line a summary, also when the run could not write one."""
+        if self._json is not None and self._json.last_kind != "summary":
+            with check_stdout():
                 sys.stdout.flush()  # rows that were printed come before it
             Events(self._json).emit("summary", exit_code=code, **more)
 
-    async def watching(self, work: Awaitable[T]) -> T:
-        """The result of `work`, with the meter drawn meanwhile."""
+    async def show_progress(self, work: Awaitable[T]) -> T:
+        """Await `work` with the progress display drawn meanwhile; returns its result."""
         try:
             async with concurrency.FirstErrorGroup() as group:
                 timer = group.create_task(watch(self.meter, self._display.draw, self._display.every))
@@ -139,6 +143,6 @@ class Console:
             self._display.close()
 
 
-def console_of(given: dict[str, Any]) -> Console:
-    """The screen that the `output` options ask for, which are taken out of what was given."""
+def console_from(given: dict[str, Any]) -> Console:
+    """The console that the output options ask for; takes these options out of `given`."""
     return Console(**{name: given.pop(name) for name in ("quiet", "verbose", "as_json")})

@@ -1,15 +1,14 @@
 """Every option of the command line, declared once; its parameter name is its field in `Options`.
 
-`selection__bbox` is `Options.selection.bbox`, `retry__attempts` is `Options.retry.attempts`. What is
-not given stays out, so that defaults live there alone.
+`selection__bbox` is `Options.selection.bbox`, `retry__attempts` is `Options.retry.attempts`. An option that
+is not given is left out, so that the defaults are defined in `Options` alone.
 """
 
 from __future__ import annotations
 
-import itertools
-import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 import click
@@ -19,7 +18,7 @@ from ..core.options import CHOICES, Options
 from . import parsing
 from .parsing import Value
 
-Declaration = Callable[[Callable[..., Any]], Callable[..., Any]]
+OTHER_SECTION = "Other"
 
 BBOX = Value("bbox", parsing.bbox)
 GEOMETRY = Value("geojson", parsing.geometry)
@@ -27,266 +26,403 @@ INTERVAL = Value("datetime", stac.datetime_for_server)
 QUERY = Value("query", parsing.query)
 CQL2 = Value("cql2", parsing.cql2)
 SIZE = Value("size", parsing.size)
-LIMIT = Value("size", parsing.positive(parsing.size))
-RATE = Value("n", parsing.positive(parsing.rate))
-SECONDS = Value("seconds", parsing.positive(parsing.seconds))
-PAUSE = Value("seconds", parsing.seconds)
-SHARE = Value("share", parsing.share)
+POSITIVE_SIZE = Value("size", parsing.positive(parsing.size))
+POSITIVE_NUMBER = Value("n", parsing.positive(parsing.number))
+SECONDS = Value("seconds", parsing.seconds)
+POSITIVE_SECONDS = Value("seconds", parsing.positive(parsing.seconds))
+FRACTION = Value("fraction", parsing.fraction)
 COUNT = Value("n", parsing.count)
-SOME = Value("n", parsing.positive(parsing.count))
-SPLIT = Value("n", parsing.positive(parsing.split))
-PARTS = Value("n|auto|off", parsing.parts)
-WORKERS = Value("n|auto", parsing.auto_or_count)
+POSITIVE_COUNT = Value("n", parsing.positive(parsing.count))
+SLICES = Value("n", parsing.positive(parsing.slices))
+SEGMENTS = Value("n|auto|off", parsing.segments)
+CONCURRENCY = Value("n|auto", parsing.auto_or_count)
 ATTEMPTS = Value("n", parsing.attempts)
 ORIGIN = Value("origin", parsing.origin)
 SECRET = Value("secret", parsing.secret)
 HEADER = Value("header", parsing.header)
 TEMPLATE = Value("template", parsing.template)
-PEM = click.Path(exists=True, dir_okay=False)
+PEM_FILE = click.Path(exists=True, dir_okay=False)
 
 C = TypeVar("C", bound=Callable[..., Any])
 
-_DEST = ("-o", "--output-dir")
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?,?", re.IGNORECASE)
+class Option(click.Option):
+    """An option that names the section of the help text it is listed in."""
+
+    def __init__(self, *names: Any, section: str = OTHER_SECTION, **attributes: Any) -> None:
+        super().__init__(*names, **attributes)
+        self.section = section
+
+
+Declaration = Callable[..., Callable[[Any], Any]]
+"""Makes a click decorator; takes the section of the help text as `section`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A section of the help text with its options, in the order in which they are shown."""
+
+    title: str
+    options: Sequence[Declaration]
+
+
+def add_options(*sections: Section) -> Callable[[C], C]:
+    """A decorator that gives a command all options of these sections, in their order."""
+
+    def decorate(command: C) -> C:
+        for section in reversed(sections):
+            for declare in reversed(section.options):
+                declare(section=section.title)(command)
+        return command
+
+    return decorate
 
 
 def default_of(field: str) -> Any:
-    """What `Options` has in a field when nothing is given."""
+    """The value that `Options` has in a field when nothing is given."""
     value: Any = Options()
     for part in field.split("__"):
         value = getattr(value, part)
     return value
 
 
-def _one(
+def _option(*names: str, **attributes: Any) -> Declaration:
+    return partial(click.option, *names, cls=Option, **attributes)
+
+
+def _single(
     names: str, field: str, metavar: str | None, text: str, kind: Any = None, *, shown: str | None = None
 ) -> Declaration:
+    """An option with one value; `shown` is how the help names the default, if not by its value."""
     default = shown or default_of(field)
     if default is not None:
         text += f"  [default: {default:g}]" if isinstance(default, float) else f"  [default: {default}]"
-    return click.option(*names.split(), field, metavar=metavar, help=text, type=kind)
+    return _option(*names.split(), field, metavar=metavar, help=text, type=kind)
 
 
-def _many(names: str, field: str, metavar: str, text: str, kind: Any = None) -> Declaration:
-    return click.option(
+def _repeatable(names: str, field: str, metavar: str, text: str, kind: Any = None) -> Declaration:
+    return _option(
         *names.split(), field, metavar=metavar, help=f"{text} (repeatable)", type=kind, multiple=True
     )
 
 
 def _flag(names: str, field: str, text: str) -> Declaration:
-    return click.option(names, field, is_flag=True, default=None, help=text)
+    return _option(names, field, is_flag=True, default=None, help=text)
 
 
 def _choice(names: str, field: str, text: str, choices: Sequence[str] = ()) -> Declaration:
     kind = click.Choice(choices or CHOICES[field], case_sensitive=False)
-    return _one(names, field, None, text, kind)
+    return _single(names, field, None, text, kind)
 
 
-SELECTION: list[Declaration] = [
-    _many("-c --collection --collections", "selection__collections", "ID", "Only this collection."),
-    _one("--dataset", "selection__dataset", "ID", "All collections of this MLHub dataset."),
-    _many("--ids --id", "selection__ids", "ID", "Only this item."),
-    _one("--bbox", "selection__bbox", "W S E N", "Only items that touch this box, in degrees.", BBOX),
-    _one(
-        "--intersects",
-        "selection__intersects",
-        "GEOJSON|@FILE",
-        "Only items that touch this shape.",
-        GEOMETRY,
-    ),
-    _one("--datetime", "selection__datetime", "A/B", "Only items from A to B; '..' is open.", INTERVAL),
-    _many("--query", "selection__query", "JSON|COND", "Only items with e.g. 'eo:cloud_cover<10'.", QUERY),
-    _one("--filter", "selection__filter", "CQL2|@FILE", "Only items that match this filter.", CQL2),
-    _one("--limit", "selection__limit", "N", "Items per page that a server is asked for.", SOME),
-    _one("--split", "selection__split", "N", "List a search by time in so many parts at once.", SPLIT),
-    _one("--max-items", "selection__max_items", "N", "No more than so many items.", SOME),
-    _choice("--method", "selection__method", "How to search a STAC API.", ("GET", "POST")),
-    _many("-i --include", "selection__include", "GLOB", "Only assets whose key matches."),
-    _many("-x --exclude", "selection__exclude", "GLOB", "No assets whose key matches; wins over -i."),
-    _many("--role --roles", "selection__roles", "ROLE", "Only assets with this role."),
-    _many("--media-type", "selection__media_types", "TYPE", "Only assets of this media type."),
-    _one("--min-size", "selection__min_size", "SIZE", "No smaller assets, by their file:size.", SIZE),
-    _one("--max-size", "selection__max_size", "SIZE", "No larger assets, by their file:size.", SIZE),
-    _many("--class", "selection__classes", "NAME", "Only label items with any of these classes."),
-    click.option(
-        "--follow-sources/--no-follow-sources",
-        "selection__follow_sources",
-        default=None,
-        help="Also take the source imagery that label items link to.  [default: follow]",
-    ),
-]
+SELECTION = Section(
+    "Selection",
+    [
+        _repeatable("-c --collection --collections", "selection__collections", "ID", "Only this collection."),
+        _single("--dataset", "selection__dataset", "ID", "All collections of this MLHub dataset."),
+        _repeatable("--ids --id", "selection__ids", "ID", "Only this item."),
+        _single("--bbox", "selection__bbox", "W S E N", "Only items that intersect this box.", BBOX),
+        _single(
+            "--intersects",
+            "selection__intersects",
+            "GEOJSON|@FILE",
+            "Only items that intersect this geometry.",
+            GEOMETRY,
+        ),
+        _single(
+            "--datetime",
+            "selection__datetime",
+            "A/B",
+            "Only items from A to B; '..' leaves an end open.",
+            INTERVAL,
+        ),
+        _repeatable(
+            "--query",
+            "selection__query",
+            "JSON|COND",
+            "Only items with this property, e.g. 'eo:cloud_cover<10'.",
+            QUERY,
+        ),
+        _single("--filter", "selection__filter", "CQL2|@FILE", "Only items that match this filter.", CQL2),
+        _single("--max-items", "selection__max_items", "N", "At most N items.", POSITIVE_COUNT),
+        _repeatable("-i --include", "selection__include", "GLOB", "Only assets whose key matches."),
+        _repeatable(
+            "-x --exclude", "selection__exclude", "GLOB", "No assets whose key matches; wins over -i."
+        ),
+        _repeatable("--role --roles", "selection__roles", "ROLE", "Only assets with this role."),
+        _repeatable("--media-type", "selection__media_types", "TYPE", "Only assets of this media type."),
+        _single("--min-size", "selection__min_size", "SIZE", "No assets whose file:size is smaller.", SIZE),
+        _single("--max-size", "selection__max_size", "SIZE", "No assets whose file:size is larger.", SIZE),
+        _repeatable("--class", "selection__classes", "NAME", "Only label items with this class."),
+        _option(
+            "--follow-sources/--no-follow-sources",
+            "selection__follow_sources",
+            default=None,
+            help="Also mirror the source imagery that label items link to.  [default: follow-sources]",
+        ),
+        _single("--limit", "selection__limit", "N", "Items per page to request of an API.", POSITIVE_COUNT),
+        _single("--split", "selection__split", "N", "List a search in N time slices in parallel.", SLICES),
+        _choice("--method", "selection__method", "HTTP method for STAC API searches.", ("GET", "POST")),
+    ],
+)
 
-NETWORK: list[Declaration] = [
-    _one(
-        "-j --concurrency --jobs --max-concurrent-downloads --max-workers",
-        "concurrency",
-        "N|auto",
-        "Transfers at a time.",
-        WORKERS,
-        shown="auto",
-    ),
-    _one("--max-per-host", "max_per_host", "N", "Transfers at a time from one host.", SOME),
-    _one("--bwlimit --limit-rate", "bwlimit", "SIZE", "Bytes per second in all: 10M is 10 MiB.", LIMIT),
-    _one("--tpslimit", "tpslimit", "N", "Requests per second in all.", RATE),
-    _one(
-        "-R --retries",
-        "retry__attempts",
-        "N|infinite",
-        "Retries in a row that bring nothing.",
-        ATTEMPTS,
-        shown=str(default_of("retry__attempts") - 1),
-    ),
-    _one("--connect-timeout", "connect_timeout", "S", "Longest wait for a connection.", SECONDS),
-    _one("--timeout", "timeout", "S", "Longest wait for the next byte; never the total.", SECONDS),
-    _one("--max-outage", "max_outage", "S", "Longest wait for a host that went away.", SECONDS),
-    _one("--min-speed", "min_speed", "SIZE", "Bytes per second below which we reconnect.", SIZE),
-    _one(
-        "--parts --max-splits",
-        "parts",
-        "N|auto|off",
-        "Streams that may bring one large file together.",
-        PARTS,
-        shown="auto",
-    ),
-    _flag("--allow-private", "allow_private", "Let remote catalogues lead to private addresses."),
-    _many("--allow-origin", "allow_origins", "ORIGIN", "Let catalogue links lead here too.", ORIGIN),
-    _one("--ca-file", "ca_file", "PEM", "Certificates to trust, instead of the system's.", PEM),
-    _choice("--transport", "transport", "What moves the bytes; a proxy needs aiohttp."),
-    _one("--proxy", "proxy", "URL|@FILE", "Ask through http://[user:password@]host:port.", SECRET),
-    _flag("--netrc", "netrc", "Take logins from ~/.netrc (or NETRC), each for its own host."),
-    _one("--api-key", "api_key", "KEY|@FILE", "MLHub key; others can see it, a profile is better.", SECRET),
-    _one("--api-token", "api_token", "TOKEN|@FILE", "Bearer token, the older form of a key.", SECRET),
-    _one("--profile", "profile", "NAME", "The profile (see configure) that holds the key."),
-    _many("-H --header", "headers", "'K: V'", "Sent to the origin of SOURCE only.", HEADER),
-]
+TRANSFER = Section(
+    "Transfer",
+    [
+        _single(
+            "-j --concurrency --jobs --max-concurrent-downloads --max-workers",
+            "concurrency",
+            "N|auto",
+            "Transfers at a time.",
+            CONCURRENCY,
+            shown="auto",
+        ),
+        _single("--max-per-host", "max_per_host", "N", "Transfers at a time from one host.", POSITIVE_COUNT),
+        _single(
+            "--parts --max-splits",
+            "parts",
+            "N|auto|off",
+            "Parallel range requests for one large file.",
+            SEGMENTS,
+            shown="auto",
+        ),
+        _single(
+            "--bwlimit --limit-rate",
+            "bwlimit",
+            "SIZE",
+            "Bytes per second, all transfers together; 10M is 10 MiB.",
+            POSITIVE_SIZE,
+        ),
+        _single("--tpslimit", "tpslimit", "N", "Requests per second, all hosts together.", POSITIVE_NUMBER),
+        _single(
+            "-R --retries",
+            "retry__attempts",
+            "N|infinite",
+            "Retries in a row without progress.",
+            ATTEMPTS,
+            shown=str(default_of("retry__attempts") - 1),
+        ),
+        _single(
+            "--connect-timeout", "connect_timeout", "S", "Longest wait for a connection.", POSITIVE_SECONDS
+        ),
+        _single(
+            "--timeout",
+            "timeout",
+            "S",
+            "Longest wait for the next byte, not for the whole.",
+            POSITIVE_SECONDS,
+        ),
+        _single("--min-speed", "min_speed", "SIZE", "Reconnect below so many bytes per second.", SIZE),
+        _single("--max-outage", "max_outage", "S", "Longest wait for a host that is down.", POSITIVE_SECONDS),
+    ],
+)
 
-COPY: list[Declaration] = [
-    _choice("--if-exists", "if_exists", "If files are there already."),
-    _choice("--verify", "verify", "How much proof a file needs."),
-    _choice("--durability", "durability", "Survive a killed process, or power cuts too."),
-    _choice("--on-full", "on_full", "On a full disk stop with exit 7, or wait for room."),
-    _one(
-        "-p --path-template",
-        "path_template",
-        "TEMPLATE",
-        "Where a file goes; also ${filename} ${datetime} ${year} ${month} ${day}.",
-        TEMPLATE,
-    ),
-    _choice("--asset-hrefs", "asset_hrefs", "How the written catalogue links files."),
-    _flag("--fail-fast", "fail_fast", "Stop at the first failure."),
-    _one("--max-errors", "max_errors", "N", "Stop after more failures than this.", COUNT),
-    _one("--max-transfer", "max_transfer", "SIZE", "Stop after so many bytes of assets; exit 8.", LIMIT),
-    _one("--max-duration", "max_duration", "S", "Stop after so long; exit 8.", SECONDS),
-]
+NETWORK = Section(
+    "Network",
+    [
+        _choice("--transport", "transport", "HTTP implementation; --proxy needs aiohttp."),
+        _single("--proxy", "proxy", "URL|@FILE", "Use the proxy http://[user:password@]host:port.", SECRET),
+        _single("--ca-file", "ca_file", "PEM", "Certificates to trust, instead of the system's.", PEM_FILE),
+        _flag("--allow-private", "allow_private", "Let a remote catalogue refer to private addresses."),
+        _repeatable(
+            "--allow-origin",
+            "allow_origins",
+            "ORIGIN",
+            "Let catalogue links lead to this origin too.",
+            ORIGIN,
+        ),
+    ],
+)
 
-PRUNE: list[Declaration] = [
-    _flag("--prune", "prune", "Remove what has left the catalogue since; -n tells what that is."),
-    _one(
-        "--max-delete",
-        "max_delete",
-        "N",
-        "Prune no more assets than this, or nothing.",
-        COUNT,
-        shown="a tenth, or 10",
-    ),
-]
+CREDENTIALS = Section(
+    "Credentials",
+    [
+        _single(
+            "--api-key",
+            "api_key",
+            "KEY|@FILE",
+            "MLHub API key. Other users can see the command line: prefer a profile.",
+            SECRET,
+        ),
+        _single("--api-token", "api_token", "TOKEN|@FILE", "Bearer token, the older form of a key.", SECRET),
+        _single("--profile", "profile", "NAME", "Profile with the key, as 'configure' writes it."),
+        _repeatable("-H --header", "headers", "'K: V'", "Header for the origin of SOURCE only.", HEADER),
+        _flag("--netrc", "netrc", "Use the logins in ~/.netrc (or $NETRC), each for its own host."),
+    ],
+)
 
-SAMPLE: list[Declaration] = [
-    click.option("--items", type=SOME, metavar="N", help="Label items in the sample."),
-    click.option("--dates", type=SOME, metavar="N", help="Source images per label item."),
-    click.option("--latency", type=PAUSE, metavar="S", help="Wait before every answer."),
-    click.option("--errors", type=SHARE, metavar="SHARE", help="Share of requests to spoil, 0 to 1."),
-]
+FILES = Section(
+    "Files",
+    [
+        _choice("--if-exists", "if_exists", "What to do with files that exist."),
+        _choice("--verify", "verify", "Checks a file has to pass before it gets its final name."),
+        _choice("--durability", "durability", "Survive a killed process, or a power cut too."),
+        _choice("--on-full", "on_full", "On a full disk: stop with exit code 7, or wait for space."),
+        _single(
+            "-p --path-template",
+            "path_template",
+            "TEMPLATE",
+            "Path of an asset; also ${filename} ${datetime} ${year} ${month} ${day}.",
+            TEMPLATE,
+        ),
+        _choice("--asset-hrefs", "asset_hrefs", "Form of the hrefs in the written catalogue."),
+    ],
+)
 
+LIMITS = Section(
+    "Limits",
+    [
+        _flag("--fail-fast", "fail_fast", "Stop at the first asset that fails."),
+        _single("--max-errors", "max_errors", "N", "Stop when more than N assets have failed.", COUNT),
+        _single(
+            "--max-transfer",
+            "max_transfer",
+            "SIZE",
+            "Stop after so many bytes of assets; exit code 8.",
+            POSITIVE_SIZE,
+        ),
+        _single("--max-duration", "max_duration", "S", "Stop after so long; exit code 8.", POSITIVE_SECONDS),
+    ],
+)
 
-def declared(*groups: Iterable[Declaration]) -> Callable[[C], C]:
-    """A decorator that gives a command all options of these groups, in their order."""
+PRUNE = Section(
+    "Prune",
+    [
+        _flag("--prune", "prune", "Remove what has left the catalogue; with -n only list it."),
+        _single(
+            "--max-delete",
+            "max_delete",
+            "N",
+            "Remove nothing if more than N assets would go.",
+            COUNT,
+            shown="a tenth, or 10",
+        ),
+    ],
+)
 
-    def decorate(command: C) -> C:
-        for option in reversed([option for group in groups for option in group]):
-            option(command)
-        return command
+_SAVE = "the items that would be mirrored; .ndjson: one per line. The file is a valid SOURCE."
 
-    return decorate
+PLAN = Section("Plan", [_option("--save", metavar="FILE", help=f"Write {_SAVE}")])
+
+DRY_RUN = Section(
+    "Plan",
+    [
+        _option("-n", "--dry-run", is_flag=True, help="Fetch and remove nothing, as 'plan SOURCE'."),
+        _option("--save", metavar="FILE", help=f"With -n: write {_SAVE}"),
+    ],
+)
+
+DESTINATION = Section(
+    "Files",
+    [
+        _option("-o", "--output-dir", "output_dir", metavar="DEST", help="DEST as an option."),
+        _option("--overwrite", is_flag=True, help="The same as --if-exists overwrite."),
+        _option("--skip-existing", is_flag=True, help="The same as --if-exists skip."),
+    ],
+)
+
+VERIFICATION = Section(
+    "Verification",
+    [
+        _option(
+            "-j",
+            "--concurrency",
+            "--jobs",
+            "workers",
+            type=POSITIVE_COUNT,
+            metavar="N",
+            help="Files at a time.",
+        ),
+        _option(
+            "--deep", is_flag=True, help="Also check the structure of TIFF, JPEG 2000, HDF5, ZIP, JSON ..."
+        ),
+    ],
+)
+
+SAMPLE = Section(
+    "Sample catalogue",
+    [
+        _option("--items", type=POSITIVE_COUNT, metavar="N", help="Label items.  [default: 6]"),
+        _option(
+            "--dates", type=POSITIVE_COUNT, metavar="N", help="Source images per label item.  [default: 3]"
+        ),
+        _option("--latency", type=SECONDS, metavar="S", help="Delay of every response."),
+        _option("--errors", type=FRACTION, metavar="FRACTION", help="Share of requests that fail, 0 to 1."),
+    ],
+)
+
+PORT = Section(
+    "Sample catalogue",
+    [_option("--port", type=click.IntRange(0, 65535), metavar="N", help="Port of the API.  [default: any]")],
+)
+
+PROFILE = Section(
+    "Profile",
+    [
+        _option("--profile", default="default", show_default=True, metavar="NAME", help="Profile to write."),
+        _option("--api-key", type=SECRET, metavar="KEY|@FILE", help="The key, instead of a prompt or stdin."),
+        _option("-y", "--yes", is_flag=True, help="Replace an existing key without asking."),
+    ],
+)
+
+KILLS = Section(
+    "Selftest",
+    [
+        _option(
+            "--kills",
+            type=click.IntRange(1, 40),
+            metavar="N",
+            default=5,
+            show_default=True,
+            help="How often to kill -9 a run.",
+        )
+    ],
+)
+
+OUTPUT = Section(
+    "Output",
+    [
+        _option("-q", "--quiet", is_flag=True, help="Print errors only."),
+        _option("-v", "--verbose", count=True, help="Print failures and retries; -vv also every file."),
+        _option("--json", "as_json", is_flag=True, help="Print events as JSON lines on stdout."),
+    ],
+)
 
 
 def to_options(given: dict[str, Any]) -> Options:
-    """`Options` with what was given on the command line in place of its defaults."""
+    """`Options` with the values of the command line in place of its defaults."""
     found = {name: value for name, value in given.items() if value not in (None, ())}
     if {"selection__bbox", "selection__intersects"} <= found.keys():
-        raise click.UsageError("--bbox and --intersects are two answers to one question: give one")
+        raise click.UsageError("--bbox and --intersects both select an area: give only one")
     if "selection__query" in found:
-        found["selection__query"] = _merged(found["selection__query"])
-    plain = Options()
+        found["selection__query"] = _merge_queries(found["selection__query"])
+    defaults = Options()
     return replace(
-        plain,
-        selection=replace(plain.selection, **_part("selection__", found)),
-        retry=replace(plain.retry, **_part("retry__", found)),
+        defaults,
+        selection=replace(defaults.selection, **_fields_of("selection__", found)),
+        retry=replace(defaults.retry, **_fields_of("retry__", found)),
         **{name: value for name, value in found.items() if "__" not in name},
     )
 
 
-def exclusive(what: str, *given: str | None) -> str | None:
-    """The one that was given, if any: several may only say the same."""
-    meant = {one for one in given if one is not None}
-    if len(meant) > 1:
-        raise click.UsageError(f"{what} is given in two ways that differ: {', '.join(sorted(meant))}")
-    return meant.pop() if meant else None
+def single_value(what: str, *given: str | None) -> str | None:
+    """The value of something that can be given in several ways; they may not differ. None: not given."""
+    values = {one for one in given if one is not None}
+    if len(values) > 1:
+        raise click.UsageError(
+            f"{what} is given more than once, with different values: {', '.join(sorted(values))}"
+        )
+    return values.pop() if values else None
 
 
-def _part(prefix: str, found: dict[str, Any]) -> dict[str, Any]:
+def _fields_of(prefix: str, found: dict[str, Any]) -> dict[str, Any]:
     return {name.removeprefix(prefix): value for name, value in found.items() if name.startswith(prefix)}
 
 
-def _merged(queries: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """All conditions together: several on one property are all meant."""
+def _merge_queries(queries: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """All conditions in one query object: an item has to meet all of them."""
     merged: dict[str, Any] = {}
     for query in queries:
         for name, tests in query.items():
             merged[name] = {**merged.get(name, {}), **tests}
     return merged
-
-
-def join_bbox(args: list[str]) -> list[str]:
-    """`--bbox W S E N` as one word, for four or six numbers: click knows only a fixed number of words."""
-    if "--bbox" not in args:
-        return args
-    at = args.index("--bbox") + 1
-    end = at
-    while end < len(args) and end - at < 6 and _NUMBER.fullmatch(args[end]):
-        end += 1
-    if end - at < 4:
-        return args
-    end = at + (6 if end - at == 6 else 4)
-    return [*args[: at - 1], "--bbox=" + " ".join(args[at:end]), *args[end:]]
-
-
-def repeat(args: list[str], command: click.Command) -> list[str]:
-    """`--ids A B` as `--ids A --ids B`, as stac-client takes it, where B can be nothing else.
-
-    That is where all arguments stand elsewhere: in `mirror SOURCE -c A B` B stays DEST.
-    """
-    options = [one for one in command.params if isinstance(one, click.Option)]
-    takes = {name: one for one in options if not (one.is_flag or one.count) for name in one.opts}
-    room = sum(isinstance(one, click.Argument) for one in command.params) - any(o in args for o in _DEST)
-    found: list[str] = []
-    plain, again = 0, ""
-    words = iter(args)
-    for word in words:
-        if word == "--":
-            return args
-        if word in takes:
-            found += [word, *itertools.islice(words, 1)]
-            again = word if takes[word].multiple else ""
-        elif again and not _is_option(word):
-            found += [again, word]
-        else:
-            found.append(word)
-            again = ""
-            plain += not _is_option(word)
-    return found if plain == room else args
-
-
-def _is_option(word: str) -> bool:
-    return word.startswith("-") and word != "-"

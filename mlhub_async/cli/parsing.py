@@ -1,4 +1,7 @@
-"""What people write on the command line, read into the values the program works with."""
+"""Parses the text of one option into a value: sizes, durations, boxes, geometries, queries, headers.
+
+A function raises `ValueError` (or `UsageError`) with a message for the user if it cannot parse the text.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from ..storage import naming
 if TYPE_CHECKING:
     _Type = click.ParamType[Any]
 else:
-    _Type = click.ParamType  # older clicks have no parameters for it
+    _Type = click.ParamType  # older versions of click have no type parameter here
 
 T = TypeVar("T")
 
@@ -33,38 +36,44 @@ _GEOMETRIES = {"Point", "LineString", "Polygon", "MultiPoint", "MultiLineString"
 
 
 class Value(_Type):
-    """A click type made of a function that raises ValueError on what it cannot read."""
+    """A click type made of a parsing function."""
 
-    def __init__(self, name: str, read: Callable[[str], Any]) -> None:
-        self.name, self._read = name, read
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name, self._parse = name, parse
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not isinstance(value, str):
             return value
         try:
-            return self._read(value)
+            return self._parse(value)
         except (ValueError, errors.UsageError, errors.TransferError) as error:
             self.fail(str(error), param, ctx)
 
 
 def size(text: str) -> int:
+    """Bytes; units are powers of 1024."""
     if not (found := _SIZE.fullmatch(text.strip())):
-        raise ValueError(f"{text!r} is no size: write bytes, or 10K, 10M, 10G (powers of 1024)")
+        raise ValueError(f"{text!r} is not a size: write bytes, or 10K, 10M, 10G (powers of 1024)")
     return int(float(found[1]) * 1024 ** " KMGTP".index(found[2].upper() or " "))
 
 
-MOST_PARTS = 64
+MAX_SLICES = 64
 
 
-def split(text: str) -> int:
-    if (parts := count(text)) > MOST_PARTS:
-        raise ValueError(f"{text!r} is more than {MOST_PARTS}: servers would take it for an attack")
-    return parts
+def slices(text: str) -> int:
+    """The N of --split."""
+    if (number := count(text)) > MAX_SLICES:
+        raise ValueError(
+            f"{text!r} is more than {MAX_SLICES}: servers may take so many requests for an attack"
+        )
+    return number
 
 
-def positive(read: Callable[[str], T]) -> Callable[[str], T]:
+def positive(parse: Callable[[str], T]) -> Callable[[str], T]:
+    """The same parser of numbers, which refuses what is not more than zero."""
+
     def checked(text: str) -> T:
-        value = read(text)
+        value = parse(text)
         if not value > 0:  # type: ignore[operator]  # only ever used with numbers
             raise ValueError(f"{text!r} must be more than zero")
         return value
@@ -73,45 +82,49 @@ def positive(read: Callable[[str], T]) -> Callable[[str], T]:
 
 
 def seconds(text: str) -> float:
+    """Seconds, from a number with or without a unit."""
     if not (found := _DURATION.fullmatch(text.strip())):
-        raise ValueError(f"{text!r} is no duration: write seconds, or 90s, 10m, 2h, 1d")
+        raise ValueError(f"{text!r} is not a duration: write seconds, or 90s, 10m, 2h, 1d")
     return float(found[1]) * _SECONDS[found[2].lower()]
 
 
-def share(text: str) -> float:
+def fraction(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 1:
-        raise ValueError(f"{text!r} is no share: write a number from 0 to 1")
+        raise ValueError(f"{text!r} is not a number from 0 to 1")
     return value
 
 
-def rate(text: str) -> float:
+def number(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
-        raise ValueError(f"{text!r} is no rate")
+        raise ValueError(f"{text!r} is not a finite number")
     return value
 
 
 def count(text: str) -> int:
     if not re.fullmatch(r"\d{1,15}", text.strip()):
-        raise ValueError(f"{text!r} is no whole number")
+        raise ValueError(f"{text!r} is not a whole number")
     return int(text)
 
 
 def auto_or_count(text: str) -> int | None:
+    """None for "auto"."""
     return None if text.strip().lower() == "auto" else positive(count)(text)
 
 
-def parts(text: str) -> int | None:
+def segments(text: str) -> int | None:
+    """The value of --parts: 1 for "off", None for "auto"."""
     return 1 if text.strip().lower() == "off" else auto_or_count(text)
 
 
 def attempts(text: str) -> int:
-    """Retries are what comes after the first attempt."""
+    """Attempts for so many retries: the first attempt is not a retry."""
     return 10**9 if text.strip().lower() == "infinite" else count(text) + 1
 
 
 def bbox(text: str) -> tuple[float, ...]:
+    """Four or six numbers. West may be greater than east: such a box crosses the antimeridian."""
     numbers = tuple(float(part) for part in re.split(r"[,\s]+", text.strip(" ,[]")))
     if len(numbers) not in (4, 6) or not all(map(math.isfinite, numbers)):
         raise ValueError("expected four numbers (W S E N) or six (W S lowest E N highest)")
@@ -123,7 +136,7 @@ def bbox(text: str) -> tuple[float, ...]:
 
 
 def _content(text: str) -> str:
-    """The text itself, or what @FILE holds."""
+    """The text itself, or the content of the file for @FILE."""
     if not text.startswith("@"):
         return text
     try:
@@ -142,7 +155,7 @@ def _json(text: str) -> Any:
 
 
 def geometry(text: str) -> dict[str, Any]:
-    """A GeoJSON geometry, from a geometry, a Feature, or a collection of one Feature."""
+    """A GeoJSON geometry: from a geometry, a Feature or a collection of one Feature, as text or in a file."""
     body = _json(text if text.lstrip().startswith(("{", "@")) else f"@{text}")
     if (
         isinstance(body, dict)
@@ -184,29 +197,33 @@ def _scalar(text: str) -> Any:
 
 
 def cql2(text: str) -> Any:
-    """CQL2 as JSON where it looks like JSON, else as text."""
+    """CQL2 JSON as an object, CQL2 text as a string."""
     content = _content(text)
     return _json(content) if content.lstrip().startswith("{") else content.strip()
 
 
 def header(text: str) -> tuple[str, Secret]:
     if not (found := _HEADER.fullmatch(text)):
-        raise ValueError("expected 'Name: value' or Name=value")  # not quoted: it may hold a secret
+        raise ValueError(
+            "expected 'Name: value' or Name=value"
+        )  # does not quote the text: it may hold a secret
     credentials.check_header_name(found[1])
     return found[1], Secret(found[2])
 
 
 def secret(text: str) -> Secret:
-    """The secret itself or, better, @FILE: what is written on a command line every user here can read."""
+    """A secret, or the content of @FILE: other users of the machine can read a command line."""
     if value := _content(text).strip():
         return Secret(value)
     raise ValueError("it is empty")
 
 
 def template(text: str) -> str:
+    """A path template. Raises `UsageError` for an unknown variable or a level that is not a file name."""
     naming.check_template(text)
     return text
 
 
 def origin(text: str) -> str:
+    """`scheme://host[:port]` of a URL."""
     return str(urls.origin(urls.parse(text)))

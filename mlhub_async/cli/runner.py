@@ -1,4 +1,4 @@
-"""Runs one coroutine the way a program does: the faster loop, signals, a bounded time to stop."""
+"""Runs one coroutine as a program: event loop, signals, a bounded time to stop."""
 
 from __future__ import annotations
 
@@ -11,27 +11,30 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
-GRACE = 5.0
-"""seconds between the first request to stop and the moment when we stop whatever is still going on"""
+STOP_SECONDS = 5.0
+"""From the first request to stop to the end of the process, whatever is still running."""
 
-FILES = 10240
-"""open descriptors we ask the system for: the most that macOS gives"""
+MAX_OPEN_FILES = 10_240
+"""The limit of open descriptors to ask the system for: the most that macOS allows."""
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 class Stop:
-    """What may end a run early. The first request cancels the run, the second ends the process."""
+    """Stops a run early: the first signal cancels it, the second ends the process.
+
+    `code` is the exit code of a run that was stopped, else None.
+    """
 
     def __init__(self, say: Callable[[str], None] = lambda line: None) -> None:
         self.code: int | None = None
         self._say = say
         self._task: asyncio.Task[Any] | None = None
         self._deadline: threading.Timer | None = None
-        self._heard: list[int] = []
+        self._handled: list[int] = []
 
     def listen(self) -> None:
-        """From now on signals cancel the current task."""
+        """Let signals cancel the current task from now on."""
         self._task = asyncio.current_task()
         loop = asyncio.get_running_loop()
         for name in SIGNALS:
@@ -39,54 +42,55 @@ class Stop:
             if number is None or (name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN):
                 continue  # not on this system, or started by nohup
             try:
-                loop.add_signal_handler(number, self._signalled, number)
+                loop.add_signal_handler(number, self._on_signal, number)
             except (NotImplementedError, RuntimeError, ValueError):
-                return  # Windows, or no main thread: Ctrl-C still arrives as KeyboardInterrupt
-            self._heard.append(number)
+                return  # Windows, or not the main thread: Ctrl-C still arrives as KeyboardInterrupt
+            self._handled.append(number)
 
-    def _signalled(self, number: int) -> None:
+    def _on_signal(self, number: int) -> None:
         if self.code is not None:
             os._exit(128 + number)
-        for other in self._heard:
-            # Not through the loop: it hears nothing between two of its runs, and closing it takes several.
-            signal.signal(other, _at_once)
-        self._say(f"{signal.Signals(number).name}: stopping; a second one stops at once")
+        for other in self._handled:
+            # Not by the loop: it handles no signal while it is not running, and closing it runs it in steps.
+            signal.signal(other, _exit_at_once)
+        self._say(f"{signal.Signals(number).name}: stopping; a second signal stops at once")
         self.request(128 + number)
 
     def request(self, code: int) -> None:
-        """Cancel the run; it ends with this exit code."""
+        """Cancel the run, which then ends with this exit code; end the process if it takes too long."""
         if self.code is None and self._task is not None:
             self.code = code
-            # A thread, since the loop itself may be what does not come to an end.
-            self._deadline = threading.Timer(GRACE, _give_up, (code,))
+            # In a thread, since the loop itself may be blocked.
+            self._deadline = threading.Timer(STOP_SECONDS, _exit_process, (code,))
             self._deadline.daemon = True
             self._deadline.start()
-            self._task.cancel(code)  # the message tells the run which exit code its receipt should say
+            self._task.cancel(code)  # the receipt gets its exit code from this message
 
     def disarm(self) -> None:
+        """The run has ended: do not end the process any more."""
         if self._deadline is not None:
             self._deadline.cancel()
 
 
-def _at_once(number: int, _: object) -> NoReturn:
+def _exit_at_once(number: int, _: object) -> NoReturn:
     os._exit(128 + number)
 
 
-def _give_up(code: int) -> NoReturn:
+def _exit_process(code: int) -> NoReturn:
     os._exit(code)
 
 
 def run(work: Callable[[], Awaitable[int | None]], stop: Stop) -> int:
-    """The exit code of `work`, or of what stopped it."""
+    """Run `work` to its end; returns its exit code, or that of the signal that stopped it."""
 
     async def stoppable() -> int:
         stop.listen()
         return await work() or 0
 
-    _allow_more_files()
+    _raise_open_file_limit()
     gc.freeze()
     try:
-        with asyncio.Runner(loop_factory=_fast_loop()) as runner:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(stoppable())
     except asyncio.CancelledError:
         if stop.code is None:
@@ -98,20 +102,21 @@ def run(work: Callable[[], Awaitable[int | None]], stop: Stop) -> int:
         stop.disarm()
 
 
-def _allow_more_files() -> None:
-    """Every transfer takes two descriptors, and some systems give a program only 256 unless it asks."""
+def _raise_open_file_limit() -> None:
+    """Every transfer takes two descriptors, and some systems allow a program only 256 by default."""
     try:
         import resource  # noqa: PLC0415 - not on Windows, which has no such limit
     except ImportError:
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    wanted = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(MAX_OPEN_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop where it is installed; None for asyncio's own loop."""
     try:
         import uvloop  # noqa: PLC0415 - not on every system, and not needed to show help
     except ImportError:

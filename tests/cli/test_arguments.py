@@ -1,4 +1,4 @@
-"""What people type who know other clients, and streams that are closed or full."""
+"""Words as users of other clients type them, and standard streams that are closed or full."""
 
 import json
 import signal
@@ -19,24 +19,23 @@ def catalogue(site):
 
 
 def on_shell(run_cli, line, *words):
-    """Run under a shell that redirects as `line` says."""
+    """Run the program under a shell with the redirections in `line`."""
     return run_cli(*words, under=("sh", "-c", f'"$@" {line}', "sh"))
 
 
 def test_repeatable_options_take_several_words_as_in_stac_client(run_cli, catalogue, dest):
     assert run_cli("mirror", catalogue, dest, "--ids", "a", "b", "-j", "1").code == 0
     assert {path.name for path in dest.glob("*/*/*.json")} == {"a.json", "b.json"}
-    told = run_cli("ls", catalogue, "--ids", "a", "c", "--json").events
-    assert len(told) == 3
+    assert len(run_cli("ls", catalogue, "--ids", "a", "c", "--json").events) == 3
 
 
-def test_a_word_behind_a_repeatable_option_is_dest_while_dest_is_wanted(run_cli, catalogue, dest):
+def test_a_word_after_a_repeatable_option_is_dest_if_dest_is_missing(run_cli, catalogue, dest):
     assert run_cli("mirror", catalogue, "--ids", "a", dest).code == 0
     assert (dest / "catalog.json").exists()
     assert run_cli("mirror", catalogue, "--ids", "a", dest, "b").code == 2
 
 
-def test_ids_are_several_words_too_where_dest_is_given_with_o(run_cli, catalogue, dest):
+def test_ids_take_several_words_if_dest_is_given_with_o(run_cli, catalogue, dest):
     assert run_cli("mirror", catalogue, "-o", dest, "--ids", "a", "b").code == 0
     assert len(list(dest.glob("*/*/*.json"))) == 2
 
@@ -44,7 +43,7 @@ def test_ids_are_several_words_too_where_dest_is_given_with_o(run_cli, catalogue
 @pytest.mark.parametrize(
     "words", [("ls", "{}"), ("ls", "{}", "--nope"), ("mirror", "{}", "-j", "0"), ("nope",)]
 )
-def test_the_last_json_line_is_a_summary_whatever_was_typed(run_cli, catalogue, words):
+def test_the_last_json_line_is_a_summary_after_usage_errors_too(run_cli, catalogue, words):
     done = run_cli(*(word.format(catalogue) for word in words), "--json")
     assert done.events[-1]["event"] == "summary" and done.events[-1]["exit_code"] == done.code
     assert [event.get("event") for event in done.events].count("summary") == 1
@@ -57,20 +56,20 @@ def test_closed_streams_do_not_end_a_run(run_cli, catalogue, dest, line):
 
 
 @pytest.mark.parametrize("words", [("mirror", "{}", "--json"), ("ls", "{}"), ("plan", "{}"), ("-h",)])
-def test_a_full_disk_under_stdout_is_a_full_disk(run_cli, catalogue, words):
+def test_stdout_on_a_full_disk_is_exit_code_7(run_cli, catalogue, words):
     done = on_shell(run_cli, ">/dev/full", *(word.format(catalogue) for word in words))
     assert done.code == 7 and done.err.count("\n") == 1 and "No space left" in done.err
 
 
 @pytest.mark.parametrize("line", ["</dev/null", "<&-"])
-def test_a_standard_input_that_nobody_can_wait_for_is_read_all_the_same(run_cli, dest, line):
+def test_a_standard_input_that_cannot_be_polled_is_read_too(run_cli, dest, line):
     done = on_shell(run_cli, line, "mirror", "-", dest)
     assert done.code == 0, done.err
     Mirrored(dest).check(0)
 
 
 @pytest.mark.parametrize("words", [("", "there"), (".", ""), (".", "-o", "")], ids=str)
-def test_an_empty_word_is_a_variable_that_was_not_set_and_no_name_of_this_directory(run_cli, words):
+def test_an_empty_argument_is_refused_and_does_not_mean_the_current_directory(run_cli, words):
     (run_cli.home / "catalog.json").write_text('{"type": "Catalog", "id": "c", "links": []}')
     done = run_cli("mirror", *words)
     assert done.code == 2 and "is empty" in done.err
@@ -78,7 +77,7 @@ def test_an_empty_word_is_a_variable_that_was_not_set_and_no_name_of_this_direct
 
 
 @pytest.mark.parametrize(
-    ("source", "root", "said"),
+    ("source", "root", "message"),
     [
         ("s3://bucket/p", "", "SOURCE s3://bucket/p: object stores cannot be listed yet"),
         ("ftp://h.test/x", "", "SOURCE ftp://h.test/x has the scheme 'ftp'"),
@@ -86,12 +85,14 @@ def test_an_empty_word_is_a_variable_that_was_not_set_and_no_name_of_this_direct
         ("mlhub", "127.0.0.1:80/v1", "MLHUB_ROOT_URL 127.0.0.1:80/v1: write it as an address"),
     ],
 )
-def test_an_address_that_is_none_is_named_with_where_it_was_given(run_cli, dest, source, root, said):
+def test_an_invalid_url_is_named_together_with_the_place_it_was_given_in(
+    run_cli, dest, source, root, message
+):
     done = run_cli("mirror", source, dest, "-c", "c1", env={"MLHUB_ROOT_URL": root})
-    assert done.code == 2 and f"error: {said}" in done.err and not dest.exists()
+    assert done.code == 2 and f"error: {message}" in done.err and not dest.exists()
 
 
-def test_a_dest_that_can_be_none_is_told_on_one_line(run_cli, catalogue, dest):
+def test_an_impossible_dest_is_reported_on_one_line(run_cli, catalogue, dest):
     for words in (("mirror", catalogue), ("verify",), ("status",)):
         done = run_cli(*words, dest / ("x" * 300))
         assert done.code == (7 if words[0] == "mirror" else 2)
@@ -99,7 +100,7 @@ def test_a_dest_that_can_be_none_is_told_on_one_line(run_cli, catalogue, dest):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names that are no text")
-def test_a_dest_whose_name_is_no_text_holds_a_catalogue_that_is(run_cli, catalogue, dest):
+def test_a_dest_whose_name_is_not_unicode_gets_a_catalogue_with_a_valid_id(run_cli, catalogue, dest):
     place = dest / "caf\udce9"
     assert run_cli("mirror", catalogue, place).code == 0
     assert run_cli("verify", place).code == 0
@@ -107,7 +108,7 @@ def test_a_dest_whose_name_is_no_text_holds_a_catalogue_that_is(run_cli, catalog
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="locales")
-def test_an_id_that_no_name_can_hold_here_says_what_to_set(run_cli, site, dest):
+def test_an_id_that_the_locale_cannot_encode_is_reported_with_the_setting_to_change(run_cli, site, dest):
     old = {"LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
     url = static_catalog(site, [stac_item("ü")])
     done = run_cli("mirror", url, dest, env=old)
@@ -124,7 +125,7 @@ def test_an_unusable_record_is_named_by_its_number(run_cli, site, dest):
     assert "is a Collection and no item" in second
 
 
-def test_names_beyond_the_terminals_letters_are_shown_all_the_same(run_cli, site):
+def test_characters_that_stdout_cannot_encode_are_escaped(run_cli, site):
     url = static_catalog(site, [stac_item("é中", data=site.url("/a.tif"))])
     ascii_only = {"PYTHONIOENCODING": "ascii"}
     assert "\\xe9\\u4e2d" in run_cli("ls", url, env=ascii_only).out
@@ -132,12 +133,12 @@ def test_names_beyond_the_terminals_letters_are_shown_all_the_same(run_cli, site
 
 
 @pytest.mark.parametrize("name", CHOICES)
-def test_a_word_that_an_option_does_not_know_is_refused_from_python_too(name):
+def test_python_options_refuse_unknown_choices_too(name):
     with pytest.raises(UsageError, match=f"{name}='tpyo': it can be"):
         Options(**{name: "tpyo"})
 
 
-def test_one_name_is_one_and_several_may_come_in_any_form_from_python():
+def test_python_options_accept_a_single_name_or_any_iterable():
     chosen = Selection(collections="labels", ids=["a", "b"], include={"B01"}, bbox=[1, 2, 3, 4])
     assert (chosen.collections, chosen.ids, chosen.include) == (("labels",), ("a", "b"), ("B01",))
     assert chosen.bbox == (1, 2, 3, 4)
@@ -147,7 +148,7 @@ def test_one_name_is_one_and_several_may_come_in_any_form_from_python():
 
 
 @pytest.mark.parametrize("field", [{"datetime": ("2020", "2021")}, {"query": "eo:cloud_cover<10"}], ids=str)
-def test_what_has_another_form_from_python_is_refused_with_the_right_one(field):
+def test_python_selections_refuse_other_types_and_show_the_right_form(field):
     (name,) = field
     with pytest.raises(UsageError, match=f"{name}=.*: write it as"):
         Selection(**field)
@@ -166,7 +167,7 @@ runpy.run_module("mlhub_async", run_name="__main__")
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
-def test_who_is_interrupted_before_the_program_is_there_leaves_without_a_word(number):
+def test_a_signal_during_the_import_ends_the_program_without_output(number):
     code = INTERRUPTED.format(number=int(number))
     ended = subprocess.run([sys.executable, "-c", code, "-h"], capture_output=True, timeout=100, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (128 + number, b"", b"")

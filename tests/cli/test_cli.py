@@ -1,3 +1,5 @@
+"""The command line: every option, values, exit codes, `configure`, signals, `serve-demo`."""
+
 import contextlib
 import dataclasses
 import json
@@ -14,10 +16,12 @@ from click.testing import CliRunner
 from mlhub_async.cli import console, main_group
 from mlhub_async.cli import options as table
 from mlhub_async.cli.app import Command
-from mlhub_async.cli.options import declared, join_bbox, to_options
+from mlhub_async.cli.arguments import join_bbox
+from mlhub_async.cli.options import add_options, to_options
 from mlhub_async.core.errors import StorageError
 from mlhub_async.core.options import Options
 from mlhub_async.core.secret import Secret
+from mlhub_async.demo import DemoConfig
 from mlhub_async.http.auth import profiles
 from mlhub_async.http.auth.profiles import profile_key, profiles_path
 
@@ -87,12 +91,23 @@ NOT_THE_DEFAULT = {
 }
 
 
+SECTIONS = (
+    table.SELECTION,
+    table.TRANSFER,
+    table.NETWORK,
+    table.CREDENTIALS,
+    table.FILES,
+    table.LIMITS,
+    table.PRUNE,
+)
+
+
 def read(*args):
-    """The Options that these words become, through the very table that the commands use."""
+    """The Options for these words, by the declarations that `mirror` uses."""
     found = []
 
     @click.command(cls=Command)
-    @declared(table.SELECTION, table.NETWORK, table.COPY, table.PRUNE)
+    @add_options(*SECTIONS)
     def command(**given):
         found.append(to_options(given))
 
@@ -107,7 +122,7 @@ def value(options, path):
 
 
 def leaves():
-    """Every field of Options, those of its parts among them."""
+    """The path of every field of Options, those of Selection and RetryPolicy included."""
     for field in dataclasses.fields(Options):
         default = getattr(Options(), field.name)
         if field.name == "retry":
@@ -118,8 +133,8 @@ def leaves():
             yield (field.name,)
 
 
-def told(result):
-    """What a failed command says: one line on stderr, no traceback."""
+def error_line(result):
+    """The stderr of a failed command, which is one line and no traceback."""
     assert "Traceback" not in result.stderr
     assert result.stderr.count("\n") == 1
     assert result.stderr.startswith("mlhub-async: error: ")
@@ -128,7 +143,7 @@ def told(result):
 
 class TestEveryOptionReachesOptions:
     @pytest.mark.parametrize("name", NOT_THE_DEFAULT)
-    def test_its_value_arrives_in_its_field_and_nowhere_else(self, name):
+    def test_its_value_is_set_in_its_field_and_in_no_other(self, name):
         given, path, expected = NOT_THE_DEFAULT[name]
         options = read(name) if given is None else read(name, given)
         assert value(options, path) == expected
@@ -139,13 +154,10 @@ class TestEveryOptionReachesOptions:
         assert {path for _, path, _ in NOT_THE_DEFAULT.values()} == set(leaves())
 
     def test_no_option_is_missing_from_this_table(self):
-        declared_ones = declared(table.SELECTION, table.NETWORK, table.COPY, table.PRUNE)(
-            click.Command("x", callback=print)
-        )
-        for option in declared_ones.params:
+        for option in add_options(*SECTIONS)(click.Command("x", callback=print)).params:
             assert set(NOT_THE_DEFAULT) & {*option.opts, *option.secondary_opts}, option.opts
 
-    def test_nothing_given_is_the_default(self):
+    def test_without_options_the_defaults_apply(self):
         assert read() == Options()
 
     @pytest.mark.parametrize(
@@ -165,7 +177,7 @@ class TestEveryOptionReachesOptions:
             ("-H", "--header"),
         ],
     )
-    def test_what_other_tools_call_it_works_too(self, alias, name):
+    def test_the_names_of_other_tools_are_aliases(self, alias, name):
         given, path, expected = NOT_THE_DEFAULT[name]
         assert value(read(alias, given), path) == expected
 
@@ -221,7 +233,7 @@ class TestValues:
             ("--if-exists", "maybe"),
         ],
     )
-    def test_what_cannot_be_meant_is_refused(self, option, text):
+    def test_an_invalid_value_is_a_usage_error(self, option, text):
         with pytest.raises(click.UsageError):
             read(option, text)
 
@@ -237,16 +249,16 @@ class TestValues:
             ("2018-01-01t00:00:00.5z/..", "2018-01-01T00:00:00.500000Z/.."),
         ],
     )
-    def test_times_are_read_as_stac_client_reads_them(self, text, expected):
+    def test_dates_are_parsed_as_stac_client_does(self, text, expected):
         assert read("--datetime", text).selection.datetime == expected
 
     @pytest.mark.parametrize("numbers", ["-1 -2 3 4", "-1,-2,3,4", "-1, -2, 3, 4", "-1 -2 0 3 4 9"])
-    def test_a_box_is_four_or_six_words_or_one_with_commas(self, numbers):
+    def test_a_box_is_four_or_six_words_or_one_word_with_commas(self, numbers):
         words = numbers.split()
         box = read("--bbox", *words, "--limit", "3").selection.bbox
         assert box == tuple(float(word.strip(",")) for word in numbers.replace(",", " ").split())
 
-    def test_a_box_before_a_positional_argument_leaves_it_alone(self):
+    def test_a_box_does_not_take_the_positional_argument_after_it(self):
         assert join_bbox(["--bbox", "1", "2", "3", "4", "dest"]) == ["--bbox=1 2 3 4", "dest"]
         assert join_bbox(["--bbox", "1", "2", "3", "4", "5"]) == ["--bbox=1 2 3 4", "5"]
         assert join_bbox(["--bbox", "1", "2"]) == ["--bbox", "1", "2"]
@@ -256,7 +268,7 @@ class TestValues:
             read("--bbox", "1,2,3,4", "--intersects", NOT_THE_DEFAULT["--intersects"][0])
 
     @pytest.mark.parametrize("wrap", ["{}", '{{"type":"Feature","geometry":{}}}'])
-    def test_a_geometry_may_be_a_feature_and_may_be_in_a_file(self, tmp_path, wrap):
+    def test_a_geometry_can_be_a_feature_and_can_be_in_a_file(self, tmp_path, wrap):
         geojson = wrap.format(NOT_THE_DEFAULT["--intersects"][0])
         (tmp_path / "area.json").write_text(geojson)
         for text in (geojson, f"@{tmp_path}/area.json", f"{tmp_path}/area.json"):
@@ -275,47 +287,47 @@ class TestValues:
     def test_a_query_is_json_or_a_condition(self, text, expected):
         assert read("--query", text).selection.query == expected
 
-    def test_two_conditions_on_one_property_are_both_meant(self):
+    def test_two_conditions_on_one_property_both_apply(self):
         assert read("--query", "a>1", "--query", "a<5").selection.query == {"a": {"gt": 1, "lt": 5}}
 
-    def test_a_filter_in_json_is_read_as_json(self):
+    def test_a_filter_in_json_is_parsed(self):
         assert read("--filter", '{"op":"=","args":[1,1]}').selection.filter == {"op": "=", "args": [1, 1]}
 
-    def test_a_secret_may_come_from_a_file(self, tmp_path):
+    def test_a_secret_can_be_read_from_a_file(self, tmp_path):
         (tmp_path / "key").write_text("sesame\n")
         assert read("--api-key", f"@{tmp_path}/key").api_key == Secret("sesame")
 
     @pytest.mark.parametrize("text", ["X-A: b", "X-A=b", "X-A :b"])
-    def test_a_header_may_be_written_in_two_ways(self, text):
+    def test_a_header_can_be_written_with_a_colon_or_an_equals_sign(self, text):
         assert read("-H", text).headers == (("X-A", Secret("b")),)
 
-    def test_auto_and_infinite_are_words_for_numbers(self):
+    def test_auto_and_infinite_are_accepted_as_numbers(self):
         assert read("-j", "auto").concurrency is None
         assert read("-R", "infinite").retry.attempts > 10**6
 
 
 class TestExitCodes:
     @pytest.mark.parametrize("args", [["nonsense"], ["configure", "--nonsense"], ["configure", "surplus"]])
-    def test_a_wrong_call_is_one_line_and_2(self, args):
+    def test_a_usage_error_is_one_line_and_exit_code_2(self, args):
         result = CliRunner().invoke(main_group, args)
         assert result.exit_code == 2
-        assert "-h'" in told(result)
+        assert "-h'" in error_line(result)
 
-    def test_no_command_shows_help_and_is_2(self):
+    def test_without_a_command_the_help_is_shown_with_exit_code_2(self):
         result = CliRunner().invoke(main_group, [])
         assert (result.exit_code, result.stdout) == (2, "")
         assert "Usage:" in result.stderr
 
-    def test_an_error_of_ours_is_one_line_its_exit_code_and_harmless_to_a_terminal(self, monkeypatch):
+    def test_an_expected_error_is_one_terminal_safe_line_with_its_exit_code(self, monkeypatch):
         def failing(*args):
             raise StorageError("/data is full:\nno \x1b[31mspace")
 
         monkeypatch.setattr(profiles, "write_profile", failing)
         result = CliRunner().invoke(main_group, ["configure"], input="k\n")
         assert result.exit_code == StorageError.exit_code == 7
-        assert told(result) == "mlhub-async: error: /data is full: no \\x1b[31mspace\n"
+        assert error_line(result) == "mlhub-async: error: /data is full: no \\x1b[31mspace\n"
 
-    def test_a_bug_is_not_hidden(self, monkeypatch):
+    def test_an_unexpected_exception_is_not_hidden(self, monkeypatch):
         def failing(*args):
             raise ZeroDivisionError
 
@@ -324,7 +336,7 @@ class TestExitCodes:
         assert result.exit_code == 1
         assert isinstance(result.exception, ZeroDivisionError)
 
-    def test_a_bug_in_a_run_ends_its_json_with_a_summary_too(self, monkeypatch, tmp_path):
+    def test_json_ends_with_a_summary_after_an_unexpected_exception_too(self, monkeypatch, tmp_path):
         def failing(*args):
             raise ZeroDivisionError
 
@@ -335,10 +347,30 @@ class TestExitCodes:
         assert (summary["event"], summary["exit_code"], summary["error"]["class"]) == ("summary", 1, "bug")
 
     @pytest.mark.parametrize("args", [["-h"], ["--help"], ["--version"], ["configure", "-h"]])
-    def test_help_is_0_on_stdout(self, args):
+    def test_help_goes_to_stdout_with_exit_code_0(self, args):
         result = CliRunner().invoke(main_group, args)
         assert (result.exit_code, result.stderr) == (0, "")
         assert result.stdout
+
+    def test_every_option_is_in_a_section_of_the_help(self):
+        for name, command in main_group.commands.items():
+            for option in command.params:
+                assert isinstance(option, click.Argument) or option.section != table.OTHER_SECTION, (
+                    name,
+                    option,
+                )
+
+    def test_the_help_lists_each_section_once_in_its_order(self):
+        text = CliRunner().invoke(main_group, ["mirror", "-h"]).stdout
+        titles = re.findall(r"^([A-Z]\w+):$", text, re.MULTILINE)
+        assert " ".join(titles) == (
+            "Selection Transfer Network Credentials Files Limits Prune Plan Output Other"
+        )
+
+    def test_the_help_of_the_sample_shows_the_defaults_of_its_configuration(self):
+        text = CliRunner().invoke(main_group, ["demo", "-h"]).stdout
+        for name in ("items", "dates"):
+            assert re.search(rf"--{name} N .*\[default: {getattr(DemoConfig(), name)}\]", text)
 
     def test_every_command_and_option_has_help(self):
         for name, command in main_group.commands.items():
@@ -353,14 +385,14 @@ class TestConfigure:
         monkeypatch.setenv("MLHUB_HOME", str(tmp_path / "home"))
 
     @pytest.mark.parametrize(("args", "typed"), [(["--api-key", "sesame"], ""), ([], "sesame\n")])
-    def test_the_key_given_or_piped_is_found_afterwards_and_never_shown(self, args, typed):
+    def test_the_key_given_or_piped_is_stored_and_never_shown(self, args, typed):
         result = CliRunner().invoke(main_group, ["configure", "--profile", "p", *args], input=typed)
         assert result.exit_code == 0
         assert "sesame" not in result.output
         assert profile_key(profiles_path(), "p") == "sesame"
 
-    def test_no_key_is_a_usage_error(self):
-        assert "empty" in told(CliRunner().invoke(main_group, ["configure"], input=""))
+    def test_an_empty_key_is_a_usage_error(self):
+        assert "empty" in error_line(CliRunner().invoke(main_group, ["configure"], input=""))
 
 
 class TestProcess:
@@ -369,10 +401,10 @@ class TestProcess:
             [sys.executable, *args], capture_output=True, text=True, timeout=100, check=False, **how
         )
 
-    def test_the_module_is_the_program(self):
+    def test_python_m_runs_the_program(self):
         assert self.run("-m", "mlhub_async", "--version").stdout.startswith("mlhub-async, version ")
 
-    def test_help_does_not_pay_for_what_it_does_not_need(self):
+    def test_help_imports_no_heavy_module(self):
         script = (
             "import sys\nfrom mlhub_async.cli import main_group\n"
             "try:\n main_group.main(['mirror', '-h'])\nexcept SystemExit: pass\n"
@@ -380,7 +412,7 @@ class TestProcess:
         )
         assert self.run("-c", script).stdout.splitlines()[-1] == "set()"
 
-    def test_a_reader_that_leaves_is_no_error_to_talk_about(self):
+    def test_a_closed_pipe_ends_the_program_with_141_and_no_message(self):
         read_end, write_end = os.pipe()
         os.close(read_end)
         with os.fdopen(write_end, "w") as gone:
@@ -396,7 +428,7 @@ class TestProcess:
 
 
 class TestSignals:
-    """What a signal does to a process; the work is a coroutine in a script of its own."""
+    """The effect of signals on a process whose work is a coroutine in a script of its own."""
 
     SCRIPT = """
 import asyncio, sys, time
@@ -423,13 +455,13 @@ sys.exit(runner.run(work, runner.Stop(lambda line: print(line, flush=True))))
                 process.kill()
 
     @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
-    def test_the_first_lets_the_work_clean_up_and_names_itself_in_the_exit_code(self, name, code):
+    def test_the_first_signal_lets_the_work_clean_up_and_sets_the_exit_code(self, name, code):
         with self.working("await asyncio.sleep(60)") as process:
             process.send_signal(getattr(signal, name))
             assert process.wait(40) == code
-            assert process.stdout.read() == f"{name}: stopping; a second one stops at once\ncleaned up\n"
+            assert process.stdout.read() == f"{name}: stopping; a second signal stops at once\ncleaned up\n"
 
-    def test_the_second_does_not_wait_for_anything(self):
+    def test_the_second_signal_ends_the_process_at_once(self):
         stubborn = "await asyncio.to_thread(time.sleep, 60)"
         with self.working(stubborn) as process:
             process.send_signal(signal.SIGINT)
@@ -437,7 +469,7 @@ sys.exit(runner.run(work, runner.Stop(lambda line: print(line, flush=True))))
             process.send_signal(signal.SIGTERM)
             assert process.wait(40) == 143
 
-    def test_the_second_counts_even_at_a_moment_when_no_loop_runs(self):
+    def test_the_second_signal_works_while_the_loop_is_not_running(self):
         setup = """
 def slowly(self, close=asyncio.Runner.close):
     print('between two runs', flush=True)
@@ -452,8 +484,8 @@ asyncio.Runner.close = slowly
             process.send_signal(signal.SIGTERM)
             assert process.wait(40) == 143
 
-    def test_what_does_not_stop_by_itself_is_stopped(self):
-        setup = "runner.GRACE = 0.1"
+    def test_work_that_does_not_stop_in_time_is_ended(self):
+        setup = "runner.STOP_SECONDS = 0.1"
         with self.working("await asyncio.to_thread(time.sleep, 60)", setup) as process:
             process.send_signal(signal.SIGTERM)
             assert process.wait(40) == 143
@@ -464,30 +496,30 @@ asyncio.Runner.close = slowly
             process.send_signal(signal.SIGHUP)
             assert process.wait(40) == 4
 
-    def test_work_that_cancels_itself_is_a_bug_and_shown_as_one(self):
+    def test_a_cancellation_without_a_signal_prints_a_traceback(self):
         with self.working("raise asyncio.CancelledError", "sys.stderr = sys.stdout") as process:
             assert process.wait(40) == 1
             assert "Traceback" in process.stdout.read()
 
 
 class TestServeDemo:
-    def test_it_tells_where_it_is_at_once_and_runs_until_told_to_stop(self):
+    def test_it_prints_its_address_and_runs_until_a_signal(self):
         command = [sys.executable, "-m", "mlhub_async", "serve-demo", "--items", "1"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             try:
-                told_at_once = "".join(process.stdout.readline() for _ in range(3))
+                announced = "".join(process.stdout.readline() for _ in range(3))
                 process.send_signal(signal.SIGTERM)
                 assert process.wait(40) == 143
                 assert "Traceback" not in process.stderr.read()
             finally:
                 process.kill()
-        assert re.search(r"MLHUB_ROOT_URL=http://127\.0\.0\.1:\d+/\S+ MLHUB_API_KEY=\S+", told_at_once)
-        assert "mlhub-async mirror" in told_at_once
+        assert re.search(r"MLHUB_ROOT_URL=http://127\.0\.0\.1:\d+/\S+ MLHUB_API_KEY=\S+", announced)
+        assert "mlhub-async mirror" in announced
 
     @pytest.mark.parametrize(
         "args", [["--items", "0"], ["--errors", "2"], ["--port", "70000"], ["--errors", "x"]]
     )
-    def test_a_demo_that_cannot_be_is_a_usage_error(self, args):
+    def test_an_invalid_size_is_a_usage_error(self, args):
         result = CliRunner().invoke(main_group, ["serve-demo", *args])
         assert result.exit_code == 2
-        assert told(result)
+        assert error_line(result)

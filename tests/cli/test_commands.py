@@ -1,4 +1,4 @@
-"""The commands against the running sample catalogue, as users run them: other processes, nothing mocked."""
+"""The commands as users run them: the program in another process, against the running sample catalogue."""
 
 import json
 import os
@@ -23,23 +23,23 @@ SOURCES = "ref_landcovernet_v1_source"
 
 @pytest.fixture(scope="module")
 def sample():
-    """The environment in which `mlhub` is the sample catalogue, served by the program itself."""
+    """The environment variables for the sample catalogue, which the program serves in another process."""
     command = [sys.executable, "-m", "mlhub_async", "serve-demo", "--items", "2", "--dates", "2"]
     with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as process:
-        told = "".join(process.stdout.readline() for _ in range(2))
-        yield dict(re.findall(r"(MLHUB_\w+)=(\S+)", told))
+        announced = "".join(process.stdout.readline() for _ in range(2))
+        yield dict(re.findall(r"(MLHUB_\w+)=(\S+)", announced))
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 143
 
 
 @pytest.fixture
 def mlhub(run_cli, sample):
-    """`mlhub("ls", …)`: the program with that environment."""
+    """`mlhub("ls", …)` runs the program with these variables."""
     return lambda *words, **more: run_cli(*words, env={**sample, **more})
 
 
 class TestMirror:
-    def test_the_last_words_say_what_came_how_it_is_proven_and_where_the_receipt_is(self, mlhub, dest):
+    def test_the_closing_lines_give_counts_proofs_and_the_receipt(self, mlhub, dest):
         done = mlhub("mirror", "mlhub", dest, "-c", LABELS)
         assert (done.code, done.out) == (0, "")
         first, second, third = done.err.splitlines()
@@ -49,37 +49,37 @@ class TestMirror:
         Mirrored(dest).check(0)
 
     @pytest.mark.parametrize(
-        ("words", "said"),
+        ("words", "message"),
         [([], "set MLHUB_API_KEY"), (["-H", "X-Key: mine-mine"], "the credentials that were given")],
     )
-    def test_who_is_refused_is_told_whether_a_key_was_given(self, run_cli, site, dest, words, said):
+    def test_a_refusal_says_whether_credentials_were_given(self, run_cli, site, dest, words, message):
         one = stac_item("one", data=site.put("/one.tif", tif(1000)))
         one["links"].append({"rel": "source", "href": site.put("/source", always=[Status(401)])})
         url = static_catalog(site, [one])
         done = run_cli("mirror", url, dest, "--follow-sources", "--allow-private", *words)
-        assert done.code == 4 and said in done.err + (dest / ".mlhub/errors.jsonl").read_text()
+        assert done.code == 4 and message in done.err + (dest / ".mlhub/errors.jsonl").read_text()
         site.put("/closed", always=[Status(403)])
         done = run_cli("mirror", site.url("/closed"), dest, "--allow-private", *words)
-        assert done.code == 3 and said in done.err
+        assert done.code == 3 and message in done.err
 
-    def test_dest_may_be_given_with_o_and_defaults_to_here(self, mlhub, run_cli):
+    def test_dest_can_be_given_with_o_and_defaults_to_the_current_directory(self, mlhub, run_cli):
         assert mlhub("mirror", "mlhub", "-o", "there", "-c", LABELS, "-i", "labels", "-q").code == 0
         assert (run_cli.home / "there" / "catalog.json").exists()
         assert mlhub("mirror", "mlhub", "-c", LABELS, "-i", "labels", "-q").code == 0
         assert (run_cli.home / "catalog.json").exists()
 
-    def test_quiet_is_quiet(self, mlhub, dest):
+    def test_quiet_prints_nothing_of_a_complete_run(self, mlhub, dest):
         done = mlhub("mirror", "mlhub", dest, "-c", LABELS, "-i", "labels", "-q")
         assert (done.code, done.out, done.err) == (0, "", "")
 
-    def test_quiet_is_not_silent_about_what_went_wrong(self, run_cli, site, dest):
+    def test_quiet_prints_failures(self, run_cli, site, dest):
         url = static_catalog(site, [stac_item("one", data=site.url("/gone.tif"))])
         done = run_cli("mirror", url, dest, "-q")
         assert done.code == 4 and "c1/one/data" in done.err and "HTTP 404" in done.err
         again = run_cli("verify", dest, "-q")
         assert again.code == 4 and "exit code 4" in again.err
 
-    def test_json_is_one_event_a_line_with_the_summary_last_and_no_secret(self, mlhub, sample, dest):
+    def test_json_is_one_event_per_line_with_the_summary_last_and_no_secret(self, mlhub, sample, dest):
         done = mlhub("mirror", "mlhub", dest, "-c", LABELS, "--json", "-q")
         kinds = [event["event"] for event in done.events]
         assert kinds.count("finish") == 62 and kinds[-1] == "summary"
@@ -88,12 +88,12 @@ class TestMirror:
         assert sample["MLHUB_API_KEY"] not in done.out + done.err
         assert "download/ey" not in done.out
 
-    def test_verbose_tells_each_file_on_a_line(self, mlhub, dest):
+    def test_verbose_prints_one_line_per_file(self, mlhub, dest):
         done = mlhub("mirror", "mlhub", dest, "-c", LABELS, "-i", "labels", "-vv")
-        told = [line for line in done.err.splitlines() if line.startswith("finish: ")]
-        assert len(told) == 2 and all(re.fullmatch(rf"finish: {LABELS}/\S+/labels", line) for line in told)
+        lines = [line for line in done.err.splitlines() if line.startswith("finish: ")]
+        assert len(lines) == 2 and all(re.fullmatch(rf"finish: {LABELS}/\S+/labels", line) for line in lines)
 
-    def test_what_is_missing_is_named_with_its_reason_and_the_advice_fits(self, run_cli, site, dest):
+    def test_missing_assets_are_named_with_their_reason_and_fitting_advice(self, run_cli, site, dest):
         items = [*publish(site, ["here"]), stac_item("gone", data=site.url("/gone.tif"))]
         done = run_cli("mirror", static_catalog(site, items), dest)
         assert done.code == 4
@@ -101,13 +101,13 @@ class TestMirror:
         assert re.search(r"^  c1/gone/data: .*404", done.err, re.MULTILINE)
         assert f"{dest}/.mlhub/errors.jsonl" in done.err
 
-    def test_what_is_down_for_now_is_worth_another_run(self, run_cli, site, dest):
+    def test_temporary_failures_are_exit_code_5_with_the_advice_to_run_again(self, run_cli, site, dest):
         items = publish(site, ["busy"], always=[Status(503)])
         done = run_cli("mirror", static_catalog(site, items), dest, "-R", 0)
         assert done.code == 5
         assert "run the same command again" in done.err
 
-    def test_a_source_that_is_none_still_ends_its_json_with_a_summary(self, run_cli, dest):
+    def test_json_ends_with_a_summary_if_the_source_does_not_exist(self, run_cli, dest):
         done = run_cli("mirror", "nowhere.json", dest, "--json")
         assert done.code == 3
         assert done.err.startswith("mlhub-async: error: nowhere.json ")
@@ -115,7 +115,7 @@ class TestMirror:
         assert done.events[0]["exit_code"] == 3
         assert done.events[0]["error"]["class"] == "not-found"
 
-    def test_an_interrupted_run_says_how_to_go_on(self, run_cli, site, dest):
+    def test_an_interrupted_run_says_how_to_continue(self, run_cli, site, dest):
         items = publish(site, [f"i{n}" for n in range(30)], always=[Delay(0.3)])
         running = run_cli.start("mirror", static_catalog(site, items), dest, "-j", 1, "--json")
         next(line for line in running.process.stdout if '"finish"' in line)
@@ -123,20 +123,20 @@ class TestMirror:
         done = running.finish()
         assert done.code == 130
         assert done.events[-1]["event"] == "summary"
-        assert "the same command goes on from there" in done.err
+        assert "run the same command again to continue" in done.err
 
-    def test_a_reader_that_leaves_ends_the_run_quietly(self, run_cli, site, dest):
-        left = threading.Event()
-        items = publish(site, [f"i{n}" for n in range(30)], always=[When(left.is_set)])
+    def test_a_closed_stdout_ends_the_run_without_a_message(self, run_cli, site, dest):
+        reader_left = threading.Event()
+        items = publish(site, [f"i{n}" for n in range(30)], always=[When(reader_left.is_set)])
         running = run_cli.start("mirror", static_catalog(site, items), dest, "-j", 1, "--json", "-q")
         running.process.stdout.readline()
         running.process.stdout.close()
-        left.set()
+        reader_left.set()
         assert running.process.wait(60) == 141
         assert running.process.stderr.read() == ""
         running.process.stderr.close()
 
-    def test_a_terminal_that_is_gone_does_not_end_the_run(self, run_cli, site, dest):
+    def test_a_closed_stderr_does_not_end_the_run(self, run_cli, site, dest):
         items = publish(site, [f"i{n}" for n in range(10)], always=[Delay(0.02)])
         running = run_cli.start("mirror", static_catalog(site, items), dest, "-j", 1, "-vv")
         running.process.stderr.readline()
@@ -146,7 +146,7 @@ class TestMirror:
         Mirrored(dest).check(0)
 
     @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
-    def test_events_that_cannot_be_written_are_an_error_of_their_own(self, site, dest):
+    def test_events_that_cannot_be_written_are_exit_code_7(self, site, dest):
         command = [sys.executable, "-m", "mlhub_async", "mirror", static_catalog(site, publish(site, ["a"]))]
         with open("/dev/full", "w") as full:
             done = subprocess.run(
@@ -170,12 +170,12 @@ class TestMirror:
             ["--save", "plan.json"],
         ],
     )
-    def test_two_things_at_once_are_refused(self, run_cli, words):
+    def test_contradicting_options_are_refused(self, run_cli, words):
         done = run_cli("mirror", "catalog.json", "dest", *words)
         assert done.code == 2
         assert done.err.count("\n") == 1
 
-    def test_aliases_of_if_exists_mean_it(self, mlhub, dest):
+    def test_overwrite_and_skip_existing_are_aliases_of_if_exists(self, mlhub, dest):
         words = ("mirror", "mlhub", dest, "-c", LABELS, "-i", "labels", "--no-follow-sources")
         assert mlhub(*words).code == 0
         assert "(0 fetched, 2 already there" in mlhub(*words, "--skip-existing").err
@@ -183,7 +183,7 @@ class TestMirror:
 
 
 class TestSecrets:
-    def test_neither_key_nor_header_is_to_be_found_anywhere_afterwards(self, run_cli, site, dest):
+    def test_no_key_and_no_header_value_is_written_or_printed(self, run_cli, site, dest):
         items = [*publish(site, ["here"]), stac_item("gone", data=site.url("/gone.tif?sig=CANARY-1"))]
         items += publish(site, ["busy"], always=[Status(503)])
         words = ["--api-key", "CANARY-2", "-H", "X-Secret: CANARY-3", "-R", 0, "-vv", "--json"]
@@ -196,7 +196,7 @@ class TestSecrets:
         written = [path for path in dest.rglob("*") if path.is_file()]
         assert [path for path in written if b"CANARY" in path.read_bytes()] == []
 
-    def test_a_profiles_file_open_to_others_is_warned_about_on_one_line(self, mlhub, run_cli, sample):
+    def test_a_profiles_file_that_others_can_read_is_warned_about_on_one_line(self, mlhub, run_cli, sample):
         run_cli("configure", "--api-key", sample["MLHUB_API_KEY"])
         path = run_cli.home / ".mlhub" / "profiles"
         path.chmod(0o644)
@@ -205,7 +205,7 @@ class TestSecrets:
         assert done.code == 0
         assert done.err == f"mlhub-async: warning: {path} can be read by other users: chmod 600 it\n"
 
-    def test_a_key_may_come_from_a_file(self, run_cli, sample):
+    def test_a_key_can_be_read_from_a_file(self, run_cli, sample):
         (run_cli.home / "key").write_text(sample["MLHUB_API_KEY"] + "\n")
         root = {"MLHUB_ROOT_URL": sample["MLHUB_ROOT_URL"]}
         assert run_cli("ls", "mlhub", "-c", LABELS, env=root).code == 3
@@ -216,7 +216,7 @@ class TestPlan:
     def test_it_counts_and_fetches_nothing(self, mlhub, run_cli):
         done = mlhub("plan", "mlhub", "-c", LABELS)
         assert done.code == 0
-        assert f"{LABELS}: 6 assets\n{SOURCES}: 56 assets\nin all: 6 items, 62 assets" in done.out
+        assert f"{LABELS}: 6 assets\n{SOURCES}: 56 assets\ntotal: 6 items, 62 assets" in done.out
         assert "disk: " in done.out
         assert list(run_cli.home.iterdir()) == []
 
@@ -225,13 +225,13 @@ class TestPlan:
         assert mlhub("mirror", "mlhub", dest, "-n", "-c", LABELS).out.splitlines()[:-1] == plan
         assert not dest.exists()
 
-    def test_json_has_the_numbers(self, mlhub):
+    def test_json_has_the_counts(self, mlhub):
         [summary] = mlhub("plan", "mlhub", "-c", LABELS, "--json").events
         assert (summary["items"], summary["assets"]) == (6, 62)
         assert summary["by_collection"] == {LABELS: 6, SOURCES: 56}
 
     @pytest.mark.parametrize("name", ["plan.json", "plan.ndjson"])
-    def test_what_it_saves_is_a_source_of_the_same_assets(self, run_cli, site, dest, name):
+    def test_the_saved_plan_is_a_source_of_the_same_assets(self, run_cli, site, dest, name):
         url = static_catalog(site, publish(site, ["a", "b", "c"]))
         assert run_cli("plan", url, "--save", name, "-q").code == 0
         saved = (run_cli.home / name).read_text()
@@ -243,10 +243,8 @@ class TestPlan:
         assert len(Mirrored(dest).files) == 3
 
     @pytest.mark.parametrize("name", ["plan.json", "plan.ndjson"])
-    def test_what_it_saves_has_all_that_it_takes_to_fetch_it_and_no_key_of_ours(
-        self, run_cli, site, dest, name
-    ):
-        """Nor can others read it, for a token is as good as a key."""
+    def test_the_saved_plan_has_the_tokens_of_the_urls_but_not_the_users_key(self, run_cli, site, dest, name):
+        """Others cannot read the file either, since a token is as good as a key."""
         ways, ours = ("token", "key", "jwt", "sig", "X-Amz-Signature"), "K-of-the-user"
         assets = {way: site.url(f"/{way}.tif?{way}=wanted-{way}&k={ours}&b=2") for way in ways}
         assets["download"] = site.put(f"/download/{'t' * 40}", tif(1000))
@@ -269,11 +267,11 @@ class TestPlan:
         text = (run_cli.home / name).read_text()
         assert (json.loads(text)["features"] if text else []) == []
 
-    def test_a_plan_that_came_to_no_end_leaves_no_file(self, run_cli):
+    def test_a_plan_that_fails_leaves_no_file(self, run_cli):
         assert run_cli("plan", "nowhere.json", "--save", "plan.json").code == 3
         assert list(run_cli.home.iterdir()) == []
 
-    def test_a_place_that_cannot_be_written_is_told(self, run_cli, site):
+    def test_a_plan_file_that_cannot_be_written_is_exit_code_7(self, run_cli, site):
         done = run_cli("plan", static_catalog(site, []), "--save", "no/such/folder/plan.json")
         assert done.code == 7
         assert "no/such/folder/plan.json cannot be written" in done.err
@@ -289,7 +287,7 @@ class TestLs:
             (["mlhub", "-c", LABELS, "--ids", f"{LABELS}_29NMG_12"], "labels"),
         ],
     )
-    def test_it_goes_down_one_level_at_a_time(self, mlhub, words, first):
+    def test_it_lists_one_level_at_a_time(self, mlhub, words, first):
         done = mlhub("ls", *words)
         assert done.code == 0
         assert done.out.split("\n")[0].split("\t")[0] == first
@@ -311,11 +309,11 @@ class TestLs:
         assert [row["assets"] for row in rows] == [["labels", "source_dates", "documentation"]] * 2
 
     @pytest.mark.parametrize("words", [["nowhere"], ["mlhub", "--dataset", "nonsense"]])
-    def test_what_is_not_there_is_3(self, mlhub, words):
+    def test_a_source_that_does_not_exist_is_exit_code_3(self, mlhub, words):
         done = mlhub("ls", *words)
         assert (done.code, done.out) == (3, "")
 
-    def test_collections_of_a_dataset_are_listed_once_each_also_by_its_doi(self, run_cli, site):
+    def test_the_collections_of_a_dataset_are_listed_once_each_also_by_its_doi(self, run_cli, site):
         own = {"id": "d", "collections": [{"id": "a", "types": ["labels"]}, {"id": "b"}, {"id": "a"}]}
         site.json("/v1/datasets/doi/10.1/x.v2", own)
         done = run_cli("ls", "--dataset", "10.1/x.v2", env={"MLHUB_ROOT_URL": site.url("/v1")})
@@ -326,7 +324,7 @@ class TestLs:
         done = run_cli("ls", env={"MLHUB_ROOT_URL": api.url})
         assert (done.code, done.out) == (0, "one\t\ntwo\t\n")
 
-    def test_names_cannot_do_anything_to_a_terminal(self, run_cli, site):
+    def test_control_characters_in_names_are_escaped(self, run_cli, site):
         done = run_cli("ls", static_catalog(site, [stac_item("\x1b]0;x\x07", data=site.url("/a.tif"))]))
         assert "\\x1b]0;x\\x07" in done.out and "\x1b" not in done.out
 
@@ -337,18 +335,18 @@ class TestVerifyAndStatus:
         assert run_cli("mirror", static_catalog(site, publish(site, ["a", "b"])), dest).code == 0
         return Mirrored(dest)
 
-    def test_an_intact_mirror_is_0(self, run_cli, mirror):
+    def test_an_intact_mirror_is_exit_code_0(self, run_cli, mirror):
         done = run_cli("verify", mirror.dest)
         assert (done.code, done.out) == (0, "")
         assert "no damage" in done.err
 
-    def test_damage_is_6_and_named_even_when_quiet(self, run_cli, mirror):
+    def test_damage_is_exit_code_6_and_named_with_quiet_too(self, run_cli, mirror):
         (mirror.dest / "c1/a/data.tif").write_bytes(b"?")
         done = run_cli("verify", mirror.dest, "-q")
         assert done.code == 6
         assert done.err.startswith("c1/a/data.tif: ")
 
-    def test_json_says_the_same(self, run_cli, mirror):
+    def test_json_names_the_damage_too(self, run_cli, mirror):
         (mirror.dest / "c1/a/data.tif").write_bytes(b"?")
         summary = run_cli("verify", mirror.dest, "--json", "-q").events[-1]
         assert (summary["event"], summary["exit_code"]) == ("summary", 6)
@@ -362,14 +360,14 @@ class TestVerifyAndStatus:
         assert summary["collections"]["c1"]["done"] == 2
 
     @pytest.mark.parametrize("command", ["verify", "status"])
-    def test_what_is_no_mirror_is_a_usage_error(self, run_cli, tmp_path, command):
+    def test_a_directory_without_a_mirror_is_a_usage_error(self, run_cli, tmp_path, command):
         done = run_cli(command, tmp_path)
         assert done.code == 2
         assert done.err.startswith("mlhub-async: error: no mirror at ")
 
 
 class TestDemo:
-    def test_it_mirrors_completely_and_says_where_to_look(self, run_cli):
+    def test_it_mirrors_the_sample_and_prints_the_next_steps(self, run_cli):
         done = run_cli("demo", "--items", 1, "--dates", 1, "--latency", "0.001")
         assert done.code == 0
         mirror = Mirrored(run_cli.home / "demo-mirror")
@@ -379,7 +377,7 @@ class TestDemo:
         again = run_cli("demo", "--items", 1, "--dates", 1)
         assert again.code == 0 and "(0 fetched, 17 already there)" in again.err
 
-    def test_trouble_on_the_way_changes_nothing_about_the_result(self, run_cli):
+    def test_faults_do_not_change_the_result(self, run_cli):
         assert run_cli("demo", "--items", 1, "--dates", 1, "--errors", "0.03", "-q", "d").code == 0
         Mirrored(run_cli.home / "d").check(0)
 
@@ -432,7 +430,7 @@ class TestTerminal:
         assert "CANARY-2" in (home / ".mlhub" / "profiles").read_text()
 
     @pytest.mark.parametrize(("env", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
-    def test_a_bar_shows_how_far_the_run_is_and_is_gone_at_the_end(self, run_cli, site, dest, env, coloured):
+    def test_a_bar_shows_the_progress_and_is_removed_at_the_end(self, run_cli, site, dest, env, coloured):
         items = publish(site, [f"i{n}" for n in range(12)], always=[Delay(0.05)])
         code, shown = self.on_terminal(
             run_cli.home, "mirror", static_catalog(site, items), dest, "-j", 1, env=env
@@ -442,6 +440,6 @@ class TestTerminal:
         assert ("\x1b[32m" in shown) is coloured
         assert "assets |" not in shown.split("complete:")[1]
 
-    def test_what_takes_no_time_shows_no_bar(self, run_cli, site):
+    def test_a_short_command_shows_no_bar(self, run_cli, site):
         code, shown = self.on_terminal(run_cli.home, "ls", static_catalog(site, publish(site, ["a"])))
         assert code == 0 and "assets |" not in shown

@@ -1,4 +1,4 @@
-"""`mlhub-async selftest`: what it says of a sound disk, of one that holds no mirror, and what it leaves."""
+"""`mlhub-async selftest` on a sound disk and on disks that cannot hold a mirror."""
 
 import asyncio
 import os
@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
-from mlhub_async.cli.selftest.checks import Check, Finding, Trial, Verdict
-from mlhub_async.cli.selftest.crash_trials import keeps_apart, locks
-from mlhub_async.cli.selftest.filesystem import CASES, alike
-from mlhub_async.cli.selftest.loopback import content, flaw, serving
+from mlhub_async.cli.selftest.checks import AsyncCheck, Check, Finding, Verdict
+from mlhub_async.cli.selftest.crash_trials import check_lock, check_two_runs
+from mlhub_async.cli.selftest.filesystem import CASE_PAIRS, same_file_pairs
+from mlhub_async.cli.selftest.loopback import asset_bytes, find_damage, serve
 from mlhub_async.core.errors import StorageError
 from mlhub_async.storage.ledger.schema import file_system, on_network
 from support.mirrored import wait_for
@@ -17,9 +17,9 @@ from support.mounts import mounted
 
 NO_LOCKS = """
 import errno, fcntl, os, runpy
-def none(*_):
+def refuse(*_):
     raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
-fcntl.lockf = none
+fcntl.lockf = refuse
 runpy.run_module("mlhub_async", run_name="__main__")
 """
 
@@ -31,7 +31,7 @@ def place(tmp_path):
     return tmp_path / "place"
 
 
-def test_a_sound_disk_holds_in_every_row_and_is_left_as_it_was(run_cli, place):
+def test_a_sound_disk_passes_every_check_and_is_left_unchanged(run_cli, place):
     done = run_cli("selftest", place, "--kills", 2, "--json")
     assert done.code == 0, done.out
     *rows, summary = done.events
@@ -47,7 +47,7 @@ def test_a_sound_disk_holds_in_every_row_and_is_left_as_it_was(run_cli, place):
     assert os.listdir(place) == ["mine.txt"]
 
 
-def test_a_disk_without_locks_is_refused_with_words_that_name_the_cause(run_cli, place):
+def test_a_disk_without_locks_fails_with_a_message_that_names_the_cause(run_cli, place):
     done = run_cli.start_raw(sys.executable, "-c", NO_LOCKS, "selftest", place, "--kills", 1).finish()
     assert done.code == 7
     rows = done.out.splitlines()
@@ -57,31 +57,31 @@ def test_a_disk_without_locks_is_refused_with_words_that_name_the_cause(run_cli,
     assert os.listdir(place) == ["mine.txt"]
 
 
-async def test_a_lock_that_everybody_gets_is_found_by_asking_from_another_process(tmp_path, monkeypatch):
-    """The other processes are on a system that lets everybody have the lock."""
+async def test_a_lock_that_excludes_nobody_is_found_by_another_process(tmp_path, monkeypatch):
+    """In the other processes every lock call succeeds."""
     (tmp_path / "sitecustomize.py").write_text("import fcntl\nfcntl.lockf = lambda *_: None\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    async with serving() as site:
-        assert not (await locks(tmp_path / "store")).good
-        apart = await keeps_apart(site, tmp_path / "dest")
-    assert not apart.good and "11" not in apart.words
+    async with serve() as site:
+        assert not (await check_lock(tmp_path / "store")).ok
+        finding = await check_two_runs(site, tmp_path / "dest")
+    assert not finding.ok and "11" not in finding.text
 
 
 @pytest.mark.parametrize("kind", ["missing", "a file"])
-def test_a_directory_that_is_none_is_7_on_one_line(run_cli, place, kind):
+def test_a_missing_directory_is_exit_code_7_on_one_line(run_cli, place, kind):
     path = place / ("mine.txt" if kind == "a file" else "nowhere")
     done = run_cli("selftest", path)
     assert done.code == 7 and done.err.count("\n") == 1 and str(path) in done.err
 
 
-def test_a_disk_with_no_room_is_7_before_anything_is_tried(run_cli, place):
+def test_a_disk_without_space_is_exit_code_7_before_any_check(run_cli, place):
     with mounted(place, "size=1M"):
         done = run_cli("selftest", place)
         assert done.code == 7 and "free some space" in done.err and done.out == ""
         assert os.listdir(place) == []
 
 
-def test_interrupted_it_leaves_nothing_behind(run_cli, place):
+def test_an_interrupted_selftest_leaves_nothing_behind(run_cli, place):
     running = run_cli.start("selftest", place)
     wait_for(lambda: len(os.listdir(place)) > 1)
     running.interrupt()
@@ -89,20 +89,20 @@ def test_interrupted_it_leaves_nothing_behind(run_cli, place):
     assert os.listdir(place) == ["mine.txt"]
 
 
-def test_names_that_a_disk_tells_apart_are_no_pair(tmp_path):
-    found = alike(tmp_path, [("a", "b"), ("same", "same")])
+def test_names_that_are_different_files_are_no_pair(tmp_path):
+    found = same_file_pairs(tmp_path, [("a", "b"), ("same", "same")])
     assert found == [("same", "same")]
-    assert ("ss", "\u00df") in CASES
+    assert ("ss", "\u00df") in CASE_PAIRS
 
 
-async def test_a_bad_finding_is_a_failure_only_where_it_matters(tmp_path):
+async def test_a_bad_finding_is_a_failure_only_in_a_required_check(tmp_path):
     def refuses(_):
         raise StorageError("no room")
 
     def breaks(_):
         return 1 // 0
 
-    row = await Check("a", lambda _: Finding("bad", good=False), "do that", matters=False).row(tmp_path / "1")
+    row = await Check("a", lambda _: Finding("bad", ok=False), "do that", required=False).row(tmp_path / "1")
     assert (row.verdict, row.advice) == (Verdict.WARNING, "do that")
     row = await Check("a", refuses, "do that").row(tmp_path / "2")
     assert (row.verdict, row.found) == (Verdict.FAILED, "no room")
@@ -112,22 +112,22 @@ async def test_a_bad_finding_is_a_failure_only_where_it_matters(tmp_path):
         await Check("a", breaks, "").row(tmp_path / "4")
 
 
-async def test_a_trial_that_never_ends_has_failed(tmp_path):
+async def test_a_check_that_does_not_end_fails(tmp_path):
     async def waits(_):
         await asyncio.Event().wait()
 
-    row = await Trial("a", waits, "do that", limit=0.01).row(tmp_path / "1")
+    row = await AsyncCheck("a", waits, "do that", timeout=0.01).row(tmp_path / "1")
     assert (row.verdict, row.advice) == (Verdict.FAILED, "do that") and "in time" in row.found
 
 
-def test_a_half_file_under_a_final_name_would_be_seen(tmp_path):
+def test_a_truncated_file_under_a_final_name_is_found(tmp_path):
     path = tmp_path / "selftest/many-1/data.bin"
     path.parent.mkdir(parents=True)
-    path.write_bytes(content("many", 1))
-    assert flaw(tmp_path, "many", 2, whole=False) == ""
-    assert flaw(tmp_path, "many", 2, whole=True) == "many-0 is missing"
-    path.write_bytes(content("many", 1)[:-1])
-    assert "wrong bytes" in flaw(tmp_path, "many", 2, whole=False)
+    path.write_bytes(asset_bytes("many", 1))
+    assert find_damage(tmp_path, "many", 2, complete=False) == ""
+    assert find_damage(tmp_path, "many", 2, complete=True) == "many-0 is missing"
+    path.write_bytes(asset_bytes("many", 1)[:-1])
+    assert "wrong bytes" in find_damage(tmp_path, "many", 2, complete=False)
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/mounts"), reason="no list of mounts here")

@@ -1,4 +1,4 @@
-"""Text that others wrote does nothing to a terminal and forges no line, whatever says it (I12)."""
+"""Text of catalogues and servers cannot control the terminal or forge a line, in any output (fault I12)."""
 
 import ast
 import contextlib
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import mlhub_async
 from mlhub_async.cli import output
-from mlhub_async.cli.actions.mirror import closing_lines
+from mlhub_async.cli.actions.summary import closing_lines
 from mlhub_async.cli.console import Console
 from mlhub_async.core.errors import CatalogError, TransferError
 from mlhub_async.core.model import Asset, Flaw, Job, Outcome, Status
@@ -24,51 +24,51 @@ from support.mirrored import Mirrored
 from support.server import Raw, tif
 from support.stac_server import stac_collection, stac_item, static_catalog
 
-ACTS = re.compile(
+UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
 )
-NASTY = "\x1b]0;owned\x07\x1b[2J\r\nmlhub-async: complete\x9b31m\u202egnp\u2028\x7f\u200b\U000e0041"
-TEXT = st.text(st.one_of(st.characters(), st.sampled_from(NASTY)), max_size=60)
+HOSTILE = "\x1b]0;owned\x07\x1b[2J\r\nmlhub-async: complete\x9b31m\u202egnp\u2028\x7f\u200b\U000e0041"
+TEXT = st.text(st.one_of(st.characters(), st.sampled_from(HOSTILE)), max_size=60)
 BODY = tif(20_000)
 
 
-def said_by(say):
-    """What comes out of both streams."""
+def output_of(write):
+    """What a call writes to stdout and stderr."""
     out = io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
-        say()
+        write()
     return out.getvalue()
 
 
 @pytest.mark.parametrize(
-    "say",
+    "write",
     [
-        output.say,
-        output.error,
-        output.warning,
-        lambda text: output.show([text]),
+        output.print_message,
+        output.print_error,
+        output.print_warning,
+        lambda text: output.print_lines([text]),
         lambda text: Console().say(text),
     ],
-    ids=["tell", "error", "warning", "show", "screen"],
+    ids=["message", "error", "warning", "lines", "console"],
 )
 @given(text=TEXT)
-@example(text=NASTY)
-def test_whatever_is_said_is_one_inert_line(say, text):
-    said = said_by(lambda: say(text))
-    assert said.endswith("\n") and said.count("\n") == 1 and not ACTS.search(said)
+@example(text=HOSTILE)
+def test_every_message_is_one_safe_line(write, text):
+    written = output_of(lambda: write(text))
+    assert written.endswith("\n") and written.count("\n") == 1 and not UNSAFE.search(written)
 
 
 @given(TEXT)
-@example(NASTY)
-def test_json_is_one_inert_line_too_and_means_what_it_meant(text):
-    line = output.encoded({"id": text, text: [text]}).decode()
-    assert not ACTS.search(line) and "\n" not in line
+@example(HOSTILE)
+def test_json_is_one_safe_line_with_the_same_value(text):
+    line = output.to_json_line({"id": text, text: [text]}).decode()
+    assert not UNSAFE.search(line) and "\n" not in line
     assert json.loads(line) == {"id": text, text: [text]}
 
 
 @given(TEXT, TEXT)
-@example(NASTY, NASTY)
-def test_every_report_is_inert_before_it_is_said(one, two):
+@example(HOSTILE, HOSTILE)
+def test_the_lines_of_every_report_are_safe(one, two):
     asset = Asset("https://h.test/" + one, two, one, two)
     failure = TransferError(one, kind=two)
     report = Report(one, Path("dest"), {}, "")
@@ -80,24 +80,24 @@ def test_every_report_is_inert_before_it_is_said(one, two):
     state.failures[two] += 1
     event = {"event": "error", "item": one, "key": two, "error": {"message": one}}
     for lines in (closing_lines(report), found.lines(), state.lines(), [output.event_line(event)]):
-        assert not [line for line in lines if ACTS.search(line) or "\n" in line]
+        assert not [line for line in lines if UNSAFE.search(line) or "\n" in line]
 
 
-def test_a_bug_is_told_without_what_its_message_could_do():
+def test_a_traceback_is_safe_and_its_urls_are_redacted():
     def fail():
         try:
-            raise ValueError(f"cannot read https://me:CANARY@h.test/x?sig=CANARY {NASTY}")
+            raise ValueError(f"cannot read https://me:CANARY@h.test/x?sig=CANARY {HOSTILE}")
         except ValueError:
-            output.crash(*sys.exc_info())
+            output.print_traceback(*sys.exc_info())
 
-    said = said_by(fail)
-    assert "Traceback" in said and "ValueError: cannot read https://h.test/x?sig=***" in said
-    assert "CANARY" not in said.rpartition("ValueError")[2] and not ACTS.search(said)
+    written = output_of(fail)
+    assert "Traceback" in written and "ValueError: cannot read https://h.test/x?sig=***" in written
+    assert "CANARY" not in written.rpartition("ValueError")[2] and not UNSAFE.search(written)
 
 
-SPEAKERS = {
+WRITING_MODULES = {
     "cli/actions/ls.py",
-    "cli/actions/demo.py",
+    "cli/actions/serve_demo.py",
     "cli/actions/plan.py",
     "cli/app.py",
     "cli/console.py",
@@ -107,46 +107,46 @@ SPEAKERS = {
 }
 
 
-def test_only_a_few_modules_write_to_the_streams_at_all():
+def test_only_listed_modules_write_to_the_streams():
     package = Path(mlhub_async.__file__).parent
-    speaking = [package / "api/progress.py", *(package / "cli").rglob("*.py")]
-    for path in [*speaking, *(package / "engine/verify").rglob("*.py")]:
+    modules = [package / "api/progress.py", *(package / "cli").rglob("*.py")]
+    for path in [*modules, *(package / "engine/verify").rglob("*.py")]:
         calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
         names = {ast.unparse(call.func) for call in calls}
         if {name for name in names if name == "print" or name.endswith((".write", ".echo"))}:
-            assert path.relative_to(package).as_posix() in SPEAKERS
+            assert path.relative_to(package).as_posix() in WRITING_MODULES
 
 
-REASON = f"HTTP/1.1 404 {NASTY}".replace("\r\n", " ").encode()
+REASON = f"HTTP/1.1 404 {HOSTILE}".replace("\r\n", " ").encode()
 GONE = Raw(REASON + b"\r\nx-ms-error-code: \x1b[2J\r\nContent-Length: 2\r\n\r\nno")
 
 
-@pytest.mark.parametrize("talk", [["-vvv"], ["--json", "-v"]], ids=" ".join)
-def test_a_hostile_catalogue_and_server_reach_no_terminal(run_cli, site, dest, talk):
+@pytest.mark.parametrize("words", [["-vvv"], ["--json", "-v"]], ids=" ".join)
+def test_control_characters_of_catalogue_and_server_do_not_reach_the_terminal(run_cli, site, dest, words):
     gone = site.put("/gone.tif", always=[GONE])
     items = [
-        stac_item(f"good{NASTY}", f"c{NASTY}", data=site.put("/good.tif", BODY)),
-        stac_item(f"bad{NASTY}", f"c{NASTY}", data=gone),
-        stac_item(f"odd{NASTY}", f"c{NASTY}", **{f"key{NASTY}": f"weird{NASTY}://x"}),
-        {**stac_item("none", f"c{NASTY}"), "id": [NASTY]},
+        stac_item(f"good{HOSTILE}", f"c{HOSTILE}", data=site.put("/good.tif", BODY)),
+        stac_item(f"bad{HOSTILE}", f"c{HOSTILE}", data=gone),
+        stac_item(f"odd{HOSTILE}", f"c{HOSTILE}", **{f"key{HOSTILE}": f"weird{HOSTILE}://x"}),
+        {**stac_item("none", f"c{HOSTILE}"), "id": [HOSTILE]},
     ]
     source = dest.parent / "items.json"
     source.write_text(json.dumps({"type": "FeatureCollection", "features": items}))
-    told = [run_cli("mirror", source, dest, *talk)]
-    assert told[0].code == 4 and len(Mirrored(dest).errors) == 3, told[0].err
+    runs = [run_cli("mirror", source, dest, *words)]
+    assert runs[0].code == 4 and len(Mirrored(dest).errors) == 3, runs[0].err
     (next(iter(dest.glob("c*/good*/data.tif")))).write_bytes(b"damaged")
-    (dest / f"foreign{NASTY}".replace("/", "_")).write_text("x")
-    told += [run_cli(*words, *talk) for words in (("verify", dest), ("status", dest), ("plan", source))]
-    told += [run_cli("ls", source, "-c", f"c{NASTY}", *talk)]
-    for ended in told:
-        said = ended.out + ended.err
-        assert said and not ACTS.search(said), ended.err
-        assert not re.search(r"^mlhub-async: complete", said, re.MULTILINE)
+    (dest / f"foreign{HOSTILE}".replace("/", "_")).write_text("x")
+    runs += [run_cli(*command, *words) for command in (("verify", dest), ("status", dest), ("plan", source))]
+    runs += [run_cli("ls", source, "-c", f"c{HOSTILE}", *words)]
+    for ended in runs:
+        printed = ended.out + ended.err
+        assert printed and not UNSAFE.search(printed), ended.err
+        assert not re.search(r"^mlhub-async: complete", printed, re.MULTILINE)
 
 
-def test_a_title_reaches_no_terminal(run_cli, site):
+def test_control_characters_of_a_title_do_not_reach_the_terminal(run_cli, site):
     static_catalog(site, [stac_item("one"), stac_item("two", "c2")])
-    site.json("/static/c1/collection.json", stac_collection(f"c1{NASTY}", title=NASTY))
-    for talk in ([], ["--json"]):
-        ended = run_cli("ls", site.url("/static/catalog.json"), *talk)
-        assert ended.code == 0 and "owned" in ended.out and not ACTS.search(ended.out + ended.err)
+    site.json("/static/c1/collection.json", stac_collection(f"c1{HOSTILE}", title=HOSTILE))
+    for words in ([], ["--json"]):
+        ended = run_cli("ls", site.url("/static/catalog.json"), *words)
+        assert ended.code == 0 and "owned" in ended.out and not UNSAFE.search(ended.out + ended.err)

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 
 
-def test_a_file_that_is_cut_and_its_client_killed_arrives_whole_and_no_cut_costs_more_than_a_block(tmp_path):
+def test_after_cuts_and_kills_the_file_is_whole_and_no_cut_costs_more_than_a_block(tmp_path):
     words = [sys.executable, ROOT / "benchmarks/cuts.py", "--size", "24M", "--cuts", "4", "--tmp", tmp_path]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
     ended = subprocess.run(words, env=env, capture_output=True, text=True, timeout=200, check=False)

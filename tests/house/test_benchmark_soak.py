@@ -12,7 +12,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at itself
 
 
 @pytest.mark.parametrize("transport", ["fast", "aiohttp"])
-def test_of_a_run_over_a_bad_network_nothing_is_left_and_nothing_lost(tmp_path, transport):
+def test_a_run_over_a_bad_network_loses_and_leaks_nothing(tmp_path, transport):
     words = ["--items", "400", "--errors", "0.1", "--transport", transport, "--tmp", tmp_path]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
     argv = [sys.executable, ROOT / "benchmarks/soak.py", *words]

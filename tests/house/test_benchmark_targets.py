@@ -27,7 +27,7 @@ def found(bench, runs, what, against, measure, scale=1.0, there=()):
     return row
 
 
-def test_a_ratio_is_the_median_of_the_rounds_and_each_round_is_its_own_weather(bench, run):
+def test_a_ratio_is_the_median_of_the_ratios_of_the_rounds(bench, run):
     runs = [run("small, http", "ours", n, wall, 1.0) for n, wall in enumerate((1.0, 20.0, 3.0))]
     runs += [run("small, http", "curl", n, wall, 2.0) for n, wall in enumerate((2.0, 40.0, 2.0))]
     wall = found(bench, runs, "small, http", "curl -Z", "wall")
@@ -37,7 +37,7 @@ def test_a_ratio_is_the_median_of_the_rounds_and_each_round_is_its_own_weather(b
     assert found(bench, runs, "small, https", "curl -Z", "CPU").reached is None
 
 
-def test_the_better_of_two_is_decided_in_each_round_and_not_at_all_while_one_of_them_is_missing(bench, run):
+def test_the_better_of_two_is_chosen_per_round_and_only_if_both_were_measured(bench, run):
     runs = [run("chips, http", "ours", n, 2.0, 1.0) for n in range(2)]
     runs += [run("chips, http", "curl", n, wall, 1.0) for n, wall in enumerate((1.0, 4.0))]
     assert found(bench, runs, "chips, http", "the better of curl -Z and wget2", "wall").figures == []
@@ -46,13 +46,13 @@ def test_the_better_of_two_is_decided_in_each_round_and_not_at_all_while_one_of_
     assert (list(row.figures), row.reached) == ([2.0, 2.0], False)
 
 
-def test_a_wrong_copy_counts_nowhere(bench, run):
+def test_a_wrong_copy_is_not_counted(bench, run):
     runs = [run("small, http", "ours", 0, 1.0, 1.0, flaw="a0.bin is missing")]
     runs += [run("small, http", "curl", 0, 2.0, 2.0)]
     assert found(bench, runs, "small, http", "curl -Z", "wall").reached is None
 
 
-def test_rates_and_peaks_are_held_against_targets_of_their_own_direction(bench, run):
+def test_rates_have_lower_and_peaks_have_upper_targets(bench, run):
     runs = [run("small, http, 50 ms", "ours", 0, 5.0, 1.0), run("small, http, 50 ms", "curl", 0, 4.0, 1.0)]
     runs += [run("listing", "ours", 0, 0.5, 0.5)]
     runs += [
@@ -71,7 +71,7 @@ def test_rates_and_peaks_are_held_against_targets_of_their_own_direction(bench, 
     )
 
 
-def test_one_part_of_the_table_is_measured_and_written_with_the_command_that_made_it(tmp_path, bench):
+def test_one_part_of_the_table_is_measured_and_written_with_its_command(tmp_path, bench):
     if bench("server").find() is None:
         pytest.skip("nginx is not here")
     told = tmp_path / "told.json"

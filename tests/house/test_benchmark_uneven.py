@@ -57,7 +57,7 @@ def answers(number, stream):
         yield status
 
 
-def test_four_are_served_at_a_time_and_who_comes_beyond_is_refused():
+def test_four_serves_four_requests_at_a_time_and_refuses_the_fifth():
     with serving("four") as url:
         with asking_at_once(5, url) as stream:
             assert list(answers(5, stream)) == [429, 200, 200, 200, 200]
@@ -67,7 +67,7 @@ def test_four_are_served_at_a_time_and_who_comes_beyond_is_refused():
         wait_for(lambda: ask(url)[0] == 200)  # who went away before its answer holds no place for long
 
 
-def test_beyond_the_knee_more_at_once_are_served_slower_in_all():
+def test_knee_gets_slower_in_total_beyond_its_limit():
     with serving("knee") as url:
         assert ask(url)[2] >= 0.02
         began = time.perf_counter()
@@ -76,7 +76,7 @@ def test_beyond_the_knee_more_at_once_are_served_slower_in_all():
         assert time.perf_counter() - began >= 0.02 * (48 / 16) ** 2
 
 
-def test_what_is_far_answers_late_but_does_not_mind_how_many_ask():
+def test_far_delays_every_response_whatever_the_concurrency():
     with serving("far") as url:
         found = asked_by(16, url)
         assert {status for status, _, _ in found} == {200}

@@ -290,7 +290,7 @@ def test_a_dry_run_tells_what_would_go_and_changes_nothing(run_cli, troubled_thr
     going.remove("c1/i1/data.tif")
     lines = told.out.splitlines()
     assert [line.removeprefix("would remove ") for line in lines if line.startswith("would remove")] == going
-    assert "1 files that left the catalogue were changed here and stay, e.g. c1/i1/data.tif" in lines
+    assert "1 files that left the catalogue were changed here and are kept, e.g. c1/i1/data.tif" in lines
     prune = run_cli("mirror", "-n", "--prune", *known, "--json").events[-1]["prune"]
     assert prune["paths"] == going and (prune["assets"], prune["items"], prune["kept"]) == (2, 3, 1)
     refused = run_cli("mirror", "-n", "--prune", "--max-delete", 1, *known)

@@ -1,10 +1,10 @@
-"""The last words on a run fit what happened in it."""
+"""The closing lines of a run: counts, proofs, failures and the advice for each exit code."""
 
 from pathlib import Path
 
 import pytest
 
-from mlhub_async.cli.actions.mirror import closing_lines
+from mlhub_async.cli.actions.summary import closing_lines
 from mlhub_async.core.errors import CatalogError, LimitReached, StorageError, TransferError, Transient
 from mlhub_async.core.model import Asset, Flaw, Job, Outcome, Page, Proof, Record, Status
 from mlhub_async.engine.report.receipt import Report
@@ -32,76 +32,76 @@ def report(*outcomes, ended=True):
     return made
 
 
-def said(made):
+def closing_text(made):
     return "\n".join(closing_lines(made))
 
 
-def test_a_complete_run_says_so_and_gives_no_advice():
-    assert said(report(fetched(1), fetched(2, Proof.SIZE))).splitlines() == [
+def test_a_complete_run_gives_no_advice():
+    assert closing_text(report(fetched(1), fetched(2, Proof.SIZE))).splitlines() == [
         "complete: 2 assets, 2.0 KiB in 2.0 s, 2.0 KiB transferred at 1.0 KiB/s (2 fetched, 0 already there)",
         "verified: 1 by checksum, 1 by size",
         "receipt: dest/.mlhub/receipt.json",
     ]
 
 
-def test_nothing_selected_proves_nothing():
-    assert "verified" not in said(report())
+def test_an_empty_selection_has_no_proofs():
+    assert "verified" not in closing_text(report())
 
 
-def test_a_copy_of_nothing_says_what_left_everything_out():
+def test_an_empty_copy_says_what_excluded_everything():
     made = report()
-    assert "no item was listed that the selection admits" in said(made)
+    assert "no listed item matches the selection" in closing_text(made)
     made.filtered = 7
-    assert "all 7 assets are left out by -i" in said(made)
+    assert "exclude all 7 assets" in closing_text(made)
     made.listing.ended = False
-    assert "no item was listed" not in said(made)
-    assert "nothing is selected" not in said(report(fetched(1)))
+    assert "no listed item" not in closing_text(made)
+    assert "nothing is selected" not in closing_text(report(fetched(1)))
 
 
-def test_five_failures_are_named_all_are_counted_by_class():
+def test_five_failures_are_named_and_all_are_counted_by_class():
     errors = [TransferError("HTTP 404", kind="not-found")] * 6 + [Transient("slow", kind="timeout")]
-    words = said(report(fetched(0), *(failed(n, error) for n, error in enumerate(errors, 1))))
+    words = closing_text(report(fetched(0), *(failed(n, error) for n, error in enumerate(errors, 1))))
     assert "7 assets are missing (6 not-found, 1 timeout)" in words
     assert words.count("HTTP 404") == 5 and "... and 2 more" in words
-    assert "trying again will not bring these; the reasons are in dest/.mlhub/errors.jsonl" in words
+    assert "running it again will not bring these; the reasons are in dest/.mlhub/errors.jsonl" in words
 
 
 @pytest.mark.parametrize(
     ("stopped", "advice"),
     [
         (None, "run the same command again"),
-        (LimitReached("--max-transfer"), "a limit was reached: run the same command again to go on"),
-        (StorageError("full"), "make room or choose another place"),
+        (LimitReached("--max-transfer"), "a limit was reached: run the same command again to continue"),
+        (StorageError("full"), "free some space or choose another DEST"),
     ],
 )
-def test_the_advice_is_that_of_the_exit_code(stopped, advice):
+def test_the_advice_fits_the_exit_code(stopped, advice):
     made = report(failed(1, Transient("slow")))
     made.stopped = stopped
-    assert advice in said(made)
+    assert advice in closing_text(made)
 
 
-def test_a_listing_that_broke_off_is_told():
+def test_a_listing_that_broke_off_is_reported():
     made = report(ended=False)
     made.listing.error = CatalogError("page 3: HTTP 500")
-    assert "the listing is not complete: it broke off: page 3: HTTP 500" in said(made)
+    assert "the listing is not complete: it broke off: page 3: HTTP 500" in closing_text(made)
 
 
-def test_a_listing_that_gave_less_than_it_announced_is_told():
+def test_a_listing_shorter_than_announced_is_reported():
     made = report(fetched(1))
     made.listing.note([Page(matched=5, listing="c1")], 0)
-    assert "the listing is not complete: c1 announced 5 items and gave 0" in said(made)
+    assert "the listing is not complete: c1 announced 5 items and gave 0" in closing_text(made)
 
 
-def test_a_record_that_cannot_be_used_is_named_once_and_harmless_ones_only_counted():
+def test_unusable_records_are_named_once_and_benign_flaws_only_counted():
     made = report(fetched(1))
     made.add_flaw(Flaw("page 2", TransferError("page 2: not an item")))
     made.add_flaw(Flaw("source of x", TransferError("gone"), benign=True))
-    words = said(made)
+    words = closing_text(made)
     assert "could not be used: 1\n  page 2: not an item\n" in words
     assert "1 source links lead nowhere" in words and "source of x" not in words
 
 
-def test_text_of_the_catalogue_is_harmless_to_a_terminal():
+def test_text_of_the_catalogue_is_safe_for_a_terminal():
     made = report(failed("\x1b[31m\n", TransferError("\x07\nforged: line")))
-    assert "\x1b" not in said(made) and "\x07" not in said(made)
-    assert not any(line.startswith("forged") for line in said(made).splitlines())
+    assert "\x1b" not in closing_text(made) and "\x07" not in closing_text(made)
+    assert not any(line.startswith("forged") for line in closing_text(made).splitlines())

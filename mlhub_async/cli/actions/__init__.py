@@ -1,1 +1,1 @@
-"""One module per command of the command line."""
+"""What the commands do: one module per command, imported when it runs."""

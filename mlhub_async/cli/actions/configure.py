@@ -1,4 +1,4 @@
-"""`configure`: keeps an MLHub key where this program and the official client look for it."""
+"""`configure`: stores an MLHub API key where this program and the official client look for it."""
 
 from __future__ import annotations
 
@@ -8,26 +8,21 @@ import click
 
 from ...core.secret import Secret
 from ...http.auth import profiles
-from .. import output
-from ..options import SECRET
+from ..output import print_message
 
 
-@click.command()
-@click.option("--profile", default="default", show_default=True, metavar="NAME", help="Profile to write.")
-@click.option("--api-key", type=SECRET, metavar="KEY|@FILE", help="Instead of asking, or reading stdin.")
-@click.option("-y", "--yes", is_flag=True, help="Replace a key without asking.")
-def configure(profile: str, api_key: Secret | None, yes: bool) -> int:
-    """Write an MLHub profile, which the official client reads too."""
+def run_configure(profile: str, api_key: Secret | None, yes: bool) -> int:
+    """Write one profile; asks before it replaces a key, and for the key if `api_key` is None."""
     path = profiles.profiles_path()
-    asks = sys.stdin.isatty()
-    if asks and not yes and profiles.has_profile(path, profile):
+    interactive = sys.stdin.isatty()
+    if interactive and not yes and profiles.has_profile(path, profile):
         click.confirm(f"{path} already has a key for [{profile}]. Replace it?", abort=True, err=True)
-    profiles.write_profile(path, profile, api_key or _asked(asks))
-    output.say(f"The key of profile [{profile}] is in {path}")
+    profiles.write_profile(path, profile, api_key or _read_key(interactive))
+    print_message(f"The key of profile [{profile}] is in {path}")
     return 0
 
 
-def _asked(asks: bool) -> Secret:
-    if asks:
+def _read_key(interactive: bool) -> Secret:
+    if interactive:
         return Secret(click.prompt("MLHub API key", hide_input=True, err=True))
     return Secret(sys.stdin.readline())

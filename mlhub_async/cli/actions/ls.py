@@ -1,4 +1,4 @@
-"""What `ls` does: one level of a catalogue, a line for each thing, as text or as JSON."""
+"""`ls`: prints one level of a catalogue, one line per collection, item or asset, as text or JSON."""
 
 from __future__ import annotations
 
@@ -14,68 +14,70 @@ from ...core.options import Options, Selection
 from ...engine.connect import browse_source
 from ...sources.browse import Branch
 from ..console import Console
-from ..output import encoded, show, somewhere_to_write, warning
+from ..output import check_stdout, print_lines, print_warning, to_json_line
 
 Row = dict[str, Any]
-Tell = Callable[[Row], None]
+PrintRow = Callable[[Row], None]
+MAX_FIELD_CHARS = 200
 
 
-def run_ls(source: str, options: Options, screen: Console) -> int:
-    tell = _as_json if screen.as_json else _as_text
-    return screen.run(lambda: _listed(source, options, tell))
+def run_ls(source: str, options: Options, console: Console) -> int:
+    print_row = _print_json if console.as_json else _print_text
+    return console.run(lambda: _list(source, options, print_row))
 
 
-def _as_json(row: Row) -> None:
-    with somewhere_to_write():
-        sys.stdout.buffer.write(encoded(row) + b"\n")
+def _print_json(row: Row) -> None:
+    with check_stdout():
+        sys.stdout.buffer.write(to_json_line(row) + b"\n")
 
 
-def _as_text(row: Row) -> None:
-    """Fields by tabs; what a row has many of, by commas."""
-    fields = (",".join(map(str, value)) if isinstance(value, list) else value for value in row.values())
-    show(["\t".join("" if field is None else urls.term_safe(field, 200) for field in fields)])
+def _print_text(row: Row) -> None:
+    """The fields separated by tabs, the values of a list by commas."""
+    values = (",".join(map(str, value)) if isinstance(value, list) else value for value in row.values())
+    fields = ("" if value is None else urls.term_safe(value, MAX_FIELD_CHARS) for value in values)
+    print_lines(["\t".join(fields)])
 
 
-async def _listed(source: str, options: Options, tell: Tell) -> int:
-    level = _Level(options.selection, tell)
+async def _list(source: str, options: Options, print_row: PrintRow) -> int:
+    level = _Level(options.selection, print_row)
     await browse_source(source, options, os.environ, level.emit)
     return 4 if level.flawed else 0
 
 
 class _Level:
-    """Tells what there is on one level: a row for each dataset, collection or item.
+    """Prints a row for each dataset, collection or item of one level, or for each asset with --ids.
 
-    Of items that were named, a row for each of their assets.
+    `flawed`: a record of the catalogue could not be used.
     """
 
-    def __init__(self, selection: Selection, tell: Tell) -> None:
+    def __init__(self, selection: Selection, print_row: PrintRow) -> None:
         self.flawed = False
         self._wants = stac.wants(selection)
-        self._assets = bool(selection.ids)
-        self._tell = tell
+        self._shows_assets = bool(selection.ids)
+        self._print_row = print_row
 
     async def emit(self, entries: Sequence[Branch | Item | Flaw]) -> None:
         for entry in entries:
             if isinstance(entry, Flaw):
                 self.flawed = self.flawed or not entry.benign
-                warning(entry.error.message)
+                print_warning(entry.error.message)
             elif isinstance(entry, Branch):
-                self._tell({"id": entry.id, "title": entry.title})
-            elif self._assets:
-                self._tell_assets(entry)
+                self._print_row({"id": entry.id, "title": entry.title})
+            elif self._shows_assets:
+                self._print_assets(entry)
             else:
-                self._tell(_row(entry))
+                self._print_row(_item_row(entry))
 
-    def _tell_assets(self, item: Item) -> None:
+    def _print_assets(self, item: Item) -> None:
         for asset in stac.assets_of(item):
             if self._wants(asset, item.body):
                 size, href = asset.size, urls.redacted(asset.href)
-                self._tell({"key": asset.key, "size": size, "type": asset.media_type, "href": href})
+                self._print_row({"key": asset.key, "size": size, "type": asset.media_type, "href": href})
 
 
-def _row(item: Item) -> Row:
+def _item_row(item: Item) -> Row:
     found = item.body.get("properties")
-    about = found if isinstance(found, dict) else {}
-    moment = about.get("datetime") or about.get("start_datetime")
+    properties = found if isinstance(found, dict) else {}
+    instant = properties.get("datetime") or properties.get("start_datetime")
     keys = [asset.key for asset in stac.assets_of(item)]
-    return {"collection": item.collection, "id": item.id, "datetime": moment, "assets": keys}
+    return {"collection": item.collection, "id": item.id, "datetime": instant, "assets": keys}

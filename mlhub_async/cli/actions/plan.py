@@ -1,4 +1,4 @@
-"""What `plan` does: tells what a mirror would fetch, and writes the items down if that is wanted."""
+"""`plan` and `mirror -n`: print what a mirror would fetch, and write the items to a file if asked to."""
 
 from __future__ import annotations
 
@@ -21,49 +21,49 @@ from ...sources.recognise import is_ndjson
 from ...stac.write.encode import encode_fetchable
 from ...storage.local.disk_space import free_bytes
 from ..console import Console
-from ..output import show, warning
-from .mirror import flaw_lines, pruned_lines, remark_lines
+from ..output import print_lines, print_warning
+from .summary import MAX_TEXT_CHARS, flaw_lines, pruned_lines, remark_lines
 
 
-def run_plan(source: str, dest: str, options: Options, screen: Console, save: str | None) -> int:
-    return screen.run(lambda: _planned(source, dest, options, screen, save))
+def run_plan(source: str, dest: str, options: Options, console: Console, save: str | None) -> int:
+    """`dest` is only looked at: for free space, and with --prune for what would be removed."""
+    return console.run(lambda: _plan(source, dest, options, console, save))
 
 
-async def _planned(source: str, dest: str, options: Options, screen: Console, save: str | None) -> int:
-    with saving(save) as keep:
-        plan = await screen.watching(
-            plan_only(source, options, meter=screen.meter, save=keep, environ=os.environ)
+async def _plan(source: str, dest: str, options: Options, console: Console, save: str | None) -> int:
+    with open_plan_file(save) as save_item:
+        plan = await console.show_progress(
+            plan_only(source, options, meter=console.meter, save=save_item, environ=os.environ)
         )
     free = free_bytes(Path(dest))
     pruned, paths = foreseen(Path(dest), plan.listed, options) if options.prune else (Pruned(), [])
-    if screen.as_json:
-        told = {"prune": {**pruned.receipt(), "refused": pruned.refused, "paths": paths}}
-        Events(screen.event).emit(
-            "summary", **plan.summary(), free_bytes=free, **(told if options.prune else {})
-        )
+    if console.as_json:
+        prune = {"prune": {**pruned.receipt(), "refused": pruned.refused, "paths": paths}}
+        fields = {**plan.summary(), "free_bytes": free, **(prune if options.prune else {})}
+        Events(console.emit).emit("summary", **fields)
     else:
-        show(_lines(plan, free))
-        show(_going(pruned, paths) if options.prune else ())
-        show(remark_lines(plan.listing.remarks))
-    for line in _doubts(plan):
-        warning(line)
+        print_lines(_count_lines(plan, free))
+        print_lines(_prune_lines(pruned, paths) if options.prune else ())
+        print_lines(remark_lines(plan.listing.remarks))
+    for line in _incompleteness_lines(plan):
+        print_warning(line)
     return plan.exit_code or (4 if pruned.refused else 0)
 
 
-def _going(pruned: Pruned, paths: list[str]) -> Iterator[str]:
-    yield from (f"would remove {term_safe(path, 300)}" for path in paths)
+def _prune_lines(pruned: Pruned, paths: list[str]) -> Iterator[str]:
+    yield from (f"would remove {term_safe(path, MAX_TEXT_CHARS)}" for path in paths)
     if pruned.refused:
         yield f"would prune nothing: {pruned.refused}"
     yield from pruned_lines(pruned, "would be")
 
 
-def _lines(plan: Plan, free: int) -> Iterator[str]:
+def _count_lines(plan: Plan, free: int) -> Iterator[str]:
     for name, assets in plan.by_collection.items():
         yield f"{term_safe(name)}: {assets} assets"
     filtered = f", {plan.filtered} more filtered out" if plan.filtered else ""
-    yield f"in all: {plan.items} items, {plan.assets} assets, {_size(plan)}{filtered}"
+    yield f"total: {plan.items} items, {plan.assets} assets, {_size(plan)}{filtered}"
     enough = "perhaps enough" if plan.unknown_sizes else "enough"
-    yield f"disk: {human(free)} free, {enough if plan.known_bytes <= free else 'too little'}"
+    yield f"disk: {human(free)} free, {enough if plan.known_bytes <= free else 'not enough'}"
 
 
 def _size(plan: Plan) -> str:
@@ -73,28 +73,29 @@ def _size(plan: Plan) -> str:
     return human(plan.known_bytes) + more
 
 
-def _doubts(plan: Plan) -> Iterator[str]:
+def _incompleteness_lines(plan: Plan) -> Iterator[str]:
     """Why a mirror would not be complete."""
     for reason in plan.listing.reasons:
-        yield f"the listing is not complete: {term_safe(reason, 300)}"
+        yield f"the listing is not complete: {term_safe(reason, MAX_TEXT_CHARS)}"
     yield from flaw_lines(plan.flaws)
 
 
 @contextmanager
-def saving(path: str | None) -> Iterator[Save]:
-    """What takes the items of a plan; the file is there only if all of them came. None: kept nowhere.
+def open_plan_file(path: str | None) -> Iterator[Save]:
+    """Yields a function that writes one item; the file gets its name only if the listing came to its end.
 
-    It is for its owner alone, since its URLs have the tokens in them without which nothing could be fetched.
+    Only the owner can read it (mode 600): its URLs contain the tokens that fetching needs. With None
+    nothing is written. Raises `StorageError` if the file cannot be written.
     """
     if path is None:
         yield lambda item, hide: None
         return
     draft = f"{path}.draft-{os.getpid()}"
     try:
-        with open(draft, "xb", opener=_private) as file:
-            save = _Lines(file) if is_ndjson(path) else _Together(file)
-            yield save.item
-            save.end()
+        with open(draft, "xb", opener=_open_private) as file:
+            writer = _LineWriter(file) if is_ndjson(path) else _FeatureCollectionWriter(file)
+            yield writer.write
+            writer.finish()
         os.replace(draft, path)
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error.strerror}") from None
@@ -103,51 +104,52 @@ def saving(path: str | None) -> Iterator[Save]:
             os.unlink(draft)
 
 
-def _private(path: str, flags: int) -> int:
+def _open_private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-class _Lines:
-    """One item a line."""
+class _LineWriter:
+    """Writes one item per line."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
 
-    def item(self, item: Item, hide: Hide) -> None:
-        self._file.write(encode_fetchable(portable(item), hide) + b"\n")
+    def write(self, item: Item, hide: Hide) -> None:
+        self._file.write(encode_fetchable(with_absolute_hrefs(item), hide) + b"\n")
 
-    def end(self) -> None:
-        """A line ends by itself."""
+    def finish(self) -> None:
+        """Nothing to do: every line is complete."""
 
 
-class _Together:
-    """A FeatureCollection, as STAC clients save their searches."""
+class _FeatureCollectionWriter:
+    """Writes a FeatureCollection, as STAC clients save searches."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._before = b'{"type":"FeatureCollection","features":[\n'
+        self._separator = b'{"type":"FeatureCollection","features":[\n'
 
-    def item(self, item: Item, hide: Hide) -> None:
-        self._file.write(self._before + encode_fetchable(portable(item), hide))
-        self._before = b",\n"
+    def write(self, item: Item, hide: Hide) -> None:
+        self._file.write(self._separator + encode_fetchable(with_absolute_hrefs(item), hide))
+        self._separator = b",\n"
 
-    def end(self) -> None:
-        self._file.write((self._before if self._before != b",\n" else b"") + b"\n]}\n")
+    def finish(self) -> None:
+        self._file.write((self._separator if self._separator != b",\n" else b"") + b"\n]}\n")
 
 
-def portable(item: Item) -> JsonObject:
-    """The item's body with hrefs that mean the same wherever it lies."""
+def with_absolute_hrefs(item: Item) -> JsonObject:
+    """The body of an item whose hrefs do not depend on where the document is."""
     body = {**item.body, "collection": item.collection}
     assets = body.get("assets")
     if isinstance(assets, dict):
-        body["assets"] = {key: _with_href(asset, item.href) for key, asset in assets.items()}
+        body["assets"] = {key: _with_absolute_href(asset, item.href) for key, asset in assets.items()}
     links = body.get("links")
     if isinstance(links, list):
-        body["links"] = [_with_href(link, item.href) for link in links]
+        body["links"] = [_with_absolute_href(link, item.href) for link in links]
     return body
 
 
-def _with_href(holder: Any, base: str) -> Any:
-    if not isinstance(holder, dict) or not isinstance(holder.get("href"), str):
-        return holder
-    return {**holder, "href": stac.resolved(holder["href"], base)}
+def _with_absolute_href(owner: Any, base: str) -> Any:
+    """`owner` is an asset or a link, or whatever else the catalogue has in its place."""
+    if not isinstance(owner, dict) or not isinstance(owner.get("href"), str):
+        return owner
+    return {**owner, "href": stac.resolved(owner["href"], base)}

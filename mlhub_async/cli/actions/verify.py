@@ -1,35 +1,27 @@
-"""What `verify` and `status` do: look at a mirror that is there, without a network."""
+"""`verify`: checks a mirror offline and names what is damaged."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from ...core.telemetry import Events
-from ...engine.verify import status, verify
+from ...engine.verify import verify
 from ..console import Console
-from ..output import say, show
+from ..output import print_message
 
 
-def run_verify(dest: str, workers: int | None, screen: Console, *, deep: bool) -> int:
-    return screen.run(lambda: _verified(Path(dest), workers, screen, deep))
+def run_verify(dest: str, workers: int | None, console: Console, *, deep: bool) -> int:
+    return console.run(lambda: _verify(Path(dest), workers, console, deep))
 
 
-async def _verified(dest: Path, workers: int | None, screen: Console, deep: bool) -> int:
-    found = await screen.watching(verify(dest, workers=workers, meter=screen.meter, deep=deep))
-    Events(screen.event).emit("summary", **found.as_json())
+async def _verify(dest: Path, workers: int | None, console: Console, deep: bool) -> int:
+    found = await console.show_progress(verify(dest, workers=workers, meter=console.meter, deep=deep))
+    Events(console.emit).emit("summary", **found.as_json())
     lines = list(found.lines())
-    for line in lines[: len(found.damage)]:
-        say(line)  # also with -q: this is what it was asked
-    quietly = found.ok or found.damage
-    for line in lines[len(found.damage) :]:
-        (screen.say if quietly else screen.warn)(line)
+    damage_lines, closing_lines = lines[: len(found.damage)], lines[len(found.damage) :]
+    for line in damage_lines:
+        print_message(line)  # also with -q: it is the result of the command
+    say = console.say if found.ok or found.damage else console.warn
+    for line in closing_lines:
+        say(line)
     return found.exit_code
-
-
-def run_status(dest: str, screen: Console) -> int:
-    report = status(Path(dest))
-    if screen.as_json:
-        Events(screen.event).emit("summary", **report.as_json())
-    else:
-        show(report.lines())
-    return 0

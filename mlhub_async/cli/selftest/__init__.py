@@ -1,1 +1,1 @@
-"""`mlhub-async selftest`: can this disk and machine hold a mirror."""
+"""`mlhub-async selftest`: checks whether a disk and this machine can hold a mirror."""

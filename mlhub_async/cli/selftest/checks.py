@@ -1,4 +1,4 @@
-"""Hides how a check becomes a row of the table: what was found, how bad it is, what to do about it."""
+"""A check of the selftest and its result: what was found, how serious it is, what to do about it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ...core.errors import MlhubError
 
 
 class Verdict(enum.Enum):
-    """A warning costs time or space; only what failed keeps a mirror from living here."""
+    """WARNING: a mirror works but costs more time or space. FAILED: a mirror is not safe here."""
 
     OK = "ok"
     WARNING = "warning"
@@ -23,15 +23,15 @@ class Verdict(enum.Enum):
 
 
 class Finding(NamedTuple):
-    """What a check saw, in a few words."""
+    """What a check found, in a few words."""
 
-    words: str
-    good: bool = True
+    text: str
+    ok: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The result of one check. `advice` is "" where there is nothing to do."""
+    """The result of one check. `advice` is "" if there is nothing to do."""
 
     name: str
     verdict: Verdict
@@ -42,63 +42,66 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Something to try in a directory that exists and is its own.
+    """A check that runs in a thread, in a directory of its own.
 
-    `look` runs in a thread. `matters`: a mirror cannot do without; else a bad finding is a warning.
+    `required`: a mirror cannot do without it; otherwise a bad finding is only a warning.
     """
 
     name: str
-    look: Callable[[Path], Finding]
+    probe: Callable[[Path], Finding]
     advice: str
-    matters: bool = True
+    required: bool = True
 
-    async def row(self, place: Path) -> Row:
-        return await judged(self, lambda: self._to_its_end(place))
+    async def row(self, directory: Path) -> Row:
+        """Create `directory`, run the check in it and return the result."""
+        return await _judge(self, lambda: self._run_to_completion(directory))
 
-    async def _to_its_end(self, place: Path) -> Finding:
-        """Also when cancelled: while a thread still writes here nothing can be removed."""
-        looking = asyncio.ensure_future(asyncio.to_thread(self._look, place))
+    async def _run_to_completion(self, directory: Path) -> Finding:
+        """Waits for the thread also when cancelled: until then the directory cannot be removed."""
+        running = asyncio.ensure_future(asyncio.to_thread(self._probe, directory))
         try:
-            return await asyncio.shield(looking)
+            return await asyncio.shield(running)
         finally:
-            await asyncio.wait([looking])
-            looking.exception()
+            await asyncio.wait([running])
+            running.exception()
 
-    def _look(self, place: Path) -> Finding:
-        place.mkdir()
-        return self.look(place)
+    def _probe(self, directory: Path) -> Finding:
+        directory.mkdir()
+        return self.probe(directory)
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
-    """The same for what runs in the loop. After `limit` seconds it has failed."""
+class AsyncCheck:
+    """A check that runs in the event loop, in a directory of its own. It fails after `timeout` seconds."""
 
     name: str
-    attempt: Callable[[Path], Awaitable[Finding]]
+    probe: Callable[[Path], Awaitable[Finding]]
     advice: str
-    matters: bool = True
-    limit: float = 60.0
+    required: bool = True
+    timeout: float = 60.0
 
-    async def row(self, place: Path) -> Row:
-        async def attempt() -> Finding:
-            os.mkdir(place)
-            async with asyncio.timeout(self.limit):
-                return await self.attempt(place)
+    async def row(self, directory: Path) -> Row:
+        """Create `directory`, run the check in it and return the result."""
 
-        return await judged(self, attempt)
+        async def probe() -> Finding:
+            os.mkdir(directory)
+            async with asyncio.timeout(self.timeout):
+                return await self.probe(directory)
+
+        return await _judge(self, probe)
 
 
-async def judged(check: Check | Trial, look: Callable[[], Awaitable[Finding]]) -> Row:
-    """Look; an error that the disk or the program tells is a bad finding, a bug stays an exception."""
-    began = time.monotonic()
+async def _judge(check: Check | AsyncCheck, probe: Callable[[], Awaitable[Finding]]) -> Row:
+    """Run `probe`. Errors of the disk and of the program are bad findings; any other exception is raised."""
+    started = time.monotonic()
     try:
-        finding = await look()
+        finding = await probe()
     except MlhubError as error:
-        finding = Finding(error.message, good=False)
+        finding = Finding(error.message, ok=False)
     except TimeoutError:
-        finding = Finding("did not come to an end in time", good=False)
+        finding = Finding("did not finish in time", ok=False)
     except OSError as error:
-        finding = Finding(error.strerror or type(error).__name__, good=False)
-    verdict = Verdict.OK if finding.good else Verdict.FAILED if check.matters else Verdict.WARNING
-    advice = "" if finding.good else check.advice
-    return Row(check.name, verdict, finding.words, advice, time.monotonic() - began)
+        finding = Finding(error.strerror or type(error).__name__, ok=False)
+    verdict = Verdict.OK if finding.ok else Verdict.FAILED if check.required else Verdict.WARNING
+    advice = "" if finding.ok else check.advice
+    return Row(check.name, verdict, finding.text, advice, time.monotonic() - started)

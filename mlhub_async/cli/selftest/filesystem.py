@@ -1,4 +1,4 @@
-"""What a file system does with files, asked through the very functions that a run uses."""
+"""Checks of the file system, by the functions that a run uses: replace, sync, ledger, links, names."""
 
 from __future__ import annotations
 
@@ -17,20 +17,19 @@ from ...storage.local.store import LocalStore
 from ...storage.naming import LONGEST, fold, safe_component
 from .checks import Check, Finding
 
-LOW = 1 << 30
-FEW = 10_000
-REPLACED = 200
-SYNCED = 5
-ROWS = 2_000
-ELSEWHERE = "choose another DEST: no run is safe on this file system"
-
-LEVELS = 3
+LOW_FREE_BYTES = 1 << 30
+LOW_FREE_FILES = 10_000
+REPLACEMENTS = 200
+SYNCED_FILES = 5
+LEDGER_ROWS = 2_000
+NAME_LEVELS = 3
+CHOOSE_ANOTHER = "choose another DEST: no run is safe on this file system"
 
 
 @contextlib.contextmanager
-def opened(place: Path, durability: str = "process") -> Iterator[LocalStore]:
-    """A store as a run has it, with its lock taken."""
-    store = LocalStore(place, durability=durability)
+def open_store(directory: Path, durability: str = "process") -> Iterator[LocalStore]:
+    """A store as a run opens it, with its lock held until the end of the block."""
+    store = LocalStore(directory, durability=durability)
     try:
         store.open()
         yield store
@@ -38,94 +37,91 @@ def opened(place: Path, durability: str = "process") -> Iterator[LocalStore]:
         store.close()
 
 
-def replaces(place: Path) -> Finding:
-    """A reader meets the old content or the new one, whole, while a file is replaced again and again."""
+def check_replace(directory: Path) -> Finding:
+    """While a file is replaced again and again a reader finds the old or the new content, never a mixture."""
     contents = [letter * 40_000 for letter in (b"a", b"b")]
-    odd: list[str] = []
-    over = threading.Event()
-    with opened(place) as store:
+    faults: list[str] = []
+    finished = threading.Event()
+    with open_store(directory) as store:
         store.write_document("folder/file.json", contents[0])
-        reader = threading.Thread(target=_read, args=(place / "folder/file.json", contents, odd, over))
+        path = directory / "folder/file.json"
+        reader = threading.Thread(target=_read_repeatedly, args=(path, contents, faults, finished))
         reader.start()
         try:
-            for number in range(REPLACED):
+            for number in range(REPLACEMENTS):
                 store.write_document("folder/file.json", contents[number % 2])
         finally:
-            over.set()
+            finished.set()
             reader.join()
-    return Finding(odd[0], good=False) if odd else Finding(f"whole at every look, {REPLACED} times replaced")
+    if faults:
+        return Finding(faults[0], ok=False)
+    return Finding(f"whole in every read, {REPLACEMENTS} times replaced")
 
 
-def _read(path: Path, contents: list[bytes], odd: list[str], over: threading.Event) -> None:
-    while not over.is_set() and not odd:
+def _read_repeatedly(path: Path, contents: list[bytes], faults: list[str], finished: threading.Event) -> None:
+    """Until `finished` is set or a read has found something wrong."""
+    while not finished.is_set() and not faults:
         try:
             if path.read_bytes() not in contents:
-                odd.append("a reader met a file that was half replaced")
+                faults.append("a reader found a file that was half replaced")
         except OSError as error:
-            odd.append(f"a reader lost the file while it was replaced ({error.strerror})")
+            faults.append(f"a reader lost the file while it was replaced ({error.strerror})")
 
 
-def links(place: Path) -> Finding:
+def check_hard_links(directory: Path) -> Finding:
     """Assets that share a URL are one file with several names."""
-    with opened(place) as store:
+    with open_store(directory) as store:
         store.write_document("one.bin", b"shared")
         store.duplicate("one.bin", "folder/two.bin")
-    same = os.path.samefile(place / "one.bin", place / "folder/two.bin")
-    return Finding("one file, two names" if same else "none: copied instead", good=same)
+    linked = os.path.samefile(directory / "one.bin", directory / "folder/two.bin")
+    return Finding("one file, two names" if linked else "not supported: files are copied instead", ok=linked)
 
 
-def syncs(place: Path) -> Finding:
-    """A file and the directories above it, synced as `--durability full` does."""
-    began = time.monotonic()
-    with opened(place, "full") as store:
-        for number in range(SYNCED):
+def check_sync(directory: Path) -> Finding:
+    """A file and the directories above it can be synced, as `--durability full` does; measures the time."""
+    started = time.monotonic()
+    with open_store(directory, "full") as store:
+        for number in range(SYNCED_FILES):
             path = f"folder/{number}/file.json"
             store.write_document(path, b"x" * 16_384)
             store.sync_directories([path])
-    return Finding(f"{(time.monotonic() - began) * 1000 / SYNCED:.0f} ms a file with its directories")
+    milliseconds = (time.monotonic() - started) * 1000 / SYNCED_FILES
+    return Finding(f"{milliseconds:.0f} ms per file with its directories")
 
 
-def keeps_a_ledger(place: Path) -> Finding:
-    """The ledger opened as a run opens it, written, read beside the writer, opened again."""
-    path = place / "ledger.sqlite"
+def check_ledger(directory: Path) -> Finding:
+    """The ledger can be opened as a run opens it, written, and read by a second connection."""
+    path = directory / "ledger.sqlite"
     with contextlib.closing(connect(path)) as database:
         mode = str(database.execute("PRAGMA journal_mode").fetchone()[0])
         database.execute("BEGIN IMMEDIATE")
-        database.executemany("INSERT INTO seen VALUES (?, 1)", ((number,) for number in range(ROWS)))
+        database.executemany("INSERT INTO seen VALUES (?, 1)", ((number,) for number in range(LEDGER_ROWS)))
         database.execute("COMMIT")
         with contextlib.closing(connect(path)) as other:
-            seen = other.execute("SELECT count(*) FROM seen").fetchone()[0]
-    if seen != ROWS:
-        return Finding(f"{seen} of {ROWS} rows that were written are there", good=False)
+            found = other.execute("SELECT count(*) FROM seen").fetchone()[0]
+    if found != LEDGER_ROWS:
+        return Finding(f"{found} of {LEDGER_ROWS} rows that were written can be read", ok=False)
     if mode.upper() == "WAL":
-        return Finding("write-ahead log (WAL), read beside the writer")
-    why = f"{file_system(place) or 'this file system'} has no shared memory"
-    return Finding(f"rollback journal ({mode.lower()}): {why}; safe, a little slower")
+        return Finding("write-ahead log (WAL), readable while it is written")
+    reason = f"{file_system(directory) or 'this file system'} has no shared memory"
+    return Finding(f"rollback journal ({mode.lower()}): {reason}; safe, a little slower")
 
 
-def has_room(place: Path) -> Finding:
-    """Bytes and, where they are counted, files that can still be made."""
-    free, files = shutil.disk_usage(place).free, _files(place)
-    kind = file_system(place) or "a file system of unknown kind"
-    words = f"{kind}, {human(free)}{f' and {files:,} files' if files else ''} free"
-    return Finding(words, good=free >= LOW and not 0 < files < FEW)
+def check_free_space(directory: Path) -> Finding:
+    """Free bytes and, where the file system counts them, files that can still be created."""
+    free, files = shutil.disk_usage(directory).free, _free_files(directory)
+    kind = file_system(directory) or "a file system of unknown kind"
+    text = f"{kind}, {human(free)}{f' and {files:,} files' if files else ''} free"
+    return Finding(text, ok=free >= LOW_FREE_BYTES and not 0 < files < LOW_FREE_FILES)
 
 
-def _files(place: Path) -> int:
-    look: Callable[[Path], os.statvfs_result] | None = getattr(os, "statvfs", None)
-    return look(place).f_favail if look is not None else 0
+def _free_files(directory: Path) -> int:
+    """0 where it is not known."""
+    statvfs: Callable[[Path], os.statvfs_result] | None = getattr(os, "statvfs", None)
+    return statvfs(directory).f_favail if statvfs is not None else 0
 
 
-CHECKS = (
-    Check("atomic replace", replaces, ELSEWHERE),
-    Check("fsync, file and directory", syncs, "do not ask for --durability full here", matters=False),
-    Check("ledger (SQLite)", keeps_a_ledger, ELSEWHERE),
-    Check("hard links", links, "a file that many items share takes its space for each", matters=False),
-    Check("room", has_room, "see with 'mlhub-async plan' whether it suffices", matters=False),
-)
-
-
-CASES = (
+CASE_PAIRS = (
     ("a", "A"),
     ("\u00e9", "\u00c9"),
     ("\u00df", "\u1e9e"),
@@ -136,15 +132,15 @@ CASES = (
     ("i", "\u0131"),
     ("fi", "\ufb01"),
 )
-FORMS = (("\u00e9", "e\u0301"), ("\u1e69", "s\u0323\u0307"), ("\uac00", "\u1100\u1161"))
-HARD = ("con", "a:b*c?d", "trailing.", "new\nline", "../out", "日本語", "%2F", "-rf", "a\\b")
+COMPOSITION_PAIRS = (("\u00e9", "e\u0301"), ("\u1e69", "s\u0323\u0307"), ("\uac00", "\u1100\u1161"))
+DIFFICULT_NAMES = ("con", "a:b*c?d", "trailing.", "new\nline", "../out", "日本語", "%2F", "-rf", "a\\b")
 
 
-def alike(place: Path, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Those pairs of which the second name is that of the first one's file."""
+def same_file_pairs(directory: Path, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The pairs of names that are the same file for this file system."""
     found = []
     for number, (one, other) in enumerate(pairs):
-        folder = place / str(number)
+        folder = directory / str(number)
         folder.mkdir(parents=True)
         (folder / one).write_bytes(b"")
         if (folder / other).exists():
@@ -152,41 +148,48 @@ def alike(place: Path, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]
     return found
 
 
-def collides(place: Path) -> Finding:
-    """Names that are one to the file system have to be one to the ledger, which then tells them apart."""
-    cases, forms = alike(place / "case", CASES), alike(place / "form", FORMS)
-    if missed := [pair for pair in cases + forms if fold(pair[0]) != fold(pair[1])]:
+def check_collisions(directory: Path) -> Finding:
+    """Names that are the same file for the file system collide for the ledger too, which keeps them apart."""
+    cases = same_file_pairs(directory / "case", CASE_PAIRS)
+    compositions = same_file_pairs(directory / "form", COMPOSITION_PAIRS)
+    if missed := [pair for pair in cases + compositions if fold(pair[0]) != fold(pair[1])]:
         shown = " and ".join(ascii(name) for name in missed[0])
-        return Finding(f"{shown} are one file here, which the ledger does not know", good=False)
-    told = ["upper and lower case", "composed and decomposed letters"]
-    merged = [words for words, found in zip(told, (cases, forms), strict=True) if found]
+        return Finding(f"{shown} are one file here, but two for the ledger", ok=False)
+    differences = ["upper and lower case", "composed and decomposed letters"]
+    merged = [what for what, found in zip(differences, (cases, compositions), strict=True) if found]
     if merged:
-        return Finding(f"{' and '.join(merged)} are one name here: whatever collides is named apart")
-    return Finding("upper and lower case differ, so do composed letters: nothing collides here")
+        return Finding(f"{' and '.join(merged)} are one name here: colliding names get different ones")
+    return Finding("case and composition of letters distinguish names: none collide")
 
 
-def takes_names(place: Path) -> Finding:
-    """Names as catalogues have them, made safe as a run does it."""
-    with opened(place) as store:
-        for number, name in enumerate(HARD):
+def check_difficult_names(directory: Path) -> Finding:
+    """Names as catalogues have them can be written after a run has made them safe."""
+    with open_store(directory) as store:
+        for number, name in enumerate(DIFFICULT_NAMES):
             path = f"{number}/{safe_component(name)}"
             store.write_document(path, b"x")
-            if store.found(path) is None or os.listdir(place / str(number)) == []:
-                return Finding(f"{term_safe(path)} was written and is not there", good=False)
-    return Finding(f"{len(HARD)} hard ones written as they are made safe here")
+            if store.found(path) is None or os.listdir(directory / str(number)) == []:
+                return Finding(f"{term_safe(path)} was written and is not there", ok=False)
+    return Finding(f"{len(DIFFICULT_NAMES)} difficult names written as they are made safe here")
 
 
-def takes_long_names(place: Path) -> Finding:
-    """The longest path that the default template makes: three levels of the longest component."""
-    path = "/".join([(letter * LONGEST) for letter in "cik"[:LEVELS]])
-    with opened(place) as store:
+def check_long_names(directory: Path) -> Finding:
+    """The longest path of the default template can be written: three levels of the longest component."""
+    path = "/".join([(letter * LONGEST) for letter in "cik"[:NAME_LEVELS]])
+    with open_store(directory) as store:
         store.write_document(path, b"x")
-        there = store.found(path) is not None
-    return Finding(f"{LEVELS} levels of {LONGEST} bytes {'hold' if there else 'are lost'}", good=there)
+        exists = store.found(path) is not None
+    result = "can be written" if exists else "are lost"
+    return Finding(f"{NAME_LEVELS} levels of {LONGEST} bytes {result}", ok=exists)
 
 
-NAMING_CHECKS = (
-    Check("names that collide", collides, ELSEWHERE),
-    Check("unusual names", takes_names, "assets whose names it refuses will fail", matters=False),
-    Check("long names", takes_long_names, "assets with long ids will fail here", matters=False),
+CHECKS = (
+    Check("atomic replace", check_replace, CHOOSE_ANOTHER),
+    Check("fsync, file and directory", check_sync, "do not use --durability full here", required=False),
+    Check("ledger (SQLite)", check_ledger, CHOOSE_ANOTHER),
+    Check("hard links", check_hard_links, "a file that items share takes its space for each", required=False),
+    Check("free space", check_free_space, "compare with the sizes of 'mlhub-async plan'", required=False),
+    Check("names that collide", check_collisions, CHOOSE_ANOTHER),
+    Check("unusual names", check_difficult_names, "assets with such names will fail", required=False),
+    Check("long names", check_long_names, "assets with long ids will fail", required=False),
 )

@@ -1,6 +1,7 @@
-"""Another process that wants the lock of a mirror: `python -m mlhub_async.cli.selftest.lock_holder FILE`.
+"""A process that tries to take the lock of a mirror: `python -m mlhub_async.cli.selftest.lock_holder FILE`.
 
-Exits as a run would: 0 if the lock was to be had, 11 if another process has it, 7 if there are no locks here.
+Its exit codes are those of a run: 0 if it got the lock, 11 if another process has it, 7 if the file system
+has no locks.
 """
 
 from __future__ import annotations

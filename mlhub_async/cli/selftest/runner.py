@@ -1,4 +1,4 @@
-"""The selftest in one place: a directory of its own, every check in turn, nothing left behind."""
+"""Runs all checks of the selftest in a directory of their own, which is removed afterwards."""
 
 from __future__ import annotations
 
@@ -12,40 +12,42 @@ from pathlib import Path
 from ...core.errors import StorageError
 from ...core.telemetry import human
 from . import filesystem
-from .checks import Check, Row, Trial
-from .crash_trials import trials
-from .loopback import serving
+from .checks import AsyncCheck, Check, Row
+from .crash_trials import crash_checks
+from .loopback import serve
 
 KILLS = 5
-NEEDED = 32 << 20
+MIN_FREE_BYTES = 32 << 20
 
 
-async def examine(directory: Path, kills: int = KILLS) -> AsyncGenerator[Row, None]:
-    """Each check's row as soon as it is known. Close it (`aclosing`): then the directory is as it was.
+async def run_checks(directory: Path, kills: int = KILLS) -> AsyncGenerator[Row, None]:
+    """The result of each check as soon as it is known. Use `aclosing`: the end cleans `directory` up.
 
-    Raises `StorageError` where nothing can be tried at all.
+    Raises `StorageError` if nothing can be checked at all.
     """
-    async with _own(directory) as place, serving() as site:
-        checks: list[Check | Trial] = [*filesystem.CHECKS, *filesystem.NAMING_CHECKS, *trials(site, kills)]
+    async with _own_directory(directory) as own, serve() as site:
+        checks: list[Check | AsyncCheck] = [*filesystem.CHECKS, *crash_checks(site, kills)]
         for number, check in enumerate(checks):
-            yield await check.row(place / str(number))
+            yield await check.row(own / str(number))
 
 
 @asynccontextmanager
-async def _own(directory: Path) -> AsyncIterator[Path]:
-    """A directory of ours below the one to be examined, removed with all that is in it."""
+async def _own_directory(directory: Path) -> AsyncIterator[Path]:
+    """A new directory below the one to be checked, removed at the end with all its content."""
     try:
         free = shutil.disk_usage(directory).free
-        place = Path(tempfile.mkdtemp(prefix=".mlhub-selftest-", dir=directory))
+        own = Path(tempfile.mkdtemp(prefix=".mlhub-selftest-", dir=directory))
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise StorageError(f"{directory}: {reason}; choose a directory that exists and is yours") from None
+        raise StorageError(
+            f"{directory}: {reason}; choose a directory that exists and that you may write to"
+        ) from None
     try:
-        if free < NEEDED:
+        if free < MIN_FREE_BYTES:
             raise StorageError(
-                f"{directory}: {human(free)} free, and {human(NEEDED)} are needed to try anything;"
+                f"{directory}: {human(free)} free, the checks need {human(MIN_FREE_BYTES)};"
                 " free some space or choose another DEST"
             )
-        yield place
+        yield own
     finally:
-        await asyncio.to_thread(shutil.rmtree, place, ignore_errors=True)
+        await asyncio.to_thread(shutil.rmtree, own, ignore_errors=True)

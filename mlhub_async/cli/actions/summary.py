@@ -1,0 +1,128 @@
+"""The closing lines of a run: counts, proofs, what is missing and why, what to do next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from ...core.model import Flaw, ListingRemarks, Outcome, Proof
+from ...core.telemetry import human
+from ...core.urls import term_safe
+from ...engine.report.receipt import Pruned, Report
+
+MAX_EXAMPLES = 5
+MAX_TEXT_CHARS = 300
+MAX_LINE_CHARS = 500
+
+_ADVICE = {
+    4: "running it again will not bring these; the reasons are in {errors}",
+    5: "what is missing may be available later: run the same command again",
+    7: "free some space or choose another DEST, then run the same command again",
+    8: "a limit was reached: run the same command again to continue",
+}
+"""By exit code."""
+
+
+def closing_lines(report: Report) -> Iterator[str]:
+    """What is printed at the end of a mirror, safe for a terminal."""
+    yield _counts(report)
+    if report.selected:
+        yield _proofs(report)
+    elif report.filtered:
+        yield f"nothing is selected: -i, -x, --role and the like exclude all {report.filtered} assets"
+    elif report.ok and not report.listing.unique:
+        yield "nothing is selected: no listed item matches the selection"
+    yield from _listing(report)
+    yield from pruned_lines(report.pruned, "were")
+    yield from _missing(report)
+    if report.exit_code in _ADVICE:
+        errors = _shown(report.receipt_path.with_name("errors.jsonl"))
+        yield _ADVICE[report.exit_code].format(errors=errors)
+    yield f"receipt: {_shown(report.receipt_path)}"
+
+
+def _shown(text: object) -> str:
+    return term_safe(text, MAX_TEXT_CHARS)
+
+
+def _counts(report: Report) -> str:
+    verdict = "complete" if report.ok else "not complete"
+    rate = report.received / report.seconds if report.seconds else 0
+    speed = f", {human(report.received)} transferred at {human(rate)}/s" if report.received else ""
+    others = (
+        (report.failures, "failed"),
+        (report.filtered, "filtered out"),
+        (report.duplicates, "duplicates"),
+    )
+    counts = [f"{report.fetched} fetched", f"{report.skipped} already there"]
+    counts += [f"{n} {what}" for n, what in others if n]
+    return (
+        f"{verdict}: {report.selected} assets, {human(report.bytes)} in {report.seconds:.1f} s{speed}"
+        f" ({', '.join(counts)})"
+    )
+
+
+def _proofs(report: Report) -> str:
+    kinds = (
+        (Proof.CHECKSUM, "by checksum"),
+        (Proof.SIZE, "by size"),
+        (Proof.NONE, "with nothing to verify against"),
+    )
+    counts = [f"{report.proofs[proof]} {how}" for proof, how in kinds if report.proofs[proof]]
+    return "verified: " + (", ".join(counts) or "nothing")
+
+
+def _listing(report: Report) -> Iterator[str]:
+    listing = report.listing
+    for reason in listing.reasons if listing.ended or listing.error is not None else ():
+        yield f"the listing is not complete: {_shown(reason)}"
+    yield from remark_lines(listing.remarks)
+    if listing.vanished:
+        yield f"{listing.vanished} items left the catalogue while it was listed: their files are kept"
+    if report.dangling:
+        yield f"{report.dangling} source links lead nowhere: reported, not counted as missing"
+
+
+def remark_lines(remarks: ListingRemarks) -> Iterator[str]:
+    """What else is to be said of the listing, such as why --split had no effect; a few lines at most."""
+    for line in remarks.lines[:MAX_EXAMPLES]:
+        yield term_safe(line, MAX_LINE_CHARS)
+
+
+def pruned_lines(pruned: Pruned, were: str) -> Iterator[str]:
+    """What --prune removed ("were") or would remove ("would be")."""
+    if pruned.assets or pruned.items:
+        counts = f"{pruned.assets} assets and {pruned.items} items, {human(pruned.bytes)}"
+        yield f"pruned: {counts} {were} removed, because they are not in the catalogue any more"
+    if pruned.kept:
+        examples = ", ".join(map(_shown, pruned.examples))
+        yield f"{pruned.kept} files that left the catalogue were changed here and are kept, e.g. {examples}"
+
+
+def _missing(report: Report) -> Iterator[str]:
+    if report.failures:
+        kinds = Counter(outcome.error.kind for outcome in report.failed if outcome.error is not None)
+        classes = ", ".join(f"{n} {term_safe(kind)}" for kind, n in kinds.most_common())
+        yield f"{report.failures} assets are missing ({classes})"
+    yield from map(_failure, report.failed[:MAX_EXAMPLES])
+    if report.failures > MAX_EXAMPLES:
+        yield f"  ... and {report.failures - MAX_EXAMPLES} more"
+    yield from flaw_lines(report.flaws, report.flaw_count)
+
+
+def flaw_lines(flaws: Sequence[Flaw], count: int | None = None) -> Iterator[str]:
+    """Records of the catalogue that make the copy incomplete: their number, and a few by name."""
+    serious = [flaw for flaw in flaws if not flaw.benign]
+    if serious:
+        yield f"records of the catalogue that could not be used: {count or len(serious)}"
+    for flaw in serious[:MAX_EXAMPLES]:
+        message = flaw.error.message
+        yield "  " + term_safe(
+            message if flaw.where in message else f"{flaw.where}: {message}", MAX_LINE_CHARS
+        )
+
+
+def _failure(outcome: Outcome) -> str:
+    asset = "/".join(term_safe(part) for part in outcome.job.asset.identity if part)
+    reason = outcome.error.message if outcome.error is not None else "for an unknown reason"
+    return f"  {asset}: {_shown(reason)}"
