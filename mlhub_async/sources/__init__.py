@@ -1,1 +1,1 @@
-"""Where catalogues come from. `recognise` maps a SOURCE to one of the other modules."""
+"""Kinds of catalogues, each behind the port `Source`. `recognise` decides which of them a SOURCE is."""

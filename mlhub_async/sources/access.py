@@ -1,16 +1,21 @@
-"""Hides what it means for the user that the first document of a source could not be read."""
+"""Errors for a source, or something named by its id, that cannot be had; which local files may be read."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from difflib import get_close_matches
 
 from .. import stac
 from ..core import urls
 from ..core.errors import CatalogError, MlhubError, SourceError, TransferError, Transient
 
+ENOUGH_IDS = 10_000
+"""Ids to collect before guessing which one was meant."""
+
 
 def unreadable(error: TransferError, url: str) -> MlhubError:
-    """What to raise for it: one line with the place, the trouble and the way out."""
+    """The error to raise for a root document that could not be read: where, why, and what to do."""
     where = urls.redacted(url)
     if error.kind == "not-json":
         return SourceError(
@@ -26,8 +31,30 @@ def unreadable(error: TransferError, url: str) -> MlhubError:
     return SourceError(f"{where} cannot be read: {why}", kind=error.kind)
 
 
+def unknown_id(what: str, name: str, ids: Sequence[str], why: str = "") -> SourceError:
+    """The error for a `name` that is none of `ids`: it suggests those that resemble it, or else the nearest.
+
+    `what` begins the message ("… has no collection"); `why` is said where there is nothing to suggest.
+    """
+    folded = {one.casefold(): one for one in ids}
+
+    def nearest(count: int, cutoff: float) -> str:
+        found = get_close_matches(name.casefold(), folded, n=count, cutoff=cutoff)
+        return ", ".join(urls.term_safe(folded[one]) for one in found)
+
+    advice = f" ({why})" if why else ""
+    if close := nearest(5, 0.5):
+        advice = f"; did you mean {close}?"
+    elif ids:
+        advice = f"; the nearest are {nearest(3, 0)}; mlhub-async ls lists what there is"
+    return SourceError(f"{what} {urls.term_safe(name)!r}{advice}", kind="not-found")
+
+
 def check_inside(target: str, root: str) -> None:
-    """Raises `TransferError` for a file: URL outside the folder of `root`, symbolic links resolved."""
+    """Raises `TransferError` for a file: URL outside the folder of the document `root`.
+
+    Symbolic links are resolved first. A catalogue that is on the network leads to no file at all.
+    """
     if not root.startswith("file:"):
         raise TransferError(f"{urls.redacted(target)} is a local file", kind="outside-root")
     folder = os.path.realpath(urls.to_path(root).parent)

@@ -12,8 +12,8 @@ from ..core.options import Selection
 from ..core.ports import Reader
 from .access import unreadable
 from .api.source import ApiSource
-from .items.documents import RawReader
-from .mlhub import Datasets
+from .items.streams import RawReader
+from .mlhub import Datasets, api_root
 from .recognise import SourceKind, SourceLocation, source_at, user_origins
 from .static import StaticSource
 
@@ -71,8 +71,8 @@ def _asks_for_items(selection: Selection) -> bool:
 
 
 async def _mlhub_branches(reader: Reader, url: str, selection: Selection) -> AsyncIterator[Branch]:
-    root = url.partition("?")[0].rstrip("/") + "/"
-    datasets, named = Datasets(reader, root), selection.dataset
+    root, named = api_root(url), selection.dataset
+    datasets = Datasets(reader, root)
     try:
         for one in await (datasets.collections_of(named) if named else datasets.all()):
             types = one.get("types")

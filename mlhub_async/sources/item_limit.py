@@ -1,4 +1,4 @@
-"""Hides how --max-items is kept to exactly, and that an id that was asked for by name has to turn up."""
+"""Keeps a listing to `--max-items` exactly, and reports ids of `--ids` that it did not have."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ..core.options import Selection
 from ..core.urls import term_safe
 
 Entries = list[Entry]
-Names = list[str]
+"""A batch of entries. An alias, because sources have a method called `list`."""
 
 
 class ItemQuota:
-    """What one listing has let through. Begin each listing with a new one."""
+    """Counts the items of one listing. Each listing begins with a new one."""
 
     def __init__(self, selection: Selection) -> None:
         self._left = selection.max_items
@@ -22,21 +22,22 @@ class ItemQuota:
 
     @property
     def used_up(self) -> bool:
+        """Whether no more items are wanted."""
         return self._left is not None and self._left <= 0
 
-    def cut(self, entries: Iterable[Entry]) -> Entries:
-        """The entries without the items that are too many."""
-        return [one for one in entries if not isinstance(one, Item) or self._take(one)]
+    def admit(self, entries: Iterable[Entry]) -> Entries:
+        """The entries, without the items that exceed the quota."""
+        return [one for one in entries if not isinstance(one, Item) or self._count(one)]
 
-    def missing(self, where: str) -> Entries:
-        """At the end of a listing: a flaw for each id that was asked for and is not there."""
+    def missing(self, source: str) -> Entries:
+        """At the end of a listing: a flaw for each id that was asked for and that `source` did not have."""
         names = () if self.used_up else map(term_safe, self._missing)
         return [
-            Flaw(f"item {name}", TransferError(f"{where} has no item {name}", kind="not-found"))
+            Flaw(f"item {name}", TransferError(f"{source} has no item {name}", kind="not-found"))
             for name in names
         ]
 
-    def _take(self, item: Item) -> bool:
+    def _count(self, item: Item) -> bool:
         self._missing.pop(item.id, None)
         if self._left is None:
             return True
@@ -45,7 +46,7 @@ class ItemQuota:
 
 
 def _has_conditions(selection: Selection) -> bool:
-    """Then an id that does not turn up may just not meet them."""
+    """Then an id that does not come may exist and not meet them: that is no flaw."""
     return any(
         value is not None
         for value in (

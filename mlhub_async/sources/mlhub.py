@@ -1,4 +1,4 @@
-"""Hides the Radiant MLHub API: datasets that stand for collections, and an API with items but no search."""
+"""Radiant MLHub as a source: collections named one by one or by their dataset, in an API without search."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from ..core.errors import CatalogError, SourceError, TransferError, Transient, U
 from ..core.model import Asset, JsonObject, Request
 from ..core.options import Selection
 from ..core.ports import Emit, Reader
-from .api.collections import unknown_id
+from .access import unknown_id
 from .api.source import ApiSource
-from .item_limit import Names
 
 
 class MlhubSource:
-    """Collections of MLHub, named one by one (-c) or by their dataset (--dataset)."""
+    """Collections of MLHub, named by `-c` or by their dataset (`--dataset`).
+
+    Raises `UsageError` if the selection has neither.
+    """
 
     def __init__(
         self, reader: Reader, root: str, selection: Selection, allow_origins: Some[str] = frozenset()
@@ -29,64 +31,63 @@ class MlhubSource:
             raise UsageError("MLHub has hundreds of collections: name some with -c or --dataset")
         self.name = urls.redacted(root)
         self._reader = reader
-        self._root = root.partition("?")[0].rstrip("/") + "/"
+        self._root = api_root(root)
         self._selection = selection
         self._allow = allow_origins
-        self._api = ApiSource(reader, self._root, {}, selection, allow_origins)
+        self._api = self._api_of(selection.collections)
 
     async def list(self, emit: Emit, only: Sequence[str] = ()) -> None:
-        if not only:
-            self._api = await self._chosen()
+        if self._selection.dataset and not only:
+            self._api = self._api_of(await self._collections_of(self._selection.dataset))
         await self._api.list(emit, only)
-
-    async def _chosen(self) -> ApiSource:
-        names: Names = [*self._selection.collections]
-        if self._selection.dataset:
-            names = await self._of_dataset(self._selection.dataset, names)
-        chosen = replace(self._selection, collections=tuple(names))
-        return ApiSource(self._reader, self._root, {}, chosen, self._allow)
 
     async def refresh(self, asset: Asset) -> Asset | None:
         return await self._api.refresh(asset)
 
-    async def _of_dataset(self, dataset: str, named: Names) -> Names:
-        """The dataset's collections; with -c too, those of them."""
+    def _api_of(self, collections: Sequence[str]) -> ApiSource:
+        chosen = replace(self._selection, collections=tuple(collections))
+        return ApiSource(self._reader, self._root, {}, chosen, self._allow)
+
+    async def _collections_of(self, dataset: str) -> Sequence[str]:
+        """The ids of the dataset's collections; where some are named by `-c` too, these."""
         found = [one["id"] for one in await Datasets(self._reader, self._root).collections_of(dataset)]
-        for name in named:
+        for name in self._selection.collections:
             if name not in found:
                 raise unknown_id(f"dataset {urls.term_safe(dataset)} has no collection", name, found)
-        return named or found
+        return self._selection.collections or found
 
 
 class Datasets:
-    """Those of one API. `root` ends in a slash."""
+    """The datasets of an MLHub. `root` ends in a slash."""
 
     def __init__(self, reader: Reader, root: str) -> None:
         self._reader = reader
         self._root = root
 
     async def all(self) -> list[JsonObject]:
-        """Raises `TransferError` where the API has no such list."""
+        """Every dataset. Raises `TransferError` where the API has no list of them."""
         listed = (await self._reader.read(Request(f"{self._root}datasets"))).body
         return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
 
     async def collections_of(self, dataset: str) -> list[JsonObject]:
-        """Each once, though the API repeats some. Raises `SourceError` if there are none."""
+        """The collections of a dataset, given by its id or DOI. Each comes once, though the API repeats some.
+
+        Raises `SourceError` if there is no such dataset, or if it has no collections.
+        """
         document = await self._document(dataset)
         listed = document.get("collections") if isinstance(document, dict) else None
-        listed = listed if isinstance(listed, list) else []
         found: dict[str, JsonObject] = {}
-        for one in listed:
-            own = one if isinstance(one, dict) else {"id": one}
-            if isinstance(own.get("id"), str) and own["id"]:
-                found.setdefault(own["id"], own)
+        for one in listed if isinstance(listed, list) else []:
+            collection = one if isinstance(one, dict) else {"id": one}
+            if isinstance(collection.get("id"), str) and collection["id"]:
+                found.setdefault(collection["id"], collection)
         if not found:
             raise SourceError(f"dataset {urls.term_safe(dataset)} has no collections", kind="not-stac")
         return list(found.values())
 
     async def _document(self, dataset: str) -> Any:
-        where = "doi/" if "/" in dataset else ""
-        url = f"{self._root}datasets/{where}{quote(dataset, safe='/')}"
+        folder = "doi/" if "/" in dataset else ""
+        url = f"{self._root}datasets/{folder}{quote(dataset, safe='/')}"
         try:
             return (await self._reader.read(Request(url))).body
         except Transient as error:
@@ -96,8 +97,13 @@ class Datasets:
                 raise stac.refused(url, error) from error
             raise unknown_id("MLHub has no dataset", dataset, await self._ids(), error.message) from error
 
-    async def _ids(self) -> Names:
+    async def _ids(self) -> list[str]:
         try:
             return [str(one.get("id")) for one in await self.all()]
         except TransferError:
             return []
+
+
+def api_root(url: str) -> str:
+    """The URL of an API that paths are appended to: without a query, ending in a slash."""
+    return url.partition("?")[0].rstrip("/") + "/"

@@ -23,8 +23,9 @@ from ..core.ports import Source
 from .access import unreadable
 from .api.source import ApiSource
 from .api.split import UnsplitSource, is_split
-from .items.documents import RawReader, of_document, of_lines, of_stdin
+from .items.documents import of_document, of_lines, of_stdin
 from .items.objects import of_objects
+from .items.streams import RawReader
 from .mlhub import MlhubSource
 from .source_links import FirstTime, FollowSources
 from .static import StaticSource

@@ -1,4 +1,4 @@
-"""Hides how an href that expired is renewed: its item is read again, once for all its assets."""
+"""Finds the present href of an asset whose href has expired, by reading its item again."""
 
 from __future__ import annotations
 
@@ -13,33 +13,39 @@ from ..core.errors import TransferError, Transient
 from ..core.model import Asset, Collection, Item, Request
 from ..core.ports import Reader
 
-REMEMBERED = 64
+MAX_REMEMBERED = 64
+"""Items whose assets are kept, so that the other assets of an item need no request of their own."""
+LOCKS = 16
 
-Place = tuple[str, str]
+Owner = tuple[str, str]
+"""Collection and item of an asset; "" for the item of a collection's own asset."""
 Assets = list[Asset]
 
 
 class HrefRefresher:
-    """The present hrefs of assets of one source. Remembers the last 64 items that it read.
+    """The present hrefs of assets of one source. Concurrent calls for assets of one item read it once.
 
-    `address`: where an item is read, or for an item of "" its collection; "" where nobody knows.
+    `document_url` gives the URL of an item, or of a collection where the item is ""; "" if unknown.
     """
 
-    def __init__(self, reader: Reader, address: Callable[[str, str], str]) -> None:
+    def __init__(self, reader: Reader, document_url: Callable[[str, str], str]) -> None:
         self._reader = reader
-        self._address = address
-        self._locks = [asyncio.Lock() for _ in range(16)]
-        self._known: OrderedDict[Place, Assets] = OrderedDict()
+        self._document_url = document_url
+        self._locks = [asyncio.Lock() for _ in range(LOCKS)]
+        self._known: OrderedDict[Owner, Assets] = OrderedDict()
 
     async def refreshed(self, stale: Asset) -> Asset | None:
-        """The asset with an href it did not have, or None. `Transient` if its item cannot be read now."""
-        place = (stale.collection, stale.item)
-        async with self._locks[hash(place) % len(self._locks)]:
-            known = _other(self._known.get(place, ()), stale)
-            return known or _other(await self._read(place), stale)
+        """The asset with an href other than the stale one, or None if there is none.
 
-    async def _read(self, place: Place) -> Assets:
-        url = self._address(*place)
+        Raises `Transient` if its item cannot be read now.
+        """
+        owner = (stale.collection, stale.item)
+        async with self._locks[hash(owner) % len(self._locks)]:
+            known = _with_other_href(self._known.get(owner, ()), stale)
+            return known or _with_other_href(await self._read(owner), stale)
+
+    async def _read(self, owner: Owner) -> Assets:
+        url = self._document_url(*owner)
         if not url:
             return []
         try:
@@ -48,16 +54,16 @@ class HrefRefresher:
             raise
         except TransferError:
             return []
-        assets = _assets(document.body, document.url, place)
-        self._known[place] = assets
-        self._known.move_to_end(place)
-        if len(self._known) > REMEMBERED:
+        assets = _assets(document.body, document.url, owner)
+        self._known[owner] = assets
+        self._known.move_to_end(owner)
+        if len(self._known) > MAX_REMEMBERED:
             self._known.popitem(last=False)
         return assets
 
 
-def _assets(body: object, url: str, place: Place) -> Assets:
-    collection, item = place
+def _assets(body: object, url: str, owner: Owner) -> Assets:
+    collection, item = owner
     if item:
         found = stac.item_of(body, url, collection)
         return stac.assets_of(replace(found, collection=collection)) if isinstance(found, Item) else []
@@ -65,7 +71,7 @@ def _assets(body: object, url: str, place: Place) -> Assets:
     return stac.collection_assets(whole) if isinstance(whole, Collection) else []
 
 
-def _other(assets: Some[Asset], stale: Asset) -> Asset | None:
+def _with_other_href(assets: Some[Asset], stale: Asset) -> Asset | None:
     for asset in assets:
         if asset.identity == stale.identity and asset.href and asset.href != stale.href:
             return asset

@@ -1,4 +1,4 @@
-"""Hides that label items only point at their imagery: the source items behind their links are listed too."""
+"""Follows the `source` links of label items: the imagery that was labelled is listed with the labels."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from ..core.ports import Emit, Reader, Source
 from .access import check_inside
 from .item_limit import Entries
 
-READERS = 16
+CONCURRENT_READS = 16
 FirstTime = Callable[[list[str]], Awaitable[list[str]]]
-"""Those of the URLs that were not asked about before in this run."""
+"""Gives those of the URLs that it was not asked about before in this run."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Link:
+class _SourceLink:
     url: str
     label: Item
 
 
-Links = list[_Link]
+Links = list[_SourceLink]
 
 
 class FollowSources:
     """Any source, and the items that its label items name as their source, each once.
 
-    What is found that way is not asked whether it is in the bbox, in the interval or of the class that
-    was searched for: it was chosen by its label. Asset filters hold for it. `--max-items` counts labels.
-    Links of source items are not followed further. `root` is the document that the listing began with:
-    links to files are followed only within its folder.
+    Conditions on items (bbox, interval, class) do not apply to what is found that way: it is chosen by its
+    label. Filters of assets do. `--max-items` counts labels only. `source` links of these items are not
+    followed further. `root` is the URL of the document that the listing began with: links to files are
+    followed only within its folder.
     """
 
     def __init__(
@@ -51,32 +51,32 @@ class FollowSources:
         self._reader = reader
         self._allow = allow_origins
         self._root = root
-        self._first_time = first_time or _remembering()
-        self._told: set[str] = set()
+        self._first_time = first_time or _remember_in_memory()
+        self._emitted_collections: set[str] = set()
 
     async def list(self, emit: Emit, only: Sequence[str] = ()) -> None:
-        """A listing that breaks off still has the links followed that it gave until then.
+        """If the inner listing breaks off, the links of what it gave are followed before that is raised.
 
         Links that were followed before are not followed again.
         """
         broken: list[MlhubError] = []
 
-        async def produce(put: Callable[[_Link], Awaitable[None]]) -> None:
-            async def both(entries: Sequence[Entry]) -> None:
-                self._told.update(one.id for one in entries if isinstance(one, Collection))
+        async def produce(put: Callable[[_SourceLink], Awaitable[None]]) -> None:
+            async def emit_and_follow(entries: Sequence[Entry]) -> None:
+                self._emitted_collections.update(one.id for one in entries if isinstance(one, Collection))
                 await emit(entries)
                 for link in await self._new_links(entries, emit):
                     await put(link)
 
             try:
-                await self._inner.list(both, only)
+                await self._inner.list(emit_and_follow, only)
             except (CatalogError, SourceError) as error:
                 broken.append(error)
 
-        async def work(link: _Link) -> None:
-            await emit(await self._behind(link))
+        async def work(link: _SourceLink) -> None:
+            await emit(await self._read(link))
 
-        await fan_out(produce, work, READERS)
+        await fan_out(produce, work, CONCURRENT_READS)
         for error in broken:
             raise error
 
@@ -84,7 +84,8 @@ class FollowSources:
         return await self._inner.refresh(asset)
 
     async def _new_links(self, entries: Sequence[Entry], emit: Emit) -> Links:
-        found: dict[str, _Link] = {}
+        """The links that no entry had before. Links that cannot be followed are emitted as flaws."""
+        found: dict[str, _SourceLink] = {}
         flaws: Entries = []
         for item in entries:
             if not isinstance(item, Item):
@@ -92,7 +93,7 @@ class FollowSources:
             for href in stac.source_links(item):
                 try:
                     url = self._target(href, item.href)
-                    found.setdefault(urls.canonical(url), _Link(url, item))
+                    found.setdefault(urls.canonical(url), _SourceLink(url, item))
                 except MlhubError as error:
                     flaws.append(_dangling(href, item, error.message))
         if flaws:
@@ -105,26 +106,29 @@ class FollowSources:
             check_inside(url, self._root)
         return url
 
-    async def _behind(self, link: _Link) -> Entries:
+    async def _read(self, link: _SourceLink) -> Entries:
+        """The item that a link leads to, after its collection if that is new; else a flaw."""
         try:
             document = await self._reader.read(Request(link.url))
         except Transient as error:
-            return [Flaw(urls.redacted(link.url), error, owner=_name(link.label))]
+            return [Flaw(urls.redacted(link.url), error, owner=_owner(link.label))]
         except TransferError as error:
-            if error.status == 401:  # it leads somewhere, but not without a key (403 is also S3's "nowhere")
-                return [Flaw(urls.redacted(link.url), stac.refused(link.url, error), owner=_name(link.label))]
+            if error.status == 401:  # 403 proves nothing: S3 answers so for an object that is not there
+                refused = stac.refused(link.url, error)
+                return [Flaw(urls.redacted(link.url), refused, owner=_owner(link.label))]
             return [_dangling(link.url, link.label, error.message)]
         if not isinstance(document.body, dict) or document.body.get("type") != "Feature":
             return [_dangling(link.url, link.label, "it is not a STAC item")]
         found = stac.item_of(document.body, document.url)
         if isinstance(found, Flaw):
             return [_dangling(link.url, link.label, found.error.message)]
-        return [*await self._collection(found), found]
+        return [*await self._new_collection(found), found]
 
-    async def _collection(self, item: Item) -> Entries:
-        if item.collection in self._told:
+    async def _new_collection(self, item: Item) -> Entries:
+        """The collection of an item, unless it was emitted before or cannot be read."""
+        if item.collection in self._emitted_collections:
             return []
-        self._told.add(item.collection)
+        self._emitted_collections.add(item.collection)
         for link in stac.links_of(item.body, "collection"):
             try:
                 url = self._target(link["href"], item.href)
@@ -142,14 +146,14 @@ def _dangling(href: str, label: Item, why: str) -> Flaw:
     where = urls.redacted(href)
     message = f"source of {urls.term_safe(label.id)}: {where}: {why.removeprefix(f'{where}: ')}"
     error = TransferError(message, kind="dangling-source")
-    return Flaw(where, error, benign=True, owner=_name(label))
+    return Flaw(where, error, benign=True, owner=_owner(label))
 
 
-def _name(item: Item) -> tuple[str, str]:
+def _owner(item: Item) -> tuple[str, str]:
     return item.collection, item.id
 
 
-def _remembering() -> FirstTime:
+def _remember_in_memory() -> FirstTime:
     seen: set[str] = set()
 
     async def first_time(asked: list[str]) -> list[str]:

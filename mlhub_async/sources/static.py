@@ -1,4 +1,4 @@
-"""Hides a static catalogue: a tree (or a tangle) of JSON files, walked level by level."""
+"""A static catalogue as a source: JSON files that link to each other, crawled level by level."""
 
 from __future__ import annotations
 
@@ -25,32 +25,31 @@ from ..core.model import (
 )
 from ..core.options import Selection
 from ..core.ports import Emit, Reader
-from .access import check_inside
-from .api.collections import unknown_id
+from .access import check_inside, unknown_id
 from .item_limit import Entries, ItemQuota
 
-READERS = 16
-DEEPEST = 64
-REMEMBERED = 100_000
-"""Items that are known again where another catalogue links to them too; of more, each link is a request."""
+CONCURRENT_READS = 16
+MAX_DEPTH = 64
+MAX_REMEMBERED = 100_000
+"""Item links that are read once though several catalogues have them; beyond, each link is a request."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
-    """One link to follow: where to, as what, and the collection it was met in."""
+class _Link:
+    """A link to follow: its target, its relation, and the collection in which it was found ("" for none)."""
 
     url: str
     rel: str
     collection: str
 
 
-Steps = list[_Step]
+Links = list[_Link]
 
 
 class StaticSource:
     """A Catalog or Collection document that was read from `url`, and all that it links to.
 
-    Hrefs are relative to where a document was fetched from, whatever its `self` link says.
+    Hrefs are relative to where a document was read from, whatever its `self` link says.
     """
 
     def __init__(
@@ -70,93 +69,97 @@ class StaticSource:
         self._begin()
 
     def _begin(self) -> None:
-        self._tally = ItemQuota(self._selection)
-        self._met: set[str] = set()
-        self._seen = {urls.canonical(self._root.url)}
-        self._next: Steps = []
-        self._leaves: set[int] = set()
+        self._quota = ItemQuota(self._selection)
+        self._collections: set[str] = set()
+        self._visited = {urls.canonical(self._root.url)}
+        self._next_level: Links = []
+        self._item_links: set[int] = set()
 
     async def list(self, emit: Emit, only: Sequence[str] = ()) -> None:
         """Files announce no totals that would make another crawl worth while: no page is repeatable."""
         self._begin()
         await self._visit(self._root, "", emit)
-        for _ in range(DEEPEST):
-            level, self._next = self._next, []
+        for _ in range(MAX_DEPTH):
+            level, self._next_level = self._next_level, []
             await self._crawl(level, emit)
-        if self._next and not self._tally.used_up:
-            raise CatalogError(f"{self.name} is more than {DEEPEST} levels deep", kind="too-deep")
-        if not self._tally.used_up:
-            names = self._selection.collections or (*self._met, stac.NO_COLLECTION)
-            await emit(
-                [CollectionListed(name) for name in names if name in self._met or name == stac.NO_COLLECTION]
-            )
-        if missing := [*self._unmet(), *self._tally.missing(self.name)]:
+        if self._next_level and not self._quota.used_up:
+            raise CatalogError(f"{self.name} is more than {MAX_DEPTH} levels deep", kind="too-deep")
+        if not self._quota.used_up:
+            await emit([CollectionListed(name) for name in self._complete_collections()])
+        if missing := [*self._missing_collections(), *self._quota.missing(self.name)]:
             await emit(missing)
 
     async def refresh(self, asset: Asset) -> Asset | None:
-        """There is no way from an asset back to its file; static hrefs do not expire."""
+        """Always None: an asset does not tell which file its item is in, and static hrefs do not expire."""
         return None
 
-    async def _crawl(self, level: Steps, emit: Emit) -> None:
-        async def produce(put: Callable[[_Step], Awaitable[None]]) -> None:
-            for step in level:
-                if self._tally.used_up:
+    def _complete_collections(self) -> Iterable[str]:
+        """Collections that were wanted and found; beside them the items of no collection."""
+        names = self._selection.collections or (*self._collections, stac.NO_COLLECTION)
+        return (name for name in names if name in self._collections or name == stac.NO_COLLECTION)
+
+    async def _crawl(self, level: Links, emit: Emit) -> None:
+        async def produce(put: Callable[[_Link], Awaitable[None]]) -> None:
+            for link in level:
+                if self._quota.used_up:
                     return
-                await put(step)
+                await put(link)
 
-        async def work(step: _Step) -> None:
-            if step.rel == "items":
-                await self._pages(step, emit)
+        async def work(link: _Link) -> None:
+            if link.rel == "items":
+                await self._read_pages(link, emit)
             else:
-                await self._read(step, emit)
+                await self._read_document(link, emit)
 
-        await fan_out(produce, work, READERS)
+        await fan_out(produce, work, CONCURRENT_READS)
 
-    async def _read(self, step: _Step, emit: Emit) -> None:
+    async def _read_document(self, link: _Link, emit: Emit) -> None:
         try:
-            document = await self._reader.read(Request(step.url))
+            document = await self._reader.read(Request(link.url))
         except TransferError as error:
-            await emit([Flaw(urls.redacted(step.url), error)])
+            await emit([Flaw(urls.redacted(link.url), error)])
         else:
-            await self._visit(document, step.collection, emit)
+            await self._visit(document, link.collection, emit)
 
-    async def _pages(self, step: _Step, emit: Emit) -> None:
-        """`rel=items`: the collection's items are one or more pages, as those of an API's collection are."""
+    async def _read_pages(self, link: _Link, emit: Emit) -> None:
+        """`rel=items`: the items of the collection, on one or more pages as an API has them."""
+        name = link.collection
         try:
-            async for page in stac.pages(self._reader, Request(step.url), allow_origins=self._allow):
-                told = Page(page.matched, step.collection, len(page.records), step.collection)
-                found = stac.items_of(page.records, page.url, _named(step.collection))
-                await self._items([told, *found], emit)
-                if self._tally.used_up:
+            async for page in stac.pages(self._reader, Request(link.url), allow_origins=self._allow):
+                found = stac.items_of(page.records, page.url, name or stac.NO_COLLECTION)
+                await self._emit_chosen([Page(page.matched, name, len(page.records), name), *found], emit)
+                if self._quota.used_up:
                     return
         except SourceError as error:
             raise CatalogError(error.message, kind=error.kind) from error
 
     async def _visit(self, document: Document, collection: str, emit: Emit) -> None:
-        """One document, as what it says it is: links are often labelled wrongly."""
+        """One document, as what it says it is: the relations of links are often wrong."""
         body, url = document.body, document.url
-        if self._tally.used_up:
+        if self._quota.used_up:
             return
-        if _is_branch(body):
-            await emit(self._branch(body, url, collection))
+        if _is_catalogue(body):
+            await emit(self._catalogue(body, url, collection))
         else:
-            await self._items([stac.item_of(body, url, _named(collection))], emit)
+            item = stac.item_of(body, url, collection or stac.NO_COLLECTION)
+            await self._emit_chosen([item], emit)
 
-    def _branch(self, body: JsonObject, url: str, collection: str) -> Entries:
+    def _catalogue(self, body: JsonObject, url: str, collection: str) -> Entries:
+        """The entries for a Catalog or Collection; its links are noted for the next level."""
         entries: Entries = [Page()]
         if _is_collection(body):
             found = stac.collection_of(body, url)
             if isinstance(found, Collection):
                 collection = found.id
-                self._met.add(collection)
-            if self._wanted(collection):
+                self._collections.add(collection)
+            if self._is_wanted(collection):
                 entries.append(found)
-        return entries + self._follow(body, url, collection)
+        return entries + self._note_links(body, url, collection)
 
-    def _follow(self, body: JsonObject, url: str, collection: str) -> Entries:
-        """Notes what to read next; the links that may not be followed are returned as flaws."""
+    def _note_links(self, body: JsonObject, url: str, collection: str) -> Entries:
+        """Adds to the next level. Returns a flaw for each link that may not be followed."""
         flaws: Entries = []
-        for rel in ("child", "item", "items") if self._wanted(collection) else ("child",):
+        for rel in ("child", "item", "items") if self._is_wanted(collection) else ("child",):
             for link in stac.links_of(body, rel):
                 try:
                     target = self._target(link["href"], url)
@@ -164,7 +167,7 @@ class StaticSource:
                     flaws.append(Flaw(urls.redacted(url), error))
                     continue
                 if self._is_new(rel, target, collection):
-                    self._next.append(_Step(target, rel, collection))
+                    self._next_level.append(_Link(target, rel, collection))
         return flaws
 
     def _target(self, href: str, url: str) -> str:
@@ -177,43 +180,44 @@ class StaticSource:
         return target
 
     def _is_new(self, rel: str, target: str, collection: str) -> bool:
-        """Items are leaves: only what can lead in circles is remembered for good."""
+        """Whether a link was not met before. Of links to items, which lead no further, some are forgotten."""
         if rel == "item":
-            leaf = hash((target.partition("#")[0], collection))  # which an item need not name itself
-            if leaf in self._leaves:
+            # With the collection, which an item need not name itself.
+            key = hash((target.partition("#")[0], collection))
+            if key in self._item_links:
                 return False
-            if len(self._leaves) < REMEMBERED:
-                self._leaves.add(leaf)
+            if len(self._item_links) < MAX_REMEMBERED:
+                self._item_links.add(key)
             return True
-        place = urls.canonical(target)
-        new = place not in self._seen
-        self._seen.add(place)
+        url = urls.canonical(target)
+        new = url not in self._visited
+        self._visited.add(url)
         return new
 
-    async def _items(self, found: Iterable[Entry], emit: Emit) -> None:
-        chosen = [one for one in found if not isinstance(one, Item) or self._admits(one)]
-        if kept := self._tally.cut(chosen):
+    async def _emit_chosen(self, entries: Iterable[Entry], emit: Emit) -> None:
+        chosen = [one for one in entries if not isinstance(one, Item) or self._admits(one)]
+        if kept := self._quota.admit(chosen):
             await emit(kept)
 
-    def _unmet(self) -> Entries:
-        """Chosen collections that the catalogue does not have: an error if there is nothing else."""
-        chosen = self._selection.collections
-        missing = [name for name in chosen if name not in self._met] if not self._tally.used_up else []
-        errors = [unknown_id(f"{self.name} has no collection", name, sorted(self._met)) for name in missing]
-        if errors and len(errors) == len(chosen):
+    def _missing_collections(self) -> Entries:
+        """A flaw for each wanted collection that the catalogue does not have.
+
+        Raises `SourceError` if it has none of those that were wanted.
+        """
+        wanted, known = self._selection.collections, self._collections
+        missing = [name for name in wanted if name not in known] if not self._quota.used_up else []
+        errors = [unknown_id(f"{self.name} has no collection", name, sorted(known)) for name in missing]
+        if errors and len(errors) == len(wanted):
             raise errors[0]
         return [Flaw(self.name, error) for error in errors]
 
-    def _wanted(self, collection: str) -> bool:
-        chosen = self._selection.collections
-        return not chosen or not collection or collection in chosen
+    def _is_wanted(self, collection: str) -> bool:
+        wanted = self._selection.collections
+        return not wanted or not collection or collection in wanted
 
 
-def _named(collection: str) -> str:
-    return collection or stac.NO_COLLECTION
-
-
-def _is_branch(body: Any) -> bool:
+def _is_catalogue(body: Any) -> bool:
+    """Whether a document is a Catalog or a Collection, and no item."""
     if not isinstance(body, dict) or body.get("type") == "Feature":
         return False
     return body.get("type") == "Catalog" or _is_collection(body) or "geometry" not in body

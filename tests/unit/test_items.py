@@ -15,7 +15,7 @@ from mlhub_async.core.errors import CatalogError, SourceError, TransferError, Tr
 from mlhub_async.core.model import Asset, Flaw, Item, Page
 from mlhub_async.core.options import Selection
 from mlhub_async.sources.items.documents import of_lines
-from mlhub_async.sources.items.ndjson import LONGEST, parsed
+from mlhub_async.sources.items.ndjson import MAX_RECORD_BYTES, records_in
 from mlhub_async.sources.items.objects import of_objects
 from support.documents import Documents, entries, item, link, listed, page, recognised
 from support.engine import chosen, run
@@ -263,15 +263,15 @@ async def blocks(*some):
 
 async def test_values_on_one_line_take_a_time_by_their_number():
     with taking_less_than(1):
-        [records] = [found async for found in parsed(blocks(b'{"id": 1} , [2]\x1e' * 60_000), "here")]
+        [records] = [found async for found in records_in(blocks(b'{"id": 1} , [2]\x1e' * 60_000), "here")]
     assert records == [{"id": 1}, 2] * 60_000
 
 
 async def test_lines_and_documents_without_end_are_not_kept_in_memory():
-    endless = [b"x" * (1 << 20)] * ((LONGEST >> 20) + 2)
+    endless = [b"x" * (1 << 20)] * ((MAX_RECORD_BYTES >> 20) + 2)
     for begun in (b"", b"{}\n", b"{\n"):
         with pytest.raises(CatalogError, match="64 MiB"):
-            async for _ in parsed(blocks(begun, *endless), "here"):
+            async for _ in records_in(blocks(begun, *endless), "here"):
                 pass
 
 

@@ -1,1 +1,1 @@
-"""STAC API as a source: by search, by collection, and as parallel time slices."""
+"""A STAC API as a source: by search, by collection, and in time slices at once."""

@@ -1,10 +1,9 @@
-"""Hides how an API's collections are found, and what the user may have meant by one that is not there."""
+"""The collections of a STAC API: all of them, or one by its id, with suggestions for a misspelt id."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from collections.abc import Collection as Some
-from difflib import get_close_matches
 
 from ... import stac
 from ...core import urls
@@ -12,30 +11,31 @@ from ...core.errors import CatalogError, MlhubError, SourceError, TransferError,
 from ...core.model import Collection, Flaw, Request
 from ...core.options import Selection
 from ...core.ports import Reader
-from ..item_limit import Names
+from ..access import ENOUGH_IDS, unknown_id
 from .endpoints import Endpoints
-
-ENOUGH_TO_GUESS = 10_000
 
 
 class CollectionIndex:
     """The collections of one API."""
 
-    def __init__(self, reader: Reader, places: Endpoints, allow_origins: Some[str] = frozenset()) -> None:
+    def __init__(self, reader: Reader, endpoints: Endpoints, allow_origins: Some[str] = frozenset()) -> None:
         self._reader = reader
-        self._places = places
+        self._endpoints = endpoints
         self._allow = allow_origins
 
     async def all(self) -> AsyncIterator[Collection | Flaw]:
-        """Every collection, over all pages of /collections."""
-        request = Request(self._places.collections)
-        async for page in stac.pages(self._reader, request, member="collections", allow_origins=self._allow):
+        """Every collection, over all pages of /collections. Raises as `stac.pages` does."""
+        first = Request(self._endpoints.collections)
+        async for page in stac.pages(self._reader, first, member="collections", allow_origins=self._allow):
             for record in page.records:
                 yield stac.collection_of(record, page.url)
 
     async def one(self, name: str) -> Collection:
-        """Raises `SourceError`, with the nearest ids, if there is none of this name."""
-        url = self._places.collection(name)
+        """The collection with this id. Raises `SourceError`, with the nearest ids, if there is none.
+
+        Raises `CatalogError` if the API cannot answer now.
+        """
+        url = self._endpoints.collection(name)
         try:
             document = await self._reader.read(Request(url))
         except Transient as error:
@@ -46,7 +46,7 @@ class CollectionIndex:
             ids = await self._ids()
             if not ids and await self._has_items(name):
                 return Collection(name, {}, url)
-            what = f"{urls.redacted(self._places.root)} has no collection"
+            what = f"{urls.redacted(self._endpoints.root)} has no collection"
             raise unknown_id(what, name, ids, error.message) from error
         found = stac.collection_of(document.body, document.url)
         if isinstance(found, Flaw):
@@ -55,7 +55,7 @@ class CollectionIndex:
 
     async def _has_items(self, name: str) -> bool:
         """Some servers list the items of a collection that they do not describe."""
-        request = self._places.items(name, Selection())
+        request = self._endpoints.items(name, Selection())
         try:
             page = await self._reader.read(request)
         except TransferError as error:
@@ -64,30 +64,14 @@ class CollectionIndex:
             return False
         return isinstance(page.body, dict) and bool(page.body.get("features"))
 
-    async def _ids(self) -> Names:
-        """As many ids as it takes to guess which one was meant."""
-        ids: Names = []
+    async def _ids(self) -> list[str]:
+        """Ids to choose suggestions from; none where the API does not list its collections."""
+        ids: list[str] = []
         try:
             async for one in self.all():
                 ids += [one.id] if isinstance(one, Collection) else []
-                if len(ids) >= ENOUGH_TO_GUESS:
+                if len(ids) >= ENOUGH_IDS:
                     break
         except MlhubError:
             return []
         return ids
-
-
-def unknown_id(what: str, name: str, ids: Names, why: str = "") -> SourceError:
-    """`name` is none of `ids`; the message names those it resembles, or the nearest to it all the same."""
-    folded = {one.casefold(): one for one in ids}
-
-    def nearest(count: int, cutoff: float) -> str:
-        found = get_close_matches(name.casefold(), folded, n=count, cutoff=cutoff)
-        return ", ".join(urls.term_safe(folded[one]) for one in found)
-
-    said = f" ({why})" if why else ""
-    if close := nearest(5, 0.5):
-        said = f"; did you mean {close}?"
-    elif ids:
-        said = f"; the nearest are {nearest(3, 0)}; mlhub-async ls lists what there is"
-    return SourceError(f"{what} {urls.term_safe(name)!r}{said}", kind="not-found")

@@ -1,4 +1,4 @@
-"""Hides where a STAC API takes requests and how a selection is put to it."""
+"""The URLs of a STAC API, and the requests that put a selection to it."""
 
 from __future__ import annotations
 
@@ -15,26 +15,32 @@ from ...core.model import JsonObject, Request
 from ...core.options import Selection
 
 PAGE_SIZE = 100
-SMALLEST_PAGE = 10
-IDS_BY_GET = 50
-IDS_BY_POST = 1000
+"""Items per page that are asked for where `--limit` says nothing."""
+MIN_PAGE_SIZE = 10
+"""`--max-items` makes pages smaller, but not smaller than this."""
+MAX_IDS_BY_GET = 50
+MAX_IDS_BY_POST = 1000
+"""Ids in one search; more take several searches."""
 _FOR_ITEMS = ("limit", "bbox", "datetime")
+"""Parameters of OGC API - Features that every items endpoint takes."""
 
 
 class Endpoints:
-    """The places of one API: as its landing page says, else as the STAC API specification has them.
+    """The URLs of one API: those of its landing page, else those of the STAC API specification.
 
     Raises `SourceError` if the landing page points to another origin that is not in `allow_origins`.
     """
 
     def __init__(self, root: str, landing: JsonObject, allow_origins: Collection[str] = frozenset()) -> None:
         self.root = root.partition("?")[0].partition("#")[0].rstrip("/") + "/"
-        self.collections = self._said(landing, "data", allow_origins).partition("?")[0]
-        self.collections = (self.collections or self.root + "collections").rstrip("/")
-        self.search = self._said(landing, "search", allow_origins)
+        collections = self._linked(landing, "data", allow_origins).partition("?")[0]
+        self.collections = (collections or self.root + "collections").rstrip("/")
+        self.search = self._linked(landing, "search", allow_origins)
+        """the URL of the search; "" for an API that has none"""
         methods = [link.get("method") or "GET" for link in stac.links_of(landing, "search")]
-        self._methods = {str(method).upper() for method in methods}
+        self._search_methods = {str(method).upper() for method in methods}
         self.served = _served(landing) if self.search else frozenset()
+        """the parts of a selection that the server's search evaluates: query, filter, intersects"""
 
     def collection(self, name: str) -> str:
         return f"{self.collections}/{quote(name, safe='')}"
@@ -43,37 +49,40 @@ class Endpoints:
         return f"{self.collection(collection)}/items/{quote(name, safe='')}"
 
     def document(self, collection: str, item: str) -> str:
-        """Of an item, or for one of "" of its collection."""
+        """The URL of an item, or where the item is "" of its collection."""
         return self.item(collection, item) if item else self.collection(collection)
 
     def items(self, collection: str, selection: Selection) -> Request:
-        asked = _asked(selection)
-        parts = {name: asked[name] for name in _FOR_ITEMS if name in asked}
-        return Request(f"{self.collection(collection)}/items?{urlencode(_flat(parts))}")
+        """The first page of a collection's items; asks for no more of the selection than any server takes."""
+        parameters = _parameters(selection)
+        taken = {name: parameters[name] for name in _FOR_ITEMS if name in parameters}
+        return Request(f"{self.collection(collection)}/items?{urlencode(_as_text(taken))}")
 
     def searches(self, selection: Selection) -> Iterator[Request]:
-        """One search, or several where there are too many ids for one."""
-        able = replace(
+        """The first page of a search, or of several where there are too many ids for one."""
+        understood = replace(
             selection,
             query=selection.query if "query" in self.served else None,
             filter=selection.filter if "filter" in self.served else None,
         )
-        post = self._method(able) == "POST"
-        step = IDS_BY_POST if post else IDS_BY_GET
-        for at in range(0, max(len(able.ids), 1), step):
-            asked = _asked(replace(able, ids=able.ids[at : at + step]))
-            yield stac.post(self.search, asked) if post else Request(self._query(asked))
+        by_post = self._search_method(understood) == "POST"
+        step = MAX_IDS_BY_POST if by_post else MAX_IDS_BY_GET
+        for start in range(0, max(len(understood.ids), 1), step):
+            parameters = _parameters(replace(understood, ids=understood.ids[start : start + step]))
+            yield stac.post(self.search, parameters) if by_post else Request(self._search_url(parameters))
 
-    def _query(self, asked: JsonObject) -> str:
-        return f"{self.search}{'&' if '?' in self.search else '?'}{urlencode(_flat(asked))}"
+    def _search_url(self, parameters: JsonObject) -> str:
+        return f"{self.search}{'&' if '?' in self.search else '?'}{urlencode(_as_text(parameters))}"
 
-    def _method(self, selection: Selection) -> str:
+    def _search_method(self, selection: Selection) -> str:
         """POST where it is offered; CQL2 as text can only go by GET."""
         if selection.method:
             return selection.method.upper()
-        return "GET" if isinstance(selection.filter, str) or "POST" not in self._methods else "POST"
+        is_text = isinstance(selection.filter, str)
+        return "GET" if is_text or "POST" not in self._search_methods else "POST"
 
-    def _said(self, landing: JsonObject, rel: str, allowed: Collection[str]) -> str:
+    def _linked(self, landing: JsonObject, rel: str, allowed: Collection[str]) -> str:
+        """The URL of the landing page's first link with this relation; "" if there is none."""
         for link in stac.links_of(landing, rel):
             try:
                 return stac.followed(link["href"], self.root, allowed)
@@ -85,50 +94,51 @@ class Endpoints:
 
 
 def needs_search(selection: Selection) -> bool:
-    """Whether more is asked than a collection's own items endpoint can tell."""
-    asked = (selection.ids, selection.bbox, selection.intersects, selection.datetime)
-    return not selection.collections or any((*asked, selection.query, selection.filter))
+    """Whether more is asked for than a collection's own items endpoint can select."""
+    conditions = (selection.ids, selection.bbox, selection.intersects, selection.datetime)
+    return not selection.collections or any((*conditions, selection.query, selection.filter))
 
 
 def _served(landing: JsonObject) -> frozenset[str]:
-    """Which parts of a selection the API's search evaluates itself, by its conformance classes."""
-    classes = landing.get("conformsTo")
-    told = " ".join(map(str, classes)) if isinstance(classes, list) else ""
-    found = {"intersects"}
-    if "item-search#query" in told:
-        found.add("query")
-    if "#filter" in told or "ogcapi-features-3" in told or "/cql2/" in told:
-        found.add("filter")
-    return frozenset(found)
+    """The parts of a selection that the API's search evaluates, by its conformance classes."""
+    listed = landing.get("conformsTo")
+    classes = " ".join(map(str, listed)) if isinstance(listed, list) else ""
+    served = {"intersects"}
+    if "item-search#query" in classes:
+        served.add("query")
+    if "#filter" in classes or "ogcapi-features-3" in classes or "/cql2/" in classes:
+        served.add("filter")
+    return frozenset(served)
 
 
-def _asked(selection: Selection) -> JsonObject:
-    asked: JsonObject = {"limit": _limit(selection)}
+def _parameters(selection: Selection) -> JsonObject:
+    """The selection as the parameters of a search, by the STAC API specification."""
+    found: JsonObject = {"limit": _page_size(selection)}
     if selection.collections:
-        asked["collections"] = list(selection.collections)
+        found["collections"] = list(selection.collections)
     if selection.ids:
-        asked["ids"] = list(selection.ids)
+        found["ids"] = list(selection.ids)
     if selection.bbox is not None:
-        asked["bbox"] = list(selection.bbox)
+        found["bbox"] = list(selection.bbox)
     if selection.intersects is not None:
-        asked["intersects"] = stac.geometry_of(selection.intersects)
+        found["intersects"] = stac.geometry_of(selection.intersects)
     if selection.datetime is not None:
-        asked["datetime"] = stac.datetime_for_server(selection.datetime)
+        found["datetime"] = stac.datetime_for_server(selection.datetime)
     if selection.query is not None:
-        asked["query"] = selection.query
+        found["query"] = selection.query
     if selection.filter is not None:
-        text = isinstance(selection.filter, str)
-        asked.update({"filter": selection.filter, "filter-lang": "cql2-text" if text else "cql2-json"})
-    return asked
+        is_text = isinstance(selection.filter, str)
+        found.update({"filter": selection.filter, "filter-lang": "cql2-text" if is_text else "cql2-json"})
+    return found
 
 
-def _limit(selection: Selection) -> int:
+def _page_size(selection: Selection) -> int:
     size = selection.limit or PAGE_SIZE
-    return size if selection.max_items is None else min(size, max(SMALLEST_PAGE, selection.max_items))
+    return size if selection.max_items is None else min(size, max(MIN_PAGE_SIZE, selection.max_items))
 
 
-def _flat(asked: JsonObject) -> dict[str, str]:
-    return {name: _text(value) for name, value in asked.items()}
+def _as_text(parameters: JsonObject) -> dict[str, str]:
+    return {name: _text(value) for name, value in parameters.items()}
 
 
 def _text(value: Any) -> str:

@@ -210,7 +210,7 @@ class ApiSource:
             for one in stac.items_of(page.records, page.url, collection or stac.NO_COLLECTION):
                 if isinstance(one, Flaw) or ((not chosen or one.collection in chosen) and self._admits(one)):
                     entries.append(one)
-            yield self._quota.cut(entries)
+            yield self._quota.admit(entries)
             if self._quota.used_up:
                 return
 
@@ -226,7 +226,7 @@ class ApiSource:
 
         async def work(owner: tuple[str, str]) -> None:
             if not self._quota.used_up:
-                await emit(self._quota.cut(await self._item(*owner)))
+                await emit(self._quota.admit(await self._item(*owner)))
 
         await fan_out(produce, work, CONCURRENT_READS)
 

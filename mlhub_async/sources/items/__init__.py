@@ -1,1 +1,1 @@
-"""Items that are given as such: FeatureCollections, NDJSON, stdin, Python objects."""
+"""Items that are given themselves, and not found in a catalogue: in documents, on stdin, as objects."""

@@ -1,4 +1,4 @@
-"""Hides how a stream of bytes becomes items: one per line as it comes, or JSON of any layout read whole."""
+"""Turns bytes into JSON records: NDJSON line by line as it comes, other JSON once it has been read whole."""
 
 from __future__ import annotations
 
@@ -12,24 +12,31 @@ import orjson
 from ...core.errors import CatalogError, SourceError, TransferError
 from ...core.model import Flaw
 
-LONGEST = 64 << 20
-MARKS = b"\xef\xbb\xbf\x1e"
-_BEGIN = re.compile(r"[^ \t\r\n,\x1e]").search
+MAX_RECORD_BYTES = 64 << 20
+"""The longest line of NDJSON, and the longest text that is not NDJSON."""
+_MARKS = b"\xef\xbb\xbf\x1e"
+"""The byte-order mark, and the record separator of JSON text sequences (RFC 7464)."""
+_next_value = re.compile(r"[^ \t\r\n,\x1e]").search
 
 
-async def parsed(blocks: AsyncIterator[bytes], where: str) -> AsyncIterator[list[Any]]:
-    """Records of NDJSON as they come; text whose first line is no JSON object is read whole instead."""
+async def records_in(blocks: AsyncIterator[bytes], where: str) -> AsyncIterator[list[Any]]:
+    """The records of a stream of bytes, in batches. A line that is not JSON gives a `Flaw` in its place.
+
+    Text whose first line is no JSON object is no NDJSON: it is read whole, as JSON values one after
+    another. Raises `CatalogError` for a record that is too long, `SourceError` for what is no JSON.
+    """
     begun = await _up_to_newline(blocks, where)
-    if begun and not _is_record(begun.partition(b"\n")[0]):
-        yield _together(await _whole(begun, blocks, where), where)
+    if begun and not _is_object(begun.partition(b"\n")[0]):
+        yield _values(await _read_whole(begun, blocks, where), where)
         return
     number = 0
     async for lines in _lines(begun, blocks, where):
-        yield [_line(line, number + n, where) for n, line in enumerate(lines, 1) if line.strip()]
+        yield [_record(line, number + n, where) for n, line in enumerate(lines, 1) if line.strip()]
         number += len(lines)
 
 
 async def _up_to_newline(blocks: AsyncIterator[bytes], where: str) -> bytes:
+    """The beginning of the stream, without leading white space, up to at least the first newline."""
     begun = bytearray()
     async for block in blocks:
         begun += block if begun else block.lstrip()
@@ -40,66 +47,66 @@ async def _up_to_newline(blocks: AsyncIterator[bytes], where: str) -> bytes:
 
 
 async def _lines(begun: bytes, blocks: AsyncIterator[bytes], where: str) -> AsyncIterator[list[bytes]]:
+    """Whole lines, as many at a time as a block completes."""
     *lines, rest = begun.split(b"\n")
     if lines:
         yield lines
-    parts, size = [rest], len(rest)
+    pieces, size = [rest], len(rest)
     async for block in blocks:
         head, newline, rest = block.rpartition(b"\n")
         if newline:
-            yield b"".join([*parts, head]).split(b"\n")
-            parts, size = [], 0
-        parts.append(rest)
+            yield b"".join([*pieces, head]).split(b"\n")
+            pieces, size = [], 0
+        pieces.append(rest)
         size += len(rest)
         _check_length(size, where)
-    if last := b"".join(parts):
+    if last := b"".join(pieces):
         yield [last]
 
 
 def _check_length(size: int, where: str) -> None:
-    if size > LONGEST:
-        raise CatalogError(f"a line of {where} is over {LONGEST >> 20} MiB", kind="too-big")
+    if size > MAX_RECORD_BYTES:
+        raise CatalogError(f"a line of {where} is over {MAX_RECORD_BYTES >> 20} MiB", kind="too-big")
 
 
-def _is_record(line: bytes) -> bool:
+def _is_object(line: bytes) -> bool:
     try:
-        return isinstance(orjson.loads(line.lstrip(MARKS)), dict)
+        return isinstance(orjson.loads(line.lstrip(_MARKS)), dict)
     except orjson.JSONDecodeError:
         return False
 
 
-def _line(line: bytes, number: int, where: str) -> Any:
-    """The record, or the flaw in its place."""
+def _record(line: bytes, number: int, where: str) -> Any:
     try:
-        return orjson.loads(line.lstrip(MARKS))
+        return orjson.loads(line.lstrip(_MARKS))
     except orjson.JSONDecodeError as error:
-        place = f"line {number} of {where}"
-        return Flaw(place, TransferError(f"{place} is not JSON: {error.msg}", kind="not-json"))
+        named = f"line {number} of {where}"
+        return Flaw(named, TransferError(f"{named} is not JSON: {error.msg}", kind="not-json"))
 
 
-async def _whole(begun: bytes, blocks: AsyncIterator[bytes], where: str) -> bytes:
-    parts, size = [begun], len(begun)
+async def _read_whole(begun: bytes, blocks: AsyncIterator[bytes], where: str) -> bytes:
+    pieces, size = [begun], len(begun)
     async for block in blocks:
-        parts.append(block)
+        pieces.append(block)
         size += len(block)
-        if size > LONGEST:
+        if size > MAX_RECORD_BYTES:
+            limit = f"{MAX_RECORD_BYTES >> 20} MiB"
             raise CatalogError(
-                f"{where} is not NDJSON and larger than {LONGEST >> 20} MiB: write one item per line",
-                kind="too-big",
+                f"{where} is not NDJSON and larger than {limit}: write one item per line", kind="too-big"
             )
-    return b"".join(parts)
+    return b"".join(pieces)
 
 
-def _together(text: bytes, where: str) -> list[Any]:
-    """JSON values one after another, however they are laid out."""
+def _values(text: bytes, where: str) -> list[Any]:
+    """JSON values one after another, however they are laid out; the members of those that are arrays."""
     try:
         whole = text.decode("utf-8-sig").strip()
-        found, decoder, at = [], json.JSONDecoder(), 0
-        while at < len(whole):
-            one, end = decoder.raw_decode(whole, at)
+        found, decoder, index = [], json.JSONDecoder(), 0
+        while index < len(whole):
+            one, end = decoder.raw_decode(whole, index)
             found += one if isinstance(one, list) else [one]
-            begun = _BEGIN(whole, end)
-            at = begun.start() if begun else len(whole)
+            following = _next_value(whole, end)
+            index = following.start() if following else len(whole)
     except (ValueError, RecursionError) as error:
         raise SourceError(
             f"{where} is not JSON: give items one per line, or a FeatureCollection", kind="not-json"

@@ -1,4 +1,4 @@
-"""Hides in what form Python hands over items: dicts, objects of other libraries, one, many, as they come."""
+"""Python objects as items: dicts or objects of other libraries, one, several, or an iterable of them."""
 
 from __future__ import annotations
 
@@ -13,24 +13,27 @@ from ...core.errors import UsageError
 from ...core.model import Asset, Item, JsonObject
 from ...core.options import Selection
 from ...core.ports import Reader
-from .documents import ItemsSource, Records, records_of
+from .documents import Batches, ItemsSource, records_of
 
 
 def of_objects(given: Any, selection: Selection, reader: Reader | None = None) -> ItemsSource:
-    """Items as dicts or as anything with `to_dict()` (pystac): one, an iterable of them, or a collection."""
-    several = _several(given)
+    """Items as dicts or as anything with `to_dict()` (pystac): one, an iterable of them, or a collection.
 
-    async def records() -> Records:
+    Raises `UsageError` for anything else.
+    """
+    objects = _objects(given)
+
+    async def batches() -> Batches:
         here = urls.from_path(Path.cwd()) + "/"
-        async for one in _each(several):
+        async for one in _each(objects):
             body = one.to_dict() if hasattr(one, "to_dict") else one
-            yield records_of(body, "objects"), _place(one) or here, None
+            yield records_of(body, "objects"), _self_href(one) or here, None
 
-    return ItemsSource("objects", records, selection, reader=reader)
+    return ItemsSource("objects", batches, selection, reader=reader)
 
 
-def _several(given: Any) -> Iterable[Any] | AsyncIterable[Any]:
-    """What was handed over as something to go through: a single item is a list of one."""
+def _objects(given: Any) -> Iterable[Any] | AsyncIterable[Any]:
+    """What was given, as an iterable: a single item is a list of one."""
     if hasattr(given, "get_items"):
         return given.get_items(recursive=True)  # type: ignore[no-any-return]  # a pystac catalogue
     if isinstance(given, dict) or (hasattr(given, "to_dict") and not isinstance(given, Iterable)):
@@ -42,12 +45,12 @@ def _several(given: Any) -> Iterable[Any] | AsyncIterable[Any]:
     )
 
 
-def _place(one: Any) -> str:
-    """Where an object of pystac says that it was read: its relative hrefs start there."""
-    own = one.get_self_href() if hasattr(one, "get_self_href") else None
-    if not isinstance(own, str) or not own:
+def _self_href(given: Any) -> str:
+    """Where a pystac object says that it was read: its relative hrefs are relative to that."""
+    href = given.get_self_href() if hasattr(given, "get_self_href") else None
+    if not isinstance(href, str) or not href:
         return ""
-    return own if re.match(r"(https?|file)://", own, re.IGNORECASE) else urls.from_path(Path(own))
+    return href if re.match(r"(https?|file)://", href, re.IGNORECASE) else urls.from_path(Path(href))
 
 
 async def _each(given: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[Any]:
@@ -72,11 +75,11 @@ def assets(item: Any, keys: Iterable[str] | None = None) -> list[Asset]:
 def given_item(given: Any) -> Item:
     """The item in a dict, or in anything with `to_dict`. Raises `UsageError` if there is none."""
     body = given if isinstance(given, dict) else given.to_dict()
-    found = stac.item_of(body, _self_of(body))
+    found = stac.item_of(body, _self_link(body))
     if not isinstance(found, Item):
         raise UsageError(f"this is no STAC item: {found.error.message}")
     return found
 
 
-def _self_of(body: JsonObject) -> str:
+def _self_link(body: JsonObject) -> str:
     return next((link["href"] for link in stac.links_of(body, "self")), "")
