@@ -1,0 +1,118 @@
+"""What `ports.Executor` promises, of every executor there is."""
+
+import asyncio
+from contextlib import closing
+
+import pytest
+
+from mlhub_async import Options, RetryPolicy
+from mlhub_async.core.model import Asset, Job, Status
+from mlhub_async.core.telemetry import Events, Meter
+from mlhub_async.engine.connect import location_of, network
+from mlhub_async.engine.executors.local import LocalExecutor
+from mlhub_async.storage.local.store import LocalStore
+from mlhub_async.transfer.dedupe import UrlDedupe
+from mlhub_async.transfer.existing import ExistingFilePolicy
+from mlhub_async.transfer.fetch import TransferContext
+from support.server import Stall, tif, until
+
+WORKERS = 3
+OPTIONS = Options(retry=RetryPolicy(attempts=1, base=0), allow_private=True, concurrency=WORKERS)
+
+
+class SettleError(Exception):
+    """A mistake of whoever takes the outcomes."""
+
+
+@pytest.fixture
+async def site(troubled):
+    return await troubled.site()
+
+
+@pytest.fixture(params=["local"])
+async def executor(request, site, dest):
+    async def never(*_):
+        raise AssertionError
+
+    async with network(location_of(site.origin, {}), OPTIONS, {}) as http:
+        with closing(LocalStore(dest)) as store:
+            store.open()
+            told = Meter(), Events(None)
+            context = TransferContext(
+                http, store, http.retry, UrlDedupe(None), never, never, *told, ExistingFilePolicy(store)
+            )
+            yield LocalExecutor(context, WORKERS)
+
+
+def job(url, name):
+    return Job(Asset(url, "data", name, "c1"), f"c1/{name}/data.tif")
+
+
+def produce_all(jobs, submitted=None):
+    async def produce(submit):
+        for one in jobs:
+            await submit(one)
+            if submitted is not None:
+                submitted.append(one)
+
+    return produce
+
+
+async def ignore(*_):
+    """Take an outcome."""
+
+
+async def test_every_job_is_settled_once_and_a_failed_one_is_an_outcome(executor, site, dest):
+    jobs = [job(site.put(f"/{n}.tif", tif(500, n)), f"i{n}") for n in range(20)]
+    jobs.append(job(site.url("/lost.tif"), "lost"))
+    settled = {}
+
+    async def settle(outcome, url):
+        await asyncio.sleep(0)
+        assert outcome.job.asset.item not in settled and url == outcome.job.asset.href
+        settled[outcome.job.asset.item] = outcome.status
+
+    await executor.run(produce_all(jobs), settle)
+    assert settled == {f"i{n}": Status.FETCHED for n in range(20)} | {"lost": Status.FAILED}
+    assert len(list(dest.glob("c1/*/data.tif"))) == 20
+
+
+async def test_submit_waits_while_the_executor_is_full(executor, site):
+    jobs = [job(site.put(f"/{n}.tif", tif(500), always=[Stall(100)]), f"i{n}") for n in range(50)]
+    submitted = []
+    running = asyncio.create_task(executor.run(produce_all(jobs, submitted), ignore))
+    await until(lambda: len(site.log) == WORKERS)
+    await asyncio.sleep(0.1)
+    assert WORKERS <= len(submitted) <= 3 * WORKERS and len(site.log) == WORKERS
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    await until(lambda: site.in_flight == 0)
+
+
+@pytest.mark.parametrize("culprit", ["produce", "settle"])
+async def test_the_first_error_is_raised_as_it_is_and_no_job_goes_on(executor, site, culprit):
+    jobs = [job(site.put("/0.tif", tif(500)), "i0")]
+    jobs += [job(site.put(f"/{n}.tif", tif(500), always=[Stall(100)]), f"i{n}") for n in range(1, 50)]
+    tasks = asyncio.all_tasks()
+
+    async def produce(submit):
+        await produce_all(jobs[:WORKERS])(submit)
+        await until(lambda: len(site.log) == WORKERS)
+        if culprit == "produce":
+            raise SettleError
+        await produce_all(jobs[WORKERS:])(submit)
+
+    async def settle(*_):
+        await until(lambda: len(site.log) == WORKERS)
+        if culprit == "settle":
+            raise SettleError
+
+    with pytest.raises(SettleError):
+        await executor.run(produce, settle)
+    await until(lambda: site.in_flight == 0)
+    assert not [one for one in asyncio.all_tasks() - tasks if "worker" in repr(one)]
+
+
+async def test_no_jobs_are_no_error(executor):
+    await executor.run(produce_all([]), ignore)
