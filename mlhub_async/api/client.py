@@ -22,7 +22,7 @@ from ..core.options import Options, as_tuple
 from ..core.secret import Secret
 from ..core.telemetry import Events, Meter
 from ..core.urls import origin, parse, redacted
-from ..engine.connect import location_of, mlhub_root, network
+from ..engine.connect import location_of, mlhub_root, open_http
 from ..engine.mirror import mirror
 from ..engine.placement import place
 from ..engine.report.receipt import Report
@@ -75,7 +75,7 @@ class Client:
 
     async def __aenter__(self) -> Client:
         self._http = await self._stack.enter_async_context(
-            network(location_of("mlhub", self._environ), self._options, self._environ)
+            open_http(location_of("mlhub", self._environ), self._options, self._environ)
         )
         return self
 
@@ -87,7 +87,7 @@ class Client:
         self._stores.close()
 
     @property
-    def _network(self) -> Http:
+    def _opened_http(self) -> Http:
         if self._http is None:
             raise UsageError("use the client with `async with Client(...) as mlhub:`")
         return self._http
@@ -97,7 +97,7 @@ class Client:
 
     async def _read(self, url: str) -> Any:
         try:
-            return (await self._network.read(Request(url))).body
+            return (await self._opened_http.read(Request(url))).body
         except TransferError as error:
             if error.status in (401, 403):
                 raise stac.refused(url, error) from error
@@ -155,7 +155,7 @@ class Client:
         """The records of every page. Raises `CatalogError` at the end if they are fewer than announced."""
         announced = given = 0
         allowed = frozenset(str(origin(parse(one))) for one in self._options.allow_origins)
-        async for page in stac.pages(self._network, Request(url), member=member, allow_origins=allowed):
+        async for page in stac.pages(self._opened_http, Request(url), member=member, allow_origins=allowed):
             announced = max(announced, page.matched or 0)
             given += len(page.records)
             yield page.records
@@ -214,7 +214,7 @@ class Client:
         Whole, checked, and only then under its name. `dest` is this client's alone until it mirrors to it
         or is closed. Raises `TransferError`, `StorageError` or `Locked`.
         """
-        http = self._network
+        http = self._opened_http
         with self._stores.at(dest) as store:
             job, context = Job(*place(asset, self._options.path_template)), self._context(http, store)
             outcome, _ = await run_single(partial(fetch, job, context), MAX_STREAMS, context.idle_slots)

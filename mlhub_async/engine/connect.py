@@ -1,9 +1,11 @@
-"""The source that a SOURCE means, and the HTTP client that it is read by, put together from `Options`."""
+"""Makes the source that a SOURCE means, and the HTTP client that reads it, from `Options`.
+
+In this order: the time limit of a run, the source, the HTTP client, its transport, its credentials.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -33,24 +35,15 @@ from ..sources.source_links import FirstTime
 MLHUB_ROOT = "https://api.radiant.earth/mlhub/v1"
 
 
-class OpenedSource(NamedTuple):
-    """A source, and the HTTP client that it is read by."""
-
-    source: Source
-    http: Http
-    folder: str
-    """the absolute folder of a local catalogue; "" for one on the network or of Python objects"""
-
-
 class Deadline:
-    """When --max-duration is over, counted from now on. None: never."""
+    """The time limit of `--max-duration`, which starts when this is made. `seconds` None: no limit."""
 
     def __init__(self, seconds: float | None) -> None:
         self._when = None if seconds is None else asyncio.get_running_loop().time() + seconds
 
-    @contextlib.asynccontextmanager
-    async def kept(self) -> AsyncIterator[None]:
-        """Raises `LimitReached` in what is still going on then."""
+    @asynccontextmanager
+    async def enforced(self) -> AsyncIterator[None]:
+        """Cancel the body when the time is over, and raise `LimitReached`."""
         over = asyncio.timeout_at(self._when)
         try:
             async with over:
@@ -61,18 +54,31 @@ class Deadline:
             raise LimitReached("--max-duration is over; run again to go on where this stopped") from None
 
 
-@contextlib.asynccontextmanager
-async def opened(
+class OpenedSource(NamedTuple):
+    """A source, and the HTTP client that reads it."""
+
+    source: Source
+    http: Http
+    folder: str
+    """the absolute folder of a local catalogue; "" for one on the network or of Python objects"""
+
+
+@asynccontextmanager
+async def open_source(
     source: Given,
     options: Options,
     environ: Mapping[str, str],
     deadline: Deadline,
     first_time: FirstTime | None = None,
 ) -> AsyncIterator[OpenedSource]:
-    """The source that a SOURCE means; its HTTP client is closed at the end."""
+    """The source that a SOURCE means. Its HTTP client is closed at the end.
+
+    `first_time` is told the URLs of linked items and returns those that are new to this run.
+    Raises `UsageError`, `SourceError`, `CatalogError` (run again), or `LimitReached`.
+    """
     location = location_of(source, environ)
-    async with network(location, options, environ) as http:
-        async with deadline.kept():
+    async with open_http(location, options, environ) as http:
+        async with deadline.enforced():
             found = await recognise(
                 location,
                 http,
@@ -86,7 +92,7 @@ async def opened(
 async def browse_source(source: Given, options: Options, environ: Mapping[str, str], emit: EmitLevel) -> None:
     """Emit one level of the catalogue that a SOURCE means; see `sources.browse`."""
     location = location_of(source, environ)
-    async with network(location, options, environ) as http:
+    async with open_http(location, options, environ) as http:
         await browse(location, http, options.selection, emit, options.allow_origins)
 
 
@@ -96,64 +102,70 @@ def location_of(source: Given, environ: Mapping[str, str]) -> SourceLocation:
 
 
 def mlhub_root(environ: Mapping[str, str]) -> str:
+    """The root URL of the MLHub API, as MLHUB_ROOT_URL has it."""
     return environ.get("MLHUB_ROOT_URL") or MLHUB_ROOT
 
 
 @asynccontextmanager
-async def network(
+async def open_http(
     location: SourceLocation, options: Options, environ: Mapping[str, str]
 ) -> AsyncIterator[Http]:
-    """An `Http` for the source at one location, closed at the end."""
+    """The HTTP client for a source at one location. It is closed at the end."""
     base = location.credentials_url
     named = ([base] if base else []) + [user_url(one, "--allow-origin") for one in options.allow_origins]
 
-    def found() -> list[Credential]:
-        return [*_from_netrc(named, options, environ), *_credentials(base, options, environ)]
+    def load_credentials() -> list[Credential]:
+        return [*_netrc_credentials(named, options, environ), *_given_credentials(base, options, environ)]
 
-    credentials = Credentials(found(), found)
-    reach = AddressPolicy(allow_private=options.allow_private, local_root=location.folder is not None)
-    for one in named:
-        reach.name(one)
-    web, awake = _web(options, reach), SuspendDetector()
+    credentials = Credentials(load_credentials(), load_credentials)
+    addresses = AddressPolicy(allow_private=options.allow_private, local_root=location.folder is not None)
+    for url in named:
+        addresses.name(url)
+    web, suspends = _web_transport(options, addresses), SuspendDetector()
     transports: dict[str, Transport] = {"http": web, "https": web, "file": FileTransport(location.folder)}
-    limits = OriginLimits(
-        options.max_per_host or options.concurrency or MAX_LIMIT,
-        first=FIRST_LIMIT if options.concurrency is None else None,
-        budget=RateLimiter(options.tpslimit, options.bwlimit, options.max_transfer),
-        outage=_outage(options),
-    )
     http = Http(
         transports,
-        limits,
+        _origin_limits(options),
         credentials=credentials,
-        retry=Retry(options.retry, asleep=awake.lately, patience=options.max_outage),
-        reach=reach,
+        retry=Retry(options.retry, asleep=suspends.lately, patience=options.max_outage),
+        reach=addresses,
         timeout=options.timeout,
         min_speed=options.min_speed,
     )
     try:
-        with awake.watching():
+        with suspends.watching():
             yield http
     finally:
         await http.close()
 
 
-def _web(options: Options, reach: AddressPolicy) -> Transport:
-    """The fast transport wherever nothing needs the other one, as a proxy does.
+def _origin_limits(options: Options) -> OriginLimits:
+    retry = options.retry
+    return OriginLimits(
+        options.max_per_host or options.concurrency or MAX_LIMIT,
+        first=FIRST_LIMIT if options.concurrency is None else None,
+        budget=RateLimiter(options.tpslimit, options.bwlimit, options.max_transfer),
+        # A probe of a host that is away takes the part of a retry: the policy for retries holds for it.
+        outage=Outage(retry.attempts - 1, options.max_outage, PATIENT.pause * retry.base, retry.base),
+    )
 
-    With a proxy it is the proxy that looks names up: the only address we see is its own.
+
+def _web_transport(options: Options, addresses: AddressPolicy) -> Transport:
+    """The fast transport, except where the general one is asked for or needed, as it is for a proxy.
+
+    A proxy resolves names itself: the only address that is seen here is its own.
     """
-    agent, tls = f"mlhub_async/{__version__}", _tls(options.ca_file)
+    agent, tls = f"mlhub_async/{__version__}", _tls_context(options.ca_file)
     if options.transport != "aiohttp" and options.proxy is None:
         return FastTransport(
             user_agent=agent,
             connect_timeout=options.connect_timeout,
             idle_timeout=options.timeout,
-            check=reach.check,
+            check=addresses.check,
             tls=tls,
         )
     if options.transport == "fast":
-        raise UsageError("--transport fast cannot ask through a --proxy; leave one of them out")
+        raise UsageError("--transport fast cannot use a --proxy; leave one of them out")
     from ..http.transport.aiohttp import AiohttpTransport  # noqa: PLC0415 - an import of 0.1 s
 
     proxy = None if options.proxy is None else proxy_of(options.proxy)
@@ -161,26 +173,33 @@ def _web(options: Options, reach: AddressPolicy) -> Transport:
         user_agent=agent,
         connect_timeout=options.connect_timeout,
         idle_timeout=options.timeout,
-        check=reach.check if proxy is None else lambda *_: None,
+        check=addresses.check if proxy is None else lambda *_: None,
         tls=tls,
         proxy=proxy,
     )
 
 
-def _from_netrc(named: Sequence[str], options: Options, environ: Mapping[str, str]) -> list[Credential]:
-    """First of all, so that a header or key that was given takes its place."""
+def _tls_context(ca_file: str | None) -> ssl.SSLContext | None:
+    if ca_file is None:
+        return None
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise UsageError(f"--ca-file {ca_file}: {error.strerror or error}") from None
+
+
+def _netrc_credentials(
+    named: Sequence[str], options: Options, environ: Mapping[str, str]
+) -> list[Credential]:
+    """Those of netrc come first, so that a header or a key that was given replaces them."""
     return netrc_credentials(netrc_path(environ), named) if options.netrc else []
 
 
-def _outage(options: Options) -> Outage:
-    """A probe is to a host what a retry is to an asset."""
-    base = options.retry.base
-    return Outage(options.retry.attempts - 1, options.max_outage, PATIENT.pause * base, base)
+def _given_credentials(base: str | None, options: Options, environ: Mapping[str, str]) -> list[Credential]:
+    """Credentials of the options go to SOURCE's origin, those of the environment to MLHub's only.
 
-
-def _credentials(base: str | None, options: Options, environ: Mapping[str, str]) -> list[Credential]:
-    """What the user gave goes to SOURCE's origin (`base`, None for a local one); what lies in the
-    environment only to MLHub's own."""
+    `base` is the URL of SOURCE, None for a local one.
+    """
     home = mlhub_root(environ)
     given = options.api_key or options.api_token or options.profile
     found = list(header_credentials(options.headers, base)) if base else []
@@ -195,14 +214,5 @@ def _credentials(base: str | None, options: Options, environ: Mapping[str, str])
     except UsageError:
         if given or base == parse(home):
             raise
-        return found  # a profile that is not there is no matter of this source
+        return found  # a broken profiles file does not matter to a source that is not MLHub
     return [*found, key] if key is not None else found
-
-
-def _tls(ca_file: str | None) -> ssl.SSLContext | None:
-    if ca_file is None:
-        return None
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except (OSError, ssl.SSLError) as error:
-        raise UsageError(f"--ca-file {ca_file}: {error.strerror or error}") from None

@@ -45,7 +45,7 @@ from ..transfer.existing import ExistingFilePolicy
 from ..transfer.fetch import TransferContext
 from ..transfer.resume import OriginQuirks
 from ..transfer.segments.coordinator import segment_policy
-from .connect import Deadline, opened
+from .connect import Deadline, open_source
 from .executors.local import LocalExecutor
 from .finish import abandon, close_mirror
 from .inventory import Inventory, PendingItem
@@ -85,7 +85,7 @@ async def mirror(
     store = _store(Path(dest), options, emitter)
     ledger = _ledger(store, options)
     store.refuse_unless_directory()
-    async with opened(source, options, environ, deadline, ledger.first_time) as (found, http, folder):
+    async with open_source(source, options, environ, deadline, ledger.first_time) as (found, http, folder):
         with contextlib.closing(store):
             store.open()
             parts = _Parts(found, http, store, ledger, options, meter or Meter(), emitter)
@@ -215,7 +215,7 @@ async def _run_to_end(run: Run, deadline: Deadline) -> Report:
     """Pump until the end, a limit, an error or a signal; then write down the results and close the ledger."""
     report, began = run.report, time.monotonic()
     try:
-        async with deadline.kept():
+        async with deadline.enforced():
             await pump(run)
         if run.options.prune:
             await _prune(run)

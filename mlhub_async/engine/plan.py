@@ -14,7 +14,7 @@ from ..core.options import Options
 from ..core.telemetry import Meter
 from ..sources.recognise import Given
 from ..storage import naming
-from .connect import Deadline, opened
+from .connect import Deadline, open_source
 from .prune import ListedScope, known_as, refuse_partial_selection
 from .report.completeness import Completeness, read
 
@@ -86,7 +86,7 @@ async def plan_only(
     naming.check_template(options.path_template)
     refuse_partial_selection(options)
     environ = os.environ if environ is None else environ
-    async with opened(source, options, environ, deadline) as (found, http, _), deadline.kept():
+    async with open_source(source, options, environ, deadline) as (found, http, _), deadline.enforced():
         plan = Plan(found.name, options.selection.asked(), Completeness.of(options.selection))
         given = _Given(each, save, http.fetchable)
         await read(found, _Counting(plan, options, meter or Meter(), given).emit, plan.listing)

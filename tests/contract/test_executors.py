@@ -8,7 +8,7 @@ import pytest
 from mlhub_async import Options, RetryPolicy
 from mlhub_async.core.model import Asset, Job, Status
 from mlhub_async.core.telemetry import Events, Meter
-from mlhub_async.engine.connect import location_of, network
+from mlhub_async.engine.connect import location_of, open_http
 from mlhub_async.engine.executors.local import LocalExecutor
 from mlhub_async.storage.local.store import LocalStore
 from mlhub_async.transfer.dedupe import UrlDedupe
@@ -34,7 +34,7 @@ async def executor(request, site, dest):
     async def never(*_):
         raise AssertionError
 
-    async with network(location_of(site.origin, {}), OPTIONS, {}) as http:
+    async with open_http(location_of(site.origin, {}), OPTIONS, {}) as http:
         with closing(LocalStore(dest)) as store:
             store.open()
             told = Meter(), Events(None)

@@ -6,7 +6,7 @@ from typing import Any
 
 from mlhub_async import Options, RetryPolicy
 from mlhub_async.core.model import Request
-from mlhub_async.engine.connect import location_of, network
+from mlhub_async.engine.connect import location_of, open_http
 from support.wire_format import Seen
 
 CANARY = "CANARY-0123456789"
@@ -22,7 +22,7 @@ async def ask(
 ) -> bytes:
     """The document at `url`, or the answer to that request, read in a run over `source`."""
     chosen = Options(retry=RetryPolicy(attempts=1, base=0), **options)
-    async with network(location_of(source, environ or {}), chosen, environ or {}) as http:
+    async with open_http(location_of(source, environ or {}), chosen, environ or {}) as http:
         return (await http.read_bytes(Request(url) if isinstance(url, str) else url))[0]
 
 
