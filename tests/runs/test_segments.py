@@ -20,6 +20,7 @@ from support.server import (
     Gzip,
     Headers,
     IgnoreRange,
+    Pause,
     Stall,
     Status,
     When,
@@ -232,20 +233,30 @@ async def test_with_power_cuts_in_mind_parts_come_too(site, dest):
     assert len(parts(site)) >= 3
 
 
-async def test_other_files_that_come_while_parts_are_brought_get_the_next_places(site, dest):
-    """The places are lent: what waits for one has it as soon as a part is over."""
-    first = large(site, always=(Drip(0.008, 64 << 10),))
+async def test_files_listed_while_segments_come_get_their_slots_when_a_segment_ends(site, dest):
+    """Three of them answer only when all three have been asked for: that takes the slots of both helpers.
+
+    The segments under way end when more files wait than the one free slot can take, and the first stream
+    goes on when the last file has been asked for.
+    """
+    listed, late = [], [f"late{number}" for number in range(6)]
+    paused = (SLOW, Pause(MIB, lambda: site.count("/late5.tif") > 0))
+    waiting = (SLOW, Pause(MIB, lambda: len(listed) >= 4))
+    first = large(site, [paused, waiting, waiting])
 
     async def items():
         yield first
-        await until(lambda: len(parts(site)) >= 3)
-        for number in range(6):
-            yield large(site, name=f"late{number}", body=tif(2000, number), always=())
+        await until(lambda: len(parts(site)) >= 2)
+        for number, name in enumerate(late):
+            together = When(lambda: site.count("/late2.tif") > 0)
+            yield large(site, [together], name=name, body=tif(2000, number), always=())
+            listed.append(name)
 
     report = await run(items(), dest, parts=4, concurrency=4)
     assert report.exit_code == 0 and report.fetched == 7
     order = [seen.path for seen in asset_requests(site)]
-    assert order.index("/late5.tif") < len(order) - 1 and site.peak <= 5
+    assert order.index("/late5.tif") < len(order) - 1, "the slots were not lent again"
+    assert site.peak <= 5
 
 
 async def test_the_least_speed_is_that_of_all_parts_together(site, dest):

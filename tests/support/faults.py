@@ -88,6 +88,17 @@ class When(Fault):
 
 
 @dataclass(frozen=True)
+class Pause(Fault):
+    """Nothing more comes after so many bytes until the condition is true; then the rest."""
+
+    after: int
+    until: Callable[[], bool]
+
+    def answered(self, reply: Reply) -> None:
+        reply.pause_at, reply.resume = self.after, self.until
+
+
+@dataclass(frozen=True)
 class Gone(Fault):
     """No head at all: the connection ends at once (FIN or RST), or hangs."""
 

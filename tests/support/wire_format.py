@@ -80,6 +80,8 @@ class Reply:
     raw: bytes | None = None
     delay: float = 0.0
     when: Callable[[], bool] = lambda: True
+    pause_at: int | None = None
+    resume: Callable[[], bool] = lambda: True
     cut: int | None = None
     pause: float = 0.0
     piece: int = 65536
@@ -221,6 +223,8 @@ async def send(reply: Reply, head_only: bool, writer: asyncio.StreamWriter) -> N
     while data:
         for at in range(0, len(data), reply.piece):
             await asyncio.sleep(reply.pause)
+            if reply.pause_at is not None and sum(reply.sent) >= reply.pause_at:
+                await until(reply.resume, None)
             writer.write(data[at : at + reply.piece])
             reply.sent.append(len(data[at : at + reply.piece]))
             await writer.drain()
