@@ -5,11 +5,11 @@ import sys
 
 import pytest
 
-from mlhub_async import verify
+from mlhub_async import Selection, mirror, verify
 from mlhub_async.core.errors import CatalogError
 from mlhub_async.core.model import Page
 from mlhub_async.engine.report.completeness import Completeness
-from support.engine import run
+from support.engine import chosen, run
 from support.mirrored import Mirrored, publish
 from support.server import tif
 from support.stac_server import Api, answer, stac_item
@@ -158,3 +158,13 @@ async def test_an_asset_without_a_usable_href_is_an_error_of_its_own_class(site,
     mirror.check(4)
     assert mirror.failed == {"one": "bad-href"}
     assert list(mirror.files) == ["c1/two/data.tif"]
+
+
+async def test_the_source_imagery_of_given_label_items_is_fetched_unless_switched_off(site, dest):
+    site.json("/s1.json", stac_item("s1", "imagery", data=site.put("/s1.tif", tif(2000))))
+    links = [{"rel": "self", "href": site.url("/l1.json")}, {"rel": "source", "href": "s1.json"}]
+    label = {**stac_item("l1", properties={"label:type": "raster"}), "links": links}
+    assert (await run([label], dest)).fetched == 1
+    assert (dest / "imagery/s1/data.tif").exists()
+    alone = chosen(Selection(follow_sources=False), allow_private=True)
+    assert (await mirror([label], dest.with_name("alone"), alone)).selected == 0

@@ -1,6 +1,5 @@
 """The number of requests at a time, found by trying on hosts of every temper. No test waits for its clock."""
 
-import json
 import math
 
 import pytest
@@ -8,9 +7,6 @@ import pytest
 from mlhub_async.core.urls import Origin
 from mlhub_async.http.resilience.concurrency import FIRST_LIMIT, MAX_LIMIT, AdaptiveLimit
 from mlhub_async.http.resilience.gate import MAX_ORIGINS, OriginLimits
-from support.mirrored import publish
-from support.server import Delay
-from support.stac_server import static_catalog
 
 SIZE = 16 << 10
 
@@ -141,22 +137,6 @@ def test_nothing_is_learned_while_there_is_not_enough_to_do():
     assert pace.allowed == FIRST_LIMIT
 
 
-def test_a_run_leaves_what_it_learned_of_a_host(run_cli, site, dest):
-    items = publish(site, [f"i{n}" for n in range(40)], always=[Delay(0.02)])
-    assert run_cli("mirror", static_catalog(site, items), dest).code == 0
-    learned = json.loads((dest / ".mlhub" / "pace.json").read_text())
-    assert list(learned) == [site.url("/").rstrip("/")]
-    assert FIRST_LIMIT <= learned[site.url("/").rstrip("/")] <= MAX_LIMIT
-
-
-def test_a_run_begins_with_what_an_earlier_one_learned(run_cli, site, dest):
-    items = publish(site, ["a", "b", "c", "d"], always=[Delay(0.02)])
-    (dest / ".mlhub").mkdir(parents=True)
-    (dest / ".mlhub" / "pace.json").write_text(json.dumps({site.url("/").rstrip("/"): 1}))
-    assert run_cli("mirror", static_catalog(site, items), dest).code == 0
-    assert site.peak == 1
-
-
 async def test_what_was_learned_of_a_host_outlasts_that_it_is_forgotten_among_thousands():
     limits = OriginLimits(MAX_LIMIT, first=FIRST_LIMIT)
     hosts = [Origin("https", f"h{n}.test", 443) for n in range(4 * MAX_ORIGINS)]
@@ -176,9 +156,3 @@ def test_of_what_earlier_runs_learned_so_much_is_kept_and_all_that_this_one_lear
     limits.gate(mine)
     kept = limits.learned_limits()
     assert len(kept) == MAX_ORIGINS and kept[str(mine)] == 3
-
-
-def test_nonsense_about_hosts_is_as_good_as_nothing(run_cli, site, dest):
-    (dest / ".mlhub").mkdir(parents=True)
-    (dest / ".mlhub" / "pace.json").write_text('{"a": "b", "c": -1, "d": [')
-    assert run_cli("mirror", static_catalog(site, publish(site, ["a"])), dest).code == 0

@@ -9,7 +9,7 @@ from pathlib import Path
 import pystac
 import pytest
 
-from mlhub_async import mirror, stac
+from mlhub_async import stac
 from mlhub_async.core import urls
 from mlhub_async.core.errors import CatalogError, SourceError, TransferError, Transient, UsageError
 from mlhub_async.core.model import Asset, Flaw, Item, Page
@@ -18,10 +18,7 @@ from mlhub_async.sources.items.documents import of_lines
 from mlhub_async.sources.items.ndjson import MAX_RECORD_BYTES, records_in
 from mlhub_async.sources.items.objects import of_objects
 from support.documents import Documents, entries, item, link, listed, page, recognised
-from support.engine import chosen, run
 from support.machine_speed import taking_less_than
-from support.server import tif
-from support.stac_server import stac_item
 
 LINES = [json.dumps(item(f"i{n}")).encode() for n in range(3)]
 
@@ -330,14 +327,3 @@ async def test_hrefs_of_a_pystac_item_are_relative_to_where_it_was_read(tmp_path
     (found,) = [one for one in await entries(of_objects([own], Selection())) if isinstance(one, Item)]
     wanted = place if place.startswith("https:") else urls.from_path(tmp_path / "deep/i.json")
     assert stac.assets_of(found)[0].href == wanted.replace("i.json", "k.tif")
-
-
-async def test_labels_that_are_handed_over_bring_their_imagery_unless_that_is_not_wanted(troubled, dest):
-    site = await troubled.site()
-    site.json("/s1.json", stac_item("s1", "imagery", data=site.put("/s1.tif", tif(2000))))
-    links = [{"rel": "self", "href": site.url("/l1.json")}, {"rel": "source", "href": "s1.json"}]
-    label = {**stac_item("l1", properties={"label:type": "raster"}), "links": links}
-    assert (await run([label], dest)).fetched == 1
-    assert (dest / "imagery/s1/data.tif").exists()
-    alone = chosen(Selection(follow_sources=False), allow_private=True)
-    assert (await mirror([label], dest.with_name("alone"), alone)).selected == 0

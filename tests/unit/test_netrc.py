@@ -9,7 +9,6 @@ from mlhub_async.core.model import Request
 from mlhub_async.core.urls import parse
 from mlhub_async.http.auth.credentials import Credentials
 from mlhub_async.http.auth.netrc import netrc_credentials, netrc_path
-from support.one_request import ask
 
 FILE = """
 machine one.test login alice password CANARY-1
@@ -55,25 +54,6 @@ def test_an_entry_is_for_its_very_host(file, url, words):
     credentials = Credentials(netrc_credentials(file, ["http://127.0.0.1:8000/catalog.json"]))
     signed = credentials.sign(Request(parse(url)))
     assert signed.headers == ({"Authorization": basic(words)} if words else {})
-
-
-async def test_it_is_read_when_asked_for_alone_and_told_to_its_host_alone(troubled, file):
-    here, there = await troubled.site(), await troubled.site("localhost")
-    here.redirect("/x", there.url("/y"))
-    there.put("/y", b"end")
-    environ = {"NETRC": str(file)}
-    await ask(here.url(), here.url("/x"), environ=environ)
-    await ask(here.url(), here.url("/x"), environ=environ, netrc=True)
-    assert [seen.headers.get("authorization") for seen in here.log] == [None, basic("carol:CANARY-3")]
-    assert "authorization" not in str(there.log)
-
-
-async def test_a_header_that_was_given_takes_the_place_of_an_entry(troubled, file):
-    site = await troubled.site()
-    site.put("/x", b"end")
-    given = {"netrc": True, "headers": (("authorization", "Bearer mine"),)}
-    await ask(site.url(), site.url("/x"), environ={"NETRC": str(file)}, **given)
-    assert site.log[0].headers["authorization"] == "Bearer mine"
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o620, 0o604])
