@@ -99,9 +99,9 @@ class Client:
         try:
             return (await self._opened_http.read(Request(url))).body
         except TransferError as error:
-            if error.status in (401, 403):
+            if error.denied:
                 raise stac.refused(url, error) from error
-            if error.status in (404, 410):
+            if error.absent:
                 raise SourceError(error.message, kind="not-found") from error
             raise
 

@@ -74,16 +74,34 @@ class CatalogError(MlhubError):
 class TransferError(MlhubError):
     """One document or asset could not be had. `status` is the HTTP status where there was one.
 
-    `signed`: whoever refused it has been shown our credentials.
+    What a status means is decided in `http.status` alone, which sets the attributes below.
     """
 
     kind = "transfer"
     exit_code = 4
 
+    signed = False
+    """the request carried our credentials"""
+    denied = False
+    """access was refused"""
+    unauthorized = False
+    """it was refused for want of valid credentials (so `denied` is true as well)"""
+    absent = False
+    """there is nothing at that URL, or not any more"""
+    maybe_expired = False
+    """object stores refuse a signed URL that has expired in this way, among others"""
+    rejected = False
+    """the request was understood but not accepted as it is: another form of it may be"""
+    oversized = False
+    """the same request for fewer records may succeed"""
+    throttled = False
+    """the origin has too many requests, of ours or of others"""
+    outage = False
+    """the origin as a whole is down or overloaded, not this one resource"""
+
     def __init__(self, message: str, *, kind: str | None = None, status: int | None = None) -> None:
         super().__init__(message, kind=kind)
         self.status = status
-        self.signed = False
 
 
 class Corrupt(TransferError):

@@ -18,15 +18,14 @@ from ..core.ports import Sink, Transport
 from ..core.urls import Origin, origin, parse, redacted, without_user
 from .auth.credentials import Credentials
 from .documents import DocumentSink
-from .hop import ACCEPTED, ErrorBodyTooLongError, Hop, hop_failed, hop_refused
+from .hop import ErrorBodyTooLongError, Hop, hop_failed, hop_refused
 from .resilience.gate import OriginLimits
 from .resilience.retry import MAX_RETRY_AFTER, Retry
 from .ssrf import AddressPolicy
-from .status import refusal
+from .status import ACCEPTED, REDIRECTS, REDIRECTS_WITH_METHOD, refusal
 from .watchdog import Watchdog
 
 MAX_HOPS = 5
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
 FORWARDED_FIELDS = frozenset(
     {"accept", "accept-encoding", "content-type", "range", "if-range", "if-match", "if-none-match"}
 )
@@ -97,7 +96,7 @@ class Http:
         self, error: TransferError, request: Request, sent: Request, place: Origin, *, document: bool
     ) -> Request:
         """The request with credentials that are newer than those refused; raises if there are none."""
-        if error.status != 401 or not self._credentials.open(place):
+        if not error.unauthorized or not self._credentials.open(place):
             raise error
         again = self._credentials.sign_anew(request)
         if again == sent:
@@ -205,7 +204,7 @@ def _redirected(request: Request, head: Head) -> Request:
             f"{redacted(request.url)}: redirect to {there.scheme}: refused ({redacted(target)})",
             kind="redirect-refused",
         )
-    if request.method != "GET" and head.status not in (307, 308):
+    if request.method != "GET" and head.status not in REDIRECTS_WITH_METHOD:
         request = request._replace(method="GET", body=None)
     carried = {k: v for k, v in request.headers.items() if here == there or k.lower() in FORWARDED_FIELDS}
     if request.body is None:

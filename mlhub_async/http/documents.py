@@ -9,6 +9,7 @@ from ..core.model import Head
 from ..core.ports import Buffer
 from ..core.urls import redacted
 from .decoding import CODINGS, Decoder
+from .status import OK
 
 MAX_DOCUMENT = 64 << 20
 """Decoded bytes of one document; a page larger than this wants a smaller limit."""
@@ -24,7 +25,7 @@ class DocumentSink:
         self._decoder: Decoder | None = None
 
     def start(self, head: Head) -> None:
-        if head.status != 200:
+        if head.status != OK:
             raise TransferError(f"{redacted(self._url)}: unexpected status {head.status}", status=head.status)
         encoding = head.headers.get("content-encoding", "identity").strip().lower()
         if encoding in CODINGS:

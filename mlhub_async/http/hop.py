@@ -13,11 +13,9 @@ from ..core.ports import Buffer, Sink
 from ..core.urls import expiring
 from .documents import DocumentSink
 from .resilience.gate import Gate, OriginLimits
-from .status import DENIED, OUTAGE, THROTTLED
+from .status import ACCEPTED, DENIED, OUTAGE, THROTTLED
 from .validators import content_length
 
-ACCEPTED = frozenset({200, 206, 304, 412, 416})
-"""Statuses that the caller's sink decides about; every other one is a redirect or a refusal."""
 MAX_ERROR_BODY = 8 << 10
 LARGE_BODY = 1 << 20
 """Bodies of more bytes are counted while they come: of others it is enough to count the answers."""
@@ -139,12 +137,12 @@ def hop_refused(error: TransferError, answer: Hop, *, trusted: bool) -> None:
         breaker.throttled(error.retry_after)
     elif isinstance(error, Transient):
         breaker.spend(5)
-        if error.status in OUTAGE:
+        if error.outage:
             # Who counts our requests is there; a few of them in a row over the count are no outage.
-            url = "" if error.status in THROTTLED else answer.url
+            url = "" if error.throttled else answer.url
             error.free = breaker.failed(answer.serial, url, f"HTTP {error.status}")
     breaker.release(answer.serial)
-    if error.status in DENIED and not expiring(answer.url) and not (trusted and error.status == 401):
+    if error.denied and not expiring(answer.url) and not (trusted and error.unauthorized):
         breaker.denied()
 
 

@@ -1,20 +1,58 @@
-"""What a status that is no success means: the one table of it."""
+"""The meaning of HTTP status codes: no other module knows their numbers.
+
+An error carries the meaning of its status as attributes (`error.denied`, `error.absent`, ...: see
+`core.errors.TransferError`). Statuses that are no refusal have names here, for the modules that read a head.
+"""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import TypeVar
 
 from ..core.errors import TransferError, Transient
 from ..core.model import Head
 from ..core.urls import redacted, term_safe
 
-SERVER_TROUBLE = frozenset({408, 425, 500, 502, 504, 511, 520, 521, 522, 523, 524, 529})
+E = TypeVar("E", bound=TransferError)
+
+SWITCHING_PROTOCOLS = 101
+OK = 200
+PARTIAL_CONTENT = 206
+NOT_MODIFIED = 304
+UNAUTHORIZED = 401
+FORBIDDEN = 403
+NOT_FOUND = 404
+PROXY_AUTHENTICATION_REQUIRED = 407
+PRECONDITION_FAILED = 412
+RANGE_NOT_SATISFIABLE = 416
+
+FIRST_FINAL = 200
+"""Responses with smaller status codes are interim ones: the final response is still to come."""
+WITHOUT_BODY = frozenset({204, 304})
+"""Final responses to a GET that have no body, whatever their header fields say (RFC 9112 section 6.3)."""
+ACCEPTED = frozenset({OK, PARTIAL_CONTENT, NOT_MODIFIED, PRECONDITION_FAILED, RANGE_NOT_SATISFIABLE})
+"""Statuses that the caller's sink decides about; every other one is a redirect or a refusal."""
+REDIRECTION = range(300, 400)
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+"""Redirects that are followed if they have a Location."""
+REDIRECTS_WITH_METHOD = frozenset({307, 308})
+"""Redirects after which a POST stays a POST, with its body."""
+
 THROTTLED = frozenset({429, 503})
+SERVER_TROUBLE = frozenset({408, 425, 500, 502, 504, 511, 520, 521, 522, 523, 524, 529})
+"""Refusals that may pass by themselves. With those of `THROTTLED` these are all that are tried again."""
 OUTAGE = frozenset({429, 502, 503, 504, 520, 521, 522, 523, 524, 529})
-"""What is said where a host is out or overrun: not by the one that has the asset, but in front of it."""
-DENIED = frozenset({401, 403})
+"""Refusals by what stands in front of the server that has the asset: the origin is down or overloaded."""
+DENIED = frozenset({UNAUTHORIZED, FORBIDDEN})
+ABSENT = frozenset({NOT_FOUND, 410})
+EXPIRY = frozenset({400, *DENIED, *ABSENT})
+"""How object stores refuse a signed URL that has expired."""
+REJECTED = frozenset({400, 422})
+OVERSIZED = REJECTED | {413, 500, 502, 504}
+"""How servers refuse, or fail at, a page that is larger than they can make."""
+FIRST_SERVER_ERROR = 500
 KINDS = {
     400: "bad-request",
     401: "unauthorized",
@@ -24,21 +62,46 @@ KINDS = {
     410: "gone",
     413: "too-big",
 }
+"""`error.kind` of a refusal that is not tried again."""
 _CODE = re.compile(rb"<Code>([A-Za-z0-9]{1,64})</Code>")
 _DELTA = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
 def refusal(head: Head, body: bytes, url: str) -> TransferError:
-    """The error for an answer that is neither a success nor a redirect. `body`: its first bytes."""
-    what = f"{redacted(url)}: HTTP {head.status}{_detail(head, body)}"
-    if head.status in THROTTLED:
-        return Transient(what, kind="throttled", status=head.status, retry_after=retry_after(head))
-    if head.status in SERVER_TROUBLE:
-        return Transient(what, kind="server-error", status=head.status)
-    if 300 <= head.status < 400:
-        return TransferError(f"{what} without a usable Location", kind="redirect-refused", status=head.status)
-    kind = KINDS.get(head.status, "refused" if head.status < 500 else "server-error")
-    return TransferError(what, kind=kind, status=head.status)
+    """The error for a response that is neither a success nor a redirect. `body`: its first bytes."""
+    message = f"{redacted(url)}: HTTP {head.status}{_detail(head, body)}"
+    if head.status in REDIRECTION:
+        message += " without a usable Location"
+    error = refused(head.status, message)
+    if isinstance(error, Transient) and head.status in THROTTLED:
+        error.retry_after = retry_after(head)
+    return error
+
+
+def refused(status: int, message: str) -> TransferError:
+    """The error that a status code other than a success stands for, with this message."""
+    if status in THROTTLED:
+        return classified(Transient(message, kind="throttled", status=status))
+    if status in SERVER_TROUBLE:
+        return classified(Transient(message, kind="server-error", status=status))
+    if status in REDIRECTION:
+        return TransferError(message, kind="redirect-refused", status=status)
+    other = "refused" if status < FIRST_SERVER_ERROR else "server-error"
+    return classified(TransferError(message, kind=KINDS.get(status, other), status=status))
+
+
+def classified(error: E) -> E:
+    """The same error, its attributes set to what its `status` means."""
+    status = error.status
+    error.throttled = status in THROTTLED
+    error.outage = status in OUTAGE
+    error.unauthorized = status == UNAUTHORIZED
+    error.denied = status in DENIED
+    error.absent = status in ABSENT
+    error.maybe_expired = status in EXPIRY
+    error.rejected = status in REJECTED
+    error.oversized = status in OVERSIZED
+    return error
 
 
 def _detail(head: Head, body: bytes) -> str:
@@ -50,18 +113,18 @@ def _detail(head: Head, body: bytes) -> str:
 
 
 def retry_after(head: Head) -> float | None:
-    """Seconds of RFC 9110 section 10.2.3, in both forms; None when absent, not understood or not any more.
+    """Seconds of Retry-After (RFC 9110 section 10.2.3), which may be a number or a date.
 
-    A date counts against the answer's own Date, so that a wrong local clock does not matter; where the
-    answer has none, against ours.
+    None where the field is absent, not understood or in the past. A date counts against the response's own
+    Date, so that a wrong local clock does not matter; where the response has none, against the local clock.
     """
     text = head.headers.get("retry-after", "").strip()
     if _DELTA.fullmatch(text):
         return float(text) or None
     try:
         until = parsedate_to_datetime(text)
-        said = head.headers.get("date", "")
-        since = parsedate_to_datetime(said) if said else datetime.now(UTC)
+        date = head.headers.get("date", "")
+        since = parsedate_to_datetime(date) if date else datetime.now(UTC)
         return max((until - since).total_seconds(), 0.0) or None
     except (ValueError, TypeError, IndexError, OverflowError):
         return None

@@ -23,7 +23,7 @@ def unreadable(error: TransferError, url: str) -> MlhubError:
             "or of its JSON, not of a web page about it",
             kind="not-json",
         )
-    if error.status in (401, 403):
+    if error.denied:
         return stac.refused(url, error)
     why = error.message.removeprefix(f"{where}: ")
     if isinstance(error, Transient):

@@ -79,7 +79,7 @@ async def _mlhub_branches(reader: Reader, url: str, selection: Selection) -> Asy
             kinds = ",".join(map(str, types)) if isinstance(types, list) else ""
             yield Branch(one.get("id"), one.get("title") or kinds)
     except TransferError as error:
-        if error.status not in (404, 410):
+        if not error.absent:
             raise unreadable(error, f"{root}datasets") from error
         async for found in ApiSource(reader, root, {}, selection).collections.all():
             if isinstance(found, Collection):

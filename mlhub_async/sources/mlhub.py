@@ -93,7 +93,7 @@ class Datasets:
         except Transient as error:
             raise CatalogError(f"dataset {urls.term_safe(dataset)}: {error.message}") from error
         except TransferError as error:
-            if error.status in (401, 403):
+            if error.denied:
                 raise stac.refused(url, error) from error
             raise unknown_id("MLHub has no dataset", dataset, await self._ids(), error.message) from error
 

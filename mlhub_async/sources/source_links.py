@@ -113,7 +113,7 @@ class FollowSources:
         except Transient as error:
             return [Flaw(urls.redacted(link.url), error, owner=_owner(link.label))]
         except TransferError as error:
-            if error.status == 401:  # 403 proves nothing: S3 answers so for an object that is not there
+            if error.unauthorized:  # 403 proves nothing: S3 answers so for an object that is not there
                 refused = stac.refused(link.url, error)
                 return [Flaw(urls.redacted(link.url), refused, owner=_owner(link.label))]
             return [_dangling(link.url, link.label, error.message)]

@@ -17,8 +17,6 @@ from ..core.model import Document, JsonObject, Request
 from ..core.ports import Reader
 from .links import followed, links_of
 
-_NOT_LIKED = frozenset({400, 422})
-_TOO_MUCH_ASKED = _NOT_LIKED | {413, 500, 502, 504}
 _UNREADABLE = frozenset({"not-json", "too-big"})
 
 SMALLEST_LIMIT = 10
@@ -97,14 +95,14 @@ async def _read(reader: Reader, request: Request, number: int) -> tuple[Document
             limit = limit_of(request)
             if limit is None or not _may_be_size(error):
                 raise _broken(error, request, number) from error
-            if limit <= SMALLEST_LIMIT and error.status not in _NOT_LIKED:
+            if limit <= SMALLEST_LIMIT and not error.rejected:
                 raise _broken(error, request, number) from error
             smaller = max(SMALLEST_LIMIT, limit // 2) if limit > SMALLEST_LIMIT else None
             request = with_limit(request, smaller)
 
 
 def _may_be_size(error: TransferError) -> bool:
-    return error.status in _TOO_MUCH_ASKED or error.kind in _UNREADABLE
+    return error.oversized or error.kind in _UNREADABLE
 
 
 def _broken(error: TransferError, request: Request, number: int) -> MlhubError:
@@ -113,13 +111,13 @@ def _broken(error: TransferError, request: Request, number: int) -> MlhubError:
     A key that is not taken any more ends the run: it will be refused everywhere.
     """
     where = urls.redacted(request.url)
-    if error.status == 401:
+    if error.unauthorized:
         return refused(request.url, error)
     if number > 1 or isinstance(error, Transient) or error.status is None:
         return CatalogError(f"page {number} of {where} could not be read: {error.message}")
-    if error.status == 403:
+    if error.denied:
         return refused(request.url, error)
-    if error.status in (404, 410):
+    if error.absent:
         return SourceError(f"{where} does not exist ({error.status}): check its spelling", kind="not-found")
     return SourceError(f"{where} refuses the request: {error.message}; check the selection or --method")
 

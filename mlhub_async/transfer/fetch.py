@@ -37,7 +37,6 @@ REFRESHES = 2
 """How often an expired href is asked for anew, per asset and run."""
 TWICE = frozenset({"checksum-mismatch", "size-mismatch", "empty", "structure"})
 """Kinds of damage that may be of one transfer's making, so that another one may bring the right bytes."""
-EXPIRED = frozenset({400, 401, 403, 404, 410})
 
 
 async def fetch(job: Job, context: TransferContext) -> tuple[Outcome, str]:
@@ -229,7 +228,7 @@ class Transfer:
     async def _renew(self, error: TransferError) -> None:
         """Go on with the present href of an asset whose old one has expired; else raise `error` again."""
         asset = self._intake.asset
-        if error.status not in EXPIRED or not expiring(asset.href) or self._refreshes >= REFRESHES:
+        if not error.maybe_expired or not expiring(asset.href) or self._refreshes >= REFRESHES:
             raise error
         self._refreshes += 1
         fresh = await self.context.refresh(asset)

@@ -16,6 +16,7 @@ from ..core.ports import Buffer
 from ..core.telemetry import Meter
 from ..core.urls import parse
 from ..http.decoding import AS_STORED, Decoder, coding, decoder_for, encoded, unpacked
+from ..http.status import NOT_MODIFIED, PARTIAL_CONTENT, PRECONDITION_FAILED, RANGE_NOT_SATISFIABLE
 from ..http.validators import Span, content_length, content_range, validator
 from ..storage.local.partials import PartialFile
 from ..storage.local.store import LocalStore
@@ -113,13 +114,13 @@ class Receiver:
         or it is refused. 3. 304: what is on disk is still right. 4. 416: there is no rest. 5. 412, which
         no condition of ours asks for: it may be had without any.
         """
-        if head.status == 304:
+        if head.status == NOT_MODIFIED:
             self.unchanged = self.job.previous is not None
             if not self.unchanged:
                 raise TransferError(f"{self.name}: HTTP 304 without a condition", kind="protocol", status=304)
-        elif head.status == 206:
+        elif head.status == PARTIAL_CONTENT:
             self._continue(head)
-        elif head.status in (412, 416):
+        elif head.status in (PRECONDITION_FAILED, RANGE_NOT_SATISFIABLE):
             self._nothing_left(head)
         else:
             self._begin(head)
@@ -173,7 +174,7 @@ class Receiver:
     def _nothing_left(self, head: Head) -> None:
         """What is here may be all there is: then it is checked as if it had come just now."""
         span, offset = content_range(head.headers), self.draft.body.offset
-        rest = self._rest if head.status == 416 else None
+        rest = self._rest if head.status == RANGE_NOT_SATISFIABLE else None
         self._ended = rest is not None and rest.ends_here(head, span, offset)
         if not self._ended:
             raise self._anew("the server has no such rest of it", head.status)

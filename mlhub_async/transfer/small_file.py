@@ -16,6 +16,7 @@ from ..core.formats.sniffing import ENOUGH, impostor
 from ..core.model import Head, Job, Proof, Record
 from ..core.ports import Buffer, Sink
 from ..core.telemetry import Meter
+from ..http.status import OK
 from ..http.validators import content_length, validator
 from ..storage.local.body import SMALL_BODY
 from ..storage.local.store import LocalStore
@@ -47,7 +48,7 @@ class SmallFileSink:
         fields, size = head.headers, self._job.asset.size
         self._length = length = content_length(fields) or 0
         return (
-            head.status == 200
+            head.status == OK
             and 0 < length <= SMALL_BODY
             and size in (None, length)
             and "content-encoding" not in fields

@@ -12,6 +12,7 @@ from mlhub_async.core.errors import MlhubError, TransferError
 from mlhub_async.core.model import Collection, CollectionListed, Document, Entry, Flaw, Item, Request
 from mlhub_async.core.options import Selection
 from mlhub_async.core.ports import Source
+from mlhub_async.http.status import classified, refused
 from mlhub_async.sources.recognise import locate, recognise
 
 
@@ -29,12 +30,14 @@ class Documents:
         self.asked.append(request.url)
         body = orjson.loads(request.body) if request.body else None
         found = self.known.get(posted(request.url, body) if request.method == "POST" else request.url)
+        if isinstance(found, TransferError):
+            raise classified(found)
         if isinstance(found, MlhubError):
             raise found
         if found is None and request.url.startswith("file:"):
             found = parsed(_from_disk(request.url), 200)
         if found is None:
-            raise TransferError(f"{urls.redacted(request.url)}: 404", kind="not-found", status=404)
+            raise refused(404, f"{urls.redacted(request.url)}: 404")
         return Document(orjson.loads(orjson.dumps(found)), request.url)
 
     async def read_bytes(self, request: Request) -> tuple[bytes, str]:
@@ -60,7 +63,7 @@ class Wire:
 
 def parsed(body: bytes, status: int) -> Any:
     if status != 200:
-        raise TransferError(f"answered {status}", kind="http", status=status)
+        raise refused(status, f"answered {status}")
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:

@@ -7,6 +7,7 @@ import pytest
 from mlhub_async import stac
 from mlhub_async.core.errors import CatalogError, SourceError, TransferError, Transient
 from mlhub_async.core.model import Request
+from mlhub_async.http.status import classified
 from mlhub_async.stac.paging import LoopGuard
 from support.documents import Documents, ids, item, page, posted, walked
 
@@ -86,7 +87,7 @@ class Limited(Documents):
         limit, at = int(asked.get("limit", self.own)), int(asked.get("skip", 0))
         self.sizes.append(limit)
         if limit > self.most:
-            raise self.error
+            raise classified(self.error)
         following = {"href": f"{ROOT}?limit=100&skip={at + limit}"}
         if request.body:
             following = {"href": ROOT, "method": "POST", "body": {"limit": 100, "skip": at + limit}}

@@ -22,8 +22,9 @@ from ...core.errors import TransferError, Transient
 from ...core.model import Head, Request
 from ...core.ports import Sink
 from ...core.urls import redacted
+from ..status import FIRST_FINAL, PROXY_AUTHENTICATION_REQUIRED, WITHOUT_BODY, classified, refused
 from .failures import AddressCheck, errno_reason, local_shortage, resolution_error
-from .fast.head import BODILESS, MAX_FIELDS, MAX_HEAD, MAX_LENGTH_DIGITS
+from .fast.head import MAX_FIELDS, MAX_HEAD, MAX_LENGTH_DIGITS
 from .fast.pool import DNS_SECONDS, MAX_IDLE_SECONDS
 from .proxy import Proxy
 
@@ -226,10 +227,12 @@ def translated(error: Exception, url: str) -> TransferError:
 
 
 def _refused_by_proxy(status: int, where: str) -> TransferError:
-    if status == 407:
+    if status == PROXY_AUTHENTICATION_REQUIRED:
         what = "the proxy wants to know who asks: --proxy http://user:password@host:port"
-        return TransferError(f"{where}: {what}", kind="proxy", status=status)
-    return Transient(f"{where}: the proxy answered {status}", kind="proxy", status=status, tries=3)
+        return refused(status, f"{where}: {what}")
+    return classified(
+        Transient(f"{where}: the proxy answered {status}", kind="proxy", status=status, tries=3)
+    )
 
 
 class DroppedError(aiohttp.ClientConnectionError):
@@ -282,10 +285,10 @@ class ConnectionEndings:
 
 def framing_doubt(response: aiohttp.ClientResponse) -> str:
     """What two readers could read in two ways, of what aiohttp lets through; "" if there is nothing."""
-    if response.status < 200:
+    if response.status < FIRST_FINAL:
         return f"status {response.status} out of place"
     codings = response.headers.getall("Transfer-Encoding", [])
-    if response.status in BODILESS:
+    if response.status in WITHOUT_BODY:
         return ""
     if codings and [coding.strip().lower() for coding in codings] != ["chunked"]:
         return "its transfer coding leaves the length in doubt"
@@ -296,4 +299,4 @@ def framing_doubt(response: aiohttp.ClientResponse) -> str:
 
 def ends_with_connection(response: aiohttp.ClientResponse) -> bool:
     framed = "Content-Length" in response.headers or "Transfer-Encoding" in response.headers
-    return not framed and response.status not in BODILESS
+    return not framed and response.status not in WITHOUT_BODY

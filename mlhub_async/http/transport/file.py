@@ -13,6 +13,7 @@ from ...core.errors import TransferError
 from ...core.model import Head, Request
 from ...core.ports import Sink
 from ...core.urls import redacted, to_path
+from ..status import FORBIDDEN, NOT_FOUND, OK, PARTIAL_CONTENT, refused
 
 PIECE = 1 << 20
 _NEVER_LEGAL = re.compile("(?:%(?:2[02]|3[CE]|5[CE]|60|7[B-D]|[89A-F][0-9A-F]))+", re.IGNORECASE)
@@ -41,13 +42,9 @@ class FileTransport:
                     if (busy := sink.write(data)) is not None:
                         await busy
         except FileNotFoundError:
-            raise TransferError(
-                f"{redacted(request.url)}: no such file", kind="not-found", status=404
-            ) from None
+            raise _absent(request.url) from None
         except PermissionError:
-            raise TransferError(
-                f"{redacted(request.url)}: not readable", kind="forbidden", status=403
-            ) from None
+            raise refused(FORBIDDEN, f"{redacted(request.url)}: not readable") from None
         except OSError as error:
             raise TransferError(f"{redacted(request.url)}: {error.strerror}", kind="path") from None
 
@@ -66,7 +63,7 @@ class FileTransport:
         for found in (path, _as_written(url, path.anchor).resolve()):
             if found.is_relative_to(self._root) and found.is_file():
                 return found
-        raise TransferError(f"{redacted(url)}: no such file", kind="not-found", status=404)
+        raise _absent(url)
 
     @staticmethod
     def _start(request: Request, size: int) -> int:
@@ -97,4 +94,8 @@ def _head(url: str, status: os.stat_result, start: int) -> Head:
     }
     if start:
         headers["content-range"] = f"bytes {start}-{status.st_size - 1}/{status.st_size}"
-    return Head(206 if start else 200, headers, url)
+    return Head(PARTIAL_CONTENT if start else OK, headers, url)
+
+
+def _absent(url: str) -> TransferError:
+    return refused(NOT_FOUND, f"{redacted(url)}: no such file")

@@ -41,7 +41,7 @@ class CollectionIndex:
         except Transient as error:
             raise CatalogError(f"collection {urls.term_safe(name)}: {error.message}") from error
         except TransferError as error:
-            if error.status in (401, 403):
+            if error.denied:
                 raise stac.refused(url, error) from error
             ids = await self._ids()
             if not ids and await self._has_items(name):
@@ -59,7 +59,7 @@ class CollectionIndex:
         try:
             page = await self._reader.read(request)
         except TransferError as error:
-            if error.status in (401, 403):
+            if error.denied:
                 raise stac.refused(request.url, error) from error
             return False
         return isinstance(page.body, dict) and bool(page.body.get("features"))

@@ -237,6 +237,6 @@ class ApiSource:
         except Transient as error:
             return [Flaw(urls.redacted(url), error)]
         except TransferError as error:
-            return [] if error.status in (404, 410) else [Flaw(urls.redacted(url), error)]
+            return [] if error.absent else [Flaw(urls.redacted(url), error)]
         found = stac.item_of(document.body, document.url, collection)
         return [found] if isinstance(found, Flaw) or self._admits(found) else []

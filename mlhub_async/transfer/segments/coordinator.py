@@ -19,6 +19,7 @@ from ...core.ports import Buffer
 from ...core.telemetry import Meter
 from ...core.urls import origin
 from ...http.client import Http
+from ...http.status import PARTIAL_CONTENT
 from ..resume import OriginQuirks
 from .allocation import ByteAllocation, Segment
 from .stream import RangeRefused, SegmentBoundary, SegmentSink, SegmentTarget, meet
@@ -63,7 +64,9 @@ class SegmentPolicy:
         `before`: the parts of the same transfer's last answer, if it had any.
         """
         head, left = whole.head, whole.total - whole.body.offset
-        offered = head.status == 206 or head.headers.get("accept-ranges", "").strip().lower() == "bytes"
+        offered = (
+            head.status == PARTIAL_CONTENT or head.headers.get("accept-ranges", "").strip().lower() == "bytes"
+        )
         enough = left >= (4 * LEAST_GIVEN if self.given else MIN_DIVIDED_BYTES)
         if not (enough and offered and whole.etag.startswith('"') and self.hosts.divisible(head.url)):
             return None

@@ -11,6 +11,7 @@ from ...core.model import Head, Request
 from ...core.ports import Buffer
 from ...core.urls import canonical
 from ...http.decoding import AS_STORED, encoded
+from ...http.status import OK, PARTIAL_CONTENT
 from ...http.validators import content_length, content_range, repeats
 from ...storage.local.body import BodyWriter
 from .allocation import Segment
@@ -73,7 +74,7 @@ class SegmentSink:
         """A server may give less than was asked for, if it says where that ends."""
         span, claim, whole = content_range(head.headers), self.claim, self._whole
         fits = (
-            head.status == 206
+            head.status == PARTIAL_CONTENT
             and span is not None
             and span.first == claim.at
             and claim.at <= span.last < claim.limit
@@ -84,7 +85,7 @@ class SegmentSink:
             and canonical(head.url) == canonical(whole.head.url)
         )
         if not fits or span is None:
-            raise RangeRefused(whole=head.status == 200)
+            raise RangeRefused(whole=head.status == OK)
         claim.limit = span.last + 1
 
     def write(self, data: Buffer) -> Awaitable[None] | None:

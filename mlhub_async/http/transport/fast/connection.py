@@ -12,6 +12,7 @@ from typing import cast
 
 from ....core.model import Head
 from ....core.ports import Sink
+from ...status import FIRST_FINAL, SWITCHING_PROTOCOLS
 from .buffers import BUFFER_SIZE, BufferPool, ReceiveBuffer
 from .head import (
     END_OF_HEAD,
@@ -115,12 +116,12 @@ class Connection(asyncio.BufferedProtocol):
                 return False
             answer = ResponseParser(inlet.view[inlet.taken : end])
             inlet.taken = end
-            if answer.status >= 200:
+            if answer.status >= FIRST_FINAL:
                 self._answer = answer
                 self._start(answer)
             else:
                 self._interim += 1
-                if answer.status == 101 or self._interim > MAX_INTERIM:
+                if answer.status == SWITCHING_PROTOCOLS or self._interim > MAX_INTERIM:
                     raise BadResponseError(f"status {answer.status} out of place")
         return True
 

@@ -10,12 +10,13 @@ from enum import Enum, auto
 
 import httptools
 
+from ...status import FIRST_FINAL, REDIRECTION, WITHOUT_BODY
+
 END_OF_HEAD = b"\r\n\r\n"
 MAX_HEAD = 64 << 10
 MAX_FIELDS = 128
 MAX_NAMES = 256
 MAX_LENGTH_DIGITS = 18
-BODILESS = frozenset({204, 304})
 
 
 class Framing(Enum):
@@ -57,7 +58,7 @@ class ResponseParser:
         except httptools.HttpParserError as error:
             raise BadResponseError(str(error)[:80]) from None
         self.status: int = self.parser.get_status_code()
-        if 300 <= self.status < 400 and (location := self.fields.get("location")):
+        if self.status in REDIRECTION and (location := self.fields.get("location")):
             # The one field that is read as text: everybody writes UTF-8 there.
             self.fields["location"] = location.encode("latin-1").decode("utf-8", "surrogateescape")
         self.left = 0
@@ -90,7 +91,7 @@ class ResponseParser:
 
     def _framing(self) -> Framing:
         length, coding = self.fields.get("content-length"), self.fields.get("transfer-encoding")
-        if self.status < 200 or self.status in BODILESS:
+        if self.status < FIRST_FINAL or self.status in WITHOUT_BODY:
             return Framing.NONE
         if coding is not None:
             if length is not None or coding.strip().lower() != "chunked":
