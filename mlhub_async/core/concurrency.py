@@ -1,4 +1,7 @@
-"""The one concurrency primitive: a bounded queue between one producer and a pool of workers."""
+"""Structured concurrency: `fan_out` from one producer to an elastic pool of workers, and small helpers.
+
+No task outlives the call that started it, every queue is bounded, and the first error is raised as it is.
+"""
 
 from __future__ import annotations
 
@@ -23,152 +26,251 @@ from .errors import MlhubError
 
 S = TypeVar("S")
 T = TypeVar("T")
-_END = object()
 
 RESERVED_DESCRIPTORS = 64
-"""Descriptors for everything that is not a transfer: ledger, locks, directories, listing."""
+"""File descriptors left for everything that is not a transfer: ledger, locks, directories, listing."""
 DESCRIPTORS_PER_TRANSFER = 3
-"""A transfer has a connection, an unfinished file and the journal of that."""
-
+"""A transfer has a connection, a partial file and the checkpoint file of that."""
 PARKED_PER_WORKER = 32
-"""For each worker so many tasks may wait beside the pool."""
+"""Tasks that may wait outside the pool, for each slot of it: this bounds their memory."""
+
+_END = object()
 _RECHECK = object()
-"""Says to a worker that it may not be needed any more."""
+"""Makes a worker look whether it is still needed."""
 Work = Callable[[], Coroutine[object, object, None]]
-
-
-class LazyAwaitable:
-    """An awaitable that may as well be left alone: its coroutine is made when somebody awaits it."""
-
-    __slots__ = ("_call",)
-
-    def __init__(self, call: Callable[[], Awaitable[None]]) -> None:
-        self._call = call
-
-    def __await__(self) -> Generator[object, None, None]:
-        return self._call().__await__()
 
 
 async def fan_out(
     produce: Callable[[Callable[[T], Awaitable[None]]], Awaitable[None]],
     work: Callable[[T], Awaitable[None]],
     workers: int,
-    useful: Callable[[], int] | None = None,
-    places: IdleSlots | None = None,
+    useful_workers: Callable[[], int] | None = None,
+    idle_slots: IdleSlots | None = None,
 ) -> None:
-    """Run `produce(put)` and let `workers` coroutines drain what it puts with `work`.
+    """Run `produce(put)`, and `work` on everything that it puts, with up to `workers` workers.
 
-    With `useful`, only as many of them as it says at the time: more would stand in each other's way.
-    What is left over of their places is in `places`, to be lent.
-    `put` waits while the queue is full. Returns when everything put was worked on. The first exception
-    of either side cancels all the others and is raised as it is, never wrapped in a group.
+    `useful_workers` says how many of them are of use at the moment: more would only wait for each other.
+    `idle_slots` is given the slots that no worker needs, to be lent. `put` waits while the queue is full.
+    Returns when everything put was worked on. The first exception of `produce` or `work` cancels all the
+    others and is raised as it is, never wrapped in a group.
     """
     queue: asyncio.Queue[object] = asyncio.Queue(maxsize=workers)
 
-    def hire() -> None:
+    def start_worker() -> None:
         worker = _worker(pool, queue, work)
         try:
             group.create_task(worker)
         except RuntimeError:
-            # The group is shutting down, and its end has not come down yet to the group that puts this job.
+            # The group is shutting down, but the task that puts this job has not been cancelled yet.
             worker.close()
 
     async def put(job: T) -> None:
         await queue.put(job)
         pool.fill()
 
-    async def producing() -> None:
+    async def produce_all() -> None:
         await produce(put)
         await queue.put(_END)
         pool.ended = True
 
     async with FirstErrorGroup() as group:
-        pool = WorkerPool(workers, useful, hire, group, queue)
-        if places is not None:
-            places.pool = pool
-        group.create_task(producing())
+        pool = WorkerPool(workers, useful_workers, start_worker, group, queue)
+        if idle_slots is not None:
+            idle_slots.pool = pool
+        group.create_task(produce_all())
         pool.fill()
 
 
 async def _worker(
     pool: WorkerPool, queue: asyncio.Queue[object], work: Callable[[T], Awaitable[None]]
 ) -> None:
-    """Job after job, until there are no more or this worker is one too many."""
+    """Work on job after job, until there are no more or the pool has more workers than it needs."""
     CURRENT_POOL.set(pool)
-    while not pool.crowded:
+    while not pool.overstaffed:
         pool.idle += 1
         job = await queue.get()
         pool.idle -= 1
         if job is _END:
-            queue.put_nowait(_END)  # for the next one
+            queue.put_nowait(_END)  # for the next worker
             break
         if job is _RECHECK:
-            pool.looked()
+            pool.rechecked()
         else:
             await work(job)  # type: ignore[arg-type]  # the others are Ts
     pool.leave()
 
 
-class FirstErrorGroup(asyncio.TaskGroup):
-    """A task group that raises its first error as it is, with its own cause, never an `ExceptionGroup`."""
+class WorkerPool:
+    """Counts the workers of one `fan_out` and decides how many there should be.
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    A worker that must wait for a host gives its slot to another one meanwhile (`parked`). A slot that no
+    worker needs may be lent to a task of one of the jobs (`IdleSlots`). `idle` workers wait at the queue,
+    from which nothing more will come once it has `ended`.
+    """
+
+    def __init__(
+        self,
+        slots: int,
+        useful_workers: Callable[[], int] | None,
+        start_worker: Callable[[], object],
+        group: asyncio.TaskGroup,
+        queue: asyncio.Queue[object],
     ) -> None:
+        self._slots = slots
+        self._useful_workers = useful_workers
+        self._start_worker = start_worker
+        self._group = group
+        self._queue = queue
+        self._working = 0
+        self._parked = 0
+        self._rechecks = 0
+        self.idle = 0
+        self.ended = False
+
+    @property
+    def _target(self) -> int:
+        """How many workers there should be now."""
+        if self._useful_workers is None:
+            return self._slots
+        return max(1, min(self._slots, self._useful_workers()))
+
+    @property
+    def overstaffed(self) -> bool:
+        """More are working than there should be: a parked one came back, or there are fewer slots now."""
+        return self._working > self._target
+
+    def fill(self) -> None:
+        """Start workers in the free slots."""
+        while self._working < self._target:
+            self._working += 1
+            self._start_worker()
+
+    def leave(self) -> None:
+        """Count a worker out that ends."""
+        self._working -= 1
+
+    def rechecked(self) -> None:
+        """Count one of the `_RECHECK`s out of the queue."""
+        self._rechecks -= 1
+
+    def shrink(self) -> None:
+        """Give up a quarter of the slots, unless some workers have to end already."""
+        if not self.overstaffed:
+            self._slots = max(1, self._slots * 3 // 4)
+
+    def park(self) -> bool:
+        """Free the slot of a worker that will wait. False where too many wait: then it keeps its slot."""
+        if self._parked >= PARKED_PER_WORKER * self._slots:
+            return False
+        self._parked += 1
+        if self.overstaffed:
+            self._working -= 1
+        else:
+            self._start_worker()
+        return True
+
+    def unpark(self) -> None:
+        self._parked -= 1
+        self._working += 1
+
+    @property
+    def has_waiting_jobs(self) -> bool:
+        return self._queue.qsize() - self._rechecks > self.ended
+
+    @property
+    def reserved(self) -> int:
+        """Slots that are never lent: one for the next job, while there may be one."""
+        return 0 if self.ended else 1
+
+    def lend(self, work: Work) -> asyncio.Task[None] | None:
+        free = self._target - self._working + self.idle
+        if self.has_waiting_jobs or free <= self.reserved:
+            return None
+        coroutine = self._run_lent(work)
         try:
-            return await super().__aexit__(kind, error, trace)
-        except BaseExceptionGroup as failures:
-            first = _first_error(failures)
-        try:
-            # Not where the group is handled: it would become the context of its own member.
-            raise first
-        finally:
-            del first  # else its traceback and this frame keep each other
+            task = self._group.create_task(coroutine)
+        except RuntimeError:  # the group is shutting down
+            coroutine.close()
+            return None
+        self._working += 1
+        if self.overstaffed and not self.ended:
+            self._rechecks += 1
+            self._queue.put_nowait(_RECHECK)
+        task.add_done_callback(self._take_back)
+        return task
+
+    async def _run_lent(self, work: Work) -> None:
+        CURRENT_POOL.set(self)
+        await work()
+
+    def _take_back(self, _: asyncio.Task[None]) -> None:
+        self._working -= 1
+        if self.has_waiting_jobs:
+            self.fill()
 
 
-def _first_error(failures: BaseExceptionGroup[BaseException]) -> BaseException:
-    """TaskGroup lists errors in the order in which they happened."""
-    failure: BaseException = failures
-    while isinstance(failure, BaseExceptionGroup):
-        failure = failure.exceptions[0]
-    return failure
+CURRENT_POOL: ContextVar[WorkerPool | None] = ContextVar("pool", default=None)
+"""The pool of the worker that runs in this context."""
 
 
-async def wait_until_idle(running: Callable[[], Collection[asyncio.Future[T]]]) -> None:
-    """Return when `running()` is empty. A cancellation does not end the wait: it is raised after it."""
-    cancelled = None
-    while futures := running():
-        try:
-            await asyncio.wait(futures)
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled
+@contextmanager
+def parked() -> Iterator[None]:
+    """A context in which to wait: another worker works in the slot of this one meanwhile."""
+    pool = CURRENT_POOL.get()
+    if pool is None or not pool.park():
+        yield
+        return
+    try:
+        yield
+    finally:
+        pool.unpark()
 
 
-async def run_single(work: Callable[[], Awaitable[T]], workers: int, places: IdleSlots) -> T:
-    """Do one thing as the only worker of a pool that has `places` to lend."""
-    found: list[T] = []
+def shrink_pool() -> None:
+    """Give up a quarter of the slots of this worker's pool: there are not enough descriptors or memory."""
+    if (pool := CURRENT_POOL.get()) is not None:
+        pool.shrink()
+
+
+class IdleSlots:
+    """The slots of a pool that no worker needs; none before `fan_out` has been given this.
+
+    Not found by context as `parked` finds its pool: bytes are received in the context of a connection.
+    """
+
+    def __init__(self) -> None:
+        self.pool: WorkerPool | None = None
+
+    def lend(self, work: Work) -> asyncio.Task[None] | None:
+        """Start a task in a slot that no worker needs now; None if there is none.
+
+        The caller cancels it when the caller ends. An error of it is one of the pool.
+        """
+        return self.pool.lend(work) if self.pool is not None else None
+
+    @property
+    def reserved(self) -> int:
+        """Slots that are never lent."""
+        return self.pool.reserved if self.pool is not None else 0
+
+    @property
+    def wanted_back(self) -> bool:
+        """Whether jobs wait for a worker, so that a task in a lent slot should end."""
+        return self.pool is not None and self.pool.has_waiting_jobs
+
+
+async def run_single(work: Callable[[], Awaitable[T]], workers: int, idle_slots: IdleSlots) -> T:
+    """Do one job in a pool of its own, whose other slots it can borrow."""
+    results: list[T] = []
 
     async def produce(put: Callable[[Callable[[], Awaitable[T]]], Awaitable[None]]) -> None:
         await put(work)
 
-    async def doing(this: Callable[[], Awaitable[T]]) -> None:
-        found.append(await this())
+    async def do(job: Callable[[], Awaitable[T]]) -> None:
+        results.append(await job())
 
-    await fan_out(produce, doing, workers, places=places)
-    return found[0]
-
-
-async def gather_pair(one: Awaitable[T], other: Awaitable[T]) -> tuple[T, T]:
-    """Two results that are waited for together. The first error of either is raised as it is."""
-
-    async def of(awaitable: Awaitable[T]) -> T:
-        return await awaitable
-
-    async with FirstErrorGroup() as group:
-        first, second = group.create_task(of(one)), group.create_task(of(other))
-    return first.result(), second.result()
+    await fan_out(produce, do, workers, idle_slots=idle_slots)
+    return results[0]
 
 
 async def map_in_order(work: Callable[[S], Awaitable[T]], inputs: Sequence[S], workers: int) -> list[T]:
@@ -189,29 +291,89 @@ async def map_in_order(work: Callable[[S], Awaitable[T]], inputs: Sequence[S], w
     return [results[number] for number in range(len(inputs))]
 
 
+class FirstErrorGroup(asyncio.TaskGroup):
+    """A task group that raises its first error as it is, with its own cause, never an `ExceptionGroup`."""
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            return await super().__aexit__(kind, error, trace)
+        except BaseExceptionGroup as failures:
+            first = _first_error(failures)
+        try:
+            # Not where the group is handled: it would become the context of its own member.
+            raise first
+        finally:
+            del first  # or its traceback and this frame would keep each other in memory
+
+
+def _first_error(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """TaskGroup lists errors in the order in which they happened."""
+    failure: BaseException = failures
+    while isinstance(failure, BaseExceptionGroup):
+        failure = failure.exceptions[0]
+    return failure
+
+
+async def gather_pair(one: Awaitable[T], other: Awaitable[T]) -> tuple[T, T]:
+    """The results of two awaitables that run together. The first error of either is raised as it is."""
+
+    async def of(awaitable: Awaitable[T]) -> T:
+        return await awaitable
+
+    async with FirstErrorGroup() as group:
+        first, second = group.create_task(of(one)), group.create_task(of(other))
+    return first.result(), second.result()
+
+
 async def prefetch_one(pages: AsyncIterator[T], consume: Callable[[T], Awaitable[None]]) -> None:
     """Consume an async iterator while exactly one further element is being fetched, never more.
 
-    An error of the iterator is raised only after everything it gave before has been consumed.
+    An `MlhubError` of the iterator is raised only after everything that it gave before was consumed.
     """
 
-    async def coming() -> tuple[T | object, MlhubError | None]:
+    async def fetch_next() -> tuple[T | object, MlhubError | None]:
         try:
             return await anext(pages, _END), None
         except MlhubError as error:
             return _END, error
 
     async with FirstErrorGroup() as group:
-        following = group.create_task(coming())
+        following = group.create_task(fetch_next())
         while (page := (await following)[0]) is not _END:
-            following = group.create_task(coming())
+            following = group.create_task(fetch_next())
             await consume(page)  # type: ignore[arg-type]  # END is the only object that is not a T
     if (error := following.result()[1]) is not None:
         raise error
 
 
+async def wait_until_idle(running: Callable[[], Collection[asyncio.Future[T]]]) -> None:
+    """Return when `running()` is empty. A cancellation does not end the wait: it is raised after it."""
+    cancelled = None
+    while futures := running():
+        try:
+            await asyncio.wait(futures)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+
+
+class LazyAwaitable:
+    """An awaitable that makes its coroutine when it is awaited, so that it need not be awaited at all."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Callable[[], Awaitable[None]]) -> None:
+        self._call = call
+
+    def __await__(self) -> Generator[object, None, None]:
+        return self._call().__await__()
+
+
 def descriptor_limit() -> int | None:
-    """Open files at a time; None where there is no such limit."""
+    """How many files this process may have open (RLIMIT_NOFILE); None: there is no limit."""
     if sys.platform == "win32":
         return None
     import resource  # noqa: PLC0415 - not on Windows
@@ -221,167 +383,14 @@ def descriptor_limit() -> int | None:
 
 
 def affordable_transfers(wanted: int) -> int:
-    """So many transfers at a time of those wanted."""
-    files = descriptor_limit()
-    return (
-        wanted
-        if files is None
-        else max(1, min(wanted, (files - RESERVED_DESCRIPTORS) // DESCRIPTORS_PER_TRANSFER))
-    )
+    """How many of the wanted concurrent transfers the limit of open files allows; at least one."""
+    limit = descriptor_limit()
+    if limit is None:
+        return wanted
+    return max(1, min(wanted, (limit - RESERVED_DESCRIPTORS) // DESCRIPTORS_PER_TRANSFER))
 
 
 def spare_descriptors(wanted: int) -> int:
-    """So many files that are only kept open because that is faster."""
-    files = descriptor_limit()
-    return wanted if files is None else max(1, min(wanted, (files - RESERVED_DESCRIPTORS) // 8))
-
-
-class WorkerPool:
-    """The places of a pool's workers: who must wait for a host gives its own to another meanwhile.
-
-    `idle` workers wait for the queue, from which nothing more will come once it has `ended`.
-    """
-
-    def __init__(
-        self,
-        places: int,
-        useful: Callable[[], int] | None,
-        hire: Callable[[], object],
-        group: asyncio.TaskGroup,
-        queue: asyncio.Queue[object],
-    ) -> None:
-        self._places = places
-        self._useful = useful
-        self._hire = hire
-        self._group = group
-        self._queue = queue
-        self._working = 0
-        self._aside = 0
-        self._looks = 0
-        self.idle = 0
-        self.ended = False
-
-    @property
-    def _wanted(self) -> int:
-        return self._places if self._useful is None else max(1, min(self._places, self._useful()))
-
-    @property
-    def crowded(self) -> bool:
-        """More are at work than there are places, since somebody came back or there are fewer places."""
-        return self._working > self._wanted
-
-    def fill(self) -> None:
-        """Hire for the places that are free."""
-        while self._working < self._wanted:
-            self._working += 1
-            self._hire()
-
-    def leave(self) -> None:
-        self._working -= 1
-
-    def looked(self) -> None:
-        self._looks -= 1
-
-    def shrink(self) -> None:
-        """A quarter fewer places, unless some of those at work must go anyway."""
-        if not self.crowded:
-            self._places = max(1, self._places * 3 // 4)
-
-    def step_aside(self) -> bool:
-        """False where so many wait already that this one must keep its place: that bounds the memory."""
-        if self._aside >= PARKED_PER_WORKER * self._places:
-            return False
-        self._aside += 1
-        if self.crowded:
-            self._working -= 1
-        else:
-            self._hire()
-        return True
-
-    def come_back(self) -> None:
-        self._aside -= 1
-        self._working += 1
-
-    @property
-    def pressed(self) -> bool:
-        """Whether work waits for a worker."""
-        return self._queue.qsize() - self._looks > self.ended
-
-    @property
-    def kept(self) -> int:
-        """Places that are never lent: one for what comes next, while something may come."""
-        return 0 if self.ended else 1
-
-    def lend(self, work: Work) -> asyncio.Task[None] | None:
-        free = self._wanted - self._working + self.idle
-        if self.pressed or free <= self.kept:
-            return None
-        coroutine = self._lent(work)
-        try:
-            task = self._group.create_task(coroutine)
-        except RuntimeError:  # the group is shutting down
-            coroutine.close()
-            return None
-        self._working += 1
-        if self.crowded and not self.ended:
-            self._looks += 1
-            self._queue.put_nowait(_RECHECK)
-        task.add_done_callback(self._returned)
-        return task
-
-    async def _lent(self, work: Work) -> None:
-        CURRENT_POOL.set(self)
-        await work()
-
-    def _returned(self, _: asyncio.Task[None]) -> None:
-        self._working -= 1
-        if self.pressed:
-            self.fill()
-
-
-CURRENT_POOL: ContextVar[WorkerPool | None] = ContextVar("pool", default=None)
-
-
-@contextmanager
-def parked() -> Iterator[None]:
-    """Wait inside of this: while a worker does, another one works in its place."""
-    pool = CURRENT_POOL.get()
-    if pool is None or not pool.step_aside():
-        yield
-        return
-    try:
-        yield
-    finally:
-        pool.come_back()
-
-
-def shrink_pool() -> None:
-    """Called by a worker for which there were not enough means: its pool goes on with fewer of them."""
-    if (pool := CURRENT_POOL.get()) is not None:
-        pool.shrink()
-
-
-class IdleSlots:
-    """What a pool has to lend: nothing before `fan_out` has been given it.
-
-    Not found by context, as those are who are at work: who receives bytes is in that of its connection.
-    """
-
-    def __init__(self) -> None:
-        self.pool: WorkerPool | None = None
-
-    def lend(self, work: Work) -> asyncio.Task[None] | None:
-        """Start something in a place that nobody else needs now; None if there is none.
-
-        The caller cancels it when it goes itself; an error of it is one of the pool.
-        """
-        return self.pool.lend(work) if self.pool is not None else None
-
-    @property
-    def kept(self) -> int:
-        return self.pool.kept if self.pool is not None else 0
-
-    @property
-    def pressed(self) -> bool:
-        """Whether work waits for a worker, so that what was lent is wanted back."""
-        return self.pool is not None and self.pool.pressed
+    """How many of the wanted files may be kept open only because that is faster; at least one."""
+    limit = descriptor_limit()
+    return wanted if limit is None else max(1, min(wanted, (limit - RESERVED_DESCRIPTORS) // 8))

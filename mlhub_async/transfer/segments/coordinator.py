@@ -127,7 +127,7 @@ class SegmentedDownload:
         self._gain.look(self._ranges.meter.received, self._streams, self._shares.left)
         wanted = self._streams < self._gain.wanted and self._failures < FAILURES and not self._newest
         begun = self._met or self._shares.front.at >= self._begun
-        if wanted and begun and self._gate.spare > self._ranges.places.kept and self._shares.divisible:
+        if wanted and begun and self._gate.spare > self._ranges.places.reserved and self._shares.divisible:
             self._add()
 
     def _add(self) -> None:
@@ -153,7 +153,7 @@ class SegmentedDownload:
 
     @property
     def _pressed(self) -> bool:
-        return self._ranges.places.pressed or self._gate.wanted
+        return self._ranges.places.wanted_back or self._gate.wanted
 
     def _take(self) -> Segment | None:
         if self._failures >= FAILURES or self._broken is not None:
