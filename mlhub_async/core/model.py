@@ -19,6 +19,13 @@ from .urls import redacted
 JsonObject = dict[str, Any]
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
+NO_COLLECTION = "_no-collection"
+"""The collection id given to items that name no collection."""
+CATALOG_FILE = "catalog.json"
+COLLECTION_FILE = "collection.json"
+"""File names that the STAC best practices recommend: a mirror is written with them, a local SOURCE found by
+them."""
+
 _DAY = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?!\d)")
 
 

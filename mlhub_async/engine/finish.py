@@ -11,21 +11,20 @@ from functools import partial
 import orjson
 
 from ..core.errors import MlhubError, SourceError, StorageError, TransferError, UsageError, error_json
-from ..core.model import Collection, Flaw
+from ..core.model import NO_COLLECTION, Collection, Flaw
 from ..core.urls import inert_json
-from ..stac import NO_COLLECTION
 from ..stac.write.collection import catalog_json, collection_json
 from ..stac.write.extent import Extent
+from ..storage.layout import CATALOG_FILE, ERRORS_FILE, RECEIPT_FILE, in_state
 from ..storage.ledger.database import Statements
 from ..storage.ledger.ledger import Ledger
 from ..storage.ledger.rows import Row
 from ..storage.ledger.schema import COLLECTION, DONE
-from ..storage.local.store import STATE, LocalStore
+from ..storage.local.store import LocalStore
 from .inventory import Inventory
 from .report.receipt import Report
 
-ROOT = "catalog.json"
-RECEIPT = f"{STATE}/receipt.json"
+RECEIPT = in_state(RECEIPT_FILE)
 
 
 async def close_mirror(
@@ -118,7 +117,7 @@ def _write_catalogue(book: Statements, store: LocalStore, inventory: Inventory, 
         children += [(title if isinstance(title, str) else name, path)] * len(written)
     words = f"A mirror made by mlhub-async of {report.source}"
     root = catalog_json(_name(report), words, children, book.item_paths(NO_COLLECTION))
-    rows += _tried(book, report, ROOT, partial(_put, store, ROOT, root, ""))
+    rows += _tried(book, report, CATALOG_FILE, partial(_put, store, CATALOG_FILE, root, ""))
     store.sync_directories(row[4] for row in rows)
     book.settle(rows)
 
@@ -171,7 +170,7 @@ def _put(store: LocalStore, path: str, pieces: Iterable[bytes], collection: str)
 
 def _write_errors(book: Statements, store: LocalStore) -> None:
     lines = (inert_json(orjson.dumps(row)) + b"\n" for row in book.missing(book.run))
-    _keep(store, f"{STATE}/errors.jsonl", lines)
+    _keep(store, in_state(ERRORS_FILE), lines)
 
 
 def _keep(store: LocalStore, path: str, pieces: Iterable[bytes]) -> None:

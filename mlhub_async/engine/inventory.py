@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 
 from .. import stac
 from ..core.errors import TransferError
-from ..core.model import Collection, Flaw, Item, Job, Outcome, Record
+from ..core.model import NO_COLLECTION, Collection, Flaw, Item, Job, Outcome, Record
 from ..core.options import Options
-from ..stac import NO_COLLECTION
 from ..stac.write.encode import to_json
 from ..stac.write.extent import Extent
 from ..stac.write.hrefs import DocumentLocation

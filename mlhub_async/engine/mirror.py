@@ -35,11 +35,12 @@ from ..core.telemetry import Events, Listener, Meter, human
 from ..http.client import Http
 from ..sources.recognise import Given
 from ..storage import naming
+from ..storage.layout import LEARNED_LIMITS_FILE, STATE_DIR
 from ..storage.ledger.ledger import Ledger
 from ..storage.ledger.recovery import DocumentRecords
 from ..storage.local.destination import names_representable
 from ..storage.local.disk_space import DiskSpace
-from ..storage.local.store import STATE, LocalStore
+from ..storage.local.store import LocalStore
 from ..transfer.dedupe import UrlDedupe
 from ..transfer.existing import ExistingFilePolicy
 from ..transfer.fetch import TransferContext
@@ -54,8 +55,6 @@ from .prune import prune, refuse_partial_selection
 from .report.completeness import Completeness
 from .report.receipt import Report
 
-LEARNED_LIMITS = "pace.json"
-"""The number of concurrent requests that served each host best: the next run begins with it."""
 EachItem = Callable[[Item, dict[str, Record]], Awaitable[None]]
 
 
@@ -132,12 +131,12 @@ class _Parts:
     def learned_limits(self) -> Iterator[None]:
         """Begin with the request limits that earlier runs learned; keep those of this run for the next."""
         limits = self.http.limits
-        limits.recall(self.store.recall(LEARNED_LIMITS))
+        limits.recall(self.store.recall(LEARNED_LIMITS_FILE))
         self.meter.held = limits.held
         try:
             yield
         finally:
-            self.store.remember(LEARNED_LIMITS, limits.learned_limits())
+            self.store.remember(LEARNED_LIMITS_FILE, limits.learned_limits())
 
     def run(self, report: Report, source_root: str, each: EachItem | None) -> Run:
         """The ledger must be open: what is built depends on whether it has files of an earlier run."""
@@ -260,4 +259,4 @@ def disk_space_for(dest: Path, options: Options, events: Events) -> DiskSpace:
         )
         events.emit("throttle", error=orjson.loads(error_json(full)), free=free)
 
-    return DiskSpace(dest / STATE, patient=options.on_full == "pause", told=warn)
+    return DiskSpace(dest / STATE_DIR, patient=options.on_full == "pause", told=warn)

@@ -10,6 +10,7 @@ from ..core.model import Asset, Collection, Item, Job, JsonObject
 from ..core.options import Options
 from ..core.urls import suffix
 from ..storage import naming
+from ..storage.layout import collection_document, item_document
 from ..storage.ledger.claims import Claim, ClaimRequest, PathRequest
 
 Wants = Callable[[stac.Outlined, JsonObject], bool]
@@ -32,9 +33,8 @@ def place(asset: Asset, template: str) -> PathRequest:
 def document_path(collection: str, item: str) -> str:
     """Where the JSON document of an item lies, or for an item of "" that of its collection."""
     if not item:
-        return f"{naming.collection_dir(collection)}/collection.json"
-    name = naming.item_dir(item)
-    return f"{naming.collection_dir(collection)}/{name}/{name}.json"
+        return collection_document(naming.collection_dir(collection))
+    return item_document(naming.collection_dir(collection), naming.item_dir(item))
 
 
 def wanted(owner: Item | Collection, assets: Iterable[Asset], wants: Wants, template: str) -> ClaimRequest:

@@ -17,7 +17,7 @@ from typing import Any
 from .. import stac
 from ..core import urls
 from ..core.errors import SourceError, TransferError, UsageError
-from ..core.model import Document, JsonObject, Request
+from ..core.model import CATALOG_FILE, COLLECTION_FILE, Document, JsonObject, Request
 from ..core.options import Selection
 from ..core.ports import Source
 from .access import unreadable
@@ -36,7 +36,6 @@ Given = str | os.PathLike[str] | Iterable[Any] | AsyncIterable[Any]
 _NDJSON = (".ndjson", ".jsonl", ".geojsonl", ".ndgeojson")
 _NOT_YET = (".parquet", ".geoparquet", ".tar", ".tar.gz", ".tgz", ".zip")
 _OBJECT_STORES = ("s3://", "az://", "gs://")
-_IN_FOLDER = ("catalog.json", "collection.json")
 _is_url = re.compile(r"https?:|file:|.*://", re.IGNORECASE | re.DOTALL).match
 
 
@@ -241,12 +240,12 @@ def _existing(text: str) -> Path:
 
 
 def _catalogue_in(folder: Path) -> Path:
-    for name in _IN_FOLDER:
+    for name in (CATALOG_FILE, COLLECTION_FILE):
         if (folder / name).is_file():
             return folder / name
     entries = ", ".join(urls.term_safe(name) for name in sorted(os.listdir(folder))[:5]) or "nothing"
     raise SourceError(
-        f"{urls.term_safe(str(folder), 300)} holds neither catalog.json nor collection.json (but {entries}): "
-        "name the catalogue's file",
+        f"{urls.term_safe(str(folder), 300)} holds neither {CATALOG_FILE} nor {COLLECTION_FILE} "
+        f"(but {entries}): name the catalogue's file",
         kind="not-found",
     )

@@ -12,6 +12,7 @@ from ..core import urls
 from ..core.concurrency import fan_out
 from ..core.errors import CatalogError, MlhubError, SourceError, TransferError
 from ..core.model import (
+    NO_COLLECTION,
     Asset,
     Collection,
     CollectionListed,
@@ -95,8 +96,8 @@ class StaticSource:
 
     def _complete_collections(self) -> Iterable[str]:
         """Collections that were wanted and found; beside them the items of no collection."""
-        names = self._selection.collections or (*self._collections, stac.NO_COLLECTION)
-        return (name for name in names if name in self._collections or name == stac.NO_COLLECTION)
+        names = self._selection.collections or (*self._collections, NO_COLLECTION)
+        return (name for name in names if name in self._collections or name == NO_COLLECTION)
 
     async def _crawl(self, level: Links, emit: Emit) -> None:
         async def produce(put: Callable[[_Link], Awaitable[None]]) -> None:
@@ -126,7 +127,7 @@ class StaticSource:
         name = link.collection
         try:
             async for page in stac.pages(self._reader, Request(link.url), allow_origins=self._allow):
-                found = stac.items_of(page.records, page.url, name or stac.NO_COLLECTION)
+                found = stac.items_of(page.records, page.url, name or NO_COLLECTION)
                 await self._emit_chosen([Page(page.matched, name, len(page.records), name), *found], emit)
                 if self._quota.used_up:
                     return
@@ -141,7 +142,7 @@ class StaticSource:
         if _is_catalogue(body):
             await emit(self._catalogue(body, url, collection))
         else:
-            item = stac.item_of(body, url, collection or stac.NO_COLLECTION)
+            item = stac.item_of(body, url, collection or NO_COLLECTION)
             await self._emit_chosen([item], emit)
 
     def _catalogue(self, body: JsonObject, url: str, collection: str) -> Entries:

@@ -4,7 +4,6 @@ from .datetimes import for_server as datetime_for_server
 from .datetimes import hull, instant, interval, written
 from .links import followed, links_of, resolved
 from .objects import (
-    NO_COLLECTION,
     Outline,
     assets_of,
     collection_assets,
@@ -19,7 +18,6 @@ from .paging import PageOf, matched_of, pages, post, refused
 from .selection import Outlined, admits, everything, geometry_of, wants
 
 __all__ = [
-    "NO_COLLECTION",
     "Outline",
     "Outlined",
     "PageOf",

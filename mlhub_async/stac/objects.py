@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 
 from ..core import checksum, urls
 from ..core.errors import MlhubError, TransferError
-from ..core.model import Asset, Collection, Flaw, Item, JsonObject
+from ..core.model import NO_COLLECTION, Asset, Collection, Flaw, Item, JsonObject
 from .links import links_of, resolved
 
-NO_COLLECTION = "_no-collection"
 NO_TEXT = "has an id, or names a collection, that is not valid Unicode"
 
 _WEB = ("https://", "http://")

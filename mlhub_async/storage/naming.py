@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 from ..core.errors import UsageError
 from ..core.urls import term_safe
+from .layout import CATALOG_FILE, COLLECTION_FILE, COMMON_DIR, collection_document, item_document
 
 LONGEST = 180
 """Bytes of one component: file systems take 255, partial names and other people's suffixes want room."""
 MOST_LEVELS = 64
 
 DEFAULT_TEMPLATE = "${collection}/${id}/${key}${ext}"
-COMMON = "_common"
 VARIABLES = ("collection", "id", "key", "ext", "filename", "datetime", "year", "month", "day")
 
 _RESERVED = r"(?i:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(?:\.|$)"
@@ -100,13 +100,13 @@ def fold(path: str) -> str:
 @lru_cache(maxsize=1024)
 def collection_dir(id: str) -> str:
     """The directory of a collection under DEST; never the name of a file that DEST has itself."""
-    return _beside(safe_component(id), id, "catalog.json")
+    return _beside(safe_component(id), id, CATALOG_FILE)
 
 
 @lru_cache(maxsize=4096)
 def item_dir(id: str) -> str:
     """The directory of an item in its collection's; "" stands for the collection's own assets."""
-    return _beside(safe_component(id, len(".json")), id, "collection.json", COMMON) if id else COMMON
+    return _beside(safe_component(id, len(".json")), id, COLLECTION_FILE, COMMON_DIR) if id else COMMON_DIR
 
 
 def _beside(name: str, id: str, *taken: str) -> str:
@@ -193,7 +193,7 @@ def _value(name: str, fields: Mapping[str, str]) -> str:
 
 def _aside(path: str, collection: str, item: str) -> str:
     above, folder = collection_dir(collection), item_dir(item)
-    ours = ("catalog.json", f"{above}/collection.json", f"{above}/{folder}/{folder}.json")
+    ours = (CATALOG_FILE, collection_document(above), item_document(above, folder))
     taken = {fold(document) for document in ours}
     levels = path.split("/")
     for depth, level in enumerate(levels):

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...core.options import Options, Selection
 from ...demo import DemoConfig, serve
+from ...storage.layout import CATALOG_FILE, RECEIPT_FILE, STATE_DIR
 from ..console import Console
 from .mirror import mirror_and_summarise
 
@@ -31,7 +32,7 @@ async def _mirror_sample(dest: str, config: DemoConfig, console: Console) -> int
 
 
 def _next_steps(dest: str) -> list[str]:
-    catalog, receipt = os.path.join(dest, "catalog.json"), os.path.join(dest, ".mlhub", "receipt.json")
+    catalog, receipt = os.path.join(dest, CATALOG_FILE), os.path.join(dest, STATE_DIR, RECEIPT_FILE)
     return [
         "Next steps:",
         f"  {catalog}: the copy is a STAC catalogue itself; in Python:",

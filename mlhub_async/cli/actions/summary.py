@@ -9,6 +9,7 @@ from ...core.model import Flaw, ListingRemarks, Outcome, Proof
 from ...core.telemetry import human
 from ...core.urls import term_safe
 from ...engine.report.receipt import Pruned, Report
+from ...storage.layout import ERRORS_FILE
 
 MAX_EXAMPLES = 5
 MAX_TEXT_CHARS = 300
@@ -36,7 +37,7 @@ def closing_lines(report: Report) -> Iterator[str]:
     yield from pruned_lines(report.pruned, "were")
     yield from _missing(report)
     if report.exit_code in _ADVICE:
-        errors = _shown(report.receipt_path.with_name("errors.jsonl"))
+        errors = _shown(report.receipt_path.with_name(ERRORS_FILE))
         yield _ADVICE[report.exit_code].format(errors=errors)
     yield f"receipt: {_shown(report.receipt_path)}"
 

@@ -16,6 +16,7 @@ from ...core.errors import Locked
 from ...core.options import Options, RetryPolicy
 from ...engine.mirror import mirror
 from ...engine.verify import verify
+from ...storage.layout import LOCK_FILE
 from .checks import AsyncCheck, Finding
 from .filesystem import CHOOSE_ANOTHER, open_store
 from .loopback import SelftestSite, find_damage
@@ -55,7 +56,7 @@ def crash_checks(site: SelftestSite, kills: int) -> list[AsyncCheck]:
 async def check_lock(directory: Path) -> Finding:
     """While this process holds the lock of a mirror another process cannot take it; afterwards it can."""
     with open_store(directory) as store:
-        path = store.state / "lock"
+        path = store.state / LOCK_FILE
         code, message = await _try_lock_in_process(path)
         if code != Locked.exit_code:
             return Finding(message or "another process got the lock that this one holds", ok=False)

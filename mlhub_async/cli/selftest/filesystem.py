@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ...core.telemetry import human
 from ...core.urls import term_safe
+from ...storage.layout import LEDGER_FILE
 from ...storage.ledger.schema import connect, file_system
 from ...storage.local.store import LocalStore
 from ...storage.naming import LONGEST, fold, safe_component
@@ -91,7 +92,7 @@ def check_sync(directory: Path) -> Finding:
 
 def check_ledger(directory: Path) -> Finding:
     """The ledger can be opened as a run opens it, written, and read by a second connection."""
-    path = directory / "ledger.sqlite"
+    path = directory / LEDGER_FILE
     with contextlib.closing(connect(path)) as database:
         mode = str(database.execute("PRAGMA journal_mode").fetchone()[0])
         database.execute("BEGIN IMMEDIATE")

@@ -12,6 +12,7 @@ from typing import Any
 from ... import __version__
 from ...core.errors import CatalogError, MlhubError
 from ...core.model import Flaw, Outcome, Proof, Status
+from ...storage.layout import RECEIPT_FILE, in_state
 from .completeness import Completeness
 
 KEPT_FAILURES = 1000
@@ -140,7 +141,7 @@ class Report:
 
     @property
     def receipt_path(self) -> Path:
-        return self.dest / ".mlhub" / "receipt.json"
+        return self.dest / in_state(RECEIPT_FILE)
 
     def raise_for_failures(self) -> None:
         """Raise the first error of a run that is not complete; nothing if it is."""

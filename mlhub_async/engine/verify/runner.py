@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from ...core.concurrency import fan_out
 from ...core.telemetry import Meter
+from ...storage.layout import CATALOG_FILE
 from ...storage.ledger.schema import ASSET
 from .checks import document_damage, file_damage, receipt_damage
 from .results import Damage, Verification
@@ -20,7 +21,6 @@ from .snapshot import LEDGER, Past, reading
 from .walk import Pair, files_under, march
 
 T = TypeVar("T")
-_ROOT = "catalog.json"
 _FILES, _BYTES = 64, 32 << 20
 """How much is handed to a thread at once: many small files, or one large one."""
 
@@ -77,7 +77,7 @@ class _Proof:
         """Documents that are ours even if the ledger should know no digest of them."""
         book = self._past.book
         paths = (book.path_of(id) for id, *_ in book.collections())
-        return {_ROOT, *filter(None, paths)}
+        return {CATALOG_FILE, *filter(None, paths)}
 
     async def _march(self, put: Callable[[list[Pair]], Awaitable[None]]) -> None:
         chunks = _chunks(march(self._past.book.finished(), files_under(self._dest)))
@@ -119,8 +119,8 @@ class _Proof:
     def _conclude(self) -> None:
         """The receipt, and the root of the catalogue if neither ledger nor disk knew of one."""
         receipt, damage = receipt_damage(self._dest, self._past)
-        if _ROOT in self._documents and receipt is not None and receipt.get("exit_code") == 0:
-            damage.append(Damage(_ROOT, "missing"))
+        if CATALOG_FILE in self._documents and receipt is not None and receipt.get("exit_code") == 0:
+            damage.append(Damage(CATALOG_FILE, "missing"))
         self._found.receipt = receipt
         self._found.damage += damage
 

@@ -16,14 +16,13 @@ import orjson
 
 from ...core.errors import StorageError, UsageError
 from ...core.urls import term_safe
+from ...storage.layout import LEDGER_FILE, RECEIPT_FILE, WRITE_AHEAD_LOG_FILES, in_state
 from ...storage.ledger.database import Statements
 from ...storage.ledger.schema import VERSION
 from ...storage.ledger.write_behind import WriteAheadLog
-from ...storage.local.store import STATE
 
-LEDGER = f"{STATE}/ledger.sqlite"
-RECEIPT = f"{STATE}/receipt.json"
-_JOURNALS = ("journal.0", "journal.1")
+LEDGER = in_state(LEDGER_FILE)
+RECEIPT = in_state(RECEIPT_FILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ def receipt_of(dest: Path) -> dict[str, Any] | None:
 
 
 def _in_order(path: Path) -> bool:
-    journals = (path.with_name(name) for name in _JOURNALS)
+    journals = (path.with_name(name) for name in WRITE_AHEAD_LOG_FILES)
     return not _log(path).exists() and not any(one.exists() and one.stat().st_size for one in journals)
 
 
@@ -94,7 +93,7 @@ def _connect(path: Path, how: str) -> sqlite3.Connection:
 
 def _copied(path: Path, stack: ExitStack) -> sqlite3.Connection:
     folder = Path(stack.enter_context(TemporaryDirectory(prefix="mlhub-async-")))
-    for journal in _JOURNALS:
+    for journal in WRITE_AHEAD_LOG_FILES:
         if path.with_name(journal).exists():
             shutil.copyfile(path.with_name(journal), folder / journal)
     copy = sqlite3.connect(folder / path.name, isolation_level=None, check_same_thread=False)

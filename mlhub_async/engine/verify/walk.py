@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...core.model import Record
-from ...storage.local.store import STATE
+from ...storage.layout import STATE_DIR
 
 
 class Pair(NamedTuple):
@@ -58,7 +58,7 @@ def _below(root: str, folder: str) -> Iterator[tuple[str, bool]]:
     for key, mode in _entries(root, folder):
         name = os.fsdecode(key)
         if stat.S_ISDIR(mode):
-            if folder or name != f"{STATE}/":
+            if folder or name != f"{STATE_DIR}/":
                 yield from _below(root, folder + name)
         else:
             yield folder + name, stat.S_ISREG(mode)

@@ -13,6 +13,7 @@ from ...core import urls
 from ...core.concurrency import fan_out, prefetch_one
 from ...core.errors import MlhubError, SourceError, TransferError, Transient
 from ...core.model import (
+    NO_COLLECTION,
     Asset,
     Collection,
     CollectionListed,
@@ -207,7 +208,7 @@ class ApiSource:
             if not accept(page.records):
                 return
             entries: Entries = [Page(page.matched, name, len(page.records), only, slice_of, True)]
-            for one in stac.items_of(page.records, page.url, collection or stac.NO_COLLECTION):
+            for one in stac.items_of(page.records, page.url, collection or NO_COLLECTION):
                 if isinstance(one, Flaw) or ((not chosen or one.collection in chosen) and self._admits(one)):
                     entries.append(one)
             yield self._quota.admit(entries)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from ...core.model import Collection, JsonObject, Record
+from ...core.model import CATALOG_FILE, Collection, JsonObject, Record
 from .encode import stream
 from .extent import Extent
-from .hrefs import ROOT, DocumentLocation, links, origin_link, relative
+from .hrefs import DocumentLocation, links, origin_link, relative
 from .item import put_assets
 
 _STAC_VERSION = "1.0.0"
@@ -93,7 +93,7 @@ def _has_extent(body: JsonObject) -> bool:
 def _links(
     listed: object, base: str, place: DocumentLocation, item_paths: Iterable[str]
 ) -> Iterator[JsonObject]:
-    root = relative(ROOT, place.path)
+    root = relative(CATALOG_FILE, place.path)
     yield {"rel": "root", "href": root, "type": "application/json"}
     yield {"rel": "parent", "href": root, "type": "application/json"}
     yield from origin_link(listed, base, place, "application/json")
@@ -102,10 +102,11 @@ def _links(
 
 
 def _root_links(children: Iterable[tuple[str, str]], item_paths: Iterable[str]) -> Iterator[JsonObject]:
-    yield {"rel": "root", "href": "./" + ROOT, "type": "application/json"}
+    yield {"rel": "root", "href": "./" + CATALOG_FILE, "type": "application/json"}
     for title, path in children:
-        yield {"rel": "child", "href": relative(path, ROOT), "type": "application/json", "title": title}
-    yield from _items(item_paths, ROOT)
+        href = relative(path, CATALOG_FILE)
+        yield {"rel": "child", "href": href, "type": "application/json", "title": title}
+    yield from _items(item_paths, CATALOG_FILE)
 
 
 def _items(paths: Iterable[str], start: str) -> Iterator[JsonObject]:

@@ -18,7 +18,6 @@ from ...core import urls
 from ...core.errors import MlhubError
 from ...core.model import JsonObject
 
-ROOT = "catalog.json"
 _STRUCTURAL = frozenset(
     {"self", "root", "parent", "collection", "child", "item", "items", "next", "prev", "previous"}
 )

@@ -10,9 +10,9 @@ import orjson
 
 from ... import __version__
 from ...core import checksum
-from ...core.model import Item, JsonObject, Proof, Record
+from ...core.model import CATALOG_FILE, Item, JsonObject, Proof, Record
 from .encode import to_json
-from .hrefs import ROOT, DocumentLocation, asset_href, links, origin_link, outward, relative
+from .hrefs import DocumentLocation, asset_href, links, origin_link, outward, relative
 
 FILE_EXTENSION = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
 _ANY_FILE_EXTENSION = ("https://stac-extensions.github.io/file/", "file")
@@ -81,7 +81,7 @@ def _declare_file_extension(body: JsonObject) -> None:
 
 
 def _links(item: Item, place: DocumentLocation) -> list[JsonObject]:
-    root = relative(ROOT, place.path)
+    root = relative(CATALOG_FILE, place.path)
     parent = relative(place.collection, place.path) if place.collection else root
     tied = [
         {"rel": "root", "href": root, "type": "application/json"},

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from ...core.errors import DiskFull, StorageError
 from ...core.model import Outcome, Record
+from ..layout import LEDGER_FILE
 from ..local.disk_space import WaitForSpace, do_not_wait, retry_when_space
 from .claims import ClaimRequest, ClaimResult, intact
 from .database import Statements
@@ -68,7 +69,7 @@ class Ledger:
 
     def _open(self, source: str, selection: str, started: str) -> Statements:
         sync = self._sync_directories is not None
-        database = connect(self._state / "ledger.sqlite", full_sync=sync)
+        database = connect(self._state / LEDGER_FILE, full_sync=sync)
         try:
             book = Statements(database, self._root)
             if left := self._journal.left():
@@ -98,7 +99,7 @@ class Ledger:
             await self._wait_for_room(failure)
 
     def _in_our_words(self, error: BaseException) -> BaseException:
-        return refused(self._state / "ledger.sqlite", error) if isinstance(error, sqlite3.Error) else error
+        return refused(self._state / LEDGER_FILE, error) if isinstance(error, sqlite3.Error) else error
 
     async def query(self, question: Callable[[Statements], T]) -> T:
         """Run a question in the ledger's thread, after everything that was recorded before it."""

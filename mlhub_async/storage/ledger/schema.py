@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from ...core.errors import DiskFull, StorageError, UsageError
+from ..layout import CORRUPT_INFIX
 from ..local.directories import state_error
 
 APPLICATION_ID = 0x4D4C4842  # "MLHB"
@@ -52,7 +53,7 @@ def connect(path: Path, *, full_sync: bool = False) -> sqlite3.Connection:
     """
     database = _open(path, full_sync)
     if database is None:
-        aside = path.with_name(f"{path.name}.corrupt-{time.strftime('%Y%m%dT%H%M%S')}")
+        aside = path.with_name(f"{path.name}{CORRUPT_INFIX}{time.strftime('%Y%m%dT%H%M%S')}")
         for suffix in ("", "-wal", "-shm"):
             with contextlib.suppress(FileNotFoundError):
                 os.replace(f"{path}{suffix}", f"{aside}{suffix}")

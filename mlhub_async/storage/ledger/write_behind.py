@@ -11,6 +11,7 @@ from pathlib import Path
 import orjson
 
 from ...core.errors import DiskFull
+from ..layout import WRITE_AHEAD_LOG_FILES
 from ..local.directories import state_error
 from ..local.disk_space import WaitForSpace
 from .database import Statements
@@ -130,7 +131,7 @@ class WriteAheadLog:
     """Append-only. It survives SIGKILL: a written line is the kernel's; a torn last line is ignored."""
 
     def __init__(self, directory: Path) -> None:
-        self._paths = [directory / "journal.0", directory / "journal.1"]
+        self._paths = [directory / name for name in WRITE_AHEAD_LOG_FILES]
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
         self._fds = [os.open(path, flags, 0o600) for path in self._paths]
         self._current = 0

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import BinaryIO
 
 from ...core.errors import LocalShortage, MlhubError
+from ..layout import DOCUMENT_PREFIX, partial_file
 from .directories import DirectoryTree, storage_error
 from .partials import Partials
 
@@ -29,7 +30,7 @@ class DocumentWriter:
 
         Raises `TransferError` where something is in its way, `StorageError` when the disk refuses.
         """
-        name, mtime = self._partials.path(self._partials.stem("document.")), None
+        name, mtime = self._partials.path(self._partials.stem(DOCUMENT_PREFIX)), None
         try:
             mtime = self._draft(name, data)
             self._tree.place(name, self._partials.directory, path)
@@ -56,7 +57,7 @@ class DocumentWriter:
 
     def write_pieces(self, path: str, pieces: Iterable[bytes]) -> int:
         """The same for a document that comes in pieces, in the ledger's thread."""
-        name = self._partials.stem("document.") + ".part"
+        name = partial_file(self._partials.stem(DOCUMENT_PREFIX))
         try:
             with open(self._partials.folder / name, "wb") as file:
                 mtime = self._fill(file, pieces)

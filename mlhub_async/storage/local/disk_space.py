@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ...core.errors import DiskFull
+from ..layout import PARTIAL_DIR, PROBE_FILE
 from .directories import DISK_FULL_ERRNOS
 
 CHECK_SECONDS = 3.0
@@ -87,7 +88,7 @@ class DiskSpace:
             self._told(full, free_bytes(self._state))
 
     def _has_room(self) -> bool:
-        probe = self._state / "partial" / "probe"  # where a later run clears away what a killed one left
+        probe = self._state / PARTIAL_DIR / PROBE_FILE  # where a later run clears away what a killed one left
         try:
             probe.write_bytes(os.urandom(PROBE))
         except OSError as error:

@@ -11,6 +11,7 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..layout import checkpoints_file, partial_file
 from .body import BodyWriter
 from .checkpoint import Checkpoints, PartialHeader
 from .directories import HAS_DIR_FD, storage_error
@@ -58,18 +59,18 @@ class Partials:
         return name if HAS_DIR_FD else str(self.folder / name)
 
     def _journal(self, stem: str) -> Checkpoints:
-        return Checkpoints(self.path(f"{stem}.journal"), self.directory)
+        return Checkpoints(self.path(checkpoints_file(stem)), self.directory)
 
     def look_around(self) -> None:
         """Keep partial files that have a journal we can read; the rest is litter of a run that was killed."""
         names = {entry.name for entry in os.scandir(self.folder)}
         for stem in {name.rpartition(".")[0] for name in names}:
-            if not {f"{stem}.part", f"{stem}.journal"} <= names:
+            if not {partial_file(stem), checkpoints_file(stem)} <= names:
                 continue
             key = self._key_of(stem)
             if key and key not in self._left:
                 self._left[key] = stem
-        kept = {f"{stem}.{kind}" for stem in self._left.values() for kind in ("part", "journal")}
+        kept = {of(stem) for stem in self._left.values() for of in (partial_file, checkpoints_file)}
         for name in names - kept:
             with contextlib.suppress(OSError):
                 (self.folder / name).unlink()
@@ -90,7 +91,8 @@ class Partials:
     def draft(self, identity: tuple[str, str, str]) -> PartialFile:
         """Unfinished bytes for one asset. The caller must `keep`, `drop` or finish them in the end."""
         stem = self.stem()
-        draft = PartialFile(identity, stem, BodyWriter(self.path(f"{stem}.part"), self.directory, self._disk))
+        body = BodyWriter(self.path(partial_file(stem)), self.directory, self._disk)
+        draft = PartialFile(identity, stem, body)
         if self._left and (old := self._left.pop(_key(identity), None)) is not None:
             self._take_over(old, draft)
         return draft
@@ -101,12 +103,12 @@ class Partials:
         Its journal is copied first, so that a kill at any moment leaves a pair: a copy, since where locks do
         nothing the run that began it may still write to it, of another version even.
         """
-        ours, theirs = self.folder / f"{draft.stem}.journal", self.folder / f"{old}.journal"
+        ours, theirs = (self.folder / checkpoints_file(stem) for stem in (draft.stem, old))
         journal = self._journal(draft.stem)
         try:
             shutil.copyfile(theirs, ours, follow_symlinks=False)
             draft.left = journal.go_on()
-            (self.folder / f"{old}.part").rename(self.folder / f"{draft.stem}.part")
+            (self.folder / partial_file(old)).rename(self.folder / partial_file(draft.stem))
         except OSError:
             draft.left = None
         if draft.left is None:
@@ -130,7 +132,7 @@ class Partials:
         except OSError as error:
             self.unbind(draft)
             journal.delete()
-            raise storage_error(error, f"{draft.stem}.journal") from None
+            raise storage_error(error, checkpoints_file(draft.stem)) from None
         draft.body.digests.journal = journal
 
     def unbind(self, draft: PartialFile) -> None:

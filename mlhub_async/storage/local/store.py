@@ -17,6 +17,15 @@ import orjson
 
 from ...core import checksum
 from ...core.errors import DiskFailing, DiskFull, LocalShortage, PartialLost, StorageError, TransferError
+from ..layout import (
+    LINK_PREFIX,
+    LOCK_FILE,
+    PARTIAL_DIR,
+    RECEIPT_FILE,
+    RESERVE_FILE,
+    STATE_DIR,
+    partial_file,
+)
 from .atomic_write import DocumentWriter
 from .checkpoint import PartialHeader
 from .destination import RunLock, make_root, refuse_another_file_system, refuse_links, set_aside, unusable
@@ -27,24 +36,22 @@ from .writer import WriterThreads
 
 T = TypeVar("T")
 
-STATE = ".mlhub"
-
 
 class LocalStore:
     """Owns DEST for one run. `open` takes the lock; `close` gives everything back."""
 
     def __init__(self, root: Path, *, durability: str = "process", room: DiskSpace | None = None) -> None:
         self.root = root
-        self.state = root / STATE
+        self.state = root / STATE_DIR
         self.disk_space = room or DiskSpace(self.state)
         self._failed_before = False
         self._disk = WriterThreads(wait_for_room=self.disk_space.wait)
-        self._partials = Partials(self.state / "partial", self._disk)
+        self._partials = Partials(self.state / PARTIAL_DIR, self._disk)
         self._sync = durability == "full"
         self.tree = DirectoryTree(root)
         self._documents = DocumentWriter(self._partials, self.tree, sync=self._sync)
         self.receipt_forgotten = False
-        self._lock = RunLock(self.state / "lock")
+        self._lock = RunLock(self.state / LOCK_FILE)
 
     def refuse_unless_directory(self) -> None:
         """Raises `StorageError` if DEST is something else already; makes nothing."""
@@ -73,11 +80,11 @@ class LocalStore:
             if error.errno in SHORTAGE_ERRNOS:
                 raise state_error(error, self.root) from None
             raise unusable(error, self.root) from None
-        set_aside(self.state / "reserve")
+        set_aside(self.state / RESERVE_FILE)
 
     def use_reserve(self) -> None:
         with contextlib.suppress(OSError):
-            (self.state / "reserve").unlink()
+            (self.state / RESERVE_FILE).unlink()
 
     @property
     def express(self) -> bool:
@@ -139,7 +146,7 @@ class LocalStore:
 
     def duplicate(self, existing: str, path: str) -> int:
         """Make `path` the same file as `existing`: a hard link where there are such, else a copy."""
-        name = self._partials.stem("link.") + ".part"
+        name = partial_file(self._partials.stem(LINK_PREFIX))
         source, target = self.root / existing, self._partials.folder / name
         try:
             try:
@@ -167,7 +174,7 @@ class LocalStore:
         if not self.receipt_forgotten:
             self.receipt_forgotten = True
             with contextlib.suppress(OSError):
-                (self.state / "receipt.json").unlink()
+                (self.state / RECEIPT_FILE).unlink()
 
     def recall(self, name: str) -> dict[str, int]:
         """Small numbers that an earlier run left for this one; none is as good as some."""
@@ -194,7 +201,7 @@ class LocalStore:
     def inhabited(self) -> bool:
         """Whether there is anything in DEST beside our own state."""
         with os.scandir(self.root) as entries:
-            return any(entry.name != STATE for entry in entries)
+            return any(entry.name != STATE_DIR for entry in entries)
 
     def document(self, path: str) -> bytes | None:
         """What a document has that an earlier run left, None if there is none."""
