@@ -1,4 +1,4 @@
-"""The connections of one server of a test: each is a task, and none outlives the server."""
+"""The connections of a server that a test runs: each is a task, and none outlives the server."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 
-class Guests:
-    """`async with guests.served(writer)` around what one connection is told; `leave` ends them all."""
+class Connections:
+    """`async with connections.serving(writer)` around the work on one connection; `close` ends them all."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
-    async def served(self, writer: asyncio.StreamWriter) -> AsyncIterator[None]:
+    async def serving(self, writer: asyncio.StreamWriter) -> AsyncIterator[None]:
+        """A client that disconnects ends the block without an error."""
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
@@ -31,8 +32,8 @@ class Guests:
             with suppress(OSError, asyncio.CancelledError):
                 await writer.wait_closed()
 
-    async def leave(self, server: asyncio.Server) -> None:
-        """Ends listener and connections; returns when no task of the server is left."""
+    async def close(self, server: asyncio.Server) -> None:
+        """Closes the listening socket and cancels the connections; returns when no task is left."""
         server.close()
         for task in (tasks := set(self._tasks)):
             task.cancel()

@@ -1,16 +1,7 @@
-"""Names that a catalogue may give its items, keys and collections to do harm with."""
+"""Ids and keys of a hostile catalogue: none may lead out of DEST, and no two may share a file."""
 
-HOSTILE = ["../x", "..", "a/b", "a\\b", "CON", "nul.tif", "\x1b]0;x\x07", "n\nl", " lead", "trail."]
-HOSTILE += [
-    "é" * 200,
-    "-rf",
-    "~",
-    "/etc/x",
-    "C:\\x",
-    "%2e%2e%2f",
-    "\u202egnp",
-    "A",
-    "a",
-    ".mlhub",
-    "catalog.json",
-]
+TRAVERSAL = ["../x", "..", "a/b", "a\\b", "/etc/x", "C:\\x", "%2e%2e%2f"]
+RESERVED = ["CON", "nul.tif", ".mlhub", "catalog.json"]
+UNPRINTABLE = ["\x1b]0;x\x07", "n\nl", "\u202egnp"]
+AWKWARD = [" lead", "trail.", "-rf", "~", "é" * 200, "A", "a"]
+HOSTILE = [*TRAVERSAL, *RESERVED, *UNPRINTABLE, *AWKWARD]

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from support.connections import Guests
+from support.connections import Connections
 from support.wire_format import Seen, read_request
 
 
@@ -19,7 +19,7 @@ class Gateway:
     def __init__(self, wants: str | None = None, answers: int | None = None) -> None:
         self.wants, self.answers = wants, answers
         self.log: list[Seen] = []
-        self._guests = Guests()
+        self._connections = Connections()
 
     @property
     def place(self) -> str:
@@ -31,10 +31,10 @@ class Gateway:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._guests.leave(self._server)
+        await self._connections.close(self._server)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async with self._guests.served(writer):
+        async with self._connections.serving(writer):
             await self._serve(reader, writer)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

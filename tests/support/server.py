@@ -22,7 +22,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from support.connections import Guests
+from support.connections import Connections
 from support.faults import *  # noqa: F403
 from support.faults import redirect
 from support.wire_format import *  # noqa: F403
@@ -70,7 +70,7 @@ class Site:
         self.answered: Callable[[Seen, Reply], None] = lambda seen, reply: None
         self.in_flight = self.peak = self.connections = 0
         self._tls = tls
-        self._guests = Guests()
+        self._connections = Connections()
         self._server: asyncio.Server | None = None
         self._socket = socket.create_server(("127.0.0.1" if name == "localhost" else name, 0), backlog=512)
         self.port = self._socket.getsockname()[1]
@@ -115,11 +115,11 @@ class Site:
         if self._server is None:
             self._socket.close()
             return
-        await self._guests.leave(self._server)
+        await self._connections.close(self._server)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        async with self._guests.served(writer):
+        async with self._connections.serving(writer):
             while await self._one(reader, writer):
                 pass
 

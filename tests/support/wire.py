@@ -19,7 +19,7 @@ from mlhub_async.core.model import Head, Request
 from mlhub_async.core.ports import Buffer, Transport
 from mlhub_async.http.transport.aiohttp import AiohttpTransport
 from mlhub_async.http.transport.fast.transport import FastTransport
-from support.connections import Guests
+from support.connections import Connections
 from support.wire_format import Reply, Seen, end, read_request, until
 
 try:
@@ -94,7 +94,7 @@ class Wire:
         self.connections = self.open = 0
         self._host = host
         self._tls = tls
-        self._guests = Guests()
+        self._connections = Connections()
 
     def url(self, path: str = "/one.tif", host: str = "") -> str:
         name = host or (f"[{self._host}]" if ":" in self._host else self._host)
@@ -108,12 +108,12 @@ class Wire:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._guests.leave(self._server)
+        await self._connections.close(self._server)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self.open += 1
-        async with self._guests.served(writer):
+        async with self._connections.serving(writer):
             try:
                 await self._serve(Peer(reader, writer))
             finally:

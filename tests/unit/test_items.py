@@ -18,7 +18,7 @@ from mlhub_async.sources.items.documents import of_lines
 from mlhub_async.sources.items.ndjson import MAX_RECORD_BYTES, records_in
 from mlhub_async.sources.items.objects import of_objects
 from support.documents import Documents, entries, item, link, listed, page, recognised
-from support.machine_speed import taking_less_than
+from support.machine_speed import cpu_seconds_below
 
 LINES = [json.dumps(item(f"i{n}")).encode() for n in range(3)]
 
@@ -259,7 +259,7 @@ async def blocks(*some):
 
 
 async def test_values_on_one_line_take_a_time_by_their_number():
-    with taking_less_than(1):
+    with cpu_seconds_below(1):
         [records] = [found async for found in records_in(blocks(b'{"id": 1} , [2]\x1e' * 60_000), "here")]
     assert records == [{"id": 1}, 2] * 60_000
 

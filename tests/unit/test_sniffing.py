@@ -4,7 +4,7 @@ import pytest
 
 from mlhub_async.core.errors import Transient
 from mlhub_async.core.formats.sniffing import ENOUGH, impostor, refusal
-from support.machine_speed import taking_less_than
+from support.machine_speed import cpu_seconds_below
 
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 LOGIN = b"<!DOCTYPE html><html><body>Please log in</body></html>"
@@ -105,7 +105,7 @@ def test_what_may_be_right_is_taken_whatever_the_catalogue_calls_it(first, path,
 @pytest.mark.parametrize("piece", [b"<!---->", b"<?xml?>", b"<!-- -->\n", b"<!--", b" \n"])
 def test_a_body_made_to_be_looked_at_for_ever_is_not(piece):
     first = (piece * ENOUGH)[:ENOUGH]
-    with taking_less_than(1):
+    with cpu_seconds_below(1):
         assert impostor(first, "a.tif") in ("", "XML")
 
 
