@@ -1,4 +1,4 @@
-"""Mirror Earth-observation training data: whole, provably, fast.
+"""Mirrors of Earth-observation training data (STAC, Radiant MLHub): whole, provably, fast.
 
     report = await mlhub_async.mirror("mlhub", "data/", Options(selection=Selection(collections=("...",))))
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .engine.verify import verify as verify
     from .sources.items.objects import assets as assets
 
-_WHERE = {
+_MODULES = {
     "Asset": "core.model",
     "Client": "api.client",
     "MlhubError": "core.errors",
@@ -43,14 +43,14 @@ _WHERE = {
 __all__ = [  # noqa: PLE0604 - the names are strings
     "__version__",
     "blocking",
-    *_WHERE,
+    *_MODULES,
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """Names are imported when they are used: `mlhub-async --help` shall not wait for aiohttp."""
+    """Import a public name when it is used, so that `mlhub-async --help` does not wait for aiohttp."""
     if name == "blocking":
         return import_module(".api.blocking", __name__)
-    if name not in _WHERE:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_WHERE[name]}", __name__), name)
+    return getattr(import_module(f".{_MODULES[name]}", __name__), name)

@@ -1,4 +1,4 @@
-"""`python -m mlhub_async` is `mlhub-async`."""
+"""The program: `mlhub-async`, and the same as `python -m mlhub_async`."""
 
 import os
 import signal
@@ -9,19 +9,19 @@ SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 def main() -> NoReturn:
-    """Entry point of both. Who is interrupted before there is a run has nothing to save or to explain."""
+    """Run the command line. A signal during its import ends the process at once: there is nothing to save."""
     numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
     for number in numbers:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
-            signal.signal(number, _leave)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # else started by nohup
+            signal.signal(number, _exit)
     from .cli import main as run  # noqa: PLC0415 - it takes long enough to be interrupted
 
-    if signal.getsignal(signal.SIGINT) is _leave:
+    if signal.getsignal(signal.SIGINT) is _exit:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     run()
 
 
-def _leave(number: int, frame: types.FrameType | None) -> None:
+def _exit(number: int, frame: types.FrameType | None) -> None:
     os._exit(128 + number)
 
 

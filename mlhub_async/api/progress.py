@@ -1,6 +1,6 @@
-"""How a run is seen while it runs: workers add to plain numbers, one timer looks at them and draws.
+"""Displays of a running mirror: a tqdm bar, log lines, or nothing. A timer reads the counters and draws them.
 
-The only module that knows tqdm.
+The only module that uses tqdm.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Display(Protocol):
-    """Something that shows a meter: `draw` by one timer, `say` for a line of its own, `close` at the end."""
+    """Shows a meter. `draw` is called every `every` seconds, `say` prints a line, `close` ends it."""
 
     every: float
 
@@ -37,33 +37,33 @@ async def watch(
     *,
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
 ) -> None:
-    """Draw the meter every so many seconds until cancelled, or until there is nobody left to see it."""
+    """Draw the meter every so many seconds, until cancelled or until the terminal is gone."""
     while True:
         await sleep(every)
         try:
             draw(meter)
-        except OSError:  # the terminal is gone: no reason to stop the run
+        except OSError:  # no reason to stop the run
             return
 
 
 def status_line(meter: Meter, seconds: float, held: int = 0) -> str:
-    """One plain line that says how far the run is."""
-    parts = [
+    """One line of text: how far the run is. `held` hosts have asked for a pause."""
+    counters = [
         f"{meter.done}/{meter.selected} assets",
         f"{human(meter.bytes)} stored",
         f"{human(meter.received / seconds if seconds > 0 else 0)}/s",
         f"{meter.listed} items listed",
     ]
     counts = ((meter.failed, "failed"), (meter.retries, "retries"), (meter.restarts, "restarts"))
-    return ", ".join(parts + [f"{n} {what}" for n, what in (*counts, (held, "hosts waiting")) if n])
+    return ", ".join(counters + [f"{n} {what}" for n, what in (*counts, (held, "hosts waiting")) if n])
 
 
 def _held(meter: Meter, now: float) -> int:
     return sum(until > now for until in meter.held.values())
 
 
-class Lines:
-    """A line now and then, for logs and pipes."""
+class LogLines:
+    """Prints a status line every 30 seconds: for logs and pipes."""
 
     def __init__(
         self, out: TextIO, *, every: float = 30.0, clock: Callable[[], float] = time.monotonic
@@ -79,21 +79,21 @@ class Lines:
         print(line, file=self._out, flush=True)
 
     def close(self) -> None:
-        """Nothing to tidy up: the summary follows."""
+        """Nothing to close."""
 
 
 @cache
 def _tqdm() -> type[tqdm[NoReturn]]:
-    from tqdm import tqdm  # noqa: PLC0415 -- what draws no bar starts sooner without it
+    from tqdm import tqdm  # noqa: PLC0415 -- a run without a bar starts sooner without it
 
-    class Unwatched(tqdm):  # type: ignore[type-arg]  # generic only in its stubs
-        monitor_interval = 0  # we have a timer: no thread that looks after the bar
+    class UnmonitoredBar(tqdm):  # type: ignore[type-arg]  # generic only in its stubs
+        monitor_interval = 0  # no thread of tqdm's that refreshes the bar: `watch` does
 
-    return Unwatched
+    return UnmonitoredBar
 
 
-class Bar:
-    """A tqdm bar on a terminal: assets done of those selected so far, which grow while the listing runs."""
+class ProgressBar:
+    """A tqdm bar on a terminal: assets done of those selected so far, which grow during the listing."""
 
     every = 0.1
 
@@ -104,8 +104,8 @@ class Bar:
         self._rate = _Rate(clock())
         self._bar: tqdm[NoReturn] | None = None
 
-    def _shown(self) -> tqdm[NoReturn]:
-        """Made when first drawn, so that what ends at once shows none."""
+    def _open_bar(self) -> tqdm[NoReturn]:
+        """The bar, made when first drawn: a run that ends at once shows none."""
         if self._bar is None:
             self._bar = _tqdm()(
                 total=0,
@@ -121,15 +121,15 @@ class Bar:
         return self._bar
 
     def draw(self, meter: Meter) -> None:
-        now, bar = self._clock(), self._shown()
+        now, bar = self._clock(), self._open_bar()
         bar.total, bar.n = meter.selected, meter.done
         bar.set_postfix_str(self._postfix(meter, now), refresh=False)
         bar.refresh()
 
     def _postfix(self, meter: Meter, now: float) -> str:
-        parts = [f"{human(self._rate.at(now, meter.received))}/s", human(meter.bytes)]
+        counters = [f"{human(self._rate.at(now, meter.received))}/s", human(meter.bytes)]
         counts = ((meter.failed, "failed"), (meter.retries, "retries"), (_held(meter, now), "waiting"))
-        return ", ".join(parts + [f"{n} {what}" for n, what in counts if n])
+        return ", ".join(counters + [f"{n} {what}" for n, what in counts if n])
 
     def say(self, line: str) -> None:
         if self._bar is None:
@@ -145,7 +145,7 @@ class Bar:
 
 
 class _Rate:
-    """Bytes per second over the last seconds: what is older counts half as much every `halving` seconds."""
+    """Bytes per second, as a moving average: a byte counts half as much after `halving` seconds."""
 
     def __init__(self, now: float, *, halving: float = 2.0) -> None:
         self._then, self._halving = now, halving
@@ -160,8 +160,8 @@ class _Rate:
         return self._bytes / self._seconds if self._seconds > 0 else 0.0
 
 
-class Silence:
-    """Shows nothing of what goes well."""
+class NoDisplay:
+    """Shows nothing."""
 
     every = 3600.0
 
@@ -172,10 +172,13 @@ class Silence:
     def close(self) -> None: ...
 
 
-def display(out: TextIO, environ: Mapping[str, str], *, quiet: bool = False) -> Display:
-    """The display that suits `out`: a bar on a terminal, lines elsewhere, nothing when told to be quiet."""
+def choose_display(out: TextIO, environ: Mapping[str, str], *, quiet: bool = False) -> Display:
+    """The display for `out`: a bar on a terminal, lines elsewhere, nothing if `quiet`.
+
+    TERM=dumb and TQDM_DISABLE choose lines, NO_COLOR a bar without colour.
+    """
     if quiet:
-        return Silence()
+        return NoDisplay()
     if out.isatty() and environ.get("TERM") != "dumb" and not environ.get("TQDM_DISABLE"):
-        return Bar(out, colour=not environ.get("NO_COLOR"))
-    return Lines(out)
+        return ProgressBar(out, colour=not environ.get("NO_COLOR"))
+    return LogLines(out)

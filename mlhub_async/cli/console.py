@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, BinaryIO, TypeVar
 
-from ..api.progress import Display, display, watch
+from ..api.progress import Display, choose_display, watch
 from ..core import concurrency
 from ..core.errors import MlhubError, StorageError
 from ..core.telemetry import Events, Meter
@@ -70,7 +70,7 @@ class Console:
         self.as_json = as_json
         self.quiet = quiet
         self._verbose = verbose
-        self._display: Display = display(sys.stderr, os.environ, quiet=quiet)
+        self._display: Display = choose_display(sys.stderr, os.environ, quiet=quiet)
         self._json = JsonLines(sys.stdout.buffer, lambda: self.stop.request(BROKEN_PIPE)) if as_json else None
 
     def say(self, line: str) -> None:

@@ -1,6 +1,6 @@
-"""The nouns: plain frozen values that every other module speaks in.
+"""The immutable values that modules exchange: assets, jobs, outcomes, entries of a listing, HTTP messages.
 
-Those that are made for every file are named tuples, which cost a third of a frozen dataclass to make.
+Those that are made for every file are named tuples: making one costs a third of what a frozen dataclass does.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ COLLECTION_FILE = "collection.json"
 """File names that the STAC best practices recommend: a mirror is written with them, a local SOURCE found by
 them."""
 
-_DAY = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?!\d)")
+_DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?!\d)")
 
 
 class Status(enum.Enum):
-    """What became of a job."""
+    """How a job ended."""
 
     FETCHED = "fetched"
     SKIPPED = "skipped"
@@ -38,19 +38,19 @@ class Status(enum.Enum):
 
 
 class Proof(enum.StrEnum):
-    """How much is known about the bytes on disk, strongest first. Text: it is hashed and written per file."""
+    """What a file on disk was checked against, strongest first. A str: it is hashed and written per file."""
 
     CHECKSUM = "checksum"
-    """they match a digest that catalogue or server published"""
+    """a digest that catalogue or server published"""
     SIZE = "size"
-    """their number matches Content-Length, Content-Range or file:size"""
+    """Content-Length, Content-Range or file:size"""
     NONE = "none"
-    """nothing was published to check them against, or it cannot be computed here"""
+    """nothing: no size was published, and no digest that can be computed here"""
 
 
 @dataclass(frozen=True, slots=True)
 class Checksum:
-    """A published digest. `usable` is false where the algorithm is unknown: never "ok", never a failure."""
+    """A published digest. One of an unknown algorithm is not `usable`: it proves and refutes nothing."""
 
     algorithm: str
     digest: bytes
@@ -61,10 +61,11 @@ class Checksum:
 
 
 class Asset(NamedTuple):
-    """One file of the catalogue. Identity is (collection, item, key), never href: hrefs expire.
+    """One file of the catalogue. Its identity is (collection, item, key), never its href: hrefs expire.
 
-    `item` is "" for an asset of the collection itself. `href` is absolute, or as bad as the catalogue
-    wrote it; `size` is file:size in bytes. `stamp` changes when the catalogue says the content changed.
+    `item` is "" for an asset of the collection itself. `href` is absolute, or as the catalogue has it where
+    it is invalid. `size` is file:size in bytes. `stamp` changes when the catalogue says that the content
+    changed. `date` is the date of the item, as the catalogue writes it.
     """
 
     href: str
@@ -76,7 +77,6 @@ class Asset(NamedTuple):
     checksum: Checksum | None = None
     stamp: str = ""
     date: str = ""
-    """of its item, as the catalogue writes it"""
 
     @property
     def identity(self) -> tuple[str, str, str]:
@@ -84,7 +84,7 @@ class Asset(NamedTuple):
 
     @property
     def fields(self) -> Mapping[str, str]:
-        """What a path template may ask for beyond the identity."""
+        """The variables of a path template beyond the identity."""
         return TemplateFields(self.href, self.date)
 
     def __repr__(self) -> str:
@@ -92,7 +92,10 @@ class Asset(NamedTuple):
 
 
 class Record(NamedTuple):
-    """What the ledger knows of a file that is on disk. `path` is relative to DEST, with forward slashes."""
+    """What the ledger has about a finished file. `path` is relative to DEST, with forward slashes.
+
+    `size` is in bytes. `validator` is the ETag or Last-Modified of the response that it came from.
+    """
 
     path: str
     size: int
@@ -103,11 +106,12 @@ class Record(NamedTuple):
 
 
 class Job(NamedTuple):
-    """An asset and its path under DEST. `suffix_pending`: the suffix is still to come from a redirect.
+    """One asset to transfer, and its path under DEST.
 
-    `previous` is the record of an earlier run whose file is still there: to be replaced if the server has
-    another version of it, or, with `recheck`, if its bytes on disk no longer match the record.
-    `known_url`: a finished file of an earlier run has this URL, under whatever name.
+    `suffix_pending`: the suffix of the path depends on where a redirect leads. `previous` is the record of
+    the file that an earlier run left there: it is replaced if the server has another version of it, or, with
+    `recheck`, if its bytes on disk no longer match the record. `known_url`: a finished file of an earlier
+    run came from the same URL, under whatever path.
     """
 
     asset: Asset
@@ -119,7 +123,10 @@ class Job(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of one job. `size` is in bytes, `received` counts what crossed the wire for it."""
+    """How one job ended. `received` counts the bytes that were read from the network for it.
+
+    A failed job has an `error`; its `record`, if it has one, is that of the file that was there before.
+    """
 
     job: Job
     status: Status
@@ -131,7 +138,7 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A STAC Item as the source gave it. `href` is where it was read: the base of its relative hrefs."""
+    """A STAC Item as the source has it. `href` is where it was read: the base of its relative hrefs."""
 
     id: str
     collection: str
@@ -141,7 +148,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """A STAC Collection document as the source gave it."""
+    """A STAC Collection as the source has it. `href` is where it was read."""
 
     id: str
     body: JsonObject = field(repr=False)
@@ -150,15 +157,15 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a listing was read. `matched` is the server's total where it tells one."""
+    """One page of a listing was read. `matched` is the total that it announced, if it did."""
 
     matched: int | None = None
     listing: str = ""
-    """which listing the total belongs to, where a run has several (one per collection)"""
+    """the listing that it is a page of, where a run has several (one per collection)"""
     returned: int = 0
-    """how many records the page had, wanted or not"""
+    """how many records the page had, selected or not"""
     collection: str = ""
-    """the collection that was asked for, where it is one"""
+    """the collection that was asked for, if it was one"""
     slice_of: str = ""
     """the listing that `listing` is only a slice of: slices of one listing may have items in common"""
     repeatable: bool = False
@@ -167,21 +174,22 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """One record of the catalogue that cannot be used: the listing goes on without it.
+    """A record of the catalogue that cannot be used. The listing goes on without it.
 
-    A `benign` flaw (a source link that leads nowhere) is reported but does not make the copy incomplete.
+    `where` names it for people. A `benign` flaw (a broken link to source imagery) is reported but does not
+    make the copy incomplete.
     """
 
     where: str
     error: MlhubError
     benign: bool = False
     owner: tuple[str, ...] = ()
-    """collection and id of the item that it is a flaw of, key and path of the asset; where there are such"""
+    """collection and id of the item, then key and path of the asset that it concerns, as far as it does"""
 
 
 @dataclass(frozen=True, slots=True)
 class CollectionListed:
-    """All that was asked for of a collection has been listed."""
+    """A collection has been listed to its end, as far as it is selected."""
 
     collection: str
 
@@ -215,7 +223,7 @@ Entry = Page | Collection | Item | Flaw | CollectionListed | ListingTotal | List
 
 
 class Request(NamedTuple):
-    """One HTTP request. Only http.py adds credentials, for the one origin they belong to."""
+    """One HTTP request, without credentials: only the HTTP client adds them, per origin."""
 
     url: str
     method: str = "GET"
@@ -227,7 +235,7 @@ class Request(NamedTuple):
 
 
 class Head(NamedTuple):
-    """The head of one response: status, header fields by lower-case name, the URL that answered."""
+    """The head of one response: status, header fields by lower-case name, and the URL that answered."""
 
     status: int
     headers: Mapping[str, str]
@@ -239,17 +247,17 @@ class Head(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A JSON document that was read whole. `url` is where it finally came from: base for relative hrefs."""
+    """A JSON document. `url` is where it came from after redirects: the base of its relative hrefs."""
 
     body: Any = field(repr=False)
     url: str = field(repr=False)
 
 
-_PARTS = {"year": 1, "month": 2, "day": 3}
+_DATE_GROUPS = {"year": 1, "month": 2, "day": 3}
 
 
 class TemplateFields(Mapping[str, str]):
-    """The file name in an asset's href, its item's date and the parts of it. Worked out when asked."""
+    """Variables of a path template: the file name in the href, the item's date and its parts."""
 
     __slots__ = ("_date", "_href")
 
@@ -258,17 +266,17 @@ class TemplateFields(Mapping[str, str]):
         self._date = date
 
     def __getitem__(self, name: str) -> str:
-        if name == "filename" and (found := urls.filename(self._href)):
-            return found
+        if name == "filename" and (filename := urls.filename(self._href)):
+            return filename
         if name == "datetime" and self._date:
             return self._date
-        day = _DAY.match(self._date)
-        if name in _PARTS and day:
-            return day.group(_PARTS[name])
+        date = _DATE.match(self._date)
+        if name in _DATE_GROUPS and date:
+            return date.group(_DATE_GROUPS[name])
         raise KeyError(name)
 
     def __iter__(self) -> Iterator[str]:
-        return (name for name in ("filename", "datetime", *_PARTS) if name in self)
+        return (name for name in ("filename", "datetime", *_DATE_GROUPS) if name in self)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

@@ -1,6 +1,6 @@
-"""What a mirror may be asked for, and what it does where nothing was said.
+"""`Options`, `Selection` and `RetryPolicy`: what a mirror can be asked for, with the defaults.
 
-The names of the fields are those of the command line's options, whose help says what each one does.
+The fields have the names of the options of the command line.
 """
 
 from __future__ import annotations
@@ -21,23 +21,22 @@ CHOICES = {
     "asset_hrefs": ("relative", "absolute"),
     "transport": ("auto", "aiohttp", "fast"),
 }
-"""What the options that are words may be."""
+"""The values of the options that are words."""
 
-
-MULTIPLE = ("collections", "ids", "include", "exclude", "roles", "media_types", "classes")
-"""Fields of a selection that name any number of things."""
+TUPLE_FIELDS = ("collections", "ids", "include", "exclude", "roles", "media_types", "classes")
+"""Fields of `Selection` that take one text or any iterable of them."""
 
 
 def as_tuple(given: str | Iterable[str]) -> tuple[str, ...]:
-    """One name is one, not as many as it has letters."""
+    """A single text is one element, not as many as it has letters."""
     return (given,) if isinstance(given, str) else tuple(given)
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """When to stop trying. `attempts` counts fruitless ones in a row, the first one too.
+    """When to give up: after `attempts` in a row without progress, the first one included.
 
-    Waits are in seconds, with full jitter: at random up to `base`, twice that, ..., `cap`.
+    Waits are in seconds, with full jitter: at random up to `base`, then up to twice that, ..., up to `cap`.
     """
 
     attempts: int = 6
@@ -47,31 +46,47 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which items and assets of a source are wanted. Names and meaning as in stac-client and stac-asset."""
+    """Which items and assets of a source are wanted. Names and meaning as in stac-client and stac-asset.
+
+    Raises `UsageError` for a `datetime` or `query` of another type.
+    """
 
     collections: tuple[str, ...] = ()
     dataset: str | None = None
+    """all collections of this MLHub dataset"""
     ids: tuple[str, ...] = ()
     bbox: tuple[float, ...] | None = None
+    """west, south, east, north in degrees (or six numbers); west > east crosses the antimeridian"""
     intersects: JsonObject | None = None
+    """a GeoJSON geometry"""
     datetime: str | None = None
+    """an instant, an interval "A/B" of RFC 3339 (".." leaves an end open), or a part of a date: 2020-01"""
     query: JsonObject | None = None
+    """of the STAC query extension"""
     filter: Any = None
+    """CQL2, as text or as JSON"""
     limit: int | None = None
+    """items per page to request of an API"""
     max_items: int | None = None
     method: str | None = None
+    """HTTP method of searches, "GET" or "POST"; None: what the API supports"""
     split: int = 1
+    """time slices to list a search in, in parallel"""
     include: tuple[str, ...] = ()
+    """globs of asset keys; `exclude` wins"""
     exclude: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
     media_types: tuple[str, ...] = ()
     min_size: int | None = None
+    """bytes of file:size; an asset without one is selected"""
     max_size: int | None = None
     classes: tuple[str, ...] = ()
+    """label classes, any of which a label item must have"""
     follow_sources: bool = True
+    """select the source imagery of label items too"""
 
     def __post_init__(self) -> None:
-        for name in MULTIPLE:
+        for name in TUPLE_FIELDS:
             object.__setattr__(self, name, as_tuple(getattr(self, name)))
         if self.bbox is not None:
             object.__setattr__(self, "bbox", tuple(self.bbox))
@@ -81,53 +96,63 @@ class Selection:
             raise UsageError(f"query={self.query!r}: write it as {{'eo:cloud_cover': {{'lt': 10}}}}")
 
     def asked(self) -> dict[str, Any]:
-        """What is wanted beyond the defaults, for plan and receipt."""
+        """The fields that are not defaults, as they stand in plan and receipt."""
         default = asdict(Selection())
         return {name: value for name, value in asdict(self).items() if value != default[name]}
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a mirror is made. Sizes in bytes, rates in bytes per second, times in seconds; None: no limit.
+    """How a mirror is made. Sizes are in bytes, rates in bytes per second, times in seconds; None: no limit.
 
-    `concurrency` None: as many at a time as the machines serve best. `parts` None: the same for one large
-    file, 1: none is divided. `max_outage`: how long a host may be
-    away. `max_errors`: how many assets may fail before it stops. `max_delete`: how many assets `prune` may
-    remove at most, None: a tenth of them, or 10.
     Keys, tokens, header values and the proxy may be given as text: they are held as `Secret`.
-    Raises `UsageError` for a word that an option does not know.
+    Raises `UsageError` for a word that an option does not have.
     """
 
     selection: Selection = field(default_factory=Selection)
     concurrency: int | None = None
+    """transfers at a time; None: as many as the hosts serve best, found out while it runs"""
     max_per_host: int | None = None
     bwlimit: int | None = None
+    """bytes per second, of all transfers together"""
     tpslimit: float | None = None
+    """requests per second, to all hosts together"""
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     connect_timeout: float = 15.0
     timeout: float = 60.0
+    """longest wait for the next byte, never for the whole"""
     max_outage: float = 1800.0
+    """longest wait for a host that is down"""
     min_speed: int = 1024
+    """a connection that is slower than this is replaced"""
     if_exists: str = "resume"
     verify: str = "auto"
     durability: str = "process"
+    """what finished files survive: a killed process, or ("full") also a power cut"""
     on_full: str = "stop"
     path_template: str = "${collection}/${id}/${key}${ext}"
     asset_hrefs: str = "relative"
     fail_fast: bool = False
     max_errors: int | None = None
+    """stop when more assets than this have failed"""
     prune: bool = False
+    """remove files that have left the catalogue"""
     max_delete: int | None = None
+    """prune nothing if more assets than this would go; None: a tenth of them, or 10"""
     max_transfer: int | None = None
     max_duration: float | None = None
     allow_private: bool = False
+    """a remote catalogue may refer to private addresses"""
     allow_origins: tuple[str, ...] = ()
+    """origins that catalogue links may lead to, beside that of the source"""
     ca_file: str | None = None
     transport: str = "auto"
     parts: int | None = None
+    """parallel range requests for one large file; None: as many as pay, 1: none is divided"""
     proxy: str | Secret | None = None
     netrc: bool = False
     headers: tuple[tuple[str, str | Secret], ...] = ()
+    """for the origin of the source only; a mapping is accepted too"""
     api_key: str | Secret | None = None
     api_token: str | Secret | None = None
     profile: str | None = None

@@ -1,6 +1,6 @@
-"""The seams: what may be replaced, and what each side promises.
+"""The protocols between the parts of the package: what can be replaced, and what both sides promise.
 
-Everything behind a port satisfies it by shape; nothing here is inherited from.
+Implementations satisfy a protocol by their shape; none of them inherits from it.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Protocol
 from .model import Asset, Document, Entry, Head, Job, Outcome, Request
 
 Emit = Callable[[Sequence[Entry]], Awaitable[None]]
-"""Takes what a source found, in order. Waits while the pipeline is full: that is the back-pressure."""
+"""Takes the next entries of a listing, in order. Waits while the pipeline is full (back-pressure)."""
 
 Submit = Callable[[Job], Awaitable[None]]
-"""Hands a job to an executor. Waits while that has as many as it can take: that is the back-pressure."""
+"""Hands a job to an executor. Waits while that has as many as it can take (back-pressure)."""
 
 Settle = Callable[[Outcome, str], Awaitable[None]]
 """Takes the outcome of a job, and the URL by which the ledger finds its bytes again, without secrets."""
@@ -23,12 +23,12 @@ Buffer = bytes | bytearray | memoryview
 
 
 class Sink(Protocol):
-    """Where a transport pushes one response.
+    """Takes one HTTP response from a transport.
 
-    `start` is called once, before any byte; it refuses by raising, and the transport then drops the
-    connection and lets the exception through. `write` is called with each piece of the body, framing
-    removed, still encoded. It returns None when it has taken the bytes, or an awaitable that the
-    transport must await before it calls again or reuses the buffer: that is the back-pressure.
+    `start` is called once, before any byte of the body. It refuses the response by raising: the transport
+    closes the connection and lets the exception through. `write` is called with each piece of the body,
+    without framing, with its content coding. It returns None when it has taken the bytes, or an awaitable
+    that the transport awaits before it calls again or reuses the buffer (back-pressure).
     """
 
     def start(self, head: Head) -> None: ...
@@ -37,12 +37,12 @@ class Sink(Protocol):
 
 
 class Transport(Protocol):
-    """One hop on the wire: connect, send one request, parse one head, push one body into the sink.
+    """Sends one HTTP request and pushes its response into a sink.
 
-    It knows no policy: no redirects, no retries, no cookies, no credentials, no decompression.
-    `send` returns when the framing says that the body is whole. It raises `Transient` for whatever the
-    network may do better next time, `TransferError` for what it will not (certificate, bad URL).
-    Cancellation aborts the connection. Never called concurrently for one sink.
+    No redirects, retries, cookies, credentials or decompression: these are policy, and stand above.
+    `send` returns when the framing says that the body is whole. It raises `Transient` for a failure that
+    another attempt may not meet, `TransferError` for a lasting one (certificate, bad URL). Cancelling it
+    aborts the connection. It is never called concurrently for one sink.
     """
 
     async def send(self, request: Request, sink: Sink) -> None: ...
@@ -51,23 +51,23 @@ class Transport(Protocol):
 
 
 class Reader(Protocol):
-    """Reads JSON documents: pages, items, catalogues. Retries are inside; the answer is whole.
+    """Reads JSON documents: pages, items, catalogues. Retries are inside; the document is whole.
 
-    Raises `TransferError` (404, not JSON, too big; `.status` tells) or `Transient` after the last attempt.
-    Credentials go to the origins they are bound to; a document read from elsewhere gets none.
+    Raises `TransferError` (404, not JSON, too big; see its `status`), or `Transient` after the last attempt.
+    Credentials are sent to the origins they are bound to and to no other.
     """
 
     async def read(self, request: Request) -> Document: ...
 
 
 class Source(Protocol):
-    """A catalogue. `list` emits `Page`, `Collection`, `Item` and `Flaw` entries and returns at the end.
+    """Lists a catalogue. `list` emits its entries and returns at the end of the listing.
 
     It raises `SourceError` when the root is not usable at all, `CatalogError` when the listing broke off.
     `only` names listings whose pages said that they are `repeatable`: these are read once more, nothing
     else. A source without repeatable pages ignores it: it is never called with any.
-    `refresh` reads the asset's item again and gives the asset with its present href, or None if there is
-    no newer one: for hrefs that expire. `name` is what the receipt calls the source, without secrets.
+    `refresh` reads the asset's item again and returns the asset with its present href, or None if there is
+    no newer one: for hrefs that expire. `name` is the source in the receipt, without secrets.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Hides keys, tokens and passwords from everything that prints, logs, formats or pickles its values."""
+"""`Secret`: a string that cannot be printed, logged, formatted or pickled by accident."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 
 
 class Secret:
-    """A string that does not print, log, format or pickle. Only `reveal()` tells it."""
+    """A key, token or password. It prints and formats as "***"; only `reveal()` gives the text."""
 
     __slots__ = ("_text",)
 
@@ -22,7 +22,7 @@ class Secret:
 
     @classmethod
     def of(cls, given: str | Secret) -> Secret:
-        """A secret as it is, or text made one."""
+        """`given` as a secret, if it is none yet."""
         return given if isinstance(given, Secret) else cls(given)
 
     def reveal(self) -> str:
@@ -44,11 +44,11 @@ class Secret:
         return hash(self._text)
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a secret is not written down: it cannot be pickled or copied")
+        raise TypeError("a secret cannot be pickled or copied: it would be written down")
 
 
 def one_line(value: str | Secret, what: str) -> str:
-    """The text of a secret, stripped; raises `UsageError` where a control character is left in it."""
+    """The text of a secret without space around it. Raises `UsageError` if it contains control characters."""
     text = Secret.of(value).reveal().strip()
     if _CONTROL.search(text):
         raise UsageError(f"{what} contains a line break or control character: copy it again")
@@ -56,5 +56,5 @@ def one_line(value: str | Secret, what: str) -> str:
 
 
 def open_to_others(mode: int) -> bool:
-    """Whether a file of this mode, which holds secrets, may be read or changed by other users."""
+    """Whether other users may read or change a file of this mode (POSIX only)."""
     return os.name == "posix" and bool(mode & (stat.S_IRWXG | stat.S_IRWXO))

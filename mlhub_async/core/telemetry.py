@@ -1,4 +1,4 @@
-"""What a run tells a program that listens: one plain dict per event."""
+"""Events and counters of a run, for programs and people that watch it."""
 
 from __future__ import annotations
 
@@ -14,26 +14,29 @@ from .model import Job, Outcome, Page, Status
 from .urls import redacted
 
 Listener = Callable[[dict[str, object]], None]
+"""Takes one event: "event" is its name, the other members are those of CONTRACT's JSON lines."""
 EVENT_OF_STATUS = {Status.FETCHED: "finish", Status.SKIPPED: "skip", Status.FAILED: "error"}
 
 
 class Events:
-    """Costs nothing while nobody listens."""
+    """Emits the events of a run to a listener, if there is one."""
 
-    def __init__(self, told: Listener | None) -> None:
-        self._told = told
+    def __init__(self, listener: Listener | None) -> None:
+        self._listener = listener
 
     @property
     def observed(self) -> bool:
         """Whether there is a listener."""
-        return self._told is not None
+        return self._listener is not None
 
     def emit(self, event: str, **fields: object) -> None:
-        if self._told is not None:
-            self._told({"event": event, "ts": datetime.now(UTC).isoformat(timespec="milliseconds"), **fields})
+        if self._listener is not None:
+            now = datetime.now(UTC).isoformat(timespec="milliseconds")
+            self._listener({"event": event, "ts": now, **fields})
 
     def job(self, event: str, job: Job, more: dict[str, Any] | None = None) -> None:
-        if self._told is None:
+        """Emit an event about a job. `more` are further members; an error in it becomes JSON."""
+        if self._listener is None:
             return
         asset = job.asset
         fields: dict[str, Any] = {
@@ -49,7 +52,8 @@ class Events:
         self.emit(event, **fields)
 
     def outcome(self, outcome: Outcome) -> None:
-        if self._told is None:
+        """Emit "finish", "skip" or "error"."""
+        if self._listener is None:
             return
         record, error = outcome.record, outcome.error
         more: dict[str, Any] = {"attempt": outcome.attempts, "bytes": outcome.received}
@@ -68,39 +72,38 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 @dataclass(slots=True)
 class Meter:
-    """What has happened so far. Whoever does something adds to it; nothing here is ever taken back."""
+    """Counters of a run. They only grow; a display reads them by a timer."""
 
     listed: int = 0
     """items read from the catalogue"""
-    pages: int = 0
     selected: int = 0
+    """assets that are wanted, of the items listed so far"""
     fetched: int = 0
     skipped: int = 0
     failed: int = 0
-    filtered: int = 0
-    duplicates: int = 0
     retries: int = 0
     restarts: int = 0
-    """bodies that were begun anew although a part of them was here"""
+    """bodies that were requested from the first byte again although a part of them was on disk"""
     bytes: int = 0
-    """committed to their final names"""
+    """of files that have their final names"""
     received: int = 0
-    """read from the wire, whatever became of it"""
+    """bytes read from the network, also those that were discarded"""
     held: dict[str, float] = field(default_factory=dict)
-    """origins that asked us to stay away, and until when (loop time)"""
+    """origins that asked for a pause, and its end as loop time"""
 
     @property
     def done(self) -> int:
+        """Assets that have an outcome."""
         return self.fetched + self.skipped + self.failed
 
     def confirm(self, assets: int, size: int) -> None:
-        """Count assets of which nothing had to be done."""
+        """Count assets that are unchanged since an earlier run; `size` is in bytes."""
         self.selected += assets
         self.skipped += assets
         self.bytes += size
 
     def settle(self, outcome: Outcome) -> None:
-        """Count what became of one asset."""
+        """Count the outcome of one asset."""
         self.fetched += outcome.status is Status.FETCHED
         self.skipped += outcome.status is Status.SKIPPED
         self.failed += outcome.status is Status.FAILED
@@ -109,7 +112,7 @@ class Meter:
 
 
 def human(count: float) -> str:
-    """A number of bytes for people: 1536 is '1.5 KiB'."""
+    """A number of bytes as text: 1536 is '1.5 KiB'."""
     power = 0
     while count >= 1024 and power < len(_UNITS) - 1:
         count, power = count / 1024, power + 1

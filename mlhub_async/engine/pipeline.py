@@ -54,7 +54,6 @@ class Run:
         """Tell what a batch of entries says of the listing itself."""
         for entry in entries:
             if isinstance(entry, Page):
-                self.meter.pages += 1
                 self.events.page(entry)
             elif isinstance(entry, Flaw):
                 self.note_flaw(entry)
@@ -87,8 +86,6 @@ class Run:
         report.selected += len(batch.jobs)
         report.confirm(batch.confirmed, batch.bytes, batch.proofs)
         meter.listed += batch.items - batch.repeated
-        meter.filtered += batch.filtered
-        meter.duplicates += batch.duplicates
         meter.selected += len(batch.jobs)
         meter.confirm(batch.confirmed, batch.bytes)
 

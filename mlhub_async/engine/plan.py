@@ -129,7 +129,7 @@ class _Counting:
         for owner in fresh:
             self._add(owner)
         plan.flaws += [one for one in entries if isinstance(one, Flaw)]
-        meter.listed, meter.selected, meter.pages = plan.items, plan.assets, plan.listing.pages
+        meter.listed, meter.selected = plan.items, plan.assets
 
     def _first(self, identity: int) -> bool:
         known = len(self._plan.named)

@@ -1,3 +1,5 @@
+"""`api/progress` and the meter: counters, log lines, the bar, and how they are drawn."""
+
 import asyncio
 import dataclasses
 import io
@@ -6,7 +8,7 @@ import threading
 import pytest
 
 from mlhub_async.api import progress
-from mlhub_async.api.progress import Bar, Lines, Silence, display, watch
+from mlhub_async.api.progress import LogLines, NoDisplay, ProgressBar, choose_display, watch
 from mlhub_async.core.telemetry import Meter, human
 
 
@@ -33,11 +35,11 @@ def busy():
 
 
 class TestMeter:
-    def test_everything_begins_at_nothing(self):
+    def test_all_counters_begin_at_zero(self):
         meter = Meter()
         assert not any(getattr(meter, field.name) for field in dataclasses.fields(meter))
 
-    def test_done_is_whatever_came_to_an_end(self):
+    def test_done_counts_fetched_skipped_and_failed(self):
         assert busy().done == 10
 
 
@@ -51,7 +53,7 @@ class TestHuman:
 
 
 class TestWatch:
-    async def test_one_timer_draws_what_the_numbers_are_at_the_time(self):
+    async def test_the_meter_is_drawn_as_it_is_at_each_tick(self):
         meter, drawn, ticks = Meter(), [], []
 
         async def tick(every):
@@ -68,13 +70,13 @@ class TestWatch:
         async def tick(every):
             await asyncio.sleep(0)
 
-        await watch(Meter(), Lines(Gone()).draw, 1, sleep=tick)
+        await watch(Meter(), LogLines(Gone()).draw, 1, sleep=tick)
 
 
 class TestLines:
-    def test_a_line_tells_how_far_the_run_is(self):
+    def test_a_line_has_the_counters(self):
         out, clock = io.StringIO(), Clock()
-        lines = Lines(out, clock=clock)
+        lines = LogLines(out, clock=clock)
         clock.now += 2
         meter = busy()
         meter.held["https://slow.example"] = clock.now + 30
@@ -85,19 +87,19 @@ class TestLines:
             "10/40 assets, 2.0 KiB stored, 2.0 KiB/s, 20 items listed, 1 failed, 3 retries, 1 hosts waiting\n"
         )
 
-    def test_nothing_to_worry_about_is_not_mentioned(self):
+    def test_counters_of_trouble_that_are_zero_are_left_out(self):
         out = io.StringIO()
-        Lines(out, clock=Clock()).draw(Meter())
+        LogLines(out, clock=Clock()).draw(Meter())
         assert out.getvalue() == "0/0 assets, 0 B stored, 0 B/s, 0 items listed\n"
 
-    def test_there_is_one_every_thirty_seconds(self):
-        assert Lines(io.StringIO()).every == 30
+    def test_a_line_is_printed_every_thirty_seconds(self):
+        assert LogLines(io.StringIO()).every == 30
 
 
 class TestBar:
     def test_it_shows_done_of_selected_and_the_rate(self):
         out, clock = Terminal(), Clock()
-        bar = Bar(out, colour=False, clock=clock)
+        bar = ProgressBar(out, colour=False, clock=clock)
         clock.now += 100  # long enough for the smoothed rate to be the plain one
         bar.draw(busy())
         bar.close()
@@ -107,51 +109,51 @@ class TestBar:
 
     def test_its_total_grows_while_the_listing_runs(self):
         out, meter = Terminal(), busy()
-        bar = Bar(out)
+        bar = ProgressBar(out)
         bar.draw(meter)
         meter.selected = 4000
         bar.draw(meter)
         bar.close()
         assert "10/4000 assets" in out.getvalue()
 
-    def test_a_line_of_its_own_stands_above_the_bar(self):
+    def test_a_printed_line_stands_above_the_bar(self):
         out = Terminal()
-        bar = Bar(out)
+        bar = ProgressBar(out)
         bar.draw(busy())
         bar.say("hello")
         bar.close()
         assert "hello\n" in out.getvalue()
 
-    def test_it_closes_quietly_when_the_terminal_is_gone(self):
+    def test_closing_it_raises_nothing_when_the_terminal_is_gone(self):
         out = Terminal()
-        bar = Bar(out)
+        bar = ProgressBar(out)
         bar.draw(busy())
         out.write = Gone().write
         bar.close()
 
     def test_it_starts_no_thread(self):
         before = threading.active_count()
-        bar = Bar(Terminal())
+        bar = ProgressBar(Terminal())
         bar.draw(busy())
         assert threading.active_count() == before
         bar.close()
 
-    def test_what_ends_before_it_is_drawn_shows_none(self):
+    def test_a_run_that_ends_before_the_first_drawing_shows_no_bar(self):
         out = Terminal()
-        bar = Bar(out)
+        bar = ProgressBar(out)
         bar.say("hello")
         bar.close()
         assert out.getvalue() == "hello\n"
 
 
 class TestRate:
-    def test_it_is_right_from_the_first_moment_on(self):
+    def test_the_first_rate_is_the_true_one(self):
         rate = progress._Rate(0.0)
         assert rate.at(0.0, 0) == 0
         assert rate.at(0.1, 100) == pytest.approx(1000)
         assert rate.at(0.2, 200) == pytest.approx(1000)
 
-    def test_it_forgets_the_past_by_half_every_two_seconds(self):
+    def test_a_byte_counts_half_as_much_after_two_seconds(self):
         rate = progress._Rate(0.0)
         assert rate.at(2.0, 600) == pytest.approx(300)
         assert rate.at(4.0, 600) == pytest.approx(100)  # 300 of what came, in 1 + 2 seconds
@@ -162,29 +164,29 @@ class TestDisplay:
     @pytest.mark.parametrize(
         ("out", "environ", "quiet", "kind"),
         [
-            (Terminal, {}, False, Bar),
-            (Terminal, {"TERM": "dumb"}, False, Lines),
-            (Terminal, {"TQDM_DISABLE": "1"}, False, Lines),
-            (io.StringIO, {}, False, Lines),
-            (Terminal, {}, True, Silence),
+            (Terminal, {}, False, ProgressBar),
+            (Terminal, {"TERM": "dumb"}, False, LogLines),
+            (Terminal, {"TQDM_DISABLE": "1"}, False, LogLines),
+            (io.StringIO, {}, False, LogLines),
+            (Terminal, {}, True, NoDisplay),
         ],
     )
-    def test_it_suits_whoever_is_looking(self, out, environ, quiet, kind):
-        shown = display(out(), environ, quiet=quiet)
+    def test_the_display_is_chosen_by_terminal_and_environment(self, out, environ, quiet, kind):
+        shown = choose_display(out(), environ, quiet=quiet)
         assert type(shown) is kind
         shown.close()
 
     @pytest.mark.parametrize(("environ", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
     def test_no_color_is_honoured(self, environ, coloured):
         out = Terminal()
-        bar = display(out, environ)
+        bar = choose_display(out, environ)
         bar.draw(busy())
         bar.close()
         assert ("\x1b[32m" in out.getvalue()) is coloured
 
-    def test_silence_is_silent(self):
-        silence = Silence()
-        silence.draw(busy())
-        silence.say("hello")
-        silence.close()
-        assert silence.every > 60
+    def test_no_display_prints_nothing(self):
+        hidden = NoDisplay()
+        hidden.draw(busy())
+        hidden.say("hello")
+        hidden.close()
+        assert hidden.every > 60
