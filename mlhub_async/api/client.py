@@ -1,10 +1,8 @@
-"""The MLHub API as calls: datasets, collections, items, assets, downloads."""
+"""`Client`: the MLHub API as calls, for datasets, collections, items, assets and downloads."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections import Counter
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
@@ -15,37 +13,31 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from .. import stac
-from ..core.concurrency import map_in_order, run_single
+from ..core.concurrency import map_in_order
 from ..core.errors import CatalogError, MlhubError, SourceError, TransferError, UsageError
-from ..core.model import Asset, Job, JsonObject, Request
+from ..core.model import Asset, JsonObject, Request
 from ..core.options import Options, as_tuple
 from ..core.secret import Secret
-from ..core.telemetry import Events, Meter
 from ..core.urls import origin, parse, redacted
 from ..engine.connect import location_of, mlhub_root, open_http
 from ..engine.mirror import mirror
-from ..engine.placement import place
 from ..engine.report.receipt import Report
 from ..http.client import Http
 from ..sources.items.objects import assets, given_item
-from ..storage.local.store import LocalStore
-from ..transfer.dedupe import UrlDedupe
-from ..transfer.existing import ExistingFilePolicy
-from ..transfer.fetch import TransferContext, fetch
-from ..transfer.segments.coordinator import MAX_STREAMS, segment_policy
+from .downloads import OpenStores, download_asset
 
 CONCURRENT_READS = 16
 """Documents that `items_by_id` and `source_items` read at a time."""
 
 
 class Client:
-    """A connection to MLHub, or to anything that speaks its API. Use it with `async with`.
+    """A client of the MLHub API, or of any other API that is like it. Use it with `async with`.
 
-    The key is the one given, else as the command line finds it: environment, then profile. `root_url`
-    is the API's root (default MLHUB_ROOT_URL). Methods raise `SourceError` for what the API does not
-    have or refuses, `TransferError` for what could not be read after all retries, `CatalogError` for a
-    listing that broke off or gave less than it announced, and `UsageError` outside of the `async with`,
-    whose end closes every connection. Items, collections and datasets are plain dicts.
+    The key is the one given, else the one that the command line would find: in the environment, then in a
+    profile. `root_url` is the root of the API (default MLHUB_ROOT_URL). Items, collections and datasets are
+    plain dicts. Methods raise `SourceError` for what the API does not have or refuses, `TransferError` for
+    what could not be read after all retries, `CatalogError` for a listing that broke off or gave less than
+    it announced, and `UsageError` outside of the `async with`, whose end closes every connection.
     """
 
     def __init__(
@@ -70,7 +62,7 @@ class Client:
             self._environ["MLHUB_ROOT_URL"] = root_url
         self._root = mlhub_root(self._environ).rstrip("/")
         self._stack = AsyncExitStack()
-        self._stores = HeldStores(self._options.durability)
+        self._stores = OpenStores(self._options.durability)
         self._http: Http | None = None
 
     async def __aenter__(self) -> Client:
@@ -114,9 +106,9 @@ class Client:
     async def datasets(
         self, tags: Sequence[str] = (), text: Sequence[str] = ()
     ) -> AsyncGenerator[JsonObject, None]:
-        """Datasets that have all the tags and match all the phrases.
+        """Datasets that have all the tags and match all the phrases (`text`).
 
-        Where a server does not look at the tags, it is done here.
+        Tags are checked here too, for servers that ignore them.
         """
         query = urlencode([*(("tags", tag) for tag in tags), *(("text", phrase) for phrase in text)])
         url = self._url("datasets")
@@ -134,7 +126,7 @@ class Client:
         return await self._read_object(self._url("datasets", *path))
 
     async def collections(self) -> AsyncGenerator[JsonObject, None]:
-        """All collections that the API has, over all pages."""
+        """All collections of the API, over all pages."""
         async with aclosing(self._pages(self._url("collections"), "collections")) as pages:
             async for collections in pages:
                 for collection in collections:
@@ -187,57 +179,43 @@ class Client:
         return await map_in_order(partial(self.item, collection), as_tuple(ids), CONCURRENT_READS)
 
     async def source_items(self, item: Any) -> AsyncGenerator[JsonObject, None]:
-        """The source imagery of a label item, in the order of its links, each once."""
-        links = list(dict.fromkeys(map(self._lifted, stac.source_links(given_item(item)))))
+        """The items of the source imagery of a label item, in the order of its links, each once."""
+        links = list(dict.fromkeys(map(self._with_https, stac.source_links(given_item(item)))))
         for start in range(0, len(links), CONCURRENT_READS):
             # Tasks end before anything is yielded: a generator may be left at any yield (PEP 789).
             batch = links[start : start + CONCURRENT_READS]
             for found in await map_in_order(self._read_object, batch, CONCURRENT_READS):
                 yield found
 
-    def _lifted(self, link: str) -> str:
-        """A link that lost its https on the way to the API's own host gets it back, and so the key."""
+    def _with_https(self, link: str) -> str:
+        """The link with https if it is to the API's own host by http, so that the key is sent to it."""
         try:
             return stac.followed(link, self._root, ())
         except MlhubError:
             return link
 
     async def describe(self, collection: str) -> str:
-        """A few lines for people: what a collection is, how many items it has, which assets they carry."""
+        """A few lines of text: title, license and number of items of a collection, assets of one item."""
         about = await self.collection(collection)
         page = await self._read_object(f"{self._url('collections', collection, 'items')}?limit=1")
-        return "\n".join(described(about, page))
+        return "\n".join(_description(about, page))
 
     async def download(self, asset: Asset, dest: str | os.PathLike[str]) -> Path:
-        """Bring one asset below `dest`, at the place a mirror would give it; returns its path.
+        """Download one asset to the path below `dest` that a mirror would give it; returns that path.
 
-        Whole, checked, and only then under its name. `dest` is this client's alone until it mirrors to it
-        or is closed. Raises `TransferError`, `StorageError` or `Locked`.
+        The file gets its name when it is whole and checked. `dest` is locked by this client until it mirrors
+        there or is closed. Raises `TransferError`, `StorageError` or `Locked`.
         """
         http = self._opened_http
         with self._stores.at(dest) as store:
-            job, context = Job(*place(asset, self._options.path_template)), self._context(http, store)
-            outcome, _ = await run_single(partial(fetch, job, context), MAX_STREAMS, context.idle_slots)
-        if outcome.record is None:
-            raise outcome.error or TransferError(f"{asset.key} could not be had")
-        return store.root / outcome.record.path
+            return await download_asset(asset, store, http, self._options, self._refresh)
 
-    def _context(self, http: Http, store: LocalStore) -> TransferContext:
-        async def renewed(asset: Asset) -> Asset | None:
-            if not asset.item:
-                return None
-            fresh = assets(await self.item(asset.collection, asset.item))
-            return next((one for one in fresh if one.key == asset.key), None)
-
-        async def moved(identity: tuple[str, str, str], path: str) -> str:
-            return path
-
-        told = Meter(), Events(None)
-        context = TransferContext(
-            http, store, http.retry, UrlDedupe(None), renewed, moved, *told, ExistingFilePolicy(store)
-        )
-        meter, quirks, idle_slots = context.meter, context.quirks, context.idle_slots
-        return replace(context, segments=segment_policy(self._options.parts, http, meter, quirks, idle_slots))
+    async def _refresh(self, asset: Asset) -> Asset | None:
+        """The asset with its present href, from its item; None if it has left that, or is a collection's."""
+        if not asset.item:
+            return None
+        fresh = assets(await self.item(asset.collection, asset.item))
+        return next((one for one in fresh if one.key == asset.key), None)
 
     async def mirror(
         self,
@@ -247,9 +225,9 @@ class Client:
         follow_sources: bool = True,
         options: Options | None = None,
     ) -> Report:
-        """Mirror a collection; see `mlhub_async.mirror`. `options` replaces those of the client.
+        """Mirror a collection; see `mlhub_async.mirror`. `options` replace those of the client, but its keys.
 
-        `dest` must not be one that a `download` is just writing in.
+        `dest` must not be one that a `download` is writing to at the moment.
         """
         self._stores.release(dest)
         chosen = options or self._options
@@ -264,59 +242,17 @@ class Client:
         return await mirror("mlhub", dest, chosen, environ=self._environ)
 
 
-__all__ = ["Client", "assets"]
-
-
-def described(collection: JsonObject, page: JsonObject) -> Iterator[str]:
-    """Lines for people about a collection and the first page of its items."""
+def _description(collection: JsonObject, page: JsonObject) -> Iterator[str]:
     matched = stac.matched_of(page)
     first: JsonObject = next(iter(page.get("features") or ()), {})
     title = collection.get("title") or collection.get("description") or ""
     yield f"{collection.get('id')}: {title}".rstrip(": ")
     yield f"license: {collection.get('license')}"
-    yield f"items: {matched if matched is not None else 'not told'}"
+    yield f"items: {matched if matched is not None else 'unknown'}"
     yield "assets of an item:"
     if not first:
         return
     for asset in assets(first):
-        yield f"  {asset.key}: {asset.media_type or 'type not told'}"
+        yield f"  {asset.key}: {asset.media_type or 'of unknown type'}"
     if sources := len(stac.source_links(given_item(first))):
         yield f"source imagery: {sources} items per label"
-
-
-class HeldStores:
-    """Stores by their directory, opened when they are needed."""
-
-    def __init__(self, durability: str) -> None:
-        self._durability = durability
-        self._stores: dict[Path, LocalStore] = {}
-        self._users: Counter[Path] = Counter()
-
-    @contextlib.contextmanager
-    def at(self, dest: str | os.PathLike[str]) -> Iterator[LocalStore]:
-        """The store at `dest`. Raises `StorageError` or `Locked`."""
-        place = Path(dest).resolve()
-        store = self._stores.get(place)
-        if store is None:
-            store = LocalStore(Path(dest), durability=self._durability)
-            try:
-                store.open()
-            except BaseException:
-                store.close()
-                raise
-            self._stores[place] = store
-        self._users[place] += 1
-        try:
-            yield store
-        finally:
-            self._users[place] -= 1
-
-    def release(self, dest: str | os.PathLike[str]) -> None:
-        """Let others have `dest`, unless somebody is at work there."""
-        place = Path(dest).resolve()
-        if place in self._stores and not self._users[place]:
-            self._stores.pop(place).close()
-
-    def close(self) -> None:
-        while self._stores:
-            self._stores.popitem()[1].close()

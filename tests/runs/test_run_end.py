@@ -15,7 +15,7 @@ import pytest
 
 from conftest import open_files
 from mlhub_async import Selection, mirror
-from mlhub_async.api.client import HeldStores
+from mlhub_async.api.downloads import OpenStores
 from mlhub_async.core.errors import Locked, StorageError, UsageError
 from mlhub_async.core.urls import Origin
 from mlhub_async.http.resilience.gate import OriginLimits
@@ -169,7 +169,7 @@ async def test_who_is_refused_keeps_nothing_open_and_takes_nothing_of_those_who_
     with closing(LocalStore(dest)) as holder:
         holder.open()
         before, reserve = len(os.listdir("/proc/self/fd")), dest / ".mlhub/reserve"
-        stores = HeldStores("process")
+        stores = OpenStores("process")
         for _ in range(3):
             with pytest.raises(Locked), stores.at(dest):
                 pass
