@@ -105,6 +105,13 @@ class Record(NamedTuple):
     validator: str = ""
 
 
+class FileState(NamedTuple):
+    """Size in bytes and mtime in nanoseconds of a finished file, by which a change of it is noticed."""
+
+    size: int
+    mtime_ns: int
+
+
 class Job(NamedTuple):
     """One asset to transfer, and its path under DEST.
 

@@ -160,7 +160,7 @@ class Inventory:
     async def _start(
         self, owner: Item | Collection, claimed: ClaimResult, taken: BatchResult, wanted: int
     ) -> None:
-        claims = self._files.known(claimed, owner.body)
+        claims = await self._files.known(claimed, owner.body)
         taken.jobs += [job_of(claim, self._options) for claim in claims]
         if isinstance(owner, Collection):
             try:
@@ -169,7 +169,7 @@ class Inventory:
                 self.flaws.append(Flaw(claimed.path, error))
             return
         self._extents.setdefault(owner.collection, Extent()).add(owner.body)
-        entry = PendingItem(owner, claimed.path, len(claimed.claims), claimed.known, wanted)
+        entry = PendingItem(owner, claimed.path, len(claimed.claims), claimed.document, wanted)
         if claimed.claims:
             self._open[owner.collection, owner.id] = entry
         else:
@@ -200,11 +200,11 @@ class Inventory:
             digest = hashlib.sha256(data).hexdigest()
             identity = (item.collection, item.id, ITEM, "")
             seal = self._seal(item) if len(entry.records) == entry.wanted else ""
-            known = entry.known
-            if known is None or known[0] != digest or self._files.found(entry.path) != known[1:]:
+            before = entry.document
+            if before is None or before.sha256 != digest or not await self._files.is_as_recorded(before):
                 await self._ledger.record_document(identity, entry.path, data, digest, seal)
             elif seal:
-                self._ledger.seal(identity, entry.path, known, seal)
+                self._ledger.seal(identity, before, seal)
         except TransferError as error:
             self.flaws.append(Flaw(entry.path, error))
         return entry
@@ -239,13 +239,13 @@ def _stamps(request: ClaimRequest) -> list[str]:
 class PendingItem:
     """An item that misses so many of its assets, and the records of those that are there.
 
-    `known`: sha256, size and mtime_ns of its document as an earlier run wrote it.
+    `document`: the record of its document as an earlier run wrote it.
     """
 
     item: Item
     path: str
     missing: int
-    known: tuple[str, int, int] | None = None
+    document: Record | None = None
     wanted: int = 0
     """how many of its assets there should be"""
     records: dict[str, Record] = field(default_factory=dict)

@@ -164,7 +164,7 @@ class _Parts:
         reads_documents = store.inhabited and not self.ledger.resumed
         return Inventory(
             self.ledger,
-            DocumentRecords(store.found, store.document if reads_documents else None),
+            DocumentRecords(store.is_as_recorded, store.found, store.document if reads_documents else None),
             options,
             base=str(store.root.resolve()) if options.asset_hrefs == "absolute" else "",
             source_root=source_root,

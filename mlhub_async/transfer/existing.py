@@ -39,31 +39,30 @@ class ExistingFilePolicy:
         if self.if_exists in ("skip", "error") and known is None:
             return await self._foreign(job.path)
         if known is not None and job.recheck:
-            same = await store.digest(known.path, "sha256") == bytes.fromhex(known.sha256)
+            same = await store.is_as_recorded(known, by_content=True)
             return known if same and await self._sound(known.path, job.asset) else None
         if known is not None or wanted is None or not wanted.usable:
             return None
-        found = store.found(job.path)
-        if found is None or job.asset.size not in (None, found[0]):
+        found = await store.found(job.path)
+        if found is None or job.asset.size not in (None, found.size):
             return None
         if not checksum.matches(wanted, await store.digest(job.path, wanted.algorithm)):
             return None
         sha256 = await store.digest(job.path, "sha256")
-        return Record(job.path, found[0], sha256.hex(), found[1], Proof.CHECKSUM)
+        return Record(job.path, found.size, sha256.hex(), found.mtime_ns, Proof.CHECKSUM)
 
     async def _foreign(self, path: str) -> Record | None:
-        found = self.store.found(path)
+        found = await self.store.found(path)
         if found is None:
             return None
         if self.if_exists == "error":
             raise TransferError(f"{path} exists already", kind="exists")
         sha256 = await self.store.digest(path, "sha256")
-        return Record(path, found[0], sha256.hex(), found[1], Proof.NONE)
+        return Record(path, found.size, sha256.hex(), found.mtime_ns, Proof.NONE)
 
     async def suits(self, asset: Asset, record: Record) -> bool:
         """Whether a file of ours is there still, and is what the catalogue promises for this asset."""
-        found = self.store.found(record.path)
-        if found is None or found[0] != record.size or asset.size not in (None, record.size):
+        if asset.size not in (None, record.size) or not await self.store.is_as_recorded(record):
             return False
         if not await self._sound(record.path, asset):
             return False

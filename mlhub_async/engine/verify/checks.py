@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import stat
-from io import FileIO
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -13,18 +10,14 @@ from typing import Any
 import orjson
 
 from ...core import formats
-from ...core.model import Record
+from ...storage.integrity import content_mismatch, open_unfollowed
 from ...storage.ledger.schema import ASSET
 from .results import Damage
 from .snapshot import RECEIPT, Past, receipt_of
 from .walk import Pair
 
-_READ = 1 << 20
 _LARGEST_DOCUMENT = 64 << 20
 """bytes of JSON that are parsed; of a larger document the digest has to do"""
-_NO_LINKS = (
-    os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-)
 _COUNTS = ("selected", "verified_checksum", "verified_size", "unverifiable", "failed")
 
 
@@ -39,8 +32,8 @@ def file_damage(dest: Path, pair: Pair, stop: Event, *, deep: bool = False) -> D
     if not pair.is_file:
         return Damage(pair.path, "not a regular file")
     try:
-        with _opened(f"{dest}/{pair.path}") as file:
-            flaw = _flaw(file, record, stop)
+        with open_unfollowed(f"{dest}/{pair.path}") as file:
+            flaw: tuple[str, str] | None = content_mismatch(file, record, stop.is_set)
             if deep and flaw is None and pair.role == ASSET and (said := formats.flaw(file, pair.path)):
                 flaw = ("structure", said)
     except OSError as error:
@@ -53,7 +46,7 @@ def file_damage(dest: Path, pair: Pair, stop: Event, *, deep: bool = False) -> D
 def document_damage(dest: Path, path: str) -> Damage | None:
     """Whether a document of the catalogue is readable as one."""
     try:
-        with _opened(f"{dest}/{path}") as file:
+        with open_unfollowed(f"{dest}/{path}") as file:
             large = os.fstat(file.fileno()).st_size > _LARGEST_DOCUMENT
             readable = large or isinstance(orjson.loads(file.read()), dict)
     except OSError as error:
@@ -102,26 +95,3 @@ def _balances(receipt: dict[str, Any]) -> bool:
 
 def _counts(receipt: dict[str, Any], count: int, size: int) -> bool:
     return bool(receipt["assets"]["selected"] == count and receipt.get("bytes") == size)
-
-
-def _opened(path: str) -> FileIO:
-    return FileIO(path, opener=lambda name, flags: os.open(name, _NO_LINKS))
-
-
-def _flaw(file: FileIO, record: Record, stop: Event) -> tuple[str, ...] | None:
-    about = os.fstat(file.fileno())
-    if not stat.S_ISREG(about.st_mode):
-        return ("not a regular file",)
-    if about.st_size != record.size:
-        return ("size", f"{about.st_size} bytes, should be {record.size}")
-    if record.sha256 and _digest(file, record.size, stop) != record.sha256 and not stop.is_set():
-        return ("digest", f"sha256 is not {record.sha256}")
-    return None
-
-
-def _digest(file: FileIO, size: int, stop: Event) -> str:
-    """In pieces, so that memory stays small and a verification can be stopped in a large file."""
-    digest, buffer = hashlib.sha256(), bytearray(min(size + 1, _READ))
-    while not stop.is_set() and (count := file.readinto(buffer)):
-        digest.update(memoryview(buffer)[:count])
-    return digest.hexdigest()

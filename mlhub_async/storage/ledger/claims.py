@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ...core.model import Asset, Proof, Record
-from ..local.directories import stat_regular
+from ..integrity import is_unchanged
 from ..naming import distinct, fold
 from .rows import in_steps, rows_changed
 from .schema import ASSET, COLLECTION, DONE, ITEM, PLANNED
@@ -61,10 +61,10 @@ class Claim(NamedTuple):
 
 
 class ClaimResult(NamedTuple):
-    """What one owner was given. `known`: sha256, size and mtime_ns of its document as last written."""
+    """What one owner was given. `document`: the record of its document as last written."""
 
     path: str
-    known: tuple[str, int, int] | None
+    document: Record | None
     claims: list[Claim]
 
 
@@ -115,7 +115,7 @@ class Claims:
         return complete
 
     def _claim_item(self, wanted: ClaimRequest) -> ClaimResult | None:
-        identity, known = wanted.identity, None
+        identity, document = wanted.identity, None
         row = self._known.get(identity)
         if row is None:
             path = self._insert(identity, wanted.path, "")
@@ -124,9 +124,9 @@ class Claims:
             if run == self._run and wanted.item:
                 return None
             self._touch(identity, row)
-            known = (sha256, size, mtime_ns) if sha256 else None
+            document = Record(path, size, sha256, mtime_ns, Proof.NONE) if sha256 else None
         claims = [claim for wish in wanted.assets if (claim := self._claim_asset(wish))]
-        return ClaimResult(path, known, claims)
+        return ClaimResult(path, document, claims)
 
     def _claim_asset(self, wish: PathRequest) -> Claim | None:
         asset, wished, suffix_pending = wish
@@ -139,7 +139,7 @@ class Claims:
             return None
         suffix_pending = suffix_pending and path == wished  # else it has got its suffix already
         self._touch(identity, row)
-        if state != DONE or not intact(self._root, path, size, mtime_ns):
+        if state != DONE or not is_unchanged(f"{self._root}/{path}", size, mtime_ns):
             return Claim(asset, path, suffix_pending=suffix_pending)
         record = Record(path, size, sha256, mtime_ns, Proof(proof), validator)
         return Claim(asset, path, record, stamp == asset.stamp, suffix_pending)
@@ -163,14 +163,6 @@ class Claims:
 def _granted(wanted: ClaimRequest) -> ClaimResult:
     claims = [Claim(wish.asset, wish.path, suffix_pending=wish.suffix_pending) for wish in wanted.assets]
     return ClaimResult(wanted.path, None, claims)
-
-
-def intact(root: str, path: str, size: int, mtime_ns: int) -> bool:
-    """Whether the file is as the ledger left it: regular, and of this size and time."""
-    try:
-        return stat_regular(f"{root}/{path}") == (size, mtime_ns)
-    except (OSError, ValueError):
-        return False
 
 
 COLUMNS = """file.collection, file.item, file.role, file.key, path, run, state, size, mtime_ns, sha256,

@@ -12,9 +12,10 @@ from typing import TypeVar
 
 from ...core.errors import DiskFull, StorageError
 from ...core.model import Outcome, Record
+from ..integrity import is_unchanged
 from ..layout import LEDGER_FILE
 from ..local.disk_space import WaitForSpace, do_not_wait, retry_when_space
-from .claims import ClaimRequest, ClaimResult, intact
+from .claims import ClaimRequest, ClaimResult
 from .database import Statements
 from .rows import Row, row_of
 from .schema import DONE, connect, refused
@@ -84,7 +85,7 @@ class Ledger:
     def _holds(self, row: Row) -> bool:
         """Nothing orders the journal and the files on the disk: after a power cut a line may be there
         before its file, or again after later ones were committed."""
-        return row[5] != DONE or intact(str(self._root), row[4], row[6], row[7])
+        return row[5] != DONE or is_unchanged(f"{self._root}/{row[4]}", row[6], row[7])
 
     async def _call(self, call: Callable[[], T]) -> T:
         """In the ledger's thread; once more when there is room, so what is called does all or nothing."""
@@ -159,11 +160,9 @@ class Ledger:
         mtime_ns = self._write_document(path, data)
         return (*identity, path, DONE, len(data), mtime_ns, digest, "none", "", seal, "", "")
 
-    def seal(
-        self, identity: tuple[str, str, int, str], path: str, known: tuple[str, int, int], seal: str
-    ) -> None:
+    def seal(self, identity: tuple[str, str, int, str], document: Record, seal: str) -> None:
         """The same for a document that lies there as an earlier run wrote it."""
-        digest, size, mtime_ns = known
+        path, size, digest, mtime_ns, *_ = document
         self._batches.add((*identity, path, DONE, size, mtime_ns, digest, "none", "", seal, "", ""))
 
     def enqueue(self, fact: Fact) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import orjson
 
 from ...core import checksum
-from ...core.model import Asset, JsonObject, Proof, Record
+from ...core.model import Asset, FileState, JsonObject, Proof, Record
 from .claims import Claim, ClaimResult
 
 
@@ -19,10 +19,11 @@ class DocumentRecords:
     `document`: reads what an earlier run wrote, where the ledger does not know of that run any more.
     """
 
-    found: Callable[[str], tuple[int, int] | None]
+    is_as_recorded: Callable[[Record], Awaitable[bool]]
+    found: Callable[[str], Awaitable[FileState | None]]
     document: Callable[[str], bytes | None] | None = None
 
-    def known(self, claimed: ClaimResult, body: JsonObject) -> list[Claim]:
+    async def known(self, claimed: ClaimResult, body: JsonObject) -> list[Claim]:
         """The claims of an item or collection, with all that is known of their files.
 
         What only a document tells is a hint: such a file stays if its bytes are those it tells of. Where
@@ -30,24 +31,27 @@ class DocumentRecords:
         """
         if self.document is None or (document := self.document(claimed.path)) is None:
             return claimed.claims
-        return list(self._recalled(claimed.claims, body, _read(document)))
+        return await self._recalled(claimed.claims, body, _read(document))
 
-    def _recalled(self, claims: list[Claim], body: JsonObject, written: JsonObject) -> Iterator[Claim]:
+    async def _recalled(self, claims: list[Claim], body: JsonObject, written: JsonObject) -> list[Claim]:
         same = all(written.get(name) == body.get(name) for name in ("id", "properties"))
-        assets = written.get("assets")
+        assets, recalled = written.get("assets"), []
         for claim in claims:
             told = assets.get(claim.asset.key) if same and isinstance(assets, dict) else None
-            record = self._record(claim, told) if isinstance(told, dict) else None
-            yield claim if record is None else claim._replace(known=record, current=True, unsure=True)
+            record = await self._record(claim, told) if isinstance(told, dict) else None
+            recalled.append(
+                claim if record is None else claim._replace(known=record, current=True, unsure=True)
+            )
+        return recalled
 
-    def _record(self, claim: Claim, told: JsonObject) -> Record | None:
-        found, published = self.found(claim.path), checksum.parse(told.get("file:checksum"))
-        if found is None or found[0] != told.get("file:size") or published is None:
+    async def _record(self, claim: Claim, told: JsonObject) -> Record | None:
+        found, published = await self.found(claim.path), checksum.parse(told.get("file:checksum"))
+        if found is None or found.size != told.get("file:size") or published is None:
             return None
         if published.algorithm != "sha256" or len(published.digest) != 32:
             return None
-        sha256, proof = published.digest, _proof(claim.asset, found[0], published.digest)
-        return Record(claim.path, found[0], sha256.hex(), found[1], proof)
+        sha256, proof = published.digest, _proof(claim.asset, found.size, published.digest)
+        return Record(claim.path, found.size, sha256.hex(), found.mtime_ns, proof)
 
 
 def _read(document: bytes) -> JsonObject:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import orjson
 
-from .claims import intact
+from ..integrity import is_unchanged
 from .schema import ASSET, DONE, ITEM
 
 NUL = "\\u0000"
@@ -64,7 +64,7 @@ def _counted(
     found: dict[int, UnchangedItem] = {}
     changed = set()
     for number, run, role, path, state, size, mtime_ns, proof in files:
-        if state != DONE or not intact(root, path, size, mtime_ns):
+        if state != DONE or not is_unchanged(f"{root}/{path}", size, mtime_ns):
             changed.add(number)
         if (known := found.get(number)) is None:
             known = found[number] = UnchangedItem(run, [], [])

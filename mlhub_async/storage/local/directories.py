@@ -54,12 +54,6 @@ def _longest(root: Path) -> int:
     return whole - len(os.fsencode(os.path.abspath(root))) - LONGEST_NAME - len("//\0")
 
 
-def stat_regular(path: str | Path, above: int | None = None) -> tuple[int, int] | None:
-    """Bytes and mtime (ns) of the regular file at `path`; None if it is a link or no file. Raises OSError."""
-    found = os.stat(path, dir_fd=above, follow_symlinks=False)
-    return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
-
-
 def open_directory(path: str | Path, above: int | None = None) -> int:
     """A descriptor of a directory; in the one `above` it is not looked for behind a link."""
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC

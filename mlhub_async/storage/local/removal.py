@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ...core.errors import StorageError
-from .directories import HAS_DIR_FD, open_directory, stat_regular
+from ..integrity import matches_stat
+from .directories import HAS_DIR_FD, open_directory
 
 _INERT = frozenset({"", ".", ".."})
 _IN_THE_WAY = frozenset({errno.ELOOP, errno.ENOTDIR})
@@ -26,7 +27,7 @@ def remove(root: Path, path: str, size: int, mtime_ns: int, *, dry_run: bool = F
         return False  # no path of ours: somebody has been at the ledger
     try:
         with _opened(root, folders) as (place, fd):
-            if stat_regular(place + name, fd) != (size, mtime_ns):
+            if not matches_stat(place + name, size, mtime_ns, fd):
                 return False
             if not dry_run:
                 os.unlink(place + name, dir_fd=fd)

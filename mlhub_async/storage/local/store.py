@@ -10,13 +10,16 @@ import contextlib
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
 
 import orjson
 
 from ...core import checksum
 from ...core.errors import DiskFailing, DiskFull, LocalShortage, PartialLost, StorageError, TransferError
+from ...core.model import FileState, Record
+from ..integrity import content_mismatch, file_state, is_unchanged, open_unfollowed
 from ..layout import (
     LINK_PREFIX,
     LOCK_FILE,
@@ -29,7 +32,7 @@ from ..layout import (
 from .atomic_write import DocumentWriter
 from .checkpoint import PartialHeader
 from .destination import RunLock, make_root, refuse_another_file_system, refuse_links, set_aside, unusable
-from .directories import SHORTAGE_ERRNOS, DirectoryTree, stat_regular, state_error, storage_error, sync_names
+from .directories import SHORTAGE_ERRNOS, DirectoryTree, state_error, storage_error, sync_names
 from .disk_space import DiskSpace
 from .partials import PartialFile, Partials
 from .writer import WriterThreads
@@ -190,12 +193,21 @@ class LocalStore:
         with contextlib.suppress(OSError):
             (self.state / name).write_bytes(orjson.dumps(dict(numbers), option=orjson.OPT_SORT_KEYS))
 
-    def found(self, path: str) -> tuple[int, int] | None:
-        """Bytes and mtime (ns) of the regular file at `path`, None if there is none."""
+    async def found(self, path: str) -> FileState | None:
+        """The state of the regular file at `path`, None if there is none."""
+        return self._found(path)
+
+    def _found(self, path: str) -> FileState | None:
         try:
-            return stat_regular(self.root / path)
+            return file_state(self.root / path)
         except OSError:
             return None
+
+    async def is_as_recorded(self, record: Record, *, by_content: bool = False) -> bool:
+        """Whether a finished file is there and as its record says; see `integrity` for the two levels."""
+        if not by_content:
+            return is_unchanged(f"{self.root}/{record.path}", record.size, record.mtime_ns)
+        return await self.look(record.path, lambda file: content_mismatch(file, record)) is None
 
     @property
     def inhabited(self) -> bool:
@@ -205,7 +217,7 @@ class LocalStore:
 
     def document(self, path: str) -> bytes | None:
         """What a document has that an earlier run left, None if there is none."""
-        if self.found(path) is None:
+        if self._found(path) is None:
             return None  # a pipe would keep us waiting
         try:
             return (self.root / path).read_bytes()
@@ -227,12 +239,11 @@ class LocalStore:
         if self._sync:
             sync_names(self.root, paths)
 
-    async def look(self, path: str, at: Callable[[BinaryIO], T]) -> T:
+    async def look(self, path: str, at: Callable[[FileIO], T]) -> T:
         """What a function finds in a finished file, in the disk thread."""
 
         def looking() -> T:
-            flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-            with open(os.open(self.root / path, flags), "rb", buffering=0) as file:
+            with open_unfollowed(self.root / path) as file:
                 return at(file)
 
         try:
