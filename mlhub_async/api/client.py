@@ -92,7 +92,7 @@ class Client:
             return (await self._opened_http.read(Request(url))).body
         except TransferError as error:
             if error.denied:
-                raise stac.refused(url, error) from error
+                raise stac.access_error(url, error) from error
             if error.absent:
                 raise SourceError(error.message, kind="not-found") from error
             raise
@@ -190,7 +190,7 @@ class Client:
     def _with_https(self, link: str) -> str:
         """The link with https if it is to the API's own host by http, so that the key is sent to it."""
         try:
-            return stac.followed(link, self._root, ())
+            return stac.resolve_trusted(link, self._root, ())
         except MlhubError:
             return link
 

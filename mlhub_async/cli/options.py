@@ -22,7 +22,7 @@ OTHER_SECTION = "Other"
 
 BBOX = Value("bbox", parsing.bbox)
 GEOMETRY = Value("geojson", parsing.geometry)
-INTERVAL = Value("datetime", stac.datetime_for_server)
+INTERVAL = Value("datetime", stac.interval_for_server)
 QUERY = Value("query", parsing.query)
 CQL2 = Value("cql2", parsing.cql2)
 SIZE = Value("size", parsing.size)

@@ -17,7 +17,7 @@ from typing import TextIO
 import orjson
 
 from ..core.errors import MlhubError, StorageError
-from ..core.urls import inert, inert_json, redacted, term_safe
+from ..core.urls import escape_controls, escape_json_controls, redacted, term_safe
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s'\"]+")
 _MAX_MESSAGE_CHARS = 1000
@@ -29,7 +29,7 @@ BROKEN_PIPE = 141
 
 def safe_line(line: str) -> str:
     """One line without control characters but tabs. All text that is printed goes through here."""
-    return "\t".join(map(inert, line.split("\t")))
+    return "\t".join(map(escape_controls, line.split("\t")))
 
 
 def print_message(line: str) -> None:
@@ -71,9 +71,9 @@ def print_traceback(kind: type[BaseException], failure: BaseException, trace: Tr
 def to_json_line(value: object) -> bytes:
     """JSON on one line, without characters that act on a terminal."""
     try:
-        return inert_json(orjson.dumps(value, default=str))
+        return escape_json_controls(orjson.dumps(value, default=str))
     except orjson.JSONEncodeError:  # lone surrogates: the json module escapes them
-        return inert_json(json.dumps(value, default=str).encode("ascii"))
+        return escape_json_controls(json.dumps(value, default=str).encode("ascii"))
 
 
 def summary_event(exit_code: int, error: dict[str, object] | None = None) -> dict[str, object]:

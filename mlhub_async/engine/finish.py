@@ -12,7 +12,7 @@ import orjson
 
 from ..core.errors import MlhubError, SourceError, StorageError, TransferError, UsageError, error_json
 from ..core.model import NO_COLLECTION, Collection, Flaw
-from ..core.urls import inert_json
+from ..core.urls import escape_json_controls
 from ..stac.write.collection import catalog_json, collection_json
 from ..stac.write.extent import Extent
 from ..storage.layout import CATALOG_FILE, ERRORS_FILE, RECEIPT_FILE, in_state
@@ -169,7 +169,7 @@ def _put(store: LocalStore, path: str, pieces: Iterable[bytes], collection: str)
 
 
 def _write_errors(book: Statements, store: LocalStore) -> None:
-    lines = (inert_json(orjson.dumps(row)) + b"\n" for row in book.missing(book.run))
+    lines = (escape_json_controls(orjson.dumps(row)) + b"\n" for row in book.missing(book.run))
     _keep(store, in_state(ERRORS_FILE), lines)
 
 

@@ -41,7 +41,7 @@ class Inventory:
         self._ledger = ledger
         self._files = files
         self._options = options
-        self._wants = stac.wants(options.selection)
+        self._wants = stac.asset_filter(options.selection)
         self._base = base
         self._source_root = source_root
         chosen = options.selection
@@ -117,7 +117,7 @@ class Inventory:
         return left
 
     def _seal(self, item: Item) -> str:
-        return self._sealer.seal(item, self._homes.get(item.collection))
+        return self._sealer.fingerprint(item, self._homes.get(item.collection))
 
     async def _come_first(self, owners: Sequence[Item | Collection], reading: str) -> int:
         """How many of the items had not come in this reading before."""

@@ -13,7 +13,7 @@ from ..storage import naming
 from ..storage.layout import collection_document, item_document
 from ..storage.ledger.claims import Claim, ClaimRequest, PathRequest
 
-Wants = Callable[[stac.Outlined, JsonObject], bool]
+Wants = Callable[[stac.AssetLike, JsonObject], bool]
 
 
 def extension(asset: Asset) -> str:
@@ -40,7 +40,7 @@ def document_path(collection: str, item: str) -> str:
 def wanted(owner: Item | Collection, assets: Iterable[Asset], wants: Wants, template: str) -> ClaimRequest:
     """What the ledger is asked for on behalf of one item or collection."""
     item, collection = (owner.id, owner.collection) if isinstance(owner, Item) else ("", owner.id)
-    if wants is not stac.everything:
+    if wants is not stac.any_asset:
         assets = [asset for asset in assets if wants(asset, owner.body)]
     if template == naming.DEFAULT_TEMPLATE:
         chosen = _at_home(assets, collection, item)

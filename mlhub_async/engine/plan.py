@@ -114,7 +114,7 @@ class _Counting:
     def __init__(self, plan: Plan, options: Options, meter: Meter, given: _Given) -> None:
         self._plan = plan
         self._prunes = options.prune
-        self._wants = stac.wants(options.selection)
+        self._wants = stac.asset_filter(options.selection)
         self._meter = meter
         self._given = given
 
@@ -139,8 +139,8 @@ class _Counting:
     def _add(self, owner: Item | Collection) -> None:
         plan = self._plan
         item, collection = (owner.id, owner.collection) if isinstance(owner, Item) else ("", owner.id)
-        assets = stac.outlines(owner)
-        everything = self._wants is stac.everything
+        assets = stac.outlines_of(owner)
+        everything = self._wants is stac.any_asset
         chosen = assets if everything else [one for one in assets if self._wants(one, owner.body)]
         plan.items += bool(item)
         plan.items_of[collection] += bool(item)

@@ -10,7 +10,7 @@ from ..core.concurrency import LazyAwaitable
 from ..core.errors import TransferError, Transient
 from ..core.model import Head
 from ..core.ports import Buffer, Sink
-from ..core.urls import expiring
+from ..core.urls import is_expiring
 from .documents import DocumentSink
 from .resilience.gate import Gate, OriginLimits
 from .status import ACCEPTED, DENIED, OUTAGE, THROTTLED
@@ -142,7 +142,7 @@ def hop_refused(error: TransferError, answer: Hop, *, trusted: bool) -> None:
             url = "" if error.throttled else answer.url
             error.free = breaker.failed(answer.serial, url, f"HTTP {error.status}")
     breaker.release(answer.serial)
-    if error.denied and not expiring(answer.url) and not (trusted and error.unauthorized):
+    if error.denied and not is_expiring(answer.url) and not (trusted and error.unauthorized):
         breaker.denied()
 
 

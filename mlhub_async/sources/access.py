@@ -24,7 +24,7 @@ def unreadable(error: TransferError, url: str) -> MlhubError:
             kind="not-json",
         )
     if error.denied:
-        return stac.refused(url, error)
+        return stac.access_error(url, error)
     why = error.message.removeprefix(f"{where}: ")
     if isinstance(error, Transient):
         return CatalogError(f"{where} could not be read: {why}; check the address, or run again later")

@@ -94,7 +94,7 @@ class Datasets:
             raise CatalogError(f"dataset {urls.term_safe(dataset)}: {error.message}") from error
         except TransferError as error:
             if error.denied:
-                raise stac.refused(url, error) from error
+                raise stac.access_error(url, error) from error
             raise unknown_id("MLHub has no dataset", dataset, await self._ids(), error.message) from error
 
     async def _ids(self) -> list[str]:

@@ -101,7 +101,7 @@ class FollowSources:
         return [found[url] for url in await self._first_time(list(found))] if found else []
 
     def _target(self, href: str, base: str) -> str:
-        url = stac.followed(href, base, self._allow)
+        url = stac.resolve_trusted(href, base, self._allow)
         if url.startswith("file:"):
             check_inside(url, self._root)
         return url
@@ -114,7 +114,7 @@ class FollowSources:
             return [Flaw(urls.redacted(link.url), error, owner=_owner(link.label))]
         except TransferError as error:
             if error.unauthorized:  # 403 proves nothing: S3 answers so for an object that is not there
-                refused = stac.refused(link.url, error)
+                refused = stac.access_error(link.url, error)
                 return [Flaw(urls.redacted(link.url), refused, owner=_owner(link.label))]
             return [_dangling(link.url, link.label, error.message)]
         if not isinstance(document.body, dict) or document.body.get("type") != "Feature":

@@ -66,7 +66,7 @@ class StaticSource:
         self._root = Document(root, url)
         self._selection = selection
         self._allow = allow_origins
-        self._admits = stac.admits(selection)
+        self._admits = stac.item_filter(selection)
         self._begin()
 
     def _begin(self) -> None:
@@ -173,7 +173,7 @@ class StaticSource:
 
     def _target(self, href: str, url: str) -> str:
         try:
-            target = stac.followed(href, url, self._allow)
+            target = stac.resolve_trusted(href, url, self._allow)
         except CatalogError as error:  # the rest is listed, and another run would refuse it again
             raise TransferError(error.message, kind=error.kind) from error
         if target.startswith("file:"):

@@ -1,48 +1,47 @@
-"""Hides STAC's many dialects: everything else sees pages, items, assets and yes-or-no questions."""
+"""STAC as servers write it: pages, items, assets, links, and filters by a selection."""
 
-from .datetimes import for_server as datetime_for_server
-from .datetimes import hull, instant, interval, written
-from .links import followed, links_of, resolved
+from .datetimes import interval_for_server, interval_text, parse_instant, parse_interval, time_span
+from .links import links_of, resolve, resolve_trusted
 from .objects import (
-    Outline,
+    AssetOutline,
     assets_of,
     collection_assets,
     collection_of,
     is_label,
     item_of,
     items_of,
-    outlines,
+    outlines_of,
     source_links,
 )
-from .paging import PageOf, matched_of, pages, post, refused
-from .selection import Outlined, admits, everything, geometry_of, wants
+from .paging import ListingPage, access_error, matched_of, pages, post_request
+from .selection import AssetLike, any_asset, asset_filter, geometry_of, item_filter
 
 __all__ = [
-    "Outline",
-    "Outlined",
-    "PageOf",
-    "admits",
+    "AssetLike",
+    "AssetOutline",
+    "ListingPage",
+    "access_error",
+    "any_asset",
+    "asset_filter",
     "assets_of",
     "collection_assets",
     "collection_of",
-    "datetime_for_server",
-    "everything",
-    "followed",
     "geometry_of",
-    "hull",
-    "instant",
-    "interval",
+    "interval_for_server",
+    "interval_text",
     "is_label",
+    "item_filter",
     "item_of",
     "items_of",
     "links_of",
     "matched_of",
-    "outlines",
+    "outlines_of",
     "pages",
-    "post",
-    "refused",
-    "resolved",
+    "parse_instant",
+    "parse_interval",
+    "post_request",
+    "resolve",
+    "resolve_trusted",
     "source_links",
-    "wants",
-    "written",
+    "time_span",
 ]

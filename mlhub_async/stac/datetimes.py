@@ -1,4 +1,4 @@
-"""Hides dates and times as searches and items write them."""
+"""Instants and intervals as searches and items write them (RFC 3339 and looser forms)."""
 
 from __future__ import annotations
 
@@ -10,85 +10,88 @@ from ..core.errors import UsageError
 from ..core.model import JsonObject
 
 Interval = tuple[datetime | None, datetime | None]
+"""First and last instant, both included; None for no bound."""
 
-_PARTIAL = re.compile(r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?")
+_DATE = re.compile(r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?")
 _OPEN = ("", "..")
 
 
-def interval(text: str) -> Interval:
-    """An instant, `A/B`, `A/..`, `../B`, as closed bounds; a date without time means all of it.
+def parse_interval(text: str) -> Interval:
+    """The bounds of an instant, `A/B`, `A/..` or `../B`; a date without time is all of that period.
 
     Raises `UsageError` for anything else.
     """
-    parts = [part.strip() for part in text.split("/")]
-    if len(parts) > 2 or all(part in _OPEN for part in parts):
+    ends = [end.strip() for end in text.split("/")]
+    if len(ends) > 2 or all(end in _OPEN for end in ends):
         raise _unusable(text)
-    start = None if parts[0] in _OPEN else _bounds(parts[0], text)[0]
-    end = None if parts[-1] in _OPEN else _bounds(parts[-1], text)[1]
+    start = None if ends[0] in _OPEN else _bounds(ends[0], text)[0]
+    end = None if ends[-1] in _OPEN else _bounds(ends[-1], text)[1]
     if start and end and start > end:
         raise _unusable(text)
     return start, end
 
 
-def for_server(text: str) -> str:
-    """The interval as servers take it: RFC 3339, both ends."""
-    return written(interval(text))
+def interval_for_server(text: str) -> str:
+    """An interval that the user wrote, as servers take it: RFC 3339, both ends. Raises `UsageError`."""
+    return interval_text(parse_interval(text))
 
 
-def written(bounds: Interval) -> str:
-    """Bounds as text that `interval` takes for the same ones."""
+def interval_text(bounds: Interval) -> str:
+    """Bounds as text that `parse_interval` reads as the same bounds."""
     if bounds[0] == bounds[1]:
         return _rfc3339(bounds[0])
     return f"{_rfc3339(bounds[0])}/{_rfc3339(bounds[1])}"
 
 
-def instant(value: object) -> datetime | None:
-    """An RFC 3339 time of an item; without a zone it is UTC. None for whatever is no time."""
+def parse_instant(value: object) -> datetime | None:
+    """An RFC 3339 time of an item; without a zone it is UTC. None for anything else."""
     if not isinstance(value, str):
         return None
     try:
         found = datetime.fromisoformat(value.strip().upper())
         return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-    except OverflowError:  # the first or the last day there is, which stand for no end: whatever their zone
+    except OverflowError:  # the first or last day of the calendar, which means "no bound" in any zone
         return found.replace(tzinfo=UTC)
     except ValueError:
         return None
 
 
-def within(properties: JsonObject, bounds: Interval) -> bool:
-    """Whether the item's time, or the span from start_datetime to end_datetime, meets the bounds."""
-    moment = instant(properties.get("datetime"))
-    if moment is not None and _meets(moment, moment, bounds):
+def is_within(properties: JsonObject, bounds: Interval) -> bool:
+    """Whether the item's time, or its span from start_datetime to end_datetime, meets the bounds."""
+    moment = parse_instant(properties.get("datetime"))
+    if moment is not None and _overlaps(moment, moment, bounds):
         return True
-    first, last = instant(properties.get("start_datetime")), instant(properties.get("end_datetime"))
+    first = parse_instant(properties.get("start_datetime"))
+    last = parse_instant(properties.get("end_datetime"))
     if first is None and last is None:
         return False
-    return _meets(first, last, bounds)
+    return _overlaps(first, last, bounds)
 
 
-def hull(properties: JsonObject) -> Interval:
-    """The first and the last time that an item tells of itself; neither where its span has one end only."""
-    told = [instant(properties.get(name)) for name in ("datetime", "start_datetime", "end_datetime")]
-    times = [moment for moment in told if moment is not None]
-    whole = (told[1] is None) == (told[2] is None)
-    return (min(times), max(times)) if times and whole else (None, None)
+def time_span(properties: JsonObject) -> Interval:
+    """The earliest and the latest time of an item; (None, None) if it has only one end of a span."""
+    names = ("datetime", "start_datetime", "end_datetime")
+    moment, first, last = (parse_instant(properties.get(name)) for name in names)
+    times = [one for one in (moment, first, last) if one is not None]
+    has_both_ends = (first is None) == (last is None)
+    return (min(times), max(times)) if times and has_both_ends else (None, None)
 
 
-def _meets(first: datetime | None, last: datetime | None, bounds: Interval) -> bool:
+def _overlaps(first: datetime | None, last: datetime | None, bounds: Interval) -> bool:
     start, end = bounds
-    after = last is None or start is None or last >= start
-    return after and (first is None or end is None or first <= end)
+    ends_after_start = last is None or start is None or last >= start
+    return ends_after_start and (first is None or end is None or first <= end)
 
 
 def _bounds(part: str, text: str) -> tuple[datetime, datetime]:
-    """First and last second of a year, month or day; an instant is both its ends."""
-    partial = _PARTIAL.fullmatch(part)
-    moment = instant(part)
-    if not partial and moment:
+    """First and last second of a year, month or day; an instant is both. `text` is for the error."""
+    date = _DATE.fullmatch(part)
+    moment = parse_instant(part)
+    if not date and moment:
         return moment, moment
-    if not partial:
+    if not date:
         raise _unusable(text)
-    year, month, day = (int(found) if found else None for found in partial.groups())
+    year, month, day = (int(found) if found else None for found in date.groups())
     try:
         start = datetime(year or 0, month or 1, day or 1, tzinfo=UTC)
         last_day = day or calendar.monthrange(start.year, month or 12)[1]

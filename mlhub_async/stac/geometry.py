@@ -1,4 +1,4 @@
-"""Hides where items are: boxes over the antimeridian, missing boxes, geometries."""
+"""Boxes and GeoJSON shapes: whether an item's footprint meets what was asked for."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from ..core.errors import UsageError
 from ..core.model import JsonObject
 
 Box = tuple[float, float, float, float]
+"""West, south, east, north in degrees; west > east for a box over the antimeridian."""
 Point = tuple[float, float]
 
 
-def box(numbers: Sequence[float]) -> Box:
-    """West, south, east, north of a 2- or 3-dimensional bbox. Raises `UsageError` for anything else."""
+def parse_box(numbers: Sequence[float]) -> Box:
+    """The box of a 2- or 3-dimensional bbox. Raises `UsageError` for anything else."""
     found = _box(list(numbers))
     if found is None or found[1] > found[3]:
         raise UsageError(f"--bbox {' '.join(map(str, numbers))} is not W S E N (or with heights, 6 numbers)")
@@ -32,24 +33,28 @@ def box_of(geometry: JsonObject) -> Box | None:
 
 
 def touches_box(wanted: Box) -> Callable[[JsonObject], bool]:
-    """Whether an item's footprint meets the box, as servers mean it: its geometry, else its bbox."""
-    parts = list(_split(wanted))
+    """A test whether an item's footprint meets the box: its geometry, else its bbox, as servers do it."""
+    halves = list(_split(wanted))
 
     def touches(body: JsonObject) -> bool:
         own = _own_box(body)
         if own is None:
             return False
-        near = [part for part in parts if any(_overlap(part, half) for half in _split(own))]
+        near = [one for one in halves if any(_overlap(one, half) for half in _split(own))]
         geometry = body.get("geometry")
         if not near or not isinstance(geometry, dict) or own[0] > own[2]:
             return bool(near)
-        return any(_holds(part, own) or _meets(geometry, part) for part in near)
+        return any(_contains(one, own) or _meets(geometry, one) for one in near)
 
     return touches
 
 
 def near_geometry(wanted: JsonObject) -> Callable[[JsonObject], bool]:
-    """Whether an item's box meets the box around the geometry: necessary, and cheap."""
+    """A test whether an item's box meets the box around the geometry.
+
+    It is cheap, and all items that meet the geometry itself pass it. Raises `UsageError` for a geometry
+    without coordinates.
+    """
     around = box_of(wanted)
     if around is None:
         raise UsageError("--intersects has no coordinates: give a GeoJSON geometry")
@@ -77,7 +82,7 @@ def _box(numbers: Any) -> Box | None:
 
 
 def _split(whole: Box) -> Iterator[Box]:
-    """A box over the antimeridian (west > east) is two boxes."""
+    """The box, or for one over the antimeridian the two boxes beside it."""
     west, south, east, north = whole
     if west <= east:
         yield whole
@@ -90,12 +95,12 @@ def _overlap(a: Box, b: Box) -> bool:
     return a[0] <= b[2] and b[0] <= a[2] and a[1] <= b[3] and b[1] <= a[3]
 
 
-def _holds(outer: Box, inner: Box) -> bool:
+def _contains(outer: Box, inner: Box) -> bool:
     return outer[0] <= inner[0] and outer[1] <= inner[1] and inner[2] <= outer[2] and inner[3] <= outer[3]
 
 
 def _meets(geometry: JsonObject, part: Box) -> bool:
-    """A line of the geometry runs through the box, or the box lies inside a polygon of it."""
+    """Whether a line of the geometry runs through the box, or the box lies inside a polygon of it."""
     paths = list(_paths(geometry))
     if any(_crosses(path, part) for path in paths):
         return True
@@ -103,7 +108,7 @@ def _meets(geometry: JsonObject, part: Box) -> bool:
 
 
 def _paths(geometry: JsonObject) -> Iterator[list[Point]]:
-    """Every line, ring or lone point of a geometry as a list of positions."""
+    """Every line, ring or single point of a geometry as a list of positions."""
     members = geometry.get("geometries")
     if isinstance(members, list):
         for member in members:
@@ -133,7 +138,7 @@ def _crosses(path: list[Point], part: Box) -> bool:
 
 
 def _cuts(a: Point, b: Point, part: Box) -> bool:
-    """Liang and Barsky: the stretch of the segment that is inside all four sides is not empty."""
+    """Whether the segment a-b meets the box (Liang and Barsky's clipping)."""
     enters, leaves = 0.0, 1.0
     for axis in (0, 1):
         run = b[axis] - a[axis]

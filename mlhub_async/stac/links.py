@@ -1,4 +1,4 @@
-"""Hides what servers do to links: missing parts, lost https, other hosts, relative hrefs."""
+"""Links of STAC documents: found by relation, made absolute, and followed to trusted origins only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..core.model import JsonObject
 
 
 def links_of(body: JsonObject, rel: str) -> Iterator[JsonObject]:
-    """The links of this relation that have an href to follow; whatever else stands there is passed over."""
+    """The links with this relation that have an href. Anything else among the links is skipped."""
     listed: Any = body.get("links")
     for link in listed if isinstance(listed, list) else ():
         if isinstance(link, dict) and link.get("rel") == rel:
@@ -21,8 +21,8 @@ def links_of(body: JsonObject, rel: str) -> Iterator[JsonObject]:
                 yield link
 
 
-def resolved(href: str, base: str) -> str:
-    """`href` as an absolute URL, or as it was written where it makes none: its user then fails by name."""
+def resolve(href: str, base: str) -> str:
+    """`href` as an absolute URL, or as it was written if it makes none: its transfer then fails by name."""
     if href.startswith(("https://", "http://")):
         return href
     try:
@@ -31,19 +31,19 @@ def resolved(href: str, base: str) -> str:
         return href
 
 
-def followed(href: str, base: str, allowed: Collection[str]) -> str:
-    """The URL a link leads to. Raises `TransferError` for a bad href, `CatalogError` for another origin.
+def resolve_trusted(href: str, base: str, allowed: Collection[str]) -> str:
+    """The URL that a link of the document at `base` leads to.
 
-    `allowed` are origins as `str(urls.origin(url))` writes them, beside the one of `base`.
-    A link that fell back from https to http on the host it was read from is lifted to https again:
-    servers behind a proxy write such links, and nobody should send a key over them.
+    Raises `TransferError` for a bad href, `CatalogError` for an origin that is neither that of `base` nor
+    one of `allowed` (written as `str(urls.origin(url))`). A link with http to an https origin is changed
+    to https: servers behind a proxy write such links, and no key should be sent over them.
     """
     url = urls.parse(href, base)
     trusted = {str(urls.origin(base)), *allowed}
-    for known in (url, _lifted(url)):
+    for known in (url, _with_https(url)):
         if str(urls.origin(known)) in trusted:
             return known
-    other = str(urls.origin(_lifted(url) if base.startswith("https:") else url))
+    other = str(urls.origin(_with_https(url) if base.startswith("https:") else url))
     if not url.startswith(("https://", "http://")):
         raise CatalogError(
             f"{urls.redacted(base)} leads on to a file, which is not followed", kind="cross-origin"
@@ -55,8 +55,8 @@ def followed(href: str, base: str, allowed: Collection[str]) -> str:
     )
 
 
-def _lifted(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme != "http":
+def _with_https(url: str) -> str:
+    split = urlsplit(url)
+    if split.scheme != "http":
         return url
-    return urlunsplit(parts._replace(scheme="https", netloc=parts.netloc.removesuffix(":80")))
+    return urlunsplit(split._replace(scheme="https", netloc=split.netloc.removesuffix(":80")))

@@ -1,4 +1,4 @@
-"""Hides the records of a page: what is an Item or a Collection, and what is neither."""
+"""Turns JSON records into items, collections and assets; a record that is none becomes a flaw."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from typing import Any, NamedTuple
 from ..core import checksum, urls
 from ..core.errors import MlhubError, TransferError
 from ..core.model import NO_COLLECTION, Asset, Collection, Flaw, Item, JsonObject
-from .links import links_of, resolved
+from .links import links_of, resolve
 
-NO_TEXT = "has an id, or names a collection, that is not valid Unicode"
+_NOT_UNICODE = "has an id, or names a collection, that is not valid Unicode"
 
 _WEB = ("https://", "http://")
-_PAGES = ("text/html", "application/xhtml", "application/pdf")
+_WEB_PAGES = ("text/html", "application/xhtml", "application/pdf")
 
 
 def items_of(
     records: list[Any], url: str, collection: str = NO_COLLECTION, first: int = 1
 ) -> Iterator[Item | Flaw]:
-    """The records of a page as items; one that is none becomes a Flaw and the page goes on.
+    """The records of a page as items, with a `Flaw` in the place of each that is none.
 
-    `collection` is the id of those that name none, `first` the number of the first one. Hrefs of an item
-    are relative to its self link if that is on the page's own origin (of a page in a file: anywhere on the
-    web), else to the page.
+    `collection` is that of items that name none, `first` the number of the first record. Hrefs of an item
+    are relative to its self link if that is on the page's own origin (for a page in a file: anywhere on
+    the web), else to the page.
     """
-    origin = _prefix(url)
+    origin = _self_link_prefix(url)
     for number, record in enumerate(records, first):
         found = _item(record, url, collection, origin)
         if isinstance(found, Item):
@@ -39,12 +39,12 @@ def items_of(
 
 
 def item_of(record: Any, url: str, collection: str = NO_COLLECTION) -> Item | Flaw:
-    """One document as an item, or why it is none. It is where it was fetched from, whatever it says."""
+    """One document as an item, or why it is none. Its hrefs are relative to where it was read from."""
     return _item(record, url, collection, "")
 
 
 def _item(record: Any, url: str, collection: str, origin: str) -> Item | Flaw:
-    """`origin`: what its own self link has to begin with to say where it is; "" if it is not asked."""
+    """`origin`: what its self link must begin with to be its base; "" if the self link does not count."""
     if not isinstance(record, dict):
         return _flaw(url, "is not a JSON object")
     name = _id(record)
@@ -52,11 +52,12 @@ def _item(record: Any, url: str, collection: str, origin: str) -> Item | Flaw:
         return _flaw(url, "has no id")
     if record.get("type") in ("Catalog", "Collection"):
         return _flaw(url, f"is a {record['type']} and no item: a catalogue is given by its own address")
-    own = record.get("collection")
-    own = own if isinstance(own, str) and own else collection
-    if not _is_text(name) or not _is_text(own):
-        return _flaw(url, NO_TEXT)
-    return Item(name, own, _with_text_keys(record), (origin and _self(record, url, origin)) or url)
+    named = record.get("collection")
+    collection = named if isinstance(named, str) and named else collection
+    if not _is_text(name) or not _is_text(collection):
+        return _flaw(url, _NOT_UNICODE)
+    base = (origin and _self_link(record, url, origin)) or url
+    return Item(name, collection, _with_text_keys(record), base)
 
 
 def collection_of(record: Any, url: str) -> Collection | Flaw:
@@ -65,7 +66,7 @@ def collection_of(record: Any, url: str) -> Collection | Flaw:
         return _flaw(url, "is not a JSON object")
     name = _id(record)
     if not _is_text(name):
-        return _flaw(url, NO_TEXT)
+        return _flaw(url, _NOT_UNICODE)
     return Collection(name, _with_text_keys(record), url) if name else _flaw(url, "has no id")
 
 
@@ -77,7 +78,7 @@ def _id(record: JsonObject) -> str:
 
 
 def _is_text(text: str) -> bool:
-    """Half a character (a lone surrogate) fits into a Python string, but into no file and no database."""
+    """A lone surrogate (half a character) fits into a Python string, but into no file and no database."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -93,7 +94,7 @@ def _are_text(keys: Iterable[Any]) -> bool:
 
 
 def _with_text_keys(record: JsonObject) -> JsonObject:
-    """The record with asset keys that can be written down; the same one where they all can."""
+    """The record with asset keys that can be stored; the same object if all of them can."""
     assets = record.get("assets")
     if not isinstance(assets, dict) or _are_text(assets):
         return record
@@ -111,23 +112,23 @@ def _flaw(url: str, what: str) -> Flaw:
     return Flaw(where, TransferError(f"{where} {what}", kind="bad-record"))
 
 
-def _prefix(url: str) -> str:
-    """What a self link has to begin with to be believed. Items in a file came from anywhere on the web."""
+def _self_link_prefix(url: str) -> str:
+    """What a self link must begin with to count. Items in a file came from anywhere on the web."""
     if url.startswith("file:"):
         return "http"
     return url[: url.find("/", url.find("://") + 3) + 1]
 
 
-def _self(record: JsonObject, url: str, origin: str) -> str:
+def _self_link(record: JsonObject, url: str, origin: str) -> str:
     for link in links_of(record, "self"):
-        own = resolved(link["href"], url)
+        own = resolve(link["href"], url)
         if own.startswith(origin):
             return own
     return ""
 
 
-class _Common(NamedTuple):
-    """What all assets of one owner share."""
+class _Owner(NamedTuple):
+    """What all assets of one item, or of one collection, have in common."""
 
     item: str
     collection: str
@@ -136,24 +137,26 @@ class _Common(NamedTuple):
     updated: str
 
 
-class Outline(NamedTuple):
-    """As much of an asset as tells whether it is wanted, and how large it is."""
+class AssetOutline(NamedTuple):
+    """The part of an asset that decides whether it is wanted, and its size in bytes."""
 
     key: str
     media_type: str | None
     size: int | None
 
 
-def outlines(owner: Item | Collection) -> list[Outline]:
-    """The owner's assets as far as counting them takes: what only a transfer needs is not worked out."""
+def outlines_of(owner: Item | Collection) -> list[AssetOutline]:
+    """The owner's assets, as far as they are needed for counting: cheaper than `assets_of`."""
     raw = owner.body.get("assets")
     return [_outline(key, one) for key, one in raw.items()] if isinstance(raw, dict) else []
 
 
-def _outline(key: str, raw: Any) -> Outline:
+def _outline(key: str, raw: Any) -> AssetOutline:
     about = raw if isinstance(raw, dict) else {}
     media_type = about.get("type")
-    return Outline(key, media_type if isinstance(media_type, str) else None, _size(about.get("file:size")))
+    return AssetOutline(
+        key, media_type if isinstance(media_type, str) else None, _size(about.get("file:size"))
+    )
 
 
 def assets_of(item: Item) -> list[Asset]:
@@ -167,7 +170,7 @@ def collection_assets(collection: Collection) -> list[Asset]:
 
 
 def is_label(body: JsonObject) -> bool:
-    """Whether an item is a label: it declares the extension, in whatever version, or uses it undeclared."""
+    """Whether an item is a label: it declares the label extension, in any version, or uses it."""
     declared = body.get("stac_extensions")
     for one in declared if isinstance(declared, list) else ():
         if one == "label" or (isinstance(one, str) and "/label/" in one):
@@ -179,14 +182,15 @@ def is_label(body: JsonObject) -> bool:
 
 
 def source_links(item: Item) -> list[str]:
-    """Where the item's source imagery is said to be. Links to web pages and papers are not meant."""
-    return [resolved(link["href"], item.href) for link in links_of(item.body, "source") if not _is_page(link)]
+    """The URLs of the item's source imagery. Links to web pages and papers are left out."""
+    links = links_of(item.body, "source")
+    return [resolve(link["href"], item.href) for link in links if not _is_web_page(link)]
 
 
-def _is_page(link: JsonObject) -> bool:
+def _is_web_page(link: JsonObject) -> bool:
     media_type = link.get("type")
     if isinstance(media_type, str) and media_type:
-        return media_type.lower().startswith(_PAGES)
+        return media_type.lower().startswith(_WEB_PAGES)
     path = str(link["href"]).partition("#")[0].partition("?")[0]
     return path.lower().endswith((".html", ".htm", ".pdf"))
 
@@ -198,17 +202,17 @@ def _assets(body: JsonObject, item: str, collection: str, base: str) -> list[Ass
     properties = body.get("properties")
     known: JsonObject = properties if isinstance(properties, dict) else {}
     date = known.get("datetime") or known.get("start_datetime")
-    common = _Common(item, collection, base, date if isinstance(date, str) else "", str(known.get("updated")))
-    return [_asset(key, one, common) for key, one in raw.items()]
+    owner = _Owner(item, collection, base, date if isinstance(date, str) else "", str(known.get("updated")))
+    return [_asset(key, one, owner) for key, one in raw.items()]
 
 
-def _asset(key: str, raw: Any, owner: _Common) -> Asset:
+def _asset(key: str, raw: Any, owner: _Owner) -> Asset:
     about = raw if isinstance(raw, dict) else {}
     href = about.get("href")
     if not isinstance(href, str):
         href = ""
     elif not href.startswith(_WEB):
-        href = resolved(href, owner.base)
+        href = resolve(href, owner.base)
     size = _size(about.get("file:size"))
     published = about.get("file:checksum") or about.get("checksum:multihash")
     media_type = about.get("type")
@@ -225,23 +229,23 @@ def _asset(key: str, raw: Any, owner: _Common) -> Asset:
     )
 
 
-def _size(told: object) -> int | None:
-    return told if type(told) is int and told >= 0 else None
+def _size(declared: object) -> int | None:
+    return declared if type(declared) is int and declared >= 0 else None
 
 
 def _stamp(href: str, size: int | None, published: Any, updated: str) -> str:
-    """Tells one content from another as far as the catalogue does. An href that expires tells nothing."""
+    """Changes when the catalogue says that the content changed. An href that expires says nothing."""
     lasting = href
     if "?" in href or "/download/" in href:
-        lasting = "" if urls.expiring(href) else _public(href)
-    told = f"{size}\n{published}\n{updated}\n{lasting}"
-    return blake2b(told.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+        lasting = "" if urls.is_expiring(href) else _without_secrets(href)
+    text = f"{size}\n{published}\n{updated}\n{lasting}"
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
-def _public(href: str) -> str:
+def _without_secrets(href: str) -> str:
     if "?" not in href:
         return href
     try:
-        return urls.public(href)
+        return urls.without_secrets(href)
     except MlhubError:
         return href

@@ -1,4 +1,4 @@
-"""Hides how a listing is walked: page after page, smaller pages where big ones fail, and never in circles."""
+"""Reads a listing page by page: follows `next` links, asks for smaller pages, detects loops."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from ..core import urls
 from ..core.errors import CatalogError, MlhubError, SourceError, TransferError, Transient
 from ..core.model import Document, JsonObject, Request
 from ..core.ports import Reader
-from .links import followed, links_of
+from .links import links_of, resolve_trusted
 
 _UNREADABLE = frozenset({"not-json", "too-big"})
 
-SMALLEST_LIMIT = 10
+MIN_LIMIT = 10
+"""Pages that fail are not asked for in smaller sizes than this."""
 JSON = {"Content-Type": "application/json"}
 
-# What a paging token may travel in. Everything that names a host, a credential, a length, a hop or a
-# sender is the client's own affair, whatever a page says.
+# Header fields that a next link may set, since paging tokens come in them. Fields that name a host, a
+# credential, a length, a hop or a sender are set by the client only.
 _HEADER_ALLOWED = re.compile(
     r"accept|accept-language|prefer|continuation-token"
     r"|x-(?!forwarded|http-method|original|rewrite|real|api|auth|access|amz|ms-|goog|key|csrf)[a-z0-9-]{1,64}",
@@ -31,14 +32,18 @@ _HEADER_ALLOWED = re.compile(
 )
 _HEADER_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,4094}[\x21-\x7e])?")
 
-MEMORY = 65_536
+MAX_REMEMBERED = 65_536
+"""Requests, and pages, that a loop is recognised by."""
 PAGES_WITH_IDS = 4
-STALE_PAGES = 3
-EMPTY_PAGES = 10
+"""Latest pages of which every id is remembered."""
+MAX_STALE_PAGES = 3
+"""Pages in a row, all of whose records came before, that are taken for a loop."""
+MAX_EMPTY_PAGES = 10
+"""Empty pages in a row that a server may send before more records."""
 
 
 @dataclass(frozen=True, slots=True)
-class PageOf:
+class ListingPage:
     """One page as the server gave it. `records` are its features (or collections), unchecked."""
 
     number: int
@@ -54,85 +59,87 @@ async def pages(
     *,
     member: str = "features",
     allow_origins: Collection[str] = frozenset(),
-) -> AsyncIterator[PageOf]:
-    """Every page from `request` on. Starts no task, so it may be left at any point.
+) -> AsyncIterator[ListingPage]:
+    """Every page from `request` on; `member` is the field that its records are in.
 
-    Raises `SourceError` when the first page is refused, `CatalogError` when a later one fails for good,
-    is no page, leads to another origin, or the listing runs in circles. Where servers drop `limit` or
-    filters from their next links, pages hold more than was asked for: filter what comes.
+    Starts no task, so it may be left at any point. Raises `SourceError` when the first page is refused,
+    `CatalogError` when a later one fails for good, is no page, leads to another origin, or the server pages
+    in a loop. Servers may drop `limit` or filters from their next links: pages may then hold more records
+    than were asked for, which the caller has to filter.
     """
     guard = LoopGuard()
-    asked: Request | None = request
-    number, cap = 0, None
-    while asked is not None:
+    following: Request | None = request
+    number, max_limit = 0, None
+    while following is not None:
         number += 1
-        guard.ask(asked, number)
-        document, answered = await _read(reader, asked, number)
-        if answered is not asked:
-            cap = limit_of(answered) or 0
+        guard.add_request(following, number)
+        document, answered = await _read(reader, following, number)
+        if answered is not following:
+            max_limit = limit_of(answered) or 0
         page = _page(document, number, member)
-        guard.take(page.records, number)
+        guard.add_page(page.records, number)
         yield page
-        following = next_request(page.body, page.url, answered, request, allow_origins)
-        asked = following and _capped(following, cap)
+        linked = next_request(page.body, page.url, answered, request, allow_origins)
+        following = linked and _capped(linked, max_limit)
 
 
-def _capped(request: Request, cap: int | None) -> Request:
-    """A page size that failed is not asked for again; 0: no size at all is."""
+def _capped(request: Request, max_limit: int | None) -> Request:
+    """The request, not for larger pages than were possible before; 0: without a `limit`."""
     limit = limit_of(request)
-    return with_limit(request, cap or None) if limit and cap is not None and limit > cap else request
+    too_large = limit and max_limit is not None and limit > max_limit
+    return with_limit(request, max_limit or None) if too_large else request
 
 
 async def _read(reader: Reader, request: Request, number: int) -> tuple[Document, Request]:
-    """The page, and the request that got it: big pages that fail are asked for again in halves.
+    """The page, and the request that it answers: a page that fails is asked for at half the size.
 
-    Who likes no size at all is asked for pages of its own.
+    A server that refuses any `limit` is asked without one.
     """
     while True:
         try:
             return await reader.read(request), request
         except TransferError as error:
             limit = limit_of(request)
-            if limit is None or not _may_be_size(error):
+            if limit is None or not _may_be_page_size(error):
                 raise _broken(error, request, number) from error
-            if limit <= SMALLEST_LIMIT and not error.rejected:
+            if limit <= MIN_LIMIT and not error.rejected:
                 raise _broken(error, request, number) from error
-            smaller = max(SMALLEST_LIMIT, limit // 2) if limit > SMALLEST_LIMIT else None
+            smaller = max(MIN_LIMIT, limit // 2) if limit > MIN_LIMIT else None
             request = with_limit(request, smaller)
 
 
-def _may_be_size(error: TransferError) -> bool:
+def _may_be_page_size(error: TransferError) -> bool:
     return error.oversized or error.kind in _UNREADABLE
 
 
 def _broken(error: TransferError, request: Request, number: int) -> MlhubError:
-    """On the first page a refusal means the source or the search, later on that the listing broke off.
+    """On the first page a refusal is of the source or the search; later on the listing broke off.
 
-    A key that is not taken any more ends the run: it will be refused everywhere.
+    A key that is not accepted any more ends the run: it will be refused everywhere.
     """
     where = urls.redacted(request.url)
     if error.unauthorized:
-        return refused(request.url, error)
+        return access_error(request.url, error)
     if number > 1 or isinstance(error, Transient) or error.status is None:
         return CatalogError(f"page {number} of {where} could not be read: {error.message}")
     if error.denied:
-        return refused(request.url, error)
+        return access_error(request.url, error)
     if error.absent:
         return SourceError(f"{where} does not exist ({error.status}): check its spelling", kind="not-found")
     return SourceError(f"{where} refuses the request: {error.message}; check the selection or --method")
 
 
-def refused(url: str, error: TransferError) -> SourceError:
-    """What to do depends on whether there were credentials for that place."""
+def access_error(url: str, error: TransferError) -> SourceError:
+    """The error for a URL that needs other credentials. The advice depends on whether any were sent."""
     advice = (
-        "the credentials that were given are not taken there: check that they are right and still valid"
+        "the credentials that were given are not accepted there: check that they are right and still valid"
         if error.signed
         else "set MLHUB_API_KEY, or give --api-key, --profile or -H 'Authorization: …'"
     )
     return SourceError(f"{urls.redacted(url)} refuses access ({error.status}): {advice}", kind="forbidden")
 
 
-def _page(document: Document, number: int, member: str) -> PageOf:
+def _page(document: Document, number: int, member: str) -> ListingPage:
     body = document.body
     where = f"page {number} of {urls.redacted(document.url)}"
     if not isinstance(body, dict):
@@ -140,20 +147,21 @@ def _page(document: Document, number: int, member: str) -> PageOf:
     records = body.get(member)
     if not isinstance(records, list):
         raise CatalogError(f"{where} has no list of {member}", kind="not-a-page")
-    return PageOf(number, body, records, matched_of(body), document.url)
+    return ListingPage(number, body, records, matched_of(body), document.url)
 
 
 def matched_of(body: JsonObject) -> int | None:
-    """How many records the server says there are: numberMatched, or its older spellings."""
-    for place in (body, body.get("context"), body.get("search:metadata")):
+    """The total that the server gives: `numberMatched`, or one of its older spellings."""
+    for holder in (body, body.get("context"), body.get("search:metadata")):
         for name in ("numberMatched", "matched"):
-            found = place.get(name) if isinstance(place, dict) else None
+            found = holder.get(name) if isinstance(holder, dict) else None
             if isinstance(found, int) and not isinstance(found, bool) and found >= 0:
                 return found
     return None
 
 
-def post(url: str, body: JsonObject, headers: Mapping[str, str] | None = None) -> Request:
+def post_request(url: str, body: JsonObject, headers: Mapping[str, str] | None = None) -> Request:
+    """A POST of a JSON body."""
     return Request(url=url, method="POST", headers={**(headers or {}), **JSON}, body=orjson.dumps(body))
 
 
@@ -163,8 +171,8 @@ def next_request(
     """The request for the page after `current`, whose document `body` came from `url`; None at the end.
 
     Known forms: GET with token=, next=, page=, offset= or skip= in an absolute or relative href; POST
-    with a whole body; POST with a part of it and `merge`; a body without a method. A link is followed as
-    it is written, even where it drops `limit` or filters: the caller's own filter makes that right.
+    with a whole body; POST with a part of the body and `merge`; a body without a method. A link is followed
+    as it is written, even where it drops `limit` or filters: the caller filters what comes.
     """
     link = next(links_of(body, "next"), None)
     if link is None:
@@ -175,12 +183,12 @@ def next_request(
     method = link.get("method")
     if (str(method) if method else "POST" if given else "GET").upper() != "POST":
         return Request(url=target, headers={k: v for k, v in headers.items() if k not in JSON})
-    return post(target, _merged(link, given, current), headers)
+    return post_request(target, _merged(link, given, current), headers)
 
 
 def _target(href: str, url: str, allowed: Collection[str]) -> str:
     try:
-        return urls.without(followed(href, url, allowed), "key")
+        return urls.without_parameters(resolve_trusted(href, url, allowed), "key")
     except CatalogError as error:
         raise CatalogError(error.message, kind="cross-origin-next") from error
     except TransferError as error:
@@ -190,24 +198,25 @@ def _target(href: str, url: str, allowed: Collection[str]) -> str:
 
 
 def _merged(link: JsonObject, given: Any, current: Request) -> JsonObject:
-    """A link without a body means the same body: an empty one would ask for the whole catalogue."""
-    asked = body_of(current)
+    """A link without a body means the body sent before: an empty one would ask for the whole catalogue."""
+    sent = body_of(current)
     if not isinstance(given, dict):
-        return asked
-    return {**asked, **given} if link.get("merge") is True else given
+        return sent
+    return {**sent, **given} if link.get("merge") is True else given
 
 
 def _headers(link: JsonObject, base: Request) -> dict[str, str]:
     given = link.get("headers")
     named = given.items() if isinstance(given, dict) else ()
-    return {**base.headers, **{k: v for k, v in named if _admissible(k, v)}}
+    return {**base.headers, **{k: v for k, v in named if _may_be_set(k, v)}}
 
 
-def _admissible(name: str, value: Any) -> bool:
+def _may_be_set(name: str, value: Any) -> bool:
     return bool(isinstance(value, str) and _HEADER_ALLOWED.fullmatch(name) and _HEADER_VALUE.fullmatch(value))
 
 
 def body_of(request: Request) -> JsonObject:
+    """The JSON object that a request sends; {} for one without."""
     found = orjson.loads(request.body) if request.body else {}
     return found if isinstance(found, dict) else {}
 
@@ -224,22 +233,22 @@ def limit_of(request: Request) -> int | None:
 
 
 def with_limit(request: Request, limit: int | None) -> Request:
-    """The same request for pages of another size; None: of the server's own."""
+    """The same request for pages of another size; None: of the size that the server chooses."""
     if request.body is not None:
         body = {name: value for name, value in body_of(request).items() if name != "limit"}
-        return post(request.url, body if limit is None else {**body, "limit": limit}, request.headers)
+        return post_request(request.url, body if limit is None else {**body, "limit": limit}, request.headers)
     if limit is None:
-        return Request(urls.without(request.url, "limit"), headers=request.headers)
-    return Request(urls.with_query(request.url, "limit", str(limit)), headers=request.headers)
+        return Request(urls.without_parameters(request.url, "limit"), headers=request.headers)
+    return Request(urls.with_parameter(request.url, "limit", str(limit)), headers=request.headers)
 
 
 class LoopGuard:
-    """Raises `CatalogError` when a listing repeats itself or says nothing for too long.
+    """Raises `CatalogError` when a listing repeats itself, or too many of its pages are empty.
 
-    Of the last `memory` requests and pages it keeps one number each, of the last four pages the ids.
+    It keeps a hash of each of the last `memory` requests and pages, and the ids of the last four pages.
     """
 
-    def __init__(self, memory: int = MEMORY) -> None:
+    def __init__(self, memory: int = MAX_REMEMBERED) -> None:
         self._memory = memory
         self._requests: dict[int, None] = {}
         self._pages: dict[int, None] = {}
@@ -247,29 +256,30 @@ class LoopGuard:
         self._stale = 0
         self._empty = 0
 
-    def ask(self, request: Request, number: int) -> None:
-        """To be told of every request before it is sent."""
+    def add_request(self, request: Request, number: int) -> None:
+        """To be called with every request before it is sent."""
         if not self._remember(self._requests, hash((request.method, request.url, _canonical(request.body)))):
             raise CatalogError(
                 f"page {number} would be the same request as an earlier page: the server pages in a loop",
                 kind="pagination-loop",
             )
 
-    def take(self, records: Sequence[Any], number: int) -> None:
-        """To be told of every page's records."""
+    def add_page(self, records: Sequence[Any], number: int) -> None:
+        """To be called with the records of every page."""
         self._empty = 0 if records else self._empty + 1
-        if self._empty > EMPTY_PAGES:
+        if self._empty > MAX_EMPTY_PAGES:
             raise CatalogError(f"{self._empty} empty pages in a row, up to page {number}", kind="empty-pages")
         if not records:
             return
-        self._stale = self._stale + 1 if self._nothing_new(records) else 0
-        if self._stale >= STALE_PAGES:
+        self._stale = self._stale + 1 if self._is_stale(records) else 0
+        if self._stale >= MAX_STALE_PAGES:
             raise CatalogError(
-                f"{STALE_PAGES} pages in a row, up to page {number}, repeat what was listed before",
+                f"{MAX_STALE_PAGES} pages in a row, up to page {number}, repeat what was listed before",
                 kind="pagination-loop",
             )
 
-    def _nothing_new(self, records: Sequence[Any]) -> bool:
+    def _is_stale(self, records: Sequence[Any]) -> bool:
+        """Whether the page as a whole, or each of its records, came before."""
         ids = frozenset(map(_identity, records))
         fresh = self._remember(self._pages, hash(ids))
         known = all(any(one in page for page in self._ids) for one in ids)
@@ -277,7 +287,7 @@ class LoopGuard:
         return known or not fresh
 
     def _remember(self, seen: dict[int, None], number: int) -> bool:
-        """Whether this is new. The oldest is forgotten first."""
+        """Whether this number is new. The oldest is forgotten first."""
         if number in seen:
             return False
         seen[number] = None
@@ -293,7 +303,7 @@ def _identity(record: Any) -> int:
 
 
 def _canonical(body: bytes | None) -> bytes | None:
-    """The same search is the same request, in whatever order its parts are written."""
+    """The body with its keys in order: the same search is the same request however it is written."""
     if body is None:
         return None
     return orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS)

@@ -1,4 +1,4 @@
-"""Hides how a selection is decided item by item and asset by asset, with the meaning that servers give it."""
+"""Filters of items and assets by a selection, with the meaning that STAC API servers give it."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from ..core.errors import UsageError
 from ..core.model import Item, JsonObject
 from ..core.options import Selection
 from . import datetimes, geometry
-from .datetimes import instant
+from .datetimes import parse_instant
 
 Test = Callable[[JsonObject], bool]
+"""Whether the body of an item meets a condition."""
 
 Comparison = Callable[[Any, Any], bool]
 
 
-class Outlined(Protocol):
-    """What decides whether an asset is wanted."""
+class AssetLike(Protocol):
+    """The part of an asset that decides whether it is wanted; `size` is in bytes."""
 
     @property
     def key(self) -> str: ...
@@ -37,14 +38,15 @@ class Outlined(Protocol):
     def size(self) -> int | None: ...
 
 
-AssetFilter = Callable[[Outlined, JsonObject], bool]
+AssetFilter = Callable[[AssetLike, JsonObject], bool]
+"""Whether an asset is wanted; the second argument is the body of its item or collection."""
 
 
-def admits(selection: Selection, *, served: frozenset[str] = frozenset()) -> Callable[[Item], bool]:
-    """Whether an item is selected. `served` names what the server has evaluated already.
+def item_filter(selection: Selection, *, served: frozenset[str] = frozenset()) -> Callable[[Item], bool]:
+    """A test whether an item is selected. `served` names conditions that the server has evaluated already.
 
-    What needs an optional package ("intersects", "filter") is then decided here too if the package is
-    there, and left to the server if not. Otherwise its absence raises `UsageError`, before any listing.
+    Of these, "intersects" and "filter" need an optional package here: they are evaluated again if it is
+    installed, and left to the server if not. A condition that nobody can evaluate raises `UsageError`.
     """
     collections, ids = frozenset(selection.collections), frozenset(selection.ids)
     tests = list(_tests(selection, served))
@@ -57,23 +59,23 @@ def admits(selection: Selection, *, served: frozenset[str] = frozenset()) -> Cal
     return admitted
 
 
-def wants(selection: Selection) -> AssetFilter:
-    """Whether an asset is selected; its second argument is the body of the item (or collection) it is of.
+def asset_filter(selection: Selection) -> AssetFilter:
+    """A test whether an asset is selected; `any_asset` itself where every asset is.
 
-    A size or a media type that the catalogue does not declare: the size passes, the media type does not.
-    Where nothing is left out it is `everything`, which need not be asked.
+    An asset without a declared size passes a condition on size; one without a declared media type fails a
+    condition on media type.
     """
-    keys = _keys(selection.include, selection.exclude)
-    types = tuple(_bare(one) for one in selection.media_types)
+    matches_key = _key_filter(selection.include, selection.exclude)
+    types = tuple(_media_type_prefix(one) for one in selection.media_types)
     roles = frozenset(selection.roles)
     low, high = selection.min_size, selection.max_size
     if not (selection.include or selection.exclude or types or roles) and low is None and high is None:
-        return everything
+        return any_asset
 
-    def wanted(asset: Outlined, owner: JsonObject) -> bool:
-        if not keys(asset.key) or (roles and not _has_role(roles, owner, asset.key)):
+    def wanted(asset: AssetLike, owner: JsonObject) -> bool:
+        if not matches_key(asset.key) or (roles and not _has_role(roles, owner, asset.key)):
             return False
-        if types and not _bare(asset.media_type or "").startswith(types):
+        if types and not _media_type_prefix(asset.media_type or "").startswith(types):
             return False
         size = asset.size
         return size is None or ((low is None or size >= low) and (high is None or size <= high))
@@ -81,17 +83,17 @@ def wants(selection: Selection) -> AssetFilter:
     return wanted
 
 
-def everything(asset: Outlined, owner: JsonObject) -> bool:
+def any_asset(asset: AssetLike, owner: JsonObject) -> bool:
     return True
 
 
 def _tests(selection: Selection, served: frozenset[str]) -> Iterator[Test]:
-    """Cheap tests first."""
+    """The conditions of a selection, cheap ones first."""
     if selection.datetime is not None:
-        bounds = datetimes.interval(selection.datetime)
-        yield lambda body: datetimes.within(_properties(body), bounds)
+        bounds = datetimes.parse_interval(selection.datetime)
+        yield lambda body: datetimes.is_within(_properties(body), bounds)
     if selection.bbox is not None:
-        yield geometry.touches_box(geometry.box(selection.bbox))
+        yield geometry.touches_box(geometry.parse_box(selection.bbox))
     if selection.query is not None:
         yield matches_query(selection.query)
     if selection.classes:
@@ -122,7 +124,7 @@ def _intersects(shape: JsonObject, served: bool) -> Iterator[Test]:
 
 
 def _filter(expression: Any, served: bool) -> Iterator[Test]:
-    """Only what is wholly true is selected: a property that is missing leaves a rest that is neither."""
+    """CQL2. Only `true` selects: with a property missing, the expression does not reduce to a value."""
     cql2 = _optional("cql2", "--filter", served)
     if cql2 is None:
         return
@@ -135,18 +137,19 @@ def _filter(expression: Any, served: bool) -> Iterator[Test]:
 
 
 def _optional(module: str, option: str, served: bool) -> ModuleType | None:
+    """The module of an optional package; None if it is missing and the server evaluates the condition."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
         if served:
             return None
         raise UsageError(
-            f"{option} has to be decided here, which needs a package: pip install 'mlhub-async[filter]'"
+            f"{option} has to be evaluated here, which needs a package: pip install 'mlhub-async[filter]'"
         ) from error
 
 
 def geometry_of(given: JsonObject) -> JsonObject:
-    """A Feature stands for its geometry."""
+    """The geometry of a GeoJSON Feature; anything else is a geometry itself."""
     inner = given.get("geometry")
     return inner if given.get("type") == "Feature" and isinstance(inner, dict) else given
 
@@ -156,16 +159,16 @@ def _properties(body: JsonObject) -> JsonObject:
     return found if isinstance(found, dict) else {}
 
 
-def _keys(include: tuple[str, ...], exclude: tuple[str, ...]) -> Callable[[str], bool]:
+def _key_filter(include: tuple[str, ...], exclude: tuple[str, ...]) -> Callable[[str], bool]:
     if not include and not exclude:
         return lambda _key: True
     included, excluded = _globs(include or ("*",)), _globs(exclude)
 
     @lru_cache(maxsize=4096)
-    def chosen(key: str) -> bool:
+    def matches(key: str) -> bool:
         return bool(included.fullmatch(key)) and not excluded.fullmatch(key)
 
-    return chosen
+    return matches
 
 
 def _globs(patterns: tuple[str, ...]) -> re.Pattern[str]:
@@ -173,8 +176,8 @@ def _globs(patterns: tuple[str, ...]) -> re.Pattern[str]:
 
 
 @lru_cache(maxsize=1024)
-def _bare(media_type: str) -> str:
-    """Without parameters, and with a wildcard at the end taken for what it stands for."""
+def _media_type_prefix(media_type: str) -> str:
+    """The media type without parameters and without a wildcard at its end, in lower case."""
     return media_type.partition(";")[0].strip().lower().removesuffix("*")
 
 
@@ -192,34 +195,36 @@ _OPERATORS: dict[str, Comparison] = {
     "lte": operator.le,
     "gt": operator.gt,
     "gte": operator.ge,
-    "startsWith": lambda value, part: str(value).startswith(str(part)),
-    "endsWith": lambda value, part: str(value).endswith(str(part)),
-    "contains": lambda value, part: part in value if isinstance(value, list) else str(part) in str(value),
-    "in": lambda value, several: value in several,
+    "startsWith": lambda value, operand: str(value).startswith(str(operand)),
+    "endsWith": lambda value, operand: str(value).endswith(str(operand)),
+    "contains": lambda value, operand: (
+        operand in value if isinstance(value, list) else str(operand) in str(value)
+    ),
+    "in": lambda value, operand: value in operand,
 }
 
 
 def matches_query(selection: JsonObject) -> Callable[[JsonObject], bool]:
-    """Whether an item's properties meet every condition. A property that is missing meets none.
+    """A test whether an item's properties meet every condition. A missing property meets none.
 
     Raises `UsageError` for an operator that does not exist.
     """
     conditions = [
-        (name.removeprefix("properties."), _operator(name, word), operand)
+        (name.removeprefix("properties."), _comparison(name, operation), operand)
         for name, tests in selection.items()
-        for word, operand in (tests if isinstance(tests, dict) else {"eq": tests}).items()
+        for operation, operand in (tests if isinstance(tests, dict) else {"eq": tests}).items()
     ]
 
     def meets(body: JsonObject) -> bool:
-        return all(_comparison_holds(test, _value(body, name), operand) for name, test, operand in conditions)
+        return all(_holds(test, _value(body, name), operand) for name, test, operand in conditions)
 
     return meets
 
 
-def _operator(name: str, word: str) -> Comparison:
-    test = _OPERATORS.get(word)
+def _comparison(name: str, operation: str) -> Comparison:
+    test = _OPERATORS.get(operation)
     if test is None:
-        raise UsageError(f"--query {name}: no operator {word!r}; there are {', '.join(_OPERATORS)}")
+        raise UsageError(f"--query {name}: no operator {operation!r}; there are {', '.join(_OPERATORS)}")
     return test
 
 
@@ -230,11 +235,11 @@ def _value(body: JsonObject, name: str) -> Any:
     return body.get(name) if name in ("id", "collection") else None
 
 
-def _comparison_holds(test: Comparison, value: Any, operand: Any) -> bool:
-    """Times are compared as times, however each side writes its zone; what cannot be compared is false."""
+def _holds(test: Comparison, value: Any, operand: Any) -> bool:
+    """Times are compared as times, in whatever zone they are written; what cannot be compared is false."""
     if value is None:
         return False
-    moments = instant(value), instant(operand)
+    moments = parse_instant(value), parse_instant(operand)
     if moments[0] and moments[1]:
         value, operand = moments
     try:
@@ -244,12 +249,15 @@ def _comparison_holds(test: Comparison, value: Any, operand: Any) -> bool:
 
 
 def shows_any(names: tuple[str, ...]) -> Callable[[JsonObject], bool]:
-    """Whether an item shows one of the classes. The most telling place that it fills decides."""
+    """A test whether a label item shows one of the classes, in any letter case.
+
+    The first of these that the item has decides: label:overviews, `labels`, label:classes, its assets.
+    """
     wanted = {name.casefold() for name in names}
 
     def shows(body: JsonObject) -> bool:
-        for place in (_counted, _listed, _possible, _in_assets):
-            found = {str(name).casefold() for name in place(body)}
+        for classes_of in (_counted, _listed, _possible, _in_assets):
+            found = {str(name).casefold() for name in classes_of(body)}
             if found:
                 return bool(found & wanted)
         return False
@@ -258,8 +266,8 @@ def shows_any(names: tuple[str, ...]) -> Callable[[JsonObject], bool]:
 
 
 def _counted(body: JsonObject) -> Iterator[Any]:
-    """label:overviews: what was counted in this very item."""
-    for overview in _objects(_label_properties(body).get("label:overviews")):
+    """label:overviews: classes that were counted in this item."""
+    for overview in _objects(_properties(body).get("label:overviews")):
         for count in _objects(overview.get("counts")):
             number = count.get("count")
             if isinstance(number, int | float) and number > 0:
@@ -268,18 +276,19 @@ def _counted(body: JsonObject) -> Iterator[Any]:
 
 def _listed(body: JsonObject) -> Iterator[Any]:
     """MLHub's own property `labels`."""
-    found = _label_properties(body).get("labels")
+    found = _properties(body).get("labels")
     yield from found if isinstance(found, list) else ()
 
 
 def _possible(body: JsonObject) -> Iterator[Any]:
-    """label:classes: what could be there."""
-    for group in _objects(_label_properties(body).get("label:classes")):
+    """label:classes: classes that could be in this item."""
+    for group in _objects(_properties(body).get("label:classes")):
         found = group.get("classes")
         yield from found if isinstance(found, list) else ()
 
 
 def _in_assets(body: JsonObject) -> Iterator[Any]:
+    """file:values and classification:classes of the item's assets."""
     assets = body.get("assets")
     for asset in assets.values() if isinstance(assets, dict) else ():
         about = asset if isinstance(asset, dict) else {}
@@ -287,11 +296,6 @@ def _in_assets(body: JsonObject) -> Iterator[Any]:
             yield value.get("summary")
         for value in _objects(about.get("classification:classes")):
             yield from (value[name] for name in ("name", "title") if name in value)
-
-
-def _label_properties(body: JsonObject) -> JsonObject:
-    found = body.get("properties")
-    return found if isinstance(found, dict) else {}
 
 
 def _objects(value: Any) -> list[JsonObject]:

@@ -19,7 +19,7 @@ from ..core.errors import (
 )
 from ..core.model import Asset, Head, Job, Outcome, Proof, Record, Request, Status
 from ..core.telemetry import Events, Meter
-from ..core.urls import canonical, expiring, parse, redacted, suffix
+from ..core.urls import canonical, is_expiring, parse, redacted, suffix
 from ..http.client import Http
 from ..http.decoding import AS_STORED
 from ..http.resilience.retry import Retry
@@ -228,7 +228,7 @@ class Transfer:
     async def _renew(self, error: TransferError) -> None:
         """Go on with the present href of an asset whose old one has expired; else raise `error` again."""
         asset = self._intake.asset
-        if not error.maybe_expired or not expiring(asset.href) or self._refreshes >= REFRESHES:
+        if not error.maybe_expired or not is_expiring(asset.href) or self._refreshes >= REFRESHES:
             raise error
         self._refreshes += 1
         fresh = await self.context.refresh(asset)

@@ -81,7 +81,7 @@ async def post_walk(link_of: Callable[[dict, int], dict]) -> tuple[list[str], li
         return web.json_response(page(*ITEMS[at : at + 2], next=following if at + 2 < len(ITEMS) else None))
 
     async with serving(answer) as (wire, root):
-        found = await ids(wire, stac.post(f"{root}/search", {"collections": ["c"], "limit": 2}))
+        found = await ids(wire, stac.post_request(f"{root}/search", {"collections": ["c"], "limit": 2}))
     return found, bodies
 
 
@@ -109,7 +109,7 @@ async def test_a_post_link_without_a_body_repeats_the_search_at_its_href():
         return web.json_response(page(*ITEMS[at : at + 2] if body == {"limit": 2} else [], next=following))
 
     async with serving(answer) as (wire, root):
-        assert len(await ids(wire, stac.post(f"{root}/search", {"limit": 2}))) == 5
+        assert len(await ids(wire, stac.post_request(f"{root}/search", {"limit": 2}))) == 5
 
 
 async def test_headers_of_a_link_are_sent_unless_they_are_the_clients_own_affair():

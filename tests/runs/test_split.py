@@ -37,13 +37,13 @@ class Timed(Api):
         found = super().select(asked)
         if (wanted := asked.get("datetime")) is None or self.sees == "nothing":
             return found
-        bounds = datetimes.interval(wanted)
+        bounds = datetimes.parse_interval(wanted)
         return [one for one in found if self.meets(one["properties"], bounds)]
 
     def meets(self, properties, bounds):
         if self.sees == "moments":
             properties = {"datetime": properties.get("datetime")}
-        return datetimes.within(properties, bounds)
+        return datetimes.is_within(properties, bounds)
 
 
 def day(number):
@@ -94,7 +94,7 @@ def test_times_at_the_ends_of_the_calendar_are_times():
     without_end = {"start_datetime": day(3), "end_datetime": "9999-12-31T23:59:59-05:00"}
     since_ever = {"start_datetime": "0001-01-01T00:00:00+05:00", "end_datetime": day(3)}
     for span in (without_end, since_ever):
-        assert datetimes.within(span, part.bounds)
+        assert datetimes.is_within(span, part.bounds)
         overlap = Overlap()
         overlap.add([stac_item("a", properties={"datetime": None, **span})] * 2, part)
         assert overlap.distinct == 1

@@ -44,7 +44,7 @@ async def test_the_same_search_with_its_parts_in_another_order_is_a_loop():
     first = {"a": {"x": 2, "y": 1}, "limit": 2}
     reader = Documents({posted(ROOT, first): page(ITEMS[0], next=again)})
     with pytest.raises(CatalogError, match="loop"):
-        await ids(reader, stac.post(ROOT, first))
+        await ids(reader, stac.post_request(ROOT, first))
 
 
 async def test_three_pages_that_repeat_what_was_listed_are_a_loop_whatever_their_tokens():
@@ -105,7 +105,7 @@ class Limited(Documents):
     + [TransferError("<html>", kind="not-json"), TransferError("bomb", kind="too-big")],
     ids=["400", "413", "422", "500", "502", "not-json", "too-big"],
 )
-@pytest.mark.parametrize("request_", [Request(f"{ROOT}?limit=100"), stac.post(ROOT, {"limit": 100})])
+@pytest.mark.parametrize("request_", [Request(f"{ROOT}?limit=100"), stac.post_request(ROOT, {"limit": 100})])
 async def test_a_page_that_is_too_much_for_the_server_is_asked_for_in_halves(error, request_):
     reader = Limited(25, error)
     assert await ids(reader, request_) == [f"i{n}" for n in range(60)]
@@ -119,7 +119,7 @@ async def test_pages_are_not_made_smaller_than_ten():
     assert reader.sizes == [45, 22, 11, 10]
 
 
-@pytest.mark.parametrize("request_", [Request(f"{ROOT}?limit=40"), stac.post(ROOT, {"limit": 40})])
+@pytest.mark.parametrize("request_", [Request(f"{ROOT}?limit=40"), stac.post_request(ROOT, {"limit": 40})])
 async def test_a_server_that_likes_no_size_gives_pages_of_its_own(request_):
     reader = Limited(4, TransferError("no", status=400), own=4)
     assert len(await ids(reader, request_)) == 60
@@ -191,7 +191,7 @@ async def test_secrets_of_a_paging_url_are_not_in_its_errors():
 def test_what_is_remembered_to_tell_a_loop_is_bounded():
     guard = LoopGuard(memory=3)
     for n in range(5):
-        guard.ask(Request(f"{ROOT}?t={n}"), n)
-    guard.ask(Request(f"{ROOT}?t=0"), 6)
+        guard.add_request(Request(f"{ROOT}?t={n}"), n)
+    guard.add_request(Request(f"{ROOT}?t=0"), 6)
     with pytest.raises(CatalogError):
-        guard.ask(Request(f"{ROOT}?t=4"), 7)
+        guard.add_request(Request(f"{ROOT}?t=4"), 7)

@@ -23,7 +23,7 @@ HAVE_CQL2 = importlib.util.find_spec("cql2") is not None
 def admitted(body, *, served=frozenset(), **selection) -> bool:
     found = stac.item_of(body, "https://api.test/i")
     assert isinstance(found, Item)
-    return stac.admits(Selection(**selection), served=served)(found)
+    return stac.item_filter(Selection(**selection), served=served)(found)
 
 
 def at(**properties):
@@ -95,7 +95,7 @@ def test_an_item_without_one_time_is_asked_for_its_span(start, end, expected):
 @pytest.mark.parametrize("asked", ["", "..", "../..", "/", "last week", "2020-13-01", "2021/2020", "a/b/c"])
 def test_a_datetime_that_is_none_is_a_usage_error(asked):
     with pytest.raises(UsageError, match="--datetime"):
-        stac.admits(Selection(datetime=asked))
+        stac.item_filter(Selection(datetime=asked))
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_a_datetime_that_is_none_is_a_usage_error(asked):
     ],
 )
 def test_servers_get_intervals_in_rfc_3339(asked, sent):
-    assert stac.datetime_for_server(asked) == sent
+    assert stac.interval_for_server(asked) == sent
 
 
 def test_a_box_is_compared_with_the_items_box():
@@ -178,7 +178,7 @@ def test_an_item_that_is_nowhere_is_not_in_a_box(geometry, bbox):
 @pytest.mark.parametrize("bbox", [(1, 2, 3), (0, 10, 1, 5), (0, 0, float("nan"), 1)])
 def test_a_bbox_that_is_none_is_a_usage_error(bbox):
     with pytest.raises(UsageError, match="--bbox"):
-        stac.admits(Selection(bbox=bbox))
+        stac.item_filter(Selection(bbox=bbox))
 
 
 numbers = st.integers(-8, 8)
@@ -226,7 +226,7 @@ def test_the_operators_of_the_query_extension(query, expected):
 
 def test_an_operator_that_does_not_exist_is_a_usage_error():
     with pytest.raises(UsageError, match="between"):
-        stac.admits(Selection(query={"a": {"between": [1, 2]}}))
+        stac.item_filter(Selection(query={"a": {"between": [1, 2]}}))
 
 
 def test_the_most_telling_place_says_which_classes_an_item_shows():
@@ -285,14 +285,14 @@ def test_cql2_is_decided_here_where_it_has_to_be(expression, expected):
 @packages
 def test_a_filter_that_is_no_cql2_is_a_usage_error():
     with pytest.raises(UsageError, match="--filter"):
-        stac.admits(Selection(filter="(("))
+        stac.item_filter(Selection(filter="(("))
 
 
 @pytest.mark.skipif(HAVE_SHAPELY, reason="shapely is installed")
 def test_without_shapely_intersects_says_what_to_install_unless_the_server_decides():
     near, far = item("i", bbox=[0, 0, 1, 1]), item("i", bbox=[5, 5, 6, 6])
     with pytest.raises(UsageError, match=r"pip install 'mlhub-async\[filter\]'"):
-        stac.admits(Selection(intersects=square(0, 0, 2, 2)))
+        stac.item_filter(Selection(intersects=square(0, 0, 2, 2)))
     assert admitted(near, intersects=square(0, 0, 2, 2), served=frozenset({"intersects"}))
     assert not admitted(far, intersects=square(0, 0, 2, 2), served=frozenset({"intersects"}))
 
@@ -300,13 +300,13 @@ def test_without_shapely_intersects_says_what_to_install_unless_the_server_decid
 @pytest.mark.skipif(HAVE_CQL2, reason="cql2 is installed")
 def test_without_cql2_a_filter_says_what_to_install_unless_the_server_decides():
     with pytest.raises(UsageError, match=r"--filter.*pip install"):
-        stac.admits(Selection(filter="a = 1"))
+        stac.item_filter(Selection(filter="a = 1"))
     assert admitted(at(a=2), filter="a = 1", served=frozenset({"filter"}))
 
 
 def test_an_intersects_without_coordinates_is_a_usage_error():
     with pytest.raises(UsageError, match="--intersects"):
-        stac.admits(Selection(intersects={"type": "Polygon", "coordinates": []}))
+        stac.item_filter(Selection(intersects={"type": "Polygon", "coordinates": []}))
 
 
 ASSETS = {
@@ -338,9 +338,9 @@ ASSETS = {
 )
 def test_assets_are_chosen_by_key_role_media_type_and_declared_size(selection, keys):
     found = stac.item_of(item("i", assets=ASSETS), "https://api.test/i")
-    wanted = stac.wants(Selection(**selection))
+    wanted = stac.asset_filter(Selection(**selection))
     assert [one.key for one in stac.assets_of(found) if wanted(one, found.body)] == keys.split()
-    assert [one.key for one in stac.outlines(found) if wanted(one, found.body)] == keys.split()
+    assert [one.key for one in stac.outlines_of(found) if wanted(one, found.body)] == keys.split()
 
 
 @packages
@@ -355,4 +355,4 @@ def test_an_item_of_odd_geometry_intersects_nothing(geometry):
 @packages
 def test_an_intersects_that_shapely_cannot_read_is_a_usage_error():
     with pytest.raises(UsageError, match="--intersects"):
-        stac.admits(Selection(intersects={"type": "Sphere", "coordinates": [[1, 2], [3, 4]]}))
+        stac.item_filter(Selection(intersects={"type": "Sphere", "coordinates": [[1, 2], [3, 4]]}))

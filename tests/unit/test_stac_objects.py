@@ -120,7 +120,7 @@ def test_a_declared_size_is_a_number_of_bytes_or_nothing(size, expected):
 )
 def test_an_outline_tells_of_each_asset_what_the_asset_itself_tells(assets):
     found = stac.item_of({"id": "i", "assets": assets}, "https://s.test/i")
-    assert [(o.key, o.media_type, o.size) for o in stac.outlines(found)] == [
+    assert [(o.key, o.media_type, o.size) for o in stac.outlines_of(found)] == [
         (a.key, a.media_type, a.size) for a in stac.assets_of(found)
     ]
 

@@ -52,7 +52,7 @@ class _Level:
 
     def __init__(self, selection: Selection, print_row: PrintRow) -> None:
         self.flawed = False
-        self._wants = stac.wants(selection)
+        self._wants = stac.asset_filter(selection)
         self._shows_assets = bool(selection.ids)
         self._print_row = print_row
 

@@ -152,4 +152,4 @@ def _with_absolute_href(owner: Any, base: str) -> Any:
     """`owner` is an asset or a link, or whatever else the catalogue has in its place."""
     if not isinstance(owner, dict) or not isinstance(owner.get("href"), str):
         return owner
-    return {**owner, "href": stac.resolved(owner["href"], base)}
+    return {**owner, "href": stac.resolve(owner["href"], base)}

@@ -1,31 +1,40 @@
-"""Hides what a URL is made of: how a catalogue's is read, what identifies it, what of it may be shown.
+"""URLs: how they are parsed, what they identify, and what of them may be shown.
 
-`parse` is the gate. Everything else expects a URL that came through it; only `redacted` and `term_safe`
-take any text at all, since errors have to name what did not come through.
+Every URL of a catalogue or a user goes through `parse` first, and the other functions take what it
+returned. Only `redacted`, `term_safe` and the `escape_…` functions take any text: errors have to name
+what `parse` refused.
 """
 
-from .identity import canonical, expiring, public, unsigned, with_query, without, without_values
+from .identity import (
+    canonical,
+    is_expiring,
+    with_parameter,
+    without_credentials,
+    without_parameter_values,
+    without_parameters,
+    without_secrets,
+)
 from .parsing import Origin, filename, from_path, origin, parse, suffix, to_path
-from .redaction import inert, inert_json, redacted, term_safe, without_user
+from .redaction import escape_controls, escape_json_controls, redacted, term_safe, without_user
 
 __all__ = [
     "Origin",
     "canonical",
-    "expiring",
+    "escape_controls",
+    "escape_json_controls",
     "filename",
     "from_path",
-    "inert",
-    "inert_json",
+    "is_expiring",
     "origin",
     "parse",
-    "public",
     "redacted",
     "suffix",
     "term_safe",
     "to_path",
-    "unsigned",
-    "with_query",
-    "without",
+    "with_parameter",
+    "without_credentials",
+    "without_parameter_values",
+    "without_parameters",
+    "without_secrets",
     "without_user",
-    "without_values",
 ]

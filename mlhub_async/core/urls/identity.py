@@ -1,4 +1,4 @@
-"""Hides which parts of a URL say what is fetched and which only who asks, until when, and by which page."""
+"""Separates what a URL identifies from signatures, credentials and tokens; changes of its parameters."""
 
 from __future__ import annotations
 
@@ -7,49 +7,57 @@ from collections.abc import Callable
 from urllib.parse import quote, unquote_plus
 
 from .parsing import origin
-from .redaction import download_token, is_credential, is_shy, mark, without_token, without_user
+from .redaction import (
+    has_download_token,
+    is_credential,
+    is_secret,
+    mask_tokens,
+    placeholder,
+    without_user,
+)
 
-_plain = re.compile(r"https?://[a-z0-9._-]+(?::(?!80/|443/)\d+)?/[^?#]*+", re.ASCII).fullmatch
+_is_plain = re.compile(r"https?://[a-z0-9._-]+(?::(?!80/|443/)\d+)?/[^?#]*+", re.ASCII).fullmatch
 
-# Short enough to mean something else, so they are a signature's only in the company of `sig`.
-_azure = re.compile(
+# So short that they may mean something else: parts of a signature only where there is a `sig` too.
+_is_azure = re.compile(
     "sig|s[ertpvis]|srt|sip|spr|sdd|ses|skoid|sktid|sk[tesv]|saoid|suoid|scid|rsc[cdelt]"
 ).fullmatch
-_signature = re.compile("sig|signature|x-amz-signature|x-goog-signature|hdnts|hdnea|__token__").fullmatch
+_is_signature = re.compile("sig|signature|x-amz-signature|x-goog-signature|hdnts|hdnea|__token__").fullmatch
 
-_cloud = re.compile(
+_is_cloud = re.compile(
     "signature|expires|policy|key-pair-id|awsaccesskeyid|ossaccesskeyid|googleaccessid|security-token"
 ).fullmatch
-_SCHEMES = (
+_SIGNING_SCHEMES = (
     ({"x-amz-signature"}, re.compile("x-amz-.*", re.DOTALL).fullmatch),
     ({"x-goog-signature"}, re.compile("x-goog-.*", re.DOTALL).fullmatch),
-    ({"signature", "expires"}, _cloud),
-    ({"signature", "policy"}, _cloud),
-    ({"sig", "se"}, _azure),
-    ({"sig", "sv"}, _azure),
-    ({"sig", "skv"}, _azure),
+    ({"signature", "expires"}, _is_cloud),
+    ({"signature", "policy"}, _is_cloud),
+    ({"sig", "se"}, _is_azure),
+    ({"sig", "sv"}, _is_azure),
+    ({"sig", "skv"}, _is_azure),
 )
-"""What is always there where something is signed this way, and all that may be a part of the signature."""
-_akamai = re.compile("(?:hdnts|hdnea|__token__)=.*hmac(?:=|%3d)", re.DOTALL | re.IGNORECASE).match
+"""Of each scheme the parameters that every signature has, and all that may belong to it, in lower case."""
+_is_akamai = re.compile("(?:hdnts|hdnea|__token__)=.*hmac(?:=|%3d)", re.DOTALL | re.IGNORECASE).match
 
-_object_key = re.compile(r"key=[^&=]*\.[A-Za-z][A-Za-z0-9]{1,4}", re.IGNORECASE).fullmatch
-"""Of an object store behind a script, `key=a/b.tif`: no key that is given out has the form of a file name."""
+_is_object_key = re.compile(r"key=[^&=]*\.[A-Za-z][A-Za-z0-9]{1,4}", re.IGNORECASE).fullmatch
+"""`key=a/b.tif`, of a script before an object store: no API key has the form of a file name."""
 
 
 def canonical(url: str) -> str:
-    """What a URL identifies: without fragment, default port, and the signatures that change for one object.
+    """The same text for all URLs of one object: without fragment, default port and signatures.
 
-    Whatever else proves who asks may be all that tells one file from another: it has a mark in its place.
-    Not for paging links: there, a parameter that looks like a key may be the cursor.
+    Other credentials may be all that distinguishes two files: they are replaced by placeholders. Not for
+    paging links: there, a parameter that looks like a key may be the cursor.
     """
-    if _plain(url):
-        return without_token(url)
-    place, query = _divided(url)
-    kept = "&".join(map(_marked, _without_signature(query))) if query else ""
-    return without_token(f"{place}?{kept}" if kept else place)
+    if _is_plain(url):
+        return mask_tokens(url)
+    base, query = _split_query(url)
+    kept = "&".join(map(_masked, _without_signature(query))) if query else ""
+    return mask_tokens(f"{base}?{kept}" if kept else base)
 
 
-def _divided(url: str) -> tuple[str, str]:
+def _split_query(url: str) -> tuple[str, str]:
+    """The URL without default port, query and fragment; the query."""
     start, _, query = url.partition("#")[0].partition("?")
     slash = start.find("/", start.find("://") + 3)
     return f"{origin(start)}{start[slash:] if slash >= 0 else '/'}", query
@@ -58,43 +66,44 @@ def _divided(url: str) -> tuple[str, str]:
 def _without_signature(query: str) -> list[str]:
     named = [(_name(pair).strip().lower(), pair) for pair in query.split("&")]
     names = {name for name, _ in named}
-    parts = [part for signs, part in _SCHEMES if signs <= names]
-    return [pair for name, pair in named if not any(part(name) for part in parts) and not _akamai(pair)]
+    belongs = [belonging for required, belonging in _SIGNING_SCHEMES if required <= names]
+    return [pair for name, pair in named if not any(test(name) for test in belongs) and not _is_akamai(pair)]
 
 
-def _marked(pair: str) -> str:
+def _masked(pair: str) -> str:
     name, _, value = pair.partition("=")
-    return f"{name}={mark(value)}" if value and is_shy(unquote_plus(name)) else pair
+    return f"{name}={placeholder(value)}" if value and is_secret(unquote_plus(name)) else pair
 
 
-def public(url: str) -> str:
-    """A URL as it may be written down: absolute, without what proves who asks, with marks for tokens.
+def without_secrets(url: str) -> str:
+    """A URL as it may be stored: absolute, without credentials, with placeholders for tokens.
 
-    Two URLs that only a key tells apart become one: no identity.
+    It is no identity: two URLs that differ in a key only become the same.
     """
-    if _plain(url):
-        return without_token(url)
-    place, query = _divided(url)
-    kept = _without_credentials(query)
-    return without_token(f"{place}?{kept}" if kept else place)
+    if _is_plain(url):
+        return mask_tokens(url)
+    base, query = _split_query(url)
+    kept = _identifying(query)
+    return mask_tokens(f"{base}?{kept}" if kept else base)
 
 
-def unsigned(url: str) -> str:
-    """Any URL as it was written, without a user name and without what in its query proves who asks."""
-    start, mark, rest = url.partition("?")
+def without_credentials(url: str) -> str:
+    """Any text that may be a URL, as it was written: without a user name and credentials in its query."""
+    start, question, rest = url.partition("?")
     query, end, fragment = rest.partition("#")
-    kept = _without_credentials(query)
+    kept = _identifying(query)
     start = without_user(start) if "://" in start else start
-    return without_token(start + (mark if kept or not query else "") + kept) + end + fragment
+    return mask_tokens(start + (question if kept or not query else "") + kept) + end + fragment
 
 
-def _without_credentials(query: str) -> str:
+def _identifying(query: str) -> str:
+    """The query without the parameters that only authenticate."""
     pairs = [(_name(pair), pair) for pair in query.split("&")]
     azure = any(name.lower() == "sig" for name, _ in pairs)
     return "&".join(
         pair
         for name, pair in pairs
-        if not (is_credential(name) or (azure and _azure(name.lower()))) or _object_key(pair)
+        if not (is_credential(name) or (azure and _is_azure(name.lower()))) or _is_object_key(pair)
     )
 
 
@@ -102,32 +111,32 @@ def _name(pair: str) -> str:
     return unquote_plus(pair.partition("=")[0])
 
 
-def without(url: str, *names: str) -> str:
-    """The URL without any copy of these query parameters."""
-    rest, mark, fragment = url.partition("#")
+def without_parameters(url: str, *names: str) -> str:
+    """The URL without all query parameters of these names."""
+    rest, sharp, fragment = url.partition("#")
     start, _, query = rest.partition("?")
     kept = "&".join(pair for pair in query.split("&") if _name(pair) not in names)
-    return (f"{start}?{kept}" if kept else start) + mark + fragment
+    return (f"{start}?{kept}" if kept else start) + sharp + fragment
 
 
-def without_values(url: str, unwanted: Callable[[str], bool]) -> str:
+def without_parameter_values(url: str, unwanted: Callable[[str], bool]) -> str:
     """The URL without the query parameters, of whatever name, whose decoded value is unwanted."""
-    rest, mark, fragment = url.partition("#")
+    rest, sharp, fragment = url.partition("#")
     start, _, query = rest.partition("?")
     kept = "&".join(p for p in query.split("&") if not unwanted(unquote_plus(p.partition("=")[2])))
-    return (f"{start}?{kept}" if kept else start) + mark + fragment
+    return (f"{start}?{kept}" if kept else start) + sharp + fragment
 
 
-def with_query(url: str, name: str, value: str) -> str:
-    """The URL with exactly one query parameter of this name, at the end."""
-    rest, mark, fragment = without(url, name).partition("#")
+def with_parameter(url: str, name: str, value: str) -> str:
+    """The URL with exactly one query parameter of this name, as the last one; name and value are encoded."""
+    rest, sharp, fragment = without_parameters(url, name).partition("#")
     glue = "&" if "?" in rest else "?"
-    return f"{rest}{glue}{quote(name, safe='')}={quote(value, safe='')}{mark}{fragment}"
+    return f"{rest}{glue}{quote(name, safe='')}={quote(value, safe='')}{sharp}{fragment}"
 
 
-def expiring(url: str) -> bool:
-    """Whether it is signed, or an MLHub download token: its item must give a new one after a while."""
+def is_expiring(url: str) -> bool:
+    """Whether a URL is signed or has an MLHub download token: after a while it must be read anew."""
     if "?" not in url:
-        return download_token(url)
+        return has_download_token(url)
     query = url.partition("?")[2].partition("#")[0]
-    return any(_signature(_name(pair).lower()) for pair in query.split("&")) or download_token(url)
+    return any(_is_signature(_name(pair).lower()) for pair in query.split("&")) or has_download_token(url)

@@ -1,4 +1,8 @@
-"""Hides RFC 3986 and the ways in which two parsers can disagree: what is accepted here has one reading."""
+"""Parses URLs by RFC 3986, and refuses those that two parsers could read in two ways.
+
+Functions that are called per file are written for a URL that needs no change: one match of a regular
+expression.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +18,8 @@ from urllib.parse import quote, unquote, unquote_to_bytes
 from ..errors import TransferError
 from .redaction import redacted, term_safe
 
-LONGEST = 65_536
-LONGEST_SCHEME = len("https://")
+MAX_URL_CHARS = 65_536
+_MAX_SCHEME_CHARS = len("https://")
 PORTS = {"http": 80, "https": 443, "file": 0}
 
 _PORT = r"[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]"
@@ -26,23 +30,26 @@ _LEGAL = r"A-Za-z0-9\-._~!$&'()*+,;=:@/?"
 _TAIL = rf"[{_LEGAL}]*+(?:%[0-9A-Fa-f]{{2}}[{_LEGAL}]*+)*+"
 _SEGMENT = r"[A-Za-z0-9_][A-Za-z0-9_.~-]*+"
 
-_clean = re.compile(
+_is_clean = re.compile(
     rf"https?://(?=[^/:]{{1,253}}[/:])(?:{_NAMED}|{_IPV4})(?::(?:{_PORT}))?/{_TAIL}", re.ASCII
 ).fullmatch
-_beside = re.compile(rf"(?:\./)?+((?:{_SEGMENT}/)*+{_SEGMENT})", re.ASCII).fullmatch
-_port = re.compile(_PORT, re.ASCII).fullmatch
-_ipv4 = re.compile(_IPV4, re.ASCII).fullmatch
-_name = re.compile(r"[a-z0-9_-][a-z0-9._-]{0,252}", re.ASCII).fullmatch
-_number = re.compile(r"(?:.*\.)?(?:\d+|0x[0-9a-f]*)\.?", re.ASCII).fullmatch
-_scheme = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:", re.ASCII).match
+_relative_path = re.compile(rf"(?:\./)?+((?:{_SEGMENT}/)*+{_SEGMENT})", re.ASCII).fullmatch
+_is_port = re.compile(_PORT, re.ASCII).fullmatch
+_is_ipv4 = re.compile(_IPV4, re.ASCII).fullmatch
+_is_host_name = re.compile(r"[a-z0-9_-][a-z0-9._-]{0,252}", re.ASCII).fullmatch
+_is_number = re.compile(r"(?:.*\.)?(?:\d+|0x[0-9a-f]*)\.?", re.ASCII).fullmatch
+_has_scheme = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:", re.ASCII).match
 _ILLEGAL = re.compile(rf"%(?![0-9A-Fa-f]{{2}})|[^{_LEGAL}%]+")
 _CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
-_odd = re.compile(r"[?#%]").search
+_is_unusual = re.compile(r"[?#%]").search
 _END_OF_HOST = re.compile("[/?#]")
 
 
 class Origin(NamedTuple):
-    """What credentials, slots and connections belong to. `host` has no brackets, `port` is effective."""
+    """Scheme, host and port: what credentials, limits and connections belong to.
+
+    `host` is in lower case and without brackets; `port` is the default of the scheme where the URL has none.
+    """
 
     scheme: str
     host: str
@@ -69,36 +76,36 @@ def _origin(prefix: str) -> Origin:
         host, port = _authority(_END_OF_HOST.split(rest, maxsplit=1)[0])
         return Origin(scheme, host, port or PORTS[scheme])
     except (ValueError, KeyError):
-        raise _bad(prefix, "it has no origin") from None
+        raise _bad_href(prefix, "it has no origin") from None
 
 
 def parse(href: object, base: str | None = None) -> str:
-    """The absolute http, https or file URL that `href` means, fit to be sent byte for byte.
+    """The absolute http, https or file URL that `href` means, as it is sent byte for byte.
 
-    What is legal stays as it was written (signatures depend on it), what is illegal is percent-encoded,
-    a fragment is dropped. `base` is a URL that was parsed before; without it a relative href is refused.
+    Legal characters stay as they were written (signatures depend on it), others are percent-encoded, a
+    fragment is dropped. `base` is a URL that was parsed before; without it a relative href is refused.
     Raises `TransferError`, kind "bad-href" or "unsupported-scheme".
     """
     if not isinstance(href, str) or not href.strip(" "):
         raise TransferError("the href is missing, empty or not text", kind="bad-href")
-    if len(href) <= LONGEST and _clean(href):
+    if len(href) <= MAX_URL_CHARS and _is_clean(href):
         return href
     try:
-        return _resolved(href.strip(" "), base)
-    except ValueError as flaw:
-        raise _bad(href, str(flaw)) from None
+        return _resolve(href.strip(" "), base)
+    except ValueError as error:
+        raise _bad_href(href, str(error)) from None
 
 
-def _resolved(href: str, base: str | None) -> str:
-    if len(href) > LONGEST:
-        raise ValueError(f"it is longer than {LONGEST} characters")
-    if base is not None and "?" not in base and (near := _beside(href)):
+def _resolve(href: str, base: str | None) -> str:
+    if len(href) > MAX_URL_CHARS:
+        raise ValueError(f"it is longer than {MAX_URL_CHARS} characters")
+    if base is not None and "?" not in base and (relative := _relative_path(href)):
         directory = base[: base.rfind("/") + 1]
         if not directory.endswith("//"):
-            return _checked(directory + near[1])
+            return _checked(directory + relative[1])
     if _CONTROL.search(href):
         raise ValueError("it contains control characters")
-    if _scheme(href):
+    if _has_scheme(href):
         return _absolute(href)
     if base is None:
         raise ValueError("it is relative, and nothing says to what")
@@ -106,23 +113,23 @@ def _resolved(href: str, base: str | None) -> str:
         raise ValueError("it has a backslash where a host would be")
     if href.startswith("//"):
         return _absolute(base.partition(":")[0] + ":" + href)
-    return _checked(_joined(base, href.partition("#")[0]))
+    return _checked(_join(base, href.partition("#")[0]))
 
 
 def _checked(url: str) -> str:
-    return url if _clean(url) else _absolute(url)
+    return url if _is_clean(url) else _absolute(url)
 
 
-def _joined(base: str, href: str) -> str:
-    """RFC 3986, section 5.2, for a path or a query; unlike urljoin it keeps empty segments (S3 keys)."""
+def _join(base: str, href: str) -> str:
+    """RFC 3986 section 5.2 for a path or a query. Unlike `urljoin` it keeps empty segments, as of S3 keys."""
     start = base.partition("?")[0]
     cut = start.find("/", start.find("://") + 3)
     root, here = (start[:cut], start[cut:]) if cut > 0 else (start, "/")
-    path, mark, query = href.partition("?")
+    path, question, query = href.partition("?")
     if not path:
-        return root + here + mark + query if mark else base
+        return root + here + question + query if question else base
     path = path if path.startswith("/") else here[: here.rfind("/") + 1] + path
-    return root + _without_dots(path) + mark + query
+    return root + _without_dots(path) + question + query
 
 
 def _without_dots(path: str) -> str:
@@ -144,17 +151,18 @@ def _absolute(href: str) -> str:
             f"the href has the scheme {term_safe(scheme, 20)!r}; only http, https and file can be fetched"
         )
         raise TransferError(message, kind="unsupported-scheme")
-    host, tail = _halves(rest)
+    host, tail = _split_host(rest)
     if scheme == "file":
         if host.lower() not in ("", "localhost") or not tail.startswith("/"):
             raise ValueError("a file URL needs an absolute path on this machine")
         return "file://" + _escaped(tail)
     name, port = _authority(host)
-    where = _bracketed(name) + (f":{port}" if port else "")
-    return f"{scheme}://{where}{'' if tail.startswith('/') else '/'}{_escaped(tail)}"
+    authority = _bracketed(name) + (f":{port}" if port else "")
+    return f"{scheme}://{authority}{'' if tail.startswith('/') else '/'}{_escaped(tail)}"
 
 
-def _halves(rest: str) -> tuple[str, str]:
+def _split_host(rest: str) -> tuple[str, str]:
+    """The host as written, and all that follows it."""
     if not rest.startswith("//"):
         return "", rest
     host = _END_OF_HOST.split(rest[2:], maxsplit=1)[0]
@@ -170,13 +178,13 @@ def _escaped(tail: str) -> str:
 
 
 def _authority(text: str) -> tuple[str, int | None]:
-    """Host and port as written; ValueError for anything two parsers could read in two ways."""
+    """Host and port. Raises `ValueError` for what two parsers could read in two ways."""
     if not text:
         raise ValueError("it has no host")
     if "@" in text or "\\" in text:
         raise ValueError("its host must not contain a user name, a password or a backslash")
     host, _, port = text.rpartition(":") if ":" in text and not text.endswith("]") else (text, "", "")
-    if port and not _port(port):
+    if port and not _is_port(port):
         raise ValueError("its port is not a number from 1 to 65535")
     return _host(host), int(port) if port else None
 
@@ -185,9 +193,9 @@ def _host(text: str) -> str:
     if text.startswith("[") and text.endswith("]"):
         return _address6(text[1:-1])
     host = text.lower() if text.isascii() else _punycode(text)
-    if not _name(host) or ".." in host:
+    if not _is_host_name(host) or ".." in host:
         raise ValueError("its host is not a host name")
-    if _number(host) and not _ipv4(host):
+    if _is_number(host) and not _is_ipv4(host):
         raise ValueError("its host is a number, but not an IPv4 address in the usual form")
     return host
 
@@ -200,7 +208,7 @@ def _address6(text: str) -> str:
 
 
 def _punycode(text: str) -> str:
-    """Only names that come back as they went in: no width, ligature or sharp-s look-alikes."""
+    """Raises `ValueError` for a name that IDNA changes: full-width letters, ligatures, sharp s."""
     try:
         host = text.encode("idna").decode("ascii").lower()
         faithful = host.encode("ascii").decode("idna") == unicodedata.normalize("NFC", text.lower())
@@ -211,7 +219,7 @@ def _punycode(text: str) -> str:
     return host
 
 
-def _bad(href: str, reason: str) -> TransferError:
+def _bad_href(href: str, reason: str) -> TransferError:
     return TransferError(f"the href cannot be used, {reason}: {redacted(href)}", kind="bad-href")
 
 
@@ -221,24 +229,24 @@ def from_path(path: Path) -> str:
 
 
 def to_path(url: str, windows: bool = os.name == "nt") -> Path:
-    """The path that a file URL names. Whether it is one that may be read is the caller's to check."""
+    """The path that a file URL names. It is not checked whether it may be read. Raises `TransferError`."""
     path = os.fsdecode(unquote_to_bytes(re.split("[?#]", url.removeprefix("file://"), maxsplit=1)[0]))
     if not url.startswith("file:///") or "\0" in path:
-        raise _bad(url, "it does not name a local file")
+        raise _bad_href(url, "it does not name a local file")
     return Path(path[1:] if windows and re.match("/[A-Za-z]:(?:/|$)", path) else path)
 
 
 def filename(url: str) -> str:
-    """The last segment of the path, decoded once, as hostile as it came; "" if there is none."""
+    """The last segment of the path, percent-decoded once and not checked; "" if there is none."""
     path = url.partition("#")[0].partition("?")[0]
     cut = path.rfind("/")
     return "" if path[:cut].endswith(":/") else unquote(path[cut + 1 :])
 
 
 def suffix(url: str) -> str:
-    """The file name's extension such as ".tif", or "" if it has none that is fit for a file name."""
+    """The file name's extension, such as ".tif"; "" if it has none of at most 8 ASCII letters and digits."""
     last, start = url.rfind("."), url.rfind("/") + 1
-    if last > start > LONGEST_SCHEME and url[start] != "." and not _odd(url):
+    if last > start > _MAX_SCHEME_CHARS and url[start] != "." and not _is_unusual(url):
         end = url[last + 1 :]
         return url[last:] if len(end) <= 8 and end.isalnum() and end.isascii() else ""
     stem, dot, tail = filename(url).rpartition(".")

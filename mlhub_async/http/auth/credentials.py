@@ -93,7 +93,7 @@ class Credentials:
         """A URL, or any text, without our secrets in its query."""
         if not self._ours or "?" not in url:
             return url
-        return urls.without_values(url, self._is_ours)
+        return urls.without_parameter_values(url, self._is_ours)
 
     def _is_ours(self, text: str) -> bool:
         """What is shorter is no secret that anybody gave out, but may well be a page number."""
@@ -103,7 +103,7 @@ class Credentials:
 def _applied(credential: Credential, request: Request) -> Request:
     name, value = credential.name, credential.value.reveal()
     if credential.kind == "query":
-        return request._replace(url=urls.with_query(request.url, name, value))
+        return request._replace(url=urls.with_parameter(request.url, name, value))
     headers = {k: v for k, v in request.headers.items() if k.lower() != name.lower()}
     return request._replace(headers={**headers, name: value})
 

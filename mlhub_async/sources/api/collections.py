@@ -42,7 +42,7 @@ class CollectionIndex:
             raise CatalogError(f"collection {urls.term_safe(name)}: {error.message}") from error
         except TransferError as error:
             if error.denied:
-                raise stac.refused(url, error) from error
+                raise stac.access_error(url, error) from error
             ids = await self._ids()
             if not ids and await self._has_items(name):
                 return Collection(name, {}, url)
@@ -60,7 +60,7 @@ class CollectionIndex:
             page = await self._reader.read(request)
         except TransferError as error:
             if error.denied:
-                raise stac.refused(request.url, error) from error
+                raise stac.access_error(request.url, error) from error
             return False
         return isinstance(page.body, dict) and bool(page.body.get("features"))
 

@@ -69,7 +69,11 @@ class Endpoints:
         step = MAX_IDS_BY_POST if by_post else MAX_IDS_BY_GET
         for start in range(0, max(len(understood.ids), 1), step):
             parameters = _parameters(replace(understood, ids=understood.ids[start : start + step]))
-            yield stac.post(self.search, parameters) if by_post else Request(self._search_url(parameters))
+            yield (
+                stac.post_request(self.search, parameters)
+                if by_post
+                else Request(self._search_url(parameters))
+            )
 
     def _search_url(self, parameters: JsonObject) -> str:
         return f"{self.search}{'&' if '?' in self.search else '?'}{urlencode(_as_text(parameters))}"
@@ -85,7 +89,7 @@ class Endpoints:
         """The URL of the landing page's first link with this relation; "" if there is none."""
         for link in stac.links_of(landing, rel):
             try:
-                return stac.followed(link["href"], self.root, allowed)
+                return stac.resolve_trusted(link["href"], self.root, allowed)
             except MlhubError as error:
                 raise SourceError(
                     f"the landing page's {rel} link: {error.message}", kind=error.kind
@@ -123,7 +127,7 @@ def _parameters(selection: Selection) -> JsonObject:
     if selection.intersects is not None:
         found["intersects"] = stac.geometry_of(selection.intersects)
     if selection.datetime is not None:
-        found["datetime"] = stac.datetime_for_server(selection.datetime)
+        found["datetime"] = stac.interval_for_server(selection.datetime)
     if selection.query is not None:
         found["query"] = selection.query
     if selection.filter is not None:

@@ -120,7 +120,7 @@ class Overlap:
 def _is_inside(record: Any, whole: Slice) -> bool:
     """Whether a record lies in the slice and nowhere near its borders."""
     properties = record.get("properties") if isinstance(record, dict) else None
-    first, last = stac.hull(properties if isinstance(properties, dict) else {})
+    first, last = stac.time_span(properties if isinstance(properties, dict) else {})
     if first is None or last is None:
         return False
     if (whole.end and first - whole.end > BORDER) or (whole.start and whole.start - last > BORDER):
@@ -150,4 +150,4 @@ def temporal_extent(body: JsonObject) -> Interval:
     first = listed[0] if isinstance(listed, list) and listed else None
     if not isinstance(first, list) or len(first) != 2:
         return None, None
-    return stac.instant(first[0]), stac.instant(first[1])
+    return stac.parse_instant(first[0]), stac.parse_instant(first[1])

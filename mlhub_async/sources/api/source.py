@@ -61,7 +61,7 @@ class ApiSource:
         self._quota = ItemQuota(selection)
         self._introduced: set[str] = set()
         self._searching = bool(self._endpoints.search) and needs_search(selection)
-        self._admits = stac.admits(replace(selection, collections=()), served=self._endpoints.served)
+        self._admits = stac.item_filter(replace(selection, collections=()), served=self._endpoints.served)
         self.collections = CollectionIndex(reader, self._endpoints, allow_origins)
         self._refresher = HrefRefresher(reader, self._endpoints.document)
         self._listings = ListingReader(reader, selection)

@@ -77,7 +77,7 @@ class ListingReader:
         self._reader = reader
         self._selection = selection
         self._splits = is_split(selection)
-        self._bounds = stac.interval(selection.datetime) if selection.datetime else (None, None)
+        self._bounds = stac.parse_interval(selection.datetime) if selection.datetime else (None, None)
         self._report = SplitReport()
         self._slices: dict[str, tuple[ListingQuery, Request]] = {}
 
@@ -138,7 +138,7 @@ class ListingReader:
         return matched, await cut_slices(whole, self._selection.split, page_size, count)
 
     def _within(self, bounds: Interval) -> Selection:
-        return replace(self._selection, datetime=stac.written(bounds))
+        return replace(self._selection, datetime=stac.interval_text(bounds))
 
     async def _count(self, query: ListingQuery, selection: Selection) -> int:
         try:
@@ -183,7 +183,7 @@ class ListingReader:
         return overlap
 
     def _slice_pages(self, query: ListingQuery, one: Slice, accept: Accept) -> AsyncIterator[Entries]:
-        text = stac.written(one.bounds)
+        text = stac.interval_text(one.bounds)
         name = f"{query.name} {text}"
         request = query.request(replace(self._selection, datetime=text))
         self._slices[name] = query, request

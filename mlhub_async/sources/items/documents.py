@@ -47,7 +47,7 @@ class ItemsSource:
         self._repeatable = repeatable
         self._batches = batches
         self._selection = selection
-        self._admits = stac.admits(selection)
+        self._admits = stac.item_filter(selection)
         self._self_links: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._refresher = (
             HrefRefresher(reader, lambda *owner: self._self_links.get(owner, "")) if reader else None

@@ -1,5 +1,5 @@
-"""Writes the mirrored STAC: from the documents that were read and the files on disk to bytes. No file I/O.
+"""Makes the STAC documents of the mirror, as bytes, from those of the source. Reads and writes no files.
 
-An item stays as it came, valid or not. Only what ties a document to its location changes: links, and the
-href, size and digest of the assets that are on disk.
+An item stays as it came, valid or not. Only what depends on its location changes: links, and the href,
+size and digest of the assets that are on disk.
 """

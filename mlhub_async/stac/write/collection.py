@@ -1,4 +1,4 @@
-"""Hides what makes a collection and the root of the mirror readable when the source gave little."""
+"""The collection.json and catalog.json of a mirror, complete enough for readers if the source is not."""
 
 from __future__ import annotations
 
@@ -8,38 +8,39 @@ from collections.abc import Iterable, Iterator, Mapping
 from ...core.model import CATALOG_FILE, Collection, JsonObject, Record
 from .encode import stream
 from .extent import Extent
-from .hrefs import DocumentLocation, links, origin_link, relative
+from .hrefs import DocumentLocation, kept_links, origin_link, relative_href
 from .item import put_assets
 
 _STAC_VERSION = "1.0.0"
-_VERSION = re.compile(r"\d+\.\d+\.\d+")
-_BEFORE_TYPE = re.compile(r"0\.|1\.0\.0-beta")
+_is_version = re.compile(r"\d+\.\d+\.\d+").match
+_has_no_type = re.compile(r"0\.|1\.0\.0-beta").match
 
 
 def collection_json(
     collection: Collection | str,
-    place: DocumentLocation,
+    location: DocumentLocation,
     item_paths: Iterable[str],
     records: Mapping[str, Record],
     extent: Extent,
 ) -> Iterator[bytes]:
-    """The collection as the source gave it, or one made up for an id, with links to its items; in pieces.
+    """A collection.json in pieces: the document of the source, or a minimal one for an id, and item links.
 
-    Of `records` it takes those of the collection's own assets, by key. What is missing and a reader
-    cannot do without is added; `extent` serves only where the source tells none.
+    `records` are those of the collection's own assets, by key. Fields that readers need are added where
+    they are missing; `extent` is that of the items, for a source that declares none.
     """
     if isinstance(collection, str):
         collection = Collection(collection, {}, "")
     body = _readable(collection, extent)
     listed = body.pop("links", None)
-    put_assets(body, records, collection.href, place)
-    return stream(body, _links(listed, collection.href, place, item_paths))
+    put_assets(body, records, collection.href, location)
+    return stream(body, _links(listed, collection.href, location, item_paths))
 
 
 def catalog_json(
     name: str, description: str, children: Iterable[tuple[str, str]], item_paths: Iterable[str]
 ) -> Iterator[bytes]:
-    """The root catalog.json, in pieces. `children` are (title, path), `item_paths` have no collection."""
+    """The root catalog.json in pieces. `children` are (title, path); `item_paths` are of items without
+    collection."""
     head = {
         "type": "Catalog",
         "id": name or "mirror",
@@ -52,9 +53,9 @@ def catalog_json(
 def _readable(collection: Collection, extent: Extent) -> JsonObject:
     body = dict(collection.body)
     version = body.get("stac_version")
-    if not isinstance(version, str) or not _VERSION.match(version):
+    if not isinstance(version, str) or not _is_version(version):
         body["stac_version"] = version = _STAC_VERSION
-    _mark(body, version)
+    _fit_to_readers(body, version)
     if not isinstance(body.get("id"), str) or not body["id"]:
         body["id"] = collection.id
     body.setdefault("description", f"Items of {collection.id}; the source gave no description.")
@@ -64,12 +65,12 @@ def _readable(collection: Collection, extent: Extent) -> JsonObject:
     return body
 
 
-def _mark(body: JsonObject, version: str) -> None:
-    """STAC before 1.0.0-rc.1 has no `type`, and readers take a document of that age with one for no STAC.
+def _fit_to_readers(body: JsonObject, version: str) -> None:
+    """STAC before 1.0.0-rc.1 has no `type`: readers refuse a document of that age that has one.
 
-    They also trip over null summaries, which MLHub wrote where there were none.
+    They also fail on null summaries, which MLHub wrote where there were none.
     """
-    if _BEFORE_TYPE.match(version):
+    if _has_no_type(version):
         body.pop("type", None)
     else:
         body["type"] = "Collection"
@@ -91,23 +92,24 @@ def _has_extent(body: JsonObject) -> bool:
 
 
 def _links(
-    listed: object, base: str, place: DocumentLocation, item_paths: Iterable[str]
+    listed: object, base: str, location: DocumentLocation, item_paths: Iterable[str]
 ) -> Iterator[JsonObject]:
-    root = relative(CATALOG_FILE, place.path)
+    root = relative_href(CATALOG_FILE, location.path)
     yield {"rel": "root", "href": root, "type": "application/json"}
     yield {"rel": "parent", "href": root, "type": "application/json"}
-    yield from origin_link(listed, base, place, "application/json")
-    yield from links(listed, base, place)
-    yield from _items(item_paths, place.path)
+    yield from origin_link(listed, base, location, "application/json")
+    yield from kept_links(listed, base, location)
+    yield from _item_links(item_paths, location.path)
 
 
 def _root_links(children: Iterable[tuple[str, str]], item_paths: Iterable[str]) -> Iterator[JsonObject]:
     yield {"rel": "root", "href": "./" + CATALOG_FILE, "type": "application/json"}
     for title, path in children:
-        href = relative(path, CATALOG_FILE)
+        href = relative_href(path, CATALOG_FILE)
         yield {"rel": "child", "href": href, "type": "application/json", "title": title}
-    yield from _items(item_paths, CATALOG_FILE)
+    yield from _item_links(item_paths, CATALOG_FILE)
 
 
-def _items(paths: Iterable[str], start: str) -> Iterator[JsonObject]:
-    return ({"rel": "item", "href": relative(path, start), "type": "application/geo+json"} for path in paths)
+def _item_links(paths: Iterable[str], start: str) -> Iterator[JsonObject]:
+    for path in paths:
+        yield {"rel": "item", "href": relative_href(path, start), "type": "application/geo+json"}

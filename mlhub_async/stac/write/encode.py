@@ -1,4 +1,4 @@
-"""Hides how JSON is encoded: orjson, what orjson refuses, and documents too long to be built whole."""
+"""Encodes JSON documents without the secrets of URLs in them; also what orjson refuses, and long ones."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import orjson
 
 from ...core.errors import TransferError
 from ...core.model import JsonObject
-from ...core.urls import unsigned
+from ...core.urls import without_credentials
 
-_BATCH = 1000
-LEVELS = 600
-"""Of nesting that is written. How much Python bears differs by its version, the layout and who calls."""
+_LINKS_PER_PIECE = 1000
+MAX_DEPTH = 600
+"""Levels of nesting that are written. How many Python can encode differs by version, layout and caller."""
 _QUERY = re.compile(rb'[?](?:[^"\\]|\\.)*')
 _USER = re.compile(rb'://(?:[^"\\/?]|\\.)*@')
 _TOKEN = re.compile(rb'/download/[^"\\/?#]{32}')
@@ -24,18 +24,18 @@ _TEXT = re.compile(rb'"(?:[^"\\?@]|\\.)*[?@](?:[^"\\]|\\.)*"')
 
 
 def to_json(value: JsonObject, *, indent: bool = False) -> bytes:
-    """One JSON document without a trailing newline, and without the secrets of URLs in it.
+    """One JSON document, without a trailing newline and without credentials in its URLs.
 
-    Raises `TransferError` for what JSON cannot hold.
+    Raises `TransferError` for a value that JSON cannot hold.
     """
     raw = _encoded(value, indent)
-    return _URL.sub(_rewriter(unsigned), raw) if _suspect(raw) else raw
+    return _URL.sub(_rewriter(without_credentials), raw) if _may_hold_secrets(raw) else raw
 
 
 def encode_fetchable(value: JsonObject, hide: Callable[[str], str]) -> bytes:
-    """The same with the signatures and tokens in it, since nothing could be fetched without them.
+    """The same with signatures and tokens, without which its assets could not be fetched.
 
-    `hide` takes what nobody else may have out of a text that may be a URL.
+    `hide` removes the user's own secrets from a text that may be a URL.
     """
     return _TEXT.sub(_rewriter(hide), _encoded(value, indent=False))
 
@@ -47,10 +47,10 @@ def _encoded(value: JsonObject, indent: bool) -> bytes:
         return _encode_oddity(value, indent)
 
 
-def _suspect(raw: bytes) -> bool:
-    """Whether a closer look is due: most documents have no query, or none with such a name in it."""
+def _may_hold_secrets(raw: bytes) -> bool:
+    """Cheap: most documents have no query at all, or none that changes without its credentials."""
     queries = _QUERY.findall(raw) if b"?" in raw else ()
-    if any(b"\\" in query or unsigned(text := query.decode()) != text for query in queries):
+    if any(b"\\" in query or without_credentials(text := query.decode()) != text for query in queries):
         return True
     if b"/download/" in raw and _TOKEN.search(raw) is not None:
         return True
@@ -66,26 +66,26 @@ def _rewriter(hide: Callable[[str], str]) -> Callable[[re.Match[bytes]], bytes]:
     return rewritten
 
 
-def _deeper(value: object, levels: int) -> bool:
-    rest = [value]
-    while rest and levels >= 0:
-        rest = [child for one in rest for child in _within(one)]
-        levels -= 1
-    return bool(rest)
+def _is_deeper(value: object, depth: int) -> bool:
+    level = [value]
+    while level and depth >= 0:
+        level = [child for one in level for child in _children(one)]
+        depth -= 1
+    return bool(level)
 
 
-def _within(value: object) -> Iterable[object]:
+def _children(value: object) -> Iterable[object]:
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list | tuple) else ()
 
 
 def stream(head: JsonObject, links: Iterable[JsonObject]) -> Iterator[bytes]:
-    """The document `head` with `links`, of which there may be millions, as its last field, one a line."""
+    """The document `head` with `links` as its last field, one per line; in pieces, for millions of links."""
     yield to_json(head, indent=True)[:-2] + b',\n  "links": [\n    '
-    rest = iter(links)
+    remaining = iter(links)
     separator = b""
-    while batch := list(islice(rest, _BATCH)):
+    while batch := list(islice(remaining, _LINKS_PER_PIECE)):
         yield separator + b",\n    ".join(map(to_json, batch))
         separator = b",\n    "
     yield b"\n  ]\n}\n"
@@ -94,7 +94,7 @@ def stream(head: JsonObject, links: Iterable[JsonObject]) -> Iterator[bytes]:
 def _encode_oddity(value: JsonObject, indent: bool) -> bytes:
     """Lone surrogates, integers over 64 bits and deep nesting: legal JSON that orjson does not write."""
     try:
-        if _deeper(value, LEVELS):
+        if _is_deeper(value, MAX_DEPTH):
             raise RecursionError
         return json.dumps(value, indent=2 if indent else None, allow_nan=False).encode("ascii")
     except (TypeError, ValueError, RecursionError) as error:

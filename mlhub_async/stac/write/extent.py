@@ -1,4 +1,4 @@
-"""Hides how the extent of a collection grows item by item, whatever the items hold."""
+"""The extent of a collection in space and time, as the union of those of its items."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ...core.model import JsonObject
 
 
 class Extent:
-    """Running union of the boxes and times of items. Whatever cannot be read as one is left out.
+    """Running union of the boxes and times of items. Values that are no box or time are skipped.
 
-    Boxes are kept flat: heights are dropped. A box over the antimeridian widens the union to all longitudes.
-    `state` is a list that JSON can hold and that `Extent(state)` takes up again.
+    Heights are dropped. A box over the antimeridian widens the union to all longitudes. `state` is a list
+    that JSON can hold and that `Extent(state)` continues from.
     """
 
     __slots__ = ("_box", "_first", "_last")
@@ -26,7 +26,7 @@ class Extent:
         self._last = _moment(last)
 
     def add(self, body: JsonObject) -> None:
-        """Take in one item."""
+        """Add the box and times of one item, given by its body."""
         box = _flat(body.get("bbox"))
         if box is not None:
             self._grow(box)
@@ -38,7 +38,7 @@ class Extent:
             self._span(first or at, last or at)
 
     def merge(self, other: Extent) -> None:
-        """Take in everything the other has seen."""
+        """Add all that the other extent covers."""
         if other._box is not None:
             self._grow(other._box)
         self._span(other._first, other._last)
@@ -49,7 +49,7 @@ class Extent:
 
     @property
     def json(self) -> JsonObject:
-        """A STAC extent: the whole world and all times where no item said otherwise."""
+        """A STAC extent object: the whole world and all times where no item has a box or time."""
         box, first, last = self.state
         return {
             "spatial": {"bbox": [box or [-180.0, -90.0, 180.0, 90.0]]},
@@ -87,7 +87,7 @@ def _is_number(value: object) -> bool:
 
 
 def _moment(value: object) -> datetime | None:
-    """RFC 3339 and its looser relatives; a time without a zone is taken as UTC."""
+    """A time by RFC 3339 or looser ISO 8601; without a zone it is UTC. None for anything else."""
     if not isinstance(value, str):
         return None
     try:
