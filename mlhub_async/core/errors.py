@@ -115,7 +115,7 @@ class Transient(TransferError):
 
     `retry_after`: seconds the server asked us to stay away, if it did. `tries`: at most so many attempts
     in a row are worth it for this kind of failure, where that is less than the policy allows. `free`: it
-    is none of the asset's doing and costs it no attempt.
+    is none of the asset's doing and costs it no attempt. `final`: there is no further attempt in this run.
     """
 
     kind = "transient"
@@ -135,6 +135,7 @@ class Transient(TransferError):
         self.retry_after = retry_after
         self.tries = tries
         self.free = False
+        self.final = False
 
 
 class PartialLost(Transient):

@@ -19,15 +19,17 @@ from ..core.urls import parse
 from ..http.auth.credentials import Credential, Credentials, header_credentials, mlhub_credential
 from ..http.auth.netrc import netrc_credentials, netrc_path
 from ..http.client import Http
-from ..http.resilience.circuit_breaker import PATIENT, Outage
+from ..http.resilience.circuit_breaker import DEFAULT_OUTAGE_POLICY, OutagePolicy
 from ..http.resilience.concurrency import FIRST_LIMIT, MAX_LIMIT
 from ..http.resilience.gate import OriginLimits
 from ..http.resilience.rate_limit import RateLimiter
-from ..http.resilience.retry import Retry, SuspendDetector
+from ..http.resilience.retry import Retry
+from ..http.resilience.suspend import SuspendDetector
 from ..http.ssrf import AddressPolicy
 from ..http.transport.fast.transport import FastTransport
 from ..http.transport.file import FileTransport
 from ..http.transport.proxy import proxy_of
+from ..http.watchdog import Watchdog
 from ..sources.browse import EmitLevel, browse
 from ..sources.recognise import Given, SourceLocation, locate, recognise, user_url
 from ..sources.source_links import FirstTime
@@ -121,16 +123,16 @@ async def open_http(
     addresses = AddressPolicy(allow_private=options.allow_private, local_root=location.folder is not None)
     for url in named:
         addresses.name(url)
-    web, suspends = _web_transport(options, addresses), SuspendDetector()
+    suspends = SuspendDetector()
+    web = _web_transport(options, addresses, suspends)
     transports: dict[str, Transport] = {"http": web, "https": web, "file": FileTransport(location.folder)}
     http = Http(
         transports,
         _origin_limits(options),
         credentials=credentials,
-        retry=Retry(options.retry, asleep=suspends.lately, patience=options.max_outage),
+        retry=Retry(options.retry, suspended_lately=suspends.lately, max_requested_wait=options.max_outage),
         reach=addresses,
-        timeout=options.timeout,
-        min_speed=options.min_speed,
+        watchdog=Watchdog(options.timeout, options.min_speed, suspends),
     )
     try:
         with suspends.watching():
@@ -144,13 +146,18 @@ def _origin_limits(options: Options) -> OriginLimits:
     return OriginLimits(
         options.max_per_host or options.concurrency or MAX_LIMIT,
         first=FIRST_LIMIT if options.concurrency is None else None,
-        budget=RateLimiter(options.tpslimit, options.bwlimit, options.max_transfer),
+        rate_limiter=RateLimiter(options.tpslimit, options.bwlimit, options.max_transfer),
         # A probe of a host that is away takes the part of a retry: the policy for retries holds for it.
-        outage=Outage(retry.attempts - 1, options.max_outage, PATIENT.pause * retry.base, retry.base),
+        outage_policy=OutagePolicy(
+            retry.attempts - 1,
+            options.max_outage,
+            DEFAULT_OUTAGE_POLICY.max_first_pause * retry.base,
+            retry.base,
+        ),
     )
 
 
-def _web_transport(options: Options, addresses: AddressPolicy) -> Transport:
+def _web_transport(options: Options, addresses: AddressPolicy, suspends: SuspendDetector) -> Transport:
     """The fast transport, except where the general one is asked for or needed, as it is for a proxy.
 
     A proxy resolves names itself: the only address that is seen here is its own.
@@ -163,6 +170,7 @@ def _web_transport(options: Options, addresses: AddressPolicy) -> Transport:
             idle_timeout=options.timeout,
             check=addresses.check,
             tls=tls,
+            suspends=suspends,
         )
     if options.transport == "fast":
         raise UsageError("--transport fast cannot use a --proxy; leave one of them out")

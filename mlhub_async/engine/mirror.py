@@ -132,7 +132,7 @@ class _Parts:
         """Begin with the request limits that earlier runs learned; keep those of this run for the next."""
         limits = self.http.limits
         limits.recall(self.store.recall(LEARNED_LIMITS_FILE))
-        self.meter.held = limits.held
+        self.meter.held = limits.held_until
         try:
             yield
         finally:

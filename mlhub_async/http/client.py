@@ -18,9 +18,9 @@ from ..core.ports import Sink, Transport
 from ..core.urls import Origin, origin, parse, redacted, without_user
 from .auth.credentials import Credentials
 from .documents import DocumentSink
-from .hop import ErrorBodyTooLongError, Hop, hop_failed, hop_refused
+from .hop import ErrorBodyTooLongError, Hop, report_failure, report_refusal
 from .resilience.gate import OriginLimits
-from .resilience.retry import MAX_RETRY_AFTER, Retry
+from .resilience.retry import Retry
 from .ssrf import AddressPolicy
 from .status import ACCEPTED, REDIRECTS, REDIRECTS_WITH_METHOD, refusal
 from .watchdog import Watchdog
@@ -45,15 +45,14 @@ class Http:
         credentials: Credentials,
         retry: Retry,
         reach: AddressPolicy,
-        timeout: float = 60.0,
-        min_speed: int = 0,
+        watchdog: Watchdog,
     ) -> None:
         self._transports = transports
         self.limits = limits
         self._credentials = credentials
         self.retry = retry
         self._reach = reach
-        self._watch = Watchdog(timeout, min_speed)
+        self._watchdog = watchdog
 
     async def get(self, request: Request, sink: Sink, on_redirect: OnRedirect | None = None) -> Head:
         """Follow redirects and push the final body into `sink`. One attempt; returns the final head.
@@ -73,7 +72,7 @@ class Http:
                 sent = self._renewed(error, request, sent, place, document=isinstance(sink, DocumentSink))
                 head = await self._hop(sent, place, sink)
             if sent is not request and self._credentials.open(place):
-                self.limits.gate(place).access.grant(document=isinstance(sink, DocumentSink))
+                self.limits.gate(place).access.accept_credentials(document=isinstance(sink, DocumentSink))
             if head.status not in REDIRECTS:
                 # The signed URL ends here: a key in a query must not travel on as somebody's base URL.
                 return head if head.url == request.url else head._replace(url=request.url)
@@ -100,7 +99,7 @@ class Http:
             raise error
         again = self._credentials.sign_anew(request)
         if again == sent:
-            self.limits.gate(place).access.refuse(document=document)
+            self.limits.gate(place).access.refuse_credentials(document=document)
             raise error
         return again
 
@@ -115,7 +114,7 @@ class Http:
         try:
             await self._send(request, place, answer)
         except BaseException as error:
-            hop_failed(error, answer)
+            report_failure(error, answer)
             raise
         finally:
             answer.end()
@@ -130,36 +129,31 @@ class Http:
     def _refused(self, head: Head, answer: Hop, place: Origin) -> TransferError:
         error = refusal(head, answer.error_body, answer.url)
         error.signed = self._credentials.open(place)
-        hop_refused(error, answer, trusted=error.signed)
-        if isinstance(error, Transient) and error.retry_after:
-            if error.retry_after <= MAX_RETRY_AFTER:
-                self.limits.hold(place, error.retry_after)
-            else:
-                self.limits.close(place, error.retry_after)
+        report_refusal(error, answer)
         return error
 
     async def _send(self, request: Request, place: Origin, answer: Hop) -> None:
         transport = self._transports.get(place.scheme)
         if transport is None:
             raise TransferError(f"{redacted(request.url)}: scheme not read", kind="unsupported-scheme")
-        self._watch.begin(answer)
+        self._watchdog.begin(answer)
         try:
             await transport.send(request, answer)
         except ErrorBodyTooLongError:
             pass
         except asyncio.CancelledError:
             # As asyncio.timeout does it, but without its cost for each of a million small files.
-            if answer.task is None or answer.task.uncancel() > 0:
+            if answer.aborted_task is None or answer.aborted_task.uncancel() > 0:
                 raise
-            slow = Transient(f"{redacted(request.url)}: {answer.why}", kind="too-slow")
-            slow.free = answer.hurried
+            slow = Transient(f"{redacted(request.url)}: {answer.abort_reason}", kind="too-slow")
+            slow.free = answer.stalled
             raise slow from None
         finally:
-            self._watch.end(answer)
+            self._watchdog.end(answer)
 
-    def hurry(self) -> None:
-        """Nothing more will be asked for than what is under way: see `Watch.hurry`."""
-        self._watch.hurry()
+    def restart_stalled(self) -> None:
+        """Nothing will be requested any more but what is under way: see `Watchdog.restart_stalled`."""
+        self._watchdog.restart_stalled()
 
     async def read(self, request: Request) -> Document:
         """Read one JSON document, with retries. See `ports.Reader`."""
@@ -184,7 +178,7 @@ class Http:
         return page.whole(), head.url
 
     async def close(self) -> None:
-        self._watch.close()
+        self._watchdog.close()
         for transport in {id(t): t for t in self._transports.values()}.values():
             await transport.close()
 

@@ -1,4 +1,8 @@
-"""The sink of one hop: lets bodies through to the target, keeps the start of an error's body."""
+"""One exchange with an origin, from the request to the end of the body, and what it says about the origin.
+
+A hop is the sink between a transport and the caller's sink: it passes the body of an accepted response on,
+keeps the start of the body of a refusal, and reports to the origin's gate, limit and circuit breaker.
+"""
 
 from __future__ import annotations
 
@@ -16,23 +20,30 @@ from .resilience.gate import Gate, OriginLimits
 from .status import ACCEPTED, DENIED, OUTAGE, THROTTLED
 from .validators import content_length
 
-MAX_ERROR_BODY = 8 << 10
-LARGE_BODY = 1 << 20
-"""Bodies of more bytes are counted while they come: of others it is enough to count the answers."""
-
+MAX_ERROR_BODY_BYTES = 8 << 10
+LARGE_BODY_BYTES = 1 << 20
+"""Larger bodies are counted while they arrive; of smaller ones it is enough to count the responses."""
+FAILURE_COST_TOKENS = 5
+TIMEOUT_COST_TOKENS = 10
+"""What a failed attempt costs of the retry budget (see `circuit_breaker`)."""
+TIMEOUT_KINDS = frozenset({"timeout", "too-slow"})
+NO_ANSWER_KINDS = frozenset({"connection", "dns", "protocol", "proxy", "timeout", "tls", "unreachable"})
+"""Kinds of errors that end a hop without any response and are the origin's fault."""
 LOCAL_KINDS = frozenset({"local-shortage"})
+"""Kinds of errors that are this machine's fault."""
 
 
 class ErrorBodyTooLongError(Exception):
-    """An error's body goes on for ever: the connection is given up, what was read is enough."""
+    """The body of a refusal does not end: the connection is given up, enough of it was read."""
 
 
 class Hop:
-    """One answer as it comes in. The breaker of its origin hears of the head at once."""
+    """The response to one request while it arrives. `url` is the request's."""
 
     __slots__ = (
-        *("began", "breaker", "error_body", "expected", "gate", "head", "hurried", "limits", "mark", "owner"),
-        *("parts", "paused", "received", "serial", "target", "task", "url", "why"),
+        *("aborted_task", "abort_reason", "breaker", "error_body", "gate", "generation", "head", "limits"),
+        *("outstanding", "owner", "paused", "received", "received_before", "helpers_before", "stalled"),
+        *("started_at", "target", "url"),
     )
 
     def __init__(self, target: Sink, limits: OriginLimits, gate: Gate, url: str) -> None:
@@ -40,41 +51,44 @@ class Hop:
         self.limits = limits
         self.gate = gate
         self.breaker = gate.breaker
-        self.serial = gate.breaker.serial
-        self.began = limits.clock()
-        self.expected = 0
+        self.generation = gate.breaker.generation
+        self.started_at = limits.clock()
+        self.outstanding = 0
         """bytes of a large body that are still to come"""
         self.url = url
         self.owner = asyncio.current_task()
-        self.task: asyncio.Task[object] | None = None
-        """the task that was cancelled for being too slow, None while it was not"""
-        self.why = ""
-        self.hurried = False
+        self.aborted_task: asyncio.Task[object] | None = None
+        """the task that the watchdog has cancelled, None while it has not"""
+        self.abort_reason = ""
+        self.stalled = False
+        """whether it was aborted as one of the last transfers (see `Watchdog.restart_stalled`)"""
         self.head: Head | None = None
         self.error_body = b""
         self.received = 0
-        self.mark, self.parts = -1, 0
-        """when it was last looked at: what had been received, and how many parts came from this host"""
+        self.received_before, self.helpers_before = -1, 0
+        """at the last check: bytes received, and streams that helped with large files of this origin"""
         self.paused = False
+        """whether it is this machine that keeps the server waiting"""
 
-    def drop(self, why: str) -> None:
-        if self.owner is not None and self.task is None:
-            self.task, self.why = self.owner, why
-            self.task.cancel()
+    def abort(self, reason: str) -> None:
+        """End it from outside, by cancelling the task that waits for it."""
+        if self.owner is not None and self.aborted_task is None:
+            self.aborted_task, self.abort_reason = self.owner, reason
+            self.aborted_task.cancel()
 
     def start(self, head: Head) -> None:
         self.head = head
         if head.status in ACCEPTED:
-            self.gate.limit.answered(self.limits.clock() - self.began)
-            if (length := content_length(head.headers) or 0) > LARGE_BODY:
-                self.expected = length
+            self.gate.limit.answered(self.limits.clock() - self.started_at)
+            if (length := content_length(head.headers) or 0) > LARGE_BODY_BYTES:
+                self.outstanding = length
                 self.gate.limit.in_flight += length
         elif head.status in THROTTLED:
             self.gate.limit.throttled()
-        if not self.breaker.calm and head.status not in OUTAGE:
-            # An open catalogue over closed assets: that its documents are given out is no permission.
+        if not self.breaker.healthy and head.status not in OUTAGE:
+            # That documents are given out is no permission: a catalogue may be open and its assets closed.
             granted = head.status not in DENIED and not isinstance(self.target, DocumentSink)
-            self.breaker.answered(self.serial, granted=granted)
+            self.gate.answered(self.generation, granted=granted)
         if head.status in ACCEPTED:
             self.target.start(head)
 
@@ -82,70 +96,65 @@ class Hop:
         self.received += len(data)
         if self.head is not None and self.head.status in ACCEPTED:
             self.gate.limit.work += len(data)
-            if self.expected:
-                self._arrived(len(data))
+            if self.outstanding:
+                self._count_large(len(data))
             busy = self.target.write(data)
             pause = self.limits.rate_limiter.pay(len(data), document=isinstance(self.target, DocumentSink))
-            return None if busy is pause is None else LazyAwaitable(partial(self._pausing, busy, pause))
-        self.error_body += bytes(data[: MAX_ERROR_BODY - len(self.error_body)])
-        if self.received > 8 * MAX_ERROR_BODY:
+            return None if busy is pause is None else LazyAwaitable(partial(self._pause_for, busy, pause))
+        self.error_body += bytes(data[: MAX_ERROR_BODY_BYTES - len(self.error_body)])
+        if self.received > 8 * MAX_ERROR_BODY_BYTES:
             raise ErrorBodyTooLongError
         return None
 
-    def _arrived(self, size: int) -> None:
-        self.expected -= size
+    def _count_large(self, size: int) -> None:
+        self.outstanding -= size
         self.gate.limit.in_flight -= size
-        self.gate.look()
+        self.gate.adjust()
 
     def end(self) -> None:
-        """What was expected and did not come is on its way no more."""
-        self.gate.limit.in_flight -= self.expected
-        self.expected = 0
+        """Nothing more of the body will come, whether all of it has or not."""
+        self.gate.limit.in_flight -= self.outstanding
+        self.outstanding = 0
 
-    async def _pausing(self, *busy: Awaitable[None] | None) -> None:
-        """It is we who keep the server waiting, until all of this is done."""
+    async def _pause_for(self, *reasons: Awaitable[None] | None) -> None:
         self.paused = True
-        for one in busy:
-            if one is not None:
-                await one
+        for reason in reasons:
+            if reason is not None:
+                await reason
         self.paused = False
 
 
-NO_ANSWER_KINDS = frozenset({"connection", "dns", "protocol", "proxy", "timeout", "tls", "unreachable"})
-"""What ends a hop without any answer through the host's fault."""
-
-
-ATTEMPT_COSTS = {"timeout": 10, "too-slow": 10}
-
-
-def hop_failed(error: BaseException, answer: Hop) -> None:
-    """The hop ended by an exception: of the network, of the sink, or of our own."""
-    breaker = answer.breaker
+def report_failure(error: BaseException, hop: Hop) -> None:
+    """The hop ended by an exception: of the network, of the sink, or of this program."""
+    breaker = hop.breaker
     if isinstance(error, Transient) and error.kind not in LOCAL_KINDS:
-        breaker.spend(0 if error.free else ATTEMPT_COSTS.get(error.kind, 5))
-        if answer.head is None and error.kind in NO_ANSWER_KINDS:
-            error.free = breaker.failed(answer.serial, answer.url, _said(error))
+        cost = TIMEOUT_COST_TOKENS if error.kind in TIMEOUT_KINDS else FAILURE_COST_TOKENS
+        breaker.spend(0 if error.free else cost)
+        if hop.head is None and error.kind in NO_ANSWER_KINDS:
+            error.free = breaker.failed(hop.generation, hop.url, _reason(error))
     elif isinstance(error, TransferError) and error.kind == "tls":
         breaker.give_up(error)
-    breaker.release(answer.serial)
+    breaker.release(hop.generation)
 
 
-def hop_refused(error: TransferError, answer: Hop, *, trusted: bool) -> None:
-    """The hop ended with a status that is neither a success nor a redirect. `trusted`: it had credentials."""
-    breaker = answer.breaker
+def report_refusal(error: TransferError, hop: Hop) -> None:
+    """The hop ended with a status that is neither a success nor a redirect."""
+    breaker = hop.breaker
     if isinstance(error, Transient) and error.retry_after is not None:
-        breaker.throttled(error.retry_after)
+        hop.gate.postpone(error)
     elif isinstance(error, Transient):
-        breaker.spend(5)
+        breaker.spend(FAILURE_COST_TOKENS)
         if error.outage:
-            # Who counts our requests is there; a few of them in a row over the count are no outage.
-            url = "" if error.throttled else answer.url
-            error.free = breaker.failed(answer.serial, url, f"HTTP {error.status}")
-    breaker.release(answer.serial)
-    if error.denied and not is_expiring(answer.url) and not (trusted and error.unauthorized):
+            # What counts our requests is up: a few refusals in a row for being over the count are no outage.
+            url = "" if error.throttled else hop.url
+            error.free = breaker.failed(hop.generation, url, f"HTTP {error.status}")
+    breaker.release(hop.generation)
+    # Refused credentials are counted by the client, when they are refused after they were read again.
+    credentials_refused = error.signed and error.unauthorized
+    if error.denied and not is_expiring(hop.url) and not credentials_refused:
         breaker.denied()
 
 
-def _said(error: TransferError) -> str:
-    """Without the URL, which is this asset's alone."""
+def _reason(error: TransferError) -> str:
+    """The message without the URL, which is this asset's alone."""
     return error.message.rpartition(": ")[2]

@@ -1,94 +1,100 @@
-"""One timer that looks at all hops under way and ends those that are too slow to be worth waiting for."""
+"""Ends transfers that are too slow: one timer checks all hops under way."""
 
 from __future__ import annotations
 
 import asyncio
 
 from .hop import Hop
+from .resilience.suspend import SuspendDetector
 from .validators import validator
 
-ENDGAME_STALL_SHARE = 1 / 6
-"""Of the time that a byte may take, after which one of the last transfers is begun anew elsewhere."""
-ENDGAME_CHECKS = 4
-"""How often per such time we look."""
-CHEAP_TO_REFETCH = 1 << 20
-"""Bytes that are no loss if they have to be fetched again."""
+STALL_SHARE = 1 / 6
+"""A stall of one of the last transfers lasts this share of the window at the least."""
+CHECKS_PER_STALL = 4
+"""Checks during such a time, all of which must find no new bytes."""
+CHEAP_TO_REFETCH_BYTES = 1 << 20
+"""Fewer bytes are no loss if they have to be fetched again."""
 
 
 class Watchdog:
-    """Windows of so many seconds, in each of which a body must receive `min_speed` bytes per second."""
+    """Ends a body that receives less than `min_speed` bytes per second in a window of `window` seconds.
 
-    def __init__(self, window: float, min_speed: int) -> None:
+    A window in which the process was suspended, or in which the local disk kept the server waiting, does not
+    count. `min_speed` 0: no body is too slow.
+    """
+
+    def __init__(self, window: float, min_speed: int, suspends: SuspendDetector) -> None:
         self._window = window
         self._min_speed = min_speed
+        self._suspends = suspends
         self._active: set[Hop] = set()
-        self._timer: asyncio.TimerHandle | None = None
-        self._checked_at = 0.0
-        self._hurry: asyncio.TimerHandle | None = None
+        self._speed_timer: asyncio.TimerHandle | None = None
+        self._suspend_count = 0
+        self._stall_timer: asyncio.TimerHandle | None = None
         self._quiet: dict[Hop, tuple[int, int]] = {}
-        self._hurried: set[str] = set()
+        """bytes received, and checks since there were fewer"""
+        self._restarted_urls: set[str] = set()
 
-    def begin(self, answer: Hop) -> None:
-        """The timer runs only while there is anything to look at."""
-        self._active.add(answer)
-        if self._timer is None and self._min_speed:
-            loop = asyncio.get_running_loop()
-            self._checked_at = loop.time()
-            self._timer = loop.call_later(self._window, self._look)
+    def begin(self, hop: Hop) -> None:
+        """A hop begins. The timer runs only while there is one."""
+        self._active.add(hop)
+        if self._speed_timer is None and self._min_speed:
+            self._suspend_count = self._suspends.count()
+            self._speed_timer = asyncio.get_running_loop().call_later(self._window, self._check_speed)
 
-    def end(self, answer: Hop) -> None:
-        self._active.discard(answer)
+    def end(self, hop: Hop) -> None:
+        """A hop has ended, in whatever way."""
+        self._active.discard(hop)
 
-    def _look(self) -> None:
-        """Ends hops that received less than min_speed for a whole window. A window in which we slept
-        ourselves (SIGSTOP, a closed lid), or in which our own disk made the server wait, does not count."""
-        loop = asyncio.get_running_loop()
-        asleep = loop.time() - self._checked_at > 1.5 * self._window + 5
-        for answer in self._active:
-            watched = answer.mark >= 0 and answer.head is not None and not answer.paused and not asleep
-            parts = answer.gate.limit.parts
-            # The parts of a body share what one line brings: all together are to be as fast as one.
-            least = self._min_speed * self._window / (1 + max(answer.parts, parts))
-            if watched and answer.received - answer.mark < least:
-                answer.drop(f"slower than {self._min_speed} bytes/s for {self._window:g} s")
-            answer.mark, answer.parts = answer.received, parts
-        self._checked_at = loop.time()
-        self._timer = loop.call_later(self._window, self._look) if self._active else None
+    def _check_speed(self) -> None:
+        count = self._suspends.count()
+        suspended, self._suspend_count = count != self._suspend_count, count
+        for hop in self._active:
+            counts = hop.received_before >= 0 and hop.head is not None and not hop.paused and not suspended
+            helpers = hop.gate.limit.helper_streams
+            # The segments of a file share one line: all of them together must be as fast as one stream.
+            least = self._min_speed * self._window / (1 + max(hop.helpers_before, helpers))
+            if counts and hop.received - hop.received_before < least:
+                hop.abort(f"slower than {self._min_speed} bytes/s for {self._window:g} s")
+            hop.received_before, hop.helpers_before = hop.received, helpers
+        again = asyncio.get_running_loop().call_later
+        self._speed_timer = again(self._window, self._check_speed) if self._active else None
 
-    def hurry(self) -> None:
-        """Few transfers are left, and others no longer make up for one that stalls.
+    def restart_stalled(self) -> None:
+        """From now on end transfers that receive nothing for a while.
 
-        It is cut and goes on over another connection, once per URL and at no cost of an attempt. That is
-        no race of two requests, which would need two files; it costs at most what a stall has cost so far.
+        It is called when few of them are left, so that others do not make up for one that stalls. It goes on
+        over another connection, once per URL, and that costs no attempt. Two requests at a time would need
+        two files; this costs at most as much again as the stall has cost so far.
         """
-        if self._hurry is None:
-            self._look_for_stalls()
+        if self._stall_timer is None:
+            self._check_stalls()
 
-    def _look_for_stalls(self) -> None:
-        loop = asyncio.get_running_loop()
+    def _check_stalls(self) -> None:
         quiet = {}
-        for answer in self._active:
-            received, looks = self._quiet.get(answer, (-1, 0))
-            same = received == answer.received and not answer.paused
-            quiet[answer] = (answer.received, looks + 1 if same else 0)
-            if quiet[answer][1] >= ENDGAME_CHECKS and answer.url not in self._hurried and _may_go_on(answer):
-                self._hurried.add(answer.url)
-                answer.hurried = True
-                answer.drop("no data for a while")
+        for hop in self._active:
+            received, checks = self._quiet.get(hop, (-1, 0))
+            same = received == hop.received and not hop.paused
+            quiet[hop] = (hop.received, checks + 1 if same else 0)
+            stalled = quiet[hop][1] >= CHECKS_PER_STALL
+            if stalled and hop.url not in self._restarted_urls and _is_cheap_to_restart(hop):
+                self._restarted_urls.add(hop.url)
+                hop.stalled = True
+                hop.abort("no data for a while")
         self._quiet = quiet
-        self._hurry = loop.call_later(
-            self._window * ENDGAME_STALL_SHARE / ENDGAME_CHECKS, self._look_for_stalls
-        )
+        seconds = self._window * STALL_SHARE / CHECKS_PER_STALL
+        self._stall_timer = asyncio.get_running_loop().call_later(seconds, self._check_stalls)
 
     def close(self) -> None:
-        for timer in (self._timer, self._hurry):
+        """Stop the timers. May be called twice."""
+        for timer in (self._speed_timer, self._stall_timer):
             if timer is not None:
                 timer.cancel()
-        self._timer = self._hurry = None
+        self._speed_timer = self._stall_timer = None
 
 
-def _may_go_on(answer: Hop) -> bool:
-    """Whether little is lost: what is here can be gone on with, or is soon here again."""
-    return answer.received < CHEAP_TO_REFETCH or (
-        answer.head is not None and bool(validator(answer.head.headers))
+def _is_cheap_to_restart(hop: Hop) -> bool:
+    """Whether the received bytes are few, or can be resumed from."""
+    return hop.received < CHEAP_TO_REFETCH_BYTES or (
+        hop.head is not None and bool(validator(hop.head.headers))
     )

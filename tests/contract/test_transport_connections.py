@@ -251,6 +251,30 @@ class TestSinks:
             assert heard.kind == "whole" and heard.body == B
 
 
+class Suspended:
+    """A suspend detector that finds a suspension at every check."""
+
+    def __init__(self):
+        self.checks = 0
+
+    def count(self):
+        self.checks += 1
+        return self.checks
+
+
+@pytest.mark.parametrize(("suspends", "ended"), [(None, True), (Suspended(), False)])
+async def test_time_in_which_this_process_was_suspended_is_no_silence_of_the_server(suspends, ended):
+    async with (
+        Wire(says(ending="hang")) as wire,
+        connected("fast", idle_timeout=0.1, suspends=suspends) as transport,
+    ):
+        asking = asyncio.create_task(asked(transport, wire.url()))
+        await asyncio.wait([asking], timeout=0.4)
+        assert asking.done() == ended
+        asking.cancel()
+        await asyncio.wait([asking])
+
+
 class Slow(Heard):
     """Looks at what it was given only after it has waited: the bytes must still be there."""
 

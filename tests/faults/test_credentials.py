@@ -9,10 +9,10 @@ from mlhub_async.core.errors import AccessLost
 from mlhub_async.core.urls import Origin
 from mlhub_async.http.auth.credentials import basic
 from mlhub_async.http.resilience.circuit_breaker import (
-    IN_A_ROW,
-    IN_THE_END,
-    OF_A_FRIEND,
-    SINCE_THEN,
+    MAX_FINAL_REFUSALS_NEVER_GRANTED,
+    MAX_FINAL_REFUSALS_ONCE_GRANTED,
+    MAX_REFUSALS_NEVER_GRANTED,
+    MAX_REFUSALS_ONCE_GRANTED,
     AccessMonitor,
 )
 from mlhub_async.http.resilience.gate import MAX_ORIGINS, OriginLimits
@@ -59,13 +59,13 @@ async def test_a_key_that_is_refused_all_along_ends_the_run_in_3(site, dest):
     with pytest.raises(AccessLost, match="renew the key") as caught:
         await run(url, dest, concurrency=4, headers=(("X-Key", "CANARY-old"),))
     assert caught.value.exit_code == 3 and "CANARY" not in str(caught.value)
-    assert len(asset_requests(site)) <= OF_A_FRIEND + 8
+    assert len(asset_requests(site)) <= MAX_REFUSALS_ONCE_GRANTED + 8
     keyed(site, "CANARY-new")
     assert (await run(url, dest, headers=(("X-Key", "CANARY-new"),))).exit_code == 0
     Mirrored(dest).check(0)
 
 
-@pytest.mark.parametrize(("count", "asked"), [(100, IN_A_ROW + 8), (6, 6)])
+@pytest.mark.parametrize(("count", "asked"), [(100, MAX_REFUSALS_NEVER_GRANTED + 8), (6, 6)])
 async def test_few_requests_tell_a_key_that_never_got_anything(troubled, site, dest, tmp_path, count, asked):
     """All files are asked for where they are few: then two refusals to the last are enough."""
     url = static_catalog(await troubled.site(), publish(site, names("i", count)))
@@ -78,7 +78,7 @@ async def test_few_requests_tell_a_key_that_never_got_anything(troubled, site, d
     assert set(Mirrored(dest).failed.values()) <= {"unauthorized", "unfinished"}
 
 
-@pytest.mark.parametrize("count", [IN_THE_END, IN_A_ROW])
+@pytest.mark.parametrize("count", [MAX_FINAL_REFUSALS_NEVER_GRANTED, MAX_REFUSALS_NEVER_GRANTED])
 async def test_an_open_catalogue_is_no_reason_to_blame_the_files_for_a_key(site, dest, count):
     url = static_catalog(site, publish(site, names("i", count)))
     keyed(site, "no key")
@@ -87,7 +87,7 @@ async def test_an_open_catalogue_is_no_reason_to_blame_the_files_for_a_key(site,
     Mirrored(dest).check(3)
 
 
-@pytest.mark.parametrize("closed", [2, SINCE_THEN - 1])
+@pytest.mark.parametrize("closed", [2, MAX_FINAL_REFUSALS_ONCE_GRANTED - 1])
 async def test_files_that_are_closed_to_a_good_key_are_their_own_failure(site, dest, closed):
     """The last ones of the catalogue, which nothing follows that would be given out."""
     url = static_catalog(site, publish(site, [f"i{n:02}" for n in range(50)]))
@@ -101,12 +101,12 @@ async def test_files_that_are_closed_to_a_good_key_are_their_own_failure(site, d
 async def test_a_key_that_expires_during_the_run_ends_it_in_3(site, dest):
     items = publish(site, [f"i{n:02}" for n in range(30)])
     url = site.json("/items.json", {"type": "FeatureCollection", "features": items})
-    for n in range(30 - SINCE_THEN, 30):
+    for n in range(30 - MAX_FINAL_REFUSALS_ONCE_GRANTED, 30):
         site.things[f"/i{n:02}.tif"].always = (Status(401),)
-    with pytest.raises(AccessLost, match=f"{SINCE_THEN} times in a row: renew the key"):
+    with pytest.raises(AccessLost, match=f"{MAX_FINAL_REFUSALS_ONCE_GRANTED} times in a row: renew the key"):
         await run(url, dest, concurrency=1, headers=(("X-Key", "k"),))
     Mirrored(dest).check(3)
-    assert len(Mirrored(dest).files) == 30 - SINCE_THEN
+    assert len(Mirrored(dest).files) == 30 - MAX_FINAL_REFUSALS_ONCE_GRANTED
 
 
 async def test_a_later_run_goes_past_the_files_that_are_closed_to_a_good_key(site, dest):
@@ -165,8 +165,8 @@ async def test_one_asset_that_wants_another_key_does_not_end_the_run(site, dest)
 
 def test_a_host_that_refused_a_key_is_not_forgotten_for_the_many_that_come_after_it():
     limits = OriginLimits(4)
-    limits.gate(Origin("https", "api.test", 443)).access.refuse(document=False)
-    limits.gate(Origin("https", "api.test", 443)).access.refuse(document=False)
+    limits.gate(Origin("https", "api.test", 443)).access.refuse_credentials(document=False)
+    limits.gate(Origin("https", "api.test", 443)).access.refuse_credentials(document=False)
     for n in range(MAX_ORIGINS + 10):
         limits.gate(Origin("https", f"h{n}.test", 443))
     with pytest.raises(AccessLost, match="refused our credentials, 2 times"):
@@ -176,19 +176,19 @@ def test_a_host_that_refused_a_key_is_not_forgotten_for_the_many_that_come_after
 @pytest.mark.parametrize("granted", [True, False])
 def test_what_was_granted_once_is_remembered_as_long(granted):
     limits, host = OriginLimits(4), Origin("https", "api.test", 443)
-    limits.gate(host).access.grant(document=granted)
+    limits.gate(host).access.accept_credentials(document=granted)
     for n in range(MAX_ORIGINS + 10):
         limits.gate(Origin("https", f"h{n}.test", 443))
     for _ in range(3):
-        limits.gate(host).access.refuse(document=granted)
+        limits.gate(host).access.refuse_credentials(document=granted)
     limits.end()
 
 
 def test_a_key_that_once_was_good_is_given_up_after_two_hundred_refusals_in_a_row():
-    admission = AccessMonitor("h.test:80")
+    access = AccessMonitor("h.test:80")
     for _ in range(3):
-        admission.grant(document=False)
-        for _ in range(OF_A_FRIEND - 1):
-            admission.refuse(document=False)
+        access.accept_credentials(document=False)
+        for _ in range(MAX_REFUSALS_ONCE_GRANTED - 1):
+            access.refuse_credentials(document=False)
     with pytest.raises(AccessLost, match="200 times in a row"):
-        admission.refuse(document=False)
+        access.refuse_credentials(document=False)

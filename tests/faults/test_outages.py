@@ -9,7 +9,7 @@ import pytest
 
 from mlhub_async import RetryPolicy, mirror
 from mlhub_async.core.telemetry import Meter
-from mlhub_async.http.resilience.circuit_breaker import DENIALS
+from mlhub_async.http.resilience.circuit_breaker import MAX_REFUSALS_NEVER_GRANTED
 from mlhub_async.http.transport.aiohttp import translated
 from support.engine import chosen, run
 from support.mirrored import Mirrored, asset_requests, publish
@@ -103,7 +103,7 @@ async def test_a_host_that_refuses_everything_is_asked_twenty_times_and_another_
     items = publish(closed, names("no", 200), always=[Status(403)]) + publish(site, names("ok", 10))
     report = await run(items, dest, concurrency=4)
     assert report.exit_code == 4 and report.failures == 200
-    assert len(asset_requests(closed)) <= DENIALS + 4
+    assert len(asset_requests(closed)) <= MAX_REFUSALS_NEVER_GRANTED + 4
     mirror = Mirrored(dest)
     mirror.check(4)
     assert set(mirror.failed.values()) == {"forbidden"} and len(mirror.files) == 10

@@ -39,7 +39,7 @@ class Host:
                 pace.answered(places / self.speed(places))
             self.answered += 1
             if pace.due:
-                pace.look()
+                pace.adjust()
         return self
 
 
@@ -103,7 +103,7 @@ def test_large_bodies_are_learned_from_while_they_come():
         assert pace.crowded()
         clock[0] += 0.5
         pace.work += int(0.5 * 1e6 * min(pace.allowed, 8))
-        pace.look()
+        pace.adjust()
     assert 6 <= pace.settled <= 12
 
 
@@ -122,7 +122,7 @@ def test_a_fixed_number_stays():
         clock[0] += 0.1
         pace.answered(0.1)
         pace.throttled()
-        pace.look()
+        pace.adjust()
     assert pace.allowed == 5
 
 
@@ -133,7 +133,7 @@ def test_nothing_is_learned_while_there_is_not_enough_to_do():
         clock[0] += 0.1
         pace.work += int(1e6 * math.exp(clock[0] / 10))
         pace.answered(0.01)
-        pace.look()
+        pace.adjust()
     assert pace.allowed == FIRST_LIMIT
 
 

@@ -1,4 +1,4 @@
-"""When a host is asked again: the breaker by a clock of ours, and whole runs against hosts that go away."""
+"""When an origin is asked again: circuit breaker and gate on a simulated clock."""
 
 import asyncio
 import itertools
@@ -9,13 +9,13 @@ from mlhub_async.core.concurrency import PARKED_PER_WORKER, fan_out, parked
 from mlhub_async.core.errors import TransferError, Transient
 from mlhub_async.core.urls import Origin
 from mlhub_async.http.resilience.circuit_breaker import (
-    BUCKET,
-    DENIALS,
-    DENIALS_OF_A_FRIEND,
+    MAX_REFUSALS_NEVER_GRANTED,
+    MAX_REFUSALS_ONCE_GRANTED,
+    RETRY_BUDGET_TOKENS,
     CircuitBreaker,
-    Outage,
+    OutagePolicy,
 )
-from mlhub_async.http.resilience.gate import MAX_ORIGINS, OriginLimits
+from mlhub_async.http.resilience.gate import MAX_ORIGINS, MAX_RETRY_AFTER_SECONDS, OriginLimits
 from mlhub_async.http.resilience.rate_limit import RateLimiter
 
 HOST = Origin("http", "h.test", 80)
@@ -23,7 +23,7 @@ OTHER = Origin("http", "o.test", 80)
 
 
 class Clock:
-    """Time that passes when somebody sleeps."""
+    """A clock on which time passes while somebody sleeps."""
 
     def __init__(self):
         self.now = 1000.0
@@ -37,38 +37,37 @@ class Clock:
 
 
 class Host:
-    """A breaker as one request after the other sees it; pauses are as long as they can be.
+    """A breaker to which one request after the other reports. Its pauses have no jitter.
 
-    A good answer takes `turn` seconds: two minutes, if nothing else is said.
+    A good answer takes `answer_seconds`.
     """
 
-    def __init__(self, turn=120, **outage):
-        self.clock, self.changes, self.turn = Clock(), 0, turn
-        self.breaker = CircuitBreaker("h.test:80", Outage(**outage), self.clock, self.change, lambda a, b: b)
-
-    def change(self):
-        self.changes += 1
+    def __init__(self, answer_seconds=120, **policy):
+        self.clock, self.answer_seconds = Clock(), answer_seconds
+        self.breaker = CircuitBreaker(
+            "h.test:80", OutagePolicy(**policy), self.clock, lambda: None, lambda low, high: high
+        )
 
     def good(self, times=1):
         for _ in range(times):
-            serial = self.begin()
-            self.breaker.answered(serial, granted=True)
-            self.clock.now += self.turn
+            generation = self.begin()
+            self.breaker.answered(generation, granted=True)
+            self.clock.now += self.answer_seconds
 
     def bad(self, times=1):
-        """So many URLs fail, the same ones each time."""
+        """So many URLs fail, the same ones each time. The result of the last report."""
         return [self.breaker.failed(self.begin(), f"/{n}", "no connection") for n in range(times)][-1]
 
     def begin(self):
         assert self.breaker.admits
-        serial = self.breaker.serial
-        self.breaker.ask()
-        return serial
+        generation = self.breaker.generation
+        self.breaker.begin_request()
+        return generation
 
     def wait(self):
-        """Until the breaker lets one ask; gives the seconds."""
-        seconds = self.breaker.until - self.clock.now
-        self.clock.now = self.breaker.until
+        """Let time pass until the breaker admits a request. The seconds that it took."""
+        seconds = self.breaker.open_until - self.clock.now
+        self.clock.now = self.breaker.open_until
         return seconds
 
 
@@ -91,7 +90,7 @@ def test_five_failures_after_many_answers_are_not_half_of_the_last_twenty():
     assert host.breaker.open
 
 
-def test_few_urls_that_fail_again_and_again_are_not_the_host_until_thirty_times():
+def test_a_few_urls_that_keep_failing_open_the_breaker_after_thirty_failures():
     host = Host()
     host.good()
     for _ in range(7):
@@ -102,7 +101,7 @@ def test_few_urls_that_fail_again_and_again_are_not_the_host_until_thirty_times(
     assert host.breaker.open
 
 
-def test_an_answer_between_them_begins_the_count_anew():
+def test_a_good_answer_resets_the_count_of_failures():
     host = Host()
     for _ in range(20):
         host.bad(4)
@@ -110,12 +109,12 @@ def test_an_answer_between_them_begins_the_count_anew():
     assert not host.breaker.open
 
 
-def test_connections_that_are_cut_all_at_once_are_one_event():
+def test_connections_that_are_cut_all_at_once_count_as_one_wave():
     host = Host()
     host.good()
-    serials = [host.begin() for _ in range(32)]
-    for n, serial in enumerate(serials):
-        host.breaker.failed(serial, f"/{n}", "connection lost")
+    generations = [host.begin() for _ in range(32)]
+    for n, generation in enumerate(generations):
+        host.breaker.failed(generation, f"/{n}", "connection lost")
     assert not host.breaker.open
     host.bad()
     assert host.breaker.open
@@ -132,7 +131,7 @@ def test_one_probe_goes_out_and_its_answer_closes_the_breaker():
     assert host.breaker.admits and not host.breaker.open
 
 
-def test_what_was_on_its_way_before_says_nothing_about_the_time_after():
+def test_requests_sent_before_the_breaker_opened_do_not_change_it():
     host = Host()
     host.good()
     early = [host.begin() for _ in range(2)]
@@ -148,8 +147,8 @@ def test_what_was_on_its_way_before_says_nothing_about_the_time_after():
     assert host.breaker.admits and host.breaker.open
 
 
-def test_probes_that_fail_cost_their_assets_nothing_and_double_the_pause_up_to_ten_minutes():
-    host = Host(probes=100, longest=1e6)
+def test_failed_probes_cost_no_attempt_and_double_the_pause_up_to_ten_minutes():
+    host = Host(max_probes=100, max_seconds=1e6)
     host.good()
     assert host.bad(5) is False
     pauses = []
@@ -160,54 +159,54 @@ def test_probes_that_fail_cost_their_assets_nothing_and_double_the_pause_up_to_t
 
 
 def test_a_host_that_never_answered_is_given_up_after_as_many_probes_as_retries():
-    host = Host(probes=3)
+    host = Host(max_probes=3)
     host.bad(5)
     pauses = []
     for _ in range(3):
-        host.breaker.refuse()
+        host.breaker.raise_verdict()
         pauses.append(host.wait())
         assert host.bad() is False  # an attempt like any other
     assert pauses == [1, 2, 4]
     with pytest.raises(Transient, match=r"h\.test:80 is out: no connection; .* run again") as caught:
-        host.breaker.refuse()
+        host.breaker.raise_verdict()
     assert (caught.value.kind, caught.value.tries) == ("host-down", 1)
 
 
 @pytest.mark.parametrize(("served", "pause"), [(0, 1), (3, 1), (8, 2), (60, 15), (1000, 30)])
-def test_a_host_is_waited_for_by_how_long_it_has_served(served, pause):
-    host = Host(turn=served, probes=3)
+def test_the_first_pause_depends_on_how_long_the_host_has_served(served, pause):
+    host = Host(answer_seconds=served, max_probes=3)
     host.good()
     host.bad(4)
     host.clock.now += 60  # what is tried again meanwhile brings nothing either
     host.breaker.failed(host.begin(), "/another", "no connection")
     assert host.wait() == pause
-    assert host.bad() is True, "that a host of ours is away costs its assets nothing"
+    assert host.bad() is True, "an outage of a host that has served costs its assets no attempt"
     assert host.wait() == 2 * pause
 
 
-def test_no_host_is_waited_for_longer_than_the_longest_outage():
-    host = Host(probes=10**9, longest=100)
+def test_a_host_is_given_up_after_the_longest_outage():
+    host = Host(max_probes=10**9, max_seconds=100)
     host.good()
     host.bad(5)
     assert [host.wait(), host.bad(), host.wait(), host.bad(), host.wait()] == [30, True, 60, True, 10]
-    host.breaker.refuse()
+    host.breaker.raise_verdict()
     host.bad()
     with pytest.raises(Transient, match="after 100 s"):
-        host.breaker.refuse()
+        host.breaker.raise_verdict()
 
 
-def test_who_wants_no_retries_waits_for_no_host():
-    host = Host(probes=0)
+def test_without_retries_no_host_is_waited_for():
+    host = Host(max_probes=0)
     host.good()
     host.bad(5)
     with pytest.raises(Transient):
-        host.breaker.refuse()
+        host.breaker.raise_verdict()
 
 
-def test_a_host_that_answers_but_never_well_gets_a_rest_when_the_retries_are_spent():
+def test_a_spent_retry_budget_opens_the_breaker_although_the_host_answers():
     host = Host()
     host.good(50)
-    for _ in range(BUCKET // 5 - 1):
+    for _ in range(RETRY_BUDGET_TOKENS // 5 - 1):
         host.breaker.spend(5)
     assert not host.breaker.open
     host.breaker.spend(5)
@@ -218,104 +217,139 @@ def test_a_host_that_answers_but_never_well_gets_a_rest_when_the_retries_are_spe
     assert not host.breaker.open
 
 
-def test_answers_earn_back_what_failures_spend_and_timeouts_spend_twice_as_much():
+def test_answers_refill_the_retry_budget_that_failures_spend():
     host = Host()
-    for _ in range(BUCKET):
+    for _ in range(RETRY_BUDGET_TOKENS):
         host.breaker.spend(10)
         host.good(10)
     assert not host.breaker.open
-    for _ in range(BUCKET // 10):
+    for _ in range(RETRY_BUDGET_TOKENS // 10):
         host.breaker.spend(10)
     assert host.breaker.open
 
 
-def test_only_a_host_in_trouble_is_listened_to_at_every_answer():
+def test_only_an_unhealthy_host_has_every_answer_reported():
     host = Host()
-    assert not host.breaker.calm
+    assert not host.breaker.healthy
     host.good()
-    assert host.breaker.calm
+    assert host.breaker.healthy
     host.breaker.spend(5)
     host.bad()
     host.good(19)
-    assert not host.breaker.calm
+    assert not host.breaker.healthy
     host.good()
-    assert host.breaker.calm
+    assert host.breaker.healthy
 
 
-@pytest.mark.parametrize(("granted", "borne"), [(0, DENIALS), (1, DENIALS_OF_A_FRIEND)])
-def test_a_host_that_refuses_again_and_again_is_not_asked_for_the_rest(granted, borne):
+@pytest.mark.parametrize(
+    ("granted", "accepted"), [(0, MAX_REFUSALS_NEVER_GRANTED), (1, MAX_REFUSALS_ONCE_GRANTED)]
+)
+def test_a_host_that_refuses_permission_again_and_again_is_not_asked_any_more(granted, accepted):
     host = Host()
     host.good(granted)
-    for _ in range(borne - 1):
+    for _ in range(accepted - 1):
         host.breaker.answered(host.begin(), granted=False)
         host.breaker.denied()
-    host.breaker.refuse()
+    host.breaker.raise_verdict()
     host.breaker.denied()
     with pytest.raises(TransferError, match="in a row") as caught:
-        host.breaker.refuse()
+        host.breaker.raise_verdict()
     assert caught.value.kind == "forbidden" and not caught.value.retryable
 
 
-def test_a_friend_is_one_also_where_documents_came_first_and_all_went_well():
+def test_an_asset_granted_after_documents_raises_the_number_of_accepted_refusals():
     host = Host()
     host.breaker.answered(host.begin(), granted=False)
-    assert not host.breaker.calm
+    assert not host.breaker.healthy
     host.good(30)
-    assert host.breaker.calm
-    for _ in range(DENIALS):
+    assert host.breaker.healthy
+    for _ in range(MAX_REFUSALS_NEVER_GRANTED):
         host.breaker.denied()
-    host.breaker.refuse()
+    host.breaker.raise_verdict()
 
 
-@pytest.mark.parametrize(("asked", "turn"), [(30, 31), (0, 1), (600, 630)])
-def test_a_host_that_only_puts_off_those_who_wait_for_it_is_given_up(asked, turn):
-    host = Host(longest=1800)
+class Postponing:
+    """A host that answers every request with this Retry-After."""
+
+    def __init__(self, max_seconds=1800):
+        self.clock = Clock()
+        policy = OutagePolicy(max_seconds=max_seconds)
+        limits = OriginLimits(4, rate_limiter=RateLimiter(clock=self.clock), outage_policy=policy)
+        self.gate = limits.gate(HOST)
+
+    def refuse(self, seconds):
+        error = Transient("busy", retry_after=seconds)
+        self.gate.postpone(error)
+        self.gate.breaker.raise_verdict()
+        return error
+
+
+@pytest.mark.parametrize(("asked", "turn"), [(30, 31), (0.1, 1), (600, 630)])
+def test_a_host_that_answers_only_with_retry_after_is_given_up(asked, turn):
+    host = Postponing()
     began = host.clock.now
     with pytest.raises(Transient, match="again and again") as caught:
         while True:
-            host.breaker.throttled(asked)
-            host.breaker.refuse()
+            host.refuse(asked)
             host.clock.now += turn
     assert caught.value.kind == "throttled" and 1800 < host.clock.now - began <= 1800 + turn
 
 
-def test_a_host_that_was_long_not_asked_between_two_refusals_has_put_nobody_off_so_long():
-    host = Host(longest=1800)
+def test_another_answer_resets_the_requested_wait():
+    host = Postponing()
+    for _ in range(100):
+        host.refuse(600)
+        host.clock.now += 630
+        host.gate.answered(host.gate.breaker.generation, granted=False)
+
+
+def test_time_in_which_no_request_waited_does_not_count_as_requested_wait():
+    host = Postponing()
     for _ in range(20):
-        host.breaker.throttled(1)
-        host.breaker.refuse()
+        host.refuse(1)
         host.clock.now += 86400
 
 
-def test_one_permission_among_refusals_begins_the_count_anew():
+async def test_an_origin_that_asks_for_more_than_an_hour_is_not_asked_again():
+    host = Postponing(max_seconds=1e6)
+    assert not host.refuse(MAX_RETRY_AFTER_SECONDS).final
+    host.clock.now += 2 * MAX_RETRY_AFTER_SECONDS
+    assert host.refuse(MAX_RETRY_AFTER_SECONDS + 1).final
+    host.clock.now += 60
+    with pytest.raises(Transient, match="not to be asked for another 3541 s") as caught:
+        await host.gate.enter()
+    assert caught.value.final
+
+
+def test_a_granted_asset_resets_the_count_of_refusals():
     host = Host()
-    for _ in range(DENIALS * 2):
+    for _ in range(MAX_REFUSALS_NEVER_GRANTED * 2):
         host.breaker.denied()
         host.good()
-    host.breaker.refuse()
+    host.breaker.raise_verdict()
 
 
 async def one_hop(limits, origin, name, answers):
-    """As http does it: enter, ask, tell; `answers` says of each request whether it fares well."""
+    """Enter the gate, send, report, as `http.client` does. `answers(now)` says whether a request succeeds."""
     gate = limits.gate(origin)
     while True:
         if not gate.enter_at_once():
             await gate.enter()
-        serial = gate.breaker.serial
-        well = answers(limits.clock())
+        generation = gate.breaker.generation
+        succeeds = answers(limits.clock())
         await asyncio.sleep(0)
-        if well:
-            gate.breaker.answered(serial, granted=True)
+        if succeeds:
+            gate.breaker.answered(generation, granted=True)
         else:
-            gate.breaker.failed(serial, name, "no connection")
+            gate.breaker.failed(generation, name, "no connection")
         gate.leave()
-        if well:
+        if succeeds:
             return
 
 
-async def test_all_who_wait_for_a_host_go_on_when_its_probe_is_answered():
+async def test_all_waiting_requests_go_on_when_the_probe_is_answered():
     clock, asked = Clock(), []
-    limits = OriginLimits(4, budget=RateLimiter(clock=clock, sleep=clock.sleep))
+    limits = OriginLimits(4, rate_limiter=RateLimiter(clock=clock, sleep=clock.sleep))
     limits.gate(HOST).breaker.answered(0, granted=True)
     clock.now += 120
 
@@ -328,66 +362,71 @@ async def test_all_who_wait_for_a_host_go_on_when_its_probe_is_answered():
     assert len(asked) <= 50 + 8 + 5
 
 
-async def test_a_host_that_is_given_up_fails_those_who_wait_and_no_other():
+async def test_a_host_that_is_given_up_fails_its_waiting_requests_and_no_others():
     clock = Clock()
-    limits = OriginLimits(4, budget=RateLimiter(clock=clock, sleep=clock.sleep), outage=Outage(probes=2))
+    limits = OriginLimits(
+        4, rate_limiter=RateLimiter(clock=clock, sleep=clock.sleep), outage_policy=OutagePolicy(max_probes=2)
+    )
     hops = [one_hop(limits, HOST, f"/{n}", lambda _: False) for n in range(50)]
     ended = await asyncio.gather(*hops, one_hop(limits, OTHER, "/", lambda _: True), return_exceptions=True)
     assert {getattr(error, "kind", None) for error in ended[:-1]} == {"host-down"}
     assert ended[-1] is None
 
 
-async def test_of_thousands_of_hosts_those_are_forgotten_that_nobody_asks_and_no_word_against_any():
+async def test_idle_hosts_are_forgotten_among_thousands_but_not_what_speaks_against_a_host():
     clock = Clock()
     limits = OriginLimits(
-        64, first=8, budget=RateLimiter(clock=clock, sleep=clock.sleep), outage=Outage(probes=0)
+        64,
+        first=8,
+        rate_limiter=RateLimiter(clock=clock, sleep=clock.sleep),
+        outage_policy=OutagePolicy(max_probes=0),
     )
     busy = limits.gate(HOST)
     assert busy.enter_at_once()
     with pytest.raises(TransferError):
         await asyncio.gather(*(one_hop(limits, OTHER, f"/{n}", lambda _: False) for n in range(9)))
-    limits.hold(Origin("http", "held.test", 80), 3600)
+    limits.gate(Origin("http", "held.test", 80)).hold(3600)
     for n in range(5 * MAX_ORIGINS):
         await one_hop(limits, Origin("http", f"h{n}.test", 80), "/", lambda _: True)
-    assert limits.useful(1 << 20) <= 8 * MAX_ORIGINS
-    assert limits.gate(HOST) is busy and set(limits.held) == {"o.test:80", "held.test:80"}
+    assert limits.slots(1 << 20) <= 8 * MAX_ORIGINS
+    assert limits.gate(HOST) is busy and set(limits.held_until) == {"o.test:80", "held.test:80"}
     with pytest.raises(TransferError, match="given up"):
         await limits.gate(OTHER).enter()
 
 
-async def test_no_request_goes_out_while_a_host_is_held_whatever_waited_for_a_slot():
+async def test_no_request_goes_out_while_a_host_is_held_even_if_it_waited_for_a_slot():
     clock, asked = Clock(), []
-    limits = OriginLimits(2, budget=RateLimiter(clock=clock, sleep=clock.sleep))
+    limits = OriginLimits(2, rate_limiter=RateLimiter(clock=clock, sleep=clock.sleep))
 
     def answers(now):
         asked.append(now)
         if len(asked) == 3:
-            limits.hold(HOST, 60)
+            limits.gate(HOST).hold(60)
         return True
 
     await asyncio.gather(*(one_hop(limits, HOST, f"/{n}", answers) for n in range(20)))
-    # What was on its way when the refusal came is not ours to call back.
+    # Requests that were sent before the refusal came cannot be taken back.
     assert len([now for now in asked if now < 1060]) <= 4 and len(asked) == 20
 
 
-async def test_a_probe_that_is_cancelled_leaves_its_turn_to_another():
+async def test_a_cancelled_probe_lets_another_request_be_the_probe():
     clock = Clock()
-    limits = OriginLimits(4, budget=RateLimiter(clock=clock, sleep=clock.sleep))
+    limits = OriginLimits(4, rate_limiter=RateLimiter(clock=clock, sleep=clock.sleep))
     gate = limits.gate(HOST)
     for n in range(6):
-        gate.breaker.failed(gate.breaker.serial, f"/{n}", "no connection")
+        gate.breaker.failed(gate.breaker.generation, f"/{n}", "no connection")
     await gate.enter()
-    serial = gate.breaker.serial
+    generation = gate.breaker.generation
     waiting = asyncio.ensure_future(gate.enter())
     await asyncio.sleep(0)
     assert not waiting.done()
-    gate.breaker.release(serial)
+    gate.breaker.release(generation)
     gate.leave()
     await waiting
     gate.leave()
 
 
-async def test_who_waits_aside_gives_its_place_to_another_and_takes_it_again():
+async def test_a_parked_worker_is_replaced_while_it_waits():
     go, at_work, peak, done = asyncio.Event(), 0, 0, []
 
     async def produce(put):
@@ -411,7 +450,7 @@ async def test_who_waits_aside_gives_its_place_to_another_and_takes_it_again():
     assert done[:4] == [40, 41, 42, 43]
 
 
-async def test_so_many_may_wait_aside_and_no_more():
+async def test_the_number_of_parked_workers_is_limited():
     waiting, most, full = 0, 0, asyncio.Event()
 
     async def turns():
@@ -437,7 +476,7 @@ async def test_so_many_may_wait_aside_and_no_more():
     assert most == 2 * PARKED_PER_WORKER + 2
 
 
-async def test_a_failure_ends_those_who_wait_aside_too():
+async def test_a_failure_ends_parked_workers_too():
     async def produce(put):
         for n in range(10):
             await put(n)
@@ -452,9 +491,9 @@ async def test_a_failure_ends_those_who_wait_aside_too():
         await fan_out(produce, work, 2)
 
 
-async def test_a_hold_that_ends_between_two_looks_at_the_clock_holds_nobody():
+async def test_a_hold_that_ends_between_two_readings_of_the_clock_holds_no_request():
     times = itertools.count()
-    limits = OriginLimits(1, budget=RateLimiter(clock=lambda: float(next(times))))
+    limits = OriginLimits(1, rate_limiter=RateLimiter(clock=lambda: float(next(times))))
     gate = limits.gate(HOST)
     gate.hold(3)
     await asyncio.wait_for(gate.enter(), 60)

@@ -25,13 +25,13 @@ class LocalExecutor:
 
         async def produce_all(submit: Submit) -> None:
             await produce(submit)
-            context.http.hurry()
+            context.http.restart_stalled()
 
         async def work(job: Job) -> None:
             context.events.job("start", job)
             await settle(*await fetch(job, context))
 
         limits = context.http.limits
-        useful = None if limits.fixed else partial(limits.useful, self._workers)
+        useful = None if limits.fixed else partial(limits.slots, self._workers)
         await fan_out(produce_all, work, self._workers, useful, context.idle_slots)
         limits.end()

@@ -1,7 +1,8 @@
-"""What a host's answers say about asking it again: now, later, or not in this run. A breaker per origin.
+"""Decides from an origin's answers whether it may be asked again: now, later, or not in this run.
 
-Closed: all may ask. Open: nobody may until a time, and who waits loses no attempt. Half open: one may ask,
-and what comes of it decides for all. What a failure means for its asset is said in `retry`.
+There is one circuit breaker per origin. Closed: all requests may go out. Open: none may until a given time,
+and those that wait lose no attempt. Half open: one request may, the probe, and its outcome decides for all.
+What a failure means for the asset that it hit is decided in `retry`.
 """
 
 from __future__ import annotations
@@ -13,261 +14,265 @@ from dataclasses import dataclass
 
 from ...core.errors import AccessLost, TransferError, Transient
 
-STREAK = 5
-"""So many URLs failing with no answer between them open the breaker, if they are also half of the last
-`LOOK_BACK` answers. One URL that fails again and again is the asset's own trouble."""
-LONG_STREAK = 30
-"""But of whatever URLs so many failures are the host's: few workers are at few URLs for long."""
-LOOK_BACK = 20
-WAVES = 2
-"""A server that restarts cuts all that is in flight at once: that is one event, not so many failures."""
-LONGEST_PAUSE = 600.0
-FIRST_PAUSE = 0.25
-"""Of the time that a host has served."""
-OWN_PAUSE = 60.0
-"""Who waits for a host asks again after so many seconds more than it said."""
-BUCKET = 500
-"""Tokens for what is tried again: an answer brings one, a failure costs five, a timeout ten."""
-DENIALS = 20
-"""Refusals of permission in a row that end the asking, where nothing was ever granted."""
-DENIALS_OF_A_FRIEND = 200
-"""The same where something was: object stores say 403 for what does not exist, too."""
+MIN_FAILING_URLS = 5
+"""So many URLs that fail with no good answer between them open the breaker, if failures are also half of the
+last `RECENT_ANSWERS`. A single URL that fails again and again is a problem of its asset."""
+MIN_FAILURES_OF_ANY_URL = 30
+"""But so many failures in a row open it whatever the URLs: a few workers keep to a few URLs for long."""
+RECENT_ANSWERS = 20
+MIN_WAVES = 2
+"""A server that restarts cuts all transfers at once: failures of requests that were under way together make
+one wave."""
+MAX_PAUSE_SECONDS = 600.0
+FIRST_PAUSE_SHARE = 0.25
+"""The first pause as a share of the time for which the origin has served this run."""
+RETRY_BUDGET_TOKENS = 500
+"""Every answer brings one token up to this number; every failed attempt costs some (see `hop`)."""
 
-IN_A_ROW = 20
-"""Refusals that end the run at an origin where they never got us anything."""
-OF_A_FRIEND = 200
-"""The same where they did: those who may read a catalogue may still not have some of its files."""
-IN_THE_END = 2
-"""When all has been asked for, so many are enough: nothing is given up by saying so."""
-SINCE_THEN = 5
+MAX_REFUSALS_NEVER_GRANTED = 20
+"""Refusals in a row after which an origin that never granted anything is not asked any more."""
+MAX_REFUSALS_ONCE_GRANTED = 200
+"""The same for one that has granted something. It is higher because object stores answer 403 for objects that
+do not exist, and because a user who may read a catalogue need not have access to all of its files."""
+MAX_FINAL_REFUSALS_NEVER_GRANTED = 2
+"""When everything has been requested so many are enough: to stop then gives nothing up."""
+MAX_FINAL_REFUSALS_ONCE_GRANTED = 5
 """The same where assets were granted before: the last few files may be closed, or the key have expired."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outage:
-    """How long a host that is out is waited for: so many probes in a row, and so many seconds.
+class OutagePolicy:
+    """How long an origin that is out is waited for: so many probes in a row, and so many seconds.
 
-    A host is waited for by how long it has served this run: its first pause is a quarter of that, at most
-    `pause`; at least `newcomer`, as for one that never answered and may as well not exist. Each further
-    one is twice as long.
+    The first pause is a quarter of the time for which the origin has served this run, at most
+    `max_first_pause` seconds. It is `min_first_pause` at least, as for an origin that never answered and may
+    well not exist. Each further pause is twice as long.
     """
 
-    probes: int = 5
-    longest: float = 1800.0
-    pause: float = 30.0
-    newcomer: float = 1.0
+    max_probes: int = 5
+    max_seconds: float = 1800.0
+    max_first_pause: float = 30.0
+    min_first_pause: float = 1.0
 
 
-PATIENT = Outage()
+DEFAULT_OUTAGE_POLICY = OutagePolicy()
+
+
+class AccessMonitor:
+    """Counts what an origin refuses in a row, and decides when its refusals are final.
+
+    Refused credentials (401 to a request that carried ours, after they were read again) end the run. Refused
+    permission (403, or 401 to a request without credentials) ends the requests to this origin alone.
+    Documents and assets are counted apart: that a catalogue is readable says nothing of its files.
+    """
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+        self.asset_granted = False
+        self.denials = 0
+        """refusals of permission since an asset was last granted"""
+        self._credentials_accepted = {True: False, False: False}
+        """for documents (True) and for assets (False)"""
+        self._credentials_refused = {True: 0, False: 0}
+        """refusals since such a thing was last granted"""
+
+    @property
+    def has_credentials_history(self) -> bool:
+        """Whether our credentials were ever accepted or refused here."""
+        return any(self._credentials_accepted.values()) or any(self._credentials_refused.values())
+
+    def grant_asset(self) -> None:
+        """The origin gave out an asset, with or without credentials."""
+        self.asset_granted, self.denials = True, 0
+
+    def deny(self) -> TransferError | None:
+        """The origin refused permission. The error to raise for all further requests, once it is final."""
+        self.denials += 1
+        if self.denials < (MAX_REFUSALS_ONCE_GRANTED if self.asset_granted else MAX_REFUSALS_NEVER_GRANTED):
+            return None
+        message = f"{self._host} refused {self.denials} requests in a row: this one was not sent"
+        return TransferError(message, kind="forbidden")
+
+    def accept_credentials(self, *, document: bool) -> None:
+        """The origin answered a request that carried our credentials."""
+        self._credentials_accepted[document], self._credentials_refused[document] = True, 0
+
+    def refuse_credentials(self, *, document: bool) -> None:
+        """The origin refused them. Raises `AccessLost` once that is final; until then one request failed."""
+        self._credentials_refused[document] += 1
+        accepted = any(self._credentials_accepted.values())
+        most = MAX_REFUSALS_ONCE_GRANTED if accepted else MAX_REFUSALS_NEVER_GRANTED
+        if self._credentials_refused[document] >= most:
+            raise self._access_lost(document)
+
+    def end(self) -> None:
+        """Everything has been requested. Raises `AccessLost` where our credentials were refused to the last.
+
+        That they were accepted for documents says nothing of the assets: many a catalogue is open to all.
+        """
+        accepted, refused = self._credentials_accepted, self._credentials_refused
+        most = MAX_FINAL_REFUSALS_ONCE_GRANTED if accepted[False] else MAX_FINAL_REFUSALS_NEVER_GRANTED
+        if refused[False] >= most:
+            raise self._access_lost(False)
+        if refused[True] >= MAX_FINAL_REFUSALS_NEVER_GRANTED and not any(accepted.values()):
+            raise self._access_lost(True)
+
+    def _access_lost(self, document: bool) -> AccessLost:
+        count = self._credentials_refused[document]
+        message = f"{self._host} refused our credentials, {count} times in a row"
+        return AccessLost(f"{message}: renew the key or header, then run again")
 
 
 class CircuitBreaker:
-    """`changed` is called whenever who waits should look again. Nothing here waits or asks itself.
+    """Opens when its origin is out. It neither waits nor sends: `on_change` tells the gate to ask it again.
 
-    A request takes `serial` when it begins and shows it when it ends: what was on its way before the
-    breaker opened says nothing about the time after.
+    A request takes the `generation` when it begins and gives it back with its outcome: requests that began
+    before the breaker opened say nothing about the time after.
     """
 
     def __init__(
         self,
         host: str,
-        outage: Outage,
+        policy: OutagePolicy,
         clock: Callable[[], float],
-        changed: Callable[[], None],
+        on_change: Callable[[], None],
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
-        self.calm = False
-        """every recent answer was a good one: no need to tell of the next"""
+        self.access = AccessMonitor(host)
+        self.healthy = False
+        """all recent answers were good: the next good one need not be reported"""
         self.open = False
-        self.until = 0.0
-        self.serial = 0
+        self.open_until = 0.0
+        self.generation = 0
         self.probing = False
         self._host = host
-        self._outage = outage
+        self._policy = policy
         self._clock = clock
-        self._changed = changed
+        self._on_change = on_change
         self._uniform = uniform
-        self._verdict: tuple[type[TransferError], str, str] | None = None
-        self._welcome = False
-        self._met: float | None = None
-        self._throttled: float | None = None
-        """when it last said to come back later, if it has had no other answer since"""
-        self._leave = self._left = 0.0
-        """for how long that was, and how long it was left alone before"""
-        self._trouble = 0.0
-        """when the first of the present streak of failures was"""
-        self._recent: deque[bool] = deque(maxlen=LOOK_BACK)
-        self._failing: set[str] = set()
-        self._streak = self._waves = self._probes = self._denials = 0
-        self._tokens = BUCKET
-        self._since = self._first = 0.0
+        self._verdict: TransferError | None = None
+        self._first_answer_at: float | None = None
+        self._failing_since = 0.0
+        """when the first failure of the present streak was"""
+        self._recent_failures: deque[bool] = deque(maxlen=RECENT_ANSWERS)
+        self._failing_urls: set[str] = set()
+        self._streak = self._waves = self._probes = 0
+        self._tokens = RETRY_BUDGET_TOKENS
+        self._outage_since = self._first_pause = 0.0
 
-    def refuse(self) -> None:
-        """Raise what was found about this host, if that is final for this run."""
-        if self._verdict is not None:
-            kind_of, words, kind = self._verdict
-            raise Transient(words, kind=kind, tries=1) if kind_of is Transient else kind_of(words, kind=kind)
+    def raise_verdict(self) -> None:
+        """Raise what makes further requests to this origin pointless in this run, if anything does."""
+        if (verdict := self._verdict) is None:
+            return
+        if isinstance(verdict, Transient):
+            raise Transient(verdict.message, kind=verdict.kind, tries=1)
+        raise TransferError(verdict.message, kind=verdict.kind)
 
     @property
     def admits(self) -> bool:
-        return not self.open or (not self.probing and self._clock() >= self.until)
+        """Whether a request may go out now."""
+        return not self.open or (not self.probing and self._clock() >= self.open_until)
 
-    def ask(self) -> None:
-        """A request goes out: while open it is the one probe."""
+    def begin_request(self) -> None:
+        """A request goes out. While the breaker is open it is the probe."""
         self.probing = self.open
 
-    def _is_probe(self, serial: int) -> bool:
-        return self.open and self.probing and serial == self.serial
+    def _is_probe(self, generation: int) -> bool:
+        return self.open and self.probing and generation == self.generation
 
-    def answered(self, serial: int, *, granted: bool) -> None:
-        """The head of an answer came. `granted`: it gave an asset out."""
-        if self._met is None:
-            self._met = self._clock()
-        self._welcome |= granted
+    def answered(self, generation: int, *, granted: bool) -> None:
+        """The head of a response came. `granted`: the response gives out an asset."""
+        if self._first_answer_at is None:
+            self._first_answer_at = self._clock()
         if granted:
-            self._denials = 0
-        self._recent.append(False)
-        self._failing.clear()
+            self.access.grant_asset()
+        self._recent_failures.append(False)
+        self._failing_urls.clear()
         self._streak = self._waves = 0
-        self._throttled = None
-        self._tokens = min(self._tokens + 1, BUCKET)
-        trouble = self.open or self._denials or True in self._recent
-        self.calm = self._welcome and self._tokens == BUCKET and not trouble
-        if self._is_probe(serial):
+        self._tokens = min(self._tokens + 1, RETRY_BUDGET_TOKENS)
+        trouble = self.open or self.access.denials or True in self._recent_failures
+        self.healthy = self.access.asset_granted and self._tokens == RETRY_BUDGET_TOKENS and not trouble
+        if self._is_probe(generation):
             self.open = self.probing = False
-            self._changed()
+            self._on_change()
 
-    def failed(self, serial: int, url: str, words: str) -> bool:
-        """The host did not answer as a host that is up does. True if that was a probe at its own cost."""
-        probe = self._is_probe(serial)
+    def failed(self, generation: int, url: str, reason: str) -> bool:
+        """The origin did not answer as one that is up. True if this was the probe and costs no attempt."""
+        probe = self._is_probe(generation)
         if self.open and not probe:
             return False
-        self.calm = False
-        self._recent.append(True)
+        self.healthy = False
+        self._recent_failures.append(True)
         if not self._streak:
-            self._trouble = self._clock()
+            self._failing_since = self._clock()
         self._streak += 1
-        if len(self._failing) < STREAK:
-            self._failing.add(url)
-        if serial == self.serial:
+        if len(self._failing_urls) < MIN_FAILING_URLS:
+            self._failing_urls.add(url)
+        if generation == self.generation:
             self._waves += 1
-            self.serial += 1
+            self.generation += 1
         if probe:
             self._probes += 1
-            self._pause(words)
+            self._pause(reason)
         elif self._is_out():
-            self._begin_outage(words)
-        return probe and self._met is not None
+            self._begin_outage(reason)
+        return probe and self._first_answer_at is not None
 
     def _is_out(self) -> bool:
-        enough = len(self._failing) >= STREAK or self._streak >= LONG_STREAK
-        return enough and self._waves >= WAVES and 2 * sum(self._recent) >= len(self._recent)
+        enough = len(self._failing_urls) >= MIN_FAILING_URLS or self._streak >= MIN_FAILURES_OF_ANY_URL
+        failures = self._recent_failures
+        return enough and self._waves >= MIN_WAVES and 2 * sum(failures) >= len(failures)
 
-    def _begin_outage(self, words: str) -> None:
-        self._since, self._probes = self._clock(), 0
-        served = (self._trouble if self._streak else self._since) - (self._met or self._since)
-        self._first = max(min(FIRST_PAUSE * served, self._outage.pause), self._outage.newcomer)
-        self._pause(words)
+    def _begin_outage(self, reason: str) -> None:
+        self._outage_since, self._probes = self._clock(), 0
+        until = self._failing_since if self._streak else self._outage_since
+        served = until - (self._first_answer_at or self._outage_since)
+        longest, shortest = self._policy.max_first_pause, self._policy.min_first_pause
+        self._first_pause = max(min(FIRST_PAUSE_SHARE * served, longest), shortest)
+        self._pause(reason)
 
-    def _pause(self, words: str) -> None:
-        """Open until the next probe; after the last one the host is given up for this run."""
-        now, end = self._clock(), self._since + self._outage.longest
+    def _pause(self, reason: str) -> None:
+        """Open until the next probe. After the last one the origin is given up for this run."""
+        now, end = self._clock(), self._outage_since + self._policy.max_seconds
         self.open, self.probing = True, False
-        self.serial += 1
-        if self._probes >= self._outage.probes or now >= end:
-            text = f"{self._host} is out: {words}; it was given up after {now - self._since:.0f} s, run again"
-            self._verdict = (Transient, text, "host-down")
+        self.generation += 1
+        if self._probes >= self._policy.max_probes or now >= end:
+            waited = now - self._outage_since
+            message = f"{self._host} is out: {reason}; it was given up after {waited:.0f} s, run again"
+            self._verdict = Transient(message, kind="host-down")
             end = now
-        pause = min(self._first * 2 ** min(self._probes, 30), LONGEST_PAUSE)
-        self.until = min(now + self._uniform(0.5, 1) * pause, end)
-        self._changed()
-
-    def throttled(self, seconds: float) -> None:
-        """It said when to come back. Who says nothing else for longer than any outage is given up.
-
-        Only the time counts in which somebody waited for it: between two questions may be anything.
-        """
-        self.calm = False
-        now = self._clock()
-        if self._throttled is None:
-            self._left = 0.0
-        else:
-            self._left += min(now - self._throttled, self._leave + OWN_PAUSE)
-        self._throttled, self._leave = now, seconds
-        if self._left > self._outage.longest:
-            words = (
-                f"{self._host} asked to be left alone again and again, "
-                f"for {self._left:.0f} s: run again later"
-            )
-            self._verdict = (Transient, words, "throttled")
-            self._changed()
+        pause = min(self._first_pause * 2 ** min(self._probes, 30), MAX_PAUSE_SECONDS)
+        self.open_until = min(now + self._uniform(0.5, 1) * pause, end)
+        self._on_change()
 
     def spend(self, tokens: int) -> None:
-        """An attempt failed. When all is spent everybody rests, whatever the answers were."""
-        self.calm = False
-        if self.open or not self._outage.probes:
+        """An attempt failed. When the retry budget is spent the breaker opens, whatever the answers were."""
+        self.healthy = False
+        if self.open or not self._policy.max_probes:
             return
         self._tokens -= tokens
         if self._tokens <= 0:
-            self._tokens = BUCKET
-            self._begin_outage("it answers, but next to nothing comes of it")
+            self._tokens = RETRY_BUDGET_TOKENS
+            self._begin_outage("it answers, but nearly every attempt fails")
 
     def denied(self) -> None:
-        """Permission was refused, for good as far as anybody can tell."""
-        self.calm = False
-        self._denials += 1
-        if self._denials >= (DENIALS_OF_A_FRIEND if self._welcome else DENIALS):
-            words = f"{self._host} refused {self._denials} requests in a row: it was not asked for this one"
-            self.give_up(TransferError(words, kind="forbidden"))
+        """Permission was refused, and as far as anybody can tell for good."""
+        self.healthy = False
+        if (error := self.access.deny()) is not None:
+            self.give_up(error)
 
     def give_up(self, error: TransferError) -> None:
-        """What is wrong with this host will not pass: everything else there fails likewise, unasked."""
-        self._verdict = self._verdict or (TransferError, error.message, error.kind)
-        self._changed()
+        """This will not pass: from now on everything at this origin fails likewise, without a request."""
+        self._verdict = self._verdict or TransferError(error.message, kind=error.kind)
+        self._on_change()
 
-    def release(self, serial: int) -> None:
-        """A request ended without a word about the host: if it was the probe, another may be."""
-        if self._is_probe(serial):
+    def give_up_for_now(self, message: str, kind: str) -> None:
+        """The same for what may be over in a later run: failures are `Transient`."""
+        self._verdict = Transient(message, kind=kind)
+        self._on_change()
+
+    def release(self, generation: int) -> None:
+        """A request ended and said nothing about the origin. If it was the probe, another one may be sent."""
+        if self._is_probe(generation):
             self.probing = False
-            self._changed()
-
-
-class AccessMonitor:
-    """Documents and assets are counted apart: who lets us read what there is may keep what it tells of.
-
-    Refusals are those of credentials that are there now, after they were read again.
-    """
-
-    def __init__(self, host: str) -> None:
-        self._host = host
-        self._granted = {True: False, False: False}
-        self._refused = {True: 0, False: 0}
-        """since such a thing was last granted"""
-
-    @property
-    def known(self) -> bool:
-        """Whether our credentials were ever shown here."""
-        return any(self._granted.values()) or any(self._refused.values())
-
-    def grant(self, *, document: bool) -> None:
-        self._granted[document], self._refused[document] = True, 0
-
-    def refuse(self, *, document: bool) -> None:
-        """Raises `AccessLost` if that goes on. Until then it is the failure of what was asked for."""
-        self._refused[document] += 1
-        if self._refused[document] >= (OF_A_FRIEND if any(self._granted.values()) else IN_A_ROW):
-            raise self._lost(document)
-
-    def end(self) -> None:
-        """All has been asked for. Raises `AccessLost` where they were refused to the last.
-
-        That documents were granted says nothing of the assets: many a catalogue is open to all.
-        """
-        if self._refused[False] >= (SINCE_THEN if self._granted[False] else IN_THE_END):
-            raise self._lost(False)
-        if self._refused[True] >= IN_THE_END and not any(self._granted.values()):
-            raise self._lost(True)
-
-    def _lost(self, document: bool) -> AccessLost:
-        words = f"{self._host} refused our credentials, {self._refused[document]} times in a row"
-        return AccessLost(f"{words}: renew the key or header, then run again")
+            self._on_change()

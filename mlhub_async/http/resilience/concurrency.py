@@ -48,7 +48,7 @@ class AdaptiveLimit:
         """bytes and requests that were of use, since ever"""
         self.in_flight = 0
         self.active = 0
-        self.parts = 0
+        self.helper_streams = 0
         """those that bring no body of their own, but help with one that is on its way already"""
         self.full = False
         """all places were taken at some time since the last look"""
@@ -90,7 +90,7 @@ class AdaptiveLimit:
         if self.active >= self.allowed:
             self.full = True
             return True
-        return self.in_flight > MAX_BYTES_IN_FLIGHT and self.active - self.parts >= MIN_TRANSFERS
+        return self.in_flight > MAX_BYTES_IN_FLIGHT and self.active - self.helper_streams >= MIN_TRANSFERS
 
     def take(self) -> None:
         """A request takes a place."""
@@ -123,7 +123,7 @@ class AdaptiveLimit:
         self._starting = False
         self._begin(CHECKS_BETWEEN_TRIALS)
 
-    def look(self) -> None:
+    def adjust(self) -> None:
         """Compare what has come since the last look with what came before, and try another number."""
         now = self._clock()
         seen = now - self._since

@@ -1,4 +1,8 @@
-"""How hard we may lean on a server: slots and holds per origin."""
+"""Admits requests to an origin: so many at a time, and none while the origin is to be left alone.
+
+There is one gate per origin. It decides what a Retry-After means, asks the circuit breaker and the rate
+limiter, and hands its slots to requests in the order in which they came.
+"""
 
 from __future__ import annotations
 
@@ -9,96 +13,152 @@ from collections import deque
 from ...core.concurrency import parked
 from ...core.errors import Transient
 from ...core.urls import Origin
-from .circuit_breaker import PATIENT, AccessMonitor, CircuitBreaker, Outage
+from .circuit_breaker import DEFAULT_OUTAGE_POLICY, CircuitBreaker, OutagePolicy
 from .concurrency import AdaptiveLimit
 from .rate_limit import RateLimiter
 
 MAX_ORIGINS = 1000
-"""Hosts that are remembered in any case; of more those are forgotten whom nobody asks at the time."""
+"""Origins that are remembered in any case. Of more, those are forgotten that are not in use."""
+MAX_RETRY_AFTER_SECONDS = 3600.0
+"""An origin that asks to be left alone for longer is not waited for: the rest is for another run."""
+REQUEST_DELAY_SECONDS = 60.0
+"""A request that comes at most so much later than it may is taken to have waited all the time."""
+MAX_JITTER_SECONDS = 30.0
+
+
+class RequestedWait:
+    """Adds up for how long an origin has asked to be left alone, with no other answer in between.
+
+    Only time in which a request waited for it counts: between two requests there may be hours.
+    """
+
+    def __init__(self) -> None:
+        self._asked_at: float | None = None
+        self._asked_for = self._total = 0.0
+
+    def add(self, now: float, seconds: float) -> float:
+        """The origin asks for so many seconds. The total, in seconds, up to now."""
+        if self._asked_at is None:
+            self._total = 0.0
+        else:
+            self._total += min(now - self._asked_at, self._asked_for + REQUEST_DELAY_SECONDS)
+        self._asked_at, self._asked_for = now, seconds
+        return self._total
+
+    def clear(self) -> None:
+        """The origin gave another answer."""
+        self._asked_at = None
 
 
 class Gate:
-    """Admits a number of requests at a time to one origin, and none while the origin is to be left alone.
+    """Admission to one origin. `limit` has its slots, `breaker` what its answers say about it.
 
-    Enter it (`enter_at_once`, else `await enter`) before a hop and `leave` it after. Waiting is fair.
+    Call `enter_at_once`, else `await enter()`, before a hop, and `leave` after it. Waiting is fair.
     """
 
-    def __init__(self, pace: AdaptiveLimit, origin: Origin, limits: OriginLimits) -> None:
-        self.limit = pace
-        self._waiting: deque[asyncio.Future[None]] = deque()
+    def __init__(self, limit: AdaptiveLimit, origin: Origin, limits: OriginLimits) -> None:
+        self.limit = limit
+        self.name = f"{origin.host}:{origin.port}"
+        self.breaker = CircuitBreaker(self.name, limits.outage_policy, limits.clock, self._changed)
+        self.access = self.breaker.access
         self._limits = limits
         self._rate_limiter = limits.rate_limiter
-        self._clear = True
-        self._news = asyncio.Event()
-        self._until = 0.0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._unobstructed = True
+        """neither breaker nor server keeps requests from going out"""
+        self._change = asyncio.Event()
+        self._held_until = 0.0
         self._closed_until = 0.0
-        self.name = f"{origin.host}:{origin.port}"
-        self.access = AccessMonitor(self.name)
-        self.breaker = CircuitBreaker(self.name, limits.outage, limits.clock, self._changed)
+        self._requested_wait = RequestedWait()
 
     def enter_at_once(self) -> bool:
-        """Take a slot if that needs no waiting: the ordinary case, without a coroutine."""
-        if not self._clear or self._waiting or self.limit.crowded() or self._rate_limiter.turn() > 0:
+        """Take a slot if that needs no waiting: the usual case, without a coroutine."""
+        if not self._unobstructed or self._waiting or self.limit.crowded() or self._rate_limiter.turn() > 0:
             return False
         self.limit.take()
         self._rate_limiter.took_turn()
         return True
 
     @property
-    def spare(self) -> int:
-        """Places that are free and nobody waits for."""
-        return self.limit.allowed - self.limit.active if self._clear and not self._waiting else 0
+    def free_slots(self) -> int:
+        """Slots that are free and for which no request waits."""
+        return self.limit.allowed - self.limit.active if self._unobstructed and not self._waiting else 0
 
     @property
-    def wanted(self) -> bool:
-        """Whether somebody waits for a place."""
+    def contended(self) -> bool:
+        """Whether a request waits for a slot."""
         return bool(self._waiting)
 
     @property
-    def idle(self) -> bool:
-        """Nobody is here, and there is no word about asking this origin, nor about our credentials."""
-        return self._clear and not (self.limit.active or self._waiting or self.access.known)
+    def forgettable(self) -> bool:
+        """Whether it is not in use and knows nothing about asking this origin, nor about our credentials."""
+        in_use = self.limit.active or self._waiting
+        return self._unobstructed and not in_use and not self.access.has_credentials_history
+
+    def answered(self, generation: int, *, granted: bool) -> None:
+        """The origin answered as one that is up. See `CircuitBreaker.answered`."""
+        self._requested_wait.clear()
+        self.breaker.answered(generation, granted=granted)
+
+    def postpone(self, error: Transient) -> None:
+        """Do what the Retry-After of a refusal says, if it has one: all of it is decided here.
+
+        No request goes to the origin before that time. One that asks for more than `MAX_RETRY_AFTER_SECONDS`
+        is not asked again in this run (`error.final`); neither is one that has answered nothing else for
+        longer than the longest outage.
+        """
+        if (seconds := error.retry_after) is None:
+            return
+        self.breaker.healthy = False  # the next answer must be reported
+        total = self._requested_wait.add(self._limits.clock(), seconds)
+        if total > self._limits.outage_policy.max_seconds:
+            message = f"{self.name} asked to be left alone again and again, for {total:.0f} s"
+            self.breaker.give_up_for_now(f"{message}: run again later", "throttled")
+        if seconds > MAX_RETRY_AFTER_SECONDS:
+            error.final = True
+            self._closed_until = max(self._closed_until, self._limits.clock() + seconds)
+            self._changed()
+        else:
+            # Jitter: not all waiting requests are to go out at once when the time is over.
+            self.hold(seconds + random.uniform(0, min(0.1 * seconds, MAX_JITTER_SECONDS)))
 
     def hold(self, seconds: float) -> None:
-        """Nobody asks before the time is over."""
-        self._until = max(self._until, self._limits.clock() + seconds)
-        self._changed()
-
-    def close(self, seconds: float) -> None:
-        """Longer than this run will wait: every further request fails at once."""
-        self._closed_until = max(self._closed_until, self._limits.clock() + seconds)
+        """No request goes out before so many seconds have passed."""
+        self._held_until = max(self._held_until, self._limits.clock() + seconds)
         self._changed()
 
     def _changed(self) -> None:
-        self._clear = False
-        self._limits.held[self.name] = max(self._until, self.breaker.until)
-        news, self._news = self._news, asyncio.Event()
-        news.set()
+        self._unobstructed = False
+        self._limits.held_until[self.name] = max(self._held_until, self.breaker.open_until)
+        change, self._change = self._change, asyncio.Event()
+        change.set()
 
     def _admits(self) -> bool:
         """Whether a request may go out now. Raises if none may in this run."""
-        self.breaker.refuse()
+        self.breaker.raise_verdict()
         now = self._limits.clock()
         if now < self._closed_until:
             left = self._closed_until - now
-            words = f"the server asked not to be asked for another {left:.0f} s"
-            raise Transient(words, kind="throttled", retry_after=left)
-        admits = now >= self._until and self.breaker.admits
-        self._clear = admits and not self.breaker.open
+            message = f"{self.name} asked not to be asked for another {left:.0f} s"
+            error = Transient(message, kind="throttled", retry_after=left)
+            error.final = True
+            raise error
+        admits = now >= self._held_until and self.breaker.admits
+        self._unobstructed = admits and not self.breaker.open
         return admits
 
     async def enter(self) -> None:
-        """Wait for a slot, or raise what was found about this origin."""
+        """Wait for a slot. Raises what was found about this origin if it is not asked any more."""
         while not await self._entered():
             pass
 
     async def _entered(self) -> bool:
-        """False if the origin was shut while we waited for a slot."""
+        """False if the origin was closed off while this request waited for a slot."""
         if not self._admits():
             with parked():
                 while not self._admits():
-                    await self._better_times()
-        await self._slot()
+                    await self._wait_for_change()
+        await self._take_slot()
         try:
             while (wait := self._rate_limiter.turn()) > 0:
                 await self._rate_limiter.sleep(wait)
@@ -109,19 +169,19 @@ class Gate:
         if not entered:
             self.leave()
             return False
-        self.breaker.ask()
+        self.breaker.begin_request()
         self._rate_limiter.took_turn()
         return True
 
-    async def _better_times(self) -> None:
-        """The end of a pause, or what a probe that is under way finds out."""
-        wait = max(self._until, self.breaker.until) - self._limits.clock()
+    async def _wait_for_change(self) -> None:
+        """Wait for the end of a pause, or for the outcome of the probe that is under way."""
+        wait = max(self._held_until, self.breaker.open_until) - self._limits.clock()
         if wait > 0:
             await self._rate_limiter.sleep(wait)
-        elif not self.breaker.admits:  # else the time has come since we looked
-            await self._news.wait()
+        elif not self.breaker.admits:  # else the pause has ended since the last check
+            await self._change.wait()
 
-    async def _slot(self) -> None:
+    async def _take_slot(self) -> None:
         if not self._waiting and not self.limit.crowded():
             self.limit.take()
             return
@@ -131,25 +191,25 @@ class Gate:
             await turn
         except BaseException:
             if turn.done() and not turn.cancelled():
-                self.leave()  # the slot was handed over just as we were cancelled
+                self.leave()  # the slot was handed over just before the cancellation
             elif turn in self._waiting:
                 self._waiting.remove(turn)
             raise
 
     def leave(self) -> None:
-        """Give the slot back: to the one who has waited longest, if anybody has."""
+        """Give the slot back: to the request that has waited longest, if one waits."""
         self.limit.active -= 1
         if self.limit.due:
-            self.limit.look()
+            self.limit.adjust()
         if self._waiting:
-            self._admit()
+            self._hand_out_slots()
 
-    def look(self) -> None:
-        """While large bodies come nobody leaves: look whether more places would bring more."""
-        self.limit.look()
-        self._admit()
+    def adjust(self) -> None:
+        """While large bodies arrive no request leaves: check here whether more slots bring more bytes."""
+        self.limit.adjust()
+        self._hand_out_slots()
 
-    def _admit(self) -> None:
+    def _hand_out_slots(self) -> None:
         while self._waiting and not self.limit.crowded():
             turn = self._waiting.popleft()
             if not turn.done():
@@ -158,9 +218,10 @@ class Gate:
 
 
 class OriginLimits:
-    """Shared by all requests of a run. `hold` is how one answer of a server slows everybody down.
+    """The gates of all origins of a run, and what they share.
 
-    To one origin go at most `per_origin` requests at a time; with `first`, how many is found by trying.
+    At most `per_origin` requests at a time go to one origin; with `first` the best number is found by trial,
+    beginning with that one.
     """
 
     def __init__(
@@ -168,43 +229,42 @@ class OriginLimits:
         per_origin: int,
         *,
         first: int | None = None,
-        budget: RateLimiter | None = None,
-        outage: Outage = PATIENT,
+        rate_limiter: RateLimiter | None = None,
+        outage_policy: OutagePolicy = DEFAULT_OUTAGE_POLICY,
     ) -> None:
-        self.rate_limiter = budget or RateLimiter()
+        self.rate_limiter = rate_limiter or RateLimiter()
         self.clock = self.rate_limiter.clock
-        self.outage = outage
-        self.held: dict[str, float] = {}
-        """hosts that are left alone, and until when by our clock"""
+        self.outage_policy = outage_policy
+        self.held_until: dict[str, float] = {}
+        """hosts that are left alone, and until when by `clock`"""
         self._most = per_origin
         self._first = min(first or per_origin, per_origin)
         self._learned: dict[str, int] = {}
         self._gates: dict[Origin, Gate] = {}
-        self._enough = MAX_ORIGINS
+        self._max_gates = MAX_ORIGINS
 
     def gate(self, origin: Origin) -> Gate:
-        """The gate of an origin, to be entered around one hop. Waiting there is never part of a timeout."""
+        """The gate of an origin, to be entered around one hop. Waiting there is not part of any timeout."""
         gate = self._gates.get(origin)
         if gate is None:
-            if len(self._gates) >= self._enough:
+            if len(self._gates) >= self._max_gates:
                 self._forget()
-            gate = self._gates[origin] = Gate(
-                AdaptiveLimit(self._first, self._most, self.clock), origin, self
-            )
+            limit = AdaptiveLimit(self._first, self._most, self.clock)
+            gate = self._gates[origin] = Gate(limit, origin, self)
             self._recall(gate, origin)
         return gate
 
     def _forget(self) -> None:
-        """Of a host that is met again it is known how it is served best, but no trouble that has passed."""
+        """Drop the gates that are not in use. The best number of requests at a time is remembered."""
         self._learned = self.learned_limits()
         for origin, gate in list(self._gates.items()):
-            if gate.idle:
+            if gate.forgettable:
                 del self._gates[origin]
-                self.held.pop(gate.name, None)
-        self._enough = max(MAX_ORIGINS, 2 * len(self._gates))
+                self.held_until.pop(gate.name, None)
+        self._max_gates = max(MAX_ORIGINS, 2 * len(self._gates))
 
     def recall(self, learned: dict[str, int]) -> None:
-        """Places per host as an earlier run found them best, by the origin's name."""
+        """Begin with what an earlier run found: the best number of requests by the origin's name."""
         self._learned = learned
         for origin, gate in self._gates.items():
             self._recall(gate, origin)
@@ -215,33 +275,32 @@ class OriginLimits:
 
     @property
     def fixed(self) -> bool:
-        """Whether the number of requests at a time was given, not to be found out."""
+        """Whether the number of requests at a time was given, instead of being found by trial."""
         return self._first == self._most
 
-    def useful(self, enough: int) -> int:
-        """So many transfers find a place now: one that had to wait for it would cost a task switch more."""
+    def slots(self, enough: int) -> int:
+        """Slots at all origins, counted up to `enough`.
+
+        More transfers than that only wait for a slot, which costs each of them a task switch.
+        """
         found = 0
         for gate in self._gates.values():
             found += gate.limit.allowed
-            if found >= enough:  # it is asked twice for every file, and there may be many hosts
+            if found >= enough:  # this is asked twice for every file, and there may be many origins
                 break
         return found
 
     def end(self) -> None:
-        """All has been asked for. Raises `AccessLost` where a host refused our credentials to the last."""
+        """Everything was requested. Raises `AccessLost` where our credentials were refused to the last."""
         for gate in self._gates.values():
             gate.access.end()
 
     def learned_limits(self) -> dict[str, int]:
-        """How many places hosts were found to be served best by, earlier runs' too while there is room."""
-        found = {str(place): gate.limit.settled for place, gate in self._gates.items() if gate.limit.learned}
+        """The best number of requests at a time by the origin's name, those of earlier runs included.
+
+        At most `MAX_ORIGINS`, unless this run alone has found more.
+        """
+        limits = {str(origin): gate.limit for origin, gate in self._gates.items()}
+        found = {name: limit.settled for name, limit in limits.items() if limit.learned}
         earlier = [one for one in self._learned.items() if one[0] not in found]
         return dict([*earlier, *found.items()][-MAX_ORIGINS:])
-
-    def hold(self, origin: Origin, seconds: float) -> None:
-        """No request goes to this origin before the time is over. Jitter keeps the return spread out."""
-        self.gate(origin).hold(seconds + random.uniform(0, min(0.1 * seconds, 30.0)))
-
-    def close(self, origin: Origin, seconds: float) -> None:
-        """Longer than this run will wait: every further request to this origin fails at once."""
-        self.gate(origin).close(seconds)

@@ -127,20 +127,21 @@ class SegmentedDownload:
         self._gain.look(self._ranges.meter.received, self._streams, self._shares.left)
         wanted = self._streams < self._gain.wanted and self._failures < FAILURES and not self._newest
         begun = self._met or self._shares.front.at >= self._begun
-        if wanted and begun and self._gate.spare > self._ranges.places.reserved and self._shares.divisible:
+        free = self._gate.free_slots > self._ranges.places.reserved
+        if wanted and begun and free and self._shares.divisible:
             self._add()
 
     def _add(self) -> None:
         if (helper := self._ranges.places.lend(self._help)) is not None:
             self._helpers.add(helper)
             self._newest = self._shares.front  # until it has taken something
-            self._gate.limit.parts += 1
+            self._gate.limit.helper_streams += 1
             helper.add_done_callback(self._gone)
 
     def _gone(self, helper: asyncio.Task[None]) -> None:
         self._newest = None
         self._helpers.discard(helper)
-        self._gate.limit.parts -= 1
+        self._gate.limit.helper_streams -= 1
 
     async def _help(self) -> None:
         """Part after part, until the place is wanted elsewhere or there is nothing left to bring."""
@@ -153,7 +154,7 @@ class SegmentedDownload:
 
     @property
     def _pressed(self) -> bool:
-        return self._ranges.places.wanted_back or self._gate.wanted
+        return self._ranges.places.wanted_back or self._gate.contended
 
     def _take(self) -> Segment | None:
         if self._failures >= FAILURES or self._broken is not None:

@@ -10,13 +10,11 @@ from ....core.errors import TransferError, Transient
 from ....core.model import Request
 from ....core.ports import Sink
 from ....core.urls import Origin, origin, redacted
+from ...resilience.suspend import SuspendDetector
 from ..failures import AddressCheck, errno_reason, local_shortage, resolution_error
 from .connection import Connection
 from .head import BadResponseError, DroppedError
 from .pool import ConnectionPool
-
-SUSPEND_SECONDS = 5.0
-"""A tick that is so many seconds late was not late: the whole process was stopped."""
 
 
 class FastTransport:
@@ -30,6 +28,7 @@ class FastTransport:
         idle_timeout: float,
         check: AddressCheck,
         tls: ssl.SSLContext | None = None,
+        suspends: SuspendDetector | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._pool = ConnectionPool(check, tls, connect_timeout)
@@ -38,7 +37,8 @@ class FastTransport:
         self._tick = min(max(idle_timeout / 8, 0.02), 1.0)
         self._active: set[Connection] = set()
         self._watch: asyncio.TimerHandle | None = None
-        self._watched = 0.0
+        self._suspends = suspends or SuspendDetector()
+        self._suspend_count = 0
 
     async def send(self, request: Request, sink: Sink) -> None:
         place = origin(request.url)
@@ -76,6 +76,7 @@ class FastTransport:
     ) -> None:
         self._active.add(connection)
         if self._watch is None:
+            self._suspend_count = self._suspends.count()
             self._look_again()
         try:
             await connection.exchange(raw, sink, url)
@@ -97,15 +98,15 @@ class FastTransport:
         return head.encode() + body
 
     def _look_again(self) -> None:
-        self._watched = self._loop.time()
         self._watch = self._loop.call_later(self._tick, self._look)
 
     def _look(self) -> None:
         """One timer for all connections: end what is silent for too long, show what comes slowly."""
         now = self._loop.time()
-        asleep = now - self._watched > self._tick + SUSPEND_SECONDS
+        count = self._suspends.count()
+        suspended, self._suspend_count = count != self._suspend_count, count
         for connection in list(self._active):
-            if asleep:
+            if suspended:
                 connection.heard = now
             elif now - connection.heard > self._patience and not connection.busy:
                 connection.fail(TimeoutError())
