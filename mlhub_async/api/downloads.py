@@ -19,7 +19,7 @@ from ..engine.placement import place
 from ..http.client import Http
 from ..storage.local.store import LocalStore
 from ..transfer.dedupe import UrlDedupe
-from ..transfer.existing import ExistingFilePolicy
+from ..transfer.existing import ExistingFiles
 from ..transfer.fetch import TransferContext, fetch
 from ..transfer.segments.coordinator import MAX_STREAMS, segment_policy
 
@@ -54,7 +54,7 @@ def _context(store: LocalStore, http: Http, options: Options, refresh: Refresh) 
         keep_path,
         Meter(),
         Events(None),
-        ExistingFilePolicy(store),
+        ExistingFiles.of(store),
     )
     segments = segment_policy(options.parts, http, context.meter, context.quirks, context.idle_slots)
     return replace(context, segments=segments)

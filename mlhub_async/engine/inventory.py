@@ -21,6 +21,7 @@ from ..storage.ledger.ledger import Ledger
 from ..storage.ledger.recovery import DocumentRecords
 from ..storage.ledger.schema import ITEM
 from ..storage.ledger.unchanged import ItemFingerprint, UnchangedItem
+from ..transfer.existing import ExistingFilePolicy
 from .placement import document_path, job_of, wanted
 
 
@@ -32,6 +33,7 @@ class Inventory:
         ledger: Ledger,
         files: DocumentRecords,
         options: Options,
+        existing: ExistingFilePolicy,
         *,
         base: str,
         source_root: str,
@@ -41,6 +43,7 @@ class Inventory:
         self._ledger = ledger
         self._files = files
         self._options = options
+        self._existing = existing
         self._wants = stac.asset_filter(options.selection)
         self._base = base
         self._source_root = source_root
@@ -56,7 +59,7 @@ class Inventory:
             chosen.min_size,
             chosen.max_size,
         )
-        self._sealing = confirms and options.if_exists == "resume" and options.verify in ("auto", "size")
+        self._sealing = confirms and existing.keeps_unchanged_items
         self._open: dict[tuple[str, str], PendingItem] = {}
         self._extents: dict[str, Extent] = {}
         self._homes: dict[str, str] = {}
@@ -128,7 +131,7 @@ class Inventory:
 
     async def _changed(self, repeated: Sequence[ClaimRequest]) -> list[ClaimRequest]:
         """Those items that the catalogue described otherwise when they were taken."""
-        if not repeated or self._options.if_exists == "skip":
+        if not repeated or not self._existing.heeds_changes:
             return []  # then the ledger keeps the word of an earlier run
         open_ones = [(one, self._open.get((one.collection, one.item))) for one in repeated]
         settled = [one for one, under_way in open_ones if under_way is None]
@@ -161,7 +164,7 @@ class Inventory:
         self, owner: Item | Collection, claimed: ClaimResult, taken: BatchResult, wanted: int
     ) -> None:
         claims = await self._files.known(claimed, owner.body)
-        taken.jobs += [job_of(claim, self._options) for claim in claims]
+        taken.jobs += [job_of(claim, self._existing) for claim in claims]
         if isinstance(owner, Collection):
             try:
                 self._keep_collection(owner)

@@ -42,7 +42,7 @@ from ..storage.local.destination import names_representable
 from ..storage.local.disk_space import DiskSpace
 from ..storage.local.store import LocalStore
 from ..transfer.dedupe import UrlDedupe
-from ..transfer.existing import ExistingFilePolicy
+from ..transfer.existing import ExistingFilePolicy, ExistingFiles
 from ..transfer.fetch import TransferContext
 from ..transfer.resume import OriginQuirks
 from ..transfer.segments.coordinator import segment_policy
@@ -141,6 +141,8 @@ class _Parts:
     def run(self, report: Report, source_root: str, each: EachItem | None) -> Run:
         """The ledger must be open: what is built depends on whether it has files of an earlier run."""
         observed = each is not None or self.events.observed
+        skips_unchanged = self.ledger.resumed and not observed
+        existing = ExistingFiles.of(self.store, self.options.if_exists, self.options.verify)
 
         async def each_item(item: PendingItem) -> None:
             if each is not None:
@@ -148,10 +150,10 @@ class _Parts:
 
         return Run(
             self.source,
-            LocalExecutor(self._transfer_context(), self.options.concurrency),
+            LocalExecutor(self._transfer_context(existing), self.options.concurrency),
             self.store,
             self.ledger,
-            self._inventory(source_root, skips_unchanged=self.ledger.resumed and not observed),
+            self._inventory(source_root, existing.policy, skips_unchanged=skips_unchanged),
             self.options,
             report,
             self.meter,
@@ -159,38 +161,36 @@ class _Parts:
             each_item,
         )
 
-    def _inventory(self, source_root: str, *, skips_unchanged: bool) -> Inventory:
+    def _inventory(
+        self, source_root: str, existing: ExistingFilePolicy, *, skips_unchanged: bool
+    ) -> Inventory:
         store, options = self.store, self.options
         reads_documents = store.inhabited and not self.ledger.resumed
         return Inventory(
             self.ledger,
             DocumentRecords(store.is_as_recorded, store.found, store.document if reads_documents else None),
             options,
+            existing,
             base=str(store.root.resolve()) if options.asset_hrefs == "absolute" else "",
             source_root=source_root,
             confirms=skips_unchanged,
         )
 
-    def _transfer_context(self) -> TransferContext:
+    def _transfer_context(self, existing: ExistingFiles) -> TransferContext:
         http, store, options = self.http, self.store, self.options
-        finds_urls = self.ledger.resumed and options.if_exists == "resume"
+        links_known_urls = self.ledger.resumed and existing.policy.links_known_urls
         quirks, idle_slots = OriginQuirks(), IdleSlots()
         return TransferContext(
             http=http,
             store=store,
             retry=http.retry,
-            dedupe=UrlDedupe(self.ledger.find if finds_urls else None),
+            dedupe=UrlDedupe(self.ledger.find if links_known_urls else None),
             refresh=self.source.refresh,
             move=self.ledger.move,
             meter=self.meter,
             events=self.events,
-            existing=ExistingFilePolicy(
-                store,
-                check_digests=options.verify != "size",
-                deep=options.verify == "deep",
-                if_exists=options.if_exists,
-            ),
-            small_files=store.express and options.verify in ("auto", "checksum"),
+            existing=existing,
+            small_files=store.express and existing.checks.digests_only,
             quirks=quirks,
             idle_slots=idle_slots,
             segments=segment_policy(options.parts, http, self.meter, quirks, idle_slots),

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable
 from .. import stac
 from ..core.formats.kinds import media_suffix
 from ..core.model import Asset, Collection, Item, Job, JsonObject
-from ..core.options import Options
 from ..core.urls import suffix
 from ..storage import naming
 from ..storage.layout import collection_document, item_document
 from ..storage.ledger.claims import Claim, ClaimRequest, PathRequest
+from ..transfer.existing import Decision, ExistingFilePolicy
 
 Wants = Callable[[stac.AssetLike, JsonObject], bool]
 
@@ -59,17 +59,12 @@ def _at_home(assets: Iterable[Asset], collection: str, item: str) -> list[PathRe
     return wishes
 
 
-def job_of(claim: Claim, options: Options) -> tuple[Job, bool]:
-    """The job for a claim, and whether it is done already: its file is there and the catalogue's word
-    has not changed since. Truth table of --if-exists over a file of ours:
-
-    resume: done if current, else asked for with a condition · skip: done · overwrite: fetched anew ·
-    refresh: asked for with a condition · error: left to the worker, which says so.
-    """
-    known, mode = claim.known, options.if_exists
-    if known is None or mode == "overwrite":
+def job_of(claim: Claim, existing: ExistingFilePolicy) -> tuple[Job, bool]:
+    """The job for a claim, and whether it is done already: its file is there and stays unread."""
+    decision = Decision.FETCH
+    if (known := claim.known) is not None:
+        decision = existing.of_recorded(unchanged=claim.current, recovered=claim.unsure)
+    if known is None or decision is Decision.FETCH:
         return Job(claim.asset, claim.path, claim.suffix_pending, known_url=claim.known_url), False
-    if mode == "skip" or (mode == "resume" and claim.current):
-        recheck = claim.unsure or options.verify in ("checksum", "deep")
-        return Job(claim.asset, known.path, previous=known, recheck=recheck), not recheck
-    return Job(claim.asset, known.path, previous=known), False
+    recheck = decision is Decision.REREAD
+    return Job(claim.asset, known.path, previous=known, recheck=recheck), decision is Decision.KEEP

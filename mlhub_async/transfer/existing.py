@@ -1,80 +1,171 @@
-"""What on disk may stay as it is: proven by its record, or by a digest that the catalogue published."""
+"""Existing files: what is done with a file that is there before its asset is fetched (`--if-exists`)."""
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 
 from ..core import checksum, formats
 from ..core.errors import TransferError
-from ..core.model import Asset, Job, Proof, Record
+from ..core.model import Asset, FileState, Job, Proof, Record
 from ..storage.local.store import LocalStore
+from .expectations import Checks
+
+
+class Decision(enum.Enum):
+    """What is done with one file that is there. Where nothing is there, the asset is fetched."""
+
+    KEEP = "KEEP"
+    """it stays as it is"""
+    REREAD = "REREAD"
+    """it stays if its bytes still have the recorded digest, else the asset is fetched"""
+    REVALIDATE = "REVALIDATE"
+    """the server is asked for it with If-None-Match: it stays if the server has no other version"""
+    FETCH = "FETCH"
+    """the asset is fetched, unless the file has the digest that the catalogue publishes"""
+    REFUSE = "REFUSE"
+    """it stays as it is, and the asset fails"""
 
 
 @dataclass(frozen=True, slots=True)
 class ExistingFilePolicy:
-    """The judge of files that are there already: by --if-exists, and by the proof that --verify wants."""
+    """One column of this table: the decisions of a run by the state of the file.
+
+        the file is                            resume      skip    overwrite  refresh     error
+        recorded, asset described as then      KEEP*       KEEP*   FETCH      REVALIDATE  REFUSE
+        recorded, asset described otherwise    REVALIDATE  KEEP*   FETCH      REVALIDATE  REFUSE
+        recorded in its item document only     REREAD      REREAD  FETCH      REVALIDATE  REFUSE
+        not recorded                           FETCH       KEEP    FETCH      FETCH       REFUSE
+
+    KEEP* is REREAD with `--verify checksum` and `--verify deep`.
+
+    "Recorded": the ledger has a record of it, and size and modification time are still the recorded ones.
+    "Described": its URL, size, digest and `updated` in the catalogue. "In its item document only": the
+    ledger was lost. Before REREAD and REVALIDATE a recorded file is compared with the size and digest that
+    the catalogue publishes (and with `--verify deep` its structure is checked): a file that differs counts
+    as not recorded.
+    """
+
+    if_exists: str
+    unchanged: Decision
+    changed: Decision
+    recovered: Decision
+    unrecorded: Decision
+
+    @classmethod
+    def of(cls, if_exists: str, checks: Checks) -> ExistingFilePolicy:
+        """The policy for a value of `--if-exists`; KeyError for any other word."""
+        keep = Decision.REREAD if checks.rereads else Decision.KEEP
+        columns = {
+            "resume": (keep, Decision.REVALIDATE, Decision.REREAD, Decision.FETCH),
+            "skip": (keep, keep, Decision.REREAD, Decision.KEEP),
+            "overwrite": (Decision.FETCH,) * 4,
+            "refresh": (*(Decision.REVALIDATE,) * 3, Decision.FETCH),
+            "error": (Decision.REFUSE,) * 4,
+        }
+        return cls(if_exists, *columns[if_exists])
+
+    def of_recorded(self, *, unchanged: bool, recovered: bool) -> Decision:
+        """The decision for a recorded file; `recovered`: its record is from an item document."""
+        if recovered:
+            return self.recovered
+        return self.unchanged if unchanged else self.changed
+
+    @property
+    def links_known_urls(self) -> bool:
+        """Whether a file that an earlier run fetched from the URL of a new asset is linked, not fetched."""
+        return self.if_exists == "resume"
+
+    @property
+    def keeps_unchanged_items(self) -> bool:
+        """Whether an item of which nothing has changed needs no decision for each of its files."""
+        return self.if_exists == "resume" and self.unchanged is Decision.KEEP
+
+    @property
+    def heeds_changes(self) -> bool:
+        """Whether it matters that the catalogue describes an asset otherwise than when it was fetched."""
+        return self.if_exists != "skip"
+
+
+@dataclass(frozen=True, slots=True)
+class ExistingFiles:
+    """The files that are there, examined as the policy of the run demands."""
 
     store: LocalStore
-    check_digests: bool = True
-    deep: bool = False
-    if_exists: str = "resume"
+    checks: Checks
+    policy: ExistingFilePolicy
 
-    async def reviewed(self, job: Job) -> Job:
-        """The job without its record where the catalogue promises another file by now.
+    @classmethod
+    def of(cls, store: LocalStore, if_exists: str = "resume", verify: str = "auto") -> ExistingFiles:
+        """By the values of `--if-exists` and `--verify`."""
+        checks = Checks.of(verify)
+        return cls(store, checks, ExistingFilePolicy.of(if_exists, checks))
 
-        Raises `TransferError` where none may be there.
+    async def review(self, job: Job) -> Job:
+        """The job without its record where the catalogue publishes another size or digest by now.
+
+        Raises `TransferError` (kind `exists`) where the policy refuses recorded files.
         """
         if job.previous is None:
             return job
-        if self.if_exists == "error":
-            raise TransferError(f"{job.path} exists already", kind="exists")
-        return job if await self.suits(job.asset, job.previous) else job._replace(previous=None)
+        if self.policy.changed is Decision.REFUSE:
+            raise _refusal(job.path)
+        return job if await self.fits(job.asset, job.previous) else job._replace(previous=None)
 
-    async def already_here(self, job: Job) -> Record | None:
-        """A file that is there may stay if its bytes are proven: by its record, or by a published digest.
+    async def kept(self, job: Job) -> Record | None:
+        """The record of the file if it stays without a request, for a job that was reviewed; else None.
 
-        With --if-exists skip any file may stay, unproven; with error none may be there.
+        Raises `TransferError` (kind `exists`) where the policy refuses files without a record.
         """
-        known, wanted, store = job.previous, job.asset.checksum, self.store
-        if self.if_exists in ("skip", "error") and known is None:
-            return await self._foreign(job.path)
-        if known is not None and job.recheck:
-            same = await store.is_as_recorded(known, by_content=True)
-            return known if same and await self._sound(known.path, job.asset) else None
-        if known is not None or wanted is None or not wanted.usable:
+        known, published = job.previous, job.asset.checksum
+        if known is not None:
+            return known if job.recheck and await self._reread(known, job.asset) else None
+        if self.policy.unrecorded is not Decision.FETCH:
+            return await self._unrecorded(job.path)
+        if published is None or not published.usable:
             return None
-        found = await store.found(job.path)
+        found = await self.store.found(job.path)
         if found is None or job.asset.size not in (None, found.size):
             return None
-        if not checksum.matches(wanted, await store.digest(job.path, wanted.algorithm)):
+        if not checksum.matches(published, await self.store.digest(job.path, published.algorithm)):
             return None
-        sha256 = await store.digest(job.path, "sha256")
-        return Record(job.path, found.size, sha256.hex(), found.mtime_ns, Proof.CHECKSUM)
+        return await self._record(job.path, found, Proof.CHECKSUM)
 
-    async def _foreign(self, path: str) -> Record | None:
+    async def _reread(self, known: Record, asset: Asset) -> bool:
+        same = await self.store.is_as_recorded(known, by_content=True)
+        return same and await self._structure_passes(known.path, asset)
+
+    async def _unrecorded(self, path: str) -> Record | None:
         found = await self.store.found(path)
         if found is None:
             return None
-        if self.if_exists == "error":
-            raise TransferError(f"{path} exists already", kind="exists")
-        sha256 = await self.store.digest(path, "sha256")
-        return Record(path, found.size, sha256.hex(), found.mtime_ns, Proof.NONE)
+        if self.policy.unrecorded is Decision.REFUSE:
+            raise _refusal(path)
+        return await self._record(path, found, Proof.NONE)
 
-    async def suits(self, asset: Asset, record: Record) -> bool:
-        """Whether a file of ours is there still, and is what the catalogue promises for this asset."""
+    async def _record(self, path: str, found: FileState, proof: Proof) -> Record:
+        sha256 = await self.store.digest(path, "sha256")
+        return Record(path, found.size, sha256.hex(), found.mtime_ns, proof)
+
+    async def fits(self, asset: Asset, record: Record) -> bool:
+        """Whether a recorded file is still there and is what the catalogue publishes for this asset."""
         if asset.size not in (None, record.size) or not await self.store.is_as_recorded(record):
             return False
-        if not await self._sound(record.path, asset):
+        if not await self._structure_passes(record.path, asset):
             return False
-        wanted = asset.checksum
-        if wanted is None or not wanted.usable or not self.check_digests:
+        published = asset.checksum
+        if published is None or not published.usable or not self.checks.digests:
             return True
-        if wanted.algorithm == "sha256":
-            return checksum.matches(wanted, bytes.fromhex(record.sha256))
-        return checksum.matches(wanted, await self.store.digest(record.path, wanted.algorithm))
+        if published.algorithm == "sha256":
+            return checksum.matches(published, bytes.fromhex(record.sha256))
+        return checksum.matches(published, await self.store.digest(record.path, published.algorithm))
 
-    async def _sound(self, path: str, asset: Asset) -> bool:
-        """Whether a file that is there is built as its format promises, where that was asked for."""
-        if not self.deep:
+    async def _structure_passes(self, path: str, asset: Asset) -> bool:
+        """True, unread, where `--verify deep` was not asked for."""
+        if not self.checks.structure:
             return True
         return await self.store.look(path, lambda file: formats.flaw(file, path, asset.media_type)) is None
+
+
+def _refusal(path: str) -> TransferError:
+    return TransferError(f"{path} exists already", kind="exists")

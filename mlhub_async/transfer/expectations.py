@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from ..core import checksum, formats
 from ..core.errors import Corrupt, TransferError
@@ -12,6 +13,34 @@ from ..core.model import Asset, Checksum, Head, Job, Proof
 from ..core.ports import Buffer
 from ..core.urls import redacted, suffix
 from ..storage.local.body import BodyWriter
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """What a file has to pass before it gets its final name, beside its size (`--verify`).
+
+    --verify    published digest    structure                          recorded files
+    auto        compared            where nothing else is published    stay unread
+    size        not compared        where nothing else is published    stay unread
+    checksum    compared            where nothing else is published    are read again
+    deep        compared            always                             are read again
+    """
+
+    digests: bool = True
+    """the digests that catalogue and server publish are compared"""
+    structure: bool = False
+    """the structure of a format is checked even where size or digest prove the file"""
+    rereads: bool = False
+    """a file of an earlier run is read, to compare it with its recorded digest"""
+
+    @classmethod
+    def of(cls, verify: str) -> Checks:
+        return cls(verify != "size", verify == "deep", verify in ("checksum", "deep"))
+
+    @property
+    def digests_only(self) -> bool:
+        """Whether digests are compared and nothing else is looked at: what the small-file path can do."""
+        return self.digests and not self.structure
 
 
 class Expectations:

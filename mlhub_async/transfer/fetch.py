@@ -26,7 +26,7 @@ from ..http.resilience.retry import Retry
 from ..storage.local.disk_space import retry_when_space
 from ..storage.local.store import LocalStore
 from .dedupe import InFlight, UrlDedupe
-from .existing import ExistingFilePolicy
+from .existing import ExistingFiles
 from .receiver import Receiver
 from .resume import OriginQuirks
 from .segments.coordinator import SegmentPolicy
@@ -95,7 +95,7 @@ class Transfer:
                 context.meter,
                 context.quirks,
                 context.segments,
-                check_digests=context.existing.check_digests,
+                check_digests=context.existing.checks.digests,
             )
         return self._made
 
@@ -112,8 +112,8 @@ class Transfer:
             self._url = parse(self.job.asset.href)
             self.urls = [canonical(self._url)]
             if self.job.previous is not None:
-                self.job = await self.context.existing.reviewed(self.job)
-            if (here := await self.context.existing.already_here(self.job)) is not None:
+                self.job = await self.context.existing.review(self.job)
+            if (here := await self.context.existing.kept(self.job)) is not None:
                 outcome = self.outcome(Status.SKIPPED, here)
             elif (shared := await self._shared(self.urls[0], known_url=self.job.known_url)) is not None:
                 outcome = await self._linked(shared)
@@ -130,7 +130,7 @@ class Transfer:
         if not self.context.dedupe.knows(url, known_url=known_url) or self.job.previous is not None:
             return None
         record = await self.context.dedupe.existing(url, self._flight)
-        fits = record is not None and await self.context.existing.suits(self.job.asset, record)
+        fits = record is not None and await self.context.existing.fits(self.job.asset, record)
         return record if fits else None
 
     async def _linked(self, record: Record) -> Outcome:
@@ -248,9 +248,10 @@ class Transfer:
         """Check everything there is to check, then give the bytes their name: in this order, always."""
         intake = self._intake
         digests, proof = await intake.complete()
-        if self.context.existing.deep or proof is Proof.NONE:
+        deep = self.context.existing.checks.structure
+        if deep or proof is Proof.NONE:
             body, sha256 = intake.draft.body, digests["sha256"]
-            await intake.promises.inspect(body, sha256, intake.total, always=self.context.existing.deep)
+            await intake.promises.inspect(body, sha256, intake.total, always=deep)
         path = await self._final_path(suffix(head.url)) if self.job.suffix_pending else self.job.path
         mtime = await self.context.store.commit(intake.draft, path)
         size = intake.draft.body.offset
@@ -276,7 +277,7 @@ class TransferContext:
     move: Callable[[tuple[str, str, str], str], Awaitable[str]]
     meter: Meter
     events: Events
-    existing: ExistingFilePolicy
+    existing: ExistingFiles
     small_files: bool = False
     quirks: OriginQuirks = field(default_factory=OriginQuirks)
     idle_slots: IdleSlots = field(default_factory=IdleSlots)

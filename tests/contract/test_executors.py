@@ -12,7 +12,7 @@ from mlhub_async.engine.connect import location_of, open_http
 from mlhub_async.engine.executors.local import LocalExecutor
 from mlhub_async.storage.local.store import LocalStore
 from mlhub_async.transfer.dedupe import UrlDedupe
-from mlhub_async.transfer.existing import ExistingFilePolicy
+from mlhub_async.transfer.existing import ExistingFiles
 from mlhub_async.transfer.fetch import TransferContext
 from support.server import Stall, tif, until
 
@@ -39,7 +39,7 @@ async def executor(request, site, dest):
             store.open()
             told = Meter(), Events(None)
             context = TransferContext(
-                http, store, http.retry, UrlDedupe(None), never, never, *told, ExistingFilePolicy(store)
+                http, store, http.retry, UrlDedupe(None), never, never, *told, ExistingFiles.of(store)
             )
             yield LocalExecutor(context, WORKERS)
 

@@ -18,7 +18,7 @@ from mlhub_async.storage.local.checkpoint import PartialHeader
 from mlhub_async.storage.local.store import LocalStore
 from mlhub_async.storage.local.writer import LEAST, THREADS
 from mlhub_async.transfer.dedupe import UrlDedupe
-from mlhub_async.transfer.existing import ExistingFilePolicy
+from mlhub_async.transfer.existing import ExistingFiles
 from mlhub_async.transfer.fetch import TransferContext, fetch
 from support.engine import AT_ONCE, run
 from support.machine_speed import cpu_seconds_below
@@ -119,7 +119,7 @@ async def test_bytes_that_are_begun_anew_wait_for_the_write_in_flight(dest, then
         nothing,
         Meter(),
         Events(None),
-        ExistingFilePolicy(store),
+        ExistingFiles.of(store),
     )
     job = Job(Asset("https://h.test/one.tif", "data", "one", "c1"), "c1/one/data.tif")
     outcome, _ = await fetch(job, context)
