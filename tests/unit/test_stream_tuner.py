@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from mlhub_async.transfer.segments.tuning import REST, StreamTuner
+from mlhub_async.transfer.segments.tuning import TRIAL_COOLDOWN_SECONDS, StreamTuner
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -23,23 +23,23 @@ class Body:
     beside: float = 0.0
     tried: list = field(default_factory=lambda: [1])
     busy: float = 0.0
-    gain: StreamTuner | None = None
+    tuner: StreamTuner | None = None
 
     def run(self, seconds, most=8, **how):
-        self.gain = self.gain or StreamTuner(
-            most, lambda: self.now, spent=lambda: self.busy * self.now, **how
+        self.tuner = self.tuner or StreamTuner(
+            most, lambda: self.now, cpu_seconds=lambda: self.busy * self.now, **how
         )
         until = self.now + seconds
         while self.now < until and self.came < self.size:
-            streams = min(self.gain.wanted, self.room)
+            streams = min(self.tuner.allowed, self.room)
             if streams != self.tried[-1]:
                 self.tried.append(streams)
             took = MIB / self.rate(streams)
             self.now += took
             self.came += MIB
             self.beside += took * self.others(streams)
-            self.gain.look(int(self.came + self.beside), streams, int(self.size - self.came))
-        return self.gain.wanted
+            self.tuner.adjust(int(self.came + self.beside), streams, int(self.size - self.came))
+        return self.tuner.allowed
 
 
 def limited(each, line=10 * GIB):
@@ -76,7 +76,7 @@ def test_there_are_as_many_as_the_line_has_room_for():
 
 def test_where_a_line_grows_wider_more_are_found_to_pay_one_by_one():
     body = Body(limited(10 * MIB, 20 * MIB))
-    assert body.run(REST) == 2
+    assert body.run(TRIAL_COOLDOWN_SECONDS) == 2
     body.rate = limited(10 * MIB)
     body.run(120)
     assert body.tried[-1] == 8 and body.tried[-3:] == [6, 7, 8]
@@ -112,7 +112,7 @@ def test_streams_that_went_for_want_of_room_are_not_counted_on():
     body.run(30)
     body.room = 3
     body.run(30)
-    assert body.tried[-1] == 3 and body.gain.wanted >= 3
+    assert body.tried[-1] == 3 and body.tuner.allowed >= 3
     body.room = 64
     assert body.run(60) == 8
 
@@ -120,4 +120,4 @@ def test_streams_that_went_for_want_of_room_are_not_counted_on():
 def test_a_given_number_is_there_from_the_beginning_and_only_measured():
     body = Body(limited(MIB, MIB))
     assert body.run(60, given=True, most=5) == 5
-    assert body.tried == [1, 5] and body.gain.rate == pytest.approx(MIB, rel=0.1)
+    assert body.tried == [1, 5] and body.tuner.rate == pytest.approx(MIB, rel=0.1)

@@ -89,8 +89,8 @@ class SegmentedDownload:
         clock = ranges.http.limits.clock
         self._ranges = ranges
         self._whole = whole
-        self._gain: StreamTuner = (
-            before._gain if before else StreamTuner(ranges.most, clock, given=ranges.given)
+        self._tuner: StreamTuner = (
+            before._tuner if before else StreamTuner(ranges.most, clock, given=ranges.given)
         )
         self._failures: int = before._failures if before else 0
         self._gate = ranges.http.limits.gate(origin(whole.head.url))
@@ -124,8 +124,8 @@ class SegmentedDownload:
 
     def _look(self) -> None:
         """See whether there should be another stream; never two before the first of them was welcome."""
-        self._gain.look(self._ranges.meter.received, self._streams, self._shares.left)
-        wanted = self._streams < self._gain.wanted and self._failures < FAILURES and not self._newest
+        self._tuner.adjust(self._ranges.meter.received, self._streams, self._shares.left)
+        wanted = self._streams < self._tuner.allowed and self._failures < FAILURES and not self._newest
         begun = self._met or self._shares.front.at >= self._begun
         free = self._gate.free_slots > self._ranges.places.reserved
         if wanted and begun and free and self._shares.divisible:
@@ -145,7 +145,7 @@ class SegmentedDownload:
 
     async def _help(self) -> None:
         """Part after part, until the place is wanted elsewhere or there is nothing left to bring."""
-        while self._streams <= self._gain.wanted and not self._pressed:
+        while self._streams <= self._tuner.allowed and not self._pressed:
             if (claim := self._take()) is None:
                 break
             if self._newest is self._shares.front:
@@ -159,7 +159,7 @@ class SegmentedDownload:
     def _take(self) -> Segment | None:
         if self._failures >= FAILURES or self._broken is not None:
             return None
-        soon = int(self._gain.rate / self._streams * SECONDS) or FIRST
+        soon = int(self._tuner.rate / self._streams * SECONDS) or FIRST
         even = min(soon, self._shares.left // (2 * self._streams), LARGEST)
         return self._shares.take(max(even, self._ranges.least))
 

@@ -1,6 +1,6 @@
-"""How many streams bring one large body best: found by trying, measured in what comes per second.
+"""How many parallel streams bring one large body fastest: found by trial, measured in bytes per second.
 
-More are tried only while there is enough left for it to be worth while, and kept only if they pay.
+More streams are tried only while enough of the body is left for it to be worth while.
 """
 
 from __future__ import annotations
@@ -8,28 +8,31 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-LOOK = 0.35
-"""Seconds that a look takes, at the least."""
-LOOKS = 2
+from ...http.resilience.hill_climbing import HillClimber
+
+MEASURE_SECONDS = 0.35
+"""Duration of one measurement, at the least."""
+MIN_MEASURED_BYTES = 3 << 20
+"""And so many bytes per stream: they are counted by the megabyte, which must not matter."""
+MEASUREMENTS = 2
 """So many make a judgement: one alone may be chance."""
-LUMP = 3 << 20
-"""And bytes per stream: they are counted by the megabyte, which must not matter."""
-WARM = 1 << 20
-"""Bytes per stream after which a look begins: a new connection is slow at first."""
-PAYS = 1 / 3
-"""Of what those bring that are there, the least that another stream must add."""
-WORTH = 2.0
-"""Seconds that the rest must take, for another stream to be tried."""
-BUSY = 0.6
-"""Processors' time per second beyond which it is we who are slow, and no stream helps."""
-REST = 10.0
-"""Seconds until the next trial after one that did not pay; twice as long each time."""
+WARM_UP_BYTES = 1 << 20
+"""Bytes per stream before the first measurement: a new connection is slow at first."""
+MIN_GAIN_SHARE = 1 / 3
+"""What another stream must add at the least, as a share of what each of those before it brings."""
+MIN_SECONDS_LEFT = 2.0
+"""Seconds that the rest must take, at the present rate, for another stream to be tried."""
+MAX_CPU_SHARE = 0.6
+"""Processor time per second beyond which it is this process that is slow, and no stream helps."""
+TRIAL_COOLDOWN_SECONDS = 10.0
+"""Until the next trial after one that did not pay; twice as long each time."""
 
 
-class StreamTuner:
-    """`wanted` is the number of streams there should be. Call `look` whenever something has come.
+class StreamTuner(HillClimber):
+    """`allowed` is the number of streams there should be. Call `adjust` whenever bytes have come.
 
-    With `given` there is nothing to find out: so many from the beginning.
+    With `given` there is nothing to find out: it is `most` from the beginning. `rate` is in bytes per
+    second, by all streams together, as last measured.
     """
 
     def __init__(
@@ -38,62 +41,53 @@ class StreamTuner:
         clock: Callable[[], float],
         *,
         given: bool = False,
-        spent: Callable[[], float] = time.process_time,
+        cpu_seconds: Callable[[], float] = time.process_time,
     ) -> None:
-        self.wanted = most if given else 1
-        self.rate = 0.0
-        """bytes per second, by all streams together, as last seen"""
-        self._most = most
+        super().__init__(most if given else 1, most, TRIAL_COOLDOWN_SECONDS)
         self._given = given
         self._clock = clock
-        self._settled = self._streams = 1
-        self._starting = True
+        self._cpu_seconds = cpu_seconds
+        self._streams = 1
         self._warm = False
-        self._spent = spent
-        self._since, self._mark, self._used = clock(), 0, spent()
-        self._seen: list[float] = []
-        self._until = 0.0
-        self._rest = REST
+        self._since, self._bytes_before, self._cpu_before = clock(), 0, cpu_seconds()
+        self._rates: list[float] = []
 
-    def look(self, work: int, streams: int, left: int) -> None:
-        """`work`: bytes that came since ever, `left`: those that are still to come, by `streams`."""
+    def adjust(self, received: int, streams: int, left: int) -> None:
+        """`received`: bytes so far; `left`: bytes that are still to come, by so many `streams`."""
         now = self._clock()
         if streams != self._streams:
             self._streams = streams
-            self._seen.clear()
-            self._begin(now, work, warm=False)
-        seconds, came = now - self._since, work - self._mark
+            self._rates.clear()
+            self._begin(now, received, warm=False)
+        seconds, count = now - self._since, received - self._bytes_before
         if not self._warm:
-            if came >= WARM * streams and seconds >= LOOK / 2:
-                self._begin(now, work, warm=True)
-        elif came >= LUMP * streams and seconds >= LOOK:
-            self._seen.append(came / seconds)
-            busy = (self._spent() - self._used) / seconds
-            self._begin(now, work, warm=True)
-            if len(self._seen) == LOOKS:
-                self._judge(now, left, busy)
-                self._seen.clear()
+            if count >= WARM_UP_BYTES * streams and seconds >= MEASURE_SECONDS / 2:
+                self._begin(now, received, warm=True)
+        elif count >= MIN_MEASURED_BYTES * streams and seconds >= MEASURE_SECONDS:
+            self._rates.append(count / seconds)
+            cpu_share = (self._cpu_seconds() - self._cpu_before) / seconds
+            self._begin(now, received, warm=True)
+            if len(self._rates) == MEASUREMENTS:
+                self._judge(now, left, cpu_share)
+                self._rates.clear()
 
-    def _begin(self, now: float, work: int, *, warm: bool) -> None:
-        self._since, self._mark, self._used, self._warm = now, work, self._spent(), warm
+    def _begin(self, now: float, received: int, *, warm: bool) -> None:
+        self._since, self._bytes_before, self._warm = now, received, warm
+        self._cpu_before = self._cpu_seconds()
 
-    def _judge(self, now: float, left: int, busy: float) -> None:
-        """More streams pay if at their worst they bring more than what was there before did at its best."""
-        if not self._given and self._streams > self._settled:
-            share = self._streams / self._settled - 1
-            if min(self._seen) < self.rate * (1 + PAYS * share):
-                self._give_up(now)
-                return
-        self.rate = max(self._seen)
+    def _judge(self, now: float, left: int, cpu_share: float) -> None:
+        """More streams pay if at their worst they bring more than those before them did at their best."""
         if self._given:
+            self.rate = max(self._rates)
             return
-        self._settled = self._streams
-        worth = left > WORTH * self.rate and now >= self._until and busy < BUSY
-        more = self._settled * 2 if self._starting else self._settled + 1
-        self.wanted = min(more, self._most) if worth else self._settled
-
-    def _give_up(self, now: float) -> None:
-        """What was tried last did not pay: back to what was there before, for a good while."""
-        self.wanted, self._starting = self._settled, False
-        self._until = now + self._rest
-        self._rest *= 2
+        if self._streams > self.settled:
+            added = self._streams / self.settled - 1
+            if min(self._rates) < self.rate * (1 + MIN_GAIN_SHARE * added):
+                self.fall_back()
+                self.start_cooldown(now)
+                return
+        self.settle(self._streams, max(self._rates))
+        if left > MIN_SECONDS_LEFT * self.rate and self.is_cool(now) and cpu_share < MAX_CPU_SHARE:
+            self.climb(1, self._most)
+        else:
+            self.allowed = self.settled
