@@ -15,7 +15,7 @@ from ..core.errors import TransferError
 from ..core.model import Asset, Job
 from ..core.options import Options
 from ..core.telemetry import Events, Meter
-from ..engine.placement import place
+from ..engine.placement import path_request
 from ..http.client import Http
 from ..storage.local.store import LocalStore
 from ..transfer.dedupe import UrlDedupe
@@ -34,7 +34,7 @@ async def download_asset(
     `refresh` is asked for the asset's present href when the one it has is expired.
     Raises `TransferError` or `StorageError`.
     """
-    job, context = Job(*place(asset, options.path_template)), _context(store, http, options, refresh)
+    job, context = Job(*path_request(asset, options.path_template)), _context(store, http, options, refresh)
     outcome, _ = await run_single(partial(fetch, job, context), MAX_STREAMS, context.idle_slots)
     if outcome.record is None:
         raise outcome.error or TransferError(f"{asset.key}: it could not be downloaded")

@@ -96,7 +96,7 @@ class Meter:
         """Assets that have an outcome."""
         return self.fetched + self.skipped + self.failed
 
-    def confirm(self, assets: int, size: int) -> None:
+    def add_unchanged(self, assets: int, size: int) -> None:
         """Count assets that are unchanged since an earlier run; `size` is in bytes."""
         self.selected += assets
         self.skipped += assets

@@ -96,7 +96,7 @@ def _last_words(store: LocalStore, report: Report) -> None:
 
 def _write_catalogue(book: Statements, store: LocalStore, inventory: Inventory, report: Report) -> None:
     """Every collection that DEST holds, this run's and earlier ones', and the root above them."""
-    _keep_extents(book, inventory.spans, report)
+    _keep_extents(book, inventory.extents, report)
     rows: list[Row] = []
     children: list[tuple[str, str]] = []
     for name, body, href, extent_json in book.collections():
@@ -106,7 +106,7 @@ def _write_catalogue(book: Statements, store: LocalStore, inventory: Inventory, 
         collection = Collection(name, orjson.loads(body), href) if body else name
         pieces = collection_json(
             collection,
-            inventory.place(path, ""),
+            inventory.location(path, ""),
             book.item_paths(name),
             book.records(name, ""),
             _extent(extent_json),

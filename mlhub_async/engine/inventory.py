@@ -1,4 +1,4 @@
-"""Which items are under way: entries of the listing become jobs, outcomes become finished items."""
+"""The items in progress: batches of entries become claims and jobs, outcomes become written items."""
 
 from __future__ import annotations
 
@@ -22,11 +22,14 @@ from ..storage.ledger.recovery import DocumentRecords
 from ..storage.ledger.schema import ITEM
 from ..storage.ledger.unchanged import ItemFingerprint, UnchangedItem
 from ..transfer.existing import ExistingFilePolicy
-from .placement import document_path, job_of, wanted
+from .placement import claim_request, document_path, job_of
 
 
 class Inventory:
-    """Memory is bounded by the queue: an item is forgotten when its last asset is settled."""
+    """Holds every item from the claim of its assets until the last of them is settled and it is written.
+
+    Its memory is bounded by the back-pressure of the executor: a written item is forgotten.
+    """
 
     def __init__(
         self,
@@ -37,9 +40,10 @@ class Inventory:
         *,
         base: str,
         source_root: str,
-        confirms: bool,
+        skips_unchanged: bool,
     ) -> None:
-        """`confirms`: an earlier run has left something, and nobody wants to hear of every asset of it."""
+        """`base`, `source_root`: see `DocumentLocation`. `skips_unchanged`: the ledger has files of an
+        earlier run, and nobody listens to what becomes of each asset."""
         self._ledger = ledger
         self._files = files
         self._options = options
@@ -47,200 +51,208 @@ class Inventory:
         self._wants = stac.asset_filter(options.selection)
         self._base = base
         self._source_root = source_root
-        chosen = options.selection
-        self._sealer = Fingerprinter(
-            options.path_template,
-            base,
-            source_root,
-            chosen.include,
-            chosen.exclude,
-            chosen.roles,
-            chosen.media_types,
-            chosen.min_size,
-            chosen.max_size,
-        )
-        self._sealing = confirms and existing.keeps_unchanged_items
-        self._open: dict[tuple[str, str], PendingItem] = {}
+        self._fingerprinter = _fingerprinter(options, base, source_root)
+        self._skips_unchanged = skips_unchanged and existing.keeps_unchanged_items
+        self._pending: dict[tuple[str, str], PendingItem] = {}
         self._extents: dict[str, Extent] = {}
-        self._homes: dict[str, str] = {}
+        self._collection_paths: dict[str, str] = {}
+        """paths of the documents of the collections of this run"""
         self.flaws: list[Flaw] = []
-        """items whose own document could not be written; whoever reports them takes them out"""
+        """items whose own document could not be written; the reader of this list empties it"""
 
-    async def take(
-        self, owners: Sequence[Item | Collection], rereading: str | None = None, *, final: bool = False
+    async def claim(
+        self, owners: Sequence[Item | Collection], pass_name: str | None = None, *, is_final: bool = False
     ) -> BatchResult:
-        """Claim the wanted assets of a batch in the ledger, all at once, and make jobs of them.
+        """Claim the selected assets of a batch in the ledger, all at once, and make jobs of them.
 
-        `rereading`: which reading of its listing it is from, if that one is read again. `final`: it will
-        not be, so that an item that comes twice has to say the same both times.
+        `pass_name` names the pass over its listing that the batch is from, if it is not the first.
+        `is_final`: there will be no further pass, so an item that is listed twice must be the same twice.
         """
-        taken, repeated = BatchResult(), []
-        left = await self._confirm(owners, taken) if self._sealing else owners
-        homes = self._new_homes(left)
-        asked = [self._wanted(owner) for owner in left]
-        requests = [*homes, *(request for request, _ in asked)]
-        answers = await self._ledger.claim(requests) if requests else []
-        self._keep_homes(homes, answers)
-        for owner, (request, filtered), claimed in zip(left, asked, answers[len(homes) :], strict=True):
-            taken.items += isinstance(owner, Item)
-            if claimed is None:
+        batch, repeated = BatchResult(), []
+        remaining = await self._skip_unchanged(owners, batch) if self._skips_unchanged else owners
+        requests = [self._request(owner) for owner in remaining]
+        results = await self._claim_all(remaining, [request for request, _ in requests])
+        for owner, (request, filtered), result in zip(remaining, requests, results, strict=True):
+            batch.items += isinstance(owner, Item)
+            if result is None:
                 repeated.append(request)
             else:
-                await self._start(owner, claimed, taken, len(request.assets))
-                taken.duplicates += len(request.assets) - len(claimed.claims)
-                taken.filtered += filtered
-        taken.repeated = len(repeated)
-        if rereading is None:
-            taken.duplicates += sum(len(request.assets) for request in repeated)
-            self.flaws += map(_contradiction, await self._changed(repeated) if final else ())
+                await self._start(owner, result, batch, len(request.assets))
+                batch.duplicates += len(request.assets) - len(result.claims)
+                batch.filtered += filtered
+        batch.repeated = len(repeated)
+        if pass_name is None:
+            batch.duplicates += sum(len(request.assets) for request in repeated)
+            self.flaws += map(_contradiction, await self._changed(repeated) if is_final else ())
         else:
-            taken.again = taken.items - await self._come_first(owners, rereading)
-            taken.changed = len(await self._changed(repeated))
-        return taken
+            batch.repeated_in_pass = batch.items - await self._count_first(owners, pass_name)
+            batch.changed = len(await self._changed(repeated))
+        return batch
 
-    async def _confirm(
-        self, owners: Sequence[Item | Collection], taken: BatchResult
+    async def _skip_unchanged(
+        self, owners: Sequence[Item | Collection], batch: BatchResult
     ) -> Sequence[Item | Collection]:
-        """Count what needs no work; the owners that are left over."""
-        if homes := self._new_homes(owners):
-            self._keep_homes(homes, await self._ledger.claim(homes))
-        asked = [
-            ItemFingerprint(one.collection, one.id, self._seal(one))
-            for one in owners
-            if isinstance(one, Item)
-        ]
-        answers = iter(await self._ledger.confirm(asked))
-        left: list[Item | Collection] = []
-        for owner in owners:
-            if isinstance(owner, Item) and (found := next(answers)) is not None:
-                self._extents.setdefault(owner.collection, Extent()).add(owner.body)
-                taken.confirm(found, _declared(owner))
-            else:
-                left.append(owner)
-        return left
-
-    def _seal(self, item: Item) -> str:
-        return self._sealer.fingerprint(item, self._homes.get(item.collection))
-
-    async def _come_first(self, owners: Sequence[Item | Collection], reading: str) -> int:
-        """How many of the items had not come in this reading before."""
+        """Count the items that are unchanged since an earlier run; returns the other owners."""
+        if new := self._new_collections(owners):
+            self._keep_paths(new, await self._ledger.claim(new))
         items = [owner for owner in owners if isinstance(owner, Item)]
-        return len(
-            await self._ledger.first_time(["\0".join((reading, item.collection, item.id)) for item in items])
-        )
+        fingerprints = [ItemFingerprint(one.collection, one.id, self._fingerprint(one)) for one in items]
+        answers = iter(await self._ledger.confirm(fingerprints))
+        remaining: list[Item | Collection] = []
+        for owner in owners:
+            if isinstance(owner, Item) and (unchanged := next(answers)) is not None:
+                self._extents.setdefault(owner.collection, Extent()).add(owner.body)
+                batch.add_unchanged(unchanged, _count_assets(owner))
+            else:
+                remaining.append(owner)
+        return remaining
 
-    async def _changed(self, repeated: Sequence[ClaimRequest]) -> list[ClaimRequest]:
-        """Those items that the catalogue described otherwise when they were taken."""
-        if not repeated or not self._existing.heeds_changes:
-            return []  # then the ledger keeps the word of an earlier run
-        open_ones = [(one, self._open.get((one.collection, one.item))) for one in repeated]
-        settled = [one for one, under_way in open_ones if under_way is None]
-        if found := await self._ledger.query(lambda book: changed(book, settled)):
-            await self._ledger.flush()  # what is not written down yet may be what they say now
-            found = await self._ledger.query(lambda book: changed(book, found))
-        return found + [
-            one
-            for one, under_way in open_ones
-            if under_way and _stamps(one) != _stamps(self._wanted(under_way.item)[0])
-        ]
+    async def _claim_all(
+        self, owners: Sequence[Item | Collection], requests: Sequence[ClaimRequest]
+    ) -> Sequence[ClaimResult | None]:
+        """Claim for the owners, and for the documents of collections that are new to this run."""
+        new = self._new_collections(owners)
+        results = await self._ledger.claim([*new, *requests]) if new or requests else []
+        self._keep_paths(new, results)
+        return results[len(new) :]
 
-    def _new_homes(self, owners: Sequence[Item | Collection]) -> list[ClaimRequest]:
+    def _new_collections(self, owners: Sequence[Item | Collection]) -> list[ClaimRequest]:
         named = (owner.collection if isinstance(owner, Item) else owner.id for owner in owners)
-        new = [name for name in dict.fromkeys(named) if name not in self._homes]
+        new = [name for name in dict.fromkeys(named) if name not in self._collection_paths]
         return [ClaimRequest(name, "", document_path(name, ""), ()) for name in new]
 
-    def _keep_homes(self, homes: Sequence[ClaimRequest], answers: Sequence[ClaimResult | None]) -> None:
-        for home, answer in zip(homes, answers, strict=False):
-            if answer is not None:
-                self._homes[home.collection] = answer.path
+    def _keep_paths(self, new: Sequence[ClaimRequest], results: Sequence[ClaimResult | None]) -> None:
+        for request, result in zip(new, results, strict=False):
+            if result is not None:
+                self._collection_paths[request.collection] = result.path
 
-    def _wanted(self, owner: Item | Collection) -> tuple[ClaimRequest, int]:
-        """What is asked for on behalf of an owner, and how many of its assets are not."""
+    def _request(self, owner: Item | Collection) -> tuple[ClaimRequest, int]:
+        """The claim request of an owner, and how many of its assets are not selected."""
         assets = stac.assets_of(owner) if isinstance(owner, Item) else stac.collection_assets(owner)
-        request = wanted(owner, assets, self._wants, self._options.path_template)
+        request = claim_request(owner, assets, self._wants, self._options.path_template)
         return request, len(assets) - len(request.assets)
 
     async def _start(
-        self, owner: Item | Collection, claimed: ClaimResult, taken: BatchResult, wanted: int
+        self, owner: Item | Collection, result: ClaimResult, batch: BatchResult, selected: int
     ) -> None:
-        claims = await self._files.known(claimed, owner.body)
-        taken.jobs += [job_of(claim, self._existing) for claim in claims]
+        claims = await self._files.known(result, owner.body)
+        batch.jobs += [job_of(claim, self._existing) for claim in claims]
         if isinstance(owner, Collection):
             try:
                 self._keep_collection(owner)
             except TransferError as error:
-                self.flaws.append(Flaw(claimed.path, error))
+                self.flaws.append(Flaw(result.path, error))
             return
         self._extents.setdefault(owner.collection, Extent()).add(owner.body)
-        entry = PendingItem(owner, claimed.path, len(claimed.claims), claimed.document, wanted)
-        if claimed.claims:
-            self._open[owner.collection, owner.id] = entry
+        pending = PendingItem(owner, result.path, len(result.claims), result.document, selected)
+        if result.claims:
+            self._pending[owner.collection, owner.id] = pending
         else:
-            taken.finished.append(await self._finish(entry))
+            batch.finished.append(await self._write(pending))
 
     def _keep_collection(self, collection: Collection) -> None:
         body = to_json(collection.body)
         self._ledger.enqueue(lambda book: book.put_collection(collection.id, body, collection.href, None))
 
-    async def settle(self, outcome: Outcome) -> PendingItem | None:
-        """Note one asset's outcome. With the last one its item is written, and returned."""
-        asset = outcome.job.asset
-        entry = self._open.get((asset.collection, asset.item))
-        if entry is None:
-            return None
-        entry.missing -= 1
-        if outcome.record is not None:
-            entry.records[asset.key] = outcome.record
-        if entry.missing:
-            return None
-        del self._open[asset.collection, asset.item]
-        return await self._finish(entry)
+    async def _changed(self, repeated: Sequence[ClaimRequest]) -> list[ClaimRequest]:
+        """Those items that the catalogue describes otherwise than when they were claimed in this run."""
+        if not repeated or not self._existing.heeds_changes:
+            return []  # then the ledger keeps the description of an earlier run
+        pairs = [(one, self._pending.get((one.collection, one.item))) for one in repeated]
+        settled = [one for one, pending in pairs if pending is None]
+        if found := await self._ledger.query(lambda book: changed(book, settled)):
+            await self._ledger.flush()  # rows that are not in the database yet may be as these are
+            found = await self._ledger.query(lambda book: changed(book, found))
+        return found + [
+            one
+            for one, pending in pairs
+            if pending is not None and _stamps(one) != _stamps(self._request(pending.item)[0])
+        ]
 
-    async def _finish(self, entry: PendingItem) -> PendingItem:
-        item = entry.item
+    async def _count_first(self, owners: Sequence[Item | Collection], pass_name: str) -> int:
+        """How many of the items are listed for the first time in this pass."""
+        items = [owner for owner in owners if isinstance(owner, Item)]
+        keys = ["\0".join((pass_name, item.collection, item.id)) for item in items]
+        return len(await self._ledger.first_time(keys))
+
+    async def settle(self, outcome: Outcome) -> PendingItem | None:
+        """Note the outcome of one asset. With the last one its item is written, and returned."""
+        asset = outcome.job.asset
+        pending = self._pending.get((asset.collection, asset.item))
+        if pending is None:
+            return None
+        pending.missing -= 1
+        if outcome.record is not None:
+            pending.records[asset.key] = outcome.record
+        if pending.missing:
+            return None
+        del self._pending[asset.collection, asset.item]
+        return await self._write(pending)
+
+    async def _write(self, pending: PendingItem) -> PendingItem:
+        """Write the document of an item, unless an earlier run has left it just so."""
+        item, before = pending.item, pending.document
         try:
-            data = item_json(item, entry.records, self.place(entry.path, item.collection))
+            data = item_json(item, pending.records, self.location(pending.path, item.collection))
             digest = hashlib.sha256(data).hexdigest()
             identity = (item.collection, item.id, ITEM, "")
-            seal = self._seal(item) if len(entry.records) == entry.wanted else ""
-            before = entry.document
+            fingerprint = self._fingerprint(item) if len(pending.records) == pending.selected else ""
             if before is None or before.sha256 != digest or not await self._files.is_as_recorded(before):
-                await self._ledger.record_document(identity, entry.path, data, digest, seal)
-            elif seal:
-                self._ledger.seal(identity, before, seal)
+                await self._ledger.record_document(identity, pending.path, data, digest, fingerprint)
+            elif fingerprint:
+                self._ledger.seal(identity, before, fingerprint)
         except TransferError as error:
-            self.flaws.append(Flaw(entry.path, error))
-        return entry
+            self.flaws.append(Flaw(pending.path, error))
+        return pending
 
-    def place(self, path: str, collection: str) -> DocumentLocation:
-        parent = None if collection in ("", NO_COLLECTION) else self._homes[collection]
+    def _fingerprint(self, item: Item) -> str:
+        return self._fingerprinter.fingerprint(item, self._collection_paths.get(item.collection))
+
+    def location(self, path: str, collection: str) -> DocumentLocation:
+        """Where the document at `path` lies; `collection` is the id of its item's collection, or ""."""
+        parent = None if collection in ("", NO_COLLECTION) else self._collection_paths[collection]
         return DocumentLocation(path, parent, self._base, self._source_root)
 
     @property
-    def spans(self) -> dict[str, Extent]:
-        """What the items of each collection of this run span."""
-        return {name: self._extents.get(name, Extent()) for name in self._homes}
+    def extents(self) -> dict[str, Extent]:
+        """The extent of the items of each collection of this run."""
+        return {name: self._extents.get(name, Extent()) for name in self._collection_paths}
 
 
-def _declared(item: Item) -> int:
+def _fingerprinter(options: Options, base: str, source_root: str) -> Fingerprinter:
+    chosen = options.selection
+    return Fingerprinter(
+        options.path_template,
+        base,
+        source_root,
+        chosen.include,
+        chosen.exclude,
+        chosen.roles,
+        chosen.media_types,
+        chosen.min_size,
+        chosen.max_size,
+    )
+
+
+def _count_assets(item: Item) -> int:
     assets = item.body.get("assets")
     return len(assets) if isinstance(assets, dict) else 0
 
 
 def _contradiction(request: ClaimRequest) -> Flaw:
     where = f"{request.collection}/{request.item}"
-    message = f"{where} is listed twice, with different assets: what is here is as the first one says"
+    message = f"{where} is listed twice, with different assets: the mirror has those of the first time"
     owner = (request.collection, request.item)
     return Flaw(where, TransferError(message, kind="contradiction"), owner=owner)
 
 
 def _stamps(request: ClaimRequest) -> list[str]:
-    return [wish.asset.stamp for wish in request.assets]
+    return [wanted.asset.stamp for wanted in request.assets]
 
 
 @dataclass(slots=True)
 class PendingItem:
-    """An item that misses so many of its assets, and the records of those that are there.
+    """An item of which `missing` assets have no outcome yet, and the records of those on disk, by key.
 
     `document`: the record of its document as an earlier run wrote it.
     """
@@ -249,35 +261,38 @@ class PendingItem:
     path: str
     missing: int
     document: Record | None = None
-    wanted: int = 0
-    """how many of its assets there should be"""
+    selected: int = 0
+    """how many of its assets are selected"""
     records: dict[str, Record] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class BatchResult:
-    """What a batch of entries came to: jobs to do, outcomes that need no work, and what was left out."""
+    """What a batch of entries led to: jobs, items that are finished at once, and counts."""
 
     jobs: list[tuple[Job, bool]] = field(default_factory=list)
+    """with each whether it is done already"""
     finished: list[PendingItem] = field(default_factory=list)
     items: int = 0
     repeated: int = 0
+    """items that were listed before in this run"""
     filtered: int = 0
     duplicates: int = 0
-    confirmed: int = 0
-    """assets that need no look: nothing of their items has changed, and they are as they were left"""
+    unchanged: int = 0
+    """assets of items that are as an earlier run left them: they need no job"""
     bytes: int = 0
+    """of these"""
     proofs: Counter[str] = field(default_factory=Counter)
     """of these"""
-    again: int | None = None
-    """how many items had come in this reading of their listing, where it is not the first one"""
+    repeated_in_pass: int | None = None
+    """items that were listed before in this pass over their listing; None in the first pass"""
     changed: int = 0
-    """how many came in another version than before in this run"""
+    """items that are described otherwise than before in this run"""
 
-    def confirm(self, found: UnchangedItem, declared: int) -> None:
-        """Count an item of which nothing has to be done; it declares so many assets."""
+    def add_unchanged(self, item: UnchangedItem, declared: int) -> None:
+        """Count an item that needs no job. `declared`: the assets that it has, selected or not."""
         self.items += 1
-        self.confirmed += len(found.sizes)
-        self.bytes += sum(found.sizes)
-        self.proofs.update(found.proofs)
-        self.filtered += declared - len(found.sizes)
+        self.unchanged += len(item.sizes)
+        self.bytes += sum(item.sizes)
+        self.proofs.update(item.proofs)
+        self.filtered += declared - len(item.sizes)

@@ -173,7 +173,7 @@ class _Parts:
             existing,
             base=str(store.root.resolve()) if options.asset_hrefs == "absolute" else "",
             source_root=source_root,
-            confirms=skips_unchanged,
+            skips_unchanged=skips_unchanged,
         )
 
     def _transfer_context(self, existing: ExistingFiles) -> TransferContext:
@@ -240,7 +240,7 @@ async def _prune(run: Run) -> None:
     await run.ledger.flush()
     await run.ledger.query(lambda book: prune(book, run.store.root, run.report, run.options))
     if reason := run.report.pruned.refused:
-        run.note_flaw(Flaw("--prune", TransferError(f"nothing was pruned: {reason}", kind="prune")))
+        run.report_flaw(Flaw("--prune", TransferError(f"nothing was pruned: {reason}", kind="prune")))
 
 
 def _now() -> str:

@@ -1,4 +1,4 @@
-"""Asset → place: which assets of an item are wanted, and where under DEST each belongs. No I/O."""
+"""Where the files of an item belong, and what is to be done for each asset. No I/O."""
 
 from __future__ import annotations
 
@@ -16,51 +16,53 @@ from ..transfer.existing import Decision, ExistingFilePolicy
 Wants = Callable[[stac.AssetLike, JsonObject], bool]
 
 
-def extension(asset: Asset) -> str:
-    """From the href's path, else from the media type; "" where only a redirect can tell."""
-    return suffix(asset.href) or media_suffix(asset.media_type)
-
-
-def place(asset: Asset, template: str) -> PathRequest:
-    """The path under DEST that an asset would like to have."""
-    ext = extension(asset)
-    fields = {"collection": asset.collection, "id": asset.item, "key": asset.key, "ext": ext}
-    if template != naming.DEFAULT_TEMPLATE:
-        fields = {**asset.fields, **fields}
-    return PathRequest(asset, naming.render(template, fields), not ext)
+def claim_request(
+    owner: Item | Collection, assets: Iterable[Asset], wants: Wants, template: str
+) -> ClaimRequest:
+    """What is claimed in the ledger for one item or collection: its document and its selected assets."""
+    item, collection = (owner.id, owner.collection) if isinstance(owner, Item) else ("", owner.id)
+    if wants is not stac.any_asset:
+        assets = [asset for asset in assets if wants(asset, owner.body)]
+    if template == naming.DEFAULT_TEMPLATE:
+        paths = _default_paths(assets, collection, item)
+    else:
+        paths = [path_request(asset, template) for asset in assets]
+    return ClaimRequest(collection, item, document_path(collection, item), paths)
 
 
 def document_path(collection: str, item: str) -> str:
-    """Where the JSON document of an item lies, or for an item of "" that of its collection."""
+    """The path of the JSON document of an item, or for an item of "" of its collection."""
     if not item:
         return collection_document(naming.collection_dir(collection))
     return item_document(naming.collection_dir(collection), naming.item_dir(item))
 
 
-def wanted(owner: Item | Collection, assets: Iterable[Asset], wants: Wants, template: str) -> ClaimRequest:
-    """What the ledger is asked for on behalf of one item or collection."""
-    item, collection = (owner.id, owner.collection) if isinstance(owner, Item) else ("", owner.id)
-    if wants is not stac.any_asset:
-        assets = [asset for asset in assets if wants(asset, owner.body)]
-    if template == naming.DEFAULT_TEMPLATE:
-        chosen = _at_home(assets, collection, item)
-    else:
-        chosen = [place(asset, template) for asset in assets]
-    return ClaimRequest(collection, item, document_path(collection, item), chosen)
+def path_request(asset: Asset, template: str) -> PathRequest:
+    """The path under DEST that an asset gets if no other file has it."""
+    extension = _extension(asset)
+    fields = {"collection": asset.collection, "id": asset.item, "key": asset.key, "ext": extension}
+    if template != naming.DEFAULT_TEMPLATE:
+        fields = {**asset.fields, **fields}
+    return PathRequest(asset, naming.render(template, fields), not extension)
 
 
-def _at_home(assets: Iterable[Asset], collection: str, item: str) -> list[PathRequest]:
-    """Places by the default template, of which all assets of one owner share all but the last level."""
+def _default_paths(assets: Iterable[Asset], collection: str, item: str) -> list[PathRequest]:
+    """Paths by the default template: all assets of one owner share all of it but the file name."""
     home = naming.home(collection, item)
-    wishes = []
+    paths = []
     for asset in assets:
-        ext = extension(asset)
-        wishes.append(PathRequest(asset, naming.at_home(home, asset.key + ext), not ext))
-    return wishes
+        extension = _extension(asset)
+        paths.append(PathRequest(asset, naming.at_home(home, asset.key + extension), not extension))
+    return paths
+
+
+def _extension(asset: Asset) -> str:
+    """From the path of the href, else from the media type; "" where only a redirect can tell."""
+    return suffix(asset.href) or media_suffix(asset.media_type)
 
 
 def job_of(claim: Claim, existing: ExistingFilePolicy) -> tuple[Job, bool]:
-    """The job for a claim, and whether it is done already: its file is there and stays unread."""
+    """The job for a claim, and whether it is done already: its file exists and is kept without reading it."""
     decision = Decision.FETCH
     if (known := claim.known) is not None:
         decision = existing.of_recorded(unchanged=claim.current, recovered=claim.unsure)

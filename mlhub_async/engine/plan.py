@@ -16,7 +16,7 @@ from ..sources.recognise import Given
 from ..storage import naming
 from .connect import Deadline, open_source
 from .prune import ListedScope, known_as, refuse_partial_selection
-from .report.completeness import Completeness, read
+from .report.completeness import Completeness, read_source
 
 Hide = Callable[[str], str]
 Save = Callable[[Item, Hide], None]
@@ -89,7 +89,7 @@ async def plan_only(
     async with open_source(source, options, environ, deadline) as (found, http, _), deadline.enforced():
         plan = Plan(found.name, options.selection.asked(), Completeness.of(options.selection))
         given = _Given(each, save, http.fetchable)
-        await read(found, _Counting(plan, options, meter or Meter(), given).emit, plan.listing)
+        await read_source(found, _Counting(plan, options, meter or Meter(), given).emit, plan.listing)
     return plan
 
 
@@ -120,12 +120,14 @@ class _Counting:
 
     async def emit(self, entries: Sequence[Entry]) -> None:
         plan, meter = self._plan, self._meter
-        reading = plan.listing.rereading(entries)
+        pass_name = plan.listing.pass_name(entries)
         items = [_identity(one) for one in entries if isinstance(one, Item)]
-        again = None if reading is None else sum(not self._first(hash((reading, item))) for item in items)
+        repeated = (
+            None if pass_name is None else sum(not self._first(hash((pass_name, item))) for item in items)
+        )
         owners = [one for one in entries if isinstance(one, Item | Collection)]
         fresh = [owner for owner in owners if self._first(_identity(owner))]
-        plan.listing.note(entries, len(items) - sum(isinstance(one, Item) for one in fresh), again)
+        plan.listing.add_batch(entries, len(items) - sum(isinstance(one, Item) for one in fresh), repeated)
         for owner in fresh:
             self._add(owner)
         plan.flaws += [one for one in entries if isinstance(one, Flaw)]

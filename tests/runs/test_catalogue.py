@@ -42,8 +42,8 @@ def untold(site, api, collection, total=None):
 
 def test_records_of_one_listing_do_not_make_up_for_those_missing_in_another():
     listing = Completeness(ended=True)
-    listing.note([Page(None, "a", returned=100)], 0)
-    listing.note([Page(50, "b", returned=10)], 0)
+    listing.add_batch([Page(None, "a", returned=100)], 0)
+    listing.add_batch([Page(50, "b", returned=10)], 0)
     assert not listing.complete
 
 

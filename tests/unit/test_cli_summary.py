@@ -88,7 +88,7 @@ def test_a_listing_that_broke_off_is_reported():
 
 def test_a_listing_shorter_than_announced_is_reported():
     made = report(fetched(1))
-    made.listing.note([Page(matched=5, listing="c1")], 0)
+    made.listing.add_batch([Page(matched=5, listing="c1")], 0)
     assert "the listing is not complete: c1 announced 5 items and gave 0" in closing_text(made)
 
 

@@ -1,4 +1,4 @@
-"""How a catalogue was read: what its listings announced and gave, read again while they change."""
+"""Whether a listing is complete: what its pages announced and gave. One that changes is read again."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from ...core.model import (
 from ...core.options import Selection
 from ...core.ports import Emit, Source
 
-SWEEPS = 3
-"""How often a listing is read at most, if it changes while it is read."""
-KEPT_REASONS = 20
+MAX_SWEEPS = 3
+"""How often a listing that changes while it is read is read at most."""
+MAX_REASONS = 20
 
 
 @dataclass(slots=True)
@@ -29,21 +29,21 @@ class Pass:
     """One listing as it was read once, from its first page to its last."""
 
     returned: int = 0
-    """records on its pages, whatever became of them"""
+    """records on its pages, usable or not"""
     items: int = 0
     repeated: int = 0
-    """items that had come on its pages before"""
+    """items that had been on an earlier page of it"""
     known: int = 0
-    """items that came in this or an earlier reading of it"""
+    """different items of this pass and the earlier ones"""
     least: int | None = None
     most: int | None = None
-    """the totals that its pages announced"""
-    mark: int = 0
-    """the same for two readings with the same items, in whatever order"""
+    """the smallest and the largest total that its pages announced"""
+    checksum: int = 0
+    """equal for two passes with the same items, in whatever order"""
     slice_of: str = ""
     """the listing that this is a slice of, if it is one"""
     shared: int = 0
-    """items that other slices of it had brought before"""
+    """items that other slices of it had given before"""
     repeatable: bool = False
     """the source can read it again"""
 
@@ -51,47 +51,50 @@ class Pass:
         self.returned += page.returned
         self.repeatable |= page.repeatable
         self.items += len(items)
-        self.mark += sum(hash((item.collection, item.id)) for item in items)
+        self.checksum += sum(hash((item.collection, item.id)) for item in items)
         if page.matched is not None:
             self.least = min(page.matched, page.matched if self.least is None else self.least)
             self.most = max(page.matched, self.most or 0)
 
     @property
-    def short(self) -> bool:
+    def is_short(self) -> bool:
         return self.most is not None and self.returned - self.repeated < self.most
 
     @property
-    def steady(self) -> bool:
-        """Nothing about it says that it changed while it was read."""
-        return not self.repeated and self.least == self.most and not self.short
+    def is_steady(self) -> bool:
+        """Nothing shows that the listing changed while it was read."""
+        return not self.repeated and self.least == self.most and not self.is_short
 
 
 @dataclass(slots=True)
 class Completeness:
-    """Everything that a source was read for. `complete` only if it ended and gave what it announced."""
+    """What was read of a source. It is `complete` only if it ended and gave what it announced."""
 
     pages: int = 0
     seen: int = 0
-    """items that came; what comes again because a listing is read again is not counted again"""
+    """items listed; not again those of a further pass over a listing"""
     unique: int = 0
     linked: int = 0
     """of these, the ones that came by a link of their own and on no page"""
     changed: int = 0
-    """items that came in another version when their listing was read again"""
+    """items that were described otherwise in a further pass"""
     sweeps: int = 1
+    """passes over the source, of which all but the first read only what had changed"""
     ended: bool = False
     capped: bool = False
+    """it is read up to a maximum of items only"""
     error: MlhubError | None = None
+    """why it broke off"""
     repeatable: bool = False
     """some listing of the source can be read again"""
     followed: bool = False
     """items came by links too: then an item that was seen before need not be a repeated one"""
     whole: set[str] = field(default_factory=set)
     """the collections that were listed to their end"""
-    readings: dict[str, Pass] = field(default_factory=dict)
+    passes: dict[str, Pass] = field(default_factory=dict)
     """the latest of each listing"""
-    before: dict[str, Pass] = field(default_factory=dict)
-    """of the listings that were read again, the reading before that"""
+    earlier: dict[str, Pass] = field(default_factory=dict)
+    """the pass before the latest, of listings that were read again"""
     totals: dict[str, int] = field(default_factory=dict)
     """how many items the listings have that were read in slices"""
     remarks: ListingRemarks = field(default_factory=ListingRemarks)
@@ -99,33 +102,33 @@ class Completeness:
 
     @classmethod
     def of(cls, selection: Selection) -> Completeness:
-        """What is to be expected of a listing for it, before any is read."""
+        """Of the listing of a selection, before anything of it is read."""
         return cls(capped=selection.max_items is not None)
 
-    def note(self, entries: Sequence[Entry], claimed: int, again: int | None = None) -> None:
-        """Count a batch, of which `claimed` items had been listed before in this run.
+    def add_batch(self, entries: Sequence[Entry], repeated: int, repeated_in_pass: int | None = None) -> None:
+        """Count a batch, of which `repeated` items had been listed before in this run.
 
-        `again`: how many of them had come in this very reading, where that is known by itself.
+        `repeated_in_pass`: how many had been listed before in this very pass, if that is known.
         """
         items = [one for one in entries if isinstance(one, Item)]
         page = _page_of(entries)
         for one in entries:
             self._note_listing(one)
-        self.unique += len(items) - claimed
-        self.seen += len(items) - (0 if again is None else claimed)
+        self.unique += len(items) - repeated
+        self.seen += len(items) - (0 if repeated_in_pass is None else repeated)
         if page is None:
             self.followed |= bool(items)
-            self.linked += len(items) - claimed
+            self.linked += len(items) - repeated
             return
         self.pages += 1
         self.repeatable |= page.repeatable
-        reading = self.readings.setdefault(page.listing, Pass(slice_of=page.slice_of))
-        reading.add(page, items)
-        reading.repeated += claimed if again is None else again
-        reading.known += len(items) - claimed
-        if page.slice_of and again is not None and page.listing not in self.before:
-            reading.shared += claimed - again
-            reading.known += claimed - again
+        current = self.passes.setdefault(page.listing, Pass(slice_of=page.slice_of))
+        current.add(page, items)
+        current.repeated += repeated if repeated_in_pass is None else repeated_in_pass
+        current.known += len(items) - repeated
+        if page.slice_of and repeated_in_pass is not None and page.listing not in self.earlier:
+            current.shared += repeated - repeated_in_pass
+            current.known += repeated - repeated_in_pass
 
     def _note_listing(self, entry: Entry) -> None:
         if isinstance(entry, CollectionListed):
@@ -138,68 +141,72 @@ class Completeness:
             self.remarks = entry
 
     def _drop_slices(self, listing: str) -> None:
-        """What the slices gave counts as one earlier reading of the whole, which is read after them."""
-        slices = [name for name, one in self.readings.items() if one.slice_of == listing]
+        """Let the slices count as one earlier pass over the whole, which is read after them."""
+        slices = [name for name, one in self.passes.items() if one.slice_of == listing]
         if slices:
-            known = sum(self.readings[name].known - self.readings[name].shared for name in slices)
+            known = sum(self.passes[name].known - self.passes[name].shared for name in slices)
             for name in slices:
-                del self.readings[name]
-            self.before[listing] = Pass(known=known)
-            self.readings[listing] = Pass(known=known)
+                del self.passes[name]
+            self.earlier[listing] = Pass(known=known)
+            self.passes[listing] = Pass(known=known)
 
     def may_repeat(self, entries: Sequence[Entry]) -> bool:
-        """Whether the items of a batch may come once more, because their listing can be read again.
+        """Whether the items of a batch may be listed once more, because their listing can be read again.
 
         A batch without a page may belong to any listing of the source.
         """
         page = _page_of(entries)
         return self.repeatable if page is None else page.repeatable
 
-    def rereading(self, entries: Sequence[Entry]) -> str | None:
-        """A name for this reading of the listing that the batch is a page of; None in the first one."""
+    def pass_name(self, entries: Sequence[Entry]) -> str | None:
+        """A name for the pass that a batch belongs to.
+
+        None in the first pass over a whole listing: there an item is repeated if it was seen in this run.
+        """
         page = _page_of(entries)
-        again = page is not None and (page.slice_of or page.listing in self.before)
-        return f"{self.sweeps} {page.listing}" if page is not None and again else None
+        if page is None or not (page.slice_of or page.listing in self.earlier):
+            return None
+        return f"{self.sweeps} {page.listing}"
 
-    def unsteady(self) -> list[str]:
+    def listings_to_repeat(self) -> list[str]:
         """The listings to read again: those that changed while read, and differed when read twice."""
-        names = [] if self.capped else [name for name, one in self.readings.items() if one.repeatable]
-        return [name for name in names if not self._settled(name)]
+        names = [] if self.capped else [name for name, one in self.passes.items() if one.repeatable]
+        return [name for name in names if not self._is_settled(name)]
 
-    def begin_again(self, names: Sequence[str]) -> None:
+    def begin_sweep(self, names: Sequence[str]) -> None:
+        """Begin a new pass over each of these listings."""
         self.sweeps += 1
         for name in names:
-            self.before[name] = self.readings[name]
-            earlier = self.before[name]
-            self.readings[name] = Pass(
+            earlier = self.earlier[name] = self.passes[name]
+            self.passes[name] = Pass(
                 known=earlier.known, slice_of=earlier.slice_of, shared=earlier.shared, repeatable=True
             )
 
-    def _settled(self, name: str) -> bool:
-        now, before = self._reading(name), self.before.get(name)
-        return now.steady or (before is not None and before.mark == now.mark)
+    def _is_settled(self, name: str) -> bool:
+        """The listing did not change while it was read, or was the same twice."""
+        latest, earlier = self._latest(name), self.earlier.get(name)
+        return latest.is_steady or (earlier is not None and earlier.checksum == latest.checksum)
 
-    def _reading(self, name: str) -> Pass:
-        """Of a first reading it is only known whether items are new to the run."""
-        reading = self.readings[name]
-        if self.followed and name not in self.before and not reading.slice_of:
-            return Pass(reading.returned, reading.items, 0, 0, reading.least, reading.most, reading.mark)
-        return reading
+    def _latest(self, name: str) -> Pass:
+        """The latest pass, without `repeated` where that may count items that came by links."""
+        latest = self.passes[name]
+        if self.followed and name not in self.earlier and not latest.slice_of:
+            return Pass(latest.returned, latest.items, 0, 0, latest.least, latest.most, latest.checksum)
+        return latest
 
     @property
     def matched(self) -> int | None:
-        whole = (one for one in self.readings.values() if not one.slice_of)
+        """The total that the source announced, over all listings; None if it announced none."""
+        whole = (one for one in self.passes.values() if not one.slice_of)
         totals = [one.most for one in whole if one.most is not None]
         totals += self.totals.values()
         return sum(totals) if totals else None
 
     @property
     def vanished(self) -> int:
-        """Items that were there when a listing was read first, and not the last time."""
-        return sum(
-            max(0, self.readings[name].known - self.readings[name].items + self.readings[name].repeated)
-            for name in self.before
-        )
+        """Items that an earlier pass over a listing had and the latest has not."""
+        latest = (self.passes[name] for name in self.earlier)
+        return sum(max(0, one.known - one.items + one.repeated) for one in latest)
 
     @property
     def complete(self) -> bool:
@@ -209,8 +216,8 @@ class Completeness:
     def reasons(self) -> list[str]:
         """Why it is not complete; none if it is."""
         found = list(self._reasons())
-        more = [f"and {len(found) - KEPT_REASONS} more"] if len(found) > KEPT_REASONS else []
-        return found[:KEPT_REASONS] + more
+        more = [f"and {len(found) - MAX_REASONS} more"] if len(found) > MAX_REASONS else []
+        return found[:MAX_REASONS] + more
 
     def _reasons(self) -> Iterator[str]:
         if self.error is not None:
@@ -218,19 +225,19 @@ class Completeness:
             yield f"it broke off{kind}: {self.error.message}"
         elif not self.ended:
             yield "the run ended before it did"
-        for name in () if self.capped else self.readings:
-            reading, shown = self._reading(name), name or "the source"
-            if reading.short:
-                yield f"{shown} announced {reading.most} items and gave {reading.returned - reading.repeated}"
-            elif not self._settled(name) and (name in self.before or reading.least != reading.most):
+        for name in () if self.capped else self.passes:
+            latest, shown = self._latest(name), name or "the source"
+            if latest.is_short:
+                yield f"{shown} announced {latest.most} items and gave {latest.returned - latest.repeated}"
+            elif not self._is_settled(name) and (name in self.earlier or latest.least != latest.most):
                 yield f"{shown} changed while it was read, {self.sweeps} times"
         if self.changed:
             yield f"{self.changed} items were changed while it was read: run again for the new ones"
 
     def receipt(self) -> dict[str, Any]:
-        """Every record of the pages is accounted for: where no links were followed,
-        unique = returned - left_out - repeated + vanished + linked."""
-        readings = self.readings.values()
+        """The member "listing" of the receipt. Every record of the pages is accounted for: where no links
+        were followed, unique = returned - left_out - repeated + vanished + linked."""
+        passes = self.passes.values()
         return {
             "complete": self.complete,
             "reasons": self.reasons,
@@ -238,9 +245,9 @@ class Completeness:
             "matched": self.matched,
             "seen": self.seen,
             "unique": self.unique,
-            "returned": sum(one.returned for one in readings),
-            "left_out": sum(one.returned - one.items for one in readings),
-            "repeated": sum(one.repeated + one.shared for one in readings),
+            "returned": sum(one.returned for one in passes),
+            "left_out": sum(one.returned - one.items for one in passes),
+            "repeated": sum(one.repeated + one.shared for one in passes),
             "linked": self.linked,
             "sweeps": self.sweeps,
             "vanished": self.vanished,
@@ -249,15 +256,15 @@ class Completeness:
         }
 
 
-async def read(source: Source, emit: Emit, listing: Completeness) -> None:
-    """Read a source, and again those of its listings that changed meanwhile, until they come out the same.
+async def read_source(source: Source, emit: Emit, listing: Completeness) -> None:
+    """List a source, then again those of its listings that changed meanwhile, until they are the same twice.
 
-    A listing that breaks off is noted in `listing`.
+    Why a listing broke off is put into `listing.error`.
     """
     try:
         await source.list(emit)
-        while listing.sweeps < SWEEPS and (names := listing.unsteady()):
-            listing.begin_again(names)
+        while listing.sweeps < MAX_SWEEPS and (names := listing.listings_to_repeat()):
+            listing.begin_sweep(names)
             await _read_again(source, emit, names)
         listing.ended = True
     except CatalogError as error:
@@ -265,7 +272,7 @@ async def read(source: Source, emit: Emit, listing: Completeness) -> None:
 
 
 async def _read_again(source: Source, emit: Emit, names: Sequence[str]) -> None:
-    """The source was usable before: whatever is wrong with it now, the listing broke off."""
+    """A source that was usable before and is refused now is a listing that broke off."""
     try:
         await source.list(emit, names)
     except SourceError as error:

@@ -93,8 +93,8 @@ class Report:
         self.bytes += outcome.record.size
         self.proofs[outcome.record.proof] += 1
 
-    def confirm(self, assets: int, size: int, proofs: Mapping[str, int]) -> None:
-        """Count assets of which nothing had to be done, all at once."""
+    def add_unchanged(self, assets: int, size: int, proofs: Mapping[str, int]) -> None:
+        """Count assets of items that are as an earlier run left them; `size` is their bytes."""
         self.selected += assets
         self.skipped += assets
         self.bytes += size
