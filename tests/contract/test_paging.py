@@ -102,7 +102,7 @@ async def test_a_next_link_by_post_is_followed_to_the_end(link_of, filters_kept)
     assert all(("collections" in body) == filters_kept for body in bodies[1:])
 
 
-async def test_a_post_link_without_a_body_repeats_the_search_at_its_href():
+async def test_a_post_link_without_a_body_sends_the_body_sent_before():
     async def answer(request: web.Request) -> web.Response:
         at, body = int(request.query.get("token", 0)), orjson.loads(await request.read())
         following = {"method": "POST", "href": f"?token={at + 2}"} if at < 4 else None
@@ -112,7 +112,7 @@ async def test_a_post_link_without_a_body_repeats_the_search_at_its_href():
         assert len(await ids(wire, stac.post_request(f"{root}/search", {"limit": 2}))) == 5
 
 
-async def test_headers_of_a_link_are_sent_unless_they_are_the_clients_own_affair():
+async def test_headers_of_a_link_are_sent_unless_only_the_client_may_set_them():
     seen = {}
     sly = {
         "Host": "evil.test",
@@ -170,18 +170,18 @@ async def test_a_next_link_without_a_usable_href_is_the_end(href):
 
 
 @pytest.mark.parametrize("links", [None, {}, "next", [None, 3, "x", {"rel": ["next"]}]])
-async def test_links_that_are_no_links_are_passed_over(links):
+async def test_values_that_are_no_links_are_skipped(links):
     assert await walked(Documents({ROOT: {"features": [], "links": links}}), Request(ROOT)) == [0]
 
 
-async def test_a_next_link_that_lost_its_https_gets_it_back():
+async def test_a_next_link_with_http_to_an_https_origin_is_followed_by_https():
     later = "https://api.test/items?token=next:i0"
     reader = Documents({ROOT: page(ITEMS[0], next=later.replace("https", "http")), later: page(ITEMS[1])})
     assert await ids(reader, Request(ROOT)) == ["i0", "i1"]
     assert reader.asked == [ROOT, later]
 
 
-async def test_every_copy_of_an_echoed_key_is_dropped_and_the_rest_is_left_as_it_is():
+async def test_every_copy_of_a_key_in_a_next_link_is_removed_and_nothing_else():
     later = f"{ROOT}?token=next%3Ai0&limit=2"
     echoed = f"{ROOT}?key=s3cret&token=next%3Ai0&key=s3cret&limit=2&key=s3cret"
     reader = Documents({ROOT: page(ITEMS[0], next=echoed), later: page()})
@@ -189,7 +189,7 @@ async def test_every_copy_of_an_echoed_key_is_dropped_and_the_rest_is_left_as_it
 
 
 @pytest.mark.parametrize("href", ["https://evil.test/items", "http://api.test:8080/x", "//evil.test/"])
-async def test_a_next_link_to_another_origin_is_refused_with_the_way_to_allow_it(href):
+async def test_a_next_link_to_another_origin_is_refused_with_the_option_that_allows_it(href):
     reader = Documents({ROOT: page(ITEMS[0], next=href)})
     with pytest.raises(CatalogError, match=r"api\.test.*--allow-origin https?://(evil|api)\.test") as failure:
         await ids(reader, Request(ROOT))

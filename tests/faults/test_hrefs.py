@@ -67,7 +67,7 @@ REFUSED = {
 }
 
 
-async def test_an_href_that_leads_nowhere_good_fails_its_asset_before_anything_is_asked(site, dest, secret):
+async def test_an_unusable_href_fails_its_asset_before_any_request(site, dest, secret):
     place = site.origin.removeprefix("http://")
     filled = {
         name: (href.replace("{secret}", secret.as_posix()).replace("{place}", place), kind)
@@ -83,7 +83,7 @@ async def test_an_href_that_leads_nowhere_good_fails_its_asset_before_anything_i
     assert mirror.bytes_of("one") == tif(20_000) and kept(dest) == []
 
 
-async def test_a_path_from_the_root_is_one_of_the_server_and_not_of_this_machine(site, dest, secret):
+async def test_an_absolute_path_as_href_is_a_path_of_the_server_and_no_local_file(site, dest, secret):
     items = [stac_item("absolute", data=secret.as_posix()), stac_item("passwd", data="/etc/passwd")]
     report = await run(static_catalog(site, items), dest)
     assert report.exit_code == 4 and set(Mirrored(dest).failed.values()) == {"not-found"}
@@ -129,9 +129,7 @@ ON_THE_WIRE = {
 
 
 @pytest.mark.parametrize("transport", ["fast", "aiohttp"])
-async def test_what_is_legal_in_an_href_reaches_the_wire_untouched_and_the_rest_encoded(
-    site, dest, transport
-):
+async def test_legal_characters_of_an_href_are_sent_unchanged_and_others_encoded(site, dest, transport):
     items = []
     for number, (written, target) in enumerate(ON_THE_WIRE.items()):
         site.put(target, tif(1000, number))
@@ -142,9 +140,7 @@ async def test_what_is_legal_in_an_href_reaches_the_wire_untouched_and_the_rest_
         assert Mirrored(dest).bytes_of(f"i{number}") == tif(1000, number)
 
 
-async def test_relative_hrefs_start_where_the_page_came_from_unless_the_item_lives_beside_it(
-    troubled, site, dest
-):
+async def test_relative_hrefs_are_relative_to_the_page_or_to_a_self_link_on_its_origin(troubled, site, dest):
     other = await troubled.site()
     items = [stac_item(name, data=f"./{name}.tif") for name in ("here", "deep", "evil")]
     items[1]["links"] = [{"rel": "self", "href": site.url("/deep/down/deep.json")}]
@@ -159,7 +155,7 @@ async def test_relative_hrefs_start_where_the_page_came_from_unless_the_item_liv
     ]
 
 
-async def test_one_id_in_two_collections_and_in_none_is_three_items(site, dest):
+async def test_the_same_id_in_two_collections_and_in_none_is_three_items(site, dest):
     places = ("c1", "c2", None)
     items = [
         stac_item("same", place, data=site.put(f"/{n}.tif", tif(1000, n))) for n, place in enumerate(places)
@@ -172,7 +168,7 @@ async def test_one_id_in_two_collections_and_in_none_is_three_items(site, dest):
     assert mirror.bytes_of("same", collection="c2") == tif(1000, 1)
 
 
-async def test_shared_assets_of_one_name_keep_their_own_bytes(site, dest):
+async def test_assets_of_the_same_file_name_keep_their_own_bytes(site, dest):
     one, two = site.put("/a/legend.csv", b"a,1\n"), site.put("/b/legend.csv", b"b,2\n")
     hrefs = {"i1": one, "i2": two, "i3": one}
     assert (await run([stac_item(name, legend=href) for name, href in hrefs.items()], dest)).exit_code == 0
@@ -184,7 +180,7 @@ async def test_shared_assets_of_one_name_keep_their_own_bytes(site, dest):
 
 @pytest.mark.parametrize("name", ["session", "key", "jwt", "auth", "sig", "access_token"])
 @pytest.mark.parametrize("way", ["at once", "by a redirect"])
-async def test_files_that_only_a_parameter_like_a_credential_tells_apart_keep_their_own_bytes(
+async def test_files_whose_urls_differ_in_a_parameter_like_a_credential_keep_their_own_bytes(
     troubled, site, dest, name, way
 ):
     bodies, store = [tif(1000, number) for number in range(3)], await troubled.site()
@@ -202,7 +198,7 @@ async def test_files_that_only_a_parameter_like_a_credential_tells_apart_keep_th
 @pytest.mark.parametrize(
     "place", ["../../x.tif", "/tmp/x.tif", "C:\\x.tif", ".mlhub/ledger.sqlite", "two/data.tif"]
 )
-async def test_a_place_that_the_catalogue_wants_for_a_file_is_not_taken(site, dest, place):
+async def test_paths_that_a_catalogue_proposes_for_a_file_are_not_used(site, dest, place):
     items = publish(site, ["one", "two"])
     items[0]["assets"]["data"]["file:local_path"] = place
     assert (await run(items, dest)).exit_code == 0
@@ -212,7 +208,7 @@ async def test_a_place_that_the_catalogue_wants_for_a_file_is_not_taken(site, de
     assert sorted(path.name for path in dest.parent.iterdir()) == ["dest"]
 
 
-async def test_another_place_for_an_asset_is_told_and_never_fetched_from(troubled, site, dest):
+async def test_alternate_hrefs_of_an_asset_are_kept_and_not_fetched(troubled, site, dest):
     other = await troubled.site()
     items = publish(site, ["one"], always=[Status(404)])
     spare = other.put("/spare.tif", tif(20_000, 5))
@@ -256,7 +252,7 @@ async def test_catalogues_in_circles_and_diamonds_are_read_once_each(site, dest)
     assert site.count("/one.tif") == 1 and report.listing.unique == 1
 
 
-async def test_children_in_files_and_on_other_hosts_are_told_and_not_read(troubled, site, dest, tmp_path):
+async def test_child_links_to_files_and_other_hosts_are_reported_and_not_read(troubled, site, dest, tmp_path):
     other = await troubled.site()
     static_catalog(other, publish(other, ["away"]))
     static_catalog_files(tmp_path / "local", [stac_item("local")])
@@ -278,7 +274,7 @@ async def test_children_in_files_and_on_other_hosts_are_told_and_not_read(troubl
     assert not list(dest.rglob("local*")) and not list(dest.rglob("away*"))
 
 
-async def test_a_mirror_of_a_mirror_finds_every_file_whatever_stands_in_names_and_places(site, tmp_path):
+async def test_a_mirror_of_a_mirror_finds_every_file_whatever_its_path(site, tmp_path):
     """Names are in its hrefs as they are on disk; the place of the mirror is encoded once, by us."""
     items = [
         stac_item("100%/x", "a%20b c", **{"k%41": site.put("/1.tif", tif(2000, 1))}),
@@ -291,9 +287,7 @@ async def test_a_mirror_of_a_mirror_finds_every_file_whatever_stands_in_names_an
     assert Mirrored(second).files == Mirrored(first).files
 
 
-async def test_a_file_that_is_missing_below_a_folder_with_a_percent_is_missing_and_nothing_else(
-    tmp_path, dest
-):
+async def test_a_missing_file_below_a_folder_with_a_percent_sign_is_missing(tmp_path, dest):
     """Its name as it stands in the href, undecoded, is in another folder: that is not where it should be."""
     folder = tmp_path / "a%20b"
     folder.mkdir()

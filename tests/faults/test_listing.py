@@ -31,7 +31,7 @@ def test_a_listing_that_breaks_off_ends_in_5_after_what_was_listed(run_cli, site
     assert site.count("/i0.tif") == 1
 
 
-def test_a_next_link_that_leads_in_a_circle_is_no_complete_listing(run_cli, site, dest):
+def test_a_listing_with_a_loop_of_next_links_is_incomplete(run_cli, site, dest):
     api = Api(site, publish(site, [f"i{n}" for n in range(6)]), 2)
     again = {"rel": "next", "href": api.url + "/collections/c1/items?limit=2&token=next:2"}
     api.overrides = {2: {"links": [again]}}
@@ -44,7 +44,7 @@ def test_a_next_link_that_leads_in_a_circle_is_no_complete_listing(run_cli, site
     assert (told["item"], told["error"]["class"]) == (None, "pagination-loop")
 
 
-def test_a_server_that_is_down_ends_in_5_since_it_may_be_up_later(run_cli, site, dest, tmp_path):
+def test_a_server_that_is_down_ends_in_5(run_cli, site, dest, tmp_path):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/catalog.json"
@@ -70,7 +70,7 @@ def test_dest_that_is_a_file_ends_in_7(run_cli, site, dest):
     [(), ("--no-such-option",), ("-j", "0"), ("--bbox", "1", "2"), ("--if-exists", "sometimes")],
     ids=lambda words: " ".join(words) or "nothing",
 )
-def test_a_wrong_call_ends_in_2(run_cli, words):
+def test_wrong_arguments_end_in_2(run_cli, words):
     ended = run_cli("mirror", *words)
     assert ended.code == 2 and ended.err
 
@@ -84,7 +84,7 @@ def test_a_limit_on_bytes_ends_in_8(run_cli, site, dest):
     Mirrored(dest).check(0)
 
 
-def test_what_a_listing_takes_is_no_transfer(run_cli, site, dest):
+def test_bytes_of_the_listing_do_not_count_as_transfer(run_cli, site, dest):
     """Else a run that is to go on where the last one stopped might never come further than its listing."""
     url = static_catalog(site, publish(site, ["one", "two"]))
     for already in (0, 1):
@@ -95,7 +95,7 @@ def test_what_a_listing_takes_is_no_transfer(run_cli, site, dest):
 
 
 @pytest.mark.parametrize("words", [("mirror",), ("mirror", "-n"), ("plan",)], ids=" ".join)
-def test_a_limit_on_time_holds_while_the_source_is_looked_at(run_cli, site, dest, words):
+def test_a_limit_on_time_applies_while_the_source_is_recognised(run_cli, site, dest, words):
     site.json("/catalog.json", {"type": "Catalog", "id": "c", "links": []}, always=[Delay(20)])
     command, *options = words
     dest = () if command == "plan" else (dest,)
@@ -104,7 +104,7 @@ def test_a_limit_on_time_holds_while_the_source_is_looked_at(run_cli, site, dest
     assert ended.events[-1]["event"] == "summary" and ended.events[-1]["exit_code"] == 8
 
 
-def test_a_broken_item_document_is_named_and_the_rest_is_mirrored(run_cli, site, dest):
+def test_a_broken_item_document_is_reported_and_the_rest_is_mirrored(run_cli, site, dest):
     items = publish(site, ["one", "two"])
     url = static_catalog(site, items, faults={"c1/i1/i1.json": [Status(404)] * 9})
     ended = run_cli("mirror", url, dest)

@@ -59,7 +59,7 @@ def components(dest):
 
 @pytest.mark.parametrize("what", ["item", "key", "collection"])
 @pytest.mark.parametrize("family", FAMILIES)
-async def test_every_name_has_a_place_of_its_own_and_none_is_outside(site, dest, family, what):
+async def test_every_name_gets_a_path_of_its_own_inside_dest(site, dest, family, what):
     names = FAMILIES[family]
     items = called(site, names, what)
     before = {path for path in dest.parent.rglob("*")}
@@ -101,7 +101,7 @@ PATHS = {
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_a_file_name_in_an_href_is_decoded_once_and_then_made_safe(site, dest, path):
+async def test_a_file_name_in_an_href_is_decoded_once_and_made_safe(site, dest, path):
     item = stac_item("one", data=site.put(path, BODY))
     before = set(dest.parent.iterdir())
     report = await run([item], dest, path_template="${collection}/${filename}")
@@ -126,7 +126,7 @@ async def test_a_name_that_the_server_proposes_is_ignored(site, dest, name, temp
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX limits of a path")
 @pytest.mark.parametrize("levels", [21, 30, 64])
-async def test_a_path_longer_than_a_system_call_takes_is_told_and_the_rest_arrives(site, dest, levels):
+async def test_a_path_longer_than_path_max_is_reported_and_the_rest_is_mirrored(site, dest, levels):
     """It could be written level by level, but nobody could open it."""
     items = called(site, ["d" * 180, "short"], "item")
     template = "/".join(["${id}"] * levels) + "/${key}${ext}"
@@ -140,7 +140,7 @@ async def test_a_path_longer_than_a_system_call_takes_is_told_and_the_rest_arriv
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX limits of a path")
-async def test_a_path_as_long_as_a_system_call_takes_is_an_ordinary_one(site, dest):
+async def test_a_path_as_long_as_path_max_is_mirrored(site, dest):
     items = called(site, ["d" * 180], "item")
     template = "/".join(["${id}"] * 19) + "/${key}${ext}"
     for _ in range(2):
@@ -148,13 +148,13 @@ async def test_a_path_as_long_as_a_system_call_takes_is_an_ordinary_one(site, de
     assert len(asset_requests(site)) == 1 and (await verify(dest)).ok
 
 
-async def test_more_levels_than_anybody_needs_are_a_mistake_in_the_template(site, dest):
+async def test_too_many_levels_in_a_path_template_are_a_usage_error(site, dest):
     with pytest.raises(UsageError, match="has 65 levels; no more than 64"):
         await run(called(site, ["x"], "item"), dest, path_template="a/" * 64 + "${id}")
     assert site.log == [] and not dest.exists()
 
 
-async def test_items_with_empty_ids_or_none_are_told_and_the_rest_arrives(site, dest):
+async def test_items_without_an_id_are_reported_and_the_rest_is_mirrored(site, dest):
     items = called(site, ["good", "also good"], "item")
     bad = [{**items[0], "id": wrong} for wrong in ("", None, [], {}, True)]
     report = await run([*bad, *items], dest)
@@ -162,14 +162,14 @@ async def test_items_with_empty_ids_or_none_are_told_and_the_rest_arrives(site, 
     assert len(Mirrored(dest).files) == 2
 
 
-async def test_an_id_that_is_a_number_is_its_digits(site, dest):
+async def test_an_id_that_is_a_number_is_used_as_its_digits(site, dest):
     [item] = called(site, ["x"], "item")
     assert (await run([{**item, "id": 7}], dest)).exit_code == 0
     assert list(Mirrored(dest).files) == ["c1/7/data.tif"]
 
 
 @pytest.mark.parametrize("what", ["item", "key", "collection"])
-async def test_names_of_megabytes_are_names(site, dest, what):
+async def test_names_of_megabytes_are_mirrored(site, dest, what):
     items = called(site, ["x" * 2_500_000, "y" * 2_500_000 + "\0"], what)
     report = await run(items, dest)
     assert report.exit_code == 0, report.failed

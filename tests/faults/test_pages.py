@@ -59,7 +59,7 @@ async def paged(site, dest, **options):
     return api, chosen(selection, retry=AT_ONCE, allow_private=True, **options)
 
 
-async def test_pages_with_new_tokens_and_old_items_end_as_a_loop_after_three(site, dest):
+async def test_three_pages_of_old_items_with_new_tokens_are_a_loop(site, dest):
     items = publish(site, NAMES)
     url = chain(site, items[:2], items[2:], *[items[:2]] * 20)
     report = await run(url, dest, "c1")
@@ -70,14 +70,14 @@ async def test_pages_with_new_tokens_and_old_items_end_as_a_loop_after_three(sit
 
 
 @pytest.mark.parametrize("empty", [1, 10])
-async def test_empty_pages_in_the_middle_hide_nothing(site, dest, empty):
+async def test_items_after_empty_pages_are_listed(site, dest, empty):
     items = publish(site, NAMES)
     assert (await run(chain(site, items[:2], *[[]] * empty, items[2:]), dest, "c1")).exit_code == 0
     assert there(dest) == NAMES and site.count(ITEMS) == empty + 2
     Mirrored(dest).check(0)
 
 
-async def test_more_empty_pages_than_anybody_needs_end_the_listing(site, dest):
+async def test_too_many_empty_pages_end_the_listing(site, dest):
     items = publish(site, NAMES)
     report = await run(chain(site, items[:2], *[[]] * 30, items[2:]), dest, "c1")
     assert report.exit_code == 5 and report.listing.error.kind == "empty-pages"
@@ -100,7 +100,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-async def test_a_page_that_is_no_json_is_asked_for_again_and_then_named(site, dest, kind):
+async def test_a_page_that_is_no_json_is_asked_for_again_and_then_reported(site, dest, kind):
     api, options = await paged(site, dest)
     second = mark(site, 2)
     broken = Status(200, body=BROKEN[kind], content_type="application/json")
@@ -117,7 +117,7 @@ async def test_a_page_that_is_no_json_is_asked_for_again_and_then_named(site, de
 
 
 @pytest.mark.parametrize(("digits", "found"), [(19, NAMES), (5000, [])])
-async def test_a_total_beyond_all_bounds_is_no_total_that_was_reached(site, dest, digits, found):
+async def test_a_total_of_too_many_digits_is_not_reached(site, dest, digits, found):
     items = publish(site, NAMES)
     body = json.dumps({"type": "FeatureCollection", "features": items, "links": []})
     body = body.replace('"links"', f'"numberMatched": {"9" * digits}, "links"')
@@ -128,7 +128,7 @@ async def test_a_total_beyond_all_bounds_is_no_total_that_was_reached(site, dest
     Mirrored(dest).check(5)
 
 
-async def test_a_byte_order_mark_before_a_page_is_passed_over(site, dest):
+async def test_a_byte_order_mark_before_a_page_is_skipped(site, dest):
     items = publish(site, NAMES)
     Api(site, items)
     body = json.dumps({"type": "FeatureCollection", "features": items, "links": []}).encode("utf-8-sig")
@@ -138,7 +138,7 @@ async def test_a_byte_order_mark_before_a_page_is_passed_over(site, dest):
 
 
 @pytest.mark.parametrize("how", ["a gigabyte of gzip", "a body without end"])
-def test_a_page_larger_than_memory_is_left_and_costs_none(run_cli, troubled_thread, dest, how):
+def test_a_page_that_is_too_large_is_abandoned_before_it_fills_memory(run_cli, troubled_thread, dest, how):
     site = troubled_thread.site()
     api = Api(site, publish(site, NAMES))
     packed = (("Content-Encoding", "gzip"),)
@@ -155,7 +155,7 @@ def test_a_page_larger_than_memory_is_left_and_costs_none(run_cli, troubled_thre
 RECORDS = [None, "text", 7, ["list"], {}, {"type": "Feature"}, {"type": "Feature", "id": None}, {"id": ["x"]}]
 
 
-async def test_records_that_are_no_items_are_told_and_the_rest_of_the_page_is_mirrored(site, dest):
+async def test_records_that_are_no_items_are_reported_and_the_rest_of_the_page_is_mirrored(site, dest):
     items = publish(site, NAMES)
     report = await run(chain(site, [items[0], *RECORDS, items[1]], items[2:]), dest, "c1")
     assert report.exit_code == 4
@@ -169,7 +169,7 @@ async def test_records_that_are_no_items_are_told_and_the_rest_of_the_page_is_mi
 
 
 @pytest.mark.parametrize("features", [None, {}, "x", 7, {"0": {"id": "i3"}}], ids=str)
-async def test_a_page_without_a_list_of_items_is_never_an_empty_one(site, dest, features):
+async def test_a_page_without_a_list_of_items_is_not_taken_for_an_empty_one(site, dest, features):
     api, options = await paged(site, dest)
     api.overrides = {2: {"features": features}}
     report = await mirror(api.url, dest, options)
@@ -182,7 +182,7 @@ async def test_a_page_without_a_list_of_items_is_never_an_empty_one(site, dest, 
     [Gone("rst"), Cut(300), Status(500), Status(429), html()],
     ids=["rst", "cut", "500", "429", "html"],
 )
-async def test_after_a_page_that_failed_to_the_end_the_next_run_begins_at_the_first(site, dest, fault):
+async def test_after_a_listing_that_broke_off_the_next_run_begins_at_the_first_page(site, dest, fault):
     api, options = await paged(site, dest)
     second = mark(site, 2)
     second.always = (fault,)
@@ -198,7 +198,7 @@ async def test_after_a_page_that_failed_to_the_end_the_next_run_begins_at_the_fi
     Mirrored(dest).check(0)
 
 
-async def test_a_page_that_comes_in_drops_is_a_page(site, dest):
+async def test_a_page_that_arrives_in_small_pieces_is_read(site, dest):
     api, options = await paged(site, dest)
     mark(site, 2).always = (Drip(0.001, 50),)
     assert (await mirror(api.url, dest, options)).exit_code == 0
@@ -206,7 +206,7 @@ async def test_a_page_that_comes_in_drops_is_a_page(site, dest):
 
 
 @pytest.mark.parametrize("status", [400, 413, 500, 502])
-async def test_a_server_that_cannot_make_large_pages_is_asked_for_smaller_ones(site, dest, status):
+async def test_a_server_that_fails_on_large_pages_is_asked_for_smaller_ones(site, dest, status):
     names = [f"i{n}" for n in range(40)]
     api = Api(site, publish(site, names, size=300), page_size=100)
     page, asked = site.routes[ITEMS], []
@@ -226,7 +226,7 @@ async def test_a_server_that_cannot_make_large_pages_is_asked_for_smaller_ones(s
     assert asked == [60] * tries + [30] * tries + [15, 15, 15]
 
 
-async def test_two_versions_of_one_item_in_one_listing_are_never_called_complete(site, dest):
+async def test_two_versions_of_one_item_make_the_listing_incomplete(site, dest):
     old, other = publish(site, ["i1", "i2"])
     new = json.loads(json.dumps(old))
     new["properties"]["updated"] = "2024-05-06T00:00:00Z"
@@ -240,7 +240,7 @@ async def test_two_versions_of_one_item_in_one_listing_are_never_called_complete
     assert Mirrored(dest).bytes_of("i1") == tif(30_000, 9)
 
 
-async def test_a_next_link_that_lost_its_https_is_followed_by_https_alone(troubled, authority, dest):
+async def test_a_next_link_with_http_to_an_https_server_is_followed_by_https_only(troubled, authority, dest):
     secure = await troubled.site("localhost", authority.context())
     api = Api(secure, publish(secure, NAMES), 2)
     page = secure.routes[ITEMS]
@@ -257,7 +257,7 @@ async def test_a_next_link_that_lost_its_https_is_followed_by_https_alone(troubl
     assert there(dest) == NAMES and secure.count(ITEMS) == 2
 
 
-async def test_a_next_link_with_a_path_that_leads_nowhere_breaks_the_listing_off(site, dest):
+async def test_a_next_link_to_a_path_that_does_not_exist_breaks_the_listing_off(site, dest):
     api, options = await paged(site, dest)
     api.overrides = {1: {"links": [{"rel": "next", "href": site.url("/behind/the/proxy?token=2")}]}}
     report = await mirror(api.url, dest, options)

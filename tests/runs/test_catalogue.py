@@ -40,7 +40,7 @@ def untold(site, api, collection, total=None):
     site.route(path, told)
 
 
-def test_records_of_one_listing_do_not_make_up_for_those_missing_in_another():
+def test_surplus_records_of_one_listing_do_not_replace_missing_ones_of_another():
     listing = Completeness(ended=True)
     listing.add_batch([Page(None, "a", returned=100)], 0)
     listing.add_batch([Page(50, "b", returned=10)], 0)
@@ -57,14 +57,14 @@ async def test_a_listing_without_a_total_does_not_hide_that_another_one_is_short
     assert len(Mirrored(dest).files) == 7
 
 
-async def test_an_item_that_a_page_repeats_makes_up_for_no_other(site, dest):
+async def test_a_repeated_item_does_not_replace_a_missing_one(site, dest):
     one, two = publish(site, ["one", "two"])
     report = await run(Api(site, [one, two, one]).url, dest, "c1")
     assert report.exit_code == 5
 
 
 @pytest.mark.parametrize("selected", [("c1", "imagery"), ("imagery", "c1"), ()], ids=str)
-async def test_sources_that_are_listed_and_followed_too_are_not_missing(site, dest, selected):
+async def test_source_items_that_are_both_listed_and_linked_are_not_counted_as_missing(site, dest, selected):
     sources = of(publish(site, ["s1", "s2"]), "imagery")
     labels = publish(site, ["l1", "l2"])
     for label, source in zip(labels, sources, strict=True):
@@ -76,7 +76,7 @@ async def test_sources_that_are_listed_and_followed_too_are_not_missing(site, de
     assert report.listing.unique == 4
 
 
-async def test_a_short_listing_is_raised_for(site, dest):
+async def test_a_short_listing_is_raised_by_raise_for_failures(site, dest):
     api = Api(site, publish(site, ["one"]))
     untold(site, api, "c1", total=3)
     report = await run(api.url, dest, "c1")
@@ -87,7 +87,7 @@ async def test_a_short_listing_is_raised_for(site, dest):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX links")
 @pytest.mark.parametrize("assets", ["with assets", "without"])
-async def test_an_item_whose_directory_is_a_link_is_told_and_the_rest_is_mirrored(site, dest, assets):
+async def test_an_item_whose_directory_is_a_link_is_reported_and_the_rest_is_mirrored(site, dest, assets):
     outside = dest.parent / "outside"
     outside.mkdir()
     (dest / "c1").mkdir(parents=True)
@@ -105,7 +105,7 @@ async def test_an_item_whose_directory_is_a_link_is_told_and_the_rest_is_mirrore
 
 
 @pytest.mark.parametrize(("levels", "code"), [(300, 0), (590, 0), (650, 4), (1010, 4)])
-async def test_a_collection_of_many_levels_is_written_or_told(site, dest, levels, code):
+async def test_a_deeply_nested_collection_is_written_or_reported(site, dest, levels, code):
     api = Api(site, publish(site, ["one", "two"]))
     body = json.dumps(api.linked(api.collections[0]))[:-1]
     deep = (body + ', "deep": ' + '{"k":' * levels + "1" + "}" * levels + "}").encode()
@@ -120,7 +120,7 @@ async def test_a_collection_of_many_levels_is_written_or_told(site, dest, levels
 
 
 @pytest.mark.parametrize("field", ["id", "collection"])
-async def test_an_item_whose_name_is_no_unicode_is_told_and_the_rest_is_mirrored(site, dest, field):
+async def test_an_item_whose_id_is_no_unicode_is_reported_and_the_rest_is_mirrored(site, dest, field):
     items = publish(site, ["one", "two", "three"])
     items[1][field] = HALF
     report = await run(items, dest)
@@ -149,7 +149,7 @@ async def test_asset_keys_that_are_no_unicode_are_escaped_and_none_is_lost(site,
 
 
 @pytest.mark.parametrize("asset", [{"title": "none"}, {"href": ""}, {"href": 7}, {}, None], ids=str)
-async def test_an_asset_without_a_usable_href_is_an_error_of_its_own_class(site, dest, asset):
+async def test_an_asset_without_a_usable_href_is_an_error_of_kind_bad_href(site, dest, asset):
     items = publish(site, ["one", "two"])
     items[0]["assets"]["data"] = asset
     report = await run(items, dest)

@@ -64,7 +64,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize(("change", "count", "told", "seen"), CHANGES.values(), ids=CHANGES)
-async def test_no_item_is_lost_where_pages_shift_while_they_are_read(site, dest, change, count, told, seen):
+async def test_no_item_is_lost_if_pages_shift_while_they_are_read(site, dest, change, count, told, seen):
     changing = Changing(site)
     changing.before[2] = lambda: change(changing)
     report = await run(changing.api.url, dest, "c1")
@@ -77,7 +77,7 @@ async def test_no_item_is_lost_where_pages_shift_while_they_are_read(site, dest,
     assert Mirrored(dest).bytes_of("i1") == tif(20_000, 0)
 
 
-async def test_shifted_pages_are_noticed_without_any_total(site, dest):
+async def test_shifted_pages_are_noticed_without_a_total(site, dest):
     changing = Changing(site, matched=False)
     changing.before[2] = lambda: changing.insert("new")
     assert (await run(changing.api.url, dest, "c1")).ok
@@ -85,7 +85,7 @@ async def test_shifted_pages_are_noticed_without_any_total(site, dest):
     assert listing(dest)["sweeps"] == 2
 
 
-async def test_a_catalogue_that_never_holds_still_is_read_three_times_and_reported(site, dest):
+async def test_a_catalogue_that_changes_all_the_time_is_read_three_times_and_reported(site, dest):
     changing = Changing(site)
     for n in range(2, 20):
         changing.before[n] = lambda n=n: changing.insert(f"n{n}")
@@ -99,7 +99,7 @@ async def test_a_catalogue_that_never_holds_still_is_read_three_times_and_report
     assert fetched_once(site) == len(changing.items) == len(Mirrored(dest).files)
 
 
-async def test_a_total_that_is_simply_wrong_is_believed_after_the_second_reading(site, dest):
+async def test_a_wrong_total_is_reported_after_the_second_reading(site, dest):
     changing = Changing(site)
     changing.api.overrides = {page: {"numberMatched": 9} for page in (1, 2, 3)}
     report = await run(changing.api.url, dest, "c1")
@@ -115,7 +115,7 @@ async def test_a_server_that_always_repeats_an_item_is_complete_after_the_second
     assert (told["sweeps"], told["unique"], told["repeated"]) == (2, 6, 1)
 
 
-async def test_an_item_that_is_updated_between_two_readings_is_told_and_comes_with_the_next_run(site, dest):
+async def test_an_item_updated_between_two_readings_is_reported_and_fetched_by_the_next_run(site, dest):
     changing = Changing(site)
 
     def update():
@@ -170,7 +170,7 @@ async def test_a_search_is_read_again_too_and_so_is_a_saved_one(site, dest):
         assert listing(dest / str(number))["sweeps"] == 2
 
 
-async def test_so_many_items_and_no_more_are_never_read_twice(site, dest):
+async def test_a_listing_limited_by_max_items_is_not_read_again(site, dest):
     changing = Changing(site)
     changing.before[2] = lambda: changing.insert("new")
     options = Options(Selection(collections=("c1",), max_items=4, limit=2), allow_private=True)
@@ -178,7 +178,7 @@ async def test_so_many_items_and_no_more_are_never_read_twice(site, dest):
     assert changing.asked <= 3 and Mirrored(dest).receipt["listing"]["sweeps"] == 1
 
 
-async def test_a_reading_that_breaks_off_is_no_complete_one_though_the_one_before_was_whole(site, dest):
+async def test_a_second_reading_that_breaks_off_makes_the_listing_incomplete(site, dest):
     changing = Changing(site)
 
     def vanish():
@@ -218,7 +218,7 @@ async def test_a_plan_reads_again_and_counts_every_item_once(site):
     assert (plan.exit_code, plan.items, plan.assets, plan.listing.sweeps) == (0, 7, 7, 2)
 
 
-async def test_what_a_filter_here_leaves_out_is_accounted_for(site, dest):
+async def test_items_left_out_by_a_filter_here_are_in_the_receipts_balance(site, dest):
     changing = Changing(site)
     changing.all[0]["properties"]["eo:cloud_cover"] = 5
     selection = Selection(collections=("c1",), query={"eo:cloud_cover": {"lt": 10}})
@@ -228,7 +228,7 @@ async def test_what_a_filter_here_leaves_out_is_accounted_for(site, dest):
     assert (told["matched"], told["returned"], told["left_out"], told["unique"]) == (6, 6, 5, 1)
 
 
-async def test_an_item_that_a_file_has_twice_is_no_complete_copy_unless_it_says_the_same(site, dest):
+async def test_an_item_that_a_file_has_twice_with_different_assets_is_reported(site, dest):
     """One line after another: nobody will read the file anew, and `more` would never be fetched."""
     [item] = publish(site, ["one"])
     more = {"href": site.put("/more.tif", tif(20_000, 5))}
@@ -241,7 +241,7 @@ async def test_an_item_that_a_file_has_twice_is_no_complete_copy_unless_it_says_
     assert (await run([other, other], dest)).ok and Mirrored(dest).bytes_of("one", "more")
 
 
-async def test_an_asset_that_an_item_got_between_two_readings_is_told(site, dest):
+async def test_an_asset_added_between_two_readings_is_reported(site, dest):
     changing = Changing(site)
 
     def update():

@@ -89,7 +89,7 @@ items_of_any_time = st.lists(st.tuples(days, st.none() | st.integers(0, 40)), ma
 EIGHT = [(n, None) for n in range(0, 32, 4)]
 
 
-def test_times_at_the_ends_of_the_calendar_are_times():
+def test_times_at_the_ends_of_the_calendar_are_usable():
     part = Slice(BEGIN, BEGIN + timedelta(days=9), BEGIN, BEGIN + timedelta(days=9), 1)
     without_end = {"start_datetime": day(3), "end_datetime": "9999-12-31T23:59:59-05:00"}
     since_ever = {"start_datetime": "0001-01-01T00:00:00+05:00", "end_datetime": day(3)}
@@ -110,7 +110,7 @@ def test_times_at_the_ends_of_the_calendar_are_times():
 @example([(16, None)] * 6 + EIGHT, 4, "spans", True, None)
 @example([(16, None)] * 6 + EIGHT + [(4, 28), (None, None)], 3, "moments", True, None)
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
-def test_whatever_the_times_are_the_parts_give_what_the_whole_gives(moments, parts, sees, matched, between):
+def test_slices_give_the_same_items_as_the_whole_for_any_times(moments, parts, sees, matched, between):
     items = [at(f"i{n}", first, last) for n, (first, last) in enumerate(moments)]
 
     async def both():
@@ -132,7 +132,7 @@ async def site(troubled):
     return await troubled.site()
 
 
-async def test_parts_are_cut_where_the_items_are_and_what_lies_at_a_border_counts_once(site):
+async def test_slices_are_cut_where_the_items_are_and_items_at_a_border_count_once(site):
     """Six of them are of the one moment where the first cut falls."""
     items = [at(f"i{n}", n) for n in range(0, 32, 4)]
     extent = {"temporal": {"interval": [[day(0), day(32)]]}}
@@ -149,7 +149,7 @@ async def test_parts_are_cut_where_the_items_are_and_what_lies_at_a_border_count
     assert receipt["returned"] == 14 + receipt["repeated"]
 
 
-async def test_a_search_over_all_collections_is_cut_too(site):
+async def test_a_search_over_all_collections_is_read_in_slices(site):
     items = [at(f"i{n}", n * 100) | {"collection": f"c{n % 3}"} for n in range(12)]
     api = timed(site, items)
     between = "2019-01-01T00:00:00Z/.."
@@ -169,7 +169,7 @@ async def test_a_search_over_all_collections_is_cut_too(site):
     ],
     ids=str,
 )
-async def test_what_cannot_be_cut_is_listed_as_a_whole_and_the_receipt_says_why(
+async def test_a_listing_that_cannot_be_split_is_read_as_a_whole_and_the_receipt_gives_the_reason(
     site, sees, about, chosen, reason
 ):
     items = [at("no time", None), *(at(f"i{n}", n) for n in range(12))]
@@ -180,7 +180,7 @@ async def test_what_cannot_be_cut_is_listed_as_a_whole_and_the_receipt_says_why(
     assert receipt["split"]["parts"] == {} and reason in receipt["split"]["whole"][0]
 
 
-async def test_sources_that_have_no_search_by_time_are_listed_with_a_note(site, dest, run_cli):
+async def test_a_source_without_a_search_by_time_is_listed_with_a_remark(site, dest, run_cli):
     items = publish(site, ["one", "two"])
     ended = await asyncio.to_thread(run_cli, "mirror", static_catalog(site, items), dest, "--split", 4)
     assert ended.code == 0, ended.err
@@ -188,13 +188,13 @@ async def test_sources_that_have_no_search_by_time_are_listed_with_a_note(site, 
     assert len(Mirrored(dest).files) == 2
 
 
-async def test_items_named_one_by_one_are_not_cut(site):
+async def test_a_search_by_ids_is_not_split(site):
     api = timed(site, [at(f"i{n}", n) for n in range(5)])
     ids, receipt = await listed(api.url, collections=("c1",), ids=("i1", "i3"), split=3)
     assert set(ids) == {"i1", "i3"} and "--ids" in receipt["split"]["whole"][0]
 
 
-async def test_a_server_that_loses_the_time_on_its_way_through_the_pages_is_read_as_a_whole(site):
+async def test_a_server_that_drops_the_time_from_its_next_links_is_read_as_a_whole(site):
     class Forgetful(Timed):
         def link(self, rel, seen, asked, value):
             return super().link(rel, seen, {k: v for k, v in asked.items() if k != "datetime"}, value)
@@ -206,7 +206,7 @@ async def test_a_server_that_loses_the_time_on_its_way_through_the_pages_is_read
     assert receipt["split"]["parts"] == {} and receipt["split"]["whole"] != []
 
 
-async def test_an_item_that_turns_up_meanwhile_is_found_by_reading_the_whole(site):
+async def test_an_item_that_appears_while_slices_are_read_is_found_by_reading_the_whole(site):
     class Growing(Timed):
         def page(self, seen, fixed):
             if "token" in seen.query and len(self.items) == 16:
@@ -235,7 +235,7 @@ async def mirrored(url, dest, split):
     return await mirror(url, dest, options)
 
 
-async def test_a_mirror_in_parts_has_the_files_and_the_manifest_of_one_that_is_not(site, tmp_path):
+async def test_a_mirror_with_split_has_the_same_files_and_manifest(site, tmp_path):
     api = timed(site, spread(site, 12))
     reports = []
     for split in (1, 4):
@@ -248,7 +248,7 @@ async def test_a_mirror_in_parts_has_the_files_and_the_manifest_of_one_that_is_n
     assert balances(parts.receipt()["listing"])
 
 
-async def test_a_part_that_breaks_off_leaves_the_rest_to_the_next_run(site, dest):
+async def test_a_slice_that_breaks_off_is_completed_by_the_next_run(site, dest):
     class Breaking(Timed):
         works = False
 
@@ -265,7 +265,7 @@ async def test_a_part_that_breaks_off_leaves_the_rest_to_the_next_run(site, dest
     assert len(Mirrored(dest).files) == 24
 
 
-async def test_a_part_that_changes_while_it_is_read_is_read_again_alone(site):
+async def test_only_the_slice_that_changed_is_read_again(site):
     """One page of one part repeats an item in the place of another, once: the total stays as it was."""
 
     class Shifting(Timed):
@@ -289,7 +289,7 @@ async def test_a_part_that_changes_while_it_is_read_is_read_again_alone(site):
     assert receipt["split"]["parts"] == {"c1": 2}
 
 
-async def test_rustac_which_tells_no_total_is_listed_as_a_whole(tmp_path):
+async def test_rustac_which_gives_no_total_is_listed_as_a_whole(tmp_path):
     items = [at(f"i{n}", n) for n in range(30)]
     collection = stac_collection("c1", extent=EXTENT)
     with rustac(tmp_path / "rustac", [collection, {"type": "FeatureCollection", "features": items}]) as url:

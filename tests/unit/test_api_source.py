@@ -30,7 +30,7 @@ async def test_one_collection_is_read_from_its_items_endpoint():
     assert found[1] == Page(2, "a", 2, "a", repeatable=True)
 
 
-async def test_one_collection_is_searched_for_where_an_api_has_a_search_and_nothing_else():
+async def test_a_collection_is_searched_for_if_it_has_no_items_endpoint():
     searched = posted(f"{API}/search", {"collections": ["a"], "limit": 100})
     known = {f"{API}/collections/a/items?limit=100": TransferError("no", status=404)}
     found = await listed(
@@ -88,7 +88,7 @@ SEARCH = {
 HIT = item("a1", "a", bbox=[1, 2, 3, 4], properties={"datetime": "2020-01-01T10:00:00Z", "gsd": 10})
 
 
-async def test_what_a_server_can_select_it_is_asked_to_by_post():
+async def test_conditions_that_the_server_supports_are_sent_by_post():
     asked = {
         "limit": 100,
         "collections": ["a"],
@@ -102,7 +102,7 @@ async def test_what_a_server_can_select_it_is_asked_to_by_post():
 
 
 @pytest.mark.parametrize(("methods", "chosen"), [(["GET"], None), (["GET", "POST"], "GET"), ([None], None)])
-async def test_what_a_server_can_select_it_is_asked_to_by_get(methods, chosen):
+async def test_conditions_that_the_server_supports_are_sent_by_get(methods, chosen):
     url = (
         f"{API}/search?limit=100&collections=a&ids=a1&bbox=1.0%2C2.0%2C3.0%2C4.0"
         "&datetime=2020-01-01T00%3A00%3A00Z%2F2020-01-01T23%3A59%3A59Z&query=%7B%22gsd%22%3A%7B%22lt%22%3A20%7D%7D"
@@ -111,7 +111,7 @@ async def test_what_a_server_can_select_it_is_asked_to_by_get(methods, chosen):
     assert told(await listed(API, reader, **SEARCH, method=chosen)) == ["[a]", "-", "a1"]
 
 
-async def test_what_a_server_does_not_promise_to_select_is_selected_here():
+async def test_conditions_that_the_server_does_not_support_are_applied_here():
     known = {posted(f"{API}/search", {"limit": 100}): page(HIT, item("a2", "a"), item("b1", "b"))}
     reader = api("POST", known=known, conformsTo=[])
     assert told(await listed(API, reader, query={"gsd": {"lt": 20}})) == ["[a]", "-", "a1"]
@@ -126,7 +126,7 @@ async def test_items_beyond_the_selection_are_dropped_though_the_server_sent_the
     assert told(found) == ["[a]", "-", "a1", "-", "a1"]
 
 
-async def test_an_api_without_search_is_asked_for_box_and_time_at_its_items():
+async def test_without_a_search_box_and_time_are_sent_to_the_items_endpoint():
     url = f"{API}/collections/a/items?limit=100&bbox=1.0%2C2.0%2C3.0%2C4.0"
     reader = api(known={url: page(HIT, item("a2", "a"))})
     assert told(await listed(API, reader, collections=("a",), bbox=(1.0, 2.0, 3.0, 4.0))) == [
@@ -136,7 +136,7 @@ async def test_an_api_without_search_is_asked_for_box_and_time_at_its_items():
     ]
 
 
-async def test_an_api_without_search_gives_items_by_their_ids():
+async def test_without_a_search_items_are_read_by_their_ids():
     known = {
         f"{API}/collections/a/items/a%2F1": item("a/1", "a"),
         f"{API}/collections/b/items/b1": item("b1", "b"),
@@ -168,7 +168,7 @@ async def test_many_ids_are_several_searches():
 
 
 @pytest.mark.parametrize(("most", "expected"), [(1, 1), (2, 2), (3, 3), (4, 4), (9, 4)])
-async def test_max_items_is_kept_to_exactly_over_all_collections(most, expected):
+async def test_max_items_counts_exactly_over_all_collections(most, expected):
     limit = min(100, max(10, most))
     known = {
         f"{API}/collections/{n}/items?limit={limit}": page(item(f"{n}1", n), item(f"{n}2", n)) for n in "ab"
@@ -189,7 +189,7 @@ async def test_a_page_size_is_what_was_asked_for():
     assert told(await listed(API, reader, collections=("a",), limit=7)) == ["[a]", "-", "a1"]
 
 
-async def test_a_misspelt_collection_is_told_before_anything_is_listed_with_the_nearest_names():
+async def test_a_misspelt_collection_is_reported_with_similar_ids_before_anything_is_listed():
     reader = api(names=["ref_landcovernet_v1_labels", "ref_landcovernet_v1_source", "nasa"])
     with pytest.raises(
         SourceError, match=r"no collection 'Ref_Landcovernet_labels'.*mean ref_landcovernet_v1_labels"
@@ -199,7 +199,7 @@ async def test_a_misspelt_collection_is_told_before_anything_is_listed_with_the_
     assert not any("/items" in url for url in reader.asked)
 
 
-async def test_a_collection_that_resembles_none_says_where_to_look():
+async def test_an_unknown_collection_without_similar_ids_is_reported_with_the_command_that_lists_all():
     with pytest.raises(SourceError, match="the nearest are aaa; mlhub-async ls"):
         await listed(API, api(names=["aaa"]), collections=("xyz",))
 
@@ -266,14 +266,14 @@ async def test_a_filter_in_json_goes_by_post_and_as_text_by_get():
 
 
 @pytest.mark.skipif(find_spec("cql2") is not None, reason="cql2 is installed")
-async def test_a_filter_that_neither_server_nor_client_can_decide_is_told_before_any_listing():
+async def test_a_filter_that_neither_server_nor_client_can_evaluate_is_refused_before_any_listing():
     reader = api("GET", "POST")
     with pytest.raises(UsageError, match="--filter"):
         await listed(API, reader, filter="gsd < 20")
     assert reader.asked == [API]
 
 
-async def test_a_geometry_is_sent_as_geometry_though_it_came_as_a_feature():
+async def test_a_feature_given_as_geometry_is_sent_as_its_geometry():
     point = {"type": "Point", "coordinates": [2, 3]}
     hit = {**HIT, "geometry": point}
     reader = api("POST", known={posted(f"{API}/search", {"limit": 100, "intersects": point}): page(hit)})
@@ -282,12 +282,12 @@ async def test_a_geometry_is_sent_as_geometry_though_it_came_as_a_feature():
 
 
 @pytest.mark.parametrize("body", [[], {"type": "Collection"}, "x"])
-async def test_a_collection_that_is_none_is_told(body):
+async def test_a_document_in_the_place_of_a_collection_is_refused(body):
     with pytest.raises(SourceError, match="no STAC collection"):
         await listed(API, api(known={f"{API}/collections/a": body}), collections=("a",))
 
 
-async def test_a_misspelt_collection_is_told_even_where_collections_cannot_be_listed():
+async def test_a_misspelt_collection_is_reported_even_if_collections_cannot_be_listed():
     with pytest.raises(SourceError, match=r"no collection 'x' \(.*404\)"):
         await listed(API, api(known={f"{API}/collections": Transient("busy")}), collections=("x",))
 

@@ -45,20 +45,20 @@ async def test_a_feature_collection_is_a_source_and_its_odd_members_are_flaws():
     assert found[0] == Page(3, "", 3)
 
 
-async def test_a_search_result_with_a_next_link_goes_on():
+async def test_the_next_link_of_a_saved_search_is_followed():
     reader = Documents(
         {"https://r.test/s?q=1": page(item("a"), next="?q=2"), "https://r.test/s?q=2": page(item("b"))}
     )
     assert ids(await listed("https://r.test/s?q=1", reader)) == ["a", "b"]
 
 
-async def test_a_saved_page_may_name_the_total_of_its_search(tmp_path):
+async def test_the_total_of_the_search_in_a_saved_page_is_ignored(tmp_path):
     path = tmp_path / "page.json"
     path.write_text(json.dumps(page(item("a"), numberMatched=52)))
     assert (await listed(str(path), Documents()))[0] == Page(None, "", 1)
 
 
-async def test_a_chosen_collection_that_is_not_among_the_items_is_told_with_the_nearest_names(tmp_path):
+async def test_a_chosen_collection_without_items_is_reported_with_similar_ids(tmp_path):
     path = tmp_path / "items.json"
     path.write_text(json.dumps(page(item("a", "crops"), item("b", "floods"))))
     with pytest.raises(SourceError, match=r"'crop'; did you mean crops\?"):
@@ -75,7 +75,7 @@ async def test_a_feature_collection_without_features_is_no_source():
         await listed("https://r.test/", Documents({"https://r.test/": {"type": "FeatureCollection"}}))
 
 
-async def test_items_in_a_file_are_relative_to_where_they_say_they_are_on_the_web(tmp_path):
+async def test_hrefs_of_items_in_a_file_are_relative_to_their_self_link_on_the_web(tmp_path):
     path = tmp_path / "items.json"
     here = item("here", assets={"a": {"href": "a.tif"}}, links=[link("self", "./here.json")])
     web = item("web", assets={"a": {"href": "a.tif"}}, links=[link("self", "https://api.test/c/web")])
@@ -98,7 +98,7 @@ async def test_lines_are_items_and_a_broken_line_is_a_flaw(tmp_path, name, end):
     assert "line 3 of" in flaws(found)[0].error.message
 
 
-async def test_lines_of_a_large_file_are_read_as_they_are_needed(tmp_path):
+async def test_a_large_file_of_lines_is_read_only_as_far_as_items_are_taken(tmp_path):
     path = tmp_path / "items.ndjson"
     path.write_bytes(
         b"".join(json.dumps(item(f"i{n}", note="x" * 2000)).encode() + b"\n" for n in range(1000))
@@ -123,7 +123,7 @@ async def test_lines_on_the_web_are_read_too():
         (Transient("busy", status=503), CatalogError),
     ],
 )
-async def test_lines_on_the_web_that_cannot_be_read_are_told_like_any_source(error, expected):
+async def test_lines_on_the_web_that_cannot_be_read_are_reported_like_any_source(error, expected):
     class Refusing(Documents):
         async def read_bytes(self, request):
             raise error
@@ -132,7 +132,7 @@ async def test_lines_on_the_web_that_cannot_be_read_are_told_like_any_source(err
         await listed("https://r.test/i.ndjson", Refusing())
 
 
-async def test_a_file_of_lines_that_cannot_be_read_says_so(tmp_path):
+async def test_a_file_of_lines_that_cannot_be_read_is_reported_with_the_reason(tmp_path):
     (tmp_path / "i.ndjson").mkdir()
     source = of_lines(Documents(), urls.from_path(tmp_path / "i.ndjson"), Selection())
     with pytest.raises(SourceError, match=r"i\.ndjson cannot be read: Is a directory"):
@@ -212,12 +212,12 @@ def typed(monkeypatch):
         pytest.param([b"[\n" + b",\n".join(LINES) + b"\n]\n"], id="an array of lines"),
     ],
 )
-async def test_standard_input_is_items_in_whatever_layout(typed, pieces):
+async def test_items_on_standard_input_may_have_any_layout(typed, pieces):
     (found, _) = await asyncio.gather(listed("-", Documents()), typed(*pieces))
     assert ids(found) == ["i0", "i1", "i2"] and flaws(found) == []
 
 
-async def test_items_on_standard_input_are_listed_before_it_ends(monkeypatch):
+async def test_items_on_standard_input_are_listed_as_they_come(monkeypatch):
     seen = asyncio.Event()
     source = await recognised("-", Documents())
     reading, writing = os.pipe()
@@ -235,7 +235,7 @@ async def test_items_on_standard_input_are_listed_before_it_ends(monkeypatch):
     await asyncio.gather(source.list(emit), typing())
 
 
-async def test_standard_input_from_a_file_is_read_like_any_other(tmp_path, monkeypatch):
+async def test_standard_input_may_be_a_file(tmp_path, monkeypatch):
     path = tmp_path / "in"
     path.write_bytes(b"\n".join(LINES))
     with path.open(encoding="utf-8") as file:
@@ -258,7 +258,7 @@ async def blocks(*some):
         yield one
 
 
-async def test_values_on_one_line_take_a_time_by_their_number():
+async def test_parsing_time_grows_linearly_with_the_number_of_values_on_a_line():
     with cpu_seconds_below(1):
         [records] = [found async for found in records_in(blocks(b'{"id": 1} , [2]\x1e' * 60_000), "here")]
     assert records == [{"id": 1}, 2] * 60_000
@@ -291,7 +291,7 @@ async def test_python_objects_may_come_asynchronously():
     assert ids(await entries(of_objects(blocks(item("a"), item("b")), Selection()))) == ["a", "b"]
 
 
-async def test_an_id_that_was_not_handed_over_is_a_flaw_and_there_is_nothing_to_renew():
+async def test_an_id_that_is_not_among_the_objects_is_a_flaw():
     source = of_objects([item("a")], Selection(ids=("a", "b")))
     found = await entries(source)
     assert ids(found) == ["a"] and [one.error.kind for one in flaws(found)] == ["not-found"]
@@ -299,7 +299,7 @@ async def test_an_id_that_was_not_handed_over_is_a_flaw_and_there_is_nothing_to_
 
 
 @pytest.mark.parametrize("kind", ["dict", "item", "collection of items", "catalog", "page"])
-async def test_what_python_hands_over_may_be_one_thing_as_well_as_several(kind):
+async def test_a_single_python_object_is_a_source_too(kind):
     one = item("a", properties={"datetime": "2020-01-02T03:04:05Z"}, geometry=None, stac_version="1.0.0")
     catalog = pystac.Catalog("root", "of one")
     catalog.add_item(pystac.Item.from_dict(one))
@@ -314,7 +314,7 @@ async def test_what_python_hands_over_may_be_one_thing_as_well_as_several(kind):
 
 
 @pytest.mark.parametrize("given", [None, 5])
-def test_what_cannot_be_a_source_is_refused_by_name(given):
+def test_a_python_object_that_is_no_source_is_refused_by_its_type(given):
     with pytest.raises(UsageError, match=type(given).__name__):
         of_objects(given, Selection())
 

@@ -34,7 +34,7 @@ async def a_source_and_an_asset(reader):
     return source, stac.assets_of(stale)
 
 
-async def test_an_expired_href_is_renewed_by_reading_its_item_once_for_all_its_assets():
+async def test_expired_hrefs_are_refreshed_by_reading_their_item_once_for_all_its_assets():
     reader = minting()
     source, (x, y) = await a_source_and_an_asset(reader)
     before = len(reader.asked)
@@ -44,7 +44,7 @@ async def test_an_expired_href_is_renewed_by_reading_its_item_once_for_all_its_a
     assert len(reader.asked) == before + 1
 
 
-async def test_an_href_that_expired_again_is_read_again():
+async def test_an_href_that_expired_again_is_refreshed_again():
     reader = minting()
     source, (x, _) = await a_source_and_an_asset(reader)
     first = await source.refresh(x)
@@ -52,7 +52,7 @@ async def test_an_href_that_expired_again_is_read_again():
     assert len({x.href, first.href, second.href}) == 3
 
 
-async def test_an_item_that_is_gone_or_has_no_other_href_renews_nothing():
+async def test_an_item_that_is_gone_or_has_no_other_href_gives_no_fresh_href():
     source, (x, _) = await a_source_and_an_asset(api("GET"))
     assert await source.refresh(x) is None
     same = api(
@@ -62,7 +62,7 @@ async def test_an_item_that_is_gone_or_has_no_other_href_renews_nothing():
     assert await source.refresh(x) is None
 
 
-async def test_a_collections_own_asset_is_renewed_from_its_collection():
+async def test_an_asset_of_a_collection_is_refreshed_from_its_collection():
     whole = collection("a", assets={"doc": {"href": "https://api.test/new.pdf"}})
     source, _ = await a_source_and_an_asset(api("GET", known={f"{API}/collections/a": whole}))
     old = {**whole, "assets": {"doc": {"href": "https://api.test/old.pdf"}}}
@@ -70,7 +70,7 @@ async def test_a_collections_own_asset_is_renewed_from_its_collection():
     assert (await source.refresh(asset)).href == "https://api.test/new.pdf"
 
 
-async def test_renewal_passes_on_that_the_item_cannot_be_read_just_now():
+async def test_a_refresh_raises_a_transient_error_of_the_item():
     reader = api("GET", known={f"{API}/collections/a/items/a1": Transient("busy")})
     source, (x, _) = await a_source_and_an_asset(reader)
     with pytest.raises(Transient):
@@ -125,16 +125,16 @@ def hub(known=None):
     )
 
 
-async def test_mlhub_is_paged_with_its_scheme_repaired_and_its_key_dropped():
+async def test_next_links_of_mlhub_are_followed_by_https_and_without_their_key():
     found = await listed("mlhub", hub(), collections=("a",))
     assert told(found) == ["[a]", "-", "a1", "-", "a2"]
 
 
-async def test_a_dataset_stands_for_its_collections_once_each():
+async def test_a_dataset_is_all_of_its_collections_once_each():
     assert told(await listed("mlhub", hub(), dataset="d")) == ["[a]", "-", "a1", "-", "a2", "[b]", "-"]
 
 
-async def test_any_api_may_be_asked_for_a_dataset_and_nothing_but_an_api(tmp_path):
+async def test_the_dataset_option_works_for_any_api_and_for_no_other_kind_of_source(tmp_path):
     root = {"type": "Catalog", "id": "hub", "conformsTo": [], "links": []}
     found = await listed(HUB, hub({f"{HUB}/": root, HUB: root}), dataset="d", collections=("b",))
     assert told(found) == ["[b]", "-"]
@@ -144,22 +144,22 @@ async def test_any_api_may_be_asked_for_a_dataset_and_nothing_but_an_api(tmp_pat
             await listed(str(tmp_path / "c.json"), hub(), dataset="d")
 
 
-async def test_a_dataset_may_be_named_by_its_doi():
+async def test_a_dataset_is_found_by_its_doi():
     assert told(await listed("mlhub", hub(), dataset="10.1/x.v2")) == ["[b]", "-"]
 
 
-async def test_a_dataset_and_a_collection_mean_that_collection_of_the_dataset():
+async def test_a_dataset_and_a_collection_select_that_collection_of_the_dataset():
     assert told(await listed("mlhub", hub(), dataset="d", collections=("b",))) == ["[b]", "-"]
     with pytest.raises(SourceError, match="dataset d has no collection 'c'"):
         await listed("mlhub", hub(), dataset="d", collections=("c",))
 
 
-async def test_an_unknown_dataset_is_told_with_the_nearest_names():
+async def test_an_unknown_dataset_is_reported_with_similar_ids():
     with pytest.raises(SourceError, match="did you mean ref_african_crops_kenya_02"):
         await listed("mlhub", hub(), dataset="ref_african_crops_kenya")
 
 
-async def test_a_dataset_without_collections_is_told():
+async def test_a_dataset_without_collections_is_reported():
     with pytest.raises(SourceError, match="empty has no collections"):
         await listed("mlhub", hub(), dataset="empty")
 
@@ -174,12 +174,12 @@ async def test_a_dataset_that_cannot_be_read_is_not_called_unknown(error, expect
     assert "has no dataset" not in str(failure.value)
 
 
-async def test_mlhub_wants_a_collection_or_a_dataset():
+async def test_mlhub_needs_a_collection_or_a_dataset():
     with pytest.raises(UsageError, match="-c or --dataset"):
         await listed("mlhub", hub())
 
 
-async def test_an_mlhub_href_is_renewed_through_its_item():
+async def test_an_mlhub_href_is_refreshed_from_its_item():
     fresh = item("a1", "a", assets={"x": {"href": f"{HUB}/download/new"}})
     source = await recognised("mlhub", hub({f"{HUB}/collections/a/items/a1": fresh}), collections=("a",))
     assert isinstance(source, FollowSources)
@@ -189,6 +189,6 @@ async def test_an_mlhub_href_is_renewed_through_its_item():
     assert (await source.refresh(stale)).href == f"{HUB}/download/new"
 
 
-async def test_an_unknown_dataset_is_told_even_where_datasets_cannot_be_listed():
+async def test_an_unknown_dataset_is_reported_even_if_datasets_cannot_be_listed():
     with pytest.raises(SourceError, match=r"no dataset 'x' \(.*404\)"):
         await listed("mlhub", hub({f"{HUB}/datasets": TransferError("no", status=404)}), dataset="x")

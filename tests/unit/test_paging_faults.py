@@ -22,7 +22,7 @@ async def test_an_empty_page_with_a_next_link_is_not_the_end_and_one_without_is(
     assert await walked(reader, Request(ROOT)) == [0, 1, 0]
 
 
-async def test_ten_empty_pages_in_a_row_are_borne_and_an_eleventh_is_not():
+async def test_ten_empty_pages_in_a_row_are_accepted_and_an_eleventh_is_not():
     def empties(n: int) -> Documents:
         chain = {f"{ROOT}?n={k}": page(next=f"?n={k + 1}") for k in range(n)}
         return Documents({**chain, f"{ROOT}?n={n}": page(ITEMS[0])})
@@ -39,7 +39,7 @@ async def test_a_page_that_names_itself_as_the_next_is_a_loop():
     assert (failure.value.kind, len(reader.asked)) == ("pagination-loop", 1)
 
 
-async def test_the_same_search_with_its_parts_in_another_order_is_a_loop():
+async def test_the_same_search_with_its_keys_in_another_order_is_a_loop():
     again = {"href": ROOT, "method": "POST", "body": {"limit": 2, "a": {"y": 1, "x": 2}}}
     first = {"a": {"x": 2, "y": 1}, "limit": 2}
     reader = Documents({posted(ROOT, first): page(ITEMS[0], next=again)})
@@ -47,7 +47,7 @@ async def test_the_same_search_with_its_parts_in_another_order_is_a_loop():
         await ids(reader, stac.post_request(ROOT, first))
 
 
-async def test_three_pages_that_repeat_what_was_listed_are_a_loop_whatever_their_tokens():
+async def test_three_pages_of_records_that_came_before_are_a_loop_whatever_their_tokens():
     chain = {f"{ROOT}?t={k}": page(ITEMS[k % 2], next=f"?t={k + 1}") for k in range(9)}
     reader = Documents(chain)
     with pytest.raises(CatalogError) as failure:
@@ -55,7 +55,7 @@ async def test_three_pages_that_repeat_what_was_listed_are_a_loop_whatever_their
     assert (failure.value.kind, len(reader.asked)) == ("pagination-loop", 5)
 
 
-async def test_a_server_that_begins_anew_after_its_last_page_is_a_loop():
+async def test_a_server_that_starts_over_after_its_last_page_is_a_loop():
     chain = {f"{ROOT}?t={k}": page(item(f"i{k % 50}"), next=f"?t={k + 1}") for k in range(60)}
     reader = Documents(chain)
     with pytest.raises(CatalogError, match="repeat"):
@@ -106,13 +106,13 @@ class Limited(Documents):
     ids=["400", "413", "422", "500", "502", "not-json", "too-big"],
 )
 @pytest.mark.parametrize("request_", [Request(f"{ROOT}?limit=100"), stac.post_request(ROOT, {"limit": 100})])
-async def test_a_page_that_is_too_much_for_the_server_is_asked_for_in_halves(error, request_):
+async def test_a_page_that_fails_is_asked_for_at_half_the_size(error, request_):
     reader = Limited(25, error)
     assert await ids(reader, request_) == [f"i{n}" for n in range(60)]
     assert reader.sizes == [100, 50, 25, 25, 25]
 
 
-async def test_pages_are_not_made_smaller_than_ten():
+async def test_the_page_size_is_not_halved_below_ten():
     reader = Limited(1, Transient("no", status=500))
     with pytest.raises(CatalogError, match="page 1 of"):
         await ids(reader, Request(f"{ROOT}?limit=45"))
@@ -120,37 +120,37 @@ async def test_pages_are_not_made_smaller_than_ten():
 
 
 @pytest.mark.parametrize("request_", [Request(f"{ROOT}?limit=40"), stac.post_request(ROOT, {"limit": 40})])
-async def test_a_server_that_likes_no_size_gives_pages_of_its_own(request_):
+async def test_a_server_that_refuses_every_page_size_is_asked_without_one(request_):
     reader = Limited(4, TransferError("no", status=400), own=4)
     assert len(await ids(reader, request_)) == 60
     assert reader.sizes == [40, 20, 10, *[4] * 15]
 
 
 @pytest.mark.parametrize("status", [401, 403])
-async def test_a_listing_that_is_refused_at_once_says_what_to_set(status):
+async def test_a_refused_first_page_is_reported_with_the_credentials_to_set(status):
     with pytest.raises(SourceError, match="MLHUB_API_KEY"):
         await ids(Documents({ROOT: TransferError("no", status=status)}), Request(ROOT))
 
 
-async def test_a_listing_that_does_not_exist_says_so():
+async def test_a_first_page_that_does_not_exist_is_reported():
     with pytest.raises(SourceError, match=r"api\.test/items does not exist"):
         await ids(Documents(), Request(ROOT))
 
 
-async def test_a_key_that_is_not_taken_any_more_is_no_temporary_trouble():
+async def test_a_key_that_is_not_accepted_any_more_is_no_temporary_error():
     second = TransferError("no", status=401)
     reader = Documents({ROOT: page(ITEMS[0], next="?n=2"), f"{ROOT}?n=2": second})
     with pytest.raises(SourceError, match="MLHUB_API_KEY"):
         await ids(reader, Request(ROOT))
 
 
-async def test_a_search_that_is_refused_is_not_called_temporary():
+async def test_a_refused_search_is_no_temporary_error():
     with pytest.raises(SourceError, match="--method"):
         await ids(Documents({ROOT: TransferError("405", status=405)}), Request(ROOT))
 
 
 @pytest.mark.parametrize("error", [Transient("503", status=503), TransferError("gone", status=404)])
-async def test_a_later_page_that_fails_is_named_and_what_came_before_was_given(error):
+async def test_a_later_page_that_fails_is_reported_by_its_number_after_the_pages_before(error):
     reader = Documents({ROOT: page(ITEMS[0], next="?n=2&token=x"), f"{ROOT}?n=2&token=x": error})
     found = []
     with pytest.raises(CatalogError, match="page 2 of"):
@@ -160,7 +160,7 @@ async def test_a_later_page_that_fails_is_named_and_what_came_before_was_given(e
 
 
 @pytest.mark.parametrize("body", [[], "x", 3, {}, {"features": None}, {"features": {}}])
-async def test_json_that_is_no_page_breaks_the_listing_off_by_its_number(body):
+async def test_json_that_is_no_page_is_reported_by_the_number_of_the_page(body):
     reader = Documents({ROOT: page(ITEMS[0], next="?n=2"), f"{ROOT}?n=2": body})
     with pytest.raises(CatalogError, match="page 2 of"):
         await ids(reader, Request(ROOT))
@@ -177,18 +177,18 @@ async def test_json_that_is_no_page_breaks_the_listing_off_by_its_number(body):
         ({}, None),
     ],
 )
-async def test_the_servers_total_is_read_in_all_its_spellings(more, matched):
+async def test_the_total_of_the_server_is_read_in_all_spellings(more, matched):
     found = [one async for one in stac.pages(Documents({ROOT: page(**more)}), Request(ROOT))]
     assert [one.matched for one in found] == [matched]
 
 
-async def test_secrets_of_a_paging_url_are_not_in_its_errors():
+async def test_errors_of_paging_show_no_secrets_of_the_url():
     with pytest.raises(SourceError) as failure:
         await ids(Documents(), Request(f"{ROOT}?key=s3cret-key&sig=abcdef"))
     assert "s3cret" not in str(failure.value) and "abcdef" not in str(failure.value)
 
 
-def test_what_is_remembered_to_tell_a_loop_is_bounded():
+def test_the_memory_of_the_loop_guard_is_bounded():
     guard = LoopGuard(memory=3)
     for n in range(5):
         guard.add_request(Request(f"{ROOT}?t={n}"), n)

@@ -45,7 +45,7 @@ async def test_a_source_is_recognised_by_what_it_is(body, kind):
     assert type(found) is kind and found.name == "https://r.test/"
 
 
-async def test_mlhub_is_known_by_its_name():
+async def test_the_word_mlhub_is_a_source():
     location = locate("mlhub", "https://hub.test/v1?key=secret")
     found = await recognise(location, Documents(), Selection(dataset="d", follow_sources=False))
     assert type(found) is MlhubSource and found.name == "https://hub.test/v1?key=***"
@@ -64,13 +64,13 @@ async def test_mlhub_is_known_by_its_name():
         (None, r"https://r\.test/ cannot be read: 404"),
     ],
 )
-async def test_a_place_that_is_no_catalogue_is_told_in_one_line(body, message):
+async def test_a_document_that_is_no_catalogue_is_reported_in_one_line(body, message):
     with pytest.raises(SourceError, match=message) as failure:
         await listed("https://r.test/", root(body))
     assert "https://r.test/" in failure.value.message and "\n" not in failure.value.message
 
 
-async def test_a_place_that_is_only_busy_is_temporary():
+async def test_a_root_that_cannot_be_read_now_is_a_temporary_error():
     with pytest.raises(CatalogError):
         await listed("https://r.test/", root(Transient("busy", status=503)))
 
@@ -87,25 +87,25 @@ async def test_a_place_that_is_only_busy_is_temporary():
         "https://u:p@r.test/",
     ],
 )
-async def test_what_cannot_be_read_yet_or_at_all_is_a_usage_error(where):
+async def test_a_kind_of_source_that_cannot_be_read_is_a_usage_error(where):
     reader = Documents()
     with pytest.raises(UsageError) as failure:
         await listed(where, reader)
     assert reader.asked == [] and "u:p" not in failure.value.message
 
 
-async def test_a_path_that_is_not_there_says_so(tmp_path):
+async def test_a_path_that_does_not_exist_is_reported(tmp_path):
     with pytest.raises(SourceError, match="does not exist here"):
         await listed(str(tmp_path / "nothing"), Documents())
 
 
-async def test_a_folder_without_a_catalogue_says_what_is_in_it(tmp_path):
+async def test_a_folder_without_a_catalogue_is_reported_with_what_is_in_it(tmp_path):
     (tmp_path / "readme.txt").write_text("x")
     with pytest.raises(SourceError, match=r"neither catalog\.json nor collection\.json \(but readme\.txt\)"):
         await listed(str(tmp_path), Documents())
 
 
-async def test_an_origin_to_allow_has_to_be_one():
+async def test_an_allowed_origin_must_be_a_url():
     with pytest.raises(UsageError, match="--allow-origin"):
         await recognised("https://r.test/", Documents(), allow_origins=("r.test",))
 

@@ -58,7 +58,7 @@ hrefs = st.builds(
 @given(hrefs, st.text(max_size=5))
 @example('https://h.test/?page="&sig=?', "")
 @example('https://me"x@h.test/', "")
-def test_a_written_document_has_no_secret_of_a_url_and_else_what_it_had(href, text):
+def test_a_written_document_loses_secrets_of_urls_and_nothing_else(href, text):
     document = {"a": [{"deep": href, text: text}], "b": f"said: {href}"}
     written = json.loads(to_json(document))
     assert CANARY not in written["a"][0]["deep"]
@@ -66,7 +66,7 @@ def test_a_written_document_has_no_secret_of_a_url_and_else_what_it_had(href, te
 
 
 @given(st.text(alphabet='abk?&=#@:/%sigey65 "\\', max_size=40))
-def test_a_text_that_only_looks_like_a_url_is_written_as_it_is_or_unsigned(text):
+def test_a_text_that_only_looks_like_a_url_loses_at_most_credentials(text):
     assert json.loads(to_json({"a": text}))["a"] in (text, urls.without_credentials(text))
 
 
@@ -81,12 +81,12 @@ def test_a_text_that_only_looks_like_a_url_is_written_as_it_is_or_unsigned(text)
         ("mailto:me@h", "mailto:me@h"),
     ],
 )
-def test_a_url_without_what_proves_who_asks_is_else_as_it_was_written(url, left):
+def test_a_url_without_credentials_is_otherwise_as_it_was_written(url, left):
     assert urls.without_credentials(url) == left
 
 
 @pytest.mark.parametrize("more", ["", "?a=1", "?key=K&a=1"])
-def test_a_download_token_is_not_written_wherever_in_a_document_its_url_stands(more):
+def test_a_download_token_is_not_written_anywhere_in_a_document(more):
     url = f"https://h.test/download/{CANARY}{'t' * 40}"
     written = to_json({"providers": [{"name": "/download/x", "url": url + more}], "x": {"y": [url]}})
     assert CANARY.encode() not in written
@@ -118,7 +118,7 @@ def _is_message(called):
     return name.endswith(MESSAGES)
 
 
-def test_the_search_for_bare_urls_finds_them():
+def test_the_search_for_urls_in_messages_finds_planted_ones():
     bad = ast.parse(
         "def f(request, href):\n    raise TransferError(f'{request.url}: no')\n    say(f'{href!r}')"
     )
@@ -126,7 +126,7 @@ def test_the_search_for_bare_urls_finds_them():
     assert not shown_bare(ast.parse("raise TransferError(f'{redacted(request.url)}: no')"))
 
 
-def test_no_message_is_made_of_a_url_that_was_not_redacted():
+def test_every_url_in_a_message_is_redacted():
     files = [path for path in PACKAGE.rglob("*.py") if "demo" not in path.parts]
     found = {path.name: shown_bare(ast.parse(path.read_text())) for path in files}
     assert {name: lines for name, lines in found.items() if lines} == {}
@@ -137,6 +137,6 @@ def test_no_message_is_made_of_a_url_that_was_not_redacted():
     ["http://x/?" + "a&" * 50_000, "?&" * 50_000, "a://" * 50_000 + "@", "?" + "%" * 99_999, '"?@' * 50_000],
     ids=range(5),
 )
-def test_looking_for_secrets_takes_time_by_the_length_of_a_document_not_more(text):
+def test_the_search_for_secrets_takes_linear_time(text):
     with cpu_seconds_below(2):
         to_json({"a": text})

@@ -39,7 +39,7 @@ def test_an_empty_selection_admits_everything():
     assert admitted(item("i")) and admitted({"id": "x"})
 
 
-def test_ids_and_collections_are_compared_whole():
+def test_ids_and_collections_are_compared_entirely():
     assert admitted(item("i", "c"), ids=("i", "j"), collections=("c",))
     assert not admitted(item("ij", "c"), ids=("i",))
     assert not admitted(item("i", "c2"), collections=("c",))
@@ -70,7 +70,7 @@ DATETIMES = [
 
 
 @pytest.mark.parametrize(("asked", "moment", "expected"), DATETIMES)
-def test_an_items_time_is_in_the_interval_or_not(asked, moment, expected):
+def test_the_time_of_an_item_is_compared_with_the_interval(asked, moment, expected):
     assert admitted(at(datetime=moment), datetime=asked) is expected
 
 
@@ -87,13 +87,13 @@ def test_an_items_time_is_in_the_interval_or_not(asked, moment, expected):
         (None, None, False),
     ],
 )
-def test_an_item_without_one_time_is_asked_for_its_span(start, end, expected):
+def test_the_span_of_an_item_without_a_time_is_compared_with_the_interval(start, end, expected):
     body = at(datetime=None, start_datetime=start, end_datetime=end)
     assert admitted(body, datetime="2020-01-01/2020-06-30") is expected
 
 
 @pytest.mark.parametrize("asked", ["", "..", "../..", "/", "last week", "2020-13-01", "2021/2020", "a/b/c"])
-def test_a_datetime_that_is_none_is_a_usage_error(asked):
+def test_an_unusable_datetime_is_a_usage_error(asked):
     with pytest.raises(UsageError, match="--datetime"):
         stac.item_filter(Selection(datetime=asked))
 
@@ -107,7 +107,7 @@ def test_a_datetime_that_is_none_is_a_usage_error(asked):
         ("/2020-02", "../2020-02-29T23:59:59Z"),
     ],
 )
-def test_servers_get_intervals_in_rfc_3339(asked, sent):
+def test_intervals_are_sent_in_rfc_3339(asked, sent):
     assert stac.interval_for_server(asked) == sent
 
 
@@ -119,12 +119,12 @@ def test_a_box_is_compared_with_the_items_box():
     assert not admitted(near, bbox=(15, 21, 30, 30))
 
 
-def test_a_box_with_heights_is_a_box():
+def test_a_box_may_have_heights():
     assert admitted(item("i", bbox=[10, 10, -5, 20, 20, 800]), bbox=(19, 19, 0, 21, 21, 1))
     assert not admitted(item("i", bbox=[10, 10, 0, 20, 20, 1]), bbox=(21, 19, 0, 22, 21, 1))
 
 
-def test_boxes_over_the_antimeridian_meet_what_is_on_either_side():
+def test_a_box_over_the_antimeridian_meets_items_on_both_sides():
     fiji = item("i", bbox=[177, -19, -178, -16])
     assert admitted(fiji, bbox=(178, -18, 179, -17))
     assert admitted(fiji, bbox=(-180, -18, -179, -17))
@@ -133,7 +133,7 @@ def test_boxes_over_the_antimeridian_meet_what_is_on_either_side():
     assert not admitted(item("i", bbox=[0, -18, 1, -17]), bbox=(179, -20, -179, -10))
 
 
-def test_a_rotated_footprint_is_not_met_at_the_empty_corner_of_its_box():
+def test_a_box_in_an_empty_corner_of_a_rotated_footprints_box_does_not_meet_it():
     diamond = {"type": "Polygon", "coordinates": [[[5, 0], [10, 5], [5, 10], [0, 5], [5, 0]]]}
     body = item("i", bbox=[0, 0, 10, 10], geometry=diamond)
     assert not admitted(body, bbox=(0, 0, 1, 1))
@@ -164,19 +164,19 @@ def test_a_box_in_the_hole_of_a_footprint_does_not_meet_it():
     ],
     ids=lambda geometry: geometry["type"],
 )
-def test_every_kind_of_geometry_has_its_place(geometry):
+def test_every_kind_of_geometry_is_compared_with_the_box(geometry):
     assert admitted(item("i", geometry=geometry), bbox=(4.5, 4.5, 5.5, 5.5))
     assert not admitted(item("i", geometry=geometry), bbox=(8, 1, 9, 2))
 
 
 @pytest.mark.parametrize("geometry", [None, {}, "x", {"type": "Point"}, {"coordinates": [[["a"]]]}])
 @pytest.mark.parametrize("bbox", [None, [], [1, 2], ["a", "b", "c", "d"], [None] * 4])
-def test_an_item_that_is_nowhere_is_not_in_a_box(geometry, bbox):
+def test_an_item_without_a_usable_geometry_or_box_meets_no_box(geometry, bbox):
     assert not admitted(item("i", geometry=geometry, bbox=bbox), bbox=(-180, -90, 180, 90))
 
 
 @pytest.mark.parametrize("bbox", [(1, 2, 3), (0, 10, 1, 5), (0, 0, float("nan"), 1)])
-def test_a_bbox_that_is_none_is_a_usage_error(bbox):
+def test_an_unusable_bbox_is_a_usage_error(bbox):
     with pytest.raises(UsageError, match="--bbox"):
         stac.item_filter(Selection(bbox=bbox))
 
@@ -224,12 +224,12 @@ def test_the_operators_of_the_query_extension(query, expected):
     assert admitted(body, query=query) is expected
 
 
-def test_an_operator_that_does_not_exist_is_a_usage_error():
+def test_an_unknown_operator_is_a_usage_error():
     with pytest.raises(UsageError, match="between"):
         stac.item_filter(Selection(query={"a": {"between": [1, 2]}}))
 
 
-def test_the_most_telling_place_says_which_classes_an_item_shows():
+def test_the_most_specific_field_decides_which_classes_an_item_shows():
     counted = [
         {"property_key": "labels", "counts": [{"name": "Water", "count": 9}, {"name": "Ice", "count": 0}]}
     ]
@@ -249,19 +249,19 @@ def test_the_most_telling_place_says_which_classes_an_item_shows():
         {"classification:classes": [{"value": 1, "name": "water"}]},
     ],
 )
-def test_classes_may_be_told_by_the_assets_alone(extra):
+def test_classes_may_be_declared_by_the_assets_only(extra):
     body = item("i", assets={"labels": {"href": "x", **extra}, "odd": None})
     assert admitted(body, classes=("Water",)) and not admitted(body, classes=("Ice",))
 
 
 @pytest.mark.parametrize("mess", [None, 3, "Water", [3, None], [{"counts": 3}], {"classes": 1}])
-def test_label_properties_of_any_shape_are_borne(mess):
+def test_malformed_label_properties_raise_nothing(mess):
     body = at(labels=mess, **{"label:overviews": mess, "label:classes": mess})
     assert not admitted(body, classes=("Ice",))
 
 
 @packages
-def test_intersects_is_decided_by_the_geometries():
+def test_intersects_compares_geometries():
     diamond = {"type": "Polygon", "coordinates": [[[5, 0], [10, 5], [5, 10], [0, 5], [5, 0]]]}
     body = item("i", bbox=[0, 0, 10, 10], geometry=diamond)
     assert not admitted(body, intersects=square(0, 0, 1, 1))
@@ -278,18 +278,18 @@ def test_intersects_is_decided_by_the_geometries():
         ("missing = 1", False),
     ],
 )
-def test_cql2_is_decided_here_where_it_has_to_be(expression, expected):
+def test_cql2_filters_are_evaluated_here(expression, expected):
     assert admitted(at(platform="landsat", gsd=10), filter=expression) is expected
 
 
 @packages
-def test_a_filter_that_is_no_cql2_is_a_usage_error():
+def test_an_invalid_cql2_filter_is_a_usage_error():
     with pytest.raises(UsageError, match="--filter"):
         stac.item_filter(Selection(filter="(("))
 
 
 @pytest.mark.skipif(HAVE_SHAPELY, reason="shapely is installed")
-def test_without_shapely_intersects_says_what_to_install_unless_the_server_decides():
+def test_without_shapely_intersects_names_the_package_unless_the_server_evaluates_it():
     near, far = item("i", bbox=[0, 0, 1, 1]), item("i", bbox=[5, 5, 6, 6])
     with pytest.raises(UsageError, match=r"pip install 'mlhub-async\[filter\]'"):
         stac.item_filter(Selection(intersects=square(0, 0, 2, 2)))
@@ -298,7 +298,7 @@ def test_without_shapely_intersects_says_what_to_install_unless_the_server_decid
 
 
 @pytest.mark.skipif(HAVE_CQL2, reason="cql2 is installed")
-def test_without_cql2_a_filter_says_what_to_install_unless_the_server_decides():
+def test_without_cql2_a_filter_names_the_package_unless_the_server_evaluates_it():
     with pytest.raises(UsageError, match=r"--filter.*pip install"):
         stac.item_filter(Selection(filter="a = 1"))
     assert admitted(at(a=2), filter="a = 1", served=frozenset({"filter"}))
@@ -347,12 +347,12 @@ def test_assets_are_chosen_by_key_role_media_type_and_declared_size(selection, k
 @pytest.mark.parametrize(
     "geometry", [None, {}, {"type": "Polygon", "coordinates": [[1]]}, {"type": "Sphere"}]
 )
-def test_an_item_of_odd_geometry_intersects_nothing(geometry):
+def test_an_item_with_an_invalid_geometry_intersects_nothing(geometry):
     body = item("i", bbox=[0, 0, 10, 10], geometry=geometry)
     assert not admitted(body, intersects=square(0, 0, 3, 3))
 
 
 @packages
-def test_an_intersects_that_shapely_cannot_read_is_a_usage_error():
+def test_an_invalid_intersects_geometry_is_a_usage_error():
     with pytest.raises(UsageError, match="--intersects"):
         stac.item_filter(Selection(intersects={"type": "Sphere", "coordinates": [[1, 2], [3, 4]]}))

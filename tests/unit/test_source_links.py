@@ -41,7 +41,7 @@ def labelled(*labels, **more):
     )
 
 
-async def test_the_items_behind_labels_are_listed_too_each_once_with_their_collection():
+async def test_source_items_of_labels_are_listed_once_each_with_their_collection():
     reader = labelled(
         label("l1", f"{AT}/imagery/items/s1", f"{AT}/imagery/items/s2".replace("https", "http")),
         label("l2", "../../imagery/items/s1", f"{AT}/imagery/items/s1"),
@@ -53,7 +53,7 @@ async def test_the_items_behind_labels_are_listed_too_each_once_with_their_colle
 
 
 @pytest.mark.parametrize("name", ["session", "key", "token"])
-async def test_source_links_that_only_a_parameter_like_a_credential_tells_apart_are_all_followed(name):
+async def test_source_links_that_differ_in_a_parameter_like_a_credential_only_are_all_followed(name):
     hrefs = [f"https://api.test/src?{name}=s{number}" for number in (1, 2)]
     found = {href: imagery(href[-2:]) for href in hrefs}
     assert sorted(ids(await listed(f"{AT}/labels/items", labelled(label("l1", *hrefs), **found)))) == [
@@ -63,12 +63,12 @@ async def test_source_links_that_only_a_parameter_like_a_credential_tells_apart_
     ]
 
 
-async def test_links_are_not_followed_when_that_is_not_wanted():
+async def test_source_links_are_not_followed_when_switched_off():
     reader = labelled(label("l1", f"{AT}/imagery/items/s1"))
     assert ids(await listed(f"{AT}/labels/items", reader, follow_sources=False)) == ["l1"]
 
 
-async def test_what_is_found_by_a_label_need_not_be_what_was_searched_for():
+async def test_conditions_on_items_do_not_apply_to_source_items():
     reader = labelled(
         label("l1", f"{AT}/imagery/items/s1", properties={"labels": ["Water"]}),
         label("l2", f"{AT}/imagery/items/s2"),
@@ -100,20 +100,20 @@ async def test_a_source_link_that_leads_nowhere_is_a_benign_flaw(href):
 @pytest.mark.parametrize(
     "body", [[], {"id": "x"}, {"type": "Feature"}, {"type": "Catalog", "id": "x", "links": []}]
 )
-async def test_a_source_link_to_what_is_no_item_is_a_benign_flaw(body):
+async def test_a_source_link_to_a_document_that_is_no_item_is_a_benign_flaw(body):
     reader = labelled(label("l1", f"{AT}/x"), **{f"{AT}/x": body})
     found = await listed(f"{AT}/labels/items", reader)
     assert ids(found) == ["l1"] and [one.error.kind for one in flaws(found)] == ["dangling-source"]
 
 
-async def test_a_source_item_that_cannot_be_read_just_now_makes_the_copy_incomplete():
+async def test_a_source_item_that_cannot_be_read_now_is_a_serious_flaw():
     reader = labelled(label("l1", f"{AT}/x"), **{f"{AT}/x": Transient("busy", status=503)})
     (flaw,) = flaws(await listed(f"{AT}/labels/items", reader))
     assert not flaw.benign and flaw.error.retryable
     assert (flaw.where, flaw.owner) == (f"{AT}/x", ("labels", "l1"))
 
 
-async def test_a_source_item_that_wants_a_key_is_there_so_that_the_copy_lacks_it():
+async def test_a_source_item_that_needs_a_key_is_a_serious_flaw():
     reader = labelled(label("l1", f"{AT}/x"), **{f"{AT}/x": TransferError("no", status=401)})
     (flaw,) = flaws(await listed(f"{AT}/labels/items", reader))
     assert not flaw.benign and "MLHUB_API_KEY" in flaw.error.message
@@ -122,13 +122,13 @@ async def test_a_source_item_that_wants_a_key_is_there_so_that_the_copy_lacks_it
 @pytest.mark.parametrize(
     "answer", [TransferError("no", status=404), Transient("busy"), [], {"type": "Collection"}]
 )
-async def test_a_collection_behind_a_label_that_cannot_be_read_is_no_flaw(answer):
+async def test_the_collection_of_a_source_item_may_be_unreadable(answer):
     reader = labelled(label("l1", f"{AT}/imagery/items/s1"), **{f"{AT}/imagery": answer})
     found = await listed(f"{AT}/labels/items", reader)
     assert sorted(ids(found)) == ["l1", "s1"] and flaws(found) == []
 
 
-async def test_a_broken_listing_still_has_the_links_followed_that_it_gave():
+async def test_links_of_a_listing_that_broke_off_are_followed():
     first = page(label("l1", f"{AT}/imagery/items/s1"), next="?token=2")
     known = {f"{AT}/labels/items": first, f"{AT}/labels/items?token=2": Transient("busy")}
     source = await recognised(f"{AT}/labels/items", labelled(**known))
@@ -142,7 +142,7 @@ async def test_a_broken_listing_still_has_the_links_followed_that_it_gave():
     assert sorted(ids(found)) == ["l1", "s1"]
 
 
-async def test_who_remembers_the_links_may_be_chosen():
+async def test_the_memory_of_followed_links_is_a_parameter():
     asked = []
 
     async def first_time(some):
@@ -171,7 +171,7 @@ async def test_source_links_on_disk_are_followed_within_the_catalogues_folder_on
     assert [(one.error.kind, one.benign) for one in flaws(found)] == [("dangling-source", True)]
 
 
-async def test_renewal_is_the_inner_sources():
+async def test_hrefs_are_refreshed_by_the_inner_source():
     class Inner:
         name = "inner"
 
@@ -185,13 +185,13 @@ async def test_renewal_is_the_inner_sources():
     assert source.name == "inner" and await source.refresh("asset") == "asset"
 
 
-async def test_a_source_item_without_a_collection_link_comes_alone():
+async def test_a_source_item_without_a_collection_link_is_listed_without_a_collection():
     reader = labelled(label("l1", f"{AT}/x"), **{f"{AT}/x": item("x", "unlinked")})
     found = await listed(f"{AT}/labels/items", reader)
     assert sorted(ids(found)) == ["l1", "x"] and not any(isinstance(one, Collection) for one in found)
 
 
-async def test_what_ends_the_run_ends_it_from_a_followed_link_too():
+async def test_a_fatal_error_behind_a_followed_link_is_raised():
     reader = labelled(
         label("l1", f"{AT}/imagery/items/s1"), **{f"{AT}/imagery": LimitReached("--max-duration")}
     )

@@ -22,7 +22,7 @@ def only_asset(raw, **more):
     return asset
 
 
-def test_records_that_are_no_items_are_flaws_and_the_page_goes_on():
+def test_records_that_are_no_items_are_flaws_between_the_items():
     records = [
         item("a"),
         None,
@@ -40,12 +40,12 @@ def test_records_that_are_no_items_are_flaws_and_the_page_goes_on():
     assert not found[1].benign
 
 
-def test_a_number_for_an_id_is_an_id():
+def test_a_number_is_accepted_as_an_id():
     assert of({"id": 7}).id == "7"
 
 
 @pytest.mark.parametrize("own", [None, "", 5, ["c"]])
-def test_an_item_that_names_no_collection_gets_the_one_it_was_found_in(own):
+def test_an_item_that_names_no_collection_gets_the_given_one(own):
     body = {**item("i"), "collection": own}
     assert [one.collection for one in stac.items_of([body], HERE, "found-in")] == ["found-in"]
     assert [one.collection for one in stac.items_of([body], HERE)] == ["_no-collection"]
@@ -61,12 +61,12 @@ def test_an_item_that_names_no_collection_gets_the_one_it_was_found_in(own):
         ("../i/i.json", "https://api.test/collections/i/i.json"),
     ],
 )
-def test_the_self_link_of_an_item_in_a_page_is_its_place_only_on_the_pages_own_origin(own, base):
+def test_the_self_link_of_an_item_in_a_page_counts_only_on_the_pages_own_origin(own, base):
     (found,) = stac.items_of([item("i", links=[link("self", own)])], HERE)
     assert found.href == base
 
 
-def test_an_item_that_is_a_document_is_where_it_was_fetched_from():
+def test_the_base_of_an_item_document_is_where_it_was_read():
     assert of(item("i", links=[link("self", "https://api.test/other/i.json")])).href == HERE
 
 
@@ -77,7 +77,7 @@ def test_an_item_without_assets_has_none(assets):
 
 
 @pytest.mark.parametrize("raw", [None, "x", [], {}, {"href": None}, {"href": 5}, {"href": ["a"]}])
-def test_an_asset_without_an_href_is_kept_so_that_its_transfer_fails_by_name(raw):
+def test_an_asset_without_an_href_is_kept(raw):
     asset = only_asset(raw)
     assert (asset.href, asset.key, asset.item, asset.collection) == ("", "k", "i", "c")
 
@@ -95,7 +95,7 @@ def test_an_asset_without_an_href_is_kept_so_that_its_transfer_fails_by_name(raw
         ("a\nb", "a\nb"),
     ],
 )
-def test_relative_hrefs_are_resolved_and_bad_ones_left_as_they_are(href, expected):
+def test_relative_hrefs_are_resolved_and_unusable_ones_stay_as_they_are(href, expected):
     assert only_asset({"href": href}).href == expected
 
 
@@ -118,7 +118,7 @@ def test_a_declared_size_is_a_number_of_bytes_or_nothing(size, expected):
 @pytest.mark.parametrize(
     "assets", [None, 5, {}, {"a": None, "b": {"href": 5, "type": 5}, "c": {"type": "x", "file:size": 7}}]
 )
-def test_an_outline_tells_of_each_asset_what_the_asset_itself_tells(assets):
+def test_an_outline_has_the_same_values_as_the_asset(assets):
     found = stac.item_of({"id": "i", "assets": assets}, "https://s.test/i")
     assert [(o.key, o.media_type, o.size) for o in stac.outlines_of(found)] == [
         (a.key, a.media_type, a.size) for a in stac.assets_of(found)
@@ -135,7 +135,7 @@ def test_a_published_checksum_is_read_under_both_its_names(name):
 
 
 @pytest.mark.parametrize("published", [5, "zz", "", ["a"], "00"])
-def test_a_checksum_that_cannot_be_read_proves_nothing_and_fails_nothing(published):
+def test_an_unreadable_checksum_is_not_usable(published):
     found = only_asset({"href": "a", "file:checksum": published}).checksum
     assert found is None or not found.usable
 
@@ -144,7 +144,7 @@ def stamp(raw, **properties):
     return only_asset(raw, properties=properties).stamp
 
 
-def test_the_stamp_changes_with_what_the_catalogue_says_of_the_content():
+def test_the_stamp_changes_with_what_the_catalogue_declares_of_the_content():
     raw = {"href": "https://s.test/a.tif", "file:size": 5, "file:checksum": SHA1}
     same = stamp(raw, updated="2020", datetime="2020-01-01T00:00:00Z")
     assert stamp(dict(raw), updated="2020") == same
@@ -159,7 +159,7 @@ def test_the_stamp_changes_with_what_the_catalogue_says_of_the_content():
     assert len(same) < 30
 
 
-def test_the_stamp_does_not_change_when_an_href_is_only_minted_anew():
+def test_the_stamp_does_not_change_with_a_new_expiring_href():
     tokens = [{"href": f"https://api.test/mlhub/v1/download/gAAAAAB{c * 100}"} for c in "xy"]
     assert stamp(tokens[0]) == stamp(tokens[1])
     signed = [{"href": f"https://s.test/a.tif?se=2022&sig={c * 40}"} for c in "xy"]
@@ -170,7 +170,7 @@ def test_the_stamp_does_not_change_when_an_href_is_only_minted_anew():
     assert stamp(objects[0]) != stamp(objects[1])
 
 
-def test_a_template_finds_the_file_name_and_the_items_date():
+def test_a_path_template_gets_the_file_name_and_the_items_date():
     asset = only_asset(
         {"href": "https://s.test/x/a%20b.tif?v=1"}, properties={"datetime": "2019-07-21T10:00:00Z"}
     )
@@ -193,7 +193,7 @@ def test_a_template_finds_the_file_name_and_the_items_date():
         (None, {}),
     ],
 )
-def test_a_template_finds_only_what_is_there(properties, fields):
+def test_a_path_template_gets_only_fields_that_exist(properties, fields):
     asset = only_asset({"href": "https://s.test/"}, properties=properties)
     assert {name: asset.fields[name] for name in asset.fields if name in fields} == fields
     assert "filename" not in asset.fields
@@ -207,7 +207,7 @@ def test_an_asset_can_be_sent_to_another_process():
     assert pickle.loads(pickle.dumps(asset)) == asset
 
 
-def test_a_collections_own_assets_are_of_no_item():
+def test_assets_of_a_collection_have_no_item():
     whole = Collection(
         "c", {"id": "c", "assets": {"doc": {"href": "doc.pdf"}}}, "https://api.test/c/collection.json"
     )
@@ -226,11 +226,11 @@ def test_a_collections_own_assets_are_of_no_item():
         ({"stac_extensions": "label", "properties": None, "links": None}, False),
     ],
 )
-def test_a_label_is_known_by_any_of_its_signs(body, expected):
+def test_a_label_item_is_recognised_by_any_of_its_marks(body, expected):
     assert stac.is_label(body) is expected
 
 
-def test_source_links_are_resolved_and_pages_about_the_source_are_not_meant():
+def test_source_links_are_resolved_and_links_to_web_pages_left_out():
     links = [
         link("source", "http://api.test/items/a"),
         link("source", "../s/b.json", type="application/geo+json"),
@@ -251,5 +251,5 @@ def test_source_links_are_resolved_and_pages_about_the_source_are_not_meant():
     ]
 
 
-def test_an_href_that_no_url_can_be_made_of_still_has_a_stamp():
+def test_an_asset_with_an_unusable_href_has_a_stamp():
     assert stamp({"href": "http://[bad?x=1"}) != stamp({"href": "http://[bad?x=2"})

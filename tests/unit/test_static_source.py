@@ -51,7 +51,7 @@ def flaws(found):
     return {one.error.kind for one in found if isinstance(one, Flaw)}
 
 
-async def test_a_static_catalogue_is_walked_whole():
+async def test_all_items_of_a_static_catalogue_are_listed():
     found = await listed(WEB, Documents(tree()))
     assert ids(found) == ["a1", "a2", "b1", "z"] and ids(found, Collection) == ["a", "b"]
     assert sum(isinstance(one, Page) for one in found) == 3
@@ -74,7 +74,7 @@ async def test_a_collection_comes_before_its_items():
     assert order.index("a") < order.index("a1") and order.index("b") < order.index("b1")
 
 
-async def test_hrefs_are_relative_to_where_a_document_was_fetched_from_whatever_it_says():
+async def test_hrefs_are_relative_to_where_a_document_was_read_whatever_its_self_link_says():
     body = {**item("a1", "a"), "links": [link("self", "https://cat.test/elsewhere/a1.json")]}
     found = await listed(WEB, Documents(tree(**{"https://cat.test/x/a/a1.json": body})))
     assert {one.href for one in found if isinstance(one, Item) and one.id == "a1"} == {
@@ -82,7 +82,7 @@ async def test_hrefs_are_relative_to_where_a_document_was_fetched_from_whatever_
     }
 
 
-async def test_catalogues_that_lead_in_circles_are_read_once():
+async def test_catalogues_that_link_in_circles_are_read_once():
     known = tree()
     known["https://cat.test/x/a/collection.json"]["links"] += [
         link("child", "../catalog.json"),
@@ -104,7 +104,7 @@ async def test_item_links_that_are_two_urls_are_two_items(query):
     assert ids(await listed(WEB, reader)) == ["one", "two"] and len(reader.asked) == 3
 
 
-async def test_an_endless_staircase_of_catalogues_ends():
+async def test_catalogues_nested_without_end_are_read_to_a_maximum_depth():
     class Stairs(Documents):
         async def read(self, request):
             self.known[request.url] = catalog(link("child", f"{len(self.asked)}.json"))
@@ -130,24 +130,24 @@ async def test_a_chosen_collection_inside_another_is_found():
     assert ids(await listed(WEB, Documents(known), collections=("inner",))) == ["z"]
 
 
-async def test_a_chosen_collection_that_is_not_there_is_told_with_the_nearest_names():
+async def test_a_chosen_collection_that_does_not_exist_is_reported_with_similar_ids():
     with pytest.raises(SourceError, match=r"no collection 'A1'.*did you mean a"):
         await listed(WEB, Documents(tree()), collections=("A1",))
     found = await listed(WEB, Documents(tree()), collections=("a", "nowhere"))
     assert ids(found) == ["a1", "a2"] and flaws(found) == {"not-found"}
 
 
-async def test_an_id_that_is_not_there_is_a_flaw():
+async def test_an_id_that_does_not_exist_is_a_flaw():
     found = await listed(WEB, Documents(tree()), ids=("a1", "nowhere"))
     assert ids(found) == ["a1"] and flaws(found) == {"not-found"}
 
 
 @pytest.mark.parametrize("most", [1, 2, 3])
-async def test_max_items_is_kept_to_exactly(most):
+async def test_max_items_counts_exactly(most):
     assert len(ids(await listed(WEB, Documents(tree()), max_items=most))) == most
 
 
-async def test_a_selection_holds_for_items_on_disk_and_web_alike():
+async def test_a_selection_applies_to_items_on_disk_and_on_the_web():
     body = item("a1", "a", properties={"datetime": "2020-01-01T00:00:00Z"})
     found = await listed(WEB, Documents(tree(**{"https://cat.test/x/a/a1.json": body})), datetime="2020")
     assert ids(found) == ["a1"]
@@ -196,13 +196,13 @@ async def test_links_to_an_origin_that_is_allowed_are_followed():
     assert ids(await entries(source)) == ["i"]
 
 
-async def test_links_that_lost_their_https_get_it_back():
+async def test_links_with_http_to_an_https_origin_are_followed_by_https():
     reader = Documents(tree(**{WEB: catalog(link("child", "http://cat.test/x/b/collection.json"))}))
     assert ids(await listed(WEB, reader)) == ["b1"]
 
 
 @pytest.mark.parametrize("href", ["file:///etc/passwd", "file://cat.test/x/z.json"])
-async def test_a_catalogue_on_the_web_does_not_name_local_files(href):
+async def test_links_from_the_web_to_local_files_are_flaws(href):
     reader = Documents({WEB: catalog(link("item", href), link("child", href))})
     found = await listed(WEB, reader)
     assert ids(found) == [] and len(flaws(found)) == 1 and reader.asked == [WEB]
@@ -240,14 +240,14 @@ def folder(tmp_path):
     return tmp_path / "x"
 
 
-async def test_a_catalogue_on_disk_is_walked_by_its_folder_or_its_file(folder, monkeypatch):
+async def test_a_catalogue_on_disk_is_given_by_its_folder_or_its_file(folder, monkeypatch):
     monkeypatch.chdir(folder.parent)
     for where in (str(folder), f"{folder}/", "x", "x/catalog.json", urls.from_path(folder / "catalog.json")):
         assert ids(await listed(where, Documents())) == ["a1", "a2", "b1", "z"]
     assert ids(await listed("x/a", Documents())) == ["a1", "a2"]
 
 
-async def test_a_catalogue_on_disk_names_no_files_outside_its_folder(folder):
+async def test_links_to_files_outside_the_catalogues_folder_are_flaws(folder):
     (folder.parent / "secret.json").write_text(json.dumps(item("secret")))
     (folder / "inside.json").symlink_to(folder.parent / "secret.json")
     hrefs = (
@@ -269,7 +269,7 @@ async def test_a_file_that_is_missing_from_a_catalogue_on_disk_is_a_flaw(folder)
     assert ids(found) == ["a2", "b1", "z"] and flaws(found) == {"not-found"}
 
 
-async def test_max_items_holds_for_an_items_link_too():
+async def test_max_items_applies_to_an_items_link_too():
     at = "https://api.test/collections/a"
     known = {
         at: collection("a", link("items", f"{at}/items")),
@@ -289,13 +289,13 @@ async def test_a_collection_without_an_id_is_a_flaw_and_its_items_are_listed():
     assert ids(found) == ["i"] and flaws(found) == {"bad-record"}
 
 
-async def test_a_file_is_not_named_by_a_catalogue_on_the_web_though_files_are_allowed():
+async def test_a_link_from_the_web_to_a_file_is_a_flaw_even_if_the_file_origin_is_allowed():
     reader = Documents({WEB: catalog(link("item", "file:///etc/passwd"))})
     source = StaticSource(reader, reader.known[WEB], WEB, Selection(), frozenset({"file://"}))
     assert flaws(await entries(source)) == {"outside-root"} and reader.asked == []
 
 
-async def test_a_static_href_has_no_newer_one():
+async def test_a_static_source_refreshes_no_href():
     source = StaticSource(Documents(), catalog(), WEB, Selection())
     assert await source.refresh(Asset("https://cat.test/a.tif", "a", "i", "c")) is None
 

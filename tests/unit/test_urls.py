@@ -32,7 +32,7 @@ TOKEN = "gAAAAABjH4Xc" + "-_Aa9" * 40
         "file:///data/a%20b.tif",
     ],
 )
-def test_a_legal_url_goes_to_the_wire_as_it_was_written(href):
+def test_a_legal_url_is_sent_as_it_was_written(href):
     assert urls.parse(href) == href
     assert urls.parse(href, BASE) == href
 
@@ -56,7 +56,7 @@ def test_a_legal_url_goes_to_the_wire_as_it_was_written(href):
         ("file://localhost/data/x", "file:///data/x"),
     ],
 )
-def test_what_is_not_legal_is_encoded_and_nothing_else_changes(href, url):
+def test_illegal_characters_are_encoded_and_nothing_else_changes(href, url):
     assert urls.parse(href) == url
 
 
@@ -88,7 +88,7 @@ def test_a_relative_href_is_resolved_as_rfc_3986_says(href, url):
         assert urls.parse(href, BASE) == url
 
 
-def test_a_base_without_a_query_or_a_path_is_as_good():
+def test_a_base_may_be_without_path_and_without_query():
     assert urls.parse("B01.tif", "https://h/a/item.json") == "https://h/a/B01.tif"
     assert urls.parse("B01.tif", "https://h") == "https://h/B01.tif"
     assert urls.parse("../B 1.tif", "file:///data/c/item.json") == "file:///data/B%201.tif"
@@ -151,7 +151,7 @@ def test_a_base_without_a_query_or_a_path_is_as_good():
     ],
 )
 @pytest.mark.parametrize("base", [None, BASE])
-def test_what_two_parsers_could_read_in_two_ways_is_refused(href, base):
+def test_ambiguous_urls_are_refused(href, base):
     with pytest.raises(TransferError) as refused:
         urls.parse(href, base)
     assert refused.value.kind == "bad-href"
@@ -173,7 +173,7 @@ def test_an_href_of_a_megabyte_is_refused_in_a_short_message():
 @pytest.mark.parametrize(
     "href", ["s3://b/k", "data:text/plain,x", "ftp://h/x", "C:\\x", "javascript:x", "docker://x"]
 )
-def test_other_schemes_are_named_as_what_they_are(href):
+def test_an_unsupported_scheme_is_named(href):
     with pytest.raises(TransferError) as refused:
         urls.parse(href, BASE)
     assert refused.value.kind == "unsupported-scheme"
@@ -186,7 +186,7 @@ TAILS = st.text(max_size=30) | st.text(alphabet="/%.?#&=@:\\[] \u00e9aA0", max_s
 @given(st.sampled_from(["http", "https", "HTTP"]), HOSTS, st.sampled_from(["", ":81", ":443"]), TAILS)
 @example("https", "h.org", "", "%")
 @example("https", "h.org", "", "%%41")
-def test_what_is_accepted_is_ascii_without_a_space_on_the_host_it_named(scheme, host, port, tail):
+def test_an_accepted_url_is_ascii_without_spaces_and_keeps_its_host(scheme, host, port, tail):
     href = f"{scheme}://{host}{port}/{tail}"
     try:
         url = urls.parse(href)
@@ -200,7 +200,7 @@ def test_what_is_accepted_is_ascii_without_a_space_on_the_host_it_named(scheme, 
 
 
 @given(TAILS)
-def test_what_a_relative_href_gives_is_as_clean(tail):
+def test_a_resolved_relative_href_is_an_accepted_url(tail):
     try:
         url = urls.parse(tail, BASE)
     except TransferError:
@@ -235,33 +235,33 @@ def test_an_origin_is_scheme_host_and_effective_port(url, origin, shown):
 
 
 @pytest.mark.parametrize("url", ["https://u:secretpw@h/x", "h/x", "ftp://h/x", "https://h:99999/x", ""])
-def test_what_has_no_origin_gets_none(url):
+def test_a_text_without_an_origin_is_refused(url):
     with pytest.raises(TransferError) as refused:
         urls.origin(url)
     assert refused.value.kind == "bad-href" and "secretpw" not in str(refused.value)
 
 
 @pytest.mark.parametrize("name", ["x.tif", "a b.tif", "100%.tif", "?x#y.tif", "\u00e9\u202e", "a\\b"])
-def test_a_path_survives_as_a_file_url(name, tmp_path):
+def test_a_path_is_the_same_after_conversion_to_a_file_url(name, tmp_path):
     url = urls.from_path(tmp_path / name)
     assert urls.parse(url) == url
     assert urls.to_path(url) == tmp_path / name
 
 
 @pytest.mark.skipif(os.name == "nt", reason="bytes are names only on POSIX")
-def test_a_name_that_is_no_utf_8_survives_as_a_file_url(tmp_path):
+def test_a_path_that_is_no_utf_8_is_the_same_after_conversion_to_a_file_url(tmp_path):
     path = tmp_path / os.fsdecode(b"\xff.tif")
     assert urls.to_path(urls.from_path(path)) == path
 
 
-def test_a_drive_letter_is_a_drive_only_where_there_are_drives():
+def test_a_drive_letter_is_a_drive_only_on_windows():
     assert urls.to_path("file:///C:/data/x.tif", windows=True) == Path("C:/data/x.tif")
     assert urls.to_path("file:///C:/data/x.tif", windows=False) == Path("/C:/data/x.tif")
     assert urls.to_path("file:///data/x.tif?x#y", windows=True) == Path("/data/x.tif")
 
 
 @pytest.mark.parametrize("url", ["https://h/x", "file://h/x", "file:///a%00b", "x"])
-def test_what_names_no_local_file_has_no_path(url):
+def test_a_url_that_names_no_local_file_has_no_path(url):
     with pytest.raises(TransferError):
         urls.to_path(url)
 
@@ -291,7 +291,7 @@ def test_what_names_no_local_file_has_no_path(url):
         ("https://b/x?__token__=exp=1~hmac=2&hdnts=st=1~exp=2~acl=*~hmac%3D3&a=1", "https://b/x?a=1"),
     ],
 )
-def test_the_identity_of_a_resource_has_no_signature_and_no_variants(url, identity):
+def test_a_canonical_url_has_no_signature_and_one_spelling(url, identity):
     assert urls.canonical(url) == identity
     assert urls.canonical(identity) == identity
 
@@ -308,7 +308,7 @@ def test_the_identity_of_a_resource_has_no_signature_and_no_variants(url, identi
         ("https://h/x?subscription-key=K&limit=1&password=P&Auth=A#f", "https://h/x?limit=1"),
     ],
 )
-def test_a_url_that_is_written_down_has_none_of_what_proves_who_asks(url, written):
+def test_a_url_without_secrets_has_no_credentials(url, written):
     assert urls.without_secrets(url) == written
     assert urls.without_secrets(written) == written
 
@@ -318,7 +318,7 @@ LIKE_KEYS = ["key", "session", "auth", "jwt", "password", "pwd", "secret", "api_
 
 
 @pytest.mark.parametrize("name", LIKE_SIGNATURES + LIKE_KEYS)
-def test_two_urls_that_may_be_two_files_have_two_identities(name):
+def test_urls_that_differ_in_a_parameter_like_a_credential_have_different_canonical_urls(name):
     """What looks like a credential is a name at some servers: /download?key=a/b.tif."""
     one, two = (urls.canonical(f"https://h/get?{name}=a/{n}.tif&a=1") for n in (1, 2))
     assert one != two and not re.search(r"a/[12].tif", one + two)
@@ -335,7 +335,7 @@ def test_two_urls_that_may_be_two_files_have_two_identities(name):
         "https://h/mlhub/v1/download/{}?b=2",
     ],
 )
-def test_a_token_is_neither_kept_nor_forgotten(url):
+def test_a_token_is_replaced_by_a_placeholder_of_its_own(url):
     """It proves who asks, and it may be all that tells one file from another."""
     one, two = (urls.canonical(url.format(letter * 40)) for letter in "AB")
     assert one != two and "A" * 40 not in one
@@ -345,11 +345,11 @@ def test_a_token_is_neither_kept_nor_forgotten(url):
     )
 
 
-def test_a_file_is_called_by_its_name_even_if_that_looks_like_a_token():
+def test_a_local_file_name_is_never_taken_for_a_token():
     assert urls.canonical(f"file:///download/{'A' * 40}") == f"file:///download/{'A' * 40}"
 
 
-def test_every_copy_of_a_parameter_is_taken_out():
+def test_every_copy_of_a_parameter_is_removed():
     assert urls.without_parameters("https://h/x?key=1&a=2&key=3&%6bey=4#f", "key") == "https://h/x?a=2#f"
     assert urls.without_parameters("https://h/x?key=1", "key", "a") == "https://h/x"
     assert (
@@ -359,7 +359,7 @@ def test_every_copy_of_a_parameter_is_taken_out():
     assert urls.without_parameters("https://h/x", "key") == "https://h/x"
 
 
-def test_a_parameter_is_set_once():
+def test_a_parameter_that_is_set_replaces_all_copies():
     assert urls.with_parameter("https://h/x", "key", "a b&c=/") == "https://h/x?key=a%20b%26c%3D%2F"
     assert urls.with_parameter("https://h/x?key=1&a=2&key=3#f", "key", "4") == "https://h/x?a=2&key=4#f"
 
@@ -368,7 +368,7 @@ def test_a_parameter_is_set_once():
     st.text(alphabet=string.printable),
     st.sampled_from(["https://h/x", "https://h/x?a=1", "https://h/?key=1"]),
 )
-def test_a_parameter_that_was_set_can_be_read_and_taken_out_again(value, url):
+def test_a_parameter_that_was_set_can_be_read_and_removed_again(value, url):
     changed = urls.with_parameter(url, "key", value)
     assert unquote(changed.rpartition("key=")[2]) == value
     assert urls.parse(changed) == changed
@@ -393,7 +393,7 @@ def test_a_parameter_that_was_set_can_be_read_and_taken_out_again(value, url):
         ("https://b/x", False),
     ],
 )
-def test_a_url_that_will_expire_is_known_by_its_signature_or_token(url, expiring):
+def test_an_expiring_url_is_recognised_by_its_signature_or_token(url, expiring):
     assert urls.is_expiring(url) is expiring
 
 
@@ -417,7 +417,7 @@ def test_a_url_that_will_expire_is_known_by_its_signature_or_token(url, expiring
         ("https://h/\x1b[31m\n", "https://h/\\x1b[31m\\x0a"),
     ],
 )
-def test_what_people_see_of_a_url_holds_no_secret(url, shown):
+def test_a_redacted_url_shows_no_secret(url, shown):
     assert urls.redacted(url) == shown
 
 
@@ -458,7 +458,7 @@ def test_no_password_is_ever_shown(secret, tail):
 @given(st.text())
 @example("x" * 1000 + "\x1b")
 @example("\x1b" * 300)
-def test_what_is_shown_is_short_and_one_line_of_text(text):
+def test_a_redacted_url_is_short_and_on_one_line(text):
     for shown, limit in (
         (urls.redacted(text), 300),
         (urls.term_safe(text), 80),
@@ -488,7 +488,7 @@ def test_what_is_shown_is_short_and_one_line_of_text(text):
         (12, "12"),
     ],
 )
-def test_text_for_a_terminal_keeps_what_is_harmless(text, shown):
+def test_text_for_a_terminal_keeps_harmless_characters(text, shown):
     assert urls.term_safe(text) == shown
 
 
@@ -523,7 +523,7 @@ def test_the_extension_comes_from_the_path_decoded_once(url, filename, suffix):
 @given(st.text("/.%?#:a2Eé\u0660", max_size=12))
 @example("/")
 @example("/a.tif?x")
-def test_the_extension_is_that_of_the_file_name_whatever_the_href_looks_like(tail):
+def test_the_extension_is_that_of_the_file_name_for_any_href(tail):
     url = "https://h" + tail
     stem, _, end = urls.filename(url).rpartition(".")
     fit = 0 < len(end) <= 8 and end.isascii() and end.isalnum() and stem.strip(".")
@@ -531,7 +531,7 @@ def test_the_extension_is_that_of_the_file_name_whatever_the_href_looks_like(tai
 
 
 @given(st.text(min_size=1))
-def test_a_file_name_that_was_quoted_is_read_back(name):
+def test_a_percent_encoded_file_name_is_decoded(name):
     quoted = quote(name, safe="", errors="replace")
     assert urls.filename(f"https://h/d/{quoted}?x") == unquote(quoted)
 
@@ -577,5 +577,5 @@ def test_a_file_name_that_was_quoted_is_read_back(name):
         ("", "reserved"),
     ],
 )
-def test_an_address_is_classed_by_where_it_leads(address, kind):
+def test_an_ip_address_is_classified(address, kind):
     assert address_class(address) == kind

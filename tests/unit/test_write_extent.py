@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mlhub_async.stac.write.extent import Extent
 
 
-def test_an_extent_covers_its_items_and_leaves_out_what_it_cannot_read():
+def test_an_extent_covers_its_items_and_skips_unreadable_values():
     extent = Extent()
     for bbox in (
         [1, 2, 3, 4],
@@ -28,7 +28,7 @@ def test_an_extent_covers_its_items_and_leaves_out_what_it_cannot_read():
     assert extent.json["temporal"] == {"interval": [[None, None]]}
 
 
-def test_a_box_over_the_antimeridian_takes_in_all_longitudes():
+def test_a_box_over_the_antimeridian_covers_all_longitudes():
     extent = Extent()
     extent.add({"bbox": [170, -20, -170, -10]})
     assert extent.json["spatial"] == {"bbox": [[-180, -20, 180, -10]]}

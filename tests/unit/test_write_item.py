@@ -22,7 +22,7 @@ def written(item, records=None, place=PLACE):
     return json.loads(item_json(item, records or {}, place))
 
 
-def test_an_item_keeps_its_fields_their_order_and_their_flaws():
+def test_an_item_keeps_its_fields_in_order_even_invalid_ones():
     odd = item(
         properties={"datetime": "never", "x": None}, bbox="none", geometry=None, zz={"b": 1, "a": [None]}
     )
@@ -48,7 +48,7 @@ def test_structural_links_lead_into_the_mirror_and_self_is_gone():
     assert hrefs(body, "self") == []
 
 
-def test_an_item_without_a_collection_hangs_on_the_root():
+def test_the_parent_of_an_item_without_a_collection_is_the_root():
     body = written(item(collection=None), place=DocumentLocation("_no-collection/i/i.json"))
     assert hrefs(body, "parent") == ["../../catalog.json"]
     assert hrefs(body, "collection") == []
@@ -76,13 +76,13 @@ def test_the_canonical_link_is_where_the_item_came_from(self_link, origin):
     assert hrefs(written(item(links=[{"rel": "self", "href": self_link}])), "canonical") == [origin]
 
 
-def test_the_publishers_canonical_link_stays_the_only_one():
+def test_a_canonical_link_of_the_publisher_stays_the_only_one():
     body = written(item(links=[{"rel": "canonical", "href": "https://doi.test/i"}]))
     assert hrefs(body, "canonical") == ["https://doi.test/i"]
     assert hrefs(body, "via") == [f"{API}/collections/c/items/i"]
 
 
-def test_an_item_read_from_a_disk_does_not_say_from_where():
+def test_an_item_from_a_local_disk_gets_no_link_to_its_origin():
     assert b"/home/someone" not in item_json(
         item(href="file:///home/someone/i.json"), {}, DocumentLocation("c/i/i.json")
     )
@@ -104,7 +104,7 @@ def test_an_item_read_from_a_disk_does_not_say_from_where():
         ("\\\\host\\share", "unusable:%5C%5Chost%5Cshare"),
     ],
 )
-def test_what_leads_out_of_the_mirror_is_absolute_without_secrets_and_opens_no_local_file(href, kept):
+def test_links_out_of_the_mirror_are_absolute_without_secrets_and_open_no_local_file(href, kept):
     alternate = {"other": {"href": href}, "odd": None}
     body = written(
         item(
@@ -119,7 +119,7 @@ def test_what_leads_out_of_the_mirror_is_absolute_without_secrets_and_opens_no_l
     assert body["assets"]["a"]["alternate"] == {"other": {"href": kept}, "odd": None}
 
 
-def test_an_asset_that_is_not_here_of_a_local_source_is_pointed_to_only_inside_that_source():
+def test_missing_assets_of_a_local_source_link_only_into_that_source():
     assets = {"in": {"href": "b.tif"}, "out": {"href": "../../../etc/passwd"}, "abs": {"href": "/src2/x"}}
     local = item(href="file:///src/c/i/i.json", assets=assets)
     known = written(local, place=DocumentLocation("c/i/i.json", source_root="/src"))["assets"]
@@ -130,7 +130,7 @@ def test_an_asset_that_is_not_here_of_a_local_source_is_pointed_to_only_inside_t
     assert all(asset["href"].startswith("unusable:") for asset in unknown.values())
 
 
-def test_a_dangling_link_of_a_local_source_stays_as_it_is_unless_it_leaves_the_mirror():
+def test_a_dangling_link_of_a_local_source_stays_as_it_is_unless_it_leads_out_of_the_mirror():
     links = [{"rel": "source", "href": "../../s/stac.json"}, {"rel": "via", "href": "../../../s.json"}]
     body = written(item(href="file:///src/c/i/i.json", links=links))
     assert hrefs(body, "source") == ["../../s/stac.json"]
@@ -140,7 +140,7 @@ def test_a_dangling_link_of_a_local_source_stays_as_it_is_unless_it_leaves_the_m
 @pytest.mark.parametrize(
     "junk", [None, 7, "x", {}, [None, "x", {}, {"rel": ["self"], "href": "x"}, {"rel": "via"}]]
 )
-def test_links_that_are_no_links_are_left_out(junk):
+def test_values_that_are_no_links_are_left_out(junk):
     assert {link["rel"] for link in written(item(links=junk))["links"]} == {
         "root",
         "parent",
@@ -150,11 +150,11 @@ def test_links_that_are_no_links_are_left_out(junk):
 
 
 @pytest.mark.parametrize("assets", [[], "x", {"a": None}, {"a": {}}, {"a": {"href": None}}])
-def test_assets_that_are_none_stay_as_they_are(assets):
+def test_values_that_are_no_assets_stay_as_they_are(assets):
     assert written(item(assets=assets), {"a": record("c/i/a")} if assets == [] else {})["assets"] == assets
 
 
-def test_a_file_whose_digest_is_not_known_keeps_what_was_published():
+def test_an_asset_without_a_known_digest_keeps_the_published_one():
     one = item(assets={"a": {"href": "a", "file:checksum": MD5, "alternate": None}, "b": {"href": "b"}})
     unknown = Record("c/i/a", 1, "", 0, Proof.NONE)
     assets = written(one, {"a": unknown, "b": unknown})["assets"]
@@ -162,7 +162,7 @@ def test_a_file_whose_digest_is_not_known_keeps_what_was_published():
     assert assets["b"] == {"href": "./a", "file:size": 1}
 
 
-def test_an_asset_on_disk_says_where_how_large_and_with_which_digest():
+def test_an_asset_on_disk_has_its_href_size_and_digest():
     one = item(
         assets={"a": {"href": "https://x.test/a?sig=CANARY", "roles": ["data"]}, "b": {"href": "b.tif"}}
     )
@@ -191,7 +191,7 @@ def test_the_file_extension_is_declared_once(declared, then):
     assert written(item(stac_extensions=declared), {"B01": record("c/i/B01.tif")})["stac_extensions"] == then
 
 
-def test_the_file_extension_is_not_declared_where_nothing_was_added():
+def test_the_file_extension_is_not_declared_without_local_assets():
     assert "stac_extensions" not in written(item())
     assert "stac_extensions" not in written(item(assets={"a": None}), {"a": record("c/i/a")})
 
@@ -209,7 +209,7 @@ def test_the_file_extension_is_not_declared_where_nothing_was_added():
         (7, Proof.CHECKSUM, OURS),
     ],
 )
-def test_a_published_digest_stays_only_where_it_was_proven(published, proof, then):
+def test_a_published_digest_stays_only_if_the_file_was_checked_against_it(published, proof, then):
     one = item(assets={"a": {"href": "https://x.test/a", "file:checksum": published}})
     assert written(one, {"a": record("c/i/a", proof=proof)})["assets"]["a"]["file:checksum"] == then
 
@@ -221,7 +221,7 @@ def test_a_published_digest_stays_only_where_it_was_proven(published, proof, the
         ("https://m.test/", "https://m.test/c/i/a%253Ab%20%C3%BC.tif"),
     ],
 )
-def test_asset_hrefs_are_absolute_where_a_reader_wants_them_so(base, href):
+def test_asset_hrefs_are_absolute_when_that_is_asked_for(base, href):
     place = DocumentLocation("c/i/i.json", "c/collection.json", base=base)
     body = written(item(), {"B01": record("c/i/a%3Ab ü.tif")}, place)
     assert body["assets"]["B01"]["href"] == href
@@ -229,7 +229,7 @@ def test_asset_hrefs_are_absolute_where_a_reader_wants_them_so(base, href):
 
 
 @given(st.text(max_size=8), st.text(max_size=8))
-def test_every_item_that_json_can_hold_is_written_as_json(key, text):
+def test_every_item_that_json_can_hold_is_written(key, text):
     one = item(
         text, assets={key: {"href": text}}, links=[{"rel": "via", "href": text}], x={text: text + "\ud800"}
     )
@@ -243,6 +243,6 @@ def test_numbers_beyond_64_bits_and_deep_nesting_are_written_too():
     assert written(item(n=1 << 70, deep=deep))["n"] == 1 << 70
 
 
-def test_what_no_json_can_hold_fails_this_item_by_name():
+def test_an_item_that_json_cannot_hold_is_an_error_with_its_id():
     with pytest.raises(TransferError, match="the document 'i' cannot be written"):
         item_json(item(x=object()), {}, DocumentLocation("c/i/i.json"))

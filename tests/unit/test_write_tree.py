@@ -157,7 +157,7 @@ def test_pystac_finds_collections_and_parents(tree):
         assert (one.get_collection().id if one.collection_id else one.get_collection()) in (wanted, None)
 
 
-def test_what_the_file_extension_says_is_true_of_the_files(tree):
+def test_file_sizes_and_checksums_in_items_match_the_files(tree):
     for one in pystac.Catalog.from_file(str(tree / "catalog.json")).get_items(recursive=True):
         for asset in one.assets.values():
             data = Path(asset.get_absolute_href()).read_bytes()
@@ -175,7 +175,7 @@ def test_every_document_is_valid_stac_with_all_extensions_it_declares(tree):
         pystac.validation.validate_dict(one)
 
 
-def test_nothing_in_the_tree_is_absolute_but_what_leads_to_the_network(tree):
+def test_only_links_to_the_network_are_absolute(tree):
     for path in tree.rglob("*.json"):
         for link in json.loads(path.read_bytes())["links"]:
             assert link["href"].startswith(("./", "../", "https://")), (path, link)
@@ -205,7 +205,7 @@ def test_a_collection_document_is_kept_and_its_links_are_replaced():
     assert hrefs(body, "canonical") == ["https://blob.test/su/collection.json"]
 
 
-def test_the_assets_of_a_collection_lead_to_their_files():
+def test_assets_of_a_collection_link_to_their_files():
     source = Collection(
         "c", {**SU_SAR, "assets": {"doc": {"href": "doc.pdf"}}}, "https://x.test/c/collection.json"
     )
@@ -226,7 +226,7 @@ def test_the_assets_of_a_collection_lead_to_their_files():
         {"stac_version": "1.0.0", "keywords": None, "title": None, "stac_extensions": None},
     ],
 )
-def test_a_meagre_collection_becomes_one_that_pystac_reads(fields, tmp_path):
+def test_a_collection_without_required_fields_becomes_one_that_pystac_reads(fields, tmp_path):
     extent = Extent()
     extent.add(item().body)
     source = Collection("c", fields, "")
@@ -251,7 +251,7 @@ def test_a_collection_of_a_million_items_is_never_held_in_memory():
     assert 0 < taken < 5_000
 
 
-def test_the_root_links_collections_and_items_without_one():
+def test_the_root_links_to_collections_and_to_items_without_one():
     body = document(catalog_json("mlhub", "", [("A", "a/collection.json")], ["_no-collection/i/i.json"]))
     assert (body["id"], body["type"], body["stac_version"]) == ("mlhub", "Catalog", "1.0.0")
     assert body["description"]
