@@ -1,4 +1,4 @@
-"""Paging: every form of `next` over real sockets, and the links that must not be followed."""
+"""Paging over real sockets: every form of next link, and links that must not be followed."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -34,7 +34,7 @@ async def serving(handler: Handler) -> AsyncIterator[tuple[Wire, str]]:
 
 
 async def get_walk(href_of: Callable[[str, int], str], **more) -> list[str]:
-    """Pages of two, by GET, the place of the next page written as `href_of(root, offset)` says."""
+    """The ids of pages of two, read by GET; `href_of(root, offset)` gives the href of the next page."""
 
     async def answer(request: web.Request) -> web.Response:
         at = next((int(v) for k, v in request.query.items() if k in ("skip", "offset", "token", "next")), 0)
@@ -70,7 +70,10 @@ async def test_a_method_in_lower_case_is_the_same_method():
 
 
 async def post_walk(link_of: Callable[[dict, int], dict]) -> tuple[list[str], list[dict]]:
-    """Pages of two, by POST, the next link made by `link_of(body, offset)`; also the bodies received."""
+    """The ids of pages of two, read by POST, and the bodies received.
+
+    `link_of(body, offset)` gives the next link.
+    """
     bodies: list[dict] = []
 
     async def answer(request: web.Request) -> web.Response:
@@ -135,8 +138,8 @@ async def test_headers_of_a_link_are_sent_unless_only_the_client_may_set_them():
     async with serving(answer) as (wire, root):
         assert await walked(wire, Request(f"{root}/items")) == [1, 1]
     assert seen["X-Cursor"] == "abc"
-    kept = {name for name, value in sly.items() if seen.get(name) == value}
-    assert kept == set()
+    sent = {name for name, value in sly.items() if seen.get(name) == value}
+    assert sent == set()
 
 
 async def test_headers_are_carried_on_only_when_the_link_says_merge():

@@ -1,4 +1,4 @@
-"""What items, assets and their hrefs can do, in whole runs: nothing is read or asked but what is meant."""
+"""Hostile and unusual hrefs in whole runs: nothing is read or requested but the files of the catalogue."""
 
 import json
 import os
@@ -27,8 +27,8 @@ def secret(tmp_path):
     return path
 
 
-def kept(dest):
-    """Whether the canary lies anywhere under DEST."""
+def files_with_secret(dest):
+    """The files below DEST that hold the canary."""
     return [path for path in dest.rglob("*") if path.is_file() and SECRET in path.read_bytes()]
 
 
@@ -56,21 +56,21 @@ REFUSED = {
     "file on localhost": ("file://localhost{secret}", "outside-root"),
     "file elsewhere": ("file://server{secret}", "bad-href"),
     "share": ("\\\\server\\share\\x.tif", "bad-href"),
-    "two hosts": ("http://{place}\\@evil.test/x.tif", "bad-href"),
-    "password": ("http://u:p@{place}/x.tif", "bad-href"),
-    "one slash": ("http:/{place}/x.tif", "bad-href"),
+    "two hosts": ("http://{authority}\\@evil.test/x.tif", "bad-href"),
+    "password": ("http://u:p@{authority}/x.tif", "bad-href"),
+    "one slash": ("http:/{authority}/x.tif", "bad-href"),
     "port 0": ("http://127.0.0.1:0/x.tif", "bad-href"),
     "host of letters like ours": ("http://\uff45vil.test/x.tif", "bad-href"),
-    "carriage return": ("http://{place}/x.tif\r\nX-Evil: 1", "bad-href"),
-    "tab": ("http://{place}/x\t.tif", "bad-href"),
-    "DEL": ("http://{place}/x\x7f.tif", "bad-href"),
+    "carriage return": ("http://{authority}/x.tif\r\nX-Evil: 1", "bad-href"),
+    "tab": ("http://{authority}/x\t.tif", "bad-href"),
+    "DEL": ("http://{authority}/x\x7f.tif", "bad-href"),
 }
 
 
 async def test_an_unusable_href_fails_its_asset_before_any_request(site, dest, secret):
-    place = site.origin.removeprefix("http://")
+    authority = site.origin.removeprefix("http://")
     filled = {
-        name: (href.replace("{secret}", secret.as_posix()).replace("{place}", place), kind)
+        name: (href.replace("{secret}", secret.as_posix()).replace("{authority}", authority), kind)
         for name, (href, kind) in REFUSED.items()
     }
     items = [stac_item(name, data=href) for name, (href, _) in filled.items()]
@@ -80,14 +80,14 @@ async def test_an_unusable_href_fails_its_asset_before_any_request(site, dest, s
     mirror.check(4)
     assert mirror.failed == {name: kind for name, (_, kind) in filled.items()}
     assert [seen.path for seen in asset_requests(site)] == ["/one.tif"] and "x-evil" not in str(site.log)
-    assert mirror.bytes_of("one") == tif(20_000) and kept(dest) == []
+    assert mirror.bytes_of("one") == tif(20_000) and files_with_secret(dest) == []
 
 
 async def test_an_absolute_path_as_href_is_a_path_of_the_server_and_no_local_file(site, dest, secret):
     items = [stac_item("absolute", data=secret.as_posix()), stac_item("passwd", data="/etc/passwd")]
     report = await run(static_catalog(site, items), dest)
     assert report.exit_code == 4 and set(Mirrored(dest).failed.values()) == {"not-found"}
-    assert site.count(secret.as_posix()) == site.count("/etc/passwd") == 1 and kept(dest) == []
+    assert site.count(secret.as_posix()) == site.count("/etc/passwd") == 1 and files_with_secret(dest) == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX links and paths")
@@ -112,7 +112,7 @@ async def test_a_catalogue_on_disk_opens_no_file_outside_its_folder(tmp_path, de
     assert report.exit_code == 4
     mirror = Mirrored(dest)
     mirror.check(4)
-    assert mirror.failed == dict.fromkeys(hrefs, "outside-root") and kept(dest) == []
+    assert mirror.failed == dict.fromkeys(hrefs, "outside-root") and files_with_secret(dest) == []
     assert mirror.bytes_of("inside") == tif(100)
 
 
@@ -156,9 +156,9 @@ async def test_relative_hrefs_are_relative_to_the_page_or_to_a_self_link_on_its_
 
 
 async def test_the_same_id_in_two_collections_and_in_none_is_three_items(site, dest):
-    places = ("c1", "c2", None)
+    collections = ("c1", "c2", None)
     items = [
-        stac_item("same", place, data=site.put(f"/{n}.tif", tif(1000, n))) for n, place in enumerate(places)
+        stac_item("same", one, data=site.put(f"/{n}.tif", tif(1000, n))) for n, one in enumerate(collections)
     ]
     assert (await run(items, dest)).exit_code == 0
     mirror = Mirrored(dest)
@@ -196,11 +196,11 @@ async def test_files_whose_urls_differ_in_a_parameter_like_a_credential_keep_the
 
 
 @pytest.mark.parametrize(
-    "place", ["../../x.tif", "/tmp/x.tif", "C:\\x.tif", ".mlhub/ledger.sqlite", "two/data.tif"]
+    "path", ["../../x.tif", "/tmp/x.tif", "C:\\x.tif", ".mlhub/ledger.sqlite", "two/data.tif"]
 )
-async def test_paths_that_a_catalogue_proposes_for_a_file_are_not_used(site, dest, place):
+async def test_paths_that_a_catalogue_proposes_for_a_file_are_not_used(site, dest, path):
     items = publish(site, ["one", "two"])
-    items[0]["assets"]["data"]["file:local_path"] = place
+    items[0]["assets"]["data"]["file:local_path"] = path
     assert (await run(items, dest)).exit_code == 0
     mirror = Mirrored(dest)
     mirror.check(0)
@@ -269,13 +269,13 @@ async def test_child_links_to_files_and_other_hosts_are_reported_and_not_read(tr
     assert report.exit_code == 4 and other.log == []
     Mirrored(dest).check(4)
     assert Mirrored(dest).bytes_of("one") == tif(20_000) and len(Mirrored(dest).errors) == 4
-    told = json.dumps([row["error"]["message"] for row in Mirrored(dest).errors])
-    assert f"--allow-origin {other.origin}" in told and "leads on to a file" in told
+    messages = json.dumps([row["error"]["message"] for row in Mirrored(dest).errors])
+    assert f"--allow-origin {other.origin}" in messages and "leads on to a file" in messages
     assert not list(dest.rglob("local*")) and not list(dest.rglob("away*"))
 
 
 async def test_a_mirror_of_a_mirror_finds_every_file_whatever_its_path(site, tmp_path):
-    """Names are in its hrefs as they are on disk; the place of the mirror is encoded once, by us."""
+    """Hrefs have names as they are on disk; the path of the mirror itself is encoded once."""
     items = [
         stac_item("100%/x", "a%20b c", **{"k%41": site.put("/1.tif", tif(2000, 1))}),
         stac_item("ü #1?", "a%20b c", **{"k": site.put("/2.tif", tif(2000, 2))}),
@@ -288,7 +288,7 @@ async def test_a_mirror_of_a_mirror_finds_every_file_whatever_its_path(site, tmp
 
 
 async def test_a_missing_file_below_a_folder_with_a_percent_sign_is_missing(tmp_path, dest):
-    """Its name as it stands in the href, undecoded, is in another folder: that is not where it should be."""
+    """A folder with the undecoded name of the href has the file; it must not be taken from there."""
     folder = tmp_path / "a%20b"
     folder.mkdir()
     (folder / "one.json").write_text(json.dumps(stac_item("one", data="gone.tif", other="here%20.tif")))

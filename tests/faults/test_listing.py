@@ -1,4 +1,4 @@
-"""What ends a listing, or keeps it from beginning, and which exit code says so."""
+"""Exit codes of runs whose listing breaks off, cannot begin, or reaches a limit."""
 
 import json
 import socket
@@ -40,8 +40,8 @@ def test_a_listing_with_a_loop_of_next_links_is_incomplete(run_cli, site, dest):
     assert site.count("/stac/collections/c1/items") < 8
     listing = Mirrored(dest).receipt["listing"]
     assert not listing["complete"] and "(pagination-loop)" in listing["reasons"][0]
-    [told] = [event for event in ended.events if event["event"] == "error"]
-    assert (told["item"], told["error"]["class"]) == (None, "pagination-loop")
+    [error] = [event for event in ended.events if event["event"] == "error"]
+    assert (error["item"], error["error"]["class"]) == (None, "pagination-loop")
 
 
 def test_a_server_that_is_down_ends_in_5(run_cli, site, dest, tmp_path):
@@ -85,7 +85,7 @@ def test_a_limit_on_bytes_ends_in_8(run_cli, site, dest):
 
 
 def test_bytes_of_the_listing_do_not_count_as_transfer(run_cli, site, dest):
-    """Else a run that is to go on where the last one stopped might never come further than its listing."""
+    """Else a run that continues an earlier one could reach its limit with the listing alone."""
     url = static_catalog(site, publish(site, ["one", "two"]))
     for already in (0, 1):
         ended = run_cli("mirror", url, dest, "--max-transfer", "25000", "-j", 1)

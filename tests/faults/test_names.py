@@ -1,4 +1,4 @@
-"""Names in whole runs: whatever a catalogue calls its things, all of it arrives, in DEST and nowhere else."""
+"""Names in whole runs: with any ids and keys everything is mirrored, inside DEST only."""
 
 import json
 import sys
@@ -41,8 +41,8 @@ async def site(troubled):
     return await troubled.site()
 
 
-def called(site, names, what):
-    """One item for each name, which is its id, its asset's key or its collection."""
+def items_with(site, names, what):
+    """One item for each name, with it as id, as the key of its asset, or as collection."""
     items = []
     for n, name in enumerate(names):
         item = stac_item(name if what == "item" else f"i{n}", name if what == "collection" else "c1")
@@ -52,16 +52,16 @@ def called(site, names, what):
 
 
 def components(dest):
-    """All names below DEST but those of the mirror's own directory."""
+    """All names of files and directories below DEST, without those in .mlhub."""
     found = [path.relative_to(dest).parts for path in dest.rglob("*")]
-    return {part for parts in found if parts[0] != ".mlhub" for part in parts}
+    return {name for names in found if names[0] != ".mlhub" for name in names}
 
 
 @pytest.mark.parametrize("what", ["item", "key", "collection"])
 @pytest.mark.parametrize("family", FAMILIES)
 async def test_every_name_gets_a_path_of_its_own_inside_dest(site, dest, family, what):
     names = FAMILIES[family]
-    items = called(site, names, what)
+    items = items_with(site, names, what)
     before = {path for path in dest.parent.rglob("*")}
     for _ in range(2):
         report = await run(items, dest)
@@ -72,9 +72,9 @@ async def test_every_name_gets_a_path_of_its_own_inside_dest(site, dest, family,
     assert sorted(mirror.files.values()) == sorted(tif(5_000, n) for n in range(len(names)))
     assert len({fold(name) for name in mirror.files}) == len(names)
     assert len(asset_requests(site)) == len(names), "the second run found every one again"
-    for part in components(dest):
-        assert len(part.encode()) <= 180 and part.isprintable(), part
-        assert part[0] not in ".-~ " and part[-1] not in ". ", part
+    for name in components(dest):
+        assert len(name.encode()) <= 180 and name.isprintable(), name
+        assert name[0] not in ".-~ " and name[-1] not in ". ", name
     assert (await verify(dest)).ok
 
 
@@ -82,7 +82,7 @@ async def test_every_name_gets_a_path_of_its_own_inside_dest(site, dest, family,
 @pytest.mark.parametrize("family", FAMILIES)
 async def test_the_documents_keep_the_names_that_paths_cannot_have(site, dest, family, what):
     names = FAMILIES[family]
-    await run(called(site, names, what), dest)
+    await run(items_with(site, names, what), dest)
     documents = [json.loads(path.read_text()) for path in dest.glob("*/*/*.json") if path.is_file()]
     features = [one for one in documents if one["type"] == "Feature"]
     assert {one["id" if what == "item" else "collection"] for one in features} == set(names)
@@ -127,8 +127,8 @@ async def test_a_name_that_the_server_proposes_is_ignored(site, dest, name, temp
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX limits of a path")
 @pytest.mark.parametrize("levels", [21, 30, 64])
 async def test_a_path_longer_than_path_max_is_reported_and_the_rest_is_mirrored(site, dest, levels):
-    """It could be written level by level, but nobody could open it."""
-    items = called(site, ["d" * 180, "short"], "item")
+    """It could be written level by level, but no program could open it by its path."""
+    items = items_with(site, ["d" * 180, "short"], "item")
     template = "/".join(["${id}"] * levels) + "/${key}${ext}"
     template = template if levels < 64 else template.partition("/")[2]
     report = await run(items, dest, path_template=template)
@@ -141,7 +141,7 @@ async def test_a_path_longer_than_path_max_is_reported_and_the_rest_is_mirrored(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX limits of a path")
 async def test_a_path_as_long_as_path_max_is_mirrored(site, dest):
-    items = called(site, ["d" * 180], "item")
+    items = items_with(site, ["d" * 180], "item")
     template = "/".join(["${id}"] * 19) + "/${key}${ext}"
     for _ in range(2):
         assert (await run(items, dest, path_template=template)).exit_code == 0
@@ -150,12 +150,12 @@ async def test_a_path_as_long_as_path_max_is_mirrored(site, dest):
 
 async def test_too_many_levels_in_a_path_template_are_a_usage_error(site, dest):
     with pytest.raises(UsageError, match="has 65 levels; no more than 64"):
-        await run(called(site, ["x"], "item"), dest, path_template="a/" * 64 + "${id}")
+        await run(items_with(site, ["x"], "item"), dest, path_template="a/" * 64 + "${id}")
     assert site.log == [] and not dest.exists()
 
 
 async def test_items_without_an_id_are_reported_and_the_rest_is_mirrored(site, dest):
-    items = called(site, ["good", "also good"], "item")
+    items = items_with(site, ["good", "also good"], "item")
     bad = [{**items[0], "id": wrong} for wrong in ("", None, [], {}, True)]
     report = await run([*bad, *items], dest)
     assert report.exit_code == 4 and len(Mirrored(dest).errors) == len(bad)
@@ -163,14 +163,14 @@ async def test_items_without_an_id_are_reported_and_the_rest_is_mirrored(site, d
 
 
 async def test_an_id_that_is_a_number_is_used_as_its_digits(site, dest):
-    [item] = called(site, ["x"], "item")
+    [item] = items_with(site, ["x"], "item")
     assert (await run([{**item, "id": 7}], dest)).exit_code == 0
     assert list(Mirrored(dest).files) == ["c1/7/data.tif"]
 
 
 @pytest.mark.parametrize("what", ["item", "key", "collection"])
 async def test_names_of_megabytes_are_mirrored(site, dest, what):
-    items = called(site, ["x" * 2_500_000, "y" * 2_500_000 + "\0"], what)
+    items = items_with(site, ["x" * 2_500_000, "y" * 2_500_000 + "\0"], what)
     report = await run(items, dest)
     assert report.exit_code == 0, report.failed
     Mirrored(dest).check(0)

@@ -1,4 +1,4 @@
-"""What the pages of a listing can do, over real sockets: circles, gaps, broken JSON, too much of it."""
+"""Faulty pages in whole runs: loops, empty pages, broken JSON, pages that are too large."""
 
 import gzip
 import json
@@ -23,16 +23,16 @@ async def site(troubled):
     return await troubled.site()
 
 
-def told(dest):
+def listing_of(dest):
     return Mirrored(dest).receipt["listing"]
 
 
-def there(dest):
+def mirrored_ids(dest):
     return sorted(path.split("/")[1] for path in Mirrored(dest).files)
 
 
 def chain(site, *pages, path=ITEMS):
-    """An API whose pages are these lists of items, each page behind a token of its own."""
+    """The URL of an API with these pages, each with a token of its own."""
     api = Api(site, [one for page in pages for one in page if isinstance(one, dict)])
 
     def page(seen):
@@ -46,14 +46,14 @@ def chain(site, *pages, path=ITEMS):
 
 
 def mark(site, number):
-    """The faults of one page, for a listing of two items a page by token."""
+    """The faults of one page, of a listing paged by token with two items per page."""
     query = f"?limit=2&token=next%3A{2 * (number - 1)}" if number > 1 else "?limit=2"
     site.routes.setdefault(ITEMS + query, site.routes[ITEMS])
     return site.put(ITEMS + query) and site.things[ITEMS + query]
 
 
 async def paged(site, dest, **options):
-    """Four items, two a page."""
+    """An API of four items, two per page, and options to mirror it."""
     api = Api(site, publish(site, NAMES), 2)
     selection = Selection(collections=("c1",), limit=2)
     return api, chosen(selection, retry=AT_ONCE, allow_private=True, **options)
@@ -65,7 +65,7 @@ async def test_three_pages_of_old_items_with_new_tokens_are_a_loop(site, dest):
     report = await run(url, dest, "c1")
     assert report.exit_code == 5 and report.listing.error.kind == "pagination-loop"
     assert site.count(ITEMS) == 5
-    assert there(dest) == NAMES and not told(dest)["complete"]
+    assert mirrored_ids(dest) == NAMES and not listing_of(dest)["complete"]
     Mirrored(dest).check(5)
 
 
@@ -73,7 +73,7 @@ async def test_three_pages_of_old_items_with_new_tokens_are_a_loop(site, dest):
 async def test_items_after_empty_pages_are_listed(site, dest, empty):
     items = publish(site, NAMES)
     assert (await run(chain(site, items[:2], *[[]] * empty, items[2:]), dest, "c1")).exit_code == 0
-    assert there(dest) == NAMES and site.count(ITEMS) == empty + 2
+    assert mirrored_ids(dest) == NAMES and site.count(ITEMS) == empty + 2
     Mirrored(dest).check(0)
 
 
@@ -81,7 +81,7 @@ async def test_too_many_empty_pages_end_the_listing(site, dest):
     items = publish(site, NAMES)
     report = await run(chain(site, items[:2], *[[]] * 30, items[2:]), dest, "c1")
     assert report.exit_code == 5 and report.listing.error.kind == "empty-pages"
-    assert there(dest) == ["i1", "i2"] and site.count(ITEMS) == 12
+    assert mirrored_ids(dest) == ["i1", "i2"] and site.count(ITEMS) == 12
 
 
 BROKEN = {
@@ -106,12 +106,12 @@ async def test_a_page_that_is_no_json_is_asked_for_again_and_then_reported(site,
     broken = Status(200, body=BROKEN[kind], content_type="application/json")
     second.faults.append(broken)
     assert (await mirror(api.url, dest / "once", options)).exit_code == 0
-    assert there(dest / "once") == NAMES
+    assert mirrored_ids(dest / "once") == NAMES
     site.log.clear()
     second.always = (broken,)
     report = await mirror(api.url, dest / "always", options)
     assert report.exit_code == 5 and "page 2 of" in report.listing.error.message
-    assert there(dest / "always") == ["i1", "i2"]
+    assert mirrored_ids(dest / "always") == ["i1", "i2"]
     Mirrored(dest / "always").check(5)
     assert sum(seen.path == ITEMS for seen in site.log) == 1 + 3
 
@@ -124,7 +124,7 @@ async def test_a_total_of_too_many_digits_is_not_reached(site, dest, digits, fou
     Api(site, items)
     site.route(ITEMS, lambda _: Reply(200, [("Content-Type", "application/json")], body.encode()))
     report = await run(site.url("/stac"), dest, "c1")
-    assert report.exit_code == 5 and there(dest) == found
+    assert report.exit_code == 5 and mirrored_ids(dest) == found
     Mirrored(dest).check(5)
 
 
@@ -134,7 +134,7 @@ async def test_a_byte_order_mark_before_a_page_is_skipped(site, dest):
     body = json.dumps({"type": "FeatureCollection", "features": items, "links": []}).encode("utf-8-sig")
     site.route(ITEMS, lambda _: Reply(200, [("Content-Type", "application/json")], body))
     assert (await run(site.url("/stac"), dest, "c1")).exit_code == 0
-    assert there(dest) == NAMES
+    assert mirrored_ids(dest) == NAMES
 
 
 @pytest.mark.parametrize("how", ["a gigabyte of gzip", "a body without end"])
@@ -160,7 +160,7 @@ async def test_records_that_are_no_items_are_reported_and_the_rest_of_the_page_i
     report = await run(chain(site, [items[0], *RECORDS, items[1]], items[2:]), dest, "c1")
     assert report.exit_code == 4
     Mirrored(dest).check(4)
-    assert there(dest) == NAMES
+    assert mirrored_ids(dest) == NAMES
     errors = [row["error"] for row in Mirrored(dest).errors]
     assert [error["class"] for error in errors] == ["bad-record"] * len(RECORDS)
     assert [f"record {n} of" in error["message"] for n, error in enumerate(errors, 2)] == [True] * len(
@@ -174,7 +174,7 @@ async def test_a_page_without_a_list_of_items_is_not_taken_for_an_empty_one(site
     api.overrides = {2: {"features": features}}
     report = await mirror(api.url, dest, options)
     assert report.exit_code == 5 and report.listing.error.kind == "not-a-page"
-    assert "page 2 of" in report.listing.error.message and there(dest) == ["i1", "i2"]
+    assert "page 2 of" in report.listing.error.message and mirrored_ids(dest) == ["i1", "i2"]
 
 
 @pytest.mark.parametrize(
@@ -187,14 +187,14 @@ async def test_after_a_listing_that_broke_off_the_next_run_begins_at_the_first_p
     second = mark(site, 2)
     second.always = (fault,)
     assert (await mirror(api.url, dest, options)).exit_code == 5
-    assert there(dest) == ["i1", "i2"] and not told(dest)["complete"]
+    assert mirrored_ids(dest) == ["i1", "i2"] and not listing_of(dest)["complete"]
     second.always = ()
     site.log.clear()
     assert (await mirror(api.url, dest, options)).exit_code == 0
     listed = [seen.query for seen in site.log if seen.path == ITEMS]
     assert listed[0] == "limit=2" and len(listed) == 2
     assert len(asset_requests(site)) == 2, "what the first run brought is not asked for again"
-    assert there(dest) == NAMES
+    assert mirrored_ids(dest) == NAMES
     Mirrored(dest).check(0)
 
 
@@ -202,7 +202,7 @@ async def test_a_page_that_arrives_in_small_pieces_is_read(site, dest):
     api, options = await paged(site, dest)
     mark(site, 2).always = (Drip(0.001, 50),)
     assert (await mirror(api.url, dest, options)).exit_code == 0
-    assert there(dest) == NAMES
+    assert mirrored_ids(dest) == NAMES
 
 
 @pytest.mark.parametrize("status", [400, 413, 500, 502])
@@ -221,7 +221,7 @@ async def test_a_server_that_fails_on_large_pages_is_asked_for_smaller_ones(site
     options = chosen(selection, retry=AT_ONCE, allow_private=True)
     report = await mirror(api.url, dest, options)
     assert report.exit_code == 0, report.listing.reasons
-    assert there(dest) == sorted(names)
+    assert mirrored_ids(dest) == sorted(names)
     tries = 3 if status >= 500 else 1
     assert asked == [60] * tries + [30] * tries + [15, 15, 15]
 
@@ -233,7 +233,7 @@ async def test_two_versions_of_one_item_make_the_listing_incomplete(site, dest):
     new["assets"]["data"]["href"] = site.put("/i1-new.tif", tif(30_000, 9))
     url = chain(site, [old, other], [new])
     report = await run(url, dest, "c1")
-    assert report.exit_code == 5 and told(dest)["changed"] >= 1
+    assert report.exit_code == 5 and listing_of(dest)["changed"] >= 1
     Mirrored(dest).check(5)
     chain(site, [new, other])
     assert (await run(url, dest, "c1")).exit_code == 0
@@ -254,7 +254,7 @@ async def test_a_next_link_with_http_to_an_https_server_is_followed_by_https_onl
     secure.route(ITEMS, downgraded)
     options = chosen(Selection(collections=("c1",)), retry=AT_ONCE, ca_file=str(authority.pem))
     assert (await mirror(api.url, dest, options)).exit_code == 0
-    assert there(dest) == NAMES and secure.count(ITEMS) == 2
+    assert mirrored_ids(dest) == NAMES and secure.count(ITEMS) == 2
 
 
 async def test_a_next_link_to_a_path_that_does_not_exist_breaks_the_listing_off(site, dest):
@@ -262,4 +262,4 @@ async def test_a_next_link_to_a_path_that_does_not_exist_breaks_the_listing_off(
     api.overrides = {1: {"links": [{"rel": "next", "href": site.url("/behind/the/proxy?token=2")}]}}
     report = await mirror(api.url, dest, options)
     assert report.exit_code == 5 and "/behind/the/proxy" in report.listing.error.message
-    assert site.count("/behind/the/proxy") == 1 and there(dest) == ["i1", "i2"]
+    assert site.count("/behind/the/proxy") == 1 and mirrored_ids(dest) == ["i1", "i2"]

@@ -1,4 +1,4 @@
-"""What a catalogue says of itself: totals that are not kept, documents that are odd or have no place."""
+"""Catalogues with wrong totals, documents that cannot be written, and assets without an href."""
 
 import json
 import sys
@@ -27,17 +27,17 @@ def of(items, collection):
     return [item | {"collection": collection} for item in items]
 
 
-def untold(site, api, collection, total=None):
-    """Lets a listing of the API announce another total, or none."""
+def announce(site, api, collection, total=None):
+    """Makes a listing of the API announce this total, or none."""
     path = f"{api.root}/collections/{collection}/items"
     before = site.routes[path]
 
-    def told(seen):
+    def page_of(seen):
         page = json.loads(before(seen).body)
         del page["numberMatched"]
         return answer(page if total is None else {**page, "numberMatched": total})
 
-    site.route(path, told)
+    site.route(path, page_of)
 
 
 def test_surplus_records_of_one_listing_do_not_replace_missing_ones_of_another():
@@ -49,8 +49,8 @@ def test_surplus_records_of_one_listing_do_not_replace_missing_ones_of_another()
 
 async def test_a_listing_without_a_total_does_not_hide_that_another_one_is_short(site, dest):
     api = Api(site, of(publish(site, list("abcde")), "many") + of(publish(site, ["x", "y"]), "few"))
-    untold(site, api, "many")
-    untold(site, api, "few", total=4)
+    announce(site, api, "many")
+    announce(site, api, "few", total=4)
     report = await run(api.url, dest, "many", "few")
     assert report.exit_code == 5
     assert not Mirrored(dest).receipt["listing"]["complete"]
@@ -78,7 +78,7 @@ async def test_source_items_that_are_both_listed_and_linked_are_not_counted_as_m
 
 async def test_a_short_listing_is_raised_by_raise_for_failures(site, dest):
     api = Api(site, publish(site, ["one"]))
-    untold(site, api, "c1", total=3)
+    announce(site, api, "c1", total=3)
     report = await run(api.url, dest, "c1")
     assert not report.ok
     with pytest.raises(CatalogError, match="announced 3 items and gave 1"):

@@ -1,4 +1,4 @@
-"""A catalogue that changes while it is listed is listed again until it holds still, or reported."""
+"""A catalogue that changes while it is listed is listed again until two readings agree, or reported."""
 
 import pytest
 
@@ -18,7 +18,7 @@ async def site(troubled):
 
 
 class Changing:
-    """A collection of six items, two a page by offset. `before[n]` is called before its nth page is given."""
+    """A collection of six items, paged by offset, two per page. `before[n]` is called before the nth page."""
 
     def __init__(self, site, path="/stac/collections/c1/items", **about):
         self.site = site
@@ -44,11 +44,11 @@ class Changing:
 
 
 def listing(dest):
-    told = Mirrored(dest).receipt["listing"]
-    assert told["unique"] == sum(told[n] for n in ("returned", "vanished", "linked")) - sum(
-        told[n] for n in ("left_out", "repeated")
+    found = Mirrored(dest).receipt["listing"]
+    assert found["unique"] == sum(found[n] for n in ("returned", "vanished", "linked")) - sum(
+        found[n] for n in ("left_out", "repeated")
     )
-    return told
+    return found
 
 
 def fetched_once(site):
@@ -63,8 +63,8 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize(("change", "count", "told", "seen"), CHANGES.values(), ids=CHANGES)
-async def test_no_item_is_lost_if_pages_shift_while_they_are_read(site, dest, change, count, told, seen):
+@pytest.mark.parametrize(("change", "count", "counts", "seen"), CHANGES.values(), ids=CHANGES)
+async def test_no_item_is_lost_if_pages_shift_while_they_are_read(site, dest, change, count, counts, seen):
     changing = Changing(site)
     changing.before[2] = lambda: change(changing)
     report = await run(changing.api.url, dest, "c1")
@@ -72,7 +72,7 @@ async def test_no_item_is_lost_if_pages_shift_while_they_are_read(site, dest, ch
     Mirrored(dest).check(0)
     assert fetched_once(site) == len(Mirrored(dest).files) == report.selected == count
     found = listing(dest)
-    assert (found["unique"], found["matched"], found["vanished"]) == told
+    assert (found["unique"], found["matched"], found["vanished"]) == counts
     assert (found["sweeps"], found["seen"], report.duplicates) == (2, seen, seen - count)
     assert Mirrored(dest).bytes_of("i1") == tif(20_000, 0)
 
@@ -92,8 +92,8 @@ async def test_a_catalogue_that_changes_all_the_time_is_read_three_times_and_rep
     report = await run(changing.api.url, dest, "c1")
     assert report.exit_code == 5
     Mirrored(dest).check(5)
-    told = listing(dest)
-    assert told["sweeps"] == 3 and not told["complete"] and "c1" in told["reasons"][0]
+    found = listing(dest)
+    assert found["sweeps"] == 3 and not found["complete"] and "c1" in found["reasons"][0]
     changing.before.clear()
     assert (await run(changing.api.url, dest, "c1")).ok
     assert fetched_once(site) == len(changing.items) == len(Mirrored(dest).files)
@@ -111,8 +111,8 @@ async def test_a_server_that_always_repeats_an_item_is_complete_after_the_second
     changing = Changing(site, matched=False)
     changing.items.append(changing.items[0])
     assert (await run(changing.api.url, dest, "c1")).ok
-    told = listing(dest)
-    assert (told["sweeps"], told["unique"], told["repeated"]) == (2, 6, 1)
+    found = listing(dest)
+    assert (found["sweeps"], found["unique"], found["repeated"]) == (2, 6, 1)
 
 
 async def test_an_item_updated_between_two_readings_is_reported_and_fetched_by_the_next_run(site, dest):
@@ -123,12 +123,12 @@ async def test_an_item_updated_between_two_readings_is_reported_and_fetched_by_t
         site.put("/i6.tif", tif(20_000, 77))
         changing.items[-1]["properties"]["updated"] = "2024-01-01T00:00:00Z"
 
-    changing.before[5] = update  # the first reading had a page more
+    changing.before[5] = update  # the first reading has one page more
     changing.before[2] = lambda: changing.insert("new")
     report = await run(changing.api.url, dest, "c1", concurrency=1)
     assert report.exit_code == 5
-    told = listing(dest)
-    assert told["changed"] == 1 and "1 items were changed" in told["reasons"][-1]
+    found = listing(dest)
+    assert found["changed"] == 1 and "1 items were changed" in found["reasons"][-1]
     changing.before.clear()
     assert (await run(changing.api.url, dest, "c1")).ok
     assert Mirrored(dest).bytes_of("i6") == tif(20_000, 77)
@@ -160,7 +160,7 @@ async def test_only_the_listing_that_changed_is_read_again(site, dest):
 
 
 async def test_a_search_is_read_again_too_and_so_is_a_saved_one(site, dest):
-    for number, source in enumerate(("", "/search?limit=2")):  # whose first page is looked at before
+    for number, source in enumerate(("", "/search?limit=2")):  # its first page is read once more
         changing = Changing(site, "/stac/search")
         changing.before[2 + number] = lambda changing=changing: changing.remove("i1")
         selection = Selection(collections=("c1",), bbox=None if number else (0, 0, 9, 9), method="GET")
@@ -206,8 +206,8 @@ async def test_source_links_of_labels_are_followed_once_however_often_these_are_
 async def test_a_static_catalogue_is_read_once(site, dest):
     items = publish(site, NAMES)
     assert (await run(static_catalog(site, [*items, items[0]]), dest)).ok
-    told = listing(dest)
-    assert (told["sweeps"], told["seen"], told["unique"], told["linked"]) == (1, 7, 6, 6)
+    found = listing(dest)
+    assert (found["sweeps"], found["seen"], found["unique"], found["linked"]) == (1, 7, 6, 6)
 
 
 async def test_a_plan_reads_again_and_counts_every_item_once(site):
@@ -224,12 +224,12 @@ async def test_items_left_out_by_a_filter_here_are_in_the_receipts_balance(site,
     selection = Selection(collections=("c1",), query={"eo:cloud_cover": {"lt": 10}})
     report = await mirror(changing.api.url, dest, Options(selection, retry=AT_ONCE, allow_private=True))
     assert report.ok
-    told = listing(dest)
-    assert (told["matched"], told["returned"], told["left_out"], told["unique"]) == (6, 6, 5, 1)
+    found = listing(dest)
+    assert (found["matched"], found["returned"], found["left_out"], found["unique"]) == (6, 6, 5, 1)
 
 
 async def test_an_item_that_a_file_has_twice_with_different_assets_is_reported(site, dest):
-    """One line after another: nobody will read the file anew, and `more` would never be fetched."""
+    """A file is not read again: the asset `more` of the second version would never be fetched."""
     [item] = publish(site, ["one"])
     more = {"href": site.put("/more.tif", tif(20_000, 5))}
     other = {**item, "assets": {**item["assets"], "more": more}}

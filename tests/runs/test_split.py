@@ -1,4 +1,4 @@
-"""--split: several cursors page through one listing, and what comes is what one of them would give."""
+"""`--split`: a listing that is read in several time slices at once gives what the whole gives."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ EXTENT = {
 
 
 class Timed(Api):
-    """An API that selects by time. `sees`: spans too, only moments, or nothing of it."""
+    """An API that selects by time. `sees`: "spans" and moments, only "moments", or "nothing"."""
 
     sees = "spans"
     asked: list[str]
@@ -51,7 +51,7 @@ def day(number):
 
 
 def at(name, first, last=None, **assets):
-    """An item of one day, or of no moment but a span of days; of neither where `first` is None."""
+    """An item with the time of day `first`, with a span of days if `last` is given, or without any time."""
     if first is None:
         when = {"datetime": None}
     elif last is None:
@@ -72,7 +72,7 @@ def timed(site, items, page_size=2, sees="spans", **about):
 
 
 async def listed(url, **selection):
-    """The ids that came, each as often as it counted, and the receipt's word on the listing."""
+    """How often each id was counted, and the listing in the receipt."""
     ids = []
     options = Options(selection=Selection(limit=2, **selection))
     plan = await plan_only(url, options, each=lambda item: ids.append(item.id))
@@ -90,13 +90,13 @@ EIGHT = [(n, None) for n in range(0, 32, 4)]
 
 
 def test_times_at_the_ends_of_the_calendar_are_usable():
-    part = Slice(BEGIN, BEGIN + timedelta(days=9), BEGIN, BEGIN + timedelta(days=9), 1)
+    piece = Slice(BEGIN, BEGIN + timedelta(days=9), BEGIN, BEGIN + timedelta(days=9), 1)
     without_end = {"start_datetime": day(3), "end_datetime": "9999-12-31T23:59:59-05:00"}
     since_ever = {"start_datetime": "0001-01-01T00:00:00+05:00", "end_datetime": day(3)}
     for span in (without_end, since_ever):
-        assert datetimes.is_within(span, part.bounds)
+        assert datetimes.is_within(span, piece.bounds)
         overlap = Overlap()
-        overlap.add([stac_item("a", properties={"datetime": None, **span})] * 2, part)
+        overlap.add([stac_item("a", properties={"datetime": None, **span})] * 2, piece)
         assert overlap.distinct == 1
 
 
@@ -133,7 +133,7 @@ async def site(troubled):
 
 
 async def test_slices_are_cut_where_the_items_are_and_items_at_a_border_count_once(site):
-    """Six of them are of the one moment where the first cut falls."""
+    """Six items have the time of the first cut."""
     items = [at(f"i{n}", n) for n in range(0, 32, 4)]
     extent = {"temporal": {"interval": [[day(0), day(32)]]}}
     api = Timed(
@@ -222,7 +222,7 @@ async def test_an_item_that_appears_while_slices_are_read_is_found_by_reading_th
 
 
 def spread(site, count):
-    """Items of one small asset each, in pairs of one moment, eight days from one pair to the next."""
+    """Items with one small asset each, in pairs of the same time, eight days apart."""
     items = publish(site, [f"i{n}" for n in range(count)], 2_000)
     for number, item in enumerate(items):
         item["properties"] = {"datetime": day(number // 2 * 8)}
@@ -266,7 +266,7 @@ async def test_a_slice_that_breaks_off_is_completed_by_the_next_run(site, dest):
 
 
 async def test_only_the_slice_that_changed_is_read_again(site):
-    """One page of one part repeats an item in the place of another, once: the total stays as it was."""
+    """One page of one slice repeats an item instead of another one, once; the total stays the same."""
 
     class Shifting(Timed):
         shifts = 1
@@ -296,4 +296,4 @@ async def test_rustac_which_gives_no_total_is_listed_as_a_whole(tmp_path):
         ids, _ = await listed(url, collections=("c1",))
         split_ids, receipt = await listed(url, collections=("c1",), split=4)
     assert split_ids == ids and len(ids) == 30 and receipt["complete"]
-    assert receipt["split"] == {"parts": {}, "whole": ["c1: the server tells no total"]}
+    assert receipt["split"] == {"parts": {}, "whole": ["c1: the server gives no total"]}

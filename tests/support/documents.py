@@ -1,4 +1,4 @@
-"""Readers for tests: documents in a dict, and the wire by aiohttp."""
+"""Readers for tests (documents in a dict, and HTTP by aiohttp), and STAC documents to read with them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,7 +19,7 @@ from mlhub_async.sources.recognise import locate, recognise
 class Documents:
     """A Reader over a dict of URL (or `posted(url, body)`) to JSON value, bytes, or the error to raise.
 
-    Notes what was asked for. `file:` URLs that are not in the dict are read from disk.
+    `asked` has the URLs of all requests. `file:` URLs that are not in the dict are read from disk.
     """
 
     def __init__(self, known: Mapping[str, Any] | None = None) -> None:
@@ -88,7 +88,7 @@ async def entries(source: Any) -> list[Entry]:
 
 
 async def listed(where: str, reader: Documents, **selection: Any) -> list[Entry]:
-    """What SOURCE lists, as the command line would."""
+    """The entries that a SOURCE of the command line emits."""
     return await entries(await recognised(where, reader, **selection))
 
 
@@ -100,7 +100,7 @@ async def recognised(
     first_time: Any = None,
     **selection: Any,
 ) -> Source:
-    """The source that the command line would read."""
+    """The source that a SOURCE of the command line is recognised as."""
     location = locate(where, "https://hub.test/v1")
     chosen = Selection(**selection)
     return await recognise(location, reader, chosen, allow_origins=allow_origins, first_time=first_time)
@@ -112,7 +112,7 @@ def item(name: str, collection: str | None = "c", **more: Any) -> dict[str, Any]
 
 
 def page(*features: Any, next: Any = None, **more: Any) -> dict[str, Any]:
-    """A page; `next` is an href or a whole link."""
+    """A page of a listing; `next` is an href or a whole link object."""
     link = {"href": next} if isinstance(next, str) else next
     return {
         "type": "FeatureCollection",
@@ -146,7 +146,7 @@ def collection(name, **more):
 
 
 def api(*methods, names="ab", known=None, **more):
-    """An API of collections a, b …, two items each."""
+    """A reader of an API with collections named a, b …, of two items each."""
     documents = {
         API: landing(*methods, **more),
         f"{API}/collections": {"collections": [*map(collection, names)]},
@@ -159,8 +159,8 @@ def api(*methods, names="ab", known=None, **more):
     return Documents({**documents, **(known or {})})
 
 
-def told(found):
-    """Items by id, the rest by kind and id, in order."""
+def summary(found):
+    """The entries in order: items as id, collections as [id], flaws as !kind, pages as -."""
     return [
         one.id
         if isinstance(one, Item)

@@ -1,4 +1,4 @@
-"""STAC items and records of their files, for tests of what is written."""
+"""Items, and records of their files, for tests of the documents that are written."""
 
 import hashlib
 

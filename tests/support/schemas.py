@@ -1,4 +1,4 @@
-"""Lets pystac validate STAC 1.0.0 and 1.1.0 objects with the schemas of `data/`, without the network."""
+"""Validation of STAC 1.0.0 and 1.1.0 objects by pystac with the schemas in `data/`, without the network."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ SCHEMAS = Path(__file__).parent / "data" / "stac_schemas.json"
 
 
 class OfflineValidator(STACValidator):
-    """Knows the schemas it was given and asks nobody for others: an unknown one is a `KeyError`."""
+    """Has the schemas of `data/` and loads no others: an unknown one is a `KeyError`."""
 
     def __init__(self) -> None:
         self.schemas: dict[str, Any] = {**get_local_schema_cache(), **json.loads(SCHEMAS.read_text("utf-8"))}
@@ -47,9 +47,9 @@ class OfflineValidator(STACValidator):
         schema = self.schemas[uri]
         checker = jsonschema.validators.validator_for(schema)(schema, registry=self.registry)
         if (worst := jsonschema.exceptions.best_match(checker.iter_errors(document))) is not None:
-            place = "/".join(map(str, worst.absolute_path))
+            path = "/".join(map(str, worst.absolute_path))
             raise pystac.STACValidationError(
-                f"{document.get('id')}: {place or '(root)'}: {worst.message} [{uri}]"
+                f"{document.get('id')}: {path or '(root)'}: {worst.message} [{uri}]"
             )
         return uri
 

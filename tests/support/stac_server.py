@@ -1,4 +1,4 @@
-"""STAC on a troubled site: a paged API in every style of `next`, and a static catalogue."""
+"""STAC on a test server: an API with every style of next link, and a static catalogue."""
 
 from __future__ import annotations
 
@@ -57,17 +57,18 @@ def stac_collection(id: str, **more: Any) -> Json:
 
 
 def sizes_and_digests(body: bytes) -> Json:
-    """The file extension's fields for these bytes."""
+    """The fields of the file extension for these bytes."""
 
     return {"file:size": len(body), "file:checksum": "1220" + hashlib.sha256(body).hexdigest()}
 
 
 @dataclass
 class Api:
-    """A STAC API over a list of items. `style` is the name of the paging parameter, by what it counts:
+    """A STAC API over a list of items.
 
-    token (opaque), page (from 1), offset, skip, startRecord (from 1). `merge`: a POST `next` has only the
-    new fields and says merge; else it repeats the whole body. `overrides`: a field of the answer by page.
+    `style` is the name of the paging parameter: token (opaque), page (from 1), offset, skip or startRecord
+    (from 1). `merge`: the next link of a POST has only the new fields, and `merge`; else it has the whole
+    body. `overrides` replaces fields of the document, by the number of the page.
     """
 
     site: Site
@@ -190,9 +191,9 @@ def answer(document: Any, content_type: str = "application/json") -> Reply:
 def static_catalog(
     site: Site, items: Sequence[Json], root: str = "/static", *, faults: Mapping[str, Plans] | None = None
 ) -> str:
-    """Puts a catalogue with relative links: catalog.json, <collection>/collection.json, items in folders.
+    """Serves a catalogue with relative links: catalog.json, <collection>/collection.json, items in folders.
 
-    `faults` go by path below the root. Gives the URL of catalog.json.
+    `faults` are by path below the root. Returns the URL of catalog.json.
     """
     for path, document in static_documents(items).items():
         site.json(f"{root}/{path}", document, faults=(faults or {}).get(path, ()))
@@ -200,11 +201,11 @@ def static_catalog(
 
 
 def static_catalog_files(folder: Path, items: Sequence[Json]) -> None:
-    """The same as files below a folder."""
+    """Writes the same catalogue as files below a folder."""
     for path, document in static_documents(items).items():
-        place = folder / path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(json.dumps(document))
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(json.dumps(document))
 
 
 def static_documents(items: Sequence[Json]) -> dict[str, Json]:

@@ -1,4 +1,4 @@
-"""STAC APIs: what is asked of them, and what comes out."""
+"""`ApiSource`: the requests that it sends, and the entries that it emits."""
 
 from importlib.util import find_spec
 
@@ -20,13 +20,13 @@ from support.documents import (
     page,
     posted,
     recognised,
-    told,
+    summary,
 )
 
 
 async def test_one_collection_is_read_from_its_items_endpoint():
     found = await listed(API, api("GET", "POST"), collections=("a",))
-    assert told(found) == ["[a]", "-", "a1", "a2"]
+    assert summary(found) == ["[a]", "-", "a1", "a2"]
     assert found[1] == Page(2, "a", 2, "a", repeatable=True)
 
 
@@ -36,14 +36,14 @@ async def test_a_collection_is_searched_for_if_it_has_no_items_endpoint():
     found = await listed(
         API, api("POST", known={**known, searched: page(item("a9", "a"))}), collections=("a",)
     )
-    assert told(found) == ["[a]", "-", "a9"]
+    assert summary(found) == ["[a]", "-", "a9"]
     with pytest.raises(SourceError, match=r"items.* does not exist"):
         await listed(API, api(known=known), collections=("a",))
 
 
 async def test_several_collections_come_one_after_another_each_before_its_items():
     found = await listed(API, api(), collections=("b", "a", "b"))
-    assert told(found) == ["[b]", "-", "b1", "b2", "[a]", "-", "a1", "a2"]
+    assert summary(found) == ["[b]", "-", "b1", "b2", "[a]", "-", "a1", "a2"]
 
 
 async def test_without_a_search_the_whole_api_is_read_collection_by_collection():
@@ -53,7 +53,7 @@ async def test_without_a_search_the_whole_api_is_read_collection_by_collection()
         f"{API}/collections?offset=2": more,
         f"{API}/collections/c/items?limit=100": page(item("c1", "c")),
     }
-    assert told(await listed(API, api(known=known))) == [
+    assert summary(await listed(API, api(known=known))) == [
         "[a]",
         "-",
         "a1",
@@ -69,13 +69,13 @@ async def test_with_a_search_the_whole_api_is_one_search():
     reader = api(
         "GET", "POST", known={posted(f"{API}/search", {"limit": 100}): page(item("b1", "b"), item("a1", "a"))}
     )
-    assert told(await listed(API, reader)) == ["[b]", "[a]", "-", "b1", "a1"]
+    assert summary(await listed(API, reader)) == ["[b]", "[a]", "-", "b1", "a1"]
 
 
 async def test_a_collection_that_the_api_does_not_describe_is_a_benign_flaw():
     reader = api("POST", known={posted(f"{API}/search", {"limit": 100}): page(item("z1", "z"))})
     found = await listed(API, reader)
-    assert told(found) == ["!not-found", "-", "z1"] and found[0].benign
+    assert summary(found) == ["!not-found", "-", "z1"] and found[0].benign
 
 
 SEARCH = {
@@ -98,7 +98,7 @@ async def test_conditions_that_the_server_supports_are_sent_by_post():
         "query": {"gsd": {"lt": 20}},
     }
     reader = api("GET", "POST", known={posted(f"{API}/search", asked): page(HIT)})
-    assert told(await listed(API, reader, **SEARCH)) == ["[a]", "-", "a1"]
+    assert summary(await listed(API, reader, **SEARCH)) == ["[a]", "-", "a1"]
 
 
 @pytest.mark.parametrize(("methods", "chosen"), [(["GET"], None), (["GET", "POST"], "GET"), ([None], None)])
@@ -108,13 +108,13 @@ async def test_conditions_that_the_server_supports_are_sent_by_get(methods, chos
         "&datetime=2020-01-01T00%3A00%3A00Z%2F2020-01-01T23%3A59%3A59Z&query=%7B%22gsd%22%3A%7B%22lt%22%3A20%7D%7D"
     )
     reader = api(*methods, known={url: page(HIT)})
-    assert told(await listed(API, reader, **SEARCH, method=chosen)) == ["[a]", "-", "a1"]
+    assert summary(await listed(API, reader, **SEARCH, method=chosen)) == ["[a]", "-", "a1"]
 
 
 async def test_conditions_that_the_server_does_not_support_are_applied_here():
     known = {posted(f"{API}/search", {"limit": 100}): page(HIT, item("a2", "a"), item("b1", "b"))}
     reader = api("POST", known=known, conformsTo=[])
-    assert told(await listed(API, reader, query={"gsd": {"lt": 20}})) == ["[a]", "-", "a1"]
+    assert summary(await listed(API, reader, query={"gsd": {"lt": 20}})) == ["[a]", "-", "a1"]
 
 
 async def test_items_beyond_the_selection_are_dropped_though_the_server_sent_them():
@@ -123,13 +123,13 @@ async def test_items_beyond_the_selection_are_dropped_though_the_server_sent_the
     second = page(outside, item("b9", "b", bbox=[1, 2, 3, 4]), HIT)
     reader = api("GET", known={url: page(HIT, next="?token=2"), f"{API}/search?token=2": second})
     found = await listed(API, reader, collections=("a",), bbox=(1.0, 2.0, 3.0, 4.0))
-    assert told(found) == ["[a]", "-", "a1", "-", "a1"]
+    assert summary(found) == ["[a]", "-", "a1", "-", "a1"]
 
 
 async def test_without_a_search_box_and_time_are_sent_to_the_items_endpoint():
     url = f"{API}/collections/a/items?limit=100&bbox=1.0%2C2.0%2C3.0%2C4.0"
     reader = api(known={url: page(HIT, item("a2", "a"))})
-    assert told(await listed(API, reader, collections=("a",), bbox=(1.0, 2.0, 3.0, 4.0))) == [
+    assert summary(await listed(API, reader, collections=("a",), bbox=(1.0, 2.0, 3.0, 4.0))) == [
         "[a]",
         "-",
         "a1",
@@ -142,18 +142,22 @@ async def test_without_a_search_items_are_read_by_their_ids():
         f"{API}/collections/b/items/b1": item("b1", "b"),
     }
     found = await listed(API, api(known=known), collections=("a", "b"), ids=("a/1", "b1", "gone"))
-    assert told(found)[:3] == ["-", "[a]", "[b]"]
-    assert sorted(told(found)[3:]) == ["!not-found", "a/1", "b1"]
+    assert summary(found)[:3] == ["-", "[a]", "[b]"]
+    assert sorted(summary(found)[3:]) == ["!not-found", "a/1", "b1"]
     assert "no item gone" in found[-1].error.message
 
 
 async def test_ids_that_a_search_did_not_find_are_flaws_unless_there_were_conditions():
     asked = {"limit": 100, "ids": ["a1", "zz"]}
     reader = api("POST", known={posted(f"{API}/search", asked): page(HIT)})
-    assert told(await listed(API, reader, ids=("a1", "zz"))) == ["[a]", "-", "a1", "!not-found"]
+    assert summary(await listed(API, reader, ids=("a1", "zz"))) == ["[a]", "-", "a1", "!not-found"]
     boxed = {**asked, "bbox": [1.0, 2.0, 3.0, 4.0]}
     reader = api("POST", known={posted(f"{API}/search", boxed): page(HIT)})
-    assert told(await listed(API, reader, ids=("a1", "zz"), bbox=(1.0, 2.0, 3.0, 4.0))) == ["[a]", "-", "a1"]
+    assert summary(await listed(API, reader, ids=("a1", "zz"), bbox=(1.0, 2.0, 3.0, 4.0))) == [
+        "[a]",
+        "-",
+        "a1",
+    ]
 
 
 async def test_many_ids_are_several_searches():
@@ -180,13 +184,13 @@ async def test_max_items_counts_exactly_over_all_collections(most, expected):
 async def test_a_listing_stops_asking_when_max_items_is_reached():
     known = {f"{API}/collections/a/items?limit=10": page(item("a1", "a"), item("a2", "a"), next="?token=2")}
     reader = api(known=known)
-    assert told(await listed(API, reader, collections=("a", "b"), max_items=2)) == ["[a]", "-", "a1", "a2"]
+    assert summary(await listed(API, reader, collections=("a", "b"), max_items=2)) == ["[a]", "-", "a1", "a2"]
     assert not any("token" in url or "/b/items" in url for url in reader.asked)
 
 
 async def test_a_page_size_is_what_was_asked_for():
     reader = api(known={f"{API}/collections/a/items?limit=7": page(item("a1", "a"))})
-    assert told(await listed(API, reader, collections=("a",), limit=7)) == ["[a]", "-", "a1"]
+    assert summary(await listed(API, reader, collections=("a",), limit=7)) == ["[a]", "-", "a1"]
 
 
 async def test_a_misspelt_collection_is_reported_with_similar_ids_before_anything_is_listed():
@@ -217,14 +221,14 @@ async def test_a_collection_that_cannot_be_read_is_not_called_unknown(error, exp
 async def test_a_collection_that_is_refused_while_others_are_not_is_a_flaw():
     reader = api(known={f"{API}/collections/b/items?limit=100": TransferError("no", status=403)})
     found = await listed(API, reader, collections=("a", "b"))
-    assert told(found) == ["[a]", "-", "a1", "a2", "[b]", "!forbidden"]
+    assert summary(found) == ["[a]", "-", "a1", "a2", "[b]", "!forbidden"]
     with pytest.raises(SourceError):
         await listed(API, reader, collections=("b", "a"))
 
 
 async def test_records_that_are_no_items_are_flaws_of_their_page():
     known = {f"{API}/collections/a/items?limit=100": page(None, item("a1", "a"), {"type": "Feature"})}
-    assert told(await listed(API, api(known=known), collections=("a",))) == [
+    assert summary(await listed(API, api(known=known), collections=("a",))) == [
         "[a]",
         "-",
         "!bad-record",
@@ -249,7 +253,7 @@ async def test_a_landing_page_that_points_elsewhere_is_refused_unless_that_is_al
     with pytest.raises(SourceError, match=r"--allow-origin https://b\.test"):
         await listed(API, Documents(known), collections=("a",))
     source = await recognised(API, Documents(known), collections=("a",), allow_origins=("https://b.test/",))
-    assert told(await entries(source)) == ["[a]", "-", "a1"]
+    assert summary(await entries(source)) == ["[a]", "-", "a1"]
 
 
 FILTERING = [*CONFORMS, "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/filter"]
@@ -261,8 +265,8 @@ async def test_a_filter_in_json_goes_by_post_and_as_text_by_get():
     text = f"{API}/search?limit=100&filter=gsd+%3C+20&filter-lang=cql2-text"
     known = {posted(f"{API}/search", asked): page(HIT), text: page(HIT)}
     reader = api("GET", "POST", known=known, conformsTo=FILTERING)
-    assert told(await listed(API, reader, filter=EXPRESSION)) == ["[a]", "-", "a1"]
-    assert told(await listed(API, reader, filter="gsd < 20")) == ["[a]", "-", "a1"]
+    assert summary(await listed(API, reader, filter=EXPRESSION)) == ["[a]", "-", "a1"]
+    assert summary(await listed(API, reader, filter="gsd < 20")) == ["[a]", "-", "a1"]
 
 
 @pytest.mark.skipif(find_spec("cql2") is not None, reason="cql2 is installed")
@@ -278,7 +282,7 @@ async def test_a_feature_given_as_geometry_is_sent_as_its_geometry():
     hit = {**HIT, "geometry": point}
     reader = api("POST", known={posted(f"{API}/search", {"limit": 100, "intersects": point}): page(hit)})
     found = await listed(API, reader, intersects={"type": "Feature", "geometry": point})
-    assert told(found) == ["[a]", "-", "a1"]
+    assert summary(found) == ["[a]", "-", "a1"]
 
 
 @pytest.mark.parametrize("body", [[], {"type": "Collection"}, "x"])
@@ -300,4 +304,4 @@ async def test_an_item_by_id_that_cannot_be_read_is_a_flaw():
     }
     known = {f"{API}/collections/a/items/{name}": body for name, body in answers.items()}
     found = await listed(API, api(known=known), collections=("a",), ids=tuple(answers))
-    assert set(told(found)) == {"[a]", "-", "!bad-record", "!forbidden", "!transient", "!not-found"}
+    assert set(summary(found)) == {"[a]", "-", "!bad-record", "!forbidden", "!transient", "!not-found"}

@@ -1,4 +1,4 @@
-"""Items as they are handed over: in files, as lines, on standard input, as Python objects."""
+"""Items given themselves as a source: in files, as lines, on standard input, as Python objects."""
 
 import asyncio
 import json
@@ -166,14 +166,14 @@ async def test_a_file_of_lines_whose_reading_is_cancelled_is_closed(tmp_path):
 
 
 def opened(path):
-    """How many descriptors of this process are of the file."""
+    """How many descriptors of this process refer to the file."""
     links = Path("/proc/self/fd").iterdir()
     return sum(os.path.exists(link) and os.path.samefile(link, path) for link in links)
 
 
 @pytest.fixture
 def typed(monkeypatch):
-    """Standard input that gets these pieces, one after another, and then its end."""
+    """A function that writes these pieces to standard input one after another, and closes it."""
 
     def type_(*pieces):
         reading, writing = os.pipe()
@@ -319,11 +319,11 @@ def test_a_python_object_that_is_no_source_is_refused_by_its_type(given):
         of_objects(given, Selection())
 
 
-@pytest.mark.parametrize("place", ["https://r.test/deep/i.json", "{}/deep/i.json"])
-async def test_hrefs_of_a_pystac_item_are_relative_to_where_it_was_read(tmp_path, place):
+@pytest.mark.parametrize("self_href", ["https://r.test/deep/i.json", "{}/deep/i.json"])
+async def test_hrefs_of_a_pystac_item_are_relative_to_where_it_was_read(tmp_path, self_href):
     body = item("a", assets={"k": {"href": "./k.tif"}}, properties={"datetime": "2020-01-02T03:04:05Z"})
     own = pystac.Item.from_dict({**body, "geometry": None, "stac_version": "1.0.0"})
-    own.set_self_href(place.format(tmp_path))
+    own.set_self_href(self_href.format(tmp_path))
     (found,) = [one for one in await entries(of_objects([own], Selection())) if isinstance(one, Item)]
-    wanted = place if place.startswith("https:") else urls.from_path(tmp_path / "deep/i.json")
-    assert stac.assets_of(found)[0].href == wanted.replace("i.json", "k.tif")
+    base = self_href if self_href.startswith("https:") else urls.from_path(tmp_path / "deep/i.json")
+    assert stac.assets_of(found)[0].href == base.replace("i.json", "k.tif")

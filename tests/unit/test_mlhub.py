@@ -1,4 +1,4 @@
-"""Hrefs that expire, and MLHub: its datasets, its paging, its tokens."""
+"""Expired hrefs, and MLHub: its datasets, its paging, its download tokens."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ from mlhub_async import stac
 from mlhub_async.core.errors import CatalogError, SourceError, TransferError, Transient, UsageError
 from mlhub_async.core.model import Collection
 from mlhub_async.sources.source_links import FollowSources
-from support.documents import API, Documents, api, collection, item, listed, page, recognised, told
+from support.documents import API, Documents, api, collection, item, listed, page, recognised, summary
 
 TOKEN = f"{API}/download/gAAAAAB"
 
@@ -127,17 +127,17 @@ def hub(known=None):
 
 async def test_next_links_of_mlhub_are_followed_by_https_and_without_their_key():
     found = await listed("mlhub", hub(), collections=("a",))
-    assert told(found) == ["[a]", "-", "a1", "-", "a2"]
+    assert summary(found) == ["[a]", "-", "a1", "-", "a2"]
 
 
 async def test_a_dataset_is_all_of_its_collections_once_each():
-    assert told(await listed("mlhub", hub(), dataset="d")) == ["[a]", "-", "a1", "-", "a2", "[b]", "-"]
+    assert summary(await listed("mlhub", hub(), dataset="d")) == ["[a]", "-", "a1", "-", "a2", "[b]", "-"]
 
 
 async def test_the_dataset_option_works_for_any_api_and_for_no_other_kind_of_source(tmp_path):
     root = {"type": "Catalog", "id": "hub", "conformsTo": [], "links": []}
     found = await listed(HUB, hub({f"{HUB}/": root, HUB: root}), dataset="d", collections=("b",))
-    assert told(found) == ["[b]", "-"]
+    assert summary(found) == ["[b]", "-"]
     for body in ({**root, "conformsTo": None}, page(item("i", "a"))):
         (tmp_path / "c.json").write_text(json.dumps(body))
         with pytest.raises(UsageError, match="--dataset is for an MLHub"):
@@ -145,11 +145,11 @@ async def test_the_dataset_option_works_for_any_api_and_for_no_other_kind_of_sou
 
 
 async def test_a_dataset_is_found_by_its_doi():
-    assert told(await listed("mlhub", hub(), dataset="10.1/x.v2")) == ["[b]", "-"]
+    assert summary(await listed("mlhub", hub(), dataset="10.1/x.v2")) == ["[b]", "-"]
 
 
 async def test_a_dataset_and_a_collection_select_that_collection_of_the_dataset():
-    assert told(await listed("mlhub", hub(), dataset="d", collections=("b",))) == ["[b]", "-"]
+    assert summary(await listed("mlhub", hub(), dataset="d", collections=("b",))) == ["[b]", "-"]
     with pytest.raises(SourceError, match="dataset d has no collection 'c'"):
         await listed("mlhub", hub(), dataset="d", collections=("c",))
 

@@ -1,4 +1,4 @@
-"""Paging in trouble: empty pages, circles, pages too large, refusals, and what is no page at all."""
+"""Paging errors: empty pages, loops, pages that are too large, refusals, and documents that are no page."""
 
 import aiohttp
 import orjson
@@ -76,7 +76,7 @@ async def test_records_without_ids_are_no_loop_as_long_as_they_differ():
 
 
 class Limited(Documents):
-    """A server that fails with `error` for page sizes over `most`, and pages from an offset."""
+    """A server that pages by offset, and fails with `error` for page sizes over `most`."""
 
     def __init__(self, most: int, error: TransferError, own: int = 10) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""SOURCE is recognised by what it is, or refused in one line that says what to do."""
+"""What a SOURCE is recognised as, and the one-line errors for what is none."""
 
 from pathlib import Path
 

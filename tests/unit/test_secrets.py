@@ -1,4 +1,4 @@
-"""That secrets have no way out: of values that are printed, of documents that are written, of messages."""
+"""Secrets are not in values that are printed, in documents that are written, or in messages."""
 
 import ast
 import json
@@ -95,17 +95,17 @@ def test_a_download_token_is_not_written_anywhere_in_a_document(more):
     assert json.loads(to_json(named)) == named
 
 
-BARE = re.compile(r"(^|[._])(url|href|location|uri)$")
+NAMES_URL = re.compile(r"(^|[._])(url|href|location|uri)$")
 
 
-def shown_bare(tree):
-    """Places where a text is made of a URL in the argument of something that is raised, warned or told."""
+def urls_in_messages(tree):
+    """Expressions that put a URL into a text that is raised, warned or printed, with their lines."""
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Raise) or (isinstance(node, ast.Call) and _is_message(node.func)):
-            for part in ast.walk(node):
-                if isinstance(part, ast.FormattedValue) and BARE.search(ast.unparse(part.value)):
-                    found.add(f"{ast.unparse(part.value)} in line {part.lineno}")
+            for value in ast.walk(node):
+                if isinstance(value, ast.FormattedValue) and NAMES_URL.search(ast.unparse(value.value)):
+                    found.add(f"{ast.unparse(value.value)} in line {value.lineno}")
     return found
 
 
@@ -122,13 +122,13 @@ def test_the_search_for_urls_in_messages_finds_planted_ones():
     bad = ast.parse(
         "def f(request, href):\n    raise TransferError(f'{request.url}: no')\n    say(f'{href!r}')"
     )
-    assert len(shown_bare(bad)) == 2
-    assert not shown_bare(ast.parse("raise TransferError(f'{redacted(request.url)}: no')"))
+    assert len(urls_in_messages(bad)) == 2
+    assert not urls_in_messages(ast.parse("raise TransferError(f'{redacted(request.url)}: no')"))
 
 
 def test_every_url_in_a_message_is_redacted():
     files = [path for path in PACKAGE.rglob("*.py") if "demo" not in path.parts]
-    found = {path.name: shown_bare(ast.parse(path.read_text())) for path in files}
+    found = {path.name: urls_in_messages(ast.parse(path.read_text())) for path in files}
     assert {name: lines for name, lines in found.items() if lines} == {}
 
 

@@ -1,4 +1,4 @@
-"""Selection decided here: as servers decide it, item by item and asset by asset."""
+"""Filters of items and assets by a selection, with the meaning that servers give it."""
 
 import importlib.util
 

@@ -1,4 +1,4 @@
-"""The source items behind label items."""
+"""`FollowSources`: items that label items link to as their source."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Items and assets out of records as servers write them, whatever is missing or odd about them."""
+"""Items and assets from records as servers write them, with missing and invalid fields."""
 
 import pickle
 

@@ -1,4 +1,4 @@
-"""Static catalogues on the web and on disk."""
+"""`StaticSource`: catalogues on the web and on disk."""
 
 import json
 
@@ -23,7 +23,7 @@ def collection(name, *links, **more):
 
 
 def tree(**more):
-    """A root, two collections of two items, and one item beside them."""
+    """The documents of a root with two collections of two items each, and one item of its own."""
     at = "https://cat.test/x"
     return {
         WEB: catalog(

@@ -1,4 +1,4 @@
-"""What a catalogue may write as an href, what of it reaches the wire, and what of it reaches people."""
+"""URLs: which hrefs are accepted, what is sent, what identifies a file, and what may be shown."""
 
 import os
 import re
@@ -319,7 +319,7 @@ LIKE_KEYS = ["key", "session", "auth", "jwt", "password", "pwd", "secret", "api_
 
 @pytest.mark.parametrize("name", LIKE_SIGNATURES + LIKE_KEYS)
 def test_urls_that_differ_in_a_parameter_like_a_credential_have_different_canonical_urls(name):
-    """What looks like a credential is a name at some servers: /download?key=a/b.tif."""
+    """At some servers such a parameter names the file: /download?key=a/b.tif."""
     one, two = (urls.canonical(f"https://h/get?{name}=a/{n}.tif&a=1") for n in (1, 2))
     assert one != two and not re.search(r"a/[12].tif", one + two)
     assert urls.canonical(one) == one == urls.canonical(f"https://H:443/get?{name}=a/1.tif&a=1#f")
@@ -336,7 +336,7 @@ def test_urls_that_differ_in_a_parameter_like_a_credential_have_different_canoni
     ],
 )
 def test_a_token_is_replaced_by_a_placeholder_of_its_own(url):
-    """It proves who asks, and it may be all that tells one file from another."""
+    """It authenticates, and it may be all that distinguishes two files."""
     one, two = (urls.canonical(url.format(letter * 40)) for letter in "AB")
     assert one != two and "A" * 40 not in one
     assert urls.canonical(one) == one == urls.canonical(url.format("A" * 40))

@@ -1,4 +1,4 @@
-"""The extent of a collection: the union of what can be read of its items, however they were split."""
+"""`Extent`: the union of the boxes and times of items, in any order and grouping."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""Items and their assets as the mirror writes them: what is kept, what is put in place, what gets out."""
+"""The item documents of the mirror: fields that stay, links and assets that change, secrets that go."""
 
 import hashlib
 import json
@@ -15,21 +15,21 @@ from support.items import API, FILE, hrefs, item, record
 
 OURS = "1220" + hashlib.sha256(b"x").hexdigest()
 MD5 = "d50110" + hashlib.md5(b"x").hexdigest()
-PLACE = DocumentLocation("c/i/i.json", "c/collection.json")
+LOCATION = DocumentLocation("c/i/i.json", "c/collection.json")
 
 
-def written(item, records=None, place=PLACE):
-    return json.loads(item_json(item, records or {}, place))
+def written(item, records=None, location=LOCATION):
+    return json.loads(item_json(item, records or {}, location))
 
 
 def test_an_item_keeps_its_fields_in_order_even_invalid_ones():
-    odd = item(
+    invalid = item(
         properties={"datetime": "never", "x": None}, bbox="none", geometry=None, zz={"b": 1, "a": [None]}
     )
-    body = written(odd)
-    assert list(body) == list(odd.body)
+    body = written(invalid)
+    assert list(body) == list(invalid.body)
     assert {k: v for k, v in body.items() if k not in ("links", "assets")} == {
-        k: v for k, v in odd.body.items() if k not in ("links", "assets")
+        k: v for k, v in invalid.body.items() if k not in ("links", "assets")
     }
 
 
@@ -49,7 +49,7 @@ def test_structural_links_lead_into_the_mirror_and_self_is_gone():
 
 
 def test_the_parent_of_an_item_without_a_collection_is_the_root():
-    body = written(item(collection=None), place=DocumentLocation("_no-collection/i/i.json"))
+    body = written(item(collection=None), location=DocumentLocation("_no-collection/i/i.json"))
     assert hrefs(body, "parent") == ["../../catalog.json"]
     assert hrefs(body, "collection") == []
 
@@ -122,7 +122,7 @@ def test_links_out_of_the_mirror_are_absolute_without_secrets_and_open_no_local_
 def test_missing_assets_of_a_local_source_link_only_into_that_source():
     assets = {"in": {"href": "b.tif"}, "out": {"href": "../../../etc/passwd"}, "abs": {"href": "/src2/x"}}
     local = item(href="file:///src/c/i/i.json", assets=assets)
-    known = written(local, place=DocumentLocation("c/i/i.json", source_root="/src"))["assets"]
+    known = written(local, location=DocumentLocation("c/i/i.json", source_root="/src"))["assets"]
     assert known["in"]["href"] == "file:///src/c/i/b.tif"
     assert known["out"]["href"] == "unusable:../../../etc/passwd"
     assert known["abs"]["href"] == "unusable:/src2/x"
@@ -222,8 +222,8 @@ def test_a_published_digest_stays_only_if_the_file_was_checked_against_it(publis
     ],
 )
 def test_asset_hrefs_are_absolute_when_that_is_asked_for(base, href):
-    place = DocumentLocation("c/i/i.json", "c/collection.json", base=base)
-    body = written(item(), {"B01": record("c/i/a%3Ab ü.tif")}, place)
+    location = DocumentLocation("c/i/i.json", "c/collection.json", base=base)
+    body = written(item(), {"B01": record("c/i/a%3Ab ü.tif")}, location)
     assert body["assets"]["B01"]["href"] == href
     assert hrefs(body, "root") == ["../../catalog.json"]
 

@@ -1,4 +1,4 @@
-"""The mirrored STAC as a tree: what readers that know nothing of us find in it."""
+"""The catalogue of the mirror, as pystac and the STAC schemas read it."""
 
 import hashlib
 import json
@@ -98,7 +98,7 @@ ITEMS = [
 NAMES = {"S2:A/../B": "S2%3AA%2F..%2FB~0123456789", "made up": "made up ünï"}
 
 
-def place_of(item):
+def location_of(item):
     name = NAMES.get(item.id, item.id)
     folder = NAMES.get(item.collection, item.collection)
     if folder == "_no-collection":
@@ -108,26 +108,26 @@ def place_of(item):
 
 @pytest.fixture
 def tree(tmp_path):
-    """A mirror of ITEMS made of the functions under test, moved away from where it was made."""
+    """A mirror of ITEMS, written by the functions under test and then moved to another directory."""
     made = tmp_path / "made"
     extents, paths = {}, {}
     for one in ITEMS:
-        place = place_of(one)
-        folder = place.path.rpartition("/")[0]
+        location = location_of(one)
+        folder = location.path.rpartition("/")[0]
         records = {key: record(f"{folder}/{key}.tif", one.id.encode()) for key in one.body["assets"] or {}}
         for known in records.values():
             put(made / known.path, one.id.encode())
-        put(made / place.path, item_json(one, records, place))
+        put(made / location.path, item_json(one, records, location))
         extents.setdefault(one.collection, Extent()).add(one.body)
-        paths.setdefault(one.collection, []).append(place.path)
+        paths.setdefault(one.collection, []).append(location.path)
     given = {"kenya_labels": (KENYA, "file:///src/kenya_labels/collection.json")}
     given["su_sar"] = (SU_SAR, "https://blob.test/su/collection.json")
     children = []
     for id in ("kenya_labels", "su_sar", "made up"):
-        place = DocumentLocation(f"{NAMES.get(id, id)}/collection.json")
+        location = DocumentLocation(f"{NAMES.get(id, id)}/collection.json")
         source = Collection(id, *given[id]) if id in given else id
-        put(made / place.path, b"".join(collection_json(source, place, paths[id], {}, extents[id])))
-        children.append((id, place.path))
+        put(made / location.path, b"".join(collection_json(source, location, paths[id], {}, extents[id])))
+        children.append((id, location.path))
     put(made / "catalog.json", b"".join(catalog_json("test", "A test", children, paths["_no-collection"])))
     return made.rename(tmp_path / "moved")
 
@@ -238,17 +238,17 @@ def test_a_collection_without_required_fields_becomes_one_that_pystac_reads(fiel
 
 
 def test_a_collection_of_a_million_items_is_never_held_in_memory():
-    taken = 0
+    number = 0
 
     def paths():
-        nonlocal taken
-        for taken in range(1_000_000):
-            yield f"c/{taken}/{taken}.json"
+        nonlocal number
+        for number in range(1_000_000):
+            yield f"c/{number}/{number}.json"
 
     chunks = collection_json("c", DocumentLocation("c/collection.json"), paths(), {}, Extent())
     assert next(chunks)
     next(chunks), next(chunks)
-    assert 0 < taken < 5_000
+    assert 0 < number < 5_000
 
 
 def test_the_root_links_to_collections_and_to_items_without_one():

@@ -147,7 +147,7 @@ class ListingReader:
             raise CannotSplit(f"the server does not count its items: {error.message}") from error
         matched = stac.matched_of(answer.body) if isinstance(answer.body, dict) else None
         if matched is None:
-            raise CannotSplit("the server tells no total")
+            raise CannotSplit("the server gives no total")
         return matched
 
     async def _read_slices(self, query: ListingQuery, slices: list[Slice], emit: Emit) -> Overlap:
