@@ -1,12 +1,12 @@
-"""The end of a run: the catalogue over the items, the list of what is missing, the receipt."""
+"""The end of a run: writes the catalogue above the items, errors.jsonl and the receipt; closes the ledger."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import orjson
 
@@ -22,27 +22,26 @@ from ..storage.ledger.rows import Row
 from ..storage.ledger.schema import COLLECTION, DONE
 from ..storage.local.store import LocalStore
 from .inventory import Inventory
+from .pipeline import Run
 from .report.receipt import Report
 
 RECEIPT = in_state(RECEIPT_FILE)
 
 
-async def close_mirror(
-    report: Report, ledger: Ledger, store: LocalStore, inventory: Inventory, finished: str
-) -> None:
-    """Write what describes the mirror, then close the ledger. After Ctrl-C only the receipt, at once.
+async def finish_run(run: Run, finished: str) -> None:
+    """Write the documents of a mirror, then close the ledger. After Ctrl-C only the receipt, at once.
 
     A run that came to no listing leaves receipt and ledger as an earlier one left them: it says nothing
-    about the files.
+    about the files. Raises `StorageError` if the disk refuses, but not after Ctrl-C.
     """
-    report.finished = finished
-    if report.stopped is not None:
-        store.disk_space.lose_patience()
+    run.report.finished = finished
+    if run.report.stopped is not None:
+        run.store.disk_space.lose_patience()
     try:
-        await _write_down(report, ledger, store, inventory)
+        await _write_all(run, _Documents(run.store, run.inventory, run.report))
     except StorageError:
-        # Who interrupts a run on a full disk is told so: the journal has what the ledger could not take.
-        if not isinstance(report.stopped, asyncio.CancelledError):
+        # After Ctrl-C on a full disk: the write-ahead log has what the ledger could not take.
+        if not isinstance(run.report.stopped, asyncio.CancelledError):
             raise
 
 
@@ -54,19 +53,20 @@ async def abandon(ledger: Ledger) -> None:
         await ledger.close()
 
 
-async def _write_down(report: Report, ledger: Ledger, store: LocalStore, inventory: Inventory) -> None:
-    store.tree.shed()  # its descriptors may be all there are for what follows
+async def _write_all(run: Run, documents: _Documents) -> None:
+    report, ledger, store = run.report, run.ledger, run.store
+    store.tree.shed()  # its descriptors may be the only ones left for what follows
     try:
         await ledger.flush()
         if isinstance(report.stopped, SourceError | UsageError) and not store.receipt_forgotten:
             return await ledger.query(Statements.forget_run)
         if not isinstance(report.stopped, asyncio.CancelledError):
-            await ledger.query(lambda book: _write_catalogue(book, store, inventory, report))
-            await ledger.query(lambda book: _write_errors(book, store))
-        await ledger.query(lambda book: _write_receipt(book, store, report))
+            await ledger.query(documents.write_catalogue)
+            await ledger.query(documents.write_errors)
+        await ledger.query(documents.write_receipt)
     except StorageError as error:
         report.stopped = report.stopped or error
-        _last_words(store, report)
+        documents.write_last_receipt()
         raise
     except asyncio.CancelledError:
         store.disk_space.lose_patience()
@@ -75,84 +75,95 @@ async def _write_down(report: Report, ledger: Ledger, store: LocalStore, invento
         await ledger.close()
 
 
-def _write_receipt(book: Statements, store: LocalStore, report: Report) -> None:
-    code = report.exit_code
-    report.manifest_sha256 = book.manifest(book.run)
-    _keep(store, RECEIPT, [_shown(report)])
-    store.sync_directories([RECEIPT])
-    book.end_run(report.finished, code)
+@dataclass(frozen=True, slots=True)
+class _Documents:
+    """Writes the documents that describe a mirror. Those that need the ledger run in its thread."""
+
+    store: LocalStore
+    inventory: Inventory
+    report: Report
+
+    def write_catalogue(self, book: Statements) -> None:
+        """The document of every collection in DEST, of this run and earlier ones, and the root catalogue."""
+        self._keep_extents(book)
+        rows: list[Row] = []
+        children: list[tuple[str, str]] = []
+        for name, body, href, extent_json in book.collections():
+            path = book.path_of(name)
+            if name == NO_COLLECTION or path is None:
+                continue
+            collection = Collection(name, orjson.loads(body), href) if body else name
+            pieces = collection_json(
+                collection,
+                self.inventory.location(path, ""),
+                book.item_paths(name),
+                book.records(name, ""),
+                _extent_of(extent_json),
+            )
+            written = self._try_to_write(book, path, pieces, name)
+            rows += written
+            title = collection.body.get("title") if isinstance(collection, Collection) else None
+            children += [(title if isinstance(title, str) else name, path)] * len(written)
+        description = f"A mirror made by mlhub-async of {self.report.source}"
+        root = catalog_json(_catalogue_id(self.report), description, children, book.item_paths(NO_COLLECTION))
+        rows += self._try_to_write(book, CATALOG_FILE, root, "")
+        self.store.sync_directories(row[4] for row in rows)
+        book.settle(rows)
+
+    def _keep_extents(self, book: Statements) -> None:
+        """Add the extents of this run's items to those in the ledger; replace those of pruned collections."""
+        replaced = self.report.listing.whole if self.report.pruned.items else frozenset()
+        earlier = {name: kept for name, _, _, kept in book.collections() if name not in replaced}
+        for name, extent in self.inventory.extents.items():
+            merged = _extent_of(earlier.get(name))
+            merged.merge(extent)
+            book.put_collection(name, None, "", orjson.dumps(merged.state).decode())
+
+    def _try_to_write(
+        self, book: Statements, path: str, pieces: Iterable[bytes], collection: str
+    ) -> list[Row]:
+        """The row of a written document. One that cannot be written is a flaw; the others are written."""
+        try:
+            return [_write_document(self.store, path, pieces, collection)]
+        except TransferError as error:
+            flaw = Flaw(path, error)
+            self.report.add_flaw(flaw)
+            book.add_flaw(flaw, error_json(error))
+            return []
+
+    def write_errors(self, book: Statements) -> None:
+        """One line for every asset that is missing and every record that could not be used."""
+        lines = (escape_json_controls(orjson.dumps(row)) + b"\n" for row in book.missing(book.run))
+        self._write_state_file(in_state(ERRORS_FILE), lines)
+
+    def write_receipt(self, book: Statements) -> None:
+        """The receipt, then the end of the run in the ledger."""
+        code = self.report.exit_code
+        self.report.manifest_sha256 = book.manifest(book.run)
+        self._write_state_file(RECEIPT, [self._receipt()])
+        self.store.sync_directories([RECEIPT])
+        book.end_run(self.report.finished, code)
+
+    def write_last_receipt(self) -> None:
+        """On a full disk, where the ledger takes nothing more: a receipt that says how the run ended."""
+        self.store.use_reserve()
+        with contextlib.suppress(MlhubError):
+            self.store.write_pieces(RECEIPT, [self._receipt()])
+
+    def _receipt(self) -> bytes:
+        return orjson.dumps(self.report.receipt(), option=orjson.OPT_INDENT_2) + b"\n"
+
+    def _write_state_file(self, path: str, pieces: Iterable[bytes]) -> None:
+        """A run that cannot write this has failed: there is no other place for it."""
+        try:
+            self.store.write_pieces(path, pieces)
+        except TransferError as error:
+            raise StorageError(
+                f"{error}; check the rights in {self.store.root} and what is in the way, then run again"
+            ) from None
 
 
-def _shown(report: Report) -> bytes:
-    return orjson.dumps(report.receipt(), option=orjson.OPT_INDENT_2) + b"\n"
-
-
-def _last_words(store: LocalStore, report: Report) -> None:
-    """On a full disk even the ledger may be lost for words: the receipt says at least how it ended."""
-    store.use_reserve()
-    with contextlib.suppress(MlhubError):
-        store.write_pieces(RECEIPT, [_shown(report)])
-
-
-def _write_catalogue(book: Statements, store: LocalStore, inventory: Inventory, report: Report) -> None:
-    """Every collection that DEST holds, this run's and earlier ones', and the root above them."""
-    _keep_extents(book, inventory.extents, report)
-    rows: list[Row] = []
-    children: list[tuple[str, str]] = []
-    for name, body, href, extent_json in book.collections():
-        path = book.path_of(name)
-        if name == NO_COLLECTION or path is None:
-            continue
-        collection = Collection(name, orjson.loads(body), href) if body else name
-        pieces = collection_json(
-            collection,
-            inventory.location(path, ""),
-            book.item_paths(name),
-            book.records(name, ""),
-            _extent(extent_json),
-        )
-        written = _tried(book, report, path, partial(_put, store, path, pieces, name))
-        rows += written
-        title = collection.body.get("title") if isinstance(collection, Collection) else None
-        children += [(title if isinstance(title, str) else name, path)] * len(written)
-    words = f"A mirror made by mlhub-async of {report.source}"
-    root = catalog_json(_name(report), words, children, book.item_paths(NO_COLLECTION))
-    rows += _tried(book, report, CATALOG_FILE, partial(_put, store, CATALOG_FILE, root, ""))
-    store.sync_directories(row[4] for row in rows)
-    book.settle(rows)
-
-
-def _keep_extents(book: Statements, spans: dict[str, Extent], report: Report) -> None:
-    """What the items of this run span is added to what DEST spans already, but where that was pruned."""
-    anew = report.listing.whole if report.pruned.items else frozenset()
-    before = {name: kept for name, _, _, kept in book.collections() if name not in anew}
-    for name, extent in spans.items():
-        spanned = _extent(before.get(name))
-        spanned.merge(extent)
-        book.put_collection(name, None, "", orjson.dumps(spanned.state).decode())
-
-
-def _extent(kept: str | None) -> Extent:
-    return Extent(orjson.loads(kept) if kept else None)
-
-
-def _name(report: Report) -> str:
-    """What DEST is called, as text that JSON can hold."""
-    return report.dest.resolve().name.encode("utf-8", "backslashreplace").decode() or "mirror"
-
-
-def _tried(book: Statements, report: Report, path: str, put: Callable[[], Row]) -> list[Row]:
-    """What is in the way of one document is a flaw of the run; the others are written all the same."""
-    try:
-        return [put()]
-    except TransferError as error:
-        flaw = Flaw(path, error)
-        report.add_flaw(flaw)
-        book.add_flaw(flaw, error_json(error))
-        return []
-
-
-def _put(store: LocalStore, path: str, pieces: Iterable[bytes], collection: str) -> Row:
+def _write_document(store: LocalStore, path: str, pieces: Iterable[bytes], collection: str) -> Row:
     digest = hashlib.sha256()
     size = 0
 
@@ -168,16 +179,10 @@ def _put(store: LocalStore, path: str, pieces: Iterable[bytes], collection: str)
     return (collection, "", COLLECTION, "", path, DONE, *facts)
 
 
-def _write_errors(book: Statements, store: LocalStore) -> None:
-    lines = (escape_json_controls(orjson.dumps(row)) + b"\n" for row in book.missing(book.run))
-    _keep(store, in_state(ERRORS_FILE), lines)
+def _extent_of(state_json: str | None) -> Extent:
+    return Extent(orjson.loads(state_json) if state_json else None)
 
 
-def _keep(store: LocalStore, path: str, pieces: Iterable[bytes]) -> None:
-    """What the mirror says of itself has no other place: a run that cannot leave it there has failed."""
-    try:
-        store.write_pieces(path, pieces)
-    except TransferError as error:
-        raise StorageError(
-            f"{error}; check the rights in {store.root} and what is in the way, then run again"
-        ) from None
+def _catalogue_id(report: Report) -> str:
+    """The name of DEST, as text that JSON can hold."""
+    return report.dest.resolve().name.encode("utf-8", "backslashreplace").decode() or "mirror"

@@ -48,7 +48,7 @@ from ..transfer.resume import OriginQuirks
 from ..transfer.segments.coordinator import segment_policy
 from .connect import Deadline, open_source
 from .executors.local import LocalExecutor
-from .finish import abandon, close_mirror
+from .finish import abandon, finish_run
 from .inventory import Inventory, PendingItem
 from .pipeline import Run, pump
 from .prune import prune, refuse_partial_selection
@@ -230,7 +230,7 @@ async def _run_to_end(run: Run, deadline: Deadline) -> Report:
         raise
     finally:
         report.seconds = time.monotonic() - began
-        await close_mirror(report, run.ledger, run.store, run.inventory, _now())
+        await finish_run(run, _now())
         run.events.emit(**report.summary())
     return report
 

@@ -1,4 +1,4 @@
-"""What a mirror would fetch, without fetching it: the listing, counted."""
+"""`plan_only`: what a mirror would fetch, counted from the listing without any transfer."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from ..core.telemetry import Meter
 from ..sources.recognise import Given
 from ..storage import naming
 from .connect import Deadline, open_source
-from .prune import ListedScope, known_as, refuse_partial_selection
+from .prune import ListedScope, listed_id, refuse_partial_selection
 from .report.completeness import Completeness, read_source
 
-Hide = Callable[[str], str]
-Save = Callable[[Item, Hide], None]
-"""Takes an item, and what takes the secrets of this run out of a URL of it."""
+HideSecrets = Callable[[str], str]
+"""Removes the credentials of this run from a URL, and leaves what anybody needs to fetch it."""
+Save = Callable[[Item, HideSecrets], None]
 
 
 @dataclass(slots=True)
 class Plan:
-    """Counts of a listing. `known_bytes` adds up file:size; `unknown_sizes` assets have none."""
+    """Counts of a listing. `known_bytes` is the sum of all file:size; `unknown_sizes` assets have none."""
 
     source: str
     selection: dict[str, Any]
@@ -36,19 +36,22 @@ class Plan:
     known_bytes: int = 0
     unknown_sizes: int = 0
     by_collection: Counter[str] = field(default_factory=Counter)
+    """assets of each collection"""
     items_of: Counter[str] = field(default_factory=Counter)
-    named: set[int] = field(default_factory=set)
-    """`known_as` of everything that was listed: what it does not have may be pruned"""
+    """items of each collection"""
+    listed_ids: set[int] = field(default_factory=set)
+    """`listed_id` of everything that was listed: what else is in the mirror may be pruned"""
     flaws: list[Flaw] = field(default_factory=list)
 
     @property
     def listed(self) -> ListedScope:
-        """For --prune."""
+        """What `foreseen` needs to know of the listing."""
         flaws = sum(not flaw.benign for flaw in self.flaws)
-        return ListedScope(self.source, self.listing, flaws, self.items_of, self.named)
+        return ListedScope(self.source, self.listing, flaws, self.items_of, self.listed_ids)
 
     @property
     def exit_code(self) -> int:
+        """5: the listing broke off, run again; 4: records of the catalogue cannot be used; else 0."""
         if not self.listing.complete or any(flaw.error.retryable for flaw in self.flaws):
             return 5
         return 4 if any(not flaw.benign for flaw in self.flaws) else 0
@@ -73,13 +76,12 @@ async def plan_only(
     options: Options | None = None,
     *,
     meter: Meter | None = None,
-    each: Callable[[Item], None] | None = None,
     save: Save | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Plan:
-    """List a source and count what `mirror` would fetch. `each` is given every item, `save` to write it down.
+    """List a source and count what `mirror` would fetch. `save` is called once with every item.
 
-    A listing that breaks off is in the plan. Raises `UsageError`, `SourceError` or `LimitReached`.
+    Why a listing broke off is in the plan. Raises `UsageError`, `SourceError` or `LimitReached`.
     """
     options = options or Options()
     deadline = Deadline(options.max_duration)
@@ -88,75 +90,66 @@ async def plan_only(
     environ = os.environ if environ is None else environ
     async with open_source(source, options, environ, deadline) as (found, http, _), deadline.enforced():
         plan = Plan(found.name, options.selection.asked(), Completeness.of(options.selection))
-        given = _Given(each, save, http.fetchable)
-        await read_source(found, _Counting(plan, options, meter or Meter(), given).emit, plan.listing)
+
+        def save_item(item: Item) -> None:
+            if save is not None:
+                save(item, http.fetchable)
+
+        counter = _Counter(plan, options, meter or Meter(), save_item)
+        await read_source(found, counter.emit, plan.listing)
     return plan
 
 
-@dataclass(frozen=True, slots=True)
-class _Given:
-    """Who is given the items."""
+class _Counter:
+    """Counts the entries of a listing into a plan. An item that is listed twice is counted once."""
 
-    each: Callable[[Item], None] | None
-    save: Save | None
-    hide: Hide
-
-    def item(self, item: Item) -> None:
-        if self.each is not None:
-            self.each(item)
-        if self.save is not None:
-            self.save(item, self.hide)
-
-
-class _Counting:
-    """What the source lists, counted into the plan; what comes again is counted once."""
-
-    def __init__(self, plan: Plan, options: Options, meter: Meter, given: _Given) -> None:
+    def __init__(self, plan: Plan, options: Options, meter: Meter, save_item: Callable[[Item], None]) -> None:
         self._plan = plan
         self._prunes = options.prune
         self._wants = stac.asset_filter(options.selection)
         self._meter = meter
-        self._given = given
+        self._save_item = save_item
 
     async def emit(self, entries: Sequence[Entry]) -> None:
         plan, meter = self._plan, self._meter
         pass_name = plan.listing.pass_name(entries)
-        items = [_identity(one) for one in entries if isinstance(one, Item)]
-        repeated = (
-            None if pass_name is None else sum(not self._first(hash((pass_name, item))) for item in items)
-        )
+        ids = [_id_of(one) for one in entries if isinstance(one, Item)]
+        repeated_in_pass = None
+        if pass_name is not None:
+            repeated_in_pass = sum(not self._is_first(hash((pass_name, id))) for id in ids)
         owners = [one for one in entries if isinstance(one, Item | Collection)]
-        fresh = [owner for owner in owners if self._first(_identity(owner))]
-        plan.listing.add_batch(entries, len(items) - sum(isinstance(one, Item) for one in fresh), repeated)
-        for owner in fresh:
+        new = [owner for owner in owners if self._is_first(_id_of(owner))]
+        repeated = len(ids) - sum(isinstance(one, Item) for one in new)
+        plan.listing.add_batch(entries, repeated, repeated_in_pass)
+        for owner in new:
             self._add(owner)
         plan.flaws += [one for one in entries if isinstance(one, Flaw)]
         meter.listed, meter.selected = plan.items, plan.assets
 
-    def _first(self, identity: int) -> bool:
-        known = len(self._plan.named)
-        self._plan.named.add(identity)
-        return len(self._plan.named) > known
+    def _is_first(self, id: int) -> bool:
+        count = len(self._plan.listed_ids)
+        self._plan.listed_ids.add(id)
+        return len(self._plan.listed_ids) > count
 
     def _add(self, owner: Item | Collection) -> None:
         plan = self._plan
         item, collection = (owner.id, owner.collection) if isinstance(owner, Item) else ("", owner.id)
         assets = stac.outlines_of(owner)
-        everything = self._wants is stac.any_asset
-        chosen = assets if everything else [one for one in assets if self._wants(one, owner.body)]
+        selects_all = self._wants is stac.any_asset
+        selected = assets if selects_all else [one for one in assets if self._wants(one, owner.body)]
         plan.items += bool(item)
         plan.items_of[collection] += bool(item)
         if self._prunes:
-            plan.named.update(known_as(collection, item, asset.key) for asset in chosen)
-        plan.assets += len(chosen)
-        plan.filtered += len(assets) - len(chosen)
-        plan.by_collection[collection] += len(chosen)
-        sizes = [asset.size for asset in chosen if asset.size is not None]
+            plan.listed_ids.update(listed_id(collection, item, asset.key) for asset in selected)
+        plan.assets += len(selected)
+        plan.filtered += len(assets) - len(selected)
+        plan.by_collection[collection] += len(selected)
+        sizes = [asset.size for asset in selected if asset.size is not None]
         plan.known_bytes += sum(sizes)
-        plan.unknown_sizes += len(chosen) - len(sizes)
+        plan.unknown_sizes += len(selected) - len(sizes)
         if isinstance(owner, Item):
-            self._given.item(owner)
+            self._save_item(owner)
 
 
-def _identity(owner: Item | Collection) -> int:
-    return known_as(owner.collection, owner.id) if isinstance(owner, Item) else known_as(owner.id, "")
+def _id_of(owner: Item | Collection) -> int:
+    return listed_id(owner.collection, owner.id) if isinstance(owner, Item) else listed_id(owner.id, "")

@@ -1,4 +1,4 @@
-"""What --prune removes: files that earlier runs brought and that a whole listing does not name any more."""
+"""`--prune`: removes files of earlier runs that a complete listing does not name any more, with guards."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from ..storage.local.removal import remove, remove_empty
 from .report.completeness import Completeness
 from .report.receipt import Pruned, Report
 
-BATCH = 500
-ALWAYS = 10
-"""So many assets, or items, may always go where --max-delete is not given; else a tenth of those there."""
-_OF_ITEMS = "max_items ids bbox intersects datetime query filter classes"
-_OF_ASSETS = "include exclude roles media_types min_size max_size"
+REMOVE_BATCH = 500
+"""Files that are removed before the ledger forgets them."""
+MIN_MAX_DELETE = 10
+"""Without --max-delete this many assets, or items, may be removed, or a tenth of those in the mirror."""
+_ITEM_FILTERS = ("max_items", "ids", "bbox", "intersects", "datetime", "query", "filter", "classes")
+_ASSET_FILTERS = ("include", "exclude", "roles", "media_types", "min_size", "max_size")
 
 
 def refuse_partial_selection(options: Options) -> None:
-    """Raises `UsageError` for a selection of items: what it leaves out has not left the catalogue."""
-    given = [name for name in _OF_ITEMS.split() if getattr(options.selection, name)]
+    """Raise `UsageError` for --prune with a selection of items: what it omits has not left the catalogue."""
+    given = [name for name in _ITEM_FILTERS if getattr(options.selection, name)]
     if options.prune and given:
         word = {"classes": "class"}.get(given[0], given[0]).replace("_", "-")
         raise UsageError(
@@ -37,44 +38,48 @@ def refuse_partial_selection(options: Options) -> None:
 
 
 def prune(book: Statements, root: Path, report: Report, options: Options) -> None:
-    """Remove what has left the catalogue, all of it or, for a reason that `report.pruned` gives, nothing.
+    """Remove what has left the catalogue: all of it, or nothing and the reason in `report.pruned.refused`.
 
-    In the ledger's thread. A file that was changed since we wrote it stays, and is not ours any more.
+    Runs in the ledger's thread. A file that was changed since it was written stays, and the ledger forgets
+    it.
     """
     scopes, pruned = _scopes(report.listing, report.source, options), report.pruned
     counts = {scope.collection: count_left(book, scope) for scope in scopes}
     empty = [name for name, count in counts.items() if count.total() and not count_met(book, name)]
     pruned.refused = (
-        _objection(report.listing, report.flaw_count)
-        or _emptied(empty)
-        or _too_many(sum(counts.values(), Counter()), count_files(book, counts), options.max_delete)
+        _refuse_listing(report.listing, report.flaw_count)
+        or _refuse_empty(empty)
+        or _refuse_many(sum(counts.values(), Counter()), count_files(book, counts), options.max_delete)
     )
     for scope in scopes if not pruned.refused else ():
-        while rows := list(left(book, scope, BATCH)):
+        while rows := list(left(book, scope, REMOVE_BATCH)):
             _remove(book, root, rows, pruned)
 
 
 @dataclass(frozen=True, slots=True)
 class ListedScope:
-    """What a listing without a mirror came to: items by collection, `known_as` of all that it named."""
+    """What a listing without a mirror has: items by collection, and the `listed_id` of all that it names."""
 
     source: str
     listing: Completeness
     flaws: int
     items: Counter[str]
-    named: set[int]
+    listed_ids: set[int]
 
 
-def known_as(collection: str, item: str, key: str | None = None) -> int:
+def listed_id(collection: str, item: str, key: str | None = None) -> int:
     """A number for an item, for a collection (an item of "") or for one of their assets."""
     return hash((collection, item, key))
 
 
 def foreseen(dest: Path, listed: ListedScope, options: Options) -> tuple[Pruned, list[str]]:
-    """What `prune` would do after such a listing, and the paths it would remove. Changes nothing."""
+    """What `prune` would do after such a listing, and the paths that it would remove. Changes nothing.
+
+    Raises `StorageError` for a ledger that cannot be read.
+    """
     from .verify.snapshot import LEDGER, reading  # noqa: PLC0415 -- a run that only mirrors starts sooner
 
-    pruned = Pruned(refused=_objection(listed.listing, listed.flaws))
+    pruned = Pruned(refused=_refuse_listing(listed.listing, listed.flaws))
     if pruned.refused or not os.path.isfile(dest / LEDGER):
         return pruned, []
     try:
@@ -88,41 +93,42 @@ def _foresee(
     book: Statements, dest: Path, listed: ListedScope, options: Options, pruned: Pruned
 ) -> list[str]:
     paths: list[str] = []
-    going: Counter[int] = Counter()
+    stale: Counter[int] = Counter()
     empty: list[str] = []
     for scope in _scopes(listed.listing, listed.source, options):
-        rows = [row for row in left(book, scope._replace(items_only=False)) if _unnamed(row, scope, listed)]
+        rows = [row for row in left(book, scope._replace(items_only=False)) if _is_stale(row, scope, listed)]
         count = Counter(row.role for row in rows if row.state == DONE)
-        going += count
+        stale += count
         empty += [scope.collection] if count.total() and not listed.items[scope.collection] else []
         for row in rows:
             if row.state == DONE:
-                goes = remove(dest, row.path, row.size, row.mtime_ns, dry_run=True)
-                pruned.count(row.path, row.role == ASSET, row.size, goes)
-                paths += [row.path] if goes else []
-    there = count_files(book, listed.listing.whole)
-    pruned.refused = _emptied(empty) or _too_many(going, there, options.max_delete)
+                removed = remove(dest, row.path, row.size, row.mtime_ns, dry_run=True)
+                pruned.count(row.path, row.role == ASSET, row.size, removed)
+                paths += [row.path] if removed else []
+    files = count_files(book, listed.listing.whole)
+    pruned.refused = _refuse_empty(empty) or _refuse_many(stale, files, options.max_delete)
     return paths
 
 
-def _unnamed(row: StaleFile, scope: Scope, listed: ListedScope) -> bool:
+def _is_stale(row: StaleFile, scope: Scope, listed: ListedScope) -> bool:
     if row.role == ITEM or scope.items_only:
-        return known_as(row.collection, row.item) not in listed.named
-    return known_as(row.collection, row.item, row.key) not in listed.named
+        return listed_id(row.collection, row.item) not in listed.listed_ids
+    return listed_id(row.collection, row.item, row.key) not in listed.listed_ids
 
 
 def _scopes(listing: Completeness, source: str, options: Options) -> list[Scope]:
-    """An asset that -i, -x and their like leave out may still be in the catalogue, if its item is."""
-    items_only = any(getattr(options.selection, name) not in ((), None) for name in _OF_ASSETS.split())
+    """What may be pruned of each collection. With a filter of assets whole items only: an asset that is not
+    selected may still be in the catalogue."""
+    items_only = any(getattr(options.selection, name) not in ((), None) for name in _ASSET_FILTERS)
     return [Scope(name, source, items_only) for name in sorted(listing.whole)]
 
 
-def _emptied(collections: list[str]) -> str:
+def _refuse_empty(collections: list[str]) -> str:
     return f"the listing of {term_safe(collections[0])} is empty" if collections else ""
 
 
-def _objection(listing: Completeness, flaws: int) -> str:
-    """Why a listing does not tell what has left the catalogue; "" if it does."""
+def _refuse_listing(listing: Completeness, flaws: int) -> str:
+    """Why a listing does not prove what has left the catalogue; "" if it does."""
     if not listing.complete:
         return "the listing is not complete"
     if flaws:
@@ -132,20 +138,20 @@ def _objection(listing: Completeness, flaws: int) -> str:
     return "" if listing.whole else "SOURCE is a list of items: it does not say what a collection has"
 
 
-def _too_many(going: Counter[int], there: Counter[int], limit: int | None) -> str:
-    """Assets are what is counted; items where they are more, since there are some without any."""
-    role, word = (ITEM, "items") if going[ITEM] > going[ASSET] else (ASSET, "assets")
-    allowed = max(ALWAYS, there[role] // 10) if limit is None else limit
-    if going[role] <= allowed:
+def _refuse_many(stale: Counter[int], files: Counter[int], limit: int | None) -> str:
+    """Counts assets, or items where these are more: some have no assets."""
+    role, word = (ITEM, "items") if stale[ITEM] > stale[ASSET] else (ASSET, "assets")
+    allowed = max(MIN_MAX_DELETE, files[role] // 10) if limit is None else limit
+    if stale[role] <= allowed:
         return ""
     return (
-        f"{going[role]} of {there[role]} {word} would go, {allowed} may: "
-        "look at them with -n, then give --max-delete"
+        f"{stale[role]} of {files[role]} {word} would be removed, {allowed} may be: "
+        "list them with -n, then give --max-delete"
     )
 
 
 def _remove(book: Statements, root: Path, rows: list[StaleFile], pruned: Pruned) -> None:
-    """Files first, their rows after: killed in between, the next run finds the rows again."""
+    """Remove files, then their rows: after a kill in between the next run finds the rows again."""
     done: list[StaleFile] = []
     try:
         for row in rows:

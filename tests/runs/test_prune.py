@@ -232,7 +232,7 @@ async def test_no_more_goes_than_max_delete_allows_and_then_nothing(site, dest):
     api = Api(site, items)
     assert (await run(api.url, dest, "c1")).ok
     api.items = items[12:]
-    assert "12 of 24 assets would go, 10 may" in await refused(api.url, dest, site, 4)
+    assert "12 of 24 assets would be removed, 10 may be" in await refused(api.url, dest, site, 4)
     assert "11 may" in await refused(api.url, dest, site, 4, max_delete=11)
     assert (await run(api.url, dest, "c1", prune=True, max_delete=12)).ok
     assert len(Mirrored(dest).files) == 12
@@ -245,7 +245,7 @@ async def test_items_without_assets_are_counted_themselves(site, dest):
     api = Api(site, [stac_item(f"i{n:02}") for n in range(24)])
     assert (await run(api.url, dest, "c1")).ok
     api.items = api.items[12:]
-    assert "12 of 24 items would go, 10 may" in await refused(api.url, dest, site, 4)
+    assert "12 of 24 items would be removed, 10 may be" in await refused(api.url, dest, site, 4)
     assert (await run(api.url, dest, "c1", prune=True, max_delete=12)).ok
     assert len(list((dest / "c1").glob("*/*.json"))) == 12
 
@@ -294,7 +294,7 @@ def test_a_dry_run_tells_what_would_go_and_changes_nothing(run_cli, troubled_thr
     prune = run_cli("mirror", "-n", "--prune", *known, "--json").events[-1]["prune"]
     assert prune["paths"] == going and (prune["assets"], prune["items"], prune["kept"]) == (2, 3, 1)
     refused = run_cli("mirror", "-n", "--prune", "--max-delete", 1, *known)
-    assert (told.code, refused.code) == (0, 4) and "3 of 8 assets would go, 1 may" in refused.out
+    assert (told.code, refused.code) == (0, 4) and "3 of 8 assets would be removed, 1 may be" in refused.out
     assert {path: path.read_bytes() for path in dest.rglob("*") if path.is_file()} == before
     done = run_cli("mirror", "--prune", *known)
     assert done.code == 0 and "pruned: 2 assets and 3 items" in done.err

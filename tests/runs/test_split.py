@@ -75,7 +75,7 @@ async def listed(url, **selection):
     """How often each id was counted, and the listing in the receipt."""
     ids = []
     options = Options(selection=Selection(limit=2, **selection))
-    plan = await plan_only(url, options, each=lambda item: ids.append(item.id))
+    plan = await plan_only(url, options, save=lambda item, _: ids.append(item.id))
     return Counter(ids), plan.listing.receipt()
 
 

@@ -14,7 +14,7 @@ from ...core.model import Item, JsonObject
 from ...core.options import Options
 from ...core.telemetry import Events, human
 from ...core.urls import term_safe
-from ...engine.plan import Hide, Plan, Save, plan_only
+from ...engine.plan import HideSecrets, Plan, Save, plan_only
 from ...engine.prune import foreseen
 from ...engine.report.receipt import Pruned
 from ...sources.recognise import is_ndjson
@@ -114,7 +114,7 @@ class _LineWriter:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
 
-    def write(self, item: Item, hide: Hide) -> None:
+    def write(self, item: Item, hide: HideSecrets) -> None:
         self._file.write(encode_fetchable(with_absolute_hrefs(item), hide) + b"\n")
 
     def finish(self) -> None:
@@ -128,7 +128,7 @@ class _FeatureCollectionWriter:
         self._file = file
         self._separator = b'{"type":"FeatureCollection","features":[\n'
 
-    def write(self, item: Item, hide: Hide) -> None:
+    def write(self, item: Item, hide: HideSecrets) -> None:
         self._file.write(self._separator + encode_fetchable(with_absolute_hrefs(item), hide))
         self._separator = b",\n"
 
