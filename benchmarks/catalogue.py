@@ -1,4 +1,4 @@
-"""Hides the STAC API in front of the files: a landing page and paged items, as documents nginx can serve.
+"""Writes a STAC API as files that nginx can serve: a landing page, collections and pages of items.
 
 The document of /SET/stac/X is the file SET/stac/X.json; page N of a listing is X.N.json (see server.py).
 """
@@ -15,7 +15,7 @@ from corpus import File
 
 PAGE = 100
 COLLECTION = "bench"
-CONFORMS = (
+CONFORMANCE_CLASSES = (
     "https://api.stacspec.org/v1.0.0/core",
     "https://api.stacspec.org/v1.0.0/collections",
     "https://api.stacspec.org/v1.0.0/ogcapi-features",
@@ -26,14 +26,14 @@ Json = dict[str, Any]
 
 
 def write(root: Path, stac: str, files_url: str, files: Sequence[File]) -> Path:
-    """Write the API whose landing page is `stac` below `root`; the answer is all items in one file."""
+    """Write the API whose landing page is `stac` below `root`; returns a file with all items."""
     items = [
         item_of(stac, name, [(file.name, f"{files_url}/{file.path}") for file in group])
         for name, group in groupby(files, key=lambda file: file.item)
     ]
     collection = collection_of(stac)
     _put(root / "stac.json", landing_of(stac))
-    _put(root / "stac/conformance.json", {"conformsTo": CONFORMS})
+    _put(root / "stac/conformance.json", {"conformsTo": CONFORMANCE_CLASSES})
     _put(
         root / "stac/collections.json",
         {"collections": [collection], "links": [link_to("self", f"{stac}/collections")]},
@@ -98,7 +98,7 @@ def collection_of(stac: str) -> Json:
         "type": "Collection",
         "stac_version": "1.0.0",
         "id": COLLECTION,
-        "description": "Files of random bytes, for measuring.",
+        "description": "Files of random bytes, for benchmarks.",
         "license": "CC0-1.0",
         "extent": {
             "spatial": {"bbox": [[-180, -90, 180, 90]]},
@@ -119,7 +119,7 @@ def landing_of(stac: str) -> Json:
         "stac_version": "1.0.0",
         "id": "benchmark",
         "description": "One collection of random bytes.",
-        "conformsTo": CONFORMS,
+        "conformsTo": CONFORMANCE_CLASSES,
         "links": [
             link_to("self", stac),
             link_to("root", stac),

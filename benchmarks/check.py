@@ -1,4 +1,4 @@
-"""Hides how a finished copy is judged: every file there, nothing twice, every digest right."""
+"""Checks a finished copy: every file exists, none twice, every digest is right."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from corpus import File
 
 
 def flaw(dest: Path, files: Sequence[File]) -> str:
-    """What is wrong with the copy below `dest`, or "" when every byte of it is right."""
+    """What is wrong with the copy below `dest`; "" if every byte is right."""
     for file in files:
         path = dest / file.path
         if not path.is_file():

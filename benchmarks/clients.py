@@ -1,4 +1,4 @@
-"""Hides how each program is told to make the same copy: its command line, its version, its absence."""
+"""The programs that are compared: their command lines for the same copy, their versions, how to get them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WORKERS = 64
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One copy to be made: the catalogue, the files it leads to, a place for them and one for notes."""
+    """One copy to make: the catalogue, its files, the destination, and a directory for lists and logs."""
 
     stac: str
     files_url: str
@@ -32,24 +32,26 @@ class Task:
     ca: Path | None = None
 
     def part(self, share: float) -> Task:
-        """The same for the first of the files only."""
+        """The same task for a share of the files only."""
         return replace(self, files=self.files[: max(1, round(len(self.files) * share))])
 
-    def note(self, name: str, line: Callable[[str, str], str]) -> str:
-        """A file with one `line(url, path)` per file, for programs that take such a list."""
+    def write_list(self, name: str, line: Callable[[str, str], str]) -> str:
+        """Write a file with one `line(url, path)` per file, for programs that take such a list; its path."""
         path = self.work / name
         path.write_text("".join(line(f"{self.files_url}/{file.path}", file.path) for file in self.files))
         return str(path)
 
     def trust(self, option: str) -> list[str]:
+        """`option` with the certificate to trust, if the server has one."""
         return [option, str(self.ca)] if self.ca else []
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A program to be measured. `below` is where it puts ITEM/NAME under the destination.
+    """A program to measure. `below`: the directory under the destination where it puts ITEM/NAME.
 
-    `part`: of one that takes minutes, only this share of the files is measured, and scaled up.
+    `hint`: how to install it. `part`: for a program that takes minutes, the share of the files that is
+    measured and scaled up.
     """
 
     name: str
@@ -61,26 +63,26 @@ class Client:
     part: float = 1.0
 
     def version(self) -> str | None:
-        """What the installed program says it is, or None where it is not there or does not start."""
+        """The version that the program prints; None if it is not installed or does not start."""
         try:
-            said = subprocess.run(self.probe, capture_output=True, text=True, timeout=30, check=True)
+            result = subprocess.run(self.probe, capture_output=True, text=True, timeout=30, check=True)
         except (OSError, subprocess.SubprocessError):
             return None
-        words = (said.stdout or said.stderr).split("\n")[0].split()
+        words = (result.stdout or result.stderr).split("\n")[0].split()
         return next((word.strip(",") for word in words if word.lstrip("vV")[:1].isdigit()), "present")
 
 
 def known(peers: Path) -> dict[str, Client]:
-    """Every client by name. `peers` is the Python that has stac-asset and parfive."""
+    """Every client by name. `peers` is the Python with stac-asset and parfive."""
     return {client.name: client for client in [*_programs(), *_python_peers(peers)]}
 
 
 def _programs() -> list[Client]:
-    us = [sys.executable, "-m", "mlhub_async", "--version"]
-    to_have_us = f"{sys.executable} -m pip install ."
+    ours = [sys.executable, "-m", "mlhub_async", "--version"]
+    hint = f"{sys.executable} -m pip install ."
     return [
-        Client("ours", us, to_have_us, _ours, below="bench"),
-        Client("ours-aiohttp", us, to_have_us, _ours_on_aiohttp, below="bench"),
+        Client("ours", ours, hint, _ours, below="bench"),
+        Client("ours-aiohttp", ours, hint, _ours_on_aiohttp, below="bench"),
         Client("curl", ["curl", "--version"], "apt-get install curl", _curl),
         Client("curl+sha256sum", ["curl", "--version"], "apt-get install curl coreutils", _curl_and_digests),
         Client("wget2", ["wget2", "--version"], "apt-get install wget2", _wget2),
@@ -117,7 +119,7 @@ def _python_peers(peers: Path) -> list[Client]:
             "python -m venv PEERS && PEERS/bin/pip install 'stac-asset[cli]', "
             "then --stac-asset-python PEERS/bin/python",
             lambda task: _stac_asset(stac_asset, task),
-            env=_trusting,
+            env=_certificate_env,
         ),
         Client(
             "parfive",
@@ -125,13 +127,13 @@ def _python_peers(peers: Path) -> list[Client]:
             "python -m venv PEERS && PEERS/bin/pip install parfive, "
             "then --stac-asset-python PEERS/bin/python",
             lambda task: _parfive(peers, task),
-            env=_trusting,
+            env=_certificate_env,
         ),
     ]
 
 
 def present(clients: Sequence[Client]) -> dict[str, str]:
-    """The versions of those that are there; those that are not are named, with the way to get them."""
+    """The versions of those that are installed; the others are named on stderr, with how to get them."""
     compile_ours()
     versions = {}
     for client in clients:
@@ -139,12 +141,15 @@ def present(clients: Sequence[Client]) -> dict[str, str]:
             scaled = f", {client.part:.0%} scaled up" if client.part < 1 else ""
             versions[client.name] = version + scaled
         else:
-            print(f"{client.name} is not here and is left out. To have it: {client.hint}", file=sys.stderr)
+            print(
+                f"{client.name} is not installed and is left out. To install it: {client.hint}",
+                file=sys.stderr,
+            )
     return versions
 
 
 def compile_ours() -> None:
-    """As pip does it when it installs: what runs from a checkout must not compile itself at each start."""
+    """Compile the package as pip does: a checkout would otherwise be compiled at every start."""
     compileall.compile_dir(str(Path(mlhub_async.__file__).parent), quiet=2)
 
 
@@ -158,7 +163,7 @@ def _ours_on_aiohttp(task: Task) -> list[str]:
 
 
 def _curl(task: Task) -> list[str]:
-    config = task.note("curl", lambda url, path: f'url = "{url}"\noutput = "{task.dest / path}"\n')
+    config = task.write_list("curl", lambda url, path: f'url = "{url}"\noutput = "{task.dest / path}"\n')
     options = ["-q", "-sS", "-f", "--create-dirs", "-Z", "--parallel-max", str(WORKERS)]
     return ["curl", *options, *task.trust("--cacert"), "-K", config]
 
@@ -169,7 +174,7 @@ def _curl_and_digests(task: Task) -> list[str]:
 
 
 def _wget2(task: Task) -> list[str]:
-    listing = task.note("wget2", lambda url, path: f"{url}\n")
+    listing = task.write_list("wget2", lambda url, path: f"{url}\n")
     depth = task.files_url.count("/") - 2
     options = ["--no-config", "-q", "--no-hsts", "--no-robots", "--max-threads", "16", "-x", "-nH"]
     options += ["--cut-dirs", str(depth), "-P", str(task.dest), *task.trust("--ca-certificate")]
@@ -177,14 +182,14 @@ def _wget2(task: Task) -> list[str]:
 
 
 def _wget(task: Task) -> list[str]:
-    listing = task.note("wget", lambda url, path: f"{url}\n")
+    listing = task.write_list("wget", lambda url, path: f"{url}\n")
     depth = task.files_url.count("/") - 2
     options = ["--no-config", "-q", "-x", "-nH", "--cut-dirs", str(depth), "-P", str(task.dest)]
     return ["wget", *options, *task.trust("--ca-certificate"), "-i", listing]
 
 
 def _aria2c(task: Task) -> list[str]:
-    listing = task.note("aria2c", lambda url, path: f"{url}\n  out={path}\n")
+    listing = task.write_list("aria2c", lambda url, path: f"{url}\n  out={path}\n")
     options = ["--no-conf", "-q", "-c", "--auto-file-renaming=false", "--file-allocation=none"]
     options += ["-d", str(task.dest), f"-j{WORKERS}", *task.trust("--ca-certificate")]
     return ["aria2c", *options, "-i", listing]
@@ -205,7 +210,7 @@ def _requests(task: Task) -> list[str]:
 
 
 def _script(name: str, task: Task) -> list[str]:
-    listing = task.note(name, lambda url, path: f"{url}\t{path}\n")
+    listing = task.write_list(name, lambda url, path: f"{url}\t{path}\n")
     ca = [str(task.ca)] if task.ca else []
     return [sys.executable, str(HERE / name), listing, str(task.dest), *ca]
 
@@ -216,7 +221,7 @@ def _stac_asset(program: Path, task: Task) -> list[str]:
 
 
 def _parfive(python: Path, task: Task) -> list[str]:
-    listing = task.note("parfive", lambda url, path: f"{url}\t{path}\n")
+    listing = task.write_list("parfive", lambda url, path: f"{url}\t{path}\n")
     return [str(python), str(HERE / "plain_parfive.py"), listing, str(task.dest)]
 
 
@@ -224,10 +229,10 @@ def _cp(task: Task) -> list[str]:
     return ["cp", "-r", f"{task.items.parent / 'files'}/.", str(task.dest)]
 
 
-def _trusting(task: Task) -> Mapping[str, str]:
+def _certificate_env(task: Task) -> Mapping[str, str]:
     return {"SSL_CERT_FILE": str(task.ca)} if task.ca else {}
 
 
 def locate(python: str) -> Path:
-    """The Python of the peers as a full path, not resolved: a venv is known by where its link stands."""
+    """The Python of the peers as an absolute path; links are kept, since a venv is recognised by its link."""
     return Path(shutil.which(python) or python).absolute()

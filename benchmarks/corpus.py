@@ -1,4 +1,4 @@
-"""Hides how the files to be copied are made: deterministic, incompressible, each with its digest."""
+"""Generates the files to copy: deterministic, incompressible, each with its digest."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-PIECE = 4 << 20
+PIECE_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A corpus as it is spoken of: so many files of such a size, so many of them per item."""
+    """A corpus: the number of files, their size in bytes, and the files per item."""
 
     name: str
     count: int
@@ -21,7 +21,7 @@ class Shape:
     per_item: int
 
     def scaled(self, scale: float) -> Shape:
-        """Fewer files; where there are only a handful, smaller ones."""
+        """Fewer files; for a corpus of a few large files, smaller ones."""
         if self.count < 100:
             return Shape(self.name, self.count, max(1, int(self.size * scale)), self.per_item)
         return Shape(self.name, max(1, int(self.count * scale)), self.size, self.per_item)
@@ -36,7 +36,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One file as it is served under files/ITEM/NAME, and as it has to arrive."""
+    """One file, served as files/ITEM/NAME, with the size and digest that its copy must have."""
 
     item: str
     name: str
@@ -61,13 +61,13 @@ def generate(shape: Shape, below: Path) -> list[File]:
 
 
 def tiny(count: int, content: bytes) -> list[File]:
-    """`count` names for one and the same content: the server has a rule for it, the disk one file."""
+    """`count` names for the same content, which the server has in one file."""
     digest = hashlib.sha256(content).hexdigest()
-    return [File(*_place(number, 10), len(content), digest) for number in range(count)]
+    return [File(*_path_parts(number, 10), len(content), digest) for number in range(count)]
 
 
 def _write(below: Path, shape: Shape, number: int) -> File:
-    item, name = _place(number, shape.per_item)
+    item, name = _path_parts(number, shape.per_item)
     path = below / item / name
     path.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256()
@@ -78,11 +78,11 @@ def _write(below: Path, shape: Shape, number: int) -> File:
     return File(item, name, shape.size, digest.hexdigest())
 
 
-def _place(number: int, per_item: int) -> tuple[str, str]:
+def _path_parts(number: int, per_item: int) -> tuple[str, str]:
     return f"item-{number // per_item:06d}", f"a{number % per_item}.bin"
 
 
 def _pieces(shape: Shape, number: int) -> Iterator[bytes]:
-    source = random.Random(f"{shape.name} {number}")
-    for start in range(0, shape.size, PIECE):
-        yield source.randbytes(min(PIECE, shape.size - start))
+    rng = random.Random(f"{shape.name} {number}")
+    for start in range(0, shape.size, PIECE_BYTES):
+        yield rng.randbytes(min(PIECE_BYTES, shape.size - start))

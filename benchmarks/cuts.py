@@ -1,12 +1,11 @@
-"""Cut one large download at random places, and count what is fetched twice.
+"""Cuts one large download at random offsets and counts the bytes that are fetched twice.
 
     python benchmarks/cuts.py                         3 GiB, 20 cuts
     python benchmarks/cuts.py --size 64M --cuts 4     a quick look
 
-Half of the cuts end the connection: the run itself goes on. The other half kill the client with SIGKILL: it
-is started again with the same words. The copy must have the SHA-256 of the original, and no cut may cost
-more than one block of 4 MiB. What the client asks for is what the server counts; the exit status is 1 if
-anything is not as it should be.
+Half of the cuts close the connection, and the run continues. The other half kill the client with SIGKILL,
+and it is started again with the same arguments. The copy must have the SHA-256 of the original, and no cut
+may cost more than one block of 4 MiB, as counted by the server; otherwise the exit code is 1.
 """
 
 from __future__ import annotations
@@ -29,14 +28,14 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-BLOCK = 4 << 20
-PIECE = 64 << 10
+BLOCK_BYTES = 4 << 20
+PIECE_BYTES = 64 << 10
 UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
 @dataclass(slots=True)
 class Cut:
-    """A place in the file where the sending stops once; `kills`: the client is killed there."""
+    """An offset in the file where the server stops sending once; `kills`: the client is killed there."""
 
     at: int
     kills: bool
@@ -45,7 +44,7 @@ class Cut:
 
 @dataclass(slots=True)
 class Served:
-    """One file on loopback, its cuts, and which parts of it were sent."""
+    """One file on loopback, its cuts, and the ranges that were sent."""
 
     path: Path
     size: int
@@ -54,18 +53,18 @@ class Served:
     sent: list[tuple[int, int]] = field(default_factory=list)
     guard: threading.Lock = field(default_factory=threading.Lock)
 
-    def limit(self, first: int) -> Cut | None:
-        """The next cut behind a place, if there is one still to come."""
+    def next_cut(self, first: int) -> Cut | None:
+        """The next cut after an offset that has not happened yet."""
         return next((cut for cut in self.cuts if cut.due and cut.at > first), None)
 
     def send(self, first: int, connection: socket.socket) -> None:
-        """Send from there to the next cut or the end, note how far it came, and cut."""
-        cut, at = self.limit(first), first
+        """Send from `first` to the next cut or the end, record how far it came, and cut."""
+        cut, at = self.next_cut(first), first
         end = cut.at if cut else self.size
         try:
             with self.path.open("rb") as file:
                 while at < end:
-                    at += os.sendfile(connection.fileno(), file.fileno(), at, min(PIECE, end - at))
+                    at += os.sendfile(connection.fileno(), file.fileno(), at, min(PIECE_BYTES, end - at))
         except OSError:
             return
         finally:
@@ -80,13 +79,13 @@ class Served:
     def fetched(self) -> int:
         return sum(end - first for first, end in self.sent)
 
-    def blocks_twice(self) -> int:
-        """Blocks of which any byte was sent more than once."""
+    def blocks_sent_twice(self) -> int:
+        """The number of blocks of which any byte was sent more than once."""
         blocks: set[int] = set()
         known = 0
         for first, end in sorted(self.sent):
             if first < (again := min(known, end)):
-                blocks |= set(range(first // BLOCK, (again - 1) // BLOCK + 1))
+                blocks |= set(range(first // BLOCK_BYTES, (again - 1) // BLOCK_BYTES + 1))
             known = max(known, end)
         return len(blocks)
 
@@ -105,8 +104,8 @@ def handler(served: Served) -> type[BaseHTTPRequestHandler]:
             self.send_header("ETag", '"cuts"')
             self.end_headers()
             self.wfile.flush()
-            # What waits in the kernel counts as sent, though a client that is killed never saw it.
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, PIECE)
+            # Bytes in the buffers of the kernel count as sent, though a killed client never read them.
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, PIECE_BYTES)
             served.send(first, self.connection)
             self.close_connection = True
 
@@ -116,12 +115,12 @@ def handler(served: Served) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def original(path: Path, size: int, chance: random.Random) -> str:
-    """Write bytes that repeat in no place; gives their SHA-256."""
+def write_original(path: Path, size: int, rng: random.Random) -> str:
+    """Write random bytes that begin like a TIFF; returns their SHA-256."""
     digest, left = hashlib.sha256(), size
     with path.open("wb") as file:
         while left:
-            piece = (b"II*\0" if left == size else b"") + chance.randbytes(min(left, BLOCK))
+            piece = (b"II*\0" if left == size else b"") + rng.randbytes(min(left, BLOCK_BYTES))
             piece = piece[:left]
             digest.update(piece)
             file.write(piece)
@@ -129,11 +128,9 @@ def original(path: Path, size: int, chance: random.Random) -> str:
     return digest.hexdigest()
 
 
-def places(size: int, count: int, chance: random.Random) -> list[Cut]:
-    """Random places in order; every second one kills."""
-    return [
-        Cut(at, number % 2 == 1) for number, at in enumerate(sorted(chance.sample(range(1, size), count)))
-    ]
+def random_cuts(size: int, count: int, rng: random.Random) -> list[Cut]:
+    """Cuts at random offsets in ascending order; every second one kills the client."""
+    return [Cut(at, number % 2 == 1) for number, at in enumerate(sorted(rng.sample(range(1, size), count)))]
 
 
 def item(url: str) -> str:
@@ -151,10 +148,10 @@ def item(url: str) -> str:
 
 
 def fetch(served: Served, source: Path, dest: Path, limit: float) -> tuple[int, int]:
-    """Run the client until it ends by itself; its exit status and how often it was started."""
-    words = [sys.executable, "-m", "mlhub_async", "mirror", str(source), str(dest), "--allow-private", "-q"]
+    """Run the client until it ends by itself; returns its exit code and how often it was started."""
+    argv = [sys.executable, "-m", "mlhub_async", "mirror", str(source), str(dest), "--allow-private", "-q"]
     for starts in range(1, len(served.cuts) + 2):
-        served.client = subprocess.Popen(words, stdin=subprocess.DEVNULL)
+        served.client = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
         try:
             code = served.client.wait(limit)
         except subprocess.TimeoutExpired:
@@ -173,9 +170,9 @@ def sha256(path: Path) -> str:
 
 
 def trial(work: Path, args: argparse.Namespace) -> bool:
-    chance = random.Random(args.seed)
-    digest = original(work / "original.tif", args.size, chance)
-    served = Served(work / "original.tif", args.size, places(args.size, args.cuts, chance))
+    rng = random.Random(args.seed)
+    digest = write_original(work / "original.tif", args.size, rng)
+    served = Served(work / "original.tif", args.size, random_cuts(args.size, args.cuts, rng))
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler(served))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -189,19 +186,20 @@ def trial(work: Path, args: argparse.Namespace) -> bool:
         server.server_close()
         thread.join()
     same = sha256(work / "dest/cuts/large/data.tif") == digest
-    return told(served, code, starts, seconds, same)
+    return report(served, code, starts, seconds, same)
 
 
-def told(served: Served, code: int, starts: int, seconds: float, same: bool) -> bool:
+def report(served: Served, code: int, starts: int, seconds: float, same: bool) -> bool:
+    """Print the result; whether all is as it should be."""
     cuts = sum(not cut.due for cut in served.cuts)
-    blocks, twice = served.blocks_twice(), served.fetched - served.size
+    blocks, twice = served.blocks_sent_twice(), served.fetched - served.size
     print(f"size            {served.size:,} bytes")
     print(f"cut             {cuts} times, {starts - 1} of them by SIGKILL; {len(served.sent)} requests")
     print(f"bytes fetched   {served.fetched:,} in {seconds:.1f} s")
     print(f"fetched twice   {twice:,} bytes, in {blocks} blocks of 4 MiB; {twice / max(cuts, 1):,.0f} a cut")
-    print(f"exit status     {code}")
+    print(f"exit code       {code}")
     print(f"SHA-256         {'equal' if same else 'DIFFERENT'}")
-    return same and code == 0 and cuts == len(served.cuts) and twice <= cuts * BLOCK
+    return same and code == 0 and cuts == len(served.cuts) and twice <= cuts * BLOCK_BYTES
 
 
 def main() -> int:
@@ -210,12 +208,12 @@ def main() -> int:
     parser.add_argument("--cuts", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--limit", type=float, default=600, help="seconds that one run may take")
-    parser.add_argument("--tmp", help="where to work; it takes twice the size")
+    parser.add_argument("--tmp", help="directory to work in; needs twice the size")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mlhub-cuts-", dir=args.tmp) as folder:
         if shutil.disk_usage(folder).free < 2.1 * args.size:
             raise SystemExit(
-                f"{folder}: twice {args.size:,} bytes do not fit; choose another place with --tmp"
+                f"{folder}: no space for twice {args.size:,} bytes; choose another directory with --tmp"
             )
         return 0 if trial(Path(folder), args) else 1
 

@@ -1,12 +1,12 @@
-"""Kill the program with SIGKILL at random moments and judge what is on the disk, again and again.
+"""Kills the program with SIGKILL at random moments and checks what is on disk, round after round.
 
     python benchmarks/kills.py                      50 rounds
     python benchmarks/kills.py --rounds 2000 --seed 7
 
 Between the rounds objects change; bodies are cut, servers fail, redirects lead to another site; validators
-are strong, weak, dates or absent. After every kill and every run that ended: whatever has its final name is
-one version that was offered in full, what the ledger calls done is there, nothing is outside DEST, exit 0
-means complete, the secret bound to one site was not told to the other. After every kill a run completes.
+are strong, weak, dates or absent. After every kill and every run that ended: a file under a final name is one
+complete version that was offered, what the ledger calls done exists, nothing is outside DEST, exit code 0
+means complete, the secret of one site was not sent to the other. After every kill a run completes.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ def main() -> int:
     args = _arguments()
     began = time.monotonic()
     with (
-        tempfile.TemporaryDirectory(prefix="mlhub-kills-", dir=args.tmp) as place,
-        looping(Path(place), args.seed, count=args.objects, huge=args.huge) as loop,
+        tempfile.TemporaryDirectory(prefix="mlhub-kills-", dir=args.tmp) as folder,
+        looping(Path(folder), args.seed, count=args.objects, huge=args.huge) as loop,
     ):
         while loop.tally.rounds < args.rounds:
             loop.round()
             print(f"\r{loop.tally.rounds}/{args.rounds}", end="", file=sys.stderr, flush=True)
     print(_table(loop, args.seed, time.monotonic() - began))
-    for words in loop.tally.violations:
-        print(words)
+    for violation in loop.tally.violations:
+        print(violation)
     return 1 if loop.tally.violations else 0
 
 
@@ -62,7 +62,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--objects", type=int, default=20)
-    parser.add_argument("--huge", type=int, default=0, metavar="N", help="and N that come in parts")
+    parser.add_argument(
+        "--huge", type=int, default=0, metavar="N", help="also N large ones, fetched in segments"
+    )
     parser.add_argument("--tmp", metavar="DIR", default=None)
     return parser.parse_args()
 

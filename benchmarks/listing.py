@@ -1,4 +1,4 @@
-"""Hides how the reading of a catalogue is measured: no asset is fetched, the count has to be right."""
+"""Measures how fast a catalogue is listed: no asset is fetched, and the count has to be right."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 import catalogue
 import measure
-from bench import Bench, turned
+from bench import Bench, rotated
 from clients import HERE, Client, Task
 from corpus import tiny
 from table import Run
@@ -17,9 +17,9 @@ LABEL = "listing"
 
 
 def readers() -> list[Client]:
-    """Who can tell how many assets a collection holds."""
+    """The programs that count the assets of a collection."""
     us = [sys.executable, "-m", "mlhub_async"]
-    them = [sys.executable, str(HERE / "plain_pystac.py")]
+    pystac = [sys.executable, str(HERE / "plain_pystac.py")]
     return [
         Client(
             "ours",
@@ -31,7 +31,7 @@ def readers() -> list[Client]:
             "pystac-client",
             [sys.executable, "-c", "import pystac_client; print(pystac_client.__version__)"],
             f"{sys.executable} -m pip install pystac-client",
-            lambda task: [*them, task.stac, catalogue.COLLECTION],
+            lambda task: [*pystac, task.stac, catalogue.COLLECTION],
         ),
     ]
 
@@ -43,16 +43,16 @@ def count_at(scale: float) -> int:
 def readings(bench: Bench, label: str, count: int) -> list[Run]:
     """Each reader in each round, over pages of 100 items with 10 assets each."""
     task = bench.task(f"tiny{count}", tiny(count, b""))
-    turns = range(bench.rounds)
-    return [_once(bench, label, client, task, n) for n in turns for client in turned(bench.clients, n)]
+    rounds = range(bench.rounds)
+    return [_once(bench, label, client, task, n) for n in rounds for client in rotated(bench.clients, n)]
 
 
 def _once(bench: Bench, label: str, client: Client, task: Task, number: int) -> Run:
     log = bench.work / f"{client.name}.log"
     cost = measure.run(client.copy(task), log, {}, bench.limit)
-    said = log.read_text(errors="replace")
-    counts = {int(digits.replace(",", "")) for digits in re.findall(r"\d[\d,]*", said)}
+    output = log.read_text(errors="replace")
+    counts = {int(digits.replace(",", "")) for digits in re.findall(r"\d[\d,]*", output)}
     right = cost.code == 0 and len(task.files) in counts
     print(f"{client.name}: {len(task.files) / cost.wall:,.0f} assets per second", file=sys.stderr)
-    flaw = "" if right else f"did not count {len(task.files)}: {said[-500:]}"
+    flaw = "" if right else f"did not count {len(task.files)}: {output[-500:]}"
     return Run(label, client.name, number, cost, flaw)

@@ -1,4 +1,4 @@
-"""Hides how the cost of one command is taken: wall, CPU of its process tree, peak memory."""
+"""Measures one command: wall time, CPU time of its process tree, peak memory."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ KIB = 1 if sys.platform == "darwin" else 1024
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one run took. `rss` is the peak of the largest process, in bytes; `code` the exit status.
+    """The cost of one run: seconds of wall and CPU time, exit code, and `rss`.
 
-    `rss` is 0 where the run was over before anybody could look.
+    `rss` is the peak memory of the largest process in bytes; 0 if the run was too short to be sampled.
     """
 
     wall: float
@@ -29,14 +29,14 @@ class Cost:
     code: int
 
     def times(self, factor: float, start: Cost) -> Cost:
-        """What `factor` times the work would have taken, `start` being what it takes to do none."""
+        """The cost of `factor` times the work, where `start` is the cost of doing none."""
         wall = start.wall + (self.wall - start.wall) * factor
         cpu = start.cpu + (self.cpu - start.cpu) * factor
         return Cost(wall, cpu, self.rss, self.code)
 
 
 def run(argv: Sequence[str], log: Path, env: Mapping[str, str], limit: float) -> Cost:
-    """Run to the end, output into `log`. After `limit` seconds it is ended, and its code tells."""
+    """Run a command to its end, with its output in `log`. It is killed after `limit` seconds."""
     with log.open("wb") as output:
         began = time.perf_counter()
         process = subprocess.Popen(
@@ -47,7 +47,7 @@ def run(argv: Sequence[str], log: Path, env: Mapping[str, str], limit: float) ->
             env={**_environment(), **env},
             start_new_session=True,
         )
-        watch = _Watch(process.pid, began + limit)
+        sampler = _Sampler(process.pid, began + limit)
         try:
             _, status, usage = os.wait4(process.pid, 0)
         except BaseException:
@@ -55,39 +55,39 @@ def run(argv: Sequence[str], log: Path, env: Mapping[str, str], limit: float) ->
             process.wait()
             raise
         finally:
-            watch.stop()
+            sampler.stop()
         wall = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)
-    rss = _peak(usage.ru_maxrss * KIB, watch.peak)
+    rss = _peak(usage.ru_maxrss * KIB, sampler.peak)
     return Cost(wall, usage.ru_utime + usage.ru_stime, rss, process.returncode)
 
 
 def _environment() -> dict[str, str]:
-    """Ours, but that a Python program may keep what it compiled, as an installed one does."""
+    """The environment of this process, but Python programs may write compiled files, as installed ones do."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
-def _peak(told: int, seen: int) -> int:
-    """A child begins with the peak of its parent, so what wait4 tells is its own only when larger."""
+def _peak(reported: int, sampled: int) -> int:
+    """A child inherits the peak of its parent: what wait4 reports is its own only if it is larger."""
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIB
-    return told if told > own else seen
+    return reported if reported > own else sampled
 
 
-class _Watch:
-    """Looks at a process fifty times a second: its high-water mark so far, and whether it is overdue."""
+class _Sampler:
+    """Samples a process fifty times a second: its peak memory, and whether it has exceeded its time."""
 
     def __init__(self, pid: int, deadline: float) -> None:
         self.peak = 0
         self._pid, self._deadline = pid, deadline
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread = threading.Thread(target=self._sample, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         self._done.set()
         self._thread.join()
 
-    def _look(self) -> None:
+    def _sample(self) -> None:
         while not self._done.wait(0.02):
             self.peak = max(self.peak, _high_water(self._pid))
             if time.perf_counter() > self._deadline:
@@ -96,7 +96,7 @@ class _Watch:
 
 
 def _high_water(pid: int) -> int:
-    """Of the process and its descendants, the largest; 0 where there is no /proc or it is gone."""
+    """The largest peak of the process and its descendants in bytes; 0 without /proc or if it has ended."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()

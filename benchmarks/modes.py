@@ -1,4 +1,4 @@
-"""Hides what is compared: copies of each corpus, second runs, memory, the reading of a catalogue."""
+"""The comparisons: copies of each corpus, second runs, peak memory, listing a catalogue."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from table import MEASURES, Run, ratio, show
 
 COPY = "ours,curl,curl+sha256sum,wget2,aria2c,rclone,aiohttp,stac-asset"
 NOOP = "ours,rclone,aria2c"
-TINY = b"One file, served under many names, to see what a name costs.".ljust(100, b".")
+TINY = b"One file, served under many names, to measure what a name costs.".ljust(100, b".")
 TINY_COUNTS = {"few names": 10_000, "many names": 200_000}
 NOOP_TARGET = 0.25
 MEMORY_TARGET = 1.1
@@ -24,10 +24,10 @@ Mode = Callable[[Bench, Sequence[Shape]], list[Run]]
 
 
 def copies(bench: Bench, shapes: Sequence[Shape]) -> list[Run]:
-    """The comparison itself: each corpus in turn, one table each."""
+    """Copies of each corpus, with a table for each."""
     runs = []
     for shape in shapes:
-        _room(bench.work, 2.2 * shape.bytes)
+        _check_space(bench.work, 2.2 * shape.bytes)
         files = corpus.generate(shape, bench.server.root / shape.name / "files")
         part = bench.copies(bench.label(shape.name), bench.task(shape.name, files))
         shutil.rmtree(bench.server.root / shape.name)
@@ -37,9 +37,9 @@ def copies(bench: Bench, shapes: Sequence[Shape]) -> list[Run]:
 
 
 def repeats(bench: Bench, _: Sequence[Shape] = ()) -> list[Run]:
-    """What a second run costs when the first has left nothing to do."""
+    """A second run on a finished copy."""
     shape = SHAPES["small"].scaled(bench.scale)
-    _room(bench.work, (1.2 + len(bench.clients)) * shape.bytes)
+    _check_space(bench.work, (1.2 + len(bench.clients)) * shape.bytes)
     files = corpus.generate(shape, bench.server.root / shape.name / "files")
     runs = bench.repeats(bench.label("second run"), bench.task(shape.name, files))
     shutil.rmtree(bench.server.root / shape.name)
@@ -51,7 +51,7 @@ def repeats(bench: Bench, _: Sequence[Shape] = ()) -> list[Run]:
 
 
 def memory(bench: Bench, _: Sequence[Shape] = ()) -> list[Run]:
-    """Whether twenty times the assets take more memory."""
+    """Peak memory at 10,000 and at 200,000 assets."""
     (bench.server.root / "tiny.bin").write_bytes(TINY)
     runs = []
     for label, full in TINY_COUNTS.items():
@@ -62,19 +62,19 @@ def memory(bench: Bench, _: Sequence[Shape] = ()) -> list[Run]:
     for client in bench.clients:
         few, many = (peak(runs, client.name, bench.label(label)) for label in TINY_COUNTS)
         if few and many:
-            told = f"{few / 1e6:.1f} MB, then {many / 1e6:.1f} MB, ratio {many / few:.2f}"
-            print(f"{client.name}: peak memory {told} (target: {MEMORY_TARGET})")
+            text = f"{few / 1e6:.1f} MB, then {many / 1e6:.1f} MB, ratio {many / few:.2f}"
+            print(f"{client.name}: peak memory {text} (target: {MEMORY_TARGET})")
     return runs
 
 
 def peak(runs: Sequence[Run], client: str, label: str) -> float:
-    """The median over the rounds of the peak memory; 0 where none was seen."""
+    """The median over the rounds of the peak memory in bytes; 0 if none was measured."""
     seen = [run.cost.rss for run in runs if (run.client, run.corpus) == (client, label) and not run.flaw]
     return median(seen) if seen else 0
 
 
 def reading(bench: Bench, _: Sequence[Shape] = ()) -> list[Run]:
-    """How fast a catalogue is read and planned, nothing fetched."""
+    """Listing and planning a catalogue, without fetching."""
     count = listing.count_at(bench.scale)
     runs = listing.readings(bench, listing.LABEL, count)
     print(f"\nreading a catalogue of {count:,} assets\n{show(runs, bench.versions)}")
@@ -92,8 +92,8 @@ MODES: dict[str, tuple[Mode, str]] = {
 }
 
 
-def _room(place: Path, needed: float) -> None:
-    free = shutil.disk_usage(place).free
+def _check_space(folder: Path, needed: float) -> None:
+    free = shutil.disk_usage(folder).free
     if free < needed:
         have, need = free >> 20, int(needed) >> 20
-        raise SystemExit(f"{place} has {have:,} MiB free and {need:,} are needed: use --tmp or --scale.")
+        raise SystemExit(f"{folder} has {have:,} MiB free and {need:,} are needed: use --tmp or --scale.")

@@ -1,17 +1,17 @@
-"""Whether `-j auto` finds what fits a server: files per second beside every fixed number, on four servers.
+"""Compares `-j auto` with fixed numbers of concurrent transfers on four servers, in files per second.
 
     python benchmarks/pacing.py                      all four; about four minutes
     python benchmarks/pacing.py --only four,knee     some of them
     python benchmarks/pacing.py --seconds 1 --rounds 1   a quick look
 
     near   nginx on loopback
-    far    50 ms to the first byte, however many ask
-    four   serves four requests at a time in 20 ms each and answers 429 beyond, without a Retry-After
-    knee   20 ms up to sixteen at a time, beyond that with the square of their number: 64 at once are slower
+    far    50 ms to the first byte, for any number of requests
+    four   serves four requests at a time in 20 ms each, and answers others with 429 without Retry-After
+    knee   20 ms up to sixteen at a time, beyond that growing with the square of their number
 
-Each fixed number is first tried on as many files as take it some seconds. The two best of them and auto then
-copy the same files in interleaved rounds. Files per second are those of the run itself, from its receipt,
-without the start of the program. Every copy is compared with the original.
+Each fixed number is first measured with enough files for --seconds. The two best of them and auto then copy
+the same files in interleaved rounds. Files per second are those of the run, from its receipt, without the
+start of the program. Every copy is compared with the original.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ from datetime import datetime
 from pathlib import Path
 from statistics import median
 
+import arguments
 import catalogue
 import check
 import corpus
-import given
+import limited_servers
 import measure
 import results
 import server
-import uneven
 from clients import HERE
 from corpus import File
 from table import aligned
 
 FIXED = (1, 2, 4, 8, 16, 32, 64)
-KINDS = ("near", *uneven.KINDS)
+KINDS = ("near", *limited_servers.KINDS)
 FILES = 12_000
-FEWEST = 60
+MIN_FILES = 60
 TARGET = 0.9
 PER_ITEM = 10
 HEAD = ["server", "", *(f"-j {jobs}" for jobs in FIXED), "auto", "auto/best", f">= {TARGET}"]
@@ -52,7 +52,7 @@ HEAD = ["server", "", *(f"-j {jobs}" for jobs in FIXED), "auto", "auto/best", f"
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One server with its catalogue, and a place for copies of it."""
+    """One server with its catalogue, and the destination of copies."""
 
     kind: str
     stac: str
@@ -61,17 +61,17 @@ class Site:
     limit: float
 
     def rate(self, jobs: str, count: int) -> float:
-        """Files per second of one copy of the first `count` files; 0 if it was not whole in time."""
+        """Files per second of one copy of the first `count` files; 0 if it was not complete in time."""
         items = max(1, count // PER_ITEM)
-        words = ["mirror", self.stac, str(self.dest), "-c", catalogue.COLLECTION, "-q", "-j", jobs]
-        argv = [sys.executable, "-m", "mlhub_async", *words, "--max-items", str(items)]
+        command = ["mirror", self.stac, str(self.dest), "-c", catalogue.COLLECTION, "-q", "-j", jobs]
+        argv = [sys.executable, "-m", "mlhub_async", *command, "--max-items", str(items)]
         cost = measure.run(argv, self.dest.with_suffix(".log"), {}, self.limit)
-        some = self.files[: items * PER_ITEM]
-        flaw = check.flaw(self.dest / catalogue.COLLECTION, some) if cost.code == 0 else f"exit {cost.code}"
-        rate = 0.0 if flaw else len(some) / _seconds(self.dest)
+        files = self.files[: items * PER_ITEM]
+        flaw = check.flaw(self.dest / catalogue.COLLECTION, files) if cost.code == 0 else f"exit {cost.code}"
+        rate = 0.0 if flaw else len(files) / _seconds(self.dest)
         shutil.rmtree(self.dest, ignore_errors=True)
-        told = flaw and f"; counts as 0: {flaw}"
-        print(f"{self.kind}, -j {jobs}: {len(some):,} files, {rate:,.0f} per second{told}", file=sys.stderr)
+        text = flaw and f"; counts as 0: {flaw}"
+        print(f"{self.kind}, -j {jobs}: {len(files):,} files, {rate:,.0f} per second{text}", file=sys.stderr)
         return rate
 
 
@@ -83,72 +83,75 @@ def _seconds(dest: Path) -> float:
 
 @contextmanager
 def serving(kind: str, nginx: str, tmp: str | None, limit: float) -> Iterator[Site]:
-    """The catalogue comes from nginx always, the files of all but `near` from a process of their own."""
+    """The catalogue is served by nginx; the files too for `near`, else by limited_servers.py."""
     with ExitStack() as stack:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mlhub-pacing-", dir=tmp)))
         serving = stack.enter_context(server.serving(nginx, work))
         root, base = serving.root / kind, f"{serving.base}/{kind}"
         if kind == "near":
-            shape = corpus.Shape(kind, FILES, len(uneven.BODY), PER_ITEM)
+            shape = corpus.Shape(kind, FILES, len(limited_servers.BODY), PER_ITEM)
             files, origin = corpus.generate(shape, root / "files"), f"{base}/files"
         else:
-            files, origin = corpus.tiny(FILES, uneven.BODY), stack.enter_context(_uneven(kind))
+            files, origin = (
+                corpus.tiny(FILES, limited_servers.BODY),
+                stack.enter_context(_limited_server(kind)),
+            )
         catalogue.write(root, f"{base}/stac", origin, files)
         yield Site(kind, f"{base}/stac", files, work / "dest", limit)
 
 
 @contextmanager
-def _uneven(kind: str) -> Iterator[str]:
-    argv = [sys.executable, str(HERE / "uneven.py"), kind]
+def _limited_server(kind: str) -> Iterator[str]:
+    argv = [sys.executable, str(HERE / "limited_servers.py"), kind]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         yield process.stdout.readline().strip()
 
 
 def fixed(site: Site, seconds: float) -> dict[int, float]:
-    """Files per second of each fixed number. Each gets twice the files that its forerunner would manage."""
+    """Files per second of each fixed number; each copies twice the files that the one before would manage."""
     rates: dict[int, float] = {}
-    count = FEWEST
+    count = MIN_FILES
     for jobs in FIXED:
         rates[jobs] = site.rate(str(jobs), count)
-        count = _enough(2 * rates[jobs] * seconds) if rates[jobs] else count
+        count = _file_count(2 * rates[jobs] * seconds) if rates[jobs] else count
     return rates
 
 
-def against(site: Site, rates: dict[int, float], seconds: float, rounds: int) -> tuple[float, float]:
-    """Auto on a longer run: its files per second, and its share of what the better fixed number did.
+def compare_auto(site: Site, rates: dict[int, float], seconds: float, rounds: int) -> tuple[float, float]:
+    """Auto on longer runs: its files per second, and that divided by the rate of the best fixed number.
 
-    The rates of the two numbers that it is held against become those of these runs.
+    Updates the rates of the two best fixed numbers by these runs.
     """
     best = sorted(rates, key=lambda jobs: -rates[jobs])[:2]
-    count = _enough(2 * rates[best[0]] * seconds)
-    words = [*map(str, best), "auto"]
-    seen: dict[str, list[float]] = {jobs: [] for jobs in words}
+    count = _file_count(2 * rates[best[0]] * seconds)
+    modes = [*map(str, best), "auto"]
+    measured: dict[str, list[float]] = {jobs: [] for jobs in modes}
     for number in range(rounds):
-        turn = number % len(words)
-        for jobs in [*words[turn:], *words[:turn]]:
-            seen[jobs].append(site.rate(jobs, count))
-    rates.update({jobs: median(seen[str(jobs)]) for jobs in best})
-    autos = seen.pop("auto")
-    fixed = [max(those) for those in zip(*seen.values(), strict=True)]
+        start = number % len(modes)
+        for jobs in [*modes[start:], *modes[:start]]:
+            measured[jobs].append(site.rate(jobs, count))
+    rates.update({jobs: median(measured[str(jobs)]) for jobs in best})
+    autos = measured.pop("auto")
+    fixed = [max(pair) for pair in zip(*measured.values(), strict=True)]
     shares = [auto / most if most else 0.0 for auto, most in zip(autos, fixed, strict=True)]
     return median(autos), median(shares)
 
 
-def _enough(count: float) -> int:
-    return int(min(FILES, max(FEWEST, count)))
+def _file_count(count: float) -> int:
+    return int(min(FILES, max(MIN_FILES, count)))
 
 
 def row(site: Site, args: argparse.Namespace) -> list[str]:
     rates = fixed(site, args.seconds)
-    auto, share = against(site, rates, args.seconds, args.rounds)
+    auto, share = compare_auto(site, rates, args.seconds, args.rounds)
     cells = [f"{rates[jobs]:,.0f}" if rates[jobs] else "fails" for jobs in FIXED]
     return [site.kind, "files/s", *cells, f"{auto:,.0f}", f"{share:.2f}", "yes" if share >= TARGET else "NO"]
 
 
 def main() -> int:
     args = _arguments()
-    nginx = given.nginx()
+    nginx = arguments.nginx()
     machine = results.machine(server.version(nginx))
     print(machine, flush=True)
     found = []
@@ -163,12 +166,12 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = given.parser(__doc__)
-    parser.add_argument("--seconds", type=float, default=1.5, help="that a run of a fixed number should take")
+    parser = arguments.parser(__doc__)
+    parser.add_argument("--seconds", type=float, default=1.5, help="duration of the run of a fixed number")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", metavar="FILE", help="write the table to FILE as well")
     parser.add_argument("--limit", type=float, default=30, help="seconds one run may take")
-    return given.parsed(parser, "server", KINDS)
+    return arguments.parse(parser, "server", KINDS)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""What parallel parts of one large file bring: `--parts auto` beside `--parts off`, in interleaved rounds.
+"""Compares `--parts auto` with `--parts off` for one large file, in interleaved rounds.
 
     python benchmarks/parts.py                                      two servers, about two minutes
     python benchmarks/parts.py --size 64M --free-size 512M --rounds 1   a quick look
 
     limited   nginx that gives each connection 16 MiB/s: more streams bring more
-    free      the same nginx without a limit: one stream brings all there is, and must lose nothing
+    free      the same nginx without a limit: one stream is as fast as several, and nothing may be lost
 
-Wall seconds are those of the whole command. Every copy is compared with the original. The exit status is 1
-if a copy is wrong, if less than 1.5 is gained on the first, or more than a tenth lost on the second.
+Wall seconds are those of the whole command. Every copy is compared with the original. The exit code is 1 if a
+copy is wrong, if the gain on the first server is below 1.5, or the loss on the second above a tenth.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+import arguments
 import clients
 import corpus
-import given
 import measure
 import results
 import server
@@ -33,16 +33,16 @@ from cuts import item
 from table import aligned
 
 RATE = "16m"
-WAYS = ("off", "auto")
-LIMIT = 600.0
+MODES = ("off", "auto")
+LIMIT_SECONDS = 600.0
 UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-GAIN = {"limited": 1.5, "free": 0.9}
-"""The least that `off` must take of what `auto` takes."""
+MIN_RATIO = {"limited": 1.5, "free": 0.9}
+"""The least ratio of the time of `off` to that of `auto`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One file on one server, and where its copies go."""
+    """One file on one server, and the directory for its copies."""
 
     kind: str
     url: str
@@ -50,11 +50,13 @@ class Case:
     work: Path
 
     def fetch(self, parts: str) -> float:
-        """Copy it once; the seconds it took. Ends the program where the copy is not the original."""
+        """Copy it once; returns the seconds it took. Ends the program if the copy is not the original."""
         source, dest = self.work / f"{self.kind}.ndjson", self.work / "dest"
         source.write_text(item(self.url))
         argv = [sys.executable, "-m", "mlhub_async", "mirror", str(source), str(dest)]
-        cost = measure.run([*argv, "--parts", parts, "--allow-private", "-q"], self.work / "log", {}, LIMIT)
+        cost = measure.run(
+            [*argv, "--parts", parts, "--allow-private", "-q"], self.work / "log", {}, LIMIT_SECONDS
+        )
         try:
             if cost.code or _digest_of(dest) != self.file.sha256:
                 raise SystemExit(f"{self.kind}, --parts {parts}: exit {cost.code}, or the copy is wrong")
@@ -64,31 +66,31 @@ class Case:
 
 
 def _digest_of(dest: Path) -> str:
-    """Of the one file that was mirrored."""
+    """The SHA-256 of the one file that was mirrored."""
     [copy] = (path for path in dest.rglob("data*") if ".mlhub" not in path.parts)
     with copy.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def compared(case: Case, rounds: int) -> dict[str, list[float]]:
-    """Seconds by way, each round in another order."""
-    found: dict[str, list[float]] = {way: [] for way in WAYS}
+def compare(case: Case, rounds: int) -> dict[str, list[float]]:
+    """Seconds by mode; the order alternates by round."""
+    found: dict[str, list[float]] = {mode: [] for mode in MODES}
     for number in range(rounds):
-        for way in WAYS if number % 2 == 0 else reversed(WAYS):
-            found[way].append(case.fetch(way))
+        for mode in MODES if number % 2 == 0 else reversed(MODES):
+            found[mode].append(case.fetch(mode))
     return found
 
 
 def row(case: Case, found: dict[str, list[float]]) -> tuple[list[str], bool]:
-    """A line of the table, and whether it is as it should be."""
+    """A row of the table, and whether the ratio is high enough."""
     ratios = [off / auto for off, auto in zip(found["off"], found["auto"], strict=True)]
     middle = median(ratios)
-    seconds = [f"{median(found[way]):.2f}" for way in WAYS]
+    seconds = [f"{median(found[mode]):.2f}" for mode in MODES]
     spread = f"{min(ratios):.2f} .. {max(ratios):.2f}"
-    reached = middle >= GAIN[case.kind]
+    reached = middle >= MIN_RATIO[case.kind]
     size = f"{case.file.size >> 20:,} MiB"
-    words = [case.kind, size, *seconds, f"{middle:.2f}", spread, f">= {GAIN[case.kind]}"]
-    return [*words, "yes" if reached else "NO"], reached
+    cells = [case.kind, size, *seconds, f"{middle:.2f}", spread, f">= {MIN_RATIO[case.kind]}"]
+    return [*cells, "yes" if reached else "NO"], reached
 
 
 def cases(args: argparse.Namespace, base: str, root: Path, work: Path) -> list[Case]:
@@ -101,18 +103,18 @@ def cases(args: argparse.Namespace, base: str, root: Path, work: Path) -> list[C
 
 def main() -> int:
     args = _arguments()
-    nginx = given.nginx()
+    nginx = arguments.nginx()
     clients.compile_ours()
     print(results.machine(server.version(nginx)))
     rows, sound = (
-        [["server", "", "off, s", "auto, s", "off/auto", "of the rounds", "wanted", "reached"]],
+        [["server", "", "off, s", "auto, s", "off/auto", "of the rounds", "target", "reached"]],
         True,
     )
     with tempfile.TemporaryDirectory(prefix="mlhub-parts-", dir=args.tmp) as folder:
         work = Path(folder)
         with server.serving(nginx, work) as serving:
             for case in cases(args, serving.base, serving.root, work):
-                line, reached = row(case, compared(case, args.rounds))
+                line, reached = row(case, compare(case, args.rounds))
                 rows.append(line)
                 sound &= reached
     print("\n".join(aligned(rows)))
@@ -125,9 +127,9 @@ def _size(text: str) -> int:
 
 
 def _arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = given.parser(__doc__)
-    parser.add_argument("--size", type=_size, default=256 << 20, help="of the file with the limit")
-    parser.add_argument("--free-size", type=_size, default=2 << 30, help="of the one without")
+    parser = arguments.parser(__doc__)
+    parser.add_argument("--size", type=_size, default=256 << 20, help="of the file of the limited server")
+    parser.add_argument("--free-size", type=_size, default=2 << 30, help="of the file of the free server")
     parser.add_argument("--rounds", type=int, default=4)
     return parser.parse_args(argv)
 

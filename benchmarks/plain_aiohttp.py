@@ -1,4 +1,4 @@
-"""What a user writes with aiohttp in ten minutes: workers that get, read and write. Copies LIST to DEST.
+"""Copies the files of LIST to DEST with aiohttp in the simplest way: workers that get, read and write.
 
 LIST has a URL, a tab and a path below DEST in each line. No digests, no partial files, no retries.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 import aiohttp
 
 WORKERS = 64
-CHUNK = 1 << 20
+CHUNK_BYTES = 1 << 20
 
 
 async def copy(session: aiohttp.ClientSession, jobs: Iterator[list[str]], dest: Path) -> None:
@@ -24,7 +24,7 @@ async def copy(session: aiohttp.ClientSession, jobs: Iterator[list[str]], dest: 
         async with session.get(url) as response:
             response.raise_for_status()
             with target.open("wb") as file:
-                async for chunk in response.content.iter_chunked(CHUNK):
+                async for chunk in response.content.iter_chunked(CHUNK_BYTES):
                     file.write(chunk)
 
 

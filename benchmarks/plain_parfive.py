@@ -1,4 +1,4 @@
-"""What a user writes with parfive: enqueue, download. Copies LIST to DEST, as plain_aiohttp does."""
+"""Copies the files of LIST to DEST with parfive in the simplest way; LIST as for plain_aiohttp.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user writes with pystac-client to see what a collection holds: count the assets of URL's items."""
+"""Counts the assets of a collection with pystac-client in the simplest way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the official MLHub client did: a session per file, 1 KiB at a time. Copies LIST to DEST.
+"""Copies the files of LIST to DEST as the official MLHub client did: a session per file, 1 KiB at a time.
 
 LIST has a URL, a tab and a path below DEST in each line. No digests, no partial files, no retries.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 import requests
 
 WORKERS = 8
-CHUNK = 1024
+CHUNK_BYTES = 1024
 
 
 def copy(dest: Path, trust: str | bool, line: str) -> None:
@@ -23,7 +23,7 @@ def copy(dest: Path, trust: str | bool, line: str) -> None:
     with requests.Session() as session, session.get(url, stream=True, verify=trust) as response:
         response.raise_for_status()
         with target.open("wb") as file:
-            for chunk in response.iter_content(CHUNK):
+            for chunk in response.iter_content(CHUNK_BYTES):
                 file.write(chunk)
 
 

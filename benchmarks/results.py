@@ -1,4 +1,4 @@
-"""Hides the file that a comparison leaves: what was run where, every single run, every figure."""
+"""The file with the results of a comparison: command, machine, versions, every run, every figure."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from typing import Any
 from measure import Cost
 from table import Run
 
-PLACES = {"--json", "--stac-asset-python", "--tmp"}
+PATH_OPTIONS = {"--json", "--stac-asset-python", "--tmp"}
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What one command measured. `figures` are rows of more than one run, as the command prints them."""
+    """The results of one command. `figures` are the rows that it derives from several runs and prints."""
 
     command: str
     machine: str
@@ -33,8 +33,8 @@ class Results:
 
     def write(self, path: Path) -> None:
         rows = [json.dumps(row) for row in map(asdict, self.runs)]
-        said = ("command", "machine", "scale", "versions")
-        head = json.dumps({name: getattr(self, name) for name in said})
+        names = ("command", "machine", "scale", "versions")
+        head = json.dumps({name: getattr(self, name) for name in names})
         figures = [json.dumps(row) for row in self.figures]
         path.write_text(f'{head[:-1]},\n"figures": {_lines(figures)},\n"runs": {_lines(rows)}}}\n')
 
@@ -50,11 +50,11 @@ def _lines(rows: Sequence[str]) -> str:
 
 
 def command() -> str:
-    """The words that were typed, for who wants to repeat it, without those that only say where things are."""
-    script, *words = sys.argv
-    pairs = zip([script, *words], words, strict=False)
-    said = [word for before, word in pairs if not {word, before} & PLACES]
-    return shlex.join(["python", f"benchmarks/{Path(script).name}", *said])
+    """The command line to repeat, without the options that are paths on this machine."""
+    script, *given = sys.argv
+    pairs = zip([script, *given], given, strict=False)
+    kept = [word for before, word in pairs if not {word, before} & PATH_OPTIONS]
+    return shlex.join(["python", f"benchmarks/{Path(script).name}", *kept])
 
 
 def machine(nginx: str) -> str:
@@ -76,5 +76,5 @@ def _commit() -> str:
     argv = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
     if shutil.which(argv[0]) is None:
         return "no commit"
-    said = subprocess.run(argv, capture_output=True, text=True, check=False)
-    return f"commit {said.stdout.strip()}" if said.returncode == 0 else "no commit"
+    result = subprocess.run(argv, capture_output=True, text=True, check=False)
+    return f"commit {result.stdout.strip()}" if result.returncode == 0 else "no commit"

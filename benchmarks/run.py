@@ -1,16 +1,16 @@
-"""Measure this program beside its peers: the same files, one nginx, rounds that interleave the clients.
+"""Compares this program with others: the same files, one nginx, interleaved rounds.
 
     python benchmarks/run.py                          small, chips and large, three rounds
     python benchmarks/run.py --corpus small --tls     20,000 x 16 KiB over https
     python benchmarks/run.py --scale 0.05 --rounds 1  a quick look
-    python benchmarks/run.py --corpus small --scale 0.3 --delay 50   6,000 files, each 50 ms away
+    python benchmarks/run.py --corpus small --scale 0.3 --delay 50   6,000 files, with a delay of 50 ms each
     python benchmarks/run.py --noop                   the second run on a finished copy
     python benchmarks/run.py --memory                 peak memory at 10,000 and at 200,000 assets
-    python benchmarks/run.py --listing                reading and planning 200,000 assets
+    python benchmarks/run.py --listing                listing and planning 200,000 assets
 
-Every copy is compared with the original, byte for byte by SHA-256; a wrong one is marked INVALID and
-counts nowhere. Nothing is installed: a client that is not there is named, with the way to get it.
-Seconds of two calls do not compare, the ratios of one do.
+Every copy is compared with the original by SHA-256; a wrong one is marked INVALID and not counted. Nothing is
+installed: a client that is missing is named, with how to get it. Ratios within one call can be compared,
+seconds of two calls cannot.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import arguments
 import clients
-import given
 import listing
 import results
 import server
@@ -35,12 +35,12 @@ from modes import MODES
 def main() -> int:
     args = _arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    nginx = given.nginx()
+    nginx = arguments.nginx()
     wanted = _wanted(args)
     versions = clients.present(wanted)
     here = [client for client in wanted if client.name in versions]
     if not here or not _can_delay(args):
-        print("Not measured: it takes a client at least.", file=sys.stderr)
+        print("Not measured: at least one client is needed.", file=sys.stderr)
         return 2
     machine = results.machine(server.version(nginx))
     print(machine)
@@ -50,15 +50,15 @@ def main() -> int:
             bench = Bench(work, serving, here, versions, args.rounds, args.limit, args.scale)
             runs = MODES[args.mode][0](bench, _shapes(args))
     if args.json:
-        told = results.Results(results.command(), machine, versions, runs, scale=args.scale)
-        told.write(Path(args.json))
+        measured = results.Results(results.command(), machine, versions, runs, scale=args.scale)
+        measured.write(Path(args.json))
     return 1 if any(run.flaw for run in runs) else 0
 
 
 def _can_delay(args: argparse.Namespace) -> bool:
     if not args.delay or server.ECHO.exists():
         return True
-    print(f"--delay takes {server.ECHO.name} as well: {server.ECHO_HINT}", file=sys.stderr)
+    print(f"--delay needs {server.ECHO.name}: {server.ECHO_HINT}", file=sys.stderr)
     return False
 
 
@@ -79,7 +79,7 @@ def _shapes(args: argparse.Namespace) -> list[Shape]:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = given.parser(__doc__)
+    parser = arguments.parser(__doc__)
     mode = parser.add_mutually_exclusive_group()
     for name, (what, _) in MODES.items():
         mode.add_argument(f"--{name}", dest="mode", action="store_const", const=name, help=what.__doc__)

@@ -1,4 +1,4 @@
-"""Hides nginx: its configuration, its certificate, its start and its end."""
+"""Runs nginx on loopback: configuration, certificate, start and stop."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ ECHO_HINT = "apt-get install libnginx-mod-http-echo"
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running nginx. `ca` is the certificate a client has to trust, where it speaks TLS.
+    """A running nginx. `ca`: the certificate that clients have to trust; None without TLS.
 
     `delay`: seconds to the first byte of a file.
     """
@@ -55,18 +55,18 @@ class Server:
 
 
 def find() -> str | None:
-    """nginx on PATH, or where distributions put it for root only."""
+    """The path of nginx, also where distributions install it for root only; None if it is missing."""
     return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/opt/homebrew/bin")
 
 
 def version(nginx: str) -> str:
-    said = subprocess.run([nginx, "-v"], capture_output=True, text=True, check=True)
-    return (said.stderr or said.stdout).strip().rpartition("/")[2]
+    result = subprocess.run([nginx, "-v"], capture_output=True, text=True, check=True)
+    return (result.stderr or result.stdout).strip().rpartition("/")[2]
 
 
 @contextmanager
 def serving(nginx: str, work: Path, *, tls: bool = False, delay: float = 0) -> Iterator[Server]:
-    """Serve work/root on a free port of 127.0.0.1 until the block is left; files after `delay` seconds."""
+    """Serve work/root on a free port of 127.0.0.1 until the end of the block; files after `delay` seconds."""
     prefix, root = work / "nginx", work / "root"
     for folder in (prefix / "t", root):
         folder.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ def _config(port: int, root: Path, ca: Path | None, delay: float) -> str:
 
 
 def _certificate(folder: Path) -> Path:
-    """A certificate for 127.0.0.1 that signs itself: the clients are told to trust it."""
+    """A self-signed certificate for 127.0.0.1, which the clients are given to trust."""
     ca = folder / "cert.pem"
     argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     argv += ["-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
@@ -104,7 +104,7 @@ def _certificate(folder: Path) -> Path:
 
 
 def _free_port() -> int:
-    """One below those that systems hand out, or somebody else may have got it before nginx binds it."""
+    """Below the ports that systems assign: another program could get such a one before nginx binds it."""
     while True:
         port = random.SystemRandom().randrange(12_000, 30_000)
         with socket.socket() as probe, suppress(OSError):

@@ -1,12 +1,12 @@
-"""Whether a long run over a bad network leaves anything behind: connections, tasks, descriptors, memory.
+"""Checks that a long run over a bad network leaks nothing: connections, tasks, descriptors, memory.
 
-    python benchmarks/soak.py                            50,000 requests, every twentieth spoilt; some minutes
+    python benchmarks/soak.py                            50,000 requests, one of twenty fails; some minutes
     python benchmarks/soak.py --items 2000               a quick look
     python benchmarks/soak.py --transport aiohttp        the other transport
 
-The server (a process of its own) spoils answers in all the ways of FAULTS, in turn by chance; the program is
-run inside this process, so that this process can look at itself while it runs and afterwards. Each file's
-bytes are compared when its item is whole, and removed. Exits 1 if anything was left, or lost.
+The server (a process of its own) injects the faults of FAULTS at random. The program runs inside this
+process, which samples its own descriptors, tasks and memory meanwhile and afterwards. The bytes of each file
+are compared when its item is complete, then the file is removed. Exit code 1 if anything leaked or was lost.
 """
 
 from __future__ import annotations
@@ -29,42 +29,42 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-import endless
-from throwaway import fast_loop
+import endless_api
+from discarding_mirror import fast_loop
 
 import mlhub_async
 from mlhub_async import Options, Report, RetryPolicy, Selection
 from mlhub_async.http.transport.fast.connection import Connection
 
 ITEMS = 47_600
-"""With a twentieth of the answers spoilt they take about 50,000 requests."""
+"""With one response of twenty failing they take about 50,000 requests."""
 MIB = 1 << 20
-ALLOWED = 4 * MIB
-"""How much more memory the end may take than the time of the second mark."""
-MARK = 5000
-LARGE = 700_000
+MAX_GROWTH_BYTES = 4 * MIB
+"""From the second sample to the end."""
+SAMPLE_ITEMS = 5000
+LARGE_BYTES = 700_000
 
 
 def body_of(index: int) -> bytes:
-    """Most are small, some need the disk's thread, a few a buffer of their own."""
-    size = LARGE if index % 500 == 0 else 40_000 if index % 20 == 0 else 100 + index % 5000
+    """Most bodies are small; some are written by the disk thread, a few need a buffer of their own."""
+    size = LARGE_BYTES if index % 500 == 0 else 40_000 if index % 20 == 0 else 100 + index % 5000
     return (b"%d " % index * (size // len(b"%d " % index) + 1))[:size]
 
 
-class Catalogue(endless.Catalogue):
-    """As `endless.Catalogue`, with bytes that are each file's own."""
+class Catalogue(endless_api.Catalogue):
+    """`endless_api.Catalogue` with different bytes for each file."""
 
-    def answer(self, target: str) -> tuple[str, bytes]:
+    def respond(self, target: str) -> tuple[str, bytes]:
         if target.startswith("/files/"):
             return "application/octet-stream", body_of(int(target[len("/files/") : -len(".bin")]))
-        return super().answer(target)
+        return super().respond(target)
 
 
 def _reply(head: bytes, body: bytes) -> bytes:
     return b"HTTP/1.1 %sContent-Length: %d\r\n\r\n%s" % (head, len(body), body)
 
 
-def _halves(whole: bytes, cut: Callable[[int, int], int]) -> bytes:
+def _truncated(whole: bytes, cut: Callable[[int, int], int]) -> bytes:
     head = whole.index(b"\r\n\r\n") + 4
     return whole[: cut(head, len(whole))]
 
@@ -78,34 +78,37 @@ FAULTS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "nothing, then FIN": (lambda whole: b"", "fin"),
     "nothing, then RST": (lambda whole: b"", "rst"),
     "nothing at all": (lambda whole: b"", "hang"),
-    "half a head, then FIN": (lambda whole: _halves(whole, lambda head, end: head // 2), "fin"),
-    "half a head, then RST": (lambda whole: _halves(whole, lambda head, end: head // 2), "rst"),
-    "half a body, then FIN": (lambda whole: _halves(whole, lambda head, end: (head + end) // 2), "fin"),
-    "half a body, then RST": (lambda whole: _halves(whole, lambda head, end: (head + end) // 2), "rst"),
-    "half a body, then nothing": (lambda whole: _halves(whole, lambda head, end: (head + end) // 2), "hang"),
+    "half a head, then FIN": (lambda whole: _truncated(whole, lambda head, end: head // 2), "fin"),
+    "half a head, then RST": (lambda whole: _truncated(whole, lambda head, end: head // 2), "rst"),
+    "half a body, then FIN": (lambda whole: _truncated(whole, lambda head, end: (head + end) // 2), "fin"),
+    "half a body, then RST": (lambda whole: _truncated(whole, lambda head, end: (head + end) // 2), "rst"),
+    "half a body, then nothing": (
+        lambda whole: _truncated(whole, lambda head, end: (head + end) // 2),
+        "hang",
+    ),
     "chunks without an end": (lambda whole: _chunked(whole, last=b""), "fin"),
-    "a chunk that is none": (lambda whole: _chunked(whole, last=b"zz\r\n"), "keep"),
+    "an invalid chunk": (lambda whole: _chunked(whole, last=b"zz\r\n"), "keep"),
     "bytes after the end": (lambda whole: whole + b"!", "keep"),
     "two lengths": (lambda whole: whole.replace(b"\r\n", b"\r\nContent-Length: 5\r\n", 1), "keep"),
     "no HTTP": (lambda whole: b"\x15\x03\x01\0\x02\x02\x46 no HTTP at all\r\n\r\n", "fin"),
     "502": (lambda whole: _reply(b"502 Bad Gateway\r\n", b"no"), "keep"),
     "503, then FIN": (lambda whole: _reply(b"503 Service Unavailable\r\n", b"no"), "fin"),
     "429": (lambda whole: _reply(b"429 Too Many Requests\r\n", b"no"), "keep"),
-    "a good answer, then FIN": (lambda whole: whole, "fin"),
-    "a good answer, then RST": (lambda whole: whole, "rst"),
+    "a good response, then FIN": (lambda whole: whole, "fin"),
+    "a good response, then RST": (lambda whole: whole, "rst"),
 }
-"""What is said instead of the answer, and what becomes of the connection."""
+"""The response that is sent instead, and what happens to the connection afterwards."""
 RARE = {"nothing at all", "half a body, then nothing"}
-"""They cost a timeout each."""
+"""Each costs a timeout."""
 WEIGHTS = [0.1 if name in RARE else 1.0 for name in FAULTS]
 
 
-class Faulty(endless.Connection):
-    """One client's connection to a server that spoils every so many answers about files."""
+class FaultyConnection(endless_api.Connection):
+    """One connection of a client to a server that injects faults into a share of the file responses."""
 
     share = 0.0
-    chance = random.Random(20)
-    met: ClassVar[Counter[str]] = Counter()
+    rng = random.Random(20)
+    counts: ClassVar[Counter[str]] = Counter()
 
     def data_received(self, data: bytes) -> None:
         *heads, self._pending = (self._pending + data).split(b"\r\n\r\n")
@@ -114,14 +117,14 @@ class Faulty(endless.Connection):
 
     def _answer(self, target: str) -> None:
         assert self._transport is not None
-        self.met["requests"] += 1
-        said, ending = self._reply(target), "keep"
-        if target.startswith("/files/") and self.chance.random() < self.share:
-            [name] = self.chance.choices(list(FAULTS), WEIGHTS)
-            self.met[name] += 1
-            spoil, ending = FAULTS[name]
-            said = spoil(said)
-        self._transport.write(said)
+        self.counts["requests"] += 1
+        response, ending = self._reply(target), "keep"
+        if target.startswith("/files/") and self.rng.random() < self.share:
+            [name] = self.rng.choices(list(FAULTS), WEIGHTS)
+            self.counts[name] += 1
+            alter, ending = FAULTS[name]
+            response = alter(response)
+        self._transport.write(response)
         if ending == "fin":
             self._transport.close()
         elif ending == "rst":
@@ -131,35 +134,39 @@ class Faulty(endless.Connection):
 
 
 async def serve(count: int, share: float) -> None:
-    """Print where it is, serve until stdin ends, print what was met."""
+    """Print the URL, serve until stdin ends, print the counts of requests and faults."""
     loop = asyncio.get_running_loop()
     listener = socket.create_server(("127.0.0.1", 0), backlog=512)
     origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    Faulty.share = share
+    FaultyConnection.share = share
     catalogue = Catalogue(origin, count)
-    await loop.create_server(lambda: Faulty(catalogue), sock=listener)
+    await loop.create_server(lambda: FaultyConnection(catalogue), sock=listener)
     print(f"{origin}/stac", flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
-    total = Faulty.met.pop("requests")
-    print(f"{total:,} requests, {Faulty.met.total():,} of them spoilt in {len(Faulty.met)} ways", flush=True)
+    faults = FaultyConnection.counts
+    total = faults.pop("requests")
+    print(
+        f"{total:,} requests, {faults.total():,} of them failed on purpose in {len(faults)} ways",
+        flush=True,
+    )
 
 
 @contextmanager
 def serving(count: int, share: float) -> Iterator[tuple[str, Callable[[], str]]]:
-    """The URL of the catalogue, and what tells in the end what its server met."""
+    """The URL of the catalogue, and a function that returns the counts of the server at the end."""
     argv = [sys.executable, __file__, "--serve", "--items", str(count), "--errors", str(share)]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         url = process.stdout.readline().strip()
-        yield url, partial(_last_words, process)
+        yield url, partial(_last_output, process)
 
 
-def _last_words(process: subprocess.Popen[str]) -> str:
+def _last_output(process: subprocess.Popen[str]) -> str:
     return process.communicate(timeout=30)[0].strip()
 
 
 def descriptors() -> dict[str, int]:
-    """How many sockets and how many other files this process has open."""
+    """The numbers of sockets and of other files that this process has open."""
     found: Counter[str] = Counter()
     for number in os.listdir("/proc/self/fd"):
         try:
@@ -170,18 +177,19 @@ def descriptors() -> dict[str, int]:
 
 
 def memory() -> int:
+    """The resident set size of this process in bytes."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 class Observer:
-    """Looks at this process while the program runs in it, and at each item once it is whole."""
+    """Samples this process while the program runs in it, and checks each item when it is complete."""
 
     def __init__(self, dest: Path, count: int) -> None:
         self.dest, self.count = dest, count
         self.done = self.wrong = 0
-        self.step = min(MARK, max(count // 4, 1))
-        self.marks: list[int] = []
+        self.step = min(SAMPLE_ITEMS, max(count // 4, 1))
+        self.samples: list[int] = []
         self.began = time.monotonic()
 
     async def each(self, item: Any, records: Mapping[str, Any]) -> None:
@@ -193,26 +201,26 @@ class Observer:
         folder.rmdir()
         self.done += 1
         if self.done % self.step == 0 or self.done == self.count:
-            self._mark()
+            self._sample()
 
-    def _mark(self) -> None:
-        self.marks.append(memory())
+    def _sample(self) -> None:
+        self.samples.append(memory())
         open_now, tasks = descriptors(), len(asyncio.all_tasks())
-        told = f"{open_now['sockets']} sockets, {open_now['files']} files, {tasks} tasks"
+        text = f"{open_now['sockets']} sockets, {open_now['files']} files, {tasks} tasks"
         seconds = time.monotonic() - self.began
-        print(f"{self.done:>8,}  RSS {self.marks[-1] / MIB:6.1f} MiB  {told}  {seconds:.0f} s", flush=True)
+        print(f"{self.done:>8,}  RSS {self.samples[-1] / MIB:6.1f} MiB  {text}  {seconds:.0f} s", flush=True)
 
     def flaws(self, report: Report) -> Iterator[str]:
         if report.exit_code or report.fetched != self.count or self.done != self.count:
             yield f"exit {report.exit_code}: {report.fetched:,} of {self.count:,} fetched"
         if self.wrong:
             yield f"{self.wrong} files with other bytes"
-        if self.marks[-1] - self.marks[1] > ALLOWED:
-            yield f"{(self.marks[-1] - self.marks[1]) / MIB:.1f} MiB more than at the second mark"
+        if self.samples[-1] - self.samples[1] > MAX_GROWTH_BYTES:
+            yield f"{(self.samples[-1] - self.samples[1]) / MIB:.1f} MiB more than at the second sample"
 
 
-def left(before: dict[str, int], tasks: set[asyncio.Task[Any]]) -> Iterator[str]:
-    """What the run should have given back."""
+def leaks(before: dict[str, int], tasks: set[asyncio.Task[Any]]) -> Iterator[str]:
+    """What the run should have released."""
     gc.collect()
     if descriptors() != before:
         yield f"descriptors: {before} before, {descriptors()} after"
@@ -223,7 +231,7 @@ def left(before: dict[str, int], tasks: set[asyncio.Task[Any]]) -> Iterator[str]
 
 
 async def warm_up(url: str) -> None:
-    """The loop opens a file with its first connection, and keeps it."""
+    """The event loop opens a file with its first connection and keeps it: do that before counting."""
     host, port = url.split("/")[2].split(":")
     _, writer = await asyncio.open_connection(host, int(port))
     writer.close()
@@ -241,7 +249,7 @@ async def soak(url: str, dest: Path, args: argparse.Namespace) -> list[str]:
     await warm_up(url)
     before, tasks = descriptors(), asyncio.all_tasks()
     report = await mlhub_async.mirror(url, dest, options, each=observer.each)
-    return [*observer.flaws(report), *left(before, tasks)]
+    return [*observer.flaws(report), *leaks(before, tasks)]
 
 
 def main() -> int:
@@ -249,7 +257,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--items", type=int, default=ITEMS, help=f"one file each ({ITEMS:,})")
-    parser.add_argument("--errors", type=float, default=0.05, help="share of spoilt answers (0.05)")
+    parser.add_argument("--errors", type=float, default=0.05, help="share of responses that fail (0.05)")
     parser.add_argument("--transport", choices=["fast", "aiohttp"], default="fast")
     parser.add_argument("--tmp", metavar="DIR", help="where to write")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
@@ -259,12 +267,12 @@ def main() -> int:
         return 0
     with (
         tempfile.TemporaryDirectory(prefix="mlhub-soak-", dir=args.tmp) as folder,
-        serving(args.items, args.errors) as (url, met),
+        serving(args.items, args.errors) as (url, counts),
         asyncio.Runner(loop_factory=fast_loop()) as runner,
     ):
         flaws = runner.run(soak(url, Path(folder) / "dest", args))
-        print(met())
-    print(*[f"NOT GIVEN BACK, OR LOST: {flaw}" for flaw in flaws] or ["nothing lost, nothing left"], sep="\n")
+        print(counts())
+    print(*[f"LEAKED OR LOST: {flaw}" for flaw in flaws] or ["nothing lost, nothing leaked"], sep="\n")
     return bool(flaws)
 
 

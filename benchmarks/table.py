@@ -1,4 +1,4 @@
-"""Hides how numbers become a table: medians, ratios per round, aligned columns."""
+"""Tables of runs: medians, ratios per round, aligned columns."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MEASURES: tuple[Measure, Measure] = (lambda cost: cost.wall, lambda cost: cost.c
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One client in one round, and what was wrong with its copy ("" when nothing was)."""
+    """One client in one round; `flaw` is what was wrong with its copy, "" if nothing."""
 
     corpus: str
     client: str
@@ -24,7 +24,10 @@ class Run:
 
 
 def ratios(runs: Sequence[Run], upper: str, lower: Sequence[str], measure: Measure) -> list[float]:
-    """upper / the best of `lower`, of each round in which all were right: they met the same weather."""
+    """`upper` divided by the best of `lower`, for each round in which all copies were right.
+
+    Within a round the state of the machine is the same for all.
+    """
     sound = {(run.client, run.round): measure(run.cost) for run in runs if not run.flaw}
     found = []
     for number in sorted({run.round for run in runs}):

@@ -1,13 +1,13 @@
-"""Hold every figure that was aimed at against what this machine says: target, figure, reached or not.
+"""Measures every target of the project on this machine: target, figure, reached or not.
 
-    python benchmarks/targets.py                          all of it, three rounds; about fifteen minutes
-    python benchmarks/targets.py --scale 0.05 --rounds 1  a quick look: start-up weighs far too much in it
+    python benchmarks/targets.py                          everything, three rounds; about fifteen minutes
+    python benchmarks/targets.py --scale 0.05 --rounds 1  a quick look: start-up dominates the figures
     python benchmarks/targets.py --only http,delay        some parts of it
     python benchmarks/targets.py --json FILE              every run and every row, for plot.py and readme.py
 
-Each ratio is taken within one round of one interleaved run, with every guarantee on, and the median of the
-rounds is shown between the lowest and the highest. The slow peers take part in the first round only. Every
-copy is compared with the original by SHA-256. What is not here is named, and its rows are not decided.
+Each ratio is computed within one round of interleaved runs, with all guarantees enabled; the table shows the
+median of the rounds with the lowest and the highest. Slow programs take part in the first round only. Every
+copy is compared with the original by SHA-256. Programs that are missing are named; their rows are undecided.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import arguments
 import clients
-import first
-import given
+import first_assets
 import listing
 import modes
 import results
-import rows
 import server
+import target_rows
 from bench import Bench
 from corpus import SHAPES
 from table import Run, aligned
@@ -36,13 +36,13 @@ from table import Run, aligned
 FAST = ("ours", "curl", "curl+sha256sum", "wget2")
 PEERS = ("aria2c", "rclone", "parfive", "stac-asset", "aiohttp", "requests", "ours-aiohttp")
 SLOW = ("parfive", "stac-asset", "aiohttp", "requests", "ours-aiohttp")
-DELAY = 0.05
-DELAYED = 6_000
+DELAY_SECONDS = 0.05
+DELAYED_FILES = 6_000
 
 
 @dataclass(slots=True)
 class Trial:
-    """What the parts share, and what they find."""
+    """What the parts of the measurement share, and their results."""
 
     nginx: str
     work: Path
@@ -50,11 +50,11 @@ class Trial:
     versions: Mapping[str, str]
     args: argparse.Namespace
     runs: list[Run] = field(default_factory=list)
-    there: Sequence[int] = ()
+    on_disk: Sequence[int] = ()
 
     @contextmanager
     def bench(self, names: Sequence[str], *, tls: bool = False, delay: float = 0) -> Iterator[Bench]:
-        """A server of its own for each part; those of `names` that are here."""
+        """A comparison with a server of its own, of those of `names` that are installed."""
         here = [self.known[name] for name in names if name in self.versions]
         with (
             tempfile.TemporaryDirectory(dir=self.work) as folder,
@@ -65,7 +65,7 @@ class Trial:
 
 
 def copies(trial: Trial, *, tls: bool) -> None:
-    """The three corpora. All peers are measured on the small files, where they differ most."""
+    """Measure the three corpora; all programs on the small files, where they differ most."""
     with trial.bench([*FAST, *PEERS], tls=tls) as bench:
         small, *others = (shape.scaled(bench.scale) for shape in SHAPES.values())
         trial.runs += modes.copies(bench, [small])
@@ -79,10 +79,10 @@ def second(trial: Trial) -> None:
 
 def delayed(trial: Trial) -> None:
     if not server.ECHO.exists():
-        print(f"no delay without {server.ECHO.name}: {server.ECHO_HINT}", file=sys.stderr)
+        print(f"the delay needs {server.ECHO.name}: {server.ECHO_HINT}", file=sys.stderr)
         return
-    with trial.bench(["ours", "curl"], delay=DELAY) as bench:
-        shape = replace(SHAPES["small"], count=DELAYED).scaled(bench.scale)
+    with trial.bench(["ours", "curl"], delay=DELAY_SECONDS) as bench:
+        shape = replace(SHAPES["small"], count=DELAYED_FILES).scaled(bench.scale)
         trial.runs += modes.copies(bench, [shape])
 
 
@@ -97,8 +97,8 @@ def planning(trial: Trial) -> None:
         trial.runs += modes.reading(replace(bench, clients=readers))
 
 
-def begin(trial: Trial) -> None:
-    trial.there = asyncio.run(first.on_disk(str(trial.work)))
+def first(trial: Trial) -> None:
+    trial.on_disk = asyncio.run(first_assets.count_on_disk(str(trial.work)))
 
 
 Part = tuple[Callable[[Trial], None], Sequence[str]]
@@ -109,13 +109,13 @@ PARTS: dict[str, Part] = {
     "delay": (delayed, ("ours", "curl")),
     "memory": (memory, ("ours",)),
     "listing": (planning, ("ours",)),
-    "first": (begin, ("ours",)),
+    "first": (first, ("ours",)),
 }
 
 
 def main() -> int:
     args = _arguments()
-    nginx = given.nginx()
+    nginx = arguments.nginx()
     known = clients.known(clients.locate(args.stac_asset_python))
     needed = dict.fromkeys(name for part in args.only for name in PARTS[part][1])
     versions = clients.present([known[name] for name in needed])
@@ -125,25 +125,25 @@ def main() -> int:
         trial = Trial(nginx, Path(folder), known, versions, args)
         for part in args.only:
             PARTS[part][0](trial)
-    found = rows.of(trial.runs, args.scale, trial.there)
-    print("\n" + "\n".join(aligned([rows.HEAD, *(row.cells() for row in found)])))
+    found = target_rows.target_rows(trial.runs, args.scale, trial.on_disk)
+    print("\n" + "\n".join(aligned([target_rows.HEAD, *(row.cells() for row in found)])))
     if args.scale < 1:
-        print("These are too few files for a verdict: half a second of start-up is in every figure of ours.")
+        print("Too few files for a verdict: half a second of start-up is in every figure of mlhub-async.")
     if args.json:
-        figures = [row.told() for row in found]
-        told = results.Results(results.command(), machine, versions, trial.runs, figures, args.scale)
-        told.write(Path(args.json))
+        figures = [row.as_json() for row in found]
+        measured = results.Results(results.command(), machine, versions, trial.runs, figures, args.scale)
+        measured.write(Path(args.json))
     return 1 if any(run.flaw for run in trial.runs) else 0
 
 
 def _arguments() -> argparse.Namespace:
-    parser = given.parser(__doc__)
+    parser = arguments.parser(__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--scale", type=float, default=1.0, help="0.05: a twentieth of the files or bytes")
     parser.add_argument("--json", metavar="FILE", help="write every run and every row to FILE")
     parser.add_argument("--limit", type=float, default=900, help="seconds one run of one client may take")
     parser.add_argument("--stac-asset-python", metavar="PATH", default=sys.executable)
-    return given.parsed(parser, "part", PARTS)
+    return arguments.parse(parser, "part", PARTS)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The figures in the README are those that were measured: nothing in its tables was typed by hand."""
+"""The tables in benchmarks/README.md are those that the measured figures give."""
 
 import argparse
 import json
@@ -9,25 +9,25 @@ ROOT = Path(__file__).parents[2]
 HOME = ROOT / "benchmarks"
 
 
-def measured(bench):
+def results_of(bench):
     results = bench("results")
     return results.read(HOME / "figures.json"), results.read(HOME / "pacing.json")
 
 
 def test_the_tables_are_those_that_the_measured_figures_give(bench):
     readme = bench("readme")
-    tables = readme.tables(*measured(bench))
-    assert f"{readme.BEGIN}\n\n{tables}\n\n{readme.END}\n" in (ROOT / "README.md").read_text()
+    tables = readme.tables(*results_of(bench))
+    assert f"{readme.BEGIN}\n\n{tables}\n\n{readme.END}\n" in (HOME / "README.md").read_text()
 
 
-def test_the_picture_is_of_the_same_run_and_small():
+def test_the_picture_is_small_and_of_the_same_run():
     picture = (HOME / "figures.png").read_bytes()
     assert len(picture) < 100 << 10
     assert json.loads((HOME / "figures.json").read_text())["command"] in texts(picture)
 
 
 def texts(picture):
-    """What is written beside the pixels of a PNG, by its own CRCs unharmed."""
+    """The texts in the metadata of a PNG; checks its CRCs."""
     found, at = [], 8
     while at < len(picture):
         size = int.from_bytes(picture[at : at + 4])
@@ -39,7 +39,7 @@ def texts(picture):
     return found
 
 
-def test_tables_go_between_the_comments_and_nowhere_else(bench, tmp_path, capsys):
+def test_tables_are_written_between_the_comments_only(bench, tmp_path, capsys):
     readme = bench("readme")
     page = tmp_path / "README.md"
     words = [str(HOME / "figures.json"), str(HOME / "pacing.json"), str(page)]
@@ -52,14 +52,15 @@ def test_tables_go_between_the_comments_and_nowhere_else(bench, tmp_path, capsys
     page.write_text("no place\n")
     assert readme.main(words) == 2
     assert page.read_text() == "no place\n"
-    assert "has no place for them" in capsys.readouterr().err
+    assert "has no place for the tables" in capsys.readouterr().err
 
 
-def test_all_is_every_step_in_its_order_and_a_look_elsewhere_changes_no_page(bench, tmp_path):
+def test_all_runs_every_step_in_order_and_changes_no_page_if_it_writes_elsewhere(bench, tmp_path):
     every = bench("all")
     here = every.steps(argparse.Namespace(into=HOME, rounds=3, scale=1.0), "peers/bin/python")
-    assert [words[1] for words in here] == ["targets.py", "pacing.py", "onefile.py", "plot.py", "readme.py"]
-    assert all((HOME / words[1]).is_file() for words in here)
-    assert here[-1][-1] == str(ROOT / "README.md")
+    scripts = [words[1] for words in here]
+    assert scripts == ["targets.py", "pacing.py", "small_file_profile.py", "plot.py", "readme.py"]
+    assert all((HOME / script).is_file() for script in scripts)
+    assert here[-1][-1] == str(HOME / "README.md")
     look = every.steps(argparse.Namespace(into=tmp_path, rounds=1, scale=0.1), "peers/bin/python")
     assert not any(str(HOME) in word or "README" in word for words in look for word in words[2:])

@@ -1,4 +1,4 @@
-"""The benchmark that runs for long over a bad network, in short."""
+"""The benchmark with a long run over a bad network, in a short form."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at itself in /proc")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
 @pytest.mark.parametrize("transport", ["fast", "aiohttp"])
@@ -18,5 +18,5 @@ def test_a_run_over_a_bad_network_loses_and_leaks_nothing(tmp_path, transport):
     argv = [sys.executable, ROOT / "benchmarks/soak.py", *words]
     ended = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=200, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "nothing lost, nothing left" in ended.stdout
+    assert "nothing lost, nothing leaked" in ended.stdout
     assert list(tmp_path.iterdir()) == []

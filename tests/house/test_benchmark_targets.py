@@ -1,4 +1,4 @@
-"""The target table of the benchmarks: how its rows follow from the runs, and one part of it for real."""
+"""The target table of the benchmarks: its rows for given runs, and one part of it measured."""
 
 import json
 import os
@@ -21,8 +21,8 @@ def run(bench):
     return made
 
 
-def found(bench, runs, what, against, measure, scale=1.0, there=()):
-    rows = bench("rows").of(runs, scale, there)
+def found(bench, runs, what, against, measure, scale=1.0, on_disk=()):
+    rows = bench("target_rows").target_rows(runs, scale, on_disk)
     [row] = [row for row in rows if (row.what, row.against, row.measure) == (what, against, measure)]
     return row
 
@@ -64,18 +64,20 @@ def test_rates_have_lower_and_peaks_have_upper_targets(bench, run):
     assert (planned.figure, planned.reached) == (400_000, True)
     assert found(bench, runs, "peak memory", "200,000 against 10,000 assets", "RSS").reached is False
     assert (
-        found(bench, runs, "assets on disk", "as page 2 is requested", "count", there=[0, 7]).reached is False
+        found(bench, runs, "assets on disk", "as page 2 is requested", "count", on_disk=[0, 7]).reached
+        is False
     )
     assert (
-        found(bench, runs, "assets on disk", "as page 3 is requested", "count", there=[0, 7]).reached is True
+        found(bench, runs, "assets on disk", "as page 3 is requested", "count", on_disk=[0, 7]).reached
+        is True
     )
 
 
 def test_one_part_of_the_table_is_measured_and_written_with_its_command(tmp_path, bench):
     if bench("server").find() is None:
-        pytest.skip("nginx is not here")
-    told = tmp_path / "told.json"
-    words = ["--only", "first", "--json", told, "--tmp", tmp_path]
+        pytest.skip("nginx is not installed")
+    output = tmp_path / "results.json"
+    words = ["--only", "first", "--json", output, "--tmp", tmp_path]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
     ended = subprocess.run(
         [sys.executable, ROOT / "benchmarks/targets.py", *words],
@@ -86,7 +88,7 @@ def test_one_part_of_the_table_is_measured_and_written_with_its_command(tmp_path
         check=False,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    results = json.loads(told.read_text())
+    results = json.loads(output.read_text())
     assert results["command"].startswith("python benchmarks/targets.py --only first")
     rows = {row["against"]: row for row in results["figures"]}
     assert rows["as page 2 is requested"]["figure"].replace(".", "").isdigit()

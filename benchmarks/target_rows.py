@@ -1,4 +1,4 @@
-"""Hides what is aimed at: each row of the target table, and how its figure follows from the runs."""
+"""The rows of the target table: target, figure and spread, computed from the runs."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from table import MEASURES, Run, ratios
 
 HEAD = ["what", "against", "measure", "target", "figure", "of the rounds", "reached"]
 WALL, CPU = MEASURES
-CURL, BEST, LIKE = ("curl",), ("curl", "wget2"), ("curl+sha256sum",)
-SHOWN = {CURL: "curl -Z", BEST: "the better of curl -Z and wget2", LIKE: "curl -Z, then sha256sum"}
-PEERS = {"aria2c": 0.4, "rclone": 0.4, "parfive": 0.15, "stac-asset": 0.12}
+CURL, FASTEST, HASHING = ("curl",), ("curl", "wget2"), ("curl+sha256sum",)
+NAMES = {CURL: "curl -Z", FASTEST: "the better of curl -Z and wget2", HASHING: "curl -Z, then sha256sum"}
+PEER_TARGETS = {"aria2c": 0.4, "rclone": 0.4, "parfive": 0.15, "stac-asset": 0.12}
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One target, and the figure of each round in which it could be taken."""
+    """One target, and the figure of each round in which it could be measured."""
 
     what: str
     against: str
@@ -36,7 +36,7 @@ class Row:
 
     @property
     def reached(self) -> bool | None:
-        """None: not measured."""
+        """None if it was not measured."""
         if self.figure is None:
             return None
         return self.figure >= self.limit if self.at_least else self.figure <= self.limit
@@ -48,18 +48,25 @@ class Row:
         reached = {True: "yes", False: "NO", None: "-"}[self.reached]
         return [self.what, self.against, self.measure, target, figure, spread, reached]
 
-    def told(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         return dict(zip(HEAD, self.cells(), strict=True))
 
 
-def of(runs: Sequence[Run], scale: float, there: Sequence[int]) -> list[Row]:
-    """Every row of the table. `there`: see first.py."""
+def target_rows(runs: Sequence[Run], scale: float, on_disk: Sequence[int]) -> list[Row]:
+    """Every row of the table. `on_disk`: the result of first_assets.py."""
     rows = []
     for kind in ("http", "https"):
         for name in SHAPES:
             rows += _copies(f"{name}, {kind}", runs)
         rows += _peers(f"small, {kind}", runs)
-    return [*rows, *_again(runs), *_delayed(runs), *_memory(runs), *_planning(runs, scale), *_first(there)]
+    return [
+        *rows,
+        *_second_run(runs),
+        *_delayed(runs),
+        *_memory(runs),
+        *_planning(runs, scale),
+        *_first(on_disk),
+    ]
 
 
 def _copies(label: str, runs: Sequence[Run]) -> list[Row]:
@@ -69,29 +76,29 @@ def _copies(label: str, runs: Sequence[Run]) -> list[Row]:
     return [
         row(CURL, "wall", 1.0),
         row(CURL, "CPU", 1.0),
-        row(BEST, "wall", 1.0),
-        row(LIKE, "wall", 0.8),
-        row(LIKE, "CPU", 0.8),
+        row(FASTEST, "wall", 1.0),
+        row(HASHING, "wall", 0.8),
+        row(HASHING, "CPU", 0.8),
     ]
 
 
 def _peers(label: str, runs: Sequence[Run]) -> list[Row]:
-    return [_against(label, runs, (name,), "CPU", limit) for name, limit in PEERS.items()]
+    return [_against(label, runs, (name,), "CPU", limit) for name, limit in PEER_TARGETS.items()]
 
 
 def _against(label: str, runs: Sequence[Run], others: tuple[str, ...], measure: str, limit: float) -> Row:
-    some = [run for run in runs if run.corpus == label]
-    figures = ratios(some, "ours", others, WALL if measure == "wall" else CPU)
-    return Row(label, SHOWN.get(others, others[0]), measure, limit, figures)
+    selected = [run for run in runs if run.corpus == label]
+    figures = ratios(selected, "ours", others, WALL if measure == "wall" else CPU)
+    return Row(label, NAMES.get(others, others[0]), measure, limit, figures)
 
 
-def _again(runs: Sequence[Run]) -> list[Row]:
+def _second_run(runs: Sequence[Run]) -> list[Row]:
     label = "second run, http"
     return [_against(label, runs, ("rclone",), measure, 0.25) for measure in ("wall", "CPU")]
 
 
 def _delayed(runs: Sequence[Run]) -> list[Row]:
-    """Files per second: the ratio of the walls the other way round."""
+    """Files per second: the inverse ratio of the wall times."""
     label = "small, http, 50 ms"
     figures = ratios([run for run in runs if run.corpus == label], "curl", ["ours"], WALL)
     return [Row(label, "curl -Z, 64 at a time", "files/s", 1.0, figures, at_least=True)]
@@ -109,10 +116,10 @@ def _planning(runs: Sequence[Run], scale: float) -> list[Row]:
     return [Row("assets planned", "pages of 100, with start-up", "per s", 200_000, figures, at_least=True)]
 
 
-def _first(there: Sequence[int]) -> list[Row]:
+def _first(on_disk: Sequence[int]) -> list[Row]:
     return [
         Row("assets on disk", f"as page {number} is requested", "count", 1, [count], at_least=True)
-        for number, count in enumerate(there[:2], 2)
+        for number, count in enumerate(on_disk[:2], 2)
     ]
 
 

@@ -1,6 +1,6 @@
-"""A STAC API of any number of items with one asset each: pages and bytes are made when they are asked for.
+"""A STAC API with any number of items of one asset each, generated when requested.
 
-python benchmarks/endless.py 1000000      prints its URL, serves until stdin ends
+python benchmarks/endless_api.py 1000000      prints its URL, serves until stdin ends
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ BODY = b"The same few bytes under a million names.".ljust(100, b".")
 
 
 class Catalogue:
-    """Answers for `count` items."""
+    """The documents and files of a catalogue of `count` items."""
 
     def __init__(self, origin: str, count: int) -> None:
         self._origin, self._count, self._stac = origin, count, f"{origin}/stac"
 
-    def answer(self, target: str) -> tuple[str, bytes]:
-        """Media type and body of one path; LookupError where there is nothing."""
+    def respond(self, target: str) -> tuple[str, bytes]:
+        """Media type and body of one path. Raises `LookupError` if there is none."""
         url = urlsplit(target)
         if url.path.startswith("/files/"):
             return "application/octet-stream", BODY
@@ -48,15 +48,15 @@ class Catalogue:
         return documents[path]()
 
     def _page(self, url: str, number: int, limit: int) -> Any:
-        some = range(number * limit, min((number + 1) * limit, self._count))
-        return page_of(url, [self._item(index) for index in some], number, limit, self._count)
+        numbers = range(number * limit, min((number + 1) * limit, self._count))
+        return page_of(url, [self._item(index) for index in numbers], number, limit, self._count)
 
     def _item(self, index: int) -> Any:
         return item_of(self._stac, f"item-{index:07d}", [("data.bin", f"{self._origin}/files/{index}.bin")])
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection: requests in, answers out, kept open."""
+    """One connection of a client, which is kept open."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
@@ -75,7 +75,7 @@ class Connection(asyncio.Protocol):
 
     def _reply(self, target: str) -> bytes:
         try:
-            status, (media_type, body) = "200 OK", self._catalogue.answer(target)
+            status, (media_type, body) = "200 OK", self._catalogue.respond(target)
         except LookupError:
             status, (media_type, body) = "404 Not Found", ("text/plain", b"nothing here")
         lines = [

@@ -1,4 +1,4 @@
-"""The servers that the pacing benchmark is held against: they do what they are said to do."""
+"""The servers of the pacing benchmark behave as documented."""
 
 import http.client
 import socket
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from support.mirrored import wait_for
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks/uneven.py"
+SCRIPT = Path(__file__).parents[2] / "benchmarks/limited_servers.py"
 
 
 @contextmanager
@@ -34,21 +34,21 @@ def ask(url, path="/any/name.bin"):
     return answer.status, size, time.perf_counter() - began
 
 
-def asked_by(number, url):
+def ask_concurrently(number, url):
     with ThreadPoolExecutor(number) as pool:
         return list(pool.map(lambda _: ask(url), range(number)))
 
 
 @contextmanager
 def asking_at_once(number, url):
-    """So many requests in one piece: the server sees them all before it answers any."""
+    """Send so many requests in one write: the server sees all of them before it answers any."""
     with socket.create_connection((url.hostname, url.port), timeout=60) as connection:
         connection.sendall(b"GET /any/name.bin HTTP/1.1\r\n\r\n" * number)
         yield connection.makefile("rb")
 
 
 def answers(number, stream):
-    """The statuses of the next answers, in the order in which they came."""
+    """The statuses of the next responses, in the order in which they arrive."""
     for _ in range(number):
         status = int(stream.readline().split()[1])
         fields = iter(stream.readline, b"\r\n")
@@ -64,7 +64,7 @@ def test_four_serves_four_requests_at_a_time_and_refuses_the_fifth():
         assert ask(url)[:2] == (200, 16 << 10)
         with asking_at_once(4, url):
             pass
-        wait_for(lambda: ask(url)[0] == 200)  # who went away before its answer holds no place for long
+        wait_for(lambda: ask(url)[0] == 200)  # a client that closed its connection frees its slots
 
 
 def test_knee_gets_slower_in_total_beyond_its_limit():
@@ -78,6 +78,6 @@ def test_knee_gets_slower_in_total_beyond_its_limit():
 
 def test_far_delays_every_response_whatever_the_concurrency():
     with serving("far") as url:
-        found = asked_by(16, url)
+        found = ask_concurrently(16, url)
         assert {status for status, _, _ in found} == {200}
         assert min(seconds for _, _, seconds in found) >= 0.05

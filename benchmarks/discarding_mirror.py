@@ -1,4 +1,4 @@
-"""Mirrors URL into DEST and removes each item once it is whole: what is left is what a run remembers."""
+"""Mirrors URL into DEST and removes the files of each item when it is complete, to measure the rest."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def main(url: str, dest: Path, limit: int) -> int:
 
 
 def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """The loop that the program itself runs on."""
+    """The event loop of the program: uvloop where it is installed, else None."""
     try:
         loop: Callable[[], asyncio.AbstractEventLoop] = importlib.import_module("uvloop").new_event_loop
     except ImportError:

@@ -1,6 +1,8 @@
-"""Servers that mind how many ask them at once: far away, or refusing, or slower for more.
+"""Servers whose speed depends on concurrency: one far away, one that refuses, one that slows down.
 
-python benchmarks/uneven.py far      prints its URL, serves one small body under every path until stdin ends
+    python benchmarks/limited_servers.py far      prints its URL, serves until stdin ends
+
+Every path has the same small body.
 """
 
 from __future__ import annotations
@@ -12,28 +14,28 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 BODY = b"The same sixteen kibibytes under every name.".ljust(16 << 10, b".")
-DELAY = 0.05
-SERVICE = 0.02
-KNEE = 16
-LIMIT = 4
+DELAY_SECONDS = 0.05
+SERVICE_SECONDS = 0.02
+KNEE_REQUESTS = 16
+MAX_REQUESTS = 4
 HEAD = 'HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: {}\r\nETag: "1"\r\n\r\n'
-ANSWER = HEAD.format(len(BODY)).encode() + BODY
+RESPONSE = HEAD.format(len(BODY)).encode() + BODY
 REFUSAL = b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n"
 
 
 def far(_: int) -> float:
-    """Every answer takes its way, however many there are."""
-    return DELAY
+    """Every response is delayed, whatever the concurrency."""
+    return DELAY_SECONDS
 
 
 def four(under_way: int) -> float | None:
-    """So many at a time; who comes beyond that is refused at once, without a hint when to come back."""
-    return SERVICE if under_way < LIMIT else None
+    """Four requests at a time; others are refused at once with 429, without Retry-After."""
+    return SERVICE_SECONDS if under_way < MAX_REQUESTS else None
 
 
 def knee(under_way: int) -> float:
-    """Beyond the knee two more requests cost more than they bring: service grows with their square."""
-    return SERVICE * float(max(1.0, (under_way + 1) / KNEE) ** 2)
+    """Beyond the knee the time of a response grows with the square of the number of requests."""
+    return SERVICE_SECONDS * float(max(1.0, (under_way + 1) / KNEE_REQUESTS) ** 2)
 
 
 KINDS: dict[str, Callable[[int], float | None]] = {"far": far, "four": four, "knee": knee}
@@ -41,14 +43,14 @@ KINDS: dict[str, Callable[[int], float | None]] = {"far": far, "four": four, "kn
 
 @dataclass(slots=True)
 class Service:
-    """How long an answer takes that finds so many others under way; None: it is refused."""
+    """`takes`: seconds of a response when so many others are under way; None: it is refused."""
 
     takes: Callable[[int], float | None]
     under_way: int = 0
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection, kept open; a request is answered after its time."""
+    """One connection of a client, kept open; each request is answered after its time."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -72,13 +74,13 @@ class Connection(asyncio.Protocol):
             self._transport.write(REFUSAL)
         else:
             self._service.under_way += 1
-            self._timers.append(asyncio.get_running_loop().call_later(takes, self._answer))
+            self._timers.append(asyncio.get_running_loop().call_later(takes, self._respond))
 
-    def _answer(self) -> None:
+    def _respond(self) -> None:
         assert self._transport is not None
         self._timers.pop(0)
         self._service.under_way -= 1
-        self._transport.write(ANSWER)
+        self._transport.write(RESPONSE)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._service.under_way -= len(self._timers)

@@ -1,4 +1,4 @@
-"""What a careful user writes with parfive: a timeout, the known digests, and once more for what failed.
+"""Copies the files of LIST to DEST with parfive in a careful way: a timeout, digests, repeated attempts.
 
 LIST has in each line a URL, a path below DEST and a digest ("" if none is known), with tabs between them.
 """
@@ -12,20 +12,20 @@ from pathlib import Path
 import aiohttp
 import parfive
 
-TRIES = 10
-PAUSE = 1.0
+ATTEMPTS = 10
+PAUSE_SECONDS = 1.0
 
 
 def main(listing: Path, dest: Path, idle: float) -> int:
-    for _ in range(TRIES):
-        if not failures(listing, dest, idle):
+    for _ in range(ATTEMPTS):
+        if not count_failures(listing, dest, idle):
             return 0
-        time.sleep(PAUSE)
+        time.sleep(PAUSE_SECONDS)
     return 1
 
 
-def failures(listing: Path, dest: Path, idle: float) -> int:
-    """How many files one more look did not bring."""
+def count_failures(listing: Path, dest: Path, idle: float) -> int:
+    """Fetch what is missing; returns the number of files that failed."""
     config = parfive.SessionConfig(timeouts=aiohttp.ClientTimeout(total=0, sock_read=idle))
     downloader = parfive.Downloader(progress=False, config=config)
     for line in listing.read_text().splitlines():

@@ -1,4 +1,4 @@
-"""The rows of the fault matrix: what a server or the night does to one file of three, and what can be had.
+"""The rows of the fault matrix: the fault that one file of three meets, and the bytes that can be had.
 
 The server is the scripted one of the tests: real sockets, a list of faults per URL.
 """
@@ -47,8 +47,8 @@ Plan = Fault | tuple[Fault, ...]
 
 
 @dataclass(frozen=True)
-class Spoil(Fault):
-    """One bit of whatever bytes are answered is wrong, also where they are a part of the file."""
+class FlipBit(Fault):
+    """Flips one bit of the body, also of a partial response."""
 
     def answered(self, reply: Reply) -> None:
         if reply.status in (200, 206) and reply.body:
@@ -59,16 +59,17 @@ class Spoil(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`faults` come once each, `always` with every answer. `says`: what the catalogue publishes of the file.
+    """One row: `faults` occur once each, `always` in every response.
 
-    `stop`: the client gets this signal in the middle of the file and is then started again. `right`: the
-    bytes that it should end with; None: they are not to be had, and the honest end is a failure.
+    `published`: fields of the asset in the catalogue. `stop`: the client gets this signal in the middle of
+    the file and is then started again. `right`: the bytes that it should have at the end; None: they cannot
+    be had, and it should report a failure.
     """
 
     name: str
     faults: Sequence[Plan] = ()
     always: Sequence[Fault] = ()
-    says: Mapping[str, Any] = field(default_factory=dict)
+    published: Mapping[str, Any] = field(default_factory=dict)
     stop: signal.Signals | None = None
     right: bytes | None = OLD
 
@@ -77,11 +78,11 @@ ROWS = (
     Row("no fault"),
     Row("cut half way", [Cut(HALF)]),
     Row("cut by a reset, three times", [Cut(HALF, rst=True)] * 3),
-    Row("cut, and Range is not understood", [Cut(HALF)], [IgnoreRange()]),
-    Row("cut, the rest begins elsewhere", [Cut(HALF), SHIFTED]),
+    Row("cut, and Range is ignored", [Cut(HALF)], [IgnoreRange()]),
+    Row("cut, the rest has another offset", [Cut(HALF), SHIFTED]),
     Row("cut, the object has changed", [Cut(HALF), Change(NEW, '"2"')], right=NEW),
     Row("the same, If-Range ignored", [Cut(HALF), Change(NEW, '"2"')], [IgnoreIfRange()], right=NEW),
-    Row("cut, no length, size published", [(CloseDelimited(), Cut(HALF))], says={"file:size": SIZE}),
+    Row("cut, no length, size published", [(CloseDelimited(), Cut(HALF))], published={"file:size": SIZE}),
     Row("stalls half way", [Stall(HALF)]),
     Row("no answer, connection closed, twice", [Gone("fin"), Gone("rst")]),
     Row("429 twice, Retry-After", [Status(429, retry_after=1)] * 2),
@@ -92,12 +93,12 @@ ROWS = (
     Row(
         "an empty answer, size published",
         always=[Status(200, body=b"")],
-        says={"file:size": SIZE},
+        published={"file:size": SIZE},
         right=None,
     ),
-    Row("gzip that nobody asked for", always=[Gzip()]),
-    Row("a bit flips once, digest published", [Spoil()], says=KNOWN),
-    Row("a bit always flips, digest published", always=[Spoil()], says=KNOWN, right=None),
+    Row("gzip that was not requested", always=[Gzip()]),
+    Row("a bit flips once, digest published", [FlipBit()], published=KNOWN),
+    Row("a bit always flips, digest published", always=[FlipBit()], published=KNOWN, right=None),
     Row("Ctrl-C half way, run again", [Stall(HALF)], stop=signal.SIGINT),
     Row("kill -9 half way, run again", [Stall(HALF)], stop=signal.SIGKILL),
     Row(
@@ -111,28 +112,28 @@ ROWS = (
     ),
 )
 SOUND = {"first": tif(60_000, 3), "third": tif(60_000, 4)}
-ODD = "second"
+FAULTY = "second"
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One row set up for one client: the catalogue, and each file's URL by item."""
+    """One row set up for one client: the URL of the catalogue, and the URL of each file by item."""
 
     items: str
     urls: Mapping[str, str]
     row: Row
 
 
-def stage(site: Site, row: Row, place: str) -> Scene:
-    """Put the three files and their catalogue below /place/."""
+def stage(site: Site, row: Row, prefix: str) -> Scene:
+    """Put the three files and their catalogue below /prefix/."""
     about: dict[str, Any] = {"content_type": "image/tiff", "etag": '"1"'}
-    urls = {name: site.put(f"/{place}/{name}/data.tif", body, **about) for name, body in SOUND.items()}
-    odd = site.put(f"/{place}/{ODD}/data.tif", OLD, faults=row.faults, always=row.always, **about)
-    urls[ODD] = odd
-    says = {ODD: dict(row.says)}
+    urls = {name: site.put(f"/{prefix}/{name}/data.tif", body, **about) for name, body in SOUND.items()}
+    faulty = site.put(f"/{prefix}/{FAULTY}/data.tif", OLD, faults=row.faults, always=row.always, **about)
+    urls[FAULTY] = faulty
+    published = {FAULTY: dict(row.published)}
     items = [
-        stac_item(name, data={"href": urls[name], "type": "image/tiff", **says.get(name, {})})
+        stac_item(name, data={"href": urls[name], "type": "image/tiff", **published.get(name, {})})
         for name in sorted(urls)
     ]
     catalogue = {"type": "FeatureCollection", "features": items}
-    return Scene(site.json(f"/{place}/items.json", catalogue), urls, row)
+    return Scene(site.json(f"/{prefix}/items.json", catalogue), urls, row)
