@@ -1,4 +1,4 @@
-"""What became of a run: the counts that must balance, the exit code they allow, the receipt."""
+"""`Report`: the counts of a run, which must balance, its exit code, and the content of receipt.json."""
 
 from __future__ import annotations
 
@@ -15,16 +15,19 @@ from ...core.model import Flaw, Outcome, Proof, Status
 from ...storage.layout import RECEIPT_FILE, in_state
 from .completeness import Completeness
 
-KEPT_FAILURES = 1000
-"""Failures kept in memory for the caller; all of them are in errors.jsonl."""
-KEPT_EXAMPLES = 5
-INTERRUPTED = 130
-"""The exit code of a run that was cancelled; who cancels with another number as the message gets that."""
+MAX_FAILURES = 1000
+"""Failures that are kept in memory; all of them are in errors.jsonl."""
+MAX_EXAMPLES = 5
+INTERRUPTED_EXIT_CODE = 130
+"""Of a run that was cancelled; a number given to `Task.cancel` as its message is the exit code instead."""
 
 
 @dataclass(slots=True)
 class Pruned:
-    """What --prune removed, or why it did not (`refused`). `kept`: changed since, so not removed."""
+    """What --prune removed, or why it removed nothing (`refused`).
+
+    `kept` files were changed since they were written, so they were not removed; `examples` are paths of some.
+    """
 
     assets: int = 0
     items: int = 0
@@ -34,14 +37,14 @@ class Pruned:
     refused: str = ""
 
     def count(self, path: str, asset: bool, size: int, removed: bool | None) -> None:
-        """`removed`: whether the file was; None if there was none, False if it stays."""
+        """Count one file. `removed` is False if it was kept, None if it did not exist."""
         if removed:
             self.assets += asset
             self.items += not asset
             self.bytes += size
         elif removed is False:
             self.kept += 1
-            self.examples += [path] if len(self.examples) < KEPT_EXAMPLES else []
+            self.examples += [path] if len(self.examples) < MAX_EXAMPLES else []
 
     def receipt(self) -> dict[str, Any]:
         return {"assets": self.assets, "items": self.items, "bytes": self.bytes, "kept": self.kept}
@@ -49,10 +52,11 @@ class Pruned:
 
 @dataclass(slots=True)
 class Report:
-    """The result of a mirror. `bytes` lie on disk, `received` crossed the wire; `seconds` of wall time.
+    """The result of a mirror.
 
-    `failed` holds the failed outcomes (the first thousand), `failures` counts them all; `lasting` counts
-    what another run would not mend. `stopped`: what ended the run early, else None.
+    `bytes` is the size of all files on disk, `received` counts the bytes read from the network, `seconds` is
+    wall time. `failed` holds the failed outcomes (the first thousand), `failures` counts them all; `lasting`
+    counts those that another run would not mend. `stopped` is the exception that ended the run early, if any.
     """
 
     source: str
@@ -81,11 +85,12 @@ class Report:
     stopped: BaseException | None = None
 
     def add(self, outcome: Outcome) -> None:
+        """Count the outcome of one job."""
         self.received += outcome.received
         if outcome.status is Status.FAILED or outcome.record is None:
             self.failures += 1
             self.lasting += not (outcome.error is not None and outcome.error.retryable)
-            if len(self.failed) < KEPT_FAILURES:
+            if len(self.failed) < MAX_FAILURES:
                 self.failed.append(outcome)
             return
         self.fetched += outcome.status is Status.FETCHED
@@ -101,31 +106,32 @@ class Report:
         self.proofs.update({Proof(proof): count for proof, count in proofs.items()})
 
     def add_flaw(self, flaw: Flaw) -> None:
+        """Count a flaw. One that another run may not meet makes the listing incomplete."""
         self.flaw_count += not flaw.benign
         self.dangling += flaw.benign
         if flaw.error.retryable:
             self.listing.error = self.listing.error or flaw.error
         elif not flaw.benign:
             self.lasting += 1
-        if len(self.flaws) < KEPT_FAILURES:
+        if len(self.flaws) < MAX_FAILURES:
             self.flaws.append(flaw)
 
     @property
     def unfinished(self) -> int:
-        """Selected assets whose turn never came, or was cut short: the run was stopped."""
+        """Selected assets without an outcome, because the run was stopped."""
         return self.selected - sum(self.proofs.values()) - self.failures
 
     @property
     def complete(self) -> bool:
-        """The receipt balances: everything selected is on disk, and the listing was whole."""
+        """The listing is complete and every selected asset is on disk: the receipt balances."""
         return self.listing.complete and self.selected == sum(self.proofs.values())
 
     @property
     def exit_code(self) -> int:
-        """1. what stopped the run  2. a listing that broke off, 5  3. lasting failures, 4  4. others, 5"""
+        """The first of: what stopped the run; 5, incomplete listing; 4, lasting failures; 5, others; 0."""
         if isinstance(self.stopped, asyncio.CancelledError):
             signalled = self.stopped.args[:1]
-            return signalled[0] if signalled and isinstance(signalled[0], int) else INTERRUPTED
+            return signalled[0] if signalled and isinstance(signalled[0], int) else INTERRUPTED_EXIT_CODE
         if self.stopped is not None:
             return self.stopped.exit_code if isinstance(self.stopped, MlhubError) else 1
         if not self.listing.complete:
@@ -144,7 +150,7 @@ class Report:
         return self.dest / in_state(RECEIPT_FILE)
 
     def raise_for_failures(self) -> None:
-        """Raise the first error of a run that is not complete; nothing if it is."""
+        """Raise the first error of a run that is not complete. Does nothing if it is."""
         if self.stopped is not None:
             raise self.stopped
         if self.listing.error is not None:
@@ -154,7 +160,7 @@ class Report:
         for error in filter(None, errors):
             raise error
         if not self.complete:
-            raise CatalogError("; ".join(self.listing.reasons) or "not everything that was selected is there")
+            raise CatalogError("; ".join(self.listing.reasons) or "not every selected asset is on disk")
 
     def receipt(self) -> dict[str, Any]:
         """The content of receipt.json."""
@@ -183,7 +189,7 @@ class Report:
         }
 
     def summary(self) -> dict[str, Any]:
-        """The receipt and how the run went: the last event of every run."""
+        """The last event of every run: the receipt, and what this run did."""
         run = {
             "fetched": self.fetched,
             "skipped": self.skipped,
