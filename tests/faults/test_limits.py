@@ -54,7 +54,7 @@ def test_after_429_no_request_reaches_the_origin_before_its_time(run_cli, site, 
     assert len(asset_requests(site)) == 31
 
 
-def test_another_origin_goes_on_while_one_asks_for_time(run_cli, troubled_thread, dest):
+def test_another_origin_goes_on_while_one_asks_for_a_pause(run_cli, troubled_thread, dest):
     busy, free = troubled_thread.site(), troubled_thread.site()
     items = many(busy, 4, "a") + many(free, 10, "b", always=[Delay(0.02)])
     for n in range(4):
@@ -65,7 +65,7 @@ def test_another_origin_goes_on_while_one_asks_for_time(run_cli, troubled_thread
     assert max(seen.time for seen in free.log) < refused + 2
 
 
-def test_many_failures_cost_one_request_each_and_are_all_written_down(run_cli, site, dest):
+def test_many_failures_cost_one_request_each_and_are_all_recorded(run_cli, site, dest):
     items = [stac_item(f"i{n}", data=site.url(f"/none{n}.tif")) for n in range(300)]
     ended = run_cli("mirror", static_catalog(site, items), dest)
     assert ended.code == 4
@@ -81,7 +81,7 @@ def test_more_failures_than_allowed_end_the_run(run_cli, site, dest):
     assert len(asset_requests(site)) <= 20
 
 
-def test_overwrite_fetches_again_and_refresh_only_asks(run_cli, site, dest):
+def test_overwrite_fetches_again_and_refresh_sends_conditional_requests(run_cli, site, dest):
     url = static_catalog(site, many(site, 3, etag='"1"'))
     assert run_cli("mirror", url, dest).code == 0
     assert run_cli("mirror", url, dest, "--if-exists", "refresh").code == 0
@@ -91,7 +91,7 @@ def test_overwrite_fetches_again_and_refresh_only_asks(run_cli, site, dest):
     Mirrored(dest).check(0)
 
 
-def test_refresh_takes_what_changed(run_cli, site, dest):
+def test_refresh_fetches_what_changed(run_cli, site, dest):
     url = static_catalog(site, many(site, 2, etag='"1"'))
     assert run_cli("mirror", url, dest).code == 0
     site.put("/i1.tif", tif(30_000, 9), etag='"2"')

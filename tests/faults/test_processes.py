@@ -43,7 +43,7 @@ async def own(troubled):
     return await troubled.site()
 
 
-def test_a_second_signal_ends_the_run_at_once_and_nothing_half_has_a_name(run_cli, site, dest):
+def test_a_second_signal_ends_the_run_at_once_and_no_partial_file_has_a_final_name(run_cli, site, dest):
     items = publish(site, ["one", "two"], 600_000, etag='"1"')
     site.things["/two.tif"].faults.append(Stall(400_000))
     url = static_catalog(site, items)
@@ -74,7 +74,7 @@ def other_process_takes(dest):
     return tried.returncode == 0
 
 
-async def test_no_look_at_a_mirror_takes_the_lock_of_the_run_that_writes_it(own, dest):
+async def test_verify_status_and_a_refused_run_do_not_drop_the_lock_of_a_running_mirror(own, dest):
     """Any descriptor of the file that this process closes would drop a POSIX lock."""
     items = publish(own, ["one", "two"])
     own.things["/two.tif"].faults.append(Stall(100))
@@ -92,7 +92,7 @@ async def test_no_look_at_a_mirror_takes_the_lock_of_the_run_that_writes_it(own,
 
 
 @pytest.mark.parametrize("left", ["", "4194304 a-host another-boot 1970-01-01", "\0" * 5000])
-def test_what_a_dead_run_wrote_into_the_lock_is_nobodys_claim(run_cli, site, dest, left):
+def test_the_content_of_a_lock_file_left_by_a_dead_run_is_ignored(run_cli, site, dest, left):
     (dest / ".mlhub").mkdir(parents=True)
     (dest / ".mlhub/lock").write_text(left)
     assert run_cli("mirror", static_catalog(site, publish(site, ["one"])), dest).code == 0
@@ -112,7 +112,7 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("kind", FOREIGN)
-def test_a_database_that_is_no_ledger_is_put_aside_and_the_files_are_known_again(run_cli, site, dest, kind):
+def test_a_database_that_is_no_ledger_is_set_aside_and_the_files_are_recovered(run_cli, site, dest, kind):
     url = static_catalog(site, publish(site, ["one", "two"], etag='"1"'))
     assert run_cli("mirror", url, dest).code == 0
     ledger = dest / ".mlhub/ledger.sqlite"
@@ -126,7 +126,7 @@ def test_a_database_that_is_no_ledger_is_put_aside_and_the_files_are_known_again
     assert aside.read_bytes() == theirs, "kept as it was"
 
 
-def test_the_ledger_of_a_newer_program_ends_the_run_in_2_and_stays_as_it_is(run_cli, site, dest):
+def test_the_ledger_of_a_newer_program_is_exit_code_2_and_is_not_changed(run_cli, site, dest):
     url = static_catalog(site, publish(site, ["one"]))
     assert run_cli("mirror", url, dest).code == 0
     with closing(sqlite3.connect(dest / ".mlhub/ledger.sqlite")) as database:
@@ -138,7 +138,7 @@ def test_the_ledger_of_a_newer_program_ends_the_run_in_2_and_stays_as_it_is(run_
         assert database.execute("SELECT count(*) FROM file WHERE state=1").fetchone()[0] >= 1
 
 
-def test_a_mirror_that_was_copied_is_known_in_both_places(run_cli, site, dest):
+def test_a_copy_of_a_mirror_is_a_mirror_that_needs_no_request(run_cli, site, dest):
     url = static_catalog(site, publish(site, ["one", "two"]))
     assert run_cli("mirror", url, dest).code == 0
     copied = dest.parent / "copied"
@@ -150,7 +150,7 @@ def test_a_mirror_that_was_copied_is_known_in_both_places(run_cli, site, dest):
 
 
 @pytest.mark.parametrize("steps", [[DAY, -DAY], [0, -(10**9)]], ids=str)
-def test_no_wait_and_no_proof_depends_on_the_wall_clock(run_cli, site, dest, steps):
+def test_no_wait_and_no_check_depends_on_the_wall_clock(run_cli, site, dest, steps):
     items = publish(site, [f"i{n}" for n in range(6)], 300_000, etag='"1"')
     site.things["/i1.tif"].faults.append(Status(503, retry_after=1))
     site.things["/i2.tif"].faults.append(Status(503, retry_after=date(time.time() + 1)))
@@ -166,7 +166,9 @@ def test_no_wait_and_no_proof_depends_on_the_wall_clock(run_cli, site, dest, ste
 
 
 @pytest.mark.parametrize("wrong", [-900, 900, DAY, -365 * DAY])
-def test_whether_a_signature_is_still_good_is_for_the_server_to_say(run_cli, site, dest, wrong):
+def test_signed_urls_are_requested_whatever_the_wall_clock_says_about_their_expiry(
+    run_cli, site, dest, wrong
+):
     now = time.time() + wrong
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
     site.put("/one.tif", tif(20_000), headers=[("Date", date(now))])
@@ -180,7 +182,9 @@ class CallbackError(Exception):
 
 
 @pytest.mark.parametrize("event", ["start", "page", "retry", "finish", "error"])
-async def test_an_error_of_the_callers_own_ends_the_run_as_itself_and_breaks_no_promise(own, dest, event):
+async def test_an_error_in_the_event_listener_ends_the_run_as_it_is_and_leaves_only_whole_files(
+    own, dest, event
+):
     items = publish(own, [f"i{n}" for n in range(20)], always=[Delay(0.002)])
     own.things["/i3.tif"].faults.append(Status(500))
     items.append(stac_item("lost", data=own.url("/lost.tif")))
@@ -201,7 +205,7 @@ async def test_an_error_of_the_callers_own_ends_the_run_as_itself_and_breaks_no_
     assert len(Mirrored(dest).files) == 20
 
 
-async def test_an_error_in_what_is_done_with_each_item_ends_the_run_and_no_task_is_left(own, dest):
+async def test_an_error_in_the_item_callback_ends_the_run_and_no_task_is_left(own, dest):
     async def each(item, records):
         await asyncio.sleep(0)
         raise CallbackError(item.id)
@@ -214,7 +218,7 @@ async def test_an_error_in_what_is_done_with_each_item_ends_the_run_and_no_task_
 
 
 @pytest.mark.parametrize("limit", [None, 60.0])
-async def test_a_timeout_in_what_is_done_with_each_item_is_not_taken_for_the_runs_own_limit(own, dest, limit):
+async def test_a_timeout_error_of_the_item_callback_is_not_taken_for_max_duration(own, dest, limit):
     async def each(item, records):
         raise TimeoutError(errno.ETIMEDOUT, "a disk that is far away")
 
@@ -223,7 +227,7 @@ async def test_a_timeout_in_what_is_done_with_each_item_is_not_taken_for_the_run
     Mirrored(dest).check(1)
 
 
-async def test_names_that_are_looked_up_for_ever_hold_up_no_disk(own, dest, monkeypatch):
+async def test_name_lookups_that_hang_do_not_delay_disk_writes(own, dest, monkeypatch):
     """Every thread of the loop's own pool waits for the resolver: the disk has threads of its own."""
     real, gate, asked = socket.getaddrinfo, threading.Event(), []
 
@@ -260,7 +264,7 @@ def forked(gate, items, there, results):
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-async def test_a_fork_takes_no_lock_away_and_may_run_mirrors_of_its_own(own, dest):
+async def test_a_forked_process_does_not_drop_the_lock_and_can_run_its_own_mirror(own, dest):
     items = publish(own, ["one", "two"])
     go_on = asyncio.Event()
     own.things["/two.tif"].faults.append(When(go_on.is_set))

@@ -60,7 +60,7 @@ def test_five_thousand_more_items_take_no_more_memory(run_cli, troubled_thread, 
     assert peaks[1] - peaks[0] <= 20, peaks
 
 
-async def test_a_catalogue_of_many_links_makes_no_task_for_each(tmp_path, dest):
+async def test_a_catalogue_of_many_links_does_not_start_a_task_for_each(tmp_path, dest):
     static_catalog_files(tmp_path / "many", [stac_item(f"i{n}") for n in range(800)])
     tasks = []
 
@@ -73,7 +73,7 @@ async def test_a_catalogue_of_many_links_makes_no_task_for_each(tmp_path, dest):
 
 
 @posix_only
-async def test_failures_in_a_row_leave_no_connection_open_and_are_all_told(troubled, dest):
+async def test_three_hundred_failures_leave_no_connection_open_and_are_all_recorded(troubled, dest):
     site = await troubled.site()
     items = publish(site, [f"i{n}" for n in range(300)], size=2000, always=[Cut(10, rst=True)])
     files, tasks = [], []
@@ -94,7 +94,7 @@ async def test_failures_in_a_row_leave_no_connection_open_and_are_all_told(troub
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the system does not tell what it holds of a connection")
-async def test_a_network_faster_than_the_disk_has_to_wait_for_it(troubled, dest, monkeypatch):
+async def test_a_fast_network_waits_for_a_slow_disk(troubled, dest, monkeypatch):
     site = await troubled.site()
     body, exchanges, written, ahead = tif(48 * MIB), [], [0], []
     site.answered = lambda *exchange: exchanges.append(exchange)
@@ -126,7 +126,7 @@ def commits(wal):
 
 
 @posix_only
-def test_small_assets_cost_one_request_each_and_hardly_any_transaction(run_cli, site, dest):
+def test_small_assets_cost_one_request_each_and_few_transactions(run_cli, site, dest):
     items = publish(site, [f"i{n}" for n in range(500)], size=200)
     items.append(stac_item("last", data=site.put("/last.tif", tif(400_000), always=[Stall(1000)])))
     source = dest.parent / "items.json"
@@ -139,7 +139,7 @@ def test_small_assets_cost_one_request_each_and_hardly_any_transaction(run_cli, 
 
 
 @posix_only
-def test_somebody_who_reads_the_ledger_all_along_disturbs_nobody(run_cli, site, dest):
+def test_a_long_reader_of_the_ledger_disturbs_no_run(run_cli, site, dest):
     url = static_catalog(site, publish(site, ["one"]))
     assert run_cli("mirror", url, dest).code == 0
     ledger = dest / ".mlhub/ledger.sqlite"

@@ -15,7 +15,7 @@ IN_TIME = 30
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 
 
-def test_two_runs_on_one_dest_cannot_meet(run_cli, site, dest):
+def test_a_second_run_on_one_dest_is_refused(run_cli, site, dest):
     items = publish(site, ["one"], always=[Stall(100)])
     url = static_catalog(site, items)
     first = run_cli.start("mirror", url, dest)
@@ -45,7 +45,7 @@ def test_a_signal_ends_the_run_in_time_and_the_next_one_completes_it(run_cli, si
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the system does not tell what the program has read")
-def test_all_that_came_before_a_signal_is_where_the_next_run_begins(run_cli, site, dest):
+def test_the_run_after_a_signal_resumes_at_the_last_received_byte(run_cli, site, dest):
     body = tif(900_000)
     site.put("/big.tif", body, etag='"1"', faults=[Stall(300_000)])
     url = static_catalog(site, [stac_item("big", data=site.url("/big.tif"))])
@@ -61,7 +61,7 @@ def test_all_that_came_before_a_signal_is_where_the_next_run_begins(run_cli, sit
 
 
 @posix_only
-def test_kill_nine_at_any_moment_and_a_new_run_completes_without_asking_twice(run_cli, site, dest):
+def test_the_run_after_kill_nine_completes_and_requests_no_finished_file(run_cli, site, dest):
     names = [f"i{n}" for n in range(40)]
     allowed = 0
     items = publish(site, names, always=[Delay(0.02), When(lambda: len(asset_requests(site)) <= allowed)])

@@ -26,7 +26,7 @@ DATASETS = [
         (["sentinel-2", "flood"], ["bare"]),
     ],
 )
-async def test_tags_hold_where_a_server_does_not_look_at_them(troubled, tags, found):
+async def test_tags_are_filtered_where_the_server_ignores_them(troubled, tags, found):
     site = await troubled.site()
     site.json("/v1/datasets", DATASETS)
     async with Client(api_key="k", environ={"MLHUB_ROOT_URL": site.url("/v1")}) as mlhub:
@@ -53,20 +53,20 @@ async def test_an_answer_that_is_no_json_object_is_an_error(site):
                 await read
 
 
-async def test_no_items_are_no_request(api):
+async def test_zero_items_need_no_request(api):
     async with Client(root_url=api.url, environ={}) as mlhub:
         assert [item async for item in mlhub.items("c1", max_items=0)] == []
     assert api.site.log == []
 
 
-async def test_after_its_end_a_client_says_how_to_use_it(api):
+async def test_a_closed_client_raises_a_usage_error(api):
     async with Client(root_url=api.url, environ={}) as mlhub:
         assert (await mlhub.collection("c1"))["id"] == "c1"
     with pytest.raises(UsageError, match="async with"):
         await mlhub.collection("c1")
 
 
-async def test_what_was_downloaded_to_may_be_mirrored_to_and_downloaded_to_again(api, dest):
+async def test_a_directory_can_take_a_download_then_a_mirror_then_a_download(api, dest):
     """As the documentation does it, one after the other."""
     api.items[0]["assets"]["data"]["href"] = api.site.put("/a.tif", tif(2000))
     options = Options(allow_private=True, selection=Selection(ids=("a",)))
@@ -78,14 +78,14 @@ async def test_what_was_downloaded_to_may_be_mirrored_to_and_downloaded_to_again
         assert (await verify(dest)).ok
 
 
-async def test_an_asset_that_its_item_has_no_more_is_refused_with_the_servers_word(api, dest):
+async def test_a_download_of_an_asset_that_left_its_item_fails_with_the_status(api, dest):
     gone = Asset(api.url + "/download/gAAAAABx", "gone", "a", "c1")
     async with Client(root_url=api.url, environ={}, options=Options(allow_private=True)) as mlhub:
         with pytest.raises(TransferError, match="404"):
             await mlhub.download(gone, dest)
 
 
-async def test_items_come_in_the_order_of_their_ids_and_one_that_is_missing_raises(api):
+async def test_items_are_returned_in_the_order_of_their_ids_and_a_missing_one_raises(api):
     async with Client(root_url=api.url, environ={}) as mlhub:
         assert [one["id"] for one in await mlhub.items_by_id("c1", ["c", "a", "c"])] == ["c", "a", "c"]
         with pytest.raises(SourceError, match="items/gone"):
@@ -111,7 +111,7 @@ async def test_two_thousand_reads_run_sixteen_at_a_time_and_end_with_the_first_e
     assert 1 < site.peak <= 16 and len(site.log) < 80 and max(tasks) < 100
 
 
-async def test_source_links_that_lost_their_https_are_read_with_the_key(troubled, authority):
+async def test_http_source_links_to_an_https_api_are_read_by_https_with_the_key(troubled, authority):
     site = await troubled.site("localhost", authority.context())
     site.json("/v1/s", stac_item("s"))
     label = {

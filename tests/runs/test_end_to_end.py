@@ -35,7 +35,7 @@ def test_the_copy_is_a_catalogue_that_pystac_reads_without_the_network(run_cli, 
     assert all(os.path.exists(href) for href in hrefs)
 
 
-def test_a_second_run_asks_for_no_asset(run_cli, site, dest):
+def test_a_second_run_requests_no_asset(run_cli, site, dest):
     url = static_catalog(site, publish(site, ["one", "two"]))
     assert run_cli("mirror", url, dest).code == 0
     before = len(asset_requests(site))
@@ -44,7 +44,7 @@ def test_a_second_run_asks_for_no_asset(run_cli, site, dest):
     Mirrored(dest).check(0)
 
 
-def test_a_file_that_was_lost_or_damaged_is_fetched_again_and_no_other(run_cli, site, dest):
+def test_only_a_file_that_was_lost_or_damaged_is_fetched_again(run_cli, site, dest):
     url = static_catalog(site, publish(site, ["one", "two", "three"]))
     assert run_cli("mirror", url, dest).code == 0
     (dest / "c1/one/data.tif").unlink()
@@ -100,7 +100,7 @@ def test_items_from_a_feature_collection_file_are_mirrored(run_cli, site, dest, 
     assert Mirrored(dest).bytes_of("one") == tif(20_000, 0)
 
 
-def test_the_asset_of_a_collection_has_its_own_place(run_cli, site, dest):
+def test_the_assets_of_a_collection_have_a_directory_of_their_own(run_cli, site, dest):
     about = stac_collection("c1", assets={"legend": {"href": site.put("/legend.csv", b"a,b\n")}})
     api = Api(site, publish(site, ["one"]), collections=[about])
     assert run_cli("mirror", api.url, dest, "-c", "c1").code == 0
@@ -116,7 +116,7 @@ def test_one_url_of_many_items_is_fetched_once(run_cli, site, dest):
     assert mirror.files == {f"c1/i{n}/data.tif": BODY for n in range(5)}
 
 
-def test_a_url_that_an_earlier_run_fetched_is_not_asked_for_again_under_another_name(run_cli, site, dest):
+def test_a_url_that_an_earlier_run_fetched_is_not_requested_again_for_another_item(run_cli, site, dest):
     url, fresh = site.put("/shared.tif", BODY), site.put("/new.tif", tif(9_000, 1))
     assert run_cli("mirror", static_catalog(site, [stac_item("i0", data=url)]), dest).code == 0
     items = [stac_item("i0", data=url), stac_item("i1", data=url), stac_item("i2", data=fresh)]
@@ -137,7 +137,7 @@ def test_include_and_exclude_choose_assets_and_exclude_wins(run_cli, site, dest)
     assert Mirrored(dest).receipt["assets"]["filtered"] == 2
 
 
-def test_an_asset_that_is_not_there_ends_in_4_and_keeps_its_remote_href(run_cli, site, dest):
+def test_a_missing_asset_is_exit_code_4_and_keeps_its_remote_href(run_cli, site, dest):
     items = [*publish(site, ["good"]), stac_item("bad", data=site.url("/missing.tif"))]
     ended = run_cli("mirror", static_catalog(site, items), dest)
     assert ended.code == 4
@@ -151,7 +151,7 @@ def test_an_asset_that_is_not_there_ends_in_4_and_keeps_its_remote_href(run_cli,
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_retry_after_is_waited_for_by_the_whole_origin(run_cli, site, dest, status):
+def test_retry_after_holds_the_whole_origin(run_cli, site, dest, status):
     items = publish(site, [f"i{n}" for n in range(4)])
     site.things["/i0.tif"].faults.append(Status(status, retry_after=2))
     assert run_cli("mirror", static_catalog(site, items), dest, "-j", 1).code == 0
@@ -163,7 +163,7 @@ def test_retry_after_is_waited_for_by_the_whole_origin(run_cli, site, dest, stat
 @pytest.mark.parametrize(
     "about", [{"file:size": 19_999}, {"file:checksum": "1220" + "ab" * 32}], ids=["size", "checksum"]
 )
-def test_what_is_not_as_the_catalogue_says_never_gets_its_name(run_cli, site, dest, about):
+def test_a_body_that_is_not_as_the_catalogue_says_never_gets_its_final_name(run_cli, site, dest, about):
     item = stac_item("one", data={"href": site.put("/one.tif", BODY), **about})
     ended = run_cli("mirror", static_catalog(site, [item]), dest)
     assert ended.code == 4
@@ -187,7 +187,7 @@ def test_plan_counts_and_fetches_nothing(run_cli, site, tmp_path):
     assert asset_requests(site) == [] and "2" in ended.out + ended.err
 
 
-def test_status_tells_what_failed_and_why(run_cli, site, dest):
+def test_status_lists_what_failed_and_why(run_cli, site, dest):
     items = [*publish(site, ["good"]), stac_item("bad", data=site.url("/missing.tif"))]
     run_cli("mirror", static_catalog(site, items), dest)
     ended = run_cli("status", dest)
@@ -200,14 +200,14 @@ def test_a_dry_run_writes_and_fetches_nothing(run_cli, site, dest):
     assert asset_requests(site) == [] and not dest.exists()
 
 
-def test_a_bit_that_flips_once_is_healed_where_a_digest_is_published(run_cli, site, dest):
+def test_a_bit_that_flips_once_is_repaired_where_a_digest_is_published(run_cli, site, dest):
     url = site.put("/one.tif", BODY, faults=[Flip(9)])
     item = stac_item("one", data={"href": url, **sizes_and_digests(BODY)})
     assert run_cli("mirror", static_catalog(site, [item]), dest).code == 0
     assert (site.count("/one.tif"), Mirrored(dest).bytes_of("one")) == (2, BODY)
 
 
-def test_a_cut_body_is_resumed_with_proof_and_never_twice_over_the_wire(run_cli, site, dest):
+def test_a_cut_body_is_resumed_with_its_validator_and_no_byte_is_requested_twice(run_cli, site, dest):
     body = tif(1_000_000)
     url = site.put("/one.tif", body, etag='"1"', faults=[Cut(600_000)])
     assert run_cli("mirror", static_catalog(site, [stac_item("one", data=url)]), dest).code == 0

@@ -46,7 +46,7 @@ def links(dest, path):
 
 
 @pytest.mark.parametrize("kind", ["api", "static"])
-async def test_an_item_that_left_the_catalogue_leaves_the_mirror_and_nothing_else_does(site, dest, kind):
+async def test_an_item_that_left_the_catalogue_is_removed_and_nothing_else(site, dest, kind):
     items = publish(site, NAMES)
     items[0]["bbox"] = [50.0, 2.0, 50.0, 2.0]
     url = Api(site, items).url if kind == "api" else static_catalog(site, items)
@@ -82,7 +82,7 @@ async def test_an_item_that_left_the_catalogue_leaves_the_mirror_and_nothing_els
     assert (await run(url, dest, "c1")).ok and mirrored.bytes_of("i1") == site.things["/i1.tif"].body
 
 
-async def test_the_extent_that_the_items_give_shrinks_with_them(site, dest):
+async def test_an_extent_made_from_items_shrinks_when_items_are_pruned(site, dest):
     items = publish(site, NAMES)
     items[0]["bbox"] = [50.0, 2.0, 50.0, 2.0]
     api = Api(site, items, collections=[{k: v for k, v in stac_collection("c1").items() if k != "extent"}])
@@ -99,7 +99,7 @@ async def test_the_extent_that_the_items_give_shrinks_with_them(site, dest):
     assert span() == [[1.0, 2.0, 1.0, 2.0]]
 
 
-async def test_an_asset_that_left_its_item_goes_but_not_because_of_i(site, dest):
+async def test_an_asset_that_left_its_item_is_removed_but_not_one_that_an_include_filter_omits(site, dest):
     items = publish(site, NAMES)
     items[0]["assets"]["more"] = {"href": site.put("/more.tif", b"II*\0more")}
     items[1]["assets"]["more"] = {"href": site.url("/more.tif")}
@@ -128,7 +128,7 @@ async def test_other_collections_and_other_sources_of_one_dest_are_left_alone(si
     assert sorted(path.split("/")[1] for path in Mirrored(dest).files) == ["a", "x", "y", "z"]
 
 
-async def test_sources_that_labels_brought_stay_when_only_the_labels_are_listed(site, dest):
+async def test_followed_source_items_stay_when_only_the_labels_are_listed(site, dest):
     labels = publish(site, ["l1", "l2"])
     for label, source in zip(labels, of(publish(site, ["s1", "s2"]), "imagery"), strict=True):
         site.json(f"/{source['id']}.json", source)
@@ -140,7 +140,7 @@ async def test_sources_that_labels_brought_stay_when_only_the_labels_are_listed(
     assert sorted(path.split("/")[1] for path in Mirrored(dest).files) == ["l1", "s1", "s2"]
 
 
-async def test_files_that_the_user_changed_stay_and_are_told(site, dest):
+async def test_files_that_the_user_changed_stay_and_are_reported(site, dest):
     items = publish(site, NAMES)
     api = Api(site, items)
     assert (await run(api.url, dest, "c1")).ok
@@ -169,7 +169,7 @@ WHY_NOT = {
 
 
 @pytest.mark.parametrize("flag", WHY_NOT)
-async def test_a_selection_of_items_is_refused_before_anything_is_asked(site, dest, flag):
+async def test_prune_with_a_selection_of_items_is_refused_before_any_request(site, dest, flag):
     with pytest.raises(UsageError, match=flag):
         await run(Api(site, publish(site, NAMES)).url, dest, "c1", prune=True, **WHY_NOT[flag])
     assert site.log == [] and not dest.exists()
@@ -185,7 +185,7 @@ async def refused(url, dest, site, code, **options):
     return report.pruned.refused
 
 
-async def test_nothing_goes_on_a_listing_that_is_empty_short_broken_or_flawed(site, dest):
+async def test_nothing_is_removed_after_a_listing_that_is_empty_short_broken_or_flawed(site, dest):
     items = publish(site, NAMES)
     api = Api(site, items, 1)
     assert (await run(api.url, dest, "c1")).ok
@@ -204,7 +204,7 @@ async def test_nothing_goes_on_a_listing_that_is_empty_short_broken_or_flawed(si
     assert "1 records" in await refused(api.url, dest, site, 4)
 
 
-async def test_nothing_goes_when_one_of_the_documents_of_a_static_catalogue_is_not_to_be_had(site, dest):
+async def test_nothing_is_removed_when_a_document_of_a_static_catalogue_cannot_be_read(site, dest):
     items = publish(site, NAMES)
     url = static_catalog(site, items)
     assert (await run(url, dest)).ok
@@ -212,7 +212,7 @@ async def test_nothing_goes_when_one_of_the_documents_of_a_static_catalogue_is_n
     assert "1 records" in await refused(url, dest, site, 4)
 
 
-async def test_one_empty_collection_keeps_everything(site, dest):
+async def test_nothing_is_removed_when_one_collection_is_empty(site, dest):
     one, two = of(publish(site, ["a", "b"]), "c1"), of(publish(site, ["x"]), "c2")
     api = Api(site, one + two)
     for selection in (("c1", "c2"), ()):
@@ -221,13 +221,13 @@ async def test_one_empty_collection_keeps_everything(site, dest):
     assert "c2 is empty" in await refused(api.url, dest, site, 4, collections=("c1", "c2"))
 
 
-async def test_a_list_of_items_does_not_say_what_left(site, dest):
+async def test_nothing_is_removed_after_a_listing_of_mere_items(site, dest):
     items = publish(site, NAMES)
     assert (await run(items, dest)).ok
     assert "list of items" in await refused(items[:1], dest, site, 4, collections=())
 
 
-async def test_no_more_goes_than_max_delete_allows_and_then_nothing(site, dest):
+async def test_nothing_is_removed_if_it_is_more_than_max_delete(site, dest):
     items = publish(site, [f"i{n:02}" for n in range(24)], size=100)
     api = Api(site, items)
     assert (await run(api.url, dest, "c1")).ok
@@ -241,7 +241,7 @@ async def test_no_more_goes_than_max_delete_allows_and_then_nothing(site, dest):
     assert (await run(api.url, dest, "c1", prune=True)).ok
 
 
-async def test_items_without_assets_are_counted_themselves(site, dest):
+async def test_max_delete_counts_items_where_they_have_no_assets(site, dest):
     api = Api(site, [stac_item(f"i{n:02}") for n in range(24)])
     assert (await run(api.url, dest, "c1")).ok
     api.items = api.items[12:]
@@ -260,7 +260,7 @@ async def test_a_run_that_was_stopped_prunes_nothing(site, dest):
     assert (dest / "c1/i3/data.tif").exists()
 
 
-async def test_an_item_that_left_while_it_was_listed_goes_with_the_next_run(site, dest):
+async def test_an_item_that_left_during_the_listing_is_removed_by_the_next_run(site, dest):
     items = publish(site, [*NAMES, "i4"])
     api = Api(site, items, 2, style="offset")
     page = site.routes["/stac/collections/c1/items"]
@@ -276,7 +276,7 @@ async def test_an_item_that_left_while_it_was_listed_goes_with_the_next_run(site
     assert (await run(api.url, dest, "c1", prune=True)).pruned.items == 1
 
 
-def test_a_dry_run_tells_what_would_go_and_changes_nothing(run_cli, troubled_thread, dest):
+def test_a_dry_run_lists_what_would_be_removed_and_changes_nothing(run_cli, troubled_thread, dest):
     site = troubled_thread.site()
     items = publish(site, [f"i{n}" for n in range(8)])
     api = Api(site, items)
@@ -301,7 +301,7 @@ def test_a_dry_run_tells_what_would_go_and_changes_nothing(run_cli, troubled_thr
     assert not any((dest / path).exists() for path in going)
 
 
-def test_a_dry_run_into_nothing_and_one_of_a_part_say_so(run_cli, troubled_thread, dest):
+def test_a_dry_run_without_a_mirror_and_one_of_a_selection_say_so(run_cli, troubled_thread, dest):
     site = troubled_thread.site()
     api = Api(site, publish(site, NAMES))
     assert run_cli("mirror", "-n", "--prune", api.url, dest, "-c", "c1").code == 0
@@ -310,7 +310,7 @@ def test_a_dry_run_into_nothing_and_one_of_a_part_say_so(run_cli, troubled_threa
 
 
 @posix_only
-async def test_nothing_outside_dest_is_removed_whatever_ledger_and_links_say(site, dest):
+async def test_nothing_outside_dest_is_removed_whatever_the_ledger_and_links_say(site, dest):
     items = publish(site, NAMES)
     api = Api(site, items)
     assert (await run(api.url, dest, "c1")).ok
@@ -331,7 +331,7 @@ async def test_nothing_outside_dest_is_removed_whatever_ledger_and_links_say(sit
     assert precious.read_text() == "precious" and (outside / "data.tif").exists()
 
 
-def test_only_directories_that_are_empty_go(tmp_path):
+def test_only_empty_directories_are_removed(tmp_path):
     for path in ("a/b/c/one", "a/b/two", "d/three"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).touch()

@@ -23,7 +23,7 @@ async def site(troubled):
     [({"fail_fast": True}, 4), ({"max_transfer": 50_000}, 8), ({"max_duration": 1.2}, 8)],
     ids=str,
 )
-async def test_what_a_stopped_run_did_not_come_to_is_counted_as_unfinished(site, dest, limits, code):
+async def test_assets_that_a_stopped_run_did_not_reach_are_counted_as_unfinished(site, dest, limits, code):
     items = publish(site, [f"i{n}" for n in range(12)])
     site.things["/i3.tif"].always = (Status(404),)
     report = await run(static_catalog(site, items), dest, concurrency=1, bwlimit=100_000, **limits)
@@ -42,7 +42,7 @@ async def test_a_receipt_whose_unfinished_assets_do_not_add_up_is_damage(site, d
     assert [damage.reason for damage in (await verify(dest)).damage] == ["balance"]
 
 
-async def test_a_run_that_came_to_no_listing_leaves_an_earlier_proof_as_it_was(site, dest):
+async def test_a_run_without_a_listing_leaves_the_earlier_receipt_as_it_was(site, dest):
     api = Api(site, publish(site, ["one", "two"]))
     assert (await run(api.url, dest, "c1")).ok
     before = Mirrored(dest).receipt
@@ -57,7 +57,7 @@ async def test_a_run_that_came_to_no_listing_leaves_an_earlier_proof_as_it_was(s
     assert (await run(api.url, dest, "c1")).skipped == 2
 
 
-async def test_a_refusal_after_something_was_listed_has_a_receipt_of_its_own(site, dest):
+async def test_a_run_that_is_refused_after_it_listed_something_writes_a_receipt(site, dest):
     """The collection has an asset of its own: what the run stands for has changed."""
     own = stac_collection("c1", assets={"note": {"href": site.put("/note.txt", b"note")}})
     api = Api(site, publish(site, ["one", "two"]), collections=[own])
@@ -70,7 +70,7 @@ async def test_a_refusal_after_something_was_listed_has_a_receipt_of_its_own(sit
     assert found.exit_code == 3 and not found.damage
 
 
-async def test_the_manifest_is_over_sorted_lines_also_where_one_path_begins_another(site, dest):
+async def test_the_manifest_is_sorted_by_line_also_where_one_path_is_a_prefix_of_another(site, dest):
     """`data 30000 …` comes after `data 2 …`, though `data` comes before `data 2`."""
     site.put("/a", tif(30_000))
     site.put("/b", tif(20_000))
@@ -80,7 +80,7 @@ async def test_the_manifest_is_over_sorted_lines_also_where_one_path_begins_anot
     Mirrored(dest).check(0)
 
 
-async def test_a_source_link_that_leads_nowhere_is_a_row_of_its_label_and_of_its_place(site, dest):
+async def test_a_broken_source_link_is_a_row_with_its_label_item_and_its_href(site, dest):
     told = []
     links = [{"rel": "self", "href": site.url("/one.json")}, {"rel": "source", "href": "gone.json"}]
     label = {**publish(site, ["one"])[0], "links": links}
@@ -102,7 +102,7 @@ def boxed(item, x):
     return item | {"bbox": [x, 0.0, x, 0.0], "collection": "made-up"}
 
 
-async def test_a_run_over_a_part_does_not_shrink_what_a_collection_spans(site, dest):
+async def test_a_run_over_some_items_does_not_shrink_the_extent_of_their_collection(site, dest):
     """The source gives no collection: its extent is made of the items."""
     items = [boxed(item, float(n)) for n, item in enumerate(publish(site, ["one", "two", "three"]))]
     for given in (items, items[2:], items[:1]):
@@ -114,7 +114,7 @@ async def test_a_run_over_a_part_does_not_shrink_what_a_collection_spans(site, d
 @pytest.mark.parametrize(
     ("collections", "named"), [(("c1",), "c1"), (("c1", "c2"), None), ((), None)], ids=str
 )
-async def test_the_event_of_a_page_names_the_collection_that_was_searched_if_it_is_one(
+async def test_the_page_event_names_the_collection_if_exactly_one_was_searched(
     site, dest, collections, named
 ):
     items = publish(site, ["one", "two"])
@@ -127,7 +127,7 @@ async def test_the_event_of_a_page_names_the_collection_that_was_searched_if_it_
     assert [one["collection"] for one in told if one["event"] == "page"] == [named]
 
 
-async def test_a_client_that_was_not_entered_says_how_to_use_it(dest):
+async def test_a_client_that_was_not_entered_raises_a_usage_error(dest):
     client = Client(environ={})
     for call in (
         lambda: client.collection("c1"),

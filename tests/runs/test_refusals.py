@@ -20,7 +20,7 @@ async def site(troubled):
 @pytest.mark.parametrize(
     "host", ["a" * 70 + ".com", "x." + "b" * 64, "a..b", "x." + "é" * 60 + ".com"], ids=range(4)
 )
-async def test_a_host_that_can_be_none_fails_its_asset_alone(site, dest, host):
+async def test_an_invalid_host_name_fails_its_asset_alone(site, dest, host):
     bad = stac_item("bad", data=f"http://{host}/x.tif")
     report = await run([bad, *publish(site, ["one"])], dest)
     assert report.exit_code == 4
@@ -59,7 +59,7 @@ async def test_a_local_file_that_cannot_be_read_fails_its_asset_alone(tmp_path, 
         "{site}/gone.tif?se=1&sig=S3CRET",
     ],
 )
-async def test_no_secret_of_a_refused_href_is_kept_anywhere(site, dest, href):
+async def test_no_secret_of_a_refused_href_is_written_anywhere(site, dest, href):
     item = stac_item("one", data=href.replace("{site}", site.origin))
     report = await run([item], dest)
     assert report.exit_code == 4 and len(Mirrored(dest).errors) == 1
@@ -67,7 +67,7 @@ async def test_no_secret_of_a_refused_href_is_kept_anywhere(site, dest, href):
     assert written == []
 
 
-async def test_a_host_that_wants_hours_of_rest_is_asked_once_and_another_is_not_touched_by_it(
+async def test_a_host_that_asks_for_a_pause_of_hours_gets_one_request_and_does_not_delay_another(
     troubled, site, dest
 ):
     tired = await troubled.site()
@@ -80,7 +80,7 @@ async def test_a_host_that_wants_hours_of_rest_is_asked_once_and_another_is_not_
     assert all(row["error"]["retryable"] for row in mirror.errors)
 
 
-def test_a_root_that_turns_up_elsewhere_opens_nothing():
+def test_a_public_root_that_resolves_to_private_addresses_later_opens_none():
     reach = AddressPolicy()
     reach.name("http://root.test/")
     reach.check("root.test", 80, PUBLIC)
@@ -91,7 +91,7 @@ def test_a_root_that_turns_up_elsewhere_opens_nothing():
     reach.check("root.test", 80, PUBLIC)
 
 
-def test_a_root_in_a_private_network_opens_that_and_no_other():
+def test_a_root_in_a_private_network_opens_that_network_and_no_other():
     reach = AddressPolicy()
     reach.name("http://root.test/")
     reach.check("root.test", 80, PRIVATE)

@@ -72,7 +72,7 @@ async def commit_that_fails_unheard(ledger):
     await passed.wait()
 
 
-async def test_a_commit_that_failed_is_told_to_everybody_who_asks_from_then_on(tmp_path):
+async def test_a_failed_commit_is_raised_by_every_later_call(tmp_path):
     ledger = Ledger(tmp_path, tmp_path, lambda _path, data: len(data))
     await ledger.open("here", "{}", "now")
     await commit_that_fails_unheard(ledger)
@@ -95,7 +95,7 @@ async def test_a_commit_that_failed_is_told_to_everybody_who_asks_from_then_on(t
     assert found == BATCH + 1
 
 
-async def test_a_run_whose_ledger_refuses_a_row_ends_in_7(site, dest):
+async def test_a_run_whose_ledger_refuses_a_row_has_exit_code_7(site, dest):
     assert (await run(publish(site, ["one"]), dest)).exit_code == 0
     with closing(sqlite3.connect(dest / ".mlhub/ledger.sqlite")) as database:
         words = "WHEN NEW.item='two' AND NEW.state=1 BEGIN SELECT RAISE(ABORT, 'no room'); END"
@@ -112,20 +112,20 @@ async def test_a_run_whose_ledger_refuses_a_row_ends_in_7(site, dest):
 
 
 @pytest.mark.parametrize("name", ["receipt.json", "errors.jsonl"])
-async def test_a_run_that_cannot_say_how_it_ended_is_a_matter_of_storage(site, dest, name):
+async def test_a_receipt_that_cannot_be_written_is_a_storage_error(site, dest, name):
     (dest / ".mlhub" / name / "somebody's").mkdir(parents=True)
     with pytest.raises(StorageError, match=name):
         await run(publish(site, ["one"]), dest)
 
 
-async def test_a_lock_that_cannot_be_opened_is_a_matter_of_storage(site, dest):
+async def test_a_lock_file_that_cannot_be_opened_is_a_storage_error(site, dest):
     (dest / ".mlhub/lock").mkdir(parents=True)
     with pytest.raises(StorageError, match="choose another DEST"):
         await run(publish(site, ["one"]), dest)
 
 
 @pytest.mark.parametrize("room", [0, 10], ids=["no room", "room for half a line"])
-def test_a_journal_that_takes_no_line_is_a_matter_of_storage(tmp_path, room):
+def test_a_write_ahead_log_that_takes_no_line_is_a_storage_error(tmp_path, room):
     journal = WriteAheadLog(tmp_path)
     row = ("c1", "one", 0, "data", "c1/one/data.tif", 1, 1, 1, "0", "size", "", "", "", "")
     with no_file_over(room), pytest.raises(StorageError, match="free some space"):
@@ -133,7 +133,7 @@ def test_a_journal_that_takes_no_line_is_a_matter_of_storage(tmp_path, room):
     journal.close()
 
 
-async def test_a_full_disk_does_not_cost_a_ledger_that_is_sound(site, dest):
+async def test_a_full_disk_is_no_reason_to_set_a_sound_ledger_aside(site, dest):
     items = publish(site, ["one", "two"])
     assert (await run(items, dest)).exit_code == 0
     with no_file_over(1000), pytest.raises(StorageError):
@@ -143,7 +143,7 @@ async def test_a_full_disk_does_not_cost_a_ledger_that_is_sound(site, dest):
     assert len(asset_requests(site)) == 2
 
 
-async def test_a_ledger_that_another_program_holds_is_left_where_it_is(site, dest):
+async def test_a_ledger_that_another_program_has_locked_is_not_set_aside(site, dest):
     items = publish(site, ["one"])
     assert (await run(items, dest)).exit_code == 0
     with closing(sqlite3.connect(dest / ".mlhub/ledger.sqlite", isolation_level=None)) as other:
@@ -165,7 +165,7 @@ async def test_of_two_mirrors_of_one_dest_in_one_process_the_second_is_refused(s
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="descriptors are counted in /proc")
-async def test_who_is_refused_keeps_nothing_open_and_takes_nothing_of_those_who_are_there(dest):
+async def test_a_refused_run_leaves_nothing_open_and_nothing_of_the_other_run_removed(dest):
     with closing(LocalStore(dest)) as holder:
         holder.open()
         before, reserve = len(os.listdir("/proc/self/fd")), dest / ".mlhub/reserve"
@@ -266,7 +266,7 @@ async def test_a_run_that_is_cancelled_while_its_ledger_is_opened_leaves_it_clos
     "kept",
     [b"", b"{", b"[1]", b'{"http://h.test:80": "x", "": -1, "http://i.test:80": 99999999999999999999}'],
 )
-async def test_learned_limits_that_cannot_be_read_are_no_reason_to_fail(site, dest, kept):
+async def test_learned_limits_that_cannot_be_read_are_ignored(site, dest, kept):
     (dest / ".mlhub").mkdir(parents=True)
     (dest / ".mlhub/pace.json").write_bytes(kept)
     assert (await run(publish(site, ["one"]), dest)).ok
@@ -287,7 +287,7 @@ def test_finished_files_that_are_read_only_can_still_be_checked(run_cli, trouble
     assert Mirrored(dest).bytes_of("one") == tif(20_000)
 
 
-async def test_those_who_wait_for_a_slot_can_be_cancelled_all_at_once():
+async def test_waiting_and_admitted_requests_can_be_cancelled_at_the_same_time():
     gate = OriginLimits(1).gate(Origin("http", "h.test", 80))
 
     async def hop():

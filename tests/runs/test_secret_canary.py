@@ -84,7 +84,7 @@ def unsigned(site):
 
 
 @pytest.mark.parametrize("talk", [["-v"], ["-vv", "--json"], ["-vvv"], ["-q"]], ids=" ".join)
-def test_a_run_in_which_everything_goes_wrong_tells_it_nobody(run_cli, site, other, secure, dest, talk):
+def test_a_run_with_every_kind_of_failure_does_not_reveal_it(run_cli, site, other, secure, dest, talk):
     url = static_catalog(site, fine(site, other) + hopeless(site, other, secure))
     ended = run_cli("mirror", url, dest, *WORDS, *talk, "-R", 0, env={"PYTHONASYNCIODEBUG": "1"})
     assert ended.code == 4, ended.err
@@ -97,7 +97,7 @@ def test_a_run_in_which_everything_goes_wrong_tells_it_nobody(run_cli, site, oth
 
 
 @pytest.mark.parametrize("command", ["plan", "ls", "ls -c c1", "ls --ids signed"])
-def test_looking_at_a_catalogue_tells_it_nobody(run_cli, site, other, secure, dest, command):
+def test_commands_that_only_read_a_catalogue_do_not_reveal_it(run_cli, site, other, secure, dest, command):
     url = static_catalog(site, fine(site, other) + hopeless(site, other, secure))
     dest.mkdir()
     name, *chosen = command.split()
@@ -138,7 +138,7 @@ def test_a_listing_that_breaks_off_is_named_without_it(run_cli, site, other, des
     nowhere_in(dest, ended.out, ended.err)
 
 
-def test_a_killed_run_leaves_it_in_no_journal(run_cli, site, other, dest):
+def test_a_killed_run_leaves_it_in_no_file(run_cli, site, other, dest):
     stuck = stac_item("stuck", data=other.put("/stuck.tif", BODY, always=[Stall(100)]) + SIGNED)
     url = static_catalog(site, [*fine(site, other), stuck])
     running = run_cli.start("mirror", url, dest, *WORDS, "-j", 8)
@@ -171,9 +171,7 @@ asyncio.run(main(*sys.argv[1:]), debug=True)
 """
 
 
-def test_a_traceback_and_the_logs_of_every_library_at_debug_tell_it_nobody(
-    run_cli, site, other, secure, dest
-):
+def test_a_traceback_and_the_debug_logs_of_all_libraries_do_not_reveal_it(run_cli, site, other, secure, dest):
     url = static_catalog(site, hopeless(site, other, secure) + fine(site, other))
     running = run_cli.start_raw(sys.executable, "-c", SCRIPT, url, dest, CANARY)
     ended = running.finish()
