@@ -14,7 +14,7 @@ import click
 from ..core.errors import DiskFullWarning, MlhubError, UsageError
 from . import output
 from .arguments import join_bbox, repeat_option_names
-from .options import OTHER_SECTION, Option
+from .sections import OTHER_SECTION, Option
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 

@@ -26,10 +26,10 @@ from .options import (
     SELECTION,
     TRANSFER,
     VERIFICATION,
-    add_options,
     single_value,
     to_options,
 )
+from .sections import add_options
 
 READING = (SELECTION, TRANSFER, NETWORK, CREDENTIALS)
 """The options of every command that reads a SOURCE."""

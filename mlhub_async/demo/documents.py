@@ -219,7 +219,7 @@ class Documents:
 
 
 def _band_fields(name: str) -> JsonObject:
-    """What an asset of a source item says of its band."""
+    """The fields that describe the band of an asset of a source item."""
     if name not in imagery.BANDS:
         return {"title": {"CLD": "Cloud probability", "SCL": "Scene classification"}[name]}
     common, wavelength, _ = imagery.BANDS[name]

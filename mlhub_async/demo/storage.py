@@ -208,7 +208,7 @@ def documentation() -> bytes:
     lines = [
         "LandCoverNet sample",
         "Generated data in the shape of LandCoverNet v1:",
-        "no real place looks like this.",
+        "it does not show a real place.",
     ]
     text = "BT /F1 18 Tf 72 720 Td 28 TL " + " ".join(f"({line}) Tj T*" for line in lines) + " ET"
     objects = [

@@ -17,7 +17,8 @@ from mlhub_async.cli import console, main_group
 from mlhub_async.cli import options as table
 from mlhub_async.cli.app import Command
 from mlhub_async.cli.arguments import join_bbox
-from mlhub_async.cli.options import add_options, to_options
+from mlhub_async.cli.options import to_options
+from mlhub_async.cli.sections import OTHER_SECTION, add_options
 from mlhub_async.core.errors import StorageError
 from mlhub_async.core.options import Options
 from mlhub_async.core.secret import Secret
@@ -355,7 +356,7 @@ class TestExitCodes:
     def test_every_option_is_in_a_section_of_the_help(self):
         for name, command in main_group.commands.items():
             for option in command.params:
-                assert isinstance(option, click.Argument) or option.section != table.OTHER_SECTION, (
+                assert isinstance(option, click.Argument) or option.section != OTHER_SECTION, (
                     name,
                     option,
                 )

@@ -62,5 +62,5 @@ def test_all_runs_every_step_in_order_and_changes_no_page_if_it_writes_elsewhere
     assert scripts == ["targets.py", "pacing.py", "small_file_profile.py", "plot.py", "readme.py"]
     assert all((HOME / script).is_file() for script in scripts)
     assert here[-1][-1] == str(HOME / "README.md")
-    look = every.steps(argparse.Namespace(into=tmp_path, rounds=1, scale=0.1), "peers/bin/python")
-    assert not any(str(HOME) in word or "README" in word for words in look for word in words[2:])
+    elsewhere = every.steps(argparse.Namespace(into=tmp_path, rounds=1, scale=0.1), "peers/bin/python")
+    assert not any(str(HOME) in word or "README" in word for words in elsewhere for word in words[2:])

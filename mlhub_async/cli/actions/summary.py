@@ -85,7 +85,7 @@ def _listing(report: Report) -> Iterator[str]:
 
 
 def remark_lines(remarks: ListingRemarks) -> Iterator[str]:
-    """What else is to be said of the listing, such as why --split had no effect; a few lines at most."""
+    """Remarks of the source on its listing, such as why --split had no effect; a few lines at most."""
     for line in remarks.lines[:MAX_EXAMPLES]:
         yield term_safe(line, MAX_LINE_CHARS)
 
