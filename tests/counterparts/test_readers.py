@@ -1,7 +1,4 @@
-"""The copy as programs that nobody here wrote read it, and their items as what to copy.
-
-pystac reads and validates mirrors of a rustac API and of the demo; what pystac-client finds is mirrored.
-"""
+"""Mirrors as pystac reads and validates them, and mirrors of the items that pystac-client finds."""
 
 import shutil
 from collections.abc import Iterator
@@ -15,30 +12,31 @@ import pystac_client
 import pytest
 
 import mlhub_async
-from support.counterparts import Files, rustac, some_files
+from support.counterparts import FileServer, file_server, rustac
 from support.mirrored import Mirrored
 from support.schemas import offline_validator
 from support.server import tif
 from support.stac_server import sizes_and_digests, stac_collection, stac_item
 
+pytestmark = pytest.mark.xdist_group("readers")
 COUNT = 12
 
 
 @dataclass(frozen=True)
 class Served:
-    """An API over `items`, whose files lie on `files`."""
+    """The root URL of an API, and the server of the files of its items."""
 
     api: str
-    files: Files
+    files: FileServer
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    place = tmp_path_factory.mktemp("readers")
-    with some_files(place / "files") as files:
+    folder = tmp_path_factory.mktemp("readers")
+    with file_server(folder / "files") as files:
         items = [item_of(files, number) for number in range(COUNT)]
         documents = [stac_collection("c1"), {"type": "FeatureCollection", "features": items}]
-        with rustac(place / "api", documents) as api:
+        with rustac(folder / "api", documents) as api:
             yield Served(api, files)
 
 
@@ -63,37 +61,39 @@ def read_and_validated(dest: Path) -> pystac.Catalog:
     return catalog
 
 
-def places(catalog: pystac.Catalog) -> list[Path]:
-    """Where pystac says that the assets lie, those of collections too."""
+def asset_paths(catalog: pystac.Catalog) -> list[Path]:
+    """The paths of the assets of items and collections, according to pystac."""
     owners = [*catalog.get_items(recursive=True), *catalog.get_collections()]
     return [Path(asset.get_absolute_href()) for owner in owners for asset in owner.assets.values()]
 
 
-def test_pystac_validates_a_mirror_of_rustac_and_finds_every_file_also_elsewhere(
+def test_pystac_validates_a_mirror_of_rustac_and_finds_every_file_after_a_move(
     served, run_cli, dest, tmp_path
 ):
     ended = run_cli("mirror", served.api, dest, "-c", "c1", "--limit", 5)
     assert ended.code == 0, ended.err
     catalog = read_and_validated(dest)
     assert len(list(catalog.get_items(recursive=True))) == COUNT
-    assert sorted(places(catalog)) == sorted(dest / name for name in Mirrored(dest).files)
+    assert sorted(asset_paths(catalog)) == sorted(dest / name for name in Mirrored(dest).files)
     moved = tmp_path / "moved"
     shutil.move(dest, moved)
-    assert sorted(places(read_and_validated(moved))) == sorted(moved / name for name in Mirrored(moved).files)
+    assert sorted(asset_paths(read_and_validated(moved))) == sorted(
+        moved / name for name in Mirrored(moved).files
+    )
     assert run_cli("verify", moved).code == 0
 
 
-def test_pystac_validates_a_mirror_of_the_demo_and_finds_every_file_also_elsewhere(run_cli, tmp_path):
+def test_pystac_validates_a_mirror_of_the_demo_and_finds_every_file_after_a_move(run_cli, tmp_path):
     here, moved = tmp_path / "demo", tmp_path / "moved"
     ended = run_cli("demo", here, "--items", 3, "--dates", 2)
     assert ended.code == 0, ended.err
     read_and_validated(here)
     shutil.move(here, moved)
-    found = places(read_and_validated(moved))
+    found = asset_paths(read_and_validated(moved))
     assert len(found) > 10 and sorted(found) == sorted(moved / name for name in Mirrored(moved).files)
 
 
-def test_absolute_hrefs_are_what_pystac_reads_without_knowing_where_the_item_came_from(served, run_cli, dest):
+def test_pystac_reads_absolute_hrefs_of_an_item_without_its_location(served, run_cli, dest):
     assert run_cli("mirror", served.api, dest, "-c", "c1", "--asset-hrefs", "absolute").code == 0
     item = pystac.Item.from_dict(Mirrored(dest).item("i03"))
     assert Path(item.assets["data"].href).read_bytes() == tif(5000, 3)
@@ -109,7 +109,7 @@ def searching(served: Served, **about: Any) -> Iterator[pystac_client.ItemSearch
         client._stac_io.session.close()
 
 
-async def test_what_pystac_client_finds_is_mirrored_as_objects(served, dest):
+async def test_items_that_pystac_client_finds_are_mirrored(served, dest):
     with searching(served, max_items=7) as search:
         report = await mlhub_async.mirror(search.items(), dest)
     report.raise_for_failures()
@@ -119,14 +119,14 @@ async def test_what_pystac_client_finds_is_mirrored_as_objects(served, dest):
     assert len(list(read_and_validated(dest).get_items(recursive=True))) == 7
 
 
-async def test_an_item_collection_is_mirrored_and_the_second_time_nothing_is_fetched(served, dest):
+async def test_a_second_run_over_an_item_collection_fetches_nothing(served, dest):
     with searching(served) as search:
         found = search.item_collection()
-    before = served.files.asked(".tif")
+    before = served.files.request_count(".tif")
     for expected in (2 * COUNT, 0):
         report = await mlhub_async.mirror(found, dest)
         assert (report.ok, report.selected, report.fetched) == (True, 2 * COUNT, expected)
-    assert served.files.asked(".tif") - before == COUNT
+    assert served.files.request_count(".tif") - before == COUNT
 
 
 def test_pystac_finds_every_file_whatever_the_ids_and_keys_contain(run_cli, site, dest):

@@ -1,6 +1,6 @@
-"""Against rustac, a STAC API server that nobody here wrote: every selection whole, every byte right.
+"""Mirrors of rustac, a STAC API server of another project: each selection arrives whole and unchanged.
 
-Two collections of items with one asset each; their files lie on nginx, or on Python's own file server.
+Two collections of items with one asset each; the files are on nginx, or on Python's own file server.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from support.counterparts import Files, rustac, some_files
+from support.counterparts import FileServer, file_server, rustac
 from support.mirrored import Mirrored
 from support.server import tif
 from support.stac_server import sizes_and_digests, stac_collection, stac_item
 
+pytestmark = pytest.mark.xdist_group("rustac")
 FIRST, SECOND = 320, 180
 COLUMNS = 40
 
@@ -35,7 +36,7 @@ def collection_of(number: int) -> str:
 
 
 def item_of(number: int, href: str) -> dict[str, Any]:
-    """Every second one publishes its digest. Days go up, one item a day from 2020 on."""
+    """Every second item gives the digest of its file. There is one item a day, from 2020 on."""
     west, south = longitude(number), latitude(number)
     known = sizes_and_digests(body_of(number)) if number % 2 else {}
     day = f"{2020 + number // 336}-{number % 336 // 28 + 1:02}-{number % 28 + 1:02}T12:00:00Z"
@@ -49,34 +50,34 @@ def item_of(number: int, href: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Served:
-    """The API's root, and where the files of its items lie."""
+    """The root URL of the API, and the server of the files of its items."""
 
     api: str
-    files: Files
+    files: FileServer
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    place = tmp_path_factory.mktemp("rustac")
-    with some_files(place / "files") as files:
+    folder = tmp_path_factory.mktemp("rustac")
+    with file_server(folder / "files") as files:
         items = [item_of(n, files.put(f"/{n}.tif", body_of(n))) for n in range(FIRST + SECOND)]
         listed = {"type": "FeatureCollection", "features": items}
         documents = [stac_collection("c1"), stac_collection("c2"), listed]
-        with rustac(place / "api", documents) as api:
+        with rustac(folder / "api", documents) as api:
             yield Served(api, files)
 
 
 def files_of(numbers: Iterable[int]) -> dict[str, bytes]:
-    """What a mirror of these items has to hold, by path."""
+    """The files of a mirror of these items, by path."""
     return {f"{collection_of(n)}/i{n:04}/data.tif": body_of(n) for n in numbers}
 
 
 def north_east(number: int) -> bool:
-    """In the box from 0.5, 0.5 to 100, 70."""
+    """Whether it lies in the box from 0.5, 0.5 to 100, 70."""
     return 0.5 <= longitude(number) <= 100 and 0.5 <= latitude(number) <= 70
 
 
-def in_march(number: int) -> bool:
+def in_november(number: int) -> bool:
     return item_of(number, "")["properties"]["datetime"].startswith("2020-11")
 
 
@@ -97,13 +98,13 @@ SELECTIONS: dict[str, tuple[list[object], Iterable[int]]] = {
         ["-c", "c1", "--method", "GET", "--limit", 1000, "--bbox", "0.5,0.5,100,70"],
         [n for n in C1 if north_east(n)],
     ),
-    "a month": (["-c", "c1", "--limit", 10, "--datetime", "2020-11"], [n for n in C1 if in_march(n)]),
+    "a month": (["-c", "c1", "--limit", 10, "--datetime", "2020-11"], [n for n in C1 if in_november(n)]),
     "some by name": (["-c", "c1", "--ids", "i0003", "--ids", "i0299"], [3, 299]),
 }
 
 
 @pytest.mark.parametrize("selection", SELECTIONS)
-def test_what_is_selected_at_rustac_arrives_whole(served, run_cli, dest, selection):
+def test_a_selection_arrives_whole(served, run_cli, dest, selection):
     words, numbers = SELECTIONS[selection]
     expected = files_of(numbers)
     assert len(expected) > 1
@@ -118,17 +119,17 @@ def test_what_is_selected_at_rustac_arrives_whole(served, run_cli, dest, selecti
     assert mirror.receipt["assets"]["verified_size"] == len(expected) - digests
 
 
-def test_a_second_run_lists_rustac_again_and_fetches_nothing(served, run_cli, dest):
-    before = served.files.asked(".tif")
+def test_a_second_run_lists_again_and_fetches_nothing(served, run_cli, dest):
+    before = served.files.request_count(".tif")
     for _ in range(2):
         ended = run_cli("mirror", served.api, dest, "-c", "c2", "--limit", 50)
         assert ended.code == 0, ended.err
         Mirrored(dest).check(0)
         assert Mirrored(dest).receipt["listing"]["pages"] == 4
-    assert served.files.asked(".tif") - before == SECOND
+    assert served.files.request_count(".tif") - before == SECOND
 
 
-def test_no_more_items_than_wanted_are_taken_and_that_is_complete(served, run_cli, dest):
+def test_max_items_limits_the_items_and_the_mirror_is_complete(served, run_cli, dest):
     ended = run_cli("mirror", served.api, dest, "-c", "c1", "--max-items", 130, "--limit", 50)
     assert ended.code == 0, ended.err
     mirror = Mirrored(dest)
@@ -137,7 +138,7 @@ def test_no_more_items_than_wanted_are_taken_and_that_is_complete(served, run_cl
     assert mirror.files.items() <= files_of(C1).items()
 
 
-def test_a_listing_that_rustac_cannot_go_through_is_not_called_complete(served, run_cli, dest):
+def test_a_listing_that_fails_on_the_second_page_is_not_complete(served, run_cli, dest):
     """rustac 0.9.18 answers 500 to a search by GET with a list in it as soon as there is a second page."""
     words = ["-c", "c1", "--method", "GET", "--limit", 10, "--datetime", "2020-11", "-R", 0]
     ended = run_cli("mirror", served.api, dest, *words)
@@ -146,6 +147,6 @@ def test_a_listing_that_rustac_cannot_go_through_is_not_called_complete(served, 
     assert not Mirrored(dest).receipt["listing"]["complete"]
 
 
-def test_a_collection_that_rustac_does_not_have_is_named(served, run_cli, dest):
+def test_a_collection_that_is_not_there_is_named(served, run_cli, dest):
     ended = run_cli("mirror", served.api, dest, "-c", "c3")
     assert ended.code == 3 and "'c3'" in ended.err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -51,12 +52,10 @@ class Mirrored:
 
     @property
     def proven(self) -> int:
-        """Bytes of partial files that their journals prove to the next run."""
-        found = 0
-        for journal in (path for path in self.partial if path.suffix == ".journal"):
-            marks = journal.read_bytes().split(b"\n")[1:-1]
-            found += int(marks[-1].split()[0]) if marks else 0
-        return found
+        """Bytes of partial files that the checkpoints in their journals prove to the next run."""
+        journals = [path.read_bytes() for path in self.partial if path.suffix == ".journal"]
+        checkpoints = [re.findall(rb"^(\d+) [0-9a-f]{64}$", journal, re.MULTILINE) for journal in journals]
+        return sum(max(map(int, offsets), default=0) for offsets in checkpoints)
 
     def bytes_of(self, item: str, key: str = "data", collection: str = "c1") -> bytes | None:
         """What lies under the asset's final name, with whatever suffix; None if nothing does."""
