@@ -43,6 +43,13 @@ def pytest_configure(config: pytest.Config) -> None:
             signal.signal(number, lambda *_: None)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Workers for `-n auto`: three for two cores, since many tests wait for a server or a process."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores + cores // 2, 8)
+
+
 def open_files() -> set[str]:
     """The descriptors of this process with what they are; empty where the system does not tell."""
     found = set()
