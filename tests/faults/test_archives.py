@@ -56,7 +56,7 @@ ARCHIVES = {
         special("evil.pipe", tarfile.FIFOTYPE),
         special("evil.device", tarfile.CHRTYPE),
     ),
-    "bomb": tar(("catalog.json", b" " * (64 << 20))),
+    "bomb": tar(("catalog.json", b" " * (8 << 20))),
     "cut off": WHOLE[:-40],
     "several in one": WHOLE + WHOLE,
     "something behind it": WHOLE + b"something else",
@@ -66,7 +66,7 @@ ARCHIVES = {
 }
 ZIPS = {
     "climbs out.zip": zipped(("../evil.json", ITEM), (OUTSIDE, ITEM), ("C:\\evil.json", ITEM)),
-    "bomb.zip": zipped(("catalog.json", b" " * (64 << 20))),
+    "bomb.zip": zipped(("catalog.json", b" " * (8 << 20))),
 }
 
 
