@@ -5,10 +5,12 @@ Implementations satisfy a protocol by their shape; none of them inherits from it
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Protocol
 
 from .model import Asset, Document, Entry, Head, Job, Outcome, Request
+from .secret import Secret
+from .urls import Origin
 
 Emit = Callable[[Sequence[Entry]], Awaitable[None]]
 """Takes the next entries of a listing, in order. Waits while the pipeline is full (back-pressure)."""
@@ -48,6 +50,30 @@ class Transport(Protocol):
     async def send(self, request: Request, sink: Sink) -> None: ...
 
     async def close(self) -> None: ...
+
+
+class Signer(Protocol):
+    """Adds credentials to requests to its `origins`. The client sends them nowhere else.
+
+    `sign` returns the request with credentials in its header fields or its query, or None if it has none
+    that is valid at present; it makes no request itself. The client calls it for every hop, and only for
+    requests to one of the origins.
+    `renew` gets newer credentials where there are any. The client awaits it when `sign` has returned None or
+    when the origin has answered 401, then signs once more; if that gives the same request, the credentials
+    count as refused. Many requests may call it at a time: they share one renewal. It raises `TransferError`
+    or `Transient` where it fails. It may change `origins` and `secrets`.
+    `secrets` are values that the client removes from the query of every request, as servers echo them.
+    """
+
+    @property
+    def origins(self) -> Collection[Origin]: ...
+
+    @property
+    def secrets(self) -> Collection[Secret]: ...
+
+    def sign(self, request: Request) -> Request | None: ...
+
+    async def renew(self, origin: Origin) -> None: ...
 
 
 class Reader(Protocol):

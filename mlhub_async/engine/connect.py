@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import NamedTuple
 
 from .. import __version__
 from ..core.errors import LimitReached, UsageError
 from ..core.options import Options
-from ..core.ports import Source, Transport
+from ..core.ports import Signer, Source, Transport
 from ..core.urls import parse
-from ..http.auth.credentials import Credential, Credentials, header_credentials, mlhub_credential
+from ..http.auth.credentials import Credential, header_credentials, mlhub_credential
 from ..http.auth.netrc import netrc_credentials, netrc_path
+from ..http.auth.signer_set import SignerSet
+from ..http.auth.signers.static import StaticSigner
 from ..http.client import Http
 from ..http.resilience.circuit_breaker import DEFAULT_OUTAGE_POLICY, OutagePolicy
 from ..http.resilience.concurrency import FIRST_LIMIT, MAX_LIMIT
@@ -116,10 +119,6 @@ async def open_http(
     base = location.credentials_url
     named = ([base] if base else []) + [user_url(one, "--allow-origin") for one in options.allow_origins]
 
-    def load_credentials() -> list[Credential]:
-        return [*_netrc_credentials(named, options, environ), *_given_credentials(base, options, environ)]
-
-    credentials = Credentials(load_credentials(), load_credentials)
     addresses = AddressPolicy(allow_private=options.allow_private, local_root=location.folder is not None)
     for url in named:
         addresses.name(url)
@@ -129,9 +128,9 @@ async def open_http(
     http = Http(
         transports,
         _origin_limits(options),
-        credentials=credentials,
+        signers=SignerSet(_signers(base, named, options, environ)),
         retry=Retry(options.retry, suspended_lately=suspends.lately, max_requested_wait=options.max_outage),
-        reach=addresses,
+        addresses=addresses,
         watchdog=Watchdog(options.timeout, options.min_speed, suspends),
     )
     try:
@@ -196,21 +195,24 @@ def _tls_context(ca_file: str | None) -> ssl.SSLContext | None:
         raise UsageError(f"--ca-file {ca_file}: {error.strerror or error}") from None
 
 
-def _netrc_credentials(
-    named: Sequence[str], options: Options, environ: Mapping[str, str]
-) -> list[Credential]:
-    """Those of netrc come first, so that a header or a key that was given replaces them."""
-    return netrc_credentials(netrc_path(environ), named) if options.netrc else []
+def _signers(
+    base: str | None, named: Sequence[str], options: Options, environ: Mapping[str, str]
+) -> Iterator[Signer]:
+    """Credentials of netrc come first, so that a header or a key that was given replaces them.
 
-
-def _given_credentials(base: str | None, options: Options, environ: Mapping[str, str]) -> list[Credential]:
-    """Credentials of the options go to SOURCE's origin, those of the environment to MLHub's only.
-
-    `base` is the URL of SOURCE, None for a local one.
+    `base` is the URL of SOURCE, None for a local one; `named` are the URLs that the user gave.
     """
+    if options.netrc:
+        yield StaticSigner(partial(netrc_credentials, netrc_path(environ), named))
+    if base:
+        yield StaticSigner(partial(header_credentials, options.headers, base))
+    yield StaticSigner(partial(_key_credentials, base, options, environ))
+
+
+def _key_credentials(base: str | None, options: Options, environ: Mapping[str, str]) -> list[Credential]:
+    """A key of the options goes to SOURCE's origin, one of the environment to MLHub's only."""
     home = mlhub_root(environ)
     given = options.api_key or options.api_token or options.profile
-    found = list(header_credentials(options.headers, base)) if base else []
     try:
         key = mlhub_credential(
             base if given and base else home,
@@ -222,5 +224,5 @@ def _given_credentials(base: str | None, options: Options, environ: Mapping[str,
     except UsageError:
         if given or base == parse(home):
             raise
-        return found  # a broken profiles file does not matter to a source that is not MLHub
-    return [*found, key] if key is not None else found
+        return []  # a broken profiles file does not matter to a source that is not MLHub
+    return [key] if key is not None else []

@@ -12,8 +12,10 @@ from mlhub_async.core.errors import UsageError
 from mlhub_async.core.model import Request
 from mlhub_async.core.secret import Secret
 from mlhub_async.http.auth import credentials
-from mlhub_async.http.auth.credentials import Credential, Credentials
+from mlhub_async.http.auth.credentials import Credential
 from mlhub_async.http.auth.profiles import profile_key, profiles_path, write_profile
+from mlhub_async.http.auth.signer_set import SignerSet
+from mlhub_async.http.auth.signers.static import StaticSigner
 
 ROOT = "https://api.radiant.earth/mlhub/v1"
 CANARY = "CANARY-7d1f"
@@ -31,8 +33,10 @@ def profiles(home):
     return home
 
 
-def signed(credential, url=ROOT):
-    return Credentials([credential]).sign(Request(url))
+def signed(*credentials, url=ROOT, headers=None):
+    """The request as it is sent in a run with these credentials."""
+    signers = SignerSet([StaticSigner(lambda: credentials)])
+    return signers.sign(Request(url, headers=headers or {}), urls.origin(url))
 
 
 class TestSecret:
@@ -46,7 +50,8 @@ class TestSecret:
     def test_a_dataclass_around_it_does_not_print_it_either(self):
         held = Credential("query", "key", Secret(CANARY), frozenset())
         assert CANARY not in repr(held)
-        assert CANARY not in repr(vars(Credentials([held])))
+        signer = StaticSigner(lambda: [held])
+        assert CANARY not in repr(vars(signer)) + repr(vars(SignerSet([signer])))
 
     def test_only_reveal_tells_it(self):
         assert Secret(CANARY).reveal() == CANARY
@@ -63,38 +68,61 @@ class TestSecret:
 class TestSigning:
     def test_a_request_to_another_origin_is_the_same_object(self):
         request = Request("https://api.radiant.earth.evil.example/mlhub/v1")
-        known = Credentials([credentials.mlhub_credential(ROOT, api_key="k", environ={})])
-        assert known.sign(request) is request
+        signers = SignerSet(
+            [StaticSigner(lambda: [credentials.mlhub_credential(ROOT, api_key="k", environ={})])]
+        )
+        assert signers.sign(request, urls.origin(request.url)) is request
 
     @pytest.mark.parametrize("url", ["http://api.radiant.earth/x", "https://api.radiant.earth:444/x"])
     def test_scheme_and_port_are_part_of_the_origin(self, url):
-        known = Credentials([credentials.mlhub_credential(ROOT, api_key="k", environ={})])
-        assert known.sign(Request(url)).url == url
+        assert signed(credentials.mlhub_credential(ROOT, api_key="k", environ={}), url=url).url == url
 
     def test_the_key_replaces_whatever_key_the_link_had(self):
-        url = signed(
-            credentials.mlhub_credential(ROOT, api_key="a&b", environ={}), f"{ROOT}/x?key=old&page=2"
-        ).url
-        assert url == f"{ROOT}/x?page=2&key=a%26b"
+        credential = credentials.mlhub_credential(ROOT, api_key="a&b", environ={})
+        assert signed(credential, url=f"{ROOT}/x?key=old&page=2").url == f"{ROOT}/x?page=2&key=a%26b"
 
     def test_the_default_port_written_out_is_the_same_origin(self):
         credential = credentials.mlhub_credential("https://API.radiant.earth:443/x", api_key="k", environ={})
-        assert signed(credential, ROOT).url == f"{ROOT}?key=k"
+        assert signed(credential).url == f"{ROOT}?key=k"
 
     def test_a_header_replaces_one_of_the_same_name_in_any_case(self):
         credential = credentials.mlhub_credential(ROOT, api_token="t", environ={})
-        request = Credentials([credential]).sign(
-            Request(ROOT, headers={"authorization": "Basic x", "A": "b"})
-        )
+        request = signed(credential, headers={"authorization": "Basic x", "A": "b"})
         assert request.headers == {"A": "b", "Authorization": "Bearer t"}
 
     def test_several_credentials_of_one_origin_are_all_applied(self):
         headers = credentials.header_credentials([("X-A", "1"), ("X-B", "2")], ROOT)
-        both = Credentials([*headers, credentials.mlhub_credential(ROOT, api_key="k", environ={})])
-        request = both.sign(Request(ROOT))
+        request = signed(*headers, credentials.mlhub_credential(ROOT, api_key="k", environ={}))
         assert request.headers == {"X-A": "1", "X-B": "2"}
         assert request.url.endswith("?key=k")
-        assert {secret.reveal() for secret in both.secrets} == {"1", "2", "k"}
+
+    def test_the_secrets_of_a_signer_include_a_token_without_its_scheme(self):
+        signer = StaticSigner(lambda: [credentials.mlhub_credential(ROOT, api_token="t", environ={})])
+        assert {secret.reveal() for secret in signer.secrets} == {"Bearer t", "t"}
+
+    async def test_credentials_are_read_again_once_per_origin_and_old_secrets_stay_secret(self):
+        keys = iter(["old-secret", "new-secret", "never-read"])
+
+        def load():
+            return [Credential("query", "key", Secret(next(keys)), frozenset({urls.origin(ROOT)}))]
+
+        signers, here = SignerSet([StaticSigner(load)]), urls.origin(ROOT)
+        assert signers.sign(Request(ROOT), here).url.endswith("?key=old-secret")
+        for _ in range(2):
+            assert (await signers.sign_renewed(Request(ROOT), here)).url.endswith("?key=new-secret")
+        echoed = "https://o.test/?a=old-secret&b=new-secret&page=2"
+        assert signers.without_secrets(echoed) == "https://o.test/?page=2"
+
+    async def test_a_profile_that_is_gone_when_it_is_read_again_leaves_the_old_key(self):
+        known = [[credentials.mlhub_credential(ROOT, api_key="k", environ={})]]
+
+        def load():
+            if not known:
+                raise UsageError("no such profile")
+            return known.pop()
+
+        signers = SignerSet([StaticSigner(load)])
+        assert (await signers.sign_renewed(Request(ROOT), urls.origin(ROOT))).url.endswith("?key=k")
 
 
 class TestResolution:

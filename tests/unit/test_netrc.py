@@ -6,9 +6,10 @@ import pytest
 
 from mlhub_async.core.errors import UsageError
 from mlhub_async.core.model import Request
-from mlhub_async.core.urls import parse
-from mlhub_async.http.auth.credentials import Credentials
+from mlhub_async.core.urls import origin, parse
 from mlhub_async.http.auth.netrc import netrc_credentials, netrc_path
+from mlhub_async.http.auth.signer_set import SignerSet
+from mlhub_async.http.auth.signers.static import StaticSigner
 
 FILE = """
 machine one.test login alice password CANARY-1
@@ -51,8 +52,9 @@ def basic(words):
     ],
 )
 def test_an_entry_is_for_its_very_host(file, url, words):
-    credentials = Credentials(netrc_credentials(file, ["http://127.0.0.1:8000/catalog.json"]))
-    signed = credentials.sign(Request(parse(url)))
+    named = ["http://127.0.0.1:8000/catalog.json"]
+    signers, url = SignerSet([StaticSigner(lambda: netrc_credentials(file, named))]), parse(url)
+    signed = signers.sign(Request(url), origin(url))
     assert signed.headers == ({"Authorization": basic(words)} if words else {})
 
 

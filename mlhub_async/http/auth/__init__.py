@@ -1,1 +1,1 @@
-"""Credentials: which origin sees which secret, and the files they are read from."""
+"""Credentials and signers: which origin may see which secret, and where secrets are read from."""

@@ -14,8 +14,9 @@ from typing import Any
 
 from mlhub_async.cli import main
 from mlhub_async.core.model import Head, Record, Request, Status
+from mlhub_async.core.urls import Origin
 from mlhub_async.http import client
-from mlhub_async.http.auth.credentials import Credentials
+from mlhub_async.http.auth.signer_set import SignerSet
 from mlhub_async.http.resilience import retry
 from mlhub_async.storage.local.body import BodyWriter
 from mlhub_async.storage.local.partials import PartialFile
@@ -96,11 +97,11 @@ def early() -> None:
 def leaky() -> None:
     """Takes well-known secrets out of a request that is redirected, instead of building it anew."""
     kept: dict[str, str] = {}
-    sign, redirected = Credentials.sign, client._redirected
+    sign, redirected = SignerSet.sign, client._redirected
 
-    def signed(self: Credentials, request: Request) -> Request:
-        found = sign(self, request)
-        kept.update(found.headers)
+    def signed(self: SignerSet, request: Request, origin: Origin) -> Request | None:
+        found = sign(self, request, origin)
+        kept.update(found.headers if found is not None else {})
         return found
 
     def stripped(request: Request, head: Head) -> Request:
@@ -108,7 +109,7 @@ def leaky() -> None:
         rest = {name: value for name, value in kept.items() if name.lower() not in CROSSING}
         return onward._replace(headers={**rest, **onward.headers})
 
-    Credentials.sign, client._redirected = signed, stripped  # type: ignore[method-assign]
+    SignerSet.sign, client._redirected = signed, stripped  # type: ignore[method-assign]
 
 
 def unsynced() -> None:

@@ -1,0 +1,1 @@
+"""The kinds of `ports.Signer`, one in each module."""
