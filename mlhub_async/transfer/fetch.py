@@ -29,8 +29,7 @@ from .dedupe import InFlight, UrlDedupe
 from .existing import ExistingFiles
 from .receiver import Receiver
 from .resume import OriginQuirks
-from .segments.coordinator import SegmentPolicy
-from .segments.stream import SegmentBoundary
+from .segments.coordinator import SegmentedDownload, SegmentPolicy
 from .small_file import SmallFileSink, eligible
 
 REFRESHES = 2
@@ -77,6 +76,7 @@ class Transfer:
         self._url = ""
         self.attempts = 0
         self._made: Receiver | None = None
+        self._segments = SegmentedDownload(context.segments)
         store = context.store
         small = context.small_files and eligible(job) and not store.left_over(job.asset.identity)
         self._lane = SmallFileSink(job, store, context.meter, lambda: self._intake) if small else None
@@ -94,7 +94,7 @@ class Transfer:
                 context.store,
                 context.meter,
                 context.quirks,
-                context.segments,
+                self._segments,
                 check_digests=context.existing.checks.digests,
             )
         return self._made
@@ -198,17 +198,13 @@ class Transfer:
 
     async def _ask(self, fields: Mapping[str, str], sink: SmallFileSink | Receiver) -> Head | None:
         """The answer, with all of the body; None if the rest of it is to be asked for once more."""
+        request = Request(self._url, headers=fields)
         try:
-            return await self.context.http.get(Request(self._url, headers=fields), sink, self._redirected)
-        except (SegmentBoundary, Transient) as end:
+            return await self._segments.complete(self.context.http.get(request, sink, self._redirected))
+        except Transient:
             if isinstance(sink, SmallFileSink):
                 sink.hand_over()
-            if (parts := self._intake.parts) is None:
-                raise
-            return await parts.carried_on(end)
-        finally:
-            if self._made is not None and self._made.parts is not None:
-                await self._made.parts.end()
+            raise
 
     async def _express(self, lane: SmallFileSink) -> Outcome | None:
         """The first attempt at a file that is likely to be small and ordinary; None as with `_ask`."""

@@ -22,7 +22,7 @@ from ..storage.local.partials import PartialFile
 from ..storage.local.store import LocalStore
 from .expectations import Expectations
 from .resume import OriginQuirks, PartialVersion, RangeResume, partial_header
-from .segments.coordinator import SegmentedDownload, SegmentPolicy
+from .segments.coordinator import SegmentedDownload, Write
 from .segments.stream import SegmentTarget
 
 STEP = 64 << 10
@@ -38,7 +38,7 @@ class Receiver:
         store: LocalStore,
         meter: Meter,
         hosts: OriginQuirks,
-        ranges: SegmentPolicy | None = None,
+        segments: SegmentedDownload,
         *,
         check_digests: bool,
     ) -> None:
@@ -60,10 +60,9 @@ class Receiver:
         self._places: tuple[str, ...] = ()
         self._ours = False
         self._packed = False
-        self._ranges = ranges
-        self._divided = False
-        self.parts: SegmentedDownload | None = None
-        """of the last answer that others helped with"""
+        self._segments = segments
+        self._write: Write = self.draft.body.write
+        """takes the bytes of the present answer"""
 
     @property
     def asset(self) -> Asset:
@@ -90,7 +89,7 @@ class Receiver:
     def conditions(self) -> dict[str, str]:
         """The request fields of the next attempt: resume what is proven, or ask for what has changed."""
         known, offset = self.job.previous, self.draft.body.offset
-        self.unchanged = self._ended = self._divided = False
+        self.unchanged = self._ended = False
         fields = dict(AS_STORED)
         self._rest = None
         if offset and not self._encoded:
@@ -140,9 +139,10 @@ class Receiver:
             self._rest = None
             self._meter.restarts += 1
         self.draft.body.begin(self.promises.algorithms(), self.total)
+        self._write = self.draft.body.write
         if self.draft.body.was_opened:
             self._bind(head)
-            self._divide(head)
+            self._write = self._segments.writer(self._target(head))
 
     def _bind(self, head: Head) -> None:
         rangeless = self._encoded or head.headers.get("accept-ranges", "").strip().lower() == "none"
@@ -157,15 +157,11 @@ class Receiver:
         if self.total is None and span.total is not None:
             self.total = span.total
             self.promises.check_size(self.total)
-        self._divide(head)
+        self._write = self._segments.writer(self._target(head))
 
-    def _divide(self, head: Head) -> None:
-        """Others may help, if it is large and all that they bring is certain to be of this version."""
-        if self._ranges is not None and self.total is not None and not self._encoded:
-            url, body = parse(self.asset.href), self.draft.body
-            whole = SegmentTarget(url, head, self.validator, self.total, body, self._count)
-            parts = self._ranges.divided(whole, self.parts)
-            self._divided, self.parts = parts is not None, parts or self.parts
+    def _target(self, head: Head) -> SegmentTarget:
+        url, body = parse(self.asset.href), self.draft.body
+        return SegmentTarget(url, head, self.validator, self.total, body, self._count)
 
     def _fits(self, head: Head, span: Span) -> bool:
         rest = self._rest
@@ -221,7 +217,7 @@ class Receiver:
         limit = self.total if self.total is not None else self.asset.size
         if limit is not None and body.offset + len(data) > limit:
             raise Corrupt(f"{self.name}: more than the {limit} bytes it should have", kind="size-mismatch")
-        busy = self.parts.write(data) if self._divided and self.parts else body.write(data)
+        busy = self._write(data)
         self._best = max(self._best, body.offset)
         return busy
 

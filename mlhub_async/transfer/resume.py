@@ -30,21 +30,12 @@ class OriginQuirks:
     flips: Counter[str] = field(default_factory=Counter)
     unconditional: set[str] = field(default_factory=set)
     """those that sent the whole of the very version whose rest was asked for with If-Range"""
-    rangeless: set[str] = field(default_factory=set)
-    """those that sent the whole where a part was asked for"""
 
     def flipped(self, url: str) -> None:
         self.flips[str(origin(url))] += 1
 
     def dropped_the_range(self, url: str) -> None:
         self.unconditional.add(str(origin(url)))
-
-    def ignores_ranges(self, url: str) -> None:
-        self.rangeless.add(str(origin(url)))
-
-    def divisible(self, url: str) -> bool:
-        """Whether a body may be asked for in parts: this needs all that a resume may need."""
-        return self.steady(url) and self.conditional(url) and str(origin(url)) not in self.rangeless
 
     def steady(self, url: str) -> bool:
         return not self.flips or self.flips[str(origin(url))] < MAX_VALIDATOR_FLIPS

@@ -1,15 +1,17 @@
-"""One large body brought by several streams: when another one is worth it, and what becomes of each.
+"""Segmented download: one large body brought by several range requests at a time.
 
-This makes it faster and judges nothing. What is odd about the answer for a part ends that part; its bytes
-are left to the one stream of the transfer, which resumes and decides as it always does.
+The rest of a transfer knows two calls of it, `SegmentedDownload.writer` and `.complete`. It makes a
+transfer faster and decides nothing about the file: what is wrong with the answer for a segment ends that
+segment, and its bytes are left to the transfer's own request, which resumes and decides as always.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable
-from dataclasses import dataclass
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from functools import partial
 
 from ...core.concurrency import IdleSlots, LazyAwaitable, wait_until_idle
@@ -17,230 +19,314 @@ from ...core.errors import StorageError, TransferError, Transient
 from ...core.model import Head
 from ...core.ports import Buffer
 from ...core.telemetry import Meter
-from ...core.urls import origin
+from ...core.urls import Origin, origin
 from ...http.client import Http
 from ...http.status import PARTIAL_CONTENT
 from ..resume import OriginQuirks
 from .allocation import ByteAllocation, Segment
-from .stream import RangeRefused, SegmentBoundary, SegmentSink, SegmentTarget, meet
+from .stream import RangeRefused, SegmentBoundary, SegmentSink, SegmentTarget, stop_at_boundary
 from .tuning import StreamTuner
 
 MIN_DIVIDED_BYTES = 64 << 20
-"""Bytes still to come, below which nothing is divided unless it was asked for."""
-LEAST, LARGEST = 4 << 20, 128 << 20
-"""Bytes of one part; it is the larger the faster they come,"""
-SECONDS = 4.0
-"""so that asking for the next one costs little, and a kill not more than the last seconds."""
-FIRST = 16 << 20
-"""The same while it is not known yet how fast they come."""
-LEAST_GIVEN = 1 << 20
-"""The least part where the number of parts was given; what has four of them is divided."""
-BEGUN = 64 << 10
-"""Bytes after which it is certain that the stream brings what is wanted."""
+"""Bytes still to come below which a body is not divided."""
+MIN_SEGMENT_BYTES, MAX_SEGMENT_BYTES = 4 << 20, 128 << 20
+SEGMENT_SECONDS = 4.0
+"""A segment is what one stream brings in this time, within these limits: then the request for the next one
+costs little, and a kill loses no more than the last seconds."""
+FIRST_SEGMENT_BYTES = 16 << 20
+"""The same while it is not known yet how fast the bytes come."""
+MIN_GIVEN_SEGMENT_BYTES = 1 << 20
+"""The least segment where the number of streams was given. A body with four of them to come is divided."""
+PROVEN_STREAM_BYTES = 64 << 10
+"""Bytes after which the transfer's own stream is taken to bring what is wanted."""
 MAX_STREAMS = 8
-"""Streams for one body, unless the number was given."""
-FAILURES = 3
-"""So many parts that failed, and the rest of this body comes by one stream."""
+"""Streams of one body, where their number was not given."""
+MAX_FAILURES = 3
+"""After so many segments that failed the rest of the body comes by one stream."""
+
+Write = Callable[[Buffer], Awaitable[None] | None]
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentPolicy:
-    """What a run divides large bodies with: in `most` parts at a time, `given` or found out."""
+    """When and how a run divides large bodies: by `max_streams` streams, a number `given` or to be tried.
+
+    One for all transfers of a run: it remembers the origins that ignore ranges.
+    """
 
     http: Http
     meter: Meter
-    hosts: OriginQuirks
-    places: IdleSlots
-    most: int
+    quirks: OriginQuirks
+    idle_slots: IdleSlots
+    max_streams: int
     given: bool
+    clock: Callable[[], float]
+    cpu_seconds: Callable[[], float] = time.process_time
+    rangeless: set[Origin] = field(default_factory=set)
+    """origins that sent a whole body where a range was asked for"""
 
     @property
-    def least(self) -> int:
-        return LEAST_GIVEN if self.given else LEAST
+    def min_segment_bytes(self) -> int:
+        return MIN_GIVEN_SEGMENT_BYTES if self.given else MIN_SEGMENT_BYTES
 
-    def divided(self, whole: SegmentTarget, before: SegmentedDownload | None) -> SegmentedDownload | None:
-        """The parts of a body whose rest one stream has begun to bring; None if it alone should.
+    def divides(self, target: SegmentTarget) -> bool:
+        """Whether the rest of a body may come by several streams.
 
-        `before`: the parts of the same transfer's last answer, if it had any.
+        It must be large, ranges must be offered, and a strong ETag must tie all of it to one version. An
+        origin whose answers to conditional range requests were wrong before gets none.
         """
-        head, left = whole.head, whole.total - whole.body.offset
-        offered = (
-            head.status == PARTIAL_CONTENT or head.headers.get("accept-ranges", "").strip().lower() == "bytes"
-        )
-        enough = left >= (4 * LEAST_GIVEN if self.given else MIN_DIVIDED_BYTES)
-        if not (enough and offered and whole.etag.startswith('"') and self.hosts.divisible(head.url)):
-            return None
-        return SegmentedDownload(self, whole, before)
+        if target.total is None or not target.validator.startswith('"'):
+            return False
+        head, left = target.head, target.total - target.body.offset
+        if left < (4 * MIN_GIVEN_SEGMENT_BYTES if self.given else MIN_DIVIDED_BYTES):
+            return False
+        offered = head.headers.get("accept-ranges", "").strip().lower() == "bytes"
+        return (head.status == PARTIAL_CONTENT or offered) and self._trusts(head.url)
+
+    def _trusts(self, url: str) -> bool:
+        quirks = self.quirks
+        return quirks.steady(url) and quirks.conditional(url) and origin(url) not in self.rangeless
+
+    def tuner(self) -> StreamTuner:
+        return StreamTuner(self.max_streams, self.clock, given=self.given, cpu_seconds=self.cpu_seconds)
 
 
 def segment_policy(
-    parts: int | None, http: Http, meter: Meter, hosts: OriginQuirks, places: IdleSlots
+    parts: int | None, http: Http, meter: Meter, quirks: OriginQuirks, idle_slots: IdleSlots
 ) -> SegmentPolicy | None:
-    """By what `Options.parts` says; None where nothing is divided."""
+    """The policy for a value of `Options.parts`; None where no body is divided."""
     if parts == 1 or not hasattr(os, "pwrite"):
         return None
-    return SegmentPolicy(http, meter, hosts, places, parts or MAX_STREAMS, given=parts is not None)
+    given = parts is not None
+    return SegmentPolicy(http, meter, quirks, idle_slots, parts or MAX_STREAMS, given, http.limits.clock)
 
 
 class SegmentedDownload:
-    """One body while several may bring it. `write` has its stream, `end` it when that is over."""
+    """The body of one asset, over all requests for it, brought by several streams where that pays.
 
-    def __init__(self, ranges: SegmentPolicy, whole: SegmentTarget, before: SegmentedDownload | None) -> None:
-        clock = ranges.http.limits.clock
-        self._ranges = ranges
-        self._whole = whole
-        self._tuner: StreamTuner = (
-            before._tuner if before else StreamTuner(ranges.most, clock, given=ranges.given)
-        )
-        self._failures: int = before._failures if before else 0
-        self._gate = ranges.http.limits.gate(origin(whole.head.url))
-        self._shares = ByteAllocation(whole.body.offset, whole.total, ranges.least)
-        self._begun = whole.body.offset + BEGUN
+    `complete` goes around each request of the transfer; `writer` is called when its answer begins.
+    """
+
+    __slots__ = ("_policy", "_progress", "_streams")
+
+    def __init__(self, policy: SegmentPolicy | None) -> None:
+        self._policy = policy
+        self._progress: _Progress | None = None
+        self._streams: _Streams | None = None
+
+    def writer(self, target: SegmentTarget) -> Write:
+        """What takes the bytes of an answer: the body itself, or what lets other streams help it.
+
+        The body's `offset` must be where the answer begins.
+        """
+        policy = self._policy
+        if policy is None or not policy.divides(target):
+            return target.body.write
+        if self._progress is None:
+            self._progress = _Progress(policy.tuner())
+        self._streams = _Streams(policy, target, self._progress)
+        return self._streams.write
+
+    async def complete(self, answer: Awaitable[Head]) -> Head | None:
+        """Await the answer to a request, and what other streams bring after its end.
+
+        None if bytes are missing for which the transfer should ask at once, without counting a failure.
+        Raises what the request raised where no other stream helped, or `StorageError` of any stream. No
+        other stream is left when it returns or raises.
+        """
+        try:
+            return await answer
+        except (SegmentBoundary, Transient) as end:
+            if self._streams is None:
+                raise
+            return await self._streams.carry_on(end)
+        finally:
+            if (streams := self._streams) is not None:
+                self._streams = None
+                await streams.stop()
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What one transfer has learned about its segments so far."""
+
+    tuner: StreamTuner
+    failures: int = 0
+
+
+class _Streams:
+    """The streams of one answer's body: `write` takes the bytes of the transfer's own one.
+
+    The others are helpers, tasks in idle slots of the worker pool.
+    """
+
+    def __init__(self, policy: SegmentPolicy, target: SegmentTarget, progress: _Progress) -> None:
+        assert target.total is not None
+        offset = target.body.offset
+        self._policy = policy
+        self._target = target
+        self._total = target.total
+        self._progress = progress
+        self._gate = policy.http.limits.gate(origin(target.head.url))
+        self._allocation = ByteAllocation(offset, target.total, policy.min_segment_bytes)
+        self._proven_at = offset + PROVEN_STREAM_BYTES
         self._helpers: set[asyncio.Task[None]] = set()
-        self._met = False
-        self._newest: Segment | None = None
-        """what the last stream that was added is to bring, until something of it has come"""
-        self._broken: StorageError | None = None
-        """what the disk refused to a part: for the transfer's stream to raise"""
+        self._main_ended = False
+        self._unproven: Segment | None = None
+        """the segment of the newest helper until bytes of it arrive; `main` until it has one"""
+        self._storage_error: StorageError | None = None
+        """raised to a helper, for the transfer's own stream to raise"""
 
     @property
-    def _streams(self) -> int:
+    def _count(self) -> int:
         return 1 + len(self._helpers)
 
+    @property
+    def _failing(self) -> bool:
+        return self._progress.failures >= MAX_FAILURES
+
     def write(self, data: Buffer) -> Awaitable[None] | None:
-        """The next bytes of the transfer's stream, which ends with `Met` where those of a part begin."""
-        front = self._shares.front
-        data = data[: front.left]
-        busy = self._whole.body.write(data)
-        front.at += len(data)
-        if self._broken is not None:
-            raise self._broken
-        if front.left:
-            self._look()
-        elif front.stop < front.limit:
-            front.end()
-            return LazyAwaitable(partial(meet, busy))
-        return busy
+        """Take bytes of the transfer's own stream; see `ports.Sink.write`.
 
-    def _look(self) -> None:
-        """See whether there should be another stream; never two before the first of them was welcome."""
-        self._tuner.adjust(self._ranges.meter.received, self._streams, self._shares.left)
-        wanted = self._streams < self._tuner.allowed and self._failures < FAILURES and not self._newest
-        begun = self._met or self._shares.front.at >= self._begun
-        free = self._gate.free_slots > self._ranges.places.reserved
-        if wanted and begun and free and self._shares.divisible:
-            self._add()
+        Where the bytes of a helper begin, `SegmentBoundary` ends the answer.
+        """
+        main = self._allocation.main
+        data = data[: main.left]
+        writing = self._target.body.write(data)
+        main.position += len(data)
+        if self._storage_error is not None:
+            raise self._storage_error
+        if main.left:
+            self._consider_helper()
+        elif main.stop < main.limit:
+            main.end()
+            return LazyAwaitable(partial(stop_at_boundary, writing))
+        return writing
 
-    def _add(self) -> None:
-        if (helper := self._ranges.places.lend(self._help)) is not None:
+    def _consider_helper(self) -> None:
+        """Add a helper if it may pay; never two before bytes of the first one have arrived."""
+        tuner, allocation = self._progress.tuner, self._allocation
+        tuner.adjust(self._policy.meter.received, self._count, allocation.left)
+        if self._count >= tuner.allowed or self._failing or self._unproven is not None:
+            return
+        proven = self._main_ended or allocation.main.position >= self._proven_at
+        free = self._gate.free_slots > self._policy.idle_slots.reserved
+        if proven and free and allocation.divisible:
+            self._add_helper()
+
+    def _add_helper(self) -> None:
+        if (helper := self._policy.idle_slots.lend(self._help)) is not None:
             self._helpers.add(helper)
-            self._newest = self._shares.front  # until it has taken something
+            self._unproven = self._allocation.main
             self._gate.limit.helper_streams += 1
-            helper.add_done_callback(self._gone)
+            helper.add_done_callback(self._helper_ended)
 
-    def _gone(self, helper: asyncio.Task[None]) -> None:
-        self._newest = None
+    def _helper_ended(self, helper: asyncio.Task[None]) -> None:
+        self._unproven = None
         self._helpers.discard(helper)
         self._gate.limit.helper_streams -= 1
 
     async def _help(self) -> None:
-        """Part after part, until the place is wanted elsewhere or there is nothing left to bring."""
-        while self._streams <= self._tuner.allowed and not self._pressed:
-            if (claim := self._take()) is None:
+        """Bring segments until the slot is wanted back or nothing is left to bring."""
+        while self._count <= self._progress.tuner.allowed and not self._slot_wanted_back:
+            if (segment := self._take()) is None:
                 break
-            if self._newest is self._shares.front:
-                self._newest = claim
-            await self._bring(claim)
+            if self._unproven is self._allocation.main:
+                self._unproven = segment
+            await self._bring(segment)
 
     @property
-    def _pressed(self) -> bool:
-        return self._ranges.places.wanted_back or self._gate.contended
+    def _slot_wanted_back(self) -> bool:
+        return self._policy.idle_slots.wanted_back or self._gate.contended
 
     def _take(self) -> Segment | None:
-        if self._failures >= FAILURES or self._broken is not None:
+        if self._failing or self._storage_error is not None:
             return None
-        soon = int(self._tuner.rate / self._streams * SECONDS) or FIRST
-        even = min(soon, self._shares.left // (2 * self._streams), LARGEST)
-        return self._shares.take(max(even, self._ranges.least))
+        per_stream = int(self._progress.tuner.rate / self._count * SEGMENT_SECONDS) or FIRST_SEGMENT_BYTES
+        size = min(per_stream, self._allocation.left // (2 * self._count), MAX_SEGMENT_BYTES)
+        return self._allocation.take(max(size, self._policy.min_segment_bytes))
 
-    async def _bring(self, claim: Segment) -> None:
-        """One part, as far as it comes."""
-        part = SegmentSink(claim, self._whole, self._came)
+    async def _bring(self, segment: Segment) -> None:
+        """Ask for one segment and write what comes of it."""
+        sink = SegmentSink(segment, self._target, self._arrived)
         try:
-            await self._ask(part)
+            await self._request(sink)
         except StorageError as error:
-            self._broken = error
+            self._storage_error = error
         finally:
-            await part.rest()
-            self._shares.land(part.first, part.landed)
-            self._shares.drop(claim, part.landed)
-            if self._newest is claim:
-                self._newest = None
-        self._follow()
+            await sink.wait_until_idle()
+            self._allocation.note_written(sink.first, sink.written_end)
+            self._allocation.release(segment, sink.written_end)
+            if self._unproven is segment:
+                self._unproven = None
+        self._take_in_adjacent()
 
-    async def _ask(self, part: SegmentSink) -> None:
+    async def _request(self, sink: SegmentSink) -> None:
         try:
-            await self._ranges.http.get(part.request(), part)
+            await self._policy.http.get(sink.request(), sink)
         except SegmentBoundary:
             pass
         except (RangeRefused, TransferError) as error:
-            self._failed(error)
+            self._note_failure(error)
         finally:
-            part.claim.end()
-        await part.drained()
+            sink.segment.end()
+        await sink.drained()
 
-    def _failed(self, error: RangeRefused | TransferError) -> None:
-        """What the network may do better is tried again; the rest is for the one stream to find out."""
+    def _note_failure(self, error: RangeRefused | TransferError) -> None:
+        """A failure of the network may be tried again; the transfer's own request meets all others."""
         passing = isinstance(error, Transient) and error.status is None
-        self._failures = self._failures + 1 if passing else FAILURES
-        if isinstance(error, RangeRefused) and error.whole:
-            self._ranges.hosts.ignores_ranges(self._whole.head.url)
+        self._progress.failures = self._progress.failures + 1 if passing else MAX_FAILURES
+        if isinstance(error, RangeRefused) and error.whole_body:
+            self._policy.rangeless.add(origin(self._target.head.url))
 
-    def _came(self, part: SegmentSink) -> None:
-        if self._newest is part.claim:
-            self._newest = None
-        self._shares.land(part.first, part.landed)
-        self._follow()
-        self._look()
+    def _arrived(self, sink: SegmentSink) -> None:
+        if self._unproven is sink.segment:
+            self._unproven = None
+        self._allocation.note_written(sink.first, sink.written_end)
+        self._take_in_adjacent()
+        self._consider_helper()
 
-    def _follow(self) -> None:
-        """What lies next to the bytes of the body is of the body."""
-        body = self._whole.body
-        if self._met and (reach := self._shares.reach(body.offset)) > body.offset:
-            body.follow(reach)
+    def _take_in_adjacent(self) -> None:
+        """Give the body those bytes of helpers that follow its own without a gap."""
+        body = self._target.body
+        if self._main_ended and (end := self._allocation.contiguous_end(body.offset)) > body.offset:
+            body.follow(end)
 
-    async def carried_on(self, end: SegmentBoundary | Transient) -> Head | None:
-        """What others bring after the end of the transfer's stream: the head if it is all, else None.
+    async def carry_on(self, end: SegmentBoundary | Transient) -> Head | None:
+        """Bring what is left after the transfer's own stream has ended; the head if that is all of it.
 
-        Then the rest is to be asked for as ever. Raises `end` where nobody helps.
+        None if bytes are missing. Raises `end` where no helper is at work or a server refused something.
         """
         if not isinstance(end, SegmentBoundary) and (not self._helpers or end.status is not None):
             raise end
-        body, shares = self._whole.body, self._shares
-        shares.front.end()
+        body, allocation = self._target.body, self._allocation
+        allocation.main.end()
         await body.drained()
-        self._met = True
-        shares.drop(shares.front, body.offset)
-        await self._bring_all()
-        while (reach := shares.reach(body.offset)) > body.offset:
-            body.follow(reach)
+        self._main_ended = True
+        allocation.release(allocation.main, body.offset)
+        await self._bring_rest()
+        while (contiguous := allocation.contiguous_end(body.offset)) > body.offset:
+            body.follow(contiguous)
             await body.settled()
-        if self._broken is not None:
-            raise self._broken
-        return self._whole.head if body.offset == self._whole.total else None
+        if self._storage_error is not None:
+            raise self._storage_error
+        return self._target.head if body.offset == self._total else None
 
-    async def _bring_all(self) -> None:
-        """In the place of the transfer's stream, together with the others, while there are any."""
-        while self._helpers or self._shares.apart(self._whole.body.offset):
-            if (claim := self._take()) is not None:
-                await self._bring(claim)
+    async def _bring_rest(self) -> None:
+        """Bring segments in the transfer's own slot, beside the helpers, while there are any of these.
+
+        Also while bytes lie beyond a gap: a request for all the rest would bring them again.
+        """
+        while self._helpers or self._allocation.has_gap(self._target.body.offset):
+            if (segment := self._take()) is not None:
+                await self._bring(segment)
             elif self._helpers:
                 await asyncio.wait(self._helpers, return_when=asyncio.FIRST_COMPLETED)
             else:
                 break
 
-    async def end(self) -> None:
-        """Return when nobody brings parts any more, even if cancelled meanwhile."""
+    async def stop(self) -> None:
+        """End all helpers. Returns when the last one is gone, even if cancelled meanwhile."""
         for helper in self._helpers:
             helper.cancel()
         await wait_until_idle(lambda: self._helpers)

@@ -1,4 +1,4 @@
-"""One part of a body, asked for by itself: the sink that takes its answer, or refuses it."""
+"""The response sink of one segment: it takes the answer to one range request, or refuses it."""
 
 from __future__ import annotations
 
@@ -18,97 +18,108 @@ from .allocation import Segment
 
 
 class SegmentBoundary(Exception):
-    """A stream has come to where the bytes of another one begin."""
+    """A stream has come to the bytes that another one brings: its answer is not needed any further."""
 
 
-async def meet(busy: Awaitable[None] | None) -> None:
-    """Raise `Met` when what came before is where it belongs."""
-    if busy is not None:
-        await busy
+async def stop_at_boundary(writing: Awaitable[None] | None) -> None:
+    """Raise `SegmentBoundary` when `writing` is done."""
+    if writing is not None:
+        await writing
     raise SegmentBoundary
 
 
 class RangeRefused(Exception):
-    """Not the bytes that were asked for. `whole`: all of them came, as if none had been asked for."""
+    """The answer does not carry the bytes asked for. `whole_body`: it was a 200, as if without a range."""
 
-    def __init__(self, *, whole: bool = False) -> None:
-        super().__init__("not the part that was asked for")
-        self.whole = whole
+    def __init__(self, *, whole_body: bool = False) -> None:
+        super().__init__("the answer is not the range that was asked for")
+        self.whole_body = whole_body
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentTarget:
-    """What all parts are of: the body, how it was asked for and answered, its strong ETag and its bytes.
+    """The body that segments are of, as the transfer's own request began or continued it.
 
-    `count` hears of all that comes.
+    `url` is what was asked for, `head` its answer, `validator` that of the version, `total` its length in
+    bytes where it is known. `count_received` is called with the size of every piece that arrives.
     """
 
     url: str
     head: Head
-    etag: str
-    total: int
+    validator: str
+    total: int | None
     body: BodyWriter
-    count: Callable[[int], None]
+    count_received: Callable[[int], None]
 
 
 class SegmentSink:
-    """Puts the bytes of one claim where they belong. `came` is called after each piece."""
+    """Writes the bytes of one segment where they belong in the file.
 
-    def __init__(self, claim: Segment, whole: SegmentTarget, came: Callable[[SegmentSink], None]) -> None:
-        self.claim = claim
-        self.first = claim.at
-        self._whole = whole
-        self._out = whole.body.patch(claim.at)
-        self._came = came
+    `arrived` is called after each piece. Await `wait_until_idle` in the end, whatever happened.
+    """
+
+    def __init__(
+        self, segment: Segment, target: SegmentTarget, arrived: Callable[[SegmentSink], None]
+    ) -> None:
+        self.segment = segment
+        self.first = segment.position
+        self._target = target
+        self._writer = target.body.patch(segment.position)
+        self._arrived = arrived
 
     @property
-    def landed(self) -> int:
-        """Where what is in the file ends."""
-        return self._out.written
+    def written_end(self) -> int:
+        """Where the bytes of this segment end that are in the file."""
+        return self._writer.written
 
     def request(self) -> Request:
-        asked = f"bytes={self.claim.at}-{self.claim.limit - 1}"
-        return Request(self._whole.url, headers={**AS_STORED, "range": asked, "if-match": self._whole.etag})
+        """A request for the segment and what follows it, for this version only (RFC 9110 section 13.1.1)."""
+        asked = f"bytes={self.segment.position}-{self.segment.limit - 1}"
+        fields = {**AS_STORED, "range": asked, "if-match": self._target.validator}
+        return Request(self._target.url, headers=fields)
 
     def start(self, head: Head) -> None:
-        """A server may give less than was asked for, if it says where that ends."""
-        span, claim, whole = content_range(head.headers), self.claim, self._whole
+        """Take a 206 of the same version that begins where it was asked to; it may end earlier.
+
+        Raises `RangeRefused` for any other answer.
+        """
+        span, segment, target = content_range(head.headers), self.segment, self._target
         fits = (
             head.status == PARTIAL_CONTENT
             and span is not None
-            and span.first == claim.at
-            and claim.at <= span.last < claim.limit
-            and span.total == whole.total
-            and repeats(head.headers, whole.etag)
+            and span.first == segment.position
+            and segment.position <= span.last < segment.limit
+            and span.total == target.total
+            and repeats(head.headers, target.validator)
             and content_length(head.headers) in (None, span.last - span.first + 1)
             and not encoded(head.headers)
-            and canonical(head.url) == canonical(whole.head.url)
+            and canonical(head.url) == canonical(target.head.url)
         )
         if not fits or span is None:
-            raise RangeRefused(whole=head.status == OK)
-        claim.limit = span.last + 1
+            raise RangeRefused(whole_body=head.status == OK)
+        segment.limit = span.last + 1
 
     def write(self, data: Buffer) -> Awaitable[None] | None:
-        claim = self.claim
-        self._whole.count(len(data))
-        if claim.at + len(data) > claim.limit:
+        segment = self.segment
+        self._target.count_received(len(data))
+        if segment.position + len(data) > segment.limit:
             raise RangeRefused
-        data = data[: claim.left]
-        claim.at += len(data)
-        busy = self._out.flow(self._out.collect(data))
-        self._came(self)
-        if not claim.left and claim.stop < claim.limit:
-            claim.end()
-            return LazyAwaitable(partial(meet, busy))
-        return busy
+        data = data[: segment.left]
+        segment.position += len(data)
+        writing = self._writer.flow(self._writer.collect(data))
+        self._arrived(self)
+        if not segment.left and segment.stop < segment.limit:
+            segment.end()
+            return LazyAwaitable(partial(stop_at_boundary, writing))
+        return writing
 
     async def drained(self) -> None:
-        """Return when all that came is in the file."""
-        await self._out.drained()
+        """Return when all bytes that arrived are in the file. Raises `StorageError`."""
+        await self._writer.drained()
 
-    async def rest(self) -> None:
-        """Return when nothing of it is under way to the disk any more, even if cancelled meanwhile."""
+    async def wait_until_idle(self) -> None:
+        """Return when no write of this segment is under way any more, even if cancelled meanwhile."""
         try:
-            await self._out.wait_until_idle()
+            await self._writer.wait_until_idle()
         finally:
-            self._out.stop()
+            self._writer.stop()
