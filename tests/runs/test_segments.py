@@ -8,8 +8,9 @@ import pytest
 
 from mlhub_async import Client, assets
 from mlhub_async.core.errors import TransferError
+from mlhub_async.core.model import Asset
 from support.engine import chosen, run
-from support.large_file import BODY, MIB, NEW, SIZE, SLOW, STRONG, fetched, large, parts
+from support.large_file import BODY, MIB, NEW, SIZE, SLOW, STRONG, fetch_by_clock, fetched, large, parts
 from support.mirrored import Mirrored, asset_requests
 from support.server import (
     Change,
@@ -106,12 +107,15 @@ async def test_a_stream_that_breaks_off_is_no_loss_while_others_bring_parts(site
     assert site.count("/one.tif") > 3 and all("if-match" in seen.headers for seen in asset_requests(site)[1:])
 
 
-async def test_one_part_that_is_slow_is_taken_from(site, dest):
-    item = large(site, [None, Drip(0.02, 2048)])
-    async with asyncio.timeout(5):
-        await fetched(item, dest, parts=2)
-    slow = parts(site)[0]
-    assert sum(slow[0] <= first <= slow[1] for first, _ in parts(site)) >= 2
+async def test_bytes_are_taken_from_a_segment_that_is_slow(site, dest):
+    """The segment comes no further until another request asks for bytes in the middle of it."""
+
+    def within_it():
+        (first, last), *others = parts(site)
+        return any(first < other <= last for other, _ in others)
+
+    item = large(site, [None, (SLOW, Pause(64 << 10, within_it))])
+    await fetched(item, dest, parts=2, timeout=600)
 
 
 async def test_one_part_that_stalls_is_asked_for_again(site, dest):
@@ -191,12 +195,21 @@ async def test_a_run_that_is_cancelled_leaves_nothing_under_way_and_the_next_goe
     assert first["if-range"] == '"1"' and int(first["range"][6:-1]) > 0
 
 
-async def test_without_being_asked_a_slow_connection_is_joined_by_others_while_that_pays(site, dest):
+RATES = {
+    # bytes per second by the number of connections; the most streams there are at any time, of which the
+    # last one is missing where those before it were judged while it was still connecting
+    "each connection is limited": (lambda connections: 8 * MIB * connections, (3, 4)),
+    "the line is limited": (lambda connections: 8 * MIB, (2,)),
+}
+
+
+@pytest.mark.parametrize(("rate", "streams"), RATES.values(), ids=RATES)
+async def test_where_no_number_was_given_streams_are_added_while_that_pays(site, dest, rate, streams):
     body = noise(72 * MIB)
-    item = large(site, body=body, always=(Drip(0.008, 64 << 10),))
-    item["assets"]["data"]["type"] = "application/octet-stream"
-    await fetched(item, dest, body, parts=None)
-    assert 3 <= site.peak <= 9
+    url = site.put("/one.bin", body, always=(Drip(0, 64 << 10),), **STRONG)
+    outcome = await fetch_by_clock(Asset(url, "data", "one", "c1"), dest, rate)
+    assert outcome.error is None and (dest / outcome.record.path).read_bytes() == body
+    assert site.peak in streams
 
 
 async def test_one_download_by_itself_comes_in_parts_too(site, dest):

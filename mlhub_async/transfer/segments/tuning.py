@@ -53,7 +53,10 @@ class StreamTuner(HillClimber):
         self._rates: list[float] = []
 
     def adjust(self, received: int, streams: int, left: int) -> None:
-        """`received`: bytes so far; `left`: bytes that are still to come, by so many `streams`."""
+        """`received`: bytes of the whole run so far: what is only taken from other files is no gain.
+
+        `left`: bytes of this body that are still to come, by so many `streams`.
+        """
         now = self._clock()
         if streams != self._streams:
             self._streams = streams
