@@ -1,9 +1,9 @@
-"""The fault list: every fault we know of, with the tests that provoke it or the reason why it cannot be met.
+"""Checks the fault list: each known fault has tests that provoke it, or a reason why it cannot occur.
 
     python tests/faults/check.py
 
-One file per section, one row per fault: `id`, `what`, and either `tests` or `not_ours`; `note` where this
-program deliberately does something else than most would expect.
+The list is one TOML file per section with one row per fault: `id`, `what`, and either `tests` or `not_ours`;
+`note` where this program deliberately behaves differently from what most would expect.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parent.parent
-SECTIONS = {"A": 22, "B": 34, "C": 15, "D": 21, "E": 20, "F": 15, "G": 20, "H": 20, "I": 6, "J": 11, "K": 7}
+ROWS = {"A": 22, "B": 34, "C": 15, "D": 21, "E": 20, "F": 15, "G": 20, "H": 20, "I": 6, "J": 11, "K": 7}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One fault. `tests` are written as pytest takes them, from the top of the repository."""
+    """One fault. `tests` are node ids of pytest, relative to the top of the repository."""
 
     id: str
     what: str
@@ -33,75 +33,81 @@ class Row:
 
     def flaws(self) -> Iterator[str]:
         if not self.what.strip():
-            yield f"{self.id}: what it is is not said"
+            yield f"{self.id}: `what` is empty"
         if bool(self.tests) == bool(self.not_ours.strip()):
-            yield f"{self.id}: tests or a reason why there are none, and not both"
+            yield f"{self.id}: give either `tests` or `not_ours`"
         if len(set(self.tests)) < len(self.tests):
-            yield f"{self.id}: a test is named twice"
-        yield from (f"{self.id}: there is no {test}" for test in self.tests if not exists(test))
+            yield f"{self.id}: a test is listed twice"
+        yield from (f"{self.id}: no such test: {test}" for test in self.tests if not exists(test))
 
 
 def read(folder: Path, section: str) -> list[Row]:
     file = folder / f"{section.lower()}.toml"
-    listed = tomllib.loads(file.read_text(encoding="utf-8")).get("row", []) if file.exists() else []
-    return [Row(**{**row, "tests": tuple(row.get("tests", ()))}) for row in listed]
+    rows = tomllib.loads(file.read_text(encoding="utf-8")).get("row", []) if file.exists() else []
+    return [Row(**{**row, "tests": tuple(row.get("tests", ()))}) for row in rows]
 
 
 def exists(test: str) -> bool:
-    """`file::[Class::]function[case]`: the function is there, and so is the case where one is named."""
+    """Whether the function of `file::[Class::]function[case]` is there, and its case if one is given."""
     name, _, case = test.partition("[")
     file, _, function = name.partition("::")
-    return function in functions(file) and (not case or known(case.removesuffix("]")))
+    return function in test_names(file) and (not case or is_case(case.removesuffix("]")))
 
 
-def known(case: str) -> bool:
-    """A case of several parameters is called by all of them, with dashes between."""
-    return case in words() or all(part in words() for part in case.split("-"))
+def is_case(case: str) -> bool:
+    """pytest joins the values of several parameters by dashes."""
+    return case in string_constants() or all(part in string_constants() for part in case.split("-"))
 
 
 @cache
-def functions(file: str) -> frozenset[str]:
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def test_names(file: str) -> frozenset[str]:
+    """The test functions of a file, and the methods of its classes as `Class::method`."""
     path = REPOSITORY / file
     if not path.is_file() or not path.name.startswith("test_"):
         return frozenset()
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    classes = {node.name: node.body for node in tree.body if isinstance(node, ast.ClassDef)}
-    inside = {f"{name}::{test}" for name, body in classes.items() for test in tests_of(body)}
-    return frozenset({*tests_of(tree.body), *inside})
+    module = parsed(path)
+    classes = {node.name: node.body for node in module.body if isinstance(node, ast.ClassDef)}
+    methods = {f"{name}::{test}" for name, body in classes.items() for test in tests_in(body)}
+    return frozenset({*tests_in(module.body), *methods})
 
 
-def tests_of(body: list[ast.stmt]) -> Iterator[str]:
+def tests_in(body: list[ast.stmt]) -> Iterator[str]:
     for node in body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
             yield node.name
 
 
 @cache
-def words() -> frozenset[str]:
-    """Every text that stands in the tests: what a case is called is one of them."""
-    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (REPOSITORY / "tests").rglob("*.py")]
-    nodes = (node for tree in trees for node in ast.walk(tree))
+def string_constants() -> frozenset[str]:
+    """Every string in the source of the tests: the name of a case is one of them."""
+    nodes = (node for path in (REPOSITORY / "tests").rglob("*.py") for node in ast.walk(parsed(path)))
     return frozenset(n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str))
 
 
-def missing(folder: Path, section: str, number: int) -> Iterator[str]:
-    """Ids that are not there exactly once, and those that are none."""
-    listed = [row.id for row in read(folder, section)]
-    wanted = [f"{section}{n:02}" for n in range(1, number + 1)]
-    yield from (f"{id}: {listed.count(id)} rows" for id in wanted if listed.count(id) != 1)
-    yield from (f"{section.lower()}.toml: {id} is none of it" for id in sorted({*listed} - {*wanted}))
+def wrong_ids(folder: Path, section: str, number: int) -> Iterator[str]:
+    """Ids that are not there exactly once, and ids that do not belong to the section."""
+    found = [row.id for row in read(folder, section)]
+    expected = [f"{section}{n:02}" for n in range(1, number + 1)]
+    yield from (f"{id}: {found.count(id)} rows" for id in expected if found.count(id) != 1)
+    yield from (f"{section.lower()}.toml: {id} does not belong here" for id in sorted({*found} - {*expected}))
 
 
 def flaws(folder: Path = HERE) -> list[str]:
+    """Everything that is wrong with the list in a folder, one line each."""
     found = []
-    for section, number in SECTIONS.items():
-        found += missing(folder, section, number)
+    for section, number in ROWS.items():
+        found += wrong_ids(folder, section, number)
         found += [flaw for row in read(folder, section) for flaw in row.flaws()]
     return found
 
 
 def summary(folder: Path = HERE) -> str:
-    rows = [row for section in SECTIONS for row in read(folder, section)]
+    rows = [row for section in ROWS for row in read(folder, section)]
     tests = {test.partition("[")[0] for row in rows for test in row.tests}
     return f"{len(rows)} rows, {len(tests)} tests, {len(flaws(folder))} missing"
 

@@ -1,4 +1,4 @@
-"""The fault list is complete, and every test that it names is there."""
+"""The fault list in tests/faults: it has a row for every fault, and each test that it names exists."""
 
 import shutil
 import subprocess
@@ -12,32 +12,32 @@ from faults import check
 def test_every_fault_has_its_tests_or_a_reason():
     print(f"\n{check.summary()}")
     assert check.flaws() == []
-    assert sum(check.SECTIONS.values()) == 191
+    assert sum(check.ROWS.values()) == 191
 
 
-def test_the_list_can_be_checked_by_itself():
-    told = subprocess.run([sys.executable, check.__file__], capture_output=True, text=True, check=False)
-    assert (told.returncode, told.stderr) == (0, "")
-    assert told.stdout.split("\n")[-2] == check.summary() and "191 rows" in check.summary()
+def test_the_check_is_a_program_as_well():
+    done = subprocess.run([sys.executable, check.__file__], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split("\n")[-2] == check.summary() and "191 rows" in check.summary()
 
 
 ROW = '[[row]]\nid = "K07"\n'
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (lambda text: text[: text.rindex("[[row]]")], "K07: 0 rows"),
         (lambda text: text + ROW + 'what = "x"\nnot_ours = "x"\n', "K07: 2 rows"),
-        (lambda text: text + '[[row]]\nid = "K08"\nwhat = "x"\nnot_ours = "x"\n', "K08 is none of it"),
-        (lambda text: text + ROW + 'what = ""\nnot_ours = "x"\n', "not said"),
-        (lambda text: text + ROW + 'what = "x"\n', "tests or a reason"),
-        (lambda text: text + ROW + 'what = "x"\nnot_ours = " "\n', "tests or a reason"),
+        (lambda text: text + '[[row]]\nid = "K08"\nwhat = "x"\nnot_ours = "x"\n', "K08 does not belong here"),
+        (lambda text: text + ROW + 'what = ""\nnot_ours = "x"\n', "`what` is empty"),
+        (lambda text: text + ROW + 'what = "x"\n', "give either"),
+        (lambda text: text + ROW + 'what = "x"\nnot_ours = " "\n', "give either"),
         (
             lambda text: text + ROW + 'what = "x"\ntests = ["tests/house/test_fault_list.py::test_x"]\n',
-            "no tests/",
+            "no such test",
         ),
-        (lambda text: text + ROW + 'what = "x"\ntests = ["tests/test_none.py::test_x"]\n', "no tests/"),
+        (lambda text: text + ROW + 'what = "x"\ntests = ["tests/test_none.py::test_x"]\n', "no such test"),
         (
             lambda text: (
                 text
@@ -46,18 +46,18 @@ ROW = '[[row]]\nid = "K07"\n'
                 + "test_under_the_final_name_are_the_right_bytes_or_nothing[no such case at all"
                 + ']"]\n'
             ),
-            "no tests/",
+            "no such test",
         ),
     ],
     ids=["gone", "twice", "foreign", "unnamed", "nothing", "blank", "no test", "no file", "no case"],
 )
-def test_a_list_with_a_hole_is_found_out(tmp_path, change, told):
+def test_an_incomplete_list_is_reported(tmp_path, change, message):
     folder = tmp_path / "faults"
     shutil.copytree(check.HERE, folder, ignore=shutil.ignore_patterns("__pycache__"))
     file = folder / "k.toml"
     file.write_text(change(file.read_text()))
-    assert any(told in flaw for flaw in check.flaws(folder)), check.flaws(folder)
+    assert any(message in flaw for flaw in check.flaws(folder)), check.flaws(folder)
 
 
-def test_a_section_without_a_file_is_found_out(tmp_path):
+def test_a_section_without_a_file_is_reported(tmp_path):
     assert len(check.flaws(tmp_path)) == 191
