@@ -1,4 +1,4 @@
-"""Fixtures: troubled sites in the loop or in a thread, the command line as a process, nothing left behind."""
+"""Fixtures: scripted sites, the command line as a process, and checks that tests leave nothing open."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from support.tls import Authority
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    words = "what moves the bytes in all runs of the program that do not say themselves"
-    parser.addoption("--transport", choices=["auto", "fast", "aiohttp"], default="auto", help=words)
+    text = "the transport of all runs that do not choose one themselves"
+    parser.addoption("--transport", choices=["auto", "fast", "aiohttp"], default="auto", help=text)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Properties are tried on the same examples on every machine, however long each takes."""
+    """Try properties on the same examples on every machine, without a limit of time."""
     usual = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
     settings.register_profile("usual", derandomize=True, **usual)
     settings.register_profile("long", max_examples=5000, **usual)
     settings.load_profile("long" if os.environ.get("MLHUB_PROOF") == "long" else "usual")
     if (transport := config.getoption("--transport")) != "auto":
-        engine.USUAL["transport"] = transport
-        Program.usual = ("--transport", transport)
+        engine.DEFAULTS["transport"] = transport
+        Program.default_words = ("--transport", transport)
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if (number := getattr(signal, name, None)) and signal.getsignal(number) is signal.SIG_IGN:
-            # As under nohup or behind `&`: a program that a test starts would ignore it too.
+            # Under nohup or behind `&`: a program that a test starts would inherit that and ignore it too.
             signal.signal(number, lambda *_: None)
 
 
@@ -51,7 +51,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def open_files() -> set[str]:
-    """The descriptors of this process with what they are; empty where the system does not tell."""
+    """The open descriptors of this process, each with its target (Linux); empty elsewhere."""
     found = set()
     for number in os.listdir("/proc/self/fd") if sys.platform == "linux" else ():
         try:
@@ -62,7 +62,7 @@ def open_files() -> set[str]:
 
 
 @contextmanager
-def every_file_closed() -> Iterator[None]:
+def check_descriptors() -> Iterator[None]:
     before = open_files()
     yield
     if open_files() - before:
@@ -72,19 +72,19 @@ def every_file_closed() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
-    """After each test no descriptor is open and no task runs that was not there before."""
+    """After each test no descriptor is open and no task is running that was not before."""
     if request.node.get_closest_marker("asyncio"):
         request.getfixturevalue("nothing_left_in_the_loop")
         yield
     else:
-        with every_file_closed():
+        with check_descriptors():
             yield
 
 
 @pytest.fixture
 async def nothing_left_in_the_loop() -> AsyncIterator[None]:
     before = asyncio.all_tasks()
-    with every_file_closed():
+    with check_descriptors():
         yield
         left = asyncio.all_tasks() - before - {asyncio.current_task()}
         assert left == set(), "tasks left running"
@@ -92,7 +92,7 @@ async def nothing_left_in_the_loop() -> AsyncIterator[None]:
 
 @pytest.fixture
 async def troubled() -> AsyncIterator[Troubled]:
-    """`site = await troubled.site()`: a scripted server in the loop of the test."""
+    """`site = await troubled.site()`: a scripted server in the event loop of the test."""
     async with Troubled() as sites:
         yield sites
 
@@ -114,7 +114,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture
 def run_cli(tmp_path: Path) -> Iterator[Program]:
-    """`run_cli("mirror", url, dest)` gives a Finished; `run_cli.start(…)` a Running that can be killed."""
+    """`run_cli("mirror", url, dest)` returns a Finished; `run_cli.start(…)` a Running that can be killed."""
     home = tmp_path / "home"
     home.mkdir()
     program = Program(home)
@@ -135,7 +135,7 @@ def dest(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
-    """Imports modules of benchmarks/, which are scripts and no package; none of them stays imported."""
+    """Imports a module of benchmarks/, which is no package; after the test none of them is imported."""
     folder = str(Path(__file__).parent.parent / "benchmarks")
     before = set(sys.modules)
     monkeypatch.syspath_prepend(folder)

@@ -21,7 +21,7 @@ OPTIONS = Options(retry=RetryPolicy(attempts=1, base=0), allow_private=True, con
 
 
 class SettleError(Exception):
-    """A mistake of whoever takes the outcomes."""
+    """An error in `settle`."""
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def start_and_kill(server: Nginx, run_cli: Program, dest: Path, name: str, body:
     def kept() -> int:
         partial = Mirrored(dest).partial
         if any(path.suffix == ".journal" for path in partial):
-            return Mirrored(dest).proven
+            return Mirrored(dest).proven_bytes
         return sum(path.stat().st_size for path in partial)
 
     wait_for(lambda: kept() >= HALF - 400_000)

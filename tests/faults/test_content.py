@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.engine import ended, run
+from support.engine import run, run_and_check
 from support.mirrored import Mirrored
 from support.server import Chunked, CloseDelimited, Drip, Endless, Status, html, noise, redirect, tif
 from support.stac_server import sizes_and_digests, stac_item
@@ -35,25 +35,25 @@ async def test_an_error_in_place_of_an_image_is_refused_whatever_it_calls_itself
     site, dest, body, code, requests
 ):
     items = one(site, always=[instead(body)])
-    assert await ended(items, dest) == (code, "wrong-content")
+    assert await run_and_check(items, dest) == (code, "wrong-content")
     assert site.count("/one.tif") == requests
     assert Mirrored(dest).bytes_of("one") is None
 
 
 @pytest.mark.parametrize("body", [b"quota exceeded", b"\0" * 5000])
 async def test_odd_data_is_no_error_page_and_is_kept(site, dest, body):
-    assert await ended(one(site, always=[instead(body)]), dest) == (0, "")
+    assert await run_and_check(one(site, always=[instead(body)]), dest) == (0, "")
     assert Mirrored(dest).bytes_of("one") == body
 
 
 @pytest.mark.parametrize("body", [b"quota exceeded", b"please wait " * 60_000], ids=["small", "large"])
 async def test_any_text_that_comes_as_a_page_is_no_image(site, dest, body):
     items = one(site, always=[instead(body, "text/html; charset=utf-8")])
-    assert await ended(items, dest) == (5, "wrong-content")
+    assert await run_and_check(items, dest) == (5, "wrong-content")
 
 
 async def test_a_login_page_that_goes_away_does_no_harm(site, dest):
-    assert await ended(one(site, faults=[html(), html()]), dest) == (0, "")
+    assert await run_and_check(one(site, faults=[html(), html()]), dest) == (0, "")
     assert Mirrored(dest).bytes_of("one") == GOOD
 
 
@@ -68,24 +68,24 @@ async def test_a_page_is_refused_before_its_body_is_read(site, dest):
 @pytest.mark.parametrize("piece", [1, 7])
 async def test_a_page_that_comes_in_drops_is_a_page(site, dest, piece):
     items = one(site, always=[instead(S3_ERROR), Drip(0, piece)])
-    assert await ended(items, dest) == (4, "wrong-content")
+    assert await run_and_check(items, dest) == (4, "wrong-content")
 
 
 @pytest.mark.parametrize("framing", [Chunked(10), CloseDelimited()], ids=["chunked", "close-delimited"])
 async def test_a_page_without_a_length_is_a_page(site, dest, framing):
     items = one(site, always=[instead(JSON_ERROR), framing])
-    assert await ended(items, dest) == (4, "wrong-content")
+    assert await run_and_check(items, dest) == (4, "wrong-content")
 
 
 async def test_the_suffix_that_only_a_redirect_tells_counts_too(site, dest):
     site.put("/storage/labels.geojson", S3_ERROR)
     items = one(site, path="/download", always=[redirect("/storage/labels.geojson")])
-    assert await ended(items, dest) == (4, "wrong-content")
+    assert await run_and_check(items, dest) == (4, "wrong-content")
 
 
 async def test_data_of_another_format_than_the_catalogue_says_is_kept(site, dest):
     png = b"\x89PNG\r\n\x1a\n" + noise(5000)
-    assert await ended(one(site, body=png, type="image/tiff"), dest) == (0, "")
+    assert await run_and_check(one(site, body=png, type="image/tiff"), dest) == (0, "")
     assert Mirrored(dest).bytes_of("one") == png
 
 
@@ -101,19 +101,19 @@ async def test_data_of_another_format_than_the_catalogue_says_is_kept(site, dest
 )
 async def test_a_page_that_was_asked_for_is_kept(site, dest, path, media_type, body):
     items = one(site, path=path, body=body, **({"type": media_type} if media_type else {}))
-    assert await ended(items, dest) == (0, "")
+    assert await run_and_check(items, dest) == (0, "")
     assert Mirrored(dest).bytes_of("one") == body
 
 
 @pytest.mark.parametrize("framing", [(), (Chunked(10),), (CloseDelimited(),)])
 async def test_no_bytes_at_all_are_no_image(site, dest, framing):
     items = one(site, body=b"", always=framing)
-    assert await ended(items, dest) == (4, "empty")
+    assert await run_and_check(items, dest) == (4, "empty")
     assert site.count("/one.tif") == 2
 
 
 async def test_an_answer_that_was_empty_once_is_asked_for_again(site, dest):
-    assert await ended(one(site, faults=[instead(b"")]), dest) == (0, "")
+    assert await run_and_check(one(site, faults=[instead(b"")]), dest) == (0, "")
     assert Mirrored(dest).bytes_of("one") == GOOD
 
 
@@ -128,5 +128,5 @@ async def test_an_answer_that_was_empty_once_is_asked_for_again(site, dest):
     ],
 )
 async def test_an_empty_file_is_kept_where_it_may_be_one(site, dest, path, says):
-    assert await ended(one(site, path=path, body=b"", **says), dest) == (0, "")
+    assert await run_and_check(one(site, path=path, body=b"", **says), dest) == (0, "")
     assert Mirrored(dest).bytes_of("one") == b""

@@ -16,7 +16,7 @@ from mlhub_async.http.resilience.circuit_breaker import (
     AccessMonitor,
 )
 from mlhub_async.http.resilience.gate import MAX_ORIGINS, OriginLimits
-from support.engine import chosen, run
+from support.engine import make_options, run
 from support.mirrored import Mirrored, asset_requests, publish
 from support.server import Delay, Reply, Status, until
 from support.stac_server import static_catalog
@@ -70,7 +70,7 @@ async def test_few_requests_tell_a_key_that_never_got_anything(troubled, site, d
     """All files are asked for where they are few: then two refusals to the last are enough."""
     url = static_catalog(await troubled.site(), publish(site, names("i", count)))
     keyed(site, "no key")
-    options = chosen(concurrency=4, netrc=True, allow_private=True, allow_origins=(site.origin,))
+    options = make_options(concurrency=4, netrc=True, allow_private=True, allow_origins=(site.origin,))
     with pytest.raises(AccessLost):
         await mirror(url, dest, options, environ=login(tmp_path))
     assert len(asset_requests(site)) <= asked
@@ -146,7 +146,7 @@ async def test_a_key_that_was_replaced_during_the_run_is_read_again_once(site, d
 
     for path in [path for path in site.things if path.endswith(".tif")]:
         site.routes[path] = answer
-    options = chosen(concurrency=4, netrc=True, allow_private=True, retry=RetryPolicy(attempts=1))
+    options = make_options(concurrency=4, netrc=True, allow_private=True, retry=RetryPolicy(attempts=1))
     going = asyncio.ensure_future(mirror(url, dest, options, environ=environ))
     await until(lambda: len(asset_requests(site)) > 20)
     login(tmp_path, "CANARY-new")

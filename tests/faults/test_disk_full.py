@@ -20,7 +20,7 @@ from mlhub_async.storage.ledger.schema import refused
 from mlhub_async.storage.ledger.write_behind import WriteAheadLog
 from mlhub_async.storage.local.disk_space import CHECK_SECONDS, PROBE, REPORT_SECONDS, DiskSpace
 from mlhub_async.storage.local.store import LocalStore
-from support.engine import done
+from support.engine import fetched
 from support.mirrored import Mirrored, publish
 from support.mounts import mounted, remount
 from support.server import tif
@@ -162,7 +162,7 @@ async def test_a_batch_that_met_a_full_disk_is_committed_when_there_is_room(smal
     await ledger.open("here", "{}", "now")
     names = [f"{n:0>2000}" for n in range(60)]
     for name in names:
-        ledger.record(done(name), "")
+        ledger.record(fetched(name), "")
     fill(small / "other")
     await ledger.flush()
     assert waited and all(isinstance(full, DiskFull) for full in waited)
@@ -176,7 +176,7 @@ async def test_a_full_disk_that_nobody_waits_for_leaves_the_batch_in_the_journal
     ledger = Ledger(small, small, lambda _path, data: len(data))
     await ledger.open("here", "{}", "now")
     for n in range(60):
-        ledger.record(done(f"{n:0>2000}"), "")
+        ledger.record(fetched(f"{n:0>2000}"), "")
     fill(small / "other")
     for _ in range(2):
         with pytest.raises(DiskFull):
@@ -189,7 +189,7 @@ async def test_a_full_disk_that_nobody_waits_for_leaves_the_batch_in_the_journal
 
 def test_a_line_that_was_half_written_does_not_spoil_the_next_one(small):
     journal = WriteAheadLog(small)
-    row = row_of(done("x" * 3000), "")
+    row = row_of(fetched("x" * 3000), "")
     fill(small / "other")
     written = 0
     with pytest.raises(DiskFull):

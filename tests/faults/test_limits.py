@@ -1,4 +1,4 @@
-"""What a user limits is kept, as the server sees it."""
+"""The limits that a user sets, as the server sees them."""
 
 import time
 
@@ -33,7 +33,7 @@ def test_requests_per_second_stay_under_the_limit(run_cli, site, dest):
     items = many(site, 12)
     assert run_cli("mirror", static_catalog(site, items), dest, "--tpslimit", 10).code == 0
     times = [seen.time for seen in site.log]
-    # A request may be seen late, not early: of the first few it is enough that one was seen in time.
+    # A request may be seen late, not early: it is enough that one of the first few was seen in time.
     assert min((len(times) - 1 - n) / (times[-1] - times[n]) for n in range(4)) <= 11
 
 
@@ -49,7 +49,7 @@ def test_after_429_no_request_reaches_the_origin_before_its_time(run_cli, site, 
     site.put("/i5.tif", tif(20_000, 5), faults=[Status(429, retry_after=2)])
     assert run_cli("mirror", static_catalog(site, items), dest, "-j", 8).code == 0
     refused = site.requests["/i5.tif"][0].time
-    # Each of the other connections may have had a request on its way, and another before it was read.
+    # Each of the other connections may have a request in flight, and one more before the 429 is read.
     assert len([s.path for s in site.log if refused < s.time < refused + 2]) <= 2 * 7
     assert len(asset_requests(site)) == 31
 

@@ -11,7 +11,7 @@ from mlhub_async import RetryPolicy, mirror
 from mlhub_async.core.telemetry import Meter
 from mlhub_async.http.resilience.circuit_breaker import MAX_REFUSALS_NEVER_GRANTED
 from mlhub_async.http.transport.aiohttp import translated
-from support.engine import chosen, run
+from support.engine import make_options, run
 from support.mirrored import Mirrored, asset_requests, publish
 from support.server import Delay, Gone, Raw, Status, date, tif, until
 from support.stac_server import stac_item
@@ -193,7 +193,7 @@ async def test_a_name_that_does_not_exist_fails_its_assets_as_temporary_and_no_o
 async def test_who_watches_sees_that_a_host_is_waited_for(site, dest):
     items = publish(site, names("i", 5), faults=[Status(503, retry_after=1)])
     meter = Meter()
-    options = chosen(allow_private=True, retry=policy(1))
+    options = make_options(allow_private=True, retry=policy(1))
     going = asyncio.ensure_future(mirror(items, dest, options, meter=meter))
     await until(lambda: bool(meter.held))
     [(host, end)] = meter.held.items()

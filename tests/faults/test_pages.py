@@ -8,7 +8,7 @@ import pytest
 
 from mlhub_async import Selection, mirror
 from support.command import PEAK
-from support.engine import AT_ONCE, chosen, run
+from support.engine import AT_ONCE, make_options, run
 from support.mirrored import Mirrored, asset_requests, publish
 from support.server import Cut, Drip, Endless, Gone, Status, html, tif
 from support.stac_server import Api, answer
@@ -56,7 +56,7 @@ async def paged(site, dest, **options):
     """An API of four items, two per page, and options to mirror it."""
     api = Api(site, publish(site, NAMES), 2)
     selection = Selection(collections=("c1",), limit=2)
-    return api, chosen(selection, retry=AT_ONCE, allow_private=True, **options)
+    return api, make_options(selection, retry=AT_ONCE, allow_private=True, **options)
 
 
 async def test_three_pages_of_old_items_with_new_tokens_are_a_loop(site, dest):
@@ -218,7 +218,7 @@ async def test_a_server_that_fails_on_large_pages_is_asked_for_smaller_ones(site
 
     site.route(ITEMS, refused)
     selection = Selection(collections=("c1",), limit=60)
-    options = chosen(selection, retry=AT_ONCE, allow_private=True)
+    options = make_options(selection, retry=AT_ONCE, allow_private=True)
     report = await mirror(api.url, dest, options)
     assert report.exit_code == 0, report.listing.reasons
     assert mirrored_ids(dest) == sorted(names)
@@ -252,7 +252,7 @@ async def test_a_next_link_with_http_to_an_https_server_is_followed_by_https_onl
         return answer(body)
 
     secure.route(ITEMS, downgraded)
-    options = chosen(Selection(collections=("c1",)), retry=AT_ONCE, ca_file=str(authority.pem))
+    options = make_options(Selection(collections=("c1",)), retry=AT_ONCE, ca_file=str(authority.pem))
     assert (await mirror(api.url, dest, options)).exit_code == 0
     assert mirrored_ids(dest) == NAMES and secure.count(ITEMS) == 2
 

@@ -1,4 +1,4 @@
-"""Processes, clocks and what a caller brings along: signals, forks, locks, foreign ledgers, bad callbacks."""
+"""Signals, forks, locks, foreign ledgers, wrong clocks, and errors in the callbacks of a caller."""
 
 import asyncio
 import errno
@@ -21,7 +21,7 @@ from mlhub_async import Options, blocking, mirror
 from mlhub_async.core.errors import Locked
 from mlhub_async.engine.verify import status, verify
 from support.command import REPOSITORY
-from support.engine import AT_ONCE, chosen, run
+from support.engine import AT_ONCE, make_options, run
 from support.mirrored import Mirrored, asset_requests, publish, wait_for
 from support.server import Cut, Delay, Drip, Stall, Status, When, date, tif, until
 from support.stac_server import stac_item, static_catalog
@@ -33,13 +33,13 @@ real, steps = time.time, itertools.cycle(eval(sys.argv.pop(1)))
 time.time = lambda: real() + next(steps)
 runpy.run_module("mlhub_async", run_name="__main__")
 """
-"""Runs the program by a wall clock that is wrong by so many seconds, at each look by the next of them."""
+"""Runs the program with a wall clock that is wrong by the next of these seconds whenever it is read."""
 DAY = 86400
 
 
 @pytest.fixture
 async def own(troubled):
-    """A site in the loop of the test."""
+    """A site in the event loop of the test."""
     return await troubled.site()
 
 
@@ -75,7 +75,7 @@ def other_process_takes(dest):
 
 
 async def test_verify_status_and_a_refused_run_do_not_drop_the_lock_of_a_running_mirror(own, dest):
-    """Any descriptor of the file that this process closes would drop a POSIX lock."""
+    """Closing any descriptor of the lock file in this process would drop its POSIX lock."""
     items = publish(own, ["one", "two"])
     own.things["/two.tif"].faults.append(Stall(100))
     going = asyncio.ensure_future(run(items, dest, timeout=30))
@@ -98,10 +98,10 @@ def test_the_content_of_a_lock_file_left_by_a_dead_run_is_ignored(run_cli, site,
     assert run_cli("mirror", static_catalog(site, publish(site, ["one"])), dest).code == 0
 
 
-def foreign(path, words):
+def replace_database(path, script):
     path.unlink()
     with closing(sqlite3.connect(path)) as database:
-        database.executescript(words)
+        database.executescript(script)
 
 
 FOREIGN = {
@@ -116,7 +116,7 @@ def test_a_database_that_is_no_ledger_is_set_aside_and_the_files_are_recovered(r
     url = static_catalog(site, publish(site, ["one", "two"], etag='"1"'))
     assert run_cli("mirror", url, dest).code == 0
     ledger = dest / ".mlhub/ledger.sqlite"
-    foreign(ledger, FOREIGN[kind])
+    replace_database(ledger, FOREIGN[kind])
     theirs = ledger.read_bytes()
     ended = run_cli("mirror", url, dest)
     assert ended.code == 0, ended.err
@@ -178,7 +178,7 @@ def test_signed_urls_are_requested_whatever_the_wall_clock_says_about_their_expi
 
 
 class CallbackError(Exception):
-    """A mistake of the caller's."""
+    """An error in a callback."""
 
 
 @pytest.mark.parametrize("event", ["start", "page", "retry", "finish", "error"])
@@ -198,7 +198,7 @@ async def test_an_error_in_the_event_listener_ends_the_run_as_it_is_and_leaves_o
             raise CallbackError(event)
 
     with pytest.raises(CallbackError, match=event):
-        await mirror(url, dest, chosen(allow_private=True, retry=AT_ONCE, concurrency=4), events=told)
+        await mirror(url, dest, make_options(allow_private=True, retry=AT_ONCE, concurrency=4), events=told)
     assert all(body in {tif(20_000, n) for n in range(20)} for body in Mirrored(dest).files.values())
     assert Mirrored(dest).receipt["exit_code"] == 1
     assert (await run(url, dest)).exit_code == 4
@@ -212,7 +212,7 @@ async def test_an_error_in_the_item_callback_ends_the_run_and_no_task_is_left(ow
 
     items = publish(own, [f"i{n}" for n in range(20)])
     with pytest.raises(CallbackError):
-        await mirror(items, dest, chosen(allow_private=True), each=each)
+        await mirror(items, dest, make_options(allow_private=True), each=each)
     assert (await run(items, dest)).exit_code == 0
     Mirrored(dest).check(0)
 
@@ -223,12 +223,14 @@ async def test_a_timeout_error_of_the_item_callback_is_not_taken_for_max_duratio
         raise TimeoutError(errno.ETIMEDOUT, "a disk that is far away")
 
     with pytest.raises(TimeoutError, match="far away"):
-        await mirror(publish(own, ["one"]), dest, chosen(allow_private=True, max_duration=limit), each=each)
+        await mirror(
+            publish(own, ["one"]), dest, make_options(allow_private=True, max_duration=limit), each=each
+        )
     Mirrored(dest).check(1)
 
 
 async def test_name_lookups_that_hang_do_not_delay_disk_writes(own, dest, monkeypatch):
-    """Every thread of the loop's own pool waits for the resolver: the disk has threads of its own."""
+    """Every thread of the default executor waits for the resolver; disk writes have threads of their own."""
     real, gate, asked = socket.getaddrinfo, threading.Event(), []
 
     def looked_up(host, *more, **options):
@@ -255,7 +257,7 @@ async def test_name_lookups_that_hang_do_not_delay_disk_writes(own, dest, monkey
     assert report.exit_code == 5 and Mirrored(dest).bytes_of("good") == tif(3_000_000)
 
 
-def forked(gate, items, there, results):
+def mirror_in_fork(gate, items, there, results):
     gate.wait(120)
     try:
         results.put(blocking.mirror(items, there, Options(allow_private=True)).exit_code)
@@ -272,7 +274,9 @@ async def test_a_forked_process_does_not_drop_the_lock_and_can_run_its_own_mirro
     results, during, after = fork.SimpleQueue(), fork.Event(), fork.Event()
     going = asyncio.ensure_future(run(items, dest))
     await until(lambda: own.count("/two.tif") == 1)
-    children = [fork.Process(target=forked, args=(gate, items, dest, results)) for gate in (during, after)]
+    children = [
+        fork.Process(target=mirror_in_fork, args=(gate, items, dest, results)) for gate in (during, after)
+    ]
     for child in children:
         child.start()
     during.set()

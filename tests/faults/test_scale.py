@@ -1,4 +1,4 @@
-"""What number and size can do: nothing here grows with how much there is to do, or to fail."""
+"""Memory, tasks, descriptors and transactions do not grow with the number of items, files or failures."""
 
 import asyncio
 import gc
@@ -19,7 +19,7 @@ from mlhub_async.http.resilience.concurrency import MAX_LIMIT
 from mlhub_async.http.transport.fast.connection import Connection
 from support.command import PEAK
 from support.engine import run
-from support.mirrored import Mirrored, asset_requests, publish, unread, wait_for
+from support.mirrored import Mirrored, asset_requests, publish, unread_bytes, wait_for
 from support.server import Cut, Stall, tif
 from support.stac_server import Api, stac_item, static_catalog, static_catalog_files
 from support.wire_format import Reply
@@ -29,8 +29,8 @@ ITEMS = "/stac/collections/c1/items"
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="reads /proc or kills")
 
 
-def fat_pages(site, count):
-    """An API of `count` items of eight kilobytes each and no assets, made when they are asked for."""
+def api_of_large_items(site, count):
+    """An API of `count` items of eight kilobytes each, without assets, which are made on request."""
     api = Api(site, [stac_item("i0")])
     body = json.dumps(stac_item("ID", properties={"description": "x" * 8000}))
 
@@ -51,7 +51,7 @@ def fat_pages(site, count):
 def test_five_thousand_more_items_take_no_more_memory(run_cli, troubled_thread, tmp_path):
     peaks = []
     for count in (500, 5_500):
-        url = fat_pages(troubled_thread.site(), count)
+        url = api_of_large_items(troubled_thread.site(), count)
         ended = run_cli("mirror", url, tmp_path / str(count), "-c", "c1", under=PEAK)
         assert ended.code == 0, ended.err
         receipt = Mirrored(tmp_path / str(count)).receipt
@@ -89,7 +89,7 @@ async def test_three_hundred_failures_leave_no_connection_open_and_are_all_recor
     half = len(files) // 2
     assert max(files[half:]) <= max(files[:half]) + 8 and max(tasks) < 120
     assert Mirrored(dest).partial == []
-    gc.collect()  # the report keeps a thousand failures: not with the connections on which they happened
+    gc.collect()  # the report keeps the failures: without the connections on which they happened
     assert not [one for one in gc.get_objects() if isinstance(one, Connection | ResponseHandler)]
 
 
@@ -104,9 +104,9 @@ async def test_a_fast_network_waits_for_a_slow_disk(troubled, dest, monkeypatch)
         if len(data) < 4096:
             return write(descriptor, data)
         time.sleep(len(data) / (64 * MIB))
-        # What the system holds is not ours to bound, and can be tens of megabytes.
+        # Without what the system buffers: that is not bounded by the program, and can be tens of megabytes.
         came = sum(sum(reply.sent) for _, reply in exchanges)
-        ahead.append(came - sum(unread(seen) for seen, _ in exchanges) - written[0])
+        ahead.append(came - sum(unread_bytes(seen) for seen, _ in exchanges) - written[0])
         written[0] += len(data)
         return write(descriptor, data)
 
@@ -117,8 +117,8 @@ async def test_a_fast_network_waits_for_a_slow_disk(troubled, dest, monkeypatch)
     assert len(ahead) > 20 and max(ahead) < 10 * MIB
 
 
-def commits(wal):
-    """How many transactions a write-ahead log holds: frames that say how large the database is now."""
+def count_commits(wal):
+    """Transactions in a write-ahead log of SQLite: its frames that have the size of the database."""
     data = wal.read_bytes()
     page = struct.unpack(">I", data[8:12])[0]
     frames = (data[at : at + 8] for at in range(32, len(data), 24 + page))
@@ -135,7 +135,7 @@ def test_small_assets_cost_one_request_each_and_few_transactions(run_cli, site, 
     wait_for(lambda: len(list(dest.glob("c1/i*/i*.json"))) == 500)
     running.kill()
     assert {seen.method for seen in site.log} == {"GET"} and len(site.log) == 501
-    assert commits(dest / ".mlhub/ledger.sqlite-wal") < 50
+    assert count_commits(dest / ".mlhub/ledger.sqlite-wal") < 50
 
 
 @posix_only

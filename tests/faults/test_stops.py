@@ -1,17 +1,17 @@
-"""Runs that are stopped or killed at any moment, and what the next run makes of it."""
+"""Runs that are stopped or killed at any moment, and the runs after them."""
 
 import signal
 import sys
 
 import pytest
 
-from support.mirrored import Mirrored, asset_requests, publish, unread, wait_for
+from support.mirrored import Mirrored, asset_requests, publish, unread_bytes, wait_for
 from support.server import Delay, Drip, Stall, When, tif
 from support.stac_server import stac_item, static_catalog
 
 BODY = tif(20_000)
-IN_TIME = 30
-"""Seconds: half of what a server may be silent for."""
+STOP_SECONDS = 30
+"""Half of the default --timeout."""
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 
 
@@ -36,7 +36,7 @@ def test_a_signal_ends_the_run_in_time_and_the_next_one_completes_it(run_cli, si
     running = run_cli.start("mirror", url, dest)
     wait_for(lambda: len(asset_requests(site)) == 4 and (dest / "c1/i0/data.tif").exists())
     running.process.send_signal(getattr(signal, name))
-    ended = running.finish(IN_TIME)
+    ended = running.finish(STOP_SECONDS)
     assert ended.code == code
     assert Mirrored(dest).receipt["exit_code"] == code
     assert run_cli("mirror", url, dest).code == 0
@@ -52,9 +52,9 @@ def test_the_run_after_a_signal_resumes_at_the_last_received_byte(run_cli, site,
     replies = []
     site.answered = lambda seen, reply: replies.append((seen, reply))
     running = run_cli.start("mirror", url, dest)
-    wait_for(lambda: site.count("/big.tif") and replies[-1][1].stalled and not unread(replies[-1][0]))
+    wait_for(lambda: site.count("/big.tif") and replies[-1][1].stalled and not unread_bytes(replies[-1][0]))
     running.process.send_signal(signal.SIGTERM)
-    assert running.finish(IN_TIME).code == 143
+    assert running.finish(STOP_SECONDS).code == 143
     assert run_cli("mirror", url, dest).code == 0
     assert site.requests["/big.tif"][-1].headers["range"] == "bytes=300000-"
     assert Mirrored(dest).bytes_of("big") == body
@@ -81,7 +81,7 @@ def test_the_run_after_kill_nine_completes_and_requests_no_finished_file(run_cli
     mirror = Mirrored(dest)
     mirror.check(0)
     assert mirror.files == {f"c1/{n}/data.tif": tif(20_000, s) for s, n in enumerate(names)}
-    # Between rename and ledger lies a moment: at most what was in flight at each kill is asked again.
+    # A kill between rename and ledger: at most the files in flight at each kill are requested again.
     assert sum(site.count(f"/{name}.tif") - count for name, count in before.items()) <= 6
 
 

@@ -10,7 +10,7 @@ import pytest
 from mlhub_async.engine.verify import verify
 from mlhub_async.storage.local.body import BodyWriter
 from mlhub_async.storage.local.writer import WriterThreads
-from support.engine import ended, run
+from support.engine import run, run_and_check
 from support.mirrored import Mirrored
 from support.samples import SAMPLES
 from support.server import Chunked, CloseDelimited, Cut, Gzip, Status, tif
@@ -42,7 +42,7 @@ async def deep(dest):
 
 @pytest.mark.parametrize("body", [SMALL, LARGE], ids=["small", "large"])
 async def test_a_cut_image_of_the_length_that_was_said_is_found_by_a_deep_look(site, dest, body):
-    assert await ended(one(site, body[:-1]), dest) == (0, "")
+    assert await run_and_check(one(site, body[:-1]), dest) == (0, "")
     assert (await verify(dest)).ok
     assert await deep(dest) == {"c1/one/data.tif": "structure"}
     found = await verify(dest, deep=True)
@@ -52,7 +52,7 @@ async def test_a_cut_image_of_the_length_that_was_said_is_found_by_a_deep_look(s
 
 @pytest.mark.parametrize("body", [SMALL, LARGE], ids=["small", "large"])
 async def test_with_verify_deep_a_broken_image_never_gets_its_name(site, dest, body):
-    assert await ended(one(site, body[:-1]), dest, verify="deep") == (4, "structure")
+    assert await run_and_check(one(site, body[:-1]), dest, verify="deep") == (4, "structure")
     assert site.count("/one.tif") == 2
     assert Mirrored(dest).bytes_of("one") is None
 
@@ -60,7 +60,7 @@ async def test_with_verify_deep_a_broken_image_never_gets_its_name(site, dest, b
 @pytest.mark.parametrize("body", [SMALL, LARGE], ids=["small", "large"])
 async def test_an_image_that_came_broken_once_is_fetched_again(site, dest, body):
     items = one(site, body, faults=[instead(body[:-1])])
-    assert await ended(items, dest, verify="deep") == (0, "")
+    assert await run_and_check(items, dest, verify="deep") == (0, "")
     assert Mirrored(dest).bytes_of("one") == body
     assert await deep(dest) == {}
 
@@ -69,14 +69,14 @@ async def test_an_image_that_came_broken_once_is_fetched_again(site, dest, body)
 @pytest.mark.parametrize("body", [SMALL, LARGE], ids=["small", "large"])
 async def test_where_no_length_was_said_the_structure_is_the_proof(site, dest, framing, body):
     items = one(site, body, faults=[(instead(body[: len(body) // 2]), framing)], always=[framing])
-    assert await ended(items, dest) == (0, "")
+    assert await run_and_check(items, dest) == (0, "")
     assert Mirrored(dest).bytes_of("one") == body and site.count("/one.tif") == 2
 
 
 @pytest.mark.parametrize("rst", [False, True], ids=["FIN", "RST"])
 async def test_a_body_that_only_the_connection_ends_is_not_taken_for_whole(site, dest, rst):
     items = one(site, always=[CloseDelimited(), Cut(15_000, rst=rst)])
-    code, _ = await ended(items, dest)
+    code, _ = await run_and_check(items, dest)
     assert code in (4, 5) and Mirrored(dest).bytes_of("one") is None
 
 
@@ -86,7 +86,7 @@ async def test_a_size_or_digest_of_the_catalogue_is_proof_enough(site, dest, fra
     known = sizes_and_digests(broken)
     for n, field in enumerate(known):
         items = one(site, broken, name=f"{n}.tif", always=[framing], **{field: known[field]})
-        assert await ended(items, dest / field.partition(":")[2]) == (0, "")
+        assert await run_and_check(items, dest / field.partition(":")[2]) == (0, "")
 
 
 ODD = [
@@ -103,7 +103,7 @@ ODD = [
 async def test_what_is_odd_but_not_cut_is_what_the_server_has(site, dest, name, body, framing, requests):
     """Where only the end of the connection is the end it has to come twice alike: no accident does that."""
     items = one(site, body, name=name, always=[framing])
-    assert await ended(items, dest) == (0, "")
+    assert await run_and_check(items, dest) == (0, "")
     assert Mirrored(dest).bytes_of("one") == body and site.count(f"/{name}") == requests
     assert Mirrored(dest).receipt["assets"]["unverifiable"] == 1
 
@@ -113,17 +113,17 @@ async def test_what_is_odd_and_never_the_same_is_not_taken(site, dest):
     items = one(
         site, body, name=name, faults=[(instead(body[:-9]), CloseDelimited())], always=[CloseDelimited()]
     )
-    assert await ended(items, dest) == (4, "structure")
+    assert await run_and_check(items, dest) == (4, "structure")
     assert Mirrored(dest).bytes_of("one") is None
 
 
 async def test_an_odd_file_is_told_where_a_deep_look_was_asked_for(site, dest):
     name, body = ODD[0]
-    assert await ended(one(site, body, name=name), dest, verify="deep") == (4, "structure")
+    assert await run_and_check(one(site, body, name=name), dest, verify="deep") == (4, "structure")
 
 
 async def test_an_encoding_that_nobody_asked_for_hides_nothing(site, dest):
-    assert await ended(one(site, SMALL[:-1], always=[Gzip()]), dest) == (4, "structure")
+    assert await run_and_check(one(site, SMALL[:-1], always=[Gzip()]), dest) == (4, "structure")
 
 
 @pytest.mark.parametrize("body", [tif(15_000, 3), LARGE], ids=["small", "large"])
@@ -132,23 +132,23 @@ async def test_what_came_packed_is_kept_so_if_that_is_what_the_catalogue_knows(s
     packed = gzip.compress(body, mtime=0)
     known = sizes_and_digests(packed)
     items = one(site, body, always=[Gzip()], **{field: known[field]})
-    assert await ended(items, dest) == (0, "")
+    assert await run_and_check(items, dest) == (0, "")
     assert Mirrored(dest).bytes_of("one") == packed and site.count("/one.tif") == 2
 
 
 async def test_a_second_run_that_looks_deeper_finds_what_the_first_one_took(site, dest):
     items = one(site, SMALL[:-1])
-    assert await ended(items, dest) == (0, "")
+    assert await run_and_check(items, dest) == (0, "")
     assert (await run(items, dest, verify="deep")).exit_code == 4
     assert Mirrored(dest).failed == {"one": "structure"}
     site.put("/one.tif", SMALL)
-    assert await ended(items, dest, verify="deep") == (0, "")
+    assert await run_and_check(items, dest, verify="deep") == (0, "")
     assert Mirrored(dest).bytes_of("one") == SMALL
 
 
 async def test_a_broken_file_of_an_earlier_run_is_not_linked_to_again(site, dest):
     [item] = one(site, SMALL[:-1])
-    assert await ended([item], dest) == (0, "")
+    assert await run_and_check([item], dest) == (0, "")
     site.put("/one.tif", SMALL)
     other = stac_item("two", data=item["assets"]["data"])
     assert (await run([other], dest, verify="deep")).exit_code == 0
@@ -157,7 +157,7 @@ async def test_a_broken_file_of_an_earlier_run_is_not_linked_to_again(site, dest
 
 @pytest.mark.parametrize("name", SAMPLES)
 async def test_whole_files_of_every_format_pass(site, dest, name):
-    assert await ended(one(site, SAMPLES[name], name=name), dest, verify="deep") == (0, "")
+    assert await run_and_check(one(site, SAMPLES[name], name=name), dest, verify="deep") == (0, "")
     assert await deep(dest) == {}
 
 

@@ -9,7 +9,7 @@ from mlhub_async import Selection, mirror, verify
 from mlhub_async.core.errors import CatalogError
 from mlhub_async.core.model import Page
 from mlhub_async.engine.report.completeness import Completeness
-from support.engine import chosen, run
+from support.engine import make_options, run
 from support.mirrored import Mirrored, publish
 from support.server import tif
 from support.stac_server import Api, answer, stac_item
@@ -166,5 +166,5 @@ async def test_the_source_imagery_of_given_label_items_is_fetched_unless_switche
     label = {**stac_item("l1", properties={"label:type": "raster"}), "links": links}
     assert (await run([label], dest)).fetched == 1
     assert (dest / "imagery/s1/data.tif").exists()
-    alone = chosen(Selection(follow_sources=False), allow_private=True)
+    alone = make_options(Selection(follow_sources=False), allow_private=True)
     assert (await mirror([label], dest.with_name("alone"), alone)).selected == 0

@@ -67,7 +67,7 @@ async def test_a_closed_client_raises_a_usage_error(api):
 
 
 async def test_a_directory_can_take_a_download_then_a_mirror_then_a_download(api, dest):
-    """As the documentation does it, one after the other."""
+    """One after the other, as in the example of the README."""
     api.items[0]["assets"]["data"]["href"] = api.site.put("/a.tif", tif(2000))
     options = Options(allow_private=True, selection=Selection(ids=("a",)))
     async with Client(root_url=api.url, environ={}, options=options) as mlhub:
@@ -125,7 +125,7 @@ async def test_http_source_links_to_an_https_api_are_read_by_https_with_the_key(
 
 
 def page_collections(api, size, announced=None):
-    """Let /collections be listed `size` at a time."""
+    """Make /collections a paged listing."""
     listed = [api.linked(one) for one in api.collections]
 
     def page(seen):

@@ -11,7 +11,7 @@ from mlhub_async import mirrored
 from mlhub_async.api.item_iterator import MAX_ITEMS_AHEAD
 from mlhub_async.core.errors import TransferError
 from mlhub_async.storage.local.store import LocalStore
-from support.engine import AT_ONCE, chosen, run
+from support.engine import AT_ONCE, make_options, run
 from support.mirrored import Mirrored, publish
 from support.server import Stall, until
 from support.stac_server import stac_item
@@ -23,7 +23,7 @@ async def site(troubled):
 
 
 def iterate(items, dest):
-    return aclosing(mirrored(items, dest, chosen(allow_private=True, retry=AT_ONCE)))
+    return aclosing(mirrored(items, dest, make_options(allow_private=True, retry=AT_ONCE)))
 
 
 def assert_ended(dest):
@@ -55,7 +55,7 @@ async def test_the_mirror_waits_for_a_caller_who_takes_no_items(site, dest):
 
 
 class CallerError(Exception):
-    """A mistake of the caller's."""
+    """An error in the loop of the caller."""
 
 
 async def leave_by_break(items):

@@ -1,4 +1,4 @@
-"""--prune removes what left the catalogue, only what is ours, and nothing on less than a whole listing."""
+"""--prune removes what left the catalogue, only files of the mirror, and only after a complete listing."""
 
 import json
 import os
@@ -35,13 +35,13 @@ async def run(source, dest, *collections, prune=False, max_delete=None, **select
     return await mirror(source, dest, options)
 
 
-def there(dest):
-    """Everything below DEST but our state."""
+def files_in(dest):
+    """All files below DEST but those in .mlhub."""
     found = (path.relative_to(dest).as_posix() for path in dest.rglob("*"))
     return sorted(path for path in found if not path.startswith(".mlhub"))
 
 
-def links(dest, path):
+def links_of(dest, path):
     return [link["href"] for link in json.loads((dest / path).read_text())["links"] if link["rel"] == "item"]
 
 
@@ -61,7 +61,7 @@ async def test_an_item_that_left_the_catalogue_is_removed_and_nothing_else(site,
     assert report.ok, report.pruned.refused
     mirrored = Mirrored(dest)
     assert mirrored.receipt["pruned"] == {"assets": 1, "items": 1, "bytes": 20_000 + document, "kept": 0}
-    assert there(dest) == [
+    assert files_in(dest) == [
         "c1",
         "c1/collection.json",
         *(
@@ -72,7 +72,7 @@ async def test_an_item_that_left_the_catalogue_is_removed_and_nothing_else(site,
         "c1/mine.txt",
         "catalog.json",
     ]
-    assert links(dest, "c1/collection.json") == ["./i2/i2.json", "./i3/i3.json"]
+    assert links_of(dest, "c1/collection.json") == ["./i2/i2.json", "./i3/i3.json"]
     found = await verify(dest)
     assert (found.damage, found.foreign) == ([], ["c1/mine.txt"])
     assert len(asset_requests(site)) == 3
@@ -176,9 +176,9 @@ async def test_prune_with_a_selection_of_items_is_refused_before_any_request(sit
 
 
 async def refused(url, dest, site, code, **options):
-    before = there(dest)
+    before = files_in(dest)
     report = await run(url, dest, *options.pop("collections", ("c1",)), prune=True, **options)
-    assert report.exit_code == code and there(dest) == before
+    assert report.exit_code == code and files_in(dest) == before
     assert Mirrored(dest).receipt["pruned"] == {"assets": 0, "items": 0, "bytes": 0, "kept": 0}
     rows = [row["error"]["message"] for row in Mirrored(dest).errors if row["error"]["class"] == "prune"]
     assert rows == [f"nothing was pruned: {report.pruned.refused}"]

@@ -1,4 +1,4 @@
-"""The receipt of every run balances, however it ended, and a run over a part keeps what DEST holds."""
+"""The receipt of every run balances, however it ended; a run over some items keeps what DEST holds."""
 
 import json
 
@@ -58,7 +58,7 @@ async def test_a_run_without_a_listing_leaves_the_earlier_receipt_as_it_was(site
 
 
 async def test_a_run_that_is_refused_after_it_listed_something_writes_a_receipt(site, dest):
-    """The collection has an asset of its own: what the run stands for has changed."""
+    """The collection has an asset of its own, so the run may have changed files."""
     own = stac_collection("c1", assets={"note": {"href": site.put("/note.txt", b"note")}})
     api = Api(site, publish(site, ["one", "two"]), collections=[own])
     assert (await run(api.url, dest, "c1")).ok
@@ -81,11 +81,11 @@ async def test_the_manifest_is_sorted_by_line_also_where_one_path_is_a_prefix_of
 
 
 async def test_a_broken_source_link_is_a_row_with_its_label_item_and_its_href(site, dest):
-    told = []
+    received = []
     links = [{"rel": "self", "href": site.url("/one.json")}, {"rel": "source", "href": "gone.json"}]
     label = {**publish(site, ["one"])[0], "links": links}
     label["properties"]["label:type"] = "raster"
-    report = await mirror([label], dest, Options(allow_private=True), events=told.append)
+    report = await mirror([label], dest, Options(allow_private=True), events=received.append)
     assert report.ok and report.dangling == 1
     (row,) = Mirrored(dest).errors
     assert (row["collection"], row["item"], row["href"]) == ("c1", "one", site.url("/gone.json"))
@@ -94,17 +94,17 @@ async def test_a_broken_source_link_is_a_row_with_its_label_item_and_its_href(si
         "message": f"source of one: {site.url('/gone.json')}: HTTP 404",
         "retryable": False,
     }
-    (event,) = [one for one in told if one["event"] == "error"]
+    (event,) = [one for one in received if one["event"] == "error"]
     assert all(event[name] == row[name] for name in ("collection", "item", "href", "error"))
 
 
-def boxed(item, x):
+def with_bbox(item, x):
     return item | {"bbox": [x, 0.0, x, 0.0], "collection": "made-up"}
 
 
 async def test_a_run_over_some_items_does_not_shrink_the_extent_of_their_collection(site, dest):
-    """The source gives no collection: its extent is made of the items."""
-    items = [boxed(item, float(n)) for n, item in enumerate(publish(site, ["one", "two", "three"]))]
+    """The source has no collection document: the extent is made from the items."""
+    items = [with_bbox(item, float(n)) for n, item in enumerate(publish(site, ["one", "two", "three"]))]
     for given in (items, items[2:], items[:1]):
         assert (await run(given, dest)).ok
         collection = json.loads((dest / "made-up/collection.json").read_text())
@@ -119,12 +119,12 @@ async def test_the_page_event_names_the_collection_if_exactly_one_was_searched(
 ):
     items = publish(site, ["one", "two"])
     items.append(items[0] | {"collection": "c2"})
-    told = []
+    received = []
     selection = Selection(collections=collections, bbox=(0.0, 0.0, 9.0, 9.0))
     await mirror(
-        Api(site, items).url, dest, Options(allow_private=True, selection=selection), events=told.append
+        Api(site, items).url, dest, Options(allow_private=True, selection=selection), events=received.append
     )
-    assert [one["collection"] for one in told if one["event"] == "page"] == [named]
+    assert [one["collection"] for one in received if one["event"] == "page"] == [named]
 
 
 async def test_a_client_that_was_not_entered_raises_a_usage_error(dest):

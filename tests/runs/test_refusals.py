@@ -1,4 +1,4 @@
-"""Hrefs and hosts that are refused: one asset each, without a word of what is secret, and soon."""
+"""Hrefs and hosts that are refused: they cost one asset each, no secret is shown, and no time is lost."""
 
 import pytest
 
@@ -70,11 +70,11 @@ async def test_no_secret_of_a_refused_href_is_written_anywhere(site, dest, href)
 async def test_a_host_that_asks_for_a_pause_of_hours_gets_one_request_and_does_not_delay_another(
     troubled, site, dest
 ):
-    tired = await troubled.site()
-    items = publish(tired, [f"t{n}" for n in range(40)], always=[Status(429, retry_after=7200)])
+    throttling = await troubled.site()
+    items = publish(throttling, [f"t{n}" for n in range(40)], always=[Status(429, retry_after=7200)])
     report = await run(items + publish(site, ["one"]), dest, concurrency=1)
     assert report.exit_code == 5 and report.failures == 40
-    assert len(asset_requests(tired)) == 1
+    assert len(asset_requests(throttling)) == 1
     mirror = Mirrored(dest)
     assert mirror.bytes_of("one") == tif(20_000)
     assert all(row["error"]["retryable"] for row in mirror.errors)

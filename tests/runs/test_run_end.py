@@ -1,4 +1,4 @@
-"""How a run ends when the disk, the ledger or another run is in its way: never with 0, never by leaking."""
+"""Runs that the disk, the ledger or another run stops: no exit code 0, no open descriptor, no thread left."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ from mlhub_async.storage.ledger.ledger import Ledger
 from mlhub_async.storage.ledger.write_behind import BATCH, DELAY, WriteAheadLog
 from mlhub_async.storage.local.store import LocalStore
 from support.command import AS_A_USER
-from support.engine import chosen, done, run
+from support.engine import fetched, make_options, run
 from support.mirrored import Mirrored, asset_requests, publish
 from support.server import tif, until
 
@@ -37,7 +37,7 @@ async def site(troubled):
 
 @contextmanager
 def no_file_over(size):
-    """As on a full disk: no file of this process grows beyond so many bytes."""
+    """Limit the size of the files of this process, which then fails as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -46,8 +46,8 @@ def no_file_over(size):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def be_there(path):
-    """The file that `done` speaks of."""
+def write_fetched(path):
+    """Write the file of the outcome that `fetched` makes."""
     path.parent.mkdir(parents=True)
     path.write_bytes(b"x")
     os.utime(path, ns=(1, 1))
@@ -57,15 +57,15 @@ def refuse(_):
     raise sqlite3.OperationalError("disk I/O error")
 
 
-async def commit_that_fails_unheard(ledger):
-    """One batch fails, and the ledger's own timer is the first to come by afterwards."""
+async def commit_that_fails_in_the_background(ledger):
+    """Let one batch fail, and the timer of the ledger be the first to notice."""
     gate, passed = threading.Event(), asyncio.Event()
     busy = asyncio.ensure_future(ledger.query(lambda _: gate.wait()))
     await asyncio.sleep(0)
     ledger.enqueue(refuse)
     for n in range(BATCH):
-        ledger.record(done(f"a{n}"), "")
-    ledger.record(done("b"), "")
+        ledger.record(fetched(f"a{n}"), "")
+    ledger.record(fetched("b"), "")
     asyncio.get_running_loop().call_later(DELAY + 0.02, passed.set)
     gate.set()
     await busy
@@ -75,7 +75,7 @@ async def commit_that_fails_unheard(ledger):
 async def test_a_failed_commit_is_raised_by_every_later_call(tmp_path):
     ledger = Ledger(tmp_path, tmp_path, lambda _path, data: len(data))
     await ledger.open("here", "{}", "now")
-    await commit_that_fails_unheard(ledger)
+    await commit_that_fails_in_the_background(ledger)
     for _ in range(2):
         with pytest.raises(StorageError, match="disk I/O error"):
             await ledger.flush()
@@ -86,8 +86,8 @@ async def test_a_failed_commit_is_raised_by_every_later_call(tmp_path):
     with pytest.raises(StorageError):
         await ledger.close()
     for n in range(BATCH):
-        be_there(tmp_path / f"c1/a{n}/data.tif")
-    be_there(tmp_path / "c1/b/data.tif")
+        write_fetched(tmp_path / f"c1/a{n}/data.tif")
+    write_fetched(tmp_path / "c1/b/data.tif")
     again = Ledger(tmp_path, tmp_path, lambda _path, data: len(data))
     await again.open("here", "{}", "later")
     found = await again.query(lambda book: len(list(book.finished())))
@@ -183,7 +183,7 @@ async def test_a_refused_run_leaves_nothing_open_and_nothing_of_the_other_run_re
 
 
 async def refused_by(why, dest):
-    """Lets every run into DEST be refused; leave what is given to let them in again."""
+    """Make DEST refuse every run until the returned context is left."""
     if why == "locked":
         holder = LocalStore(dest)
         holder.open()
@@ -229,13 +229,13 @@ def state_of(dest):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 async def test_a_failure_between_ledger_and_run_closes_the_ledger_as_it_was(site, dest):
-    """A media type that is no text is met where the asset filter is made."""
+    """A media type that is not a text raises where the asset filter is made."""
     items = publish(site, ["one"])
     assert (await run(items, dest)).ok
     before = state_of(dest)
     for _ in range(3):
         with pytest.raises(AttributeError):
-            await mirror(items, dest, chosen(Selection(media_types=(1,)), allow_private=True))
+            await mirror(items, dest, make_options(Selection(media_types=(1,)), allow_private=True))
     assert files_open_in(dest) == [] and threads_of_ours() == []
     assert not (dest / ".mlhub/ledger.sqlite-wal").exists()
     assert state_of(dest) == before
@@ -244,7 +244,7 @@ async def test_a_failure_between_ledger_and_run_closes_the_ledger_as_it_was(site
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 async def test_a_run_that_is_cancelled_while_its_ledger_is_opened_leaves_it_closed(dest):
-    """SQLite waits for another program, whose lock ends after the cancellation: then the ledger opens."""
+    """SQLite waits for the lock of another program, which ends after the cancellation: the ledger opens."""
     assert (await run([], dest)).ok
     before = state_of(dest)
     with closing(sqlite3.connect(dest / ".mlhub/ledger.sqlite", check_same_thread=False)) as other:

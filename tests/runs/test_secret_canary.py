@@ -1,4 +1,4 @@
-"""A canary in every place where a secret can be: after any run it is nowhere but at the origin it is for."""
+"""A canary in every place of a secret: no run writes it, and only the origin that it is for receives it."""
 
 import re
 import sys
@@ -28,8 +28,8 @@ def secure(troubled_thread, authority):
     return troubled_thread.site("localhost", authority.context())
 
 
-def hopeless(site, other, secure):
-    """Assets that fail, each in its own way."""
+def failing_items(site, other, secure):
+    """Assets that fail, each in another way."""
     place = other.origin.removeprefix("http://")
     return [
         stac_item("unauthorized", data=site.put("/401.tif", always=[Status(401, body=QUOTED)]) + SIGNED),
@@ -49,8 +49,8 @@ def hopeless(site, other, secure):
     ]
 
 
-def fine(site, other):
-    """Assets that come, with secrets about them."""
+def fetched_items(site, other):
+    """Assets that are fetched, with secrets in their URLs and headers."""
     signed = stac_item("signed", data=other.put("/s.tif", BODY) + SIGNED)
     signed["links"] = [
         {"rel": "self", "href": site.url(f"/items/signed?key={CANARY}")},
@@ -72,40 +72,40 @@ def fine(site, other):
     ]
 
 
-def nowhere_in(dest, *texts):
+def assert_nowhere_in(dest, *texts):
     assert CANARY not in "".join(texts)
     written = [path for path in dest.rglob("*") if path.is_file() and CANARY.encode() in path.read_bytes()]
     assert written == []
 
 
 def unsigned(site):
-    """What other origins saw, without the signatures that are for them."""
+    """The requests that a site received, without the signatures that are meant for it."""
     return re.sub(rf"sig={CANARY}", "", str([(seen.target, seen.headers, seen.body) for seen in site.log]))
 
 
 @pytest.mark.parametrize("talk", [["-v"], ["-vv", "--json"], ["-vvv"], ["-q"]], ids=" ".join)
 def test_a_run_with_every_kind_of_failure_does_not_reveal_it(run_cli, site, other, secure, dest, talk):
-    url = static_catalog(site, fine(site, other) + hopeless(site, other, secure))
+    url = static_catalog(site, fetched_items(site, other) + failing_items(site, other, secure))
     ended = run_cli("mirror", url, dest, *WORDS, *talk, "-R", 0, env={"PYTHONASYNCIODEBUG": "1"})
     assert ended.code == 4, ended.err
     assert len(Mirrored(dest).files) == 5 and len(Mirrored(dest).errors) == 14
-    nowhere_in(dest, ended.out, ended.err)
+    assert_nowhere_in(dest, ended.out, ended.err)
     assert CANARY in str(site.log) and CANARY not in unsigned(other)
     for command in ("status", "verify"):
         looked = run_cli(command, dest)
-        nowhere_in(dest, looked.out, looked.err)
+        assert_nowhere_in(dest, looked.out, looked.err)
 
 
 @pytest.mark.parametrize("command", ["plan", "ls", "ls -c c1", "ls --ids signed"])
 def test_commands_that_only_read_a_catalogue_do_not_reveal_it(run_cli, site, other, secure, dest, command):
-    url = static_catalog(site, fine(site, other) + hopeless(site, other, secure))
+    url = static_catalog(site, fetched_items(site, other) + failing_items(site, other, secure))
     dest.mkdir()
     name, *chosen = command.split()
     chosen += ["--save", dest / "plan.ndjson"] if name == "plan" else []
     for talk in ([], ["--json", "-vv"]):
         ended = run_cli(name, f"{url}?sig={CANARY}", *chosen, *WORDS, *talk)
         assert (ended.code == 0 and "c1" in ended.out + ended.err) or "data" in ended.out, ended.err
-        nowhere_in(dest, ended.out, ended.err)
+        assert_nowhere_in(dest, ended.out, ended.err)
 
 
 @pytest.mark.parametrize("end", ["401", "403", "html", "short", "not there", "wrong", "tls", "dns", "user"])
@@ -125,7 +125,7 @@ def test_a_source_that_cannot_be_read_is_named_without_it(run_cli, site, secure,
         ended = run_cli("mirror", sources[end] + SIGNED, dest, *WORDS, "-R", 0, *talk)
         assert ended.code in (2, 3, 5), ended.err
         assert CANARY not in ended.out + ended.err
-    nowhere_in(dest)
+    assert_nowhere_in(dest)
 
 
 def test_a_listing_that_breaks_off_is_named_without_it(run_cli, site, other, dest):
@@ -135,17 +135,17 @@ def test_a_listing_that_breaks_off_is_named_without_it(run_cli, site, other, des
     ended = run_cli("mirror", api.url, dest, "-c", "c1", *WORDS, "-vv")
     assert ended.code == 5 and "--allow-origin" in ended.err, ended.err
     assert other.log == []
-    nowhere_in(dest, ended.out, ended.err)
+    assert_nowhere_in(dest, ended.out, ended.err)
 
 
 def test_a_killed_run_leaves_it_in_no_file(run_cli, site, other, dest):
     stuck = stac_item("stuck", data=other.put("/stuck.tif", BODY, always=[Stall(100)]) + SIGNED)
-    url = static_catalog(site, [*fine(site, other), stuck])
+    url = static_catalog(site, [*fetched_items(site, other), stuck])
     running = run_cli.start("mirror", url, dest, *WORDS, "-j", 8)
     wait_for(lambda: len(other.requests["/stuck.tif"]) > 0 and (dest / "c1/plain/data.tif").exists())
     running.kill()
     assert [path.name for path in (dest / ".mlhub").iterdir() if path.name.startswith("ledger")]
-    nowhere_in(dest)
+    assert_nowhere_in(dest)
 
 
 SCRIPT = """
@@ -172,9 +172,9 @@ asyncio.run(main(*sys.argv[1:]), debug=True)
 
 
 def test_a_traceback_and_the_debug_logs_of_all_libraries_do_not_reveal_it(run_cli, site, other, secure, dest):
-    url = static_catalog(site, hopeless(site, other, secure) + fine(site, other))
+    url = static_catalog(site, failing_items(site, other, secure) + fetched_items(site, other))
     running = run_cli.start_raw(sys.executable, "-c", SCRIPT, url, dest, CANARY)
     ended = running.finish()
     assert ended.code == 1 and "a mistake in the callback" in ended.err
     assert "DEBUG:asyncio" in ended.err and "Executing <" in ended.err
-    nowhere_in(dest, ended.out, ended.err)
+    assert_nowhere_in(dest, ended.out, ended.err)

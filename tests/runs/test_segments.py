@@ -9,7 +9,7 @@ import pytest
 from mlhub_async import Client, assets
 from mlhub_async.core.errors import TransferError
 from mlhub_async.core.model import Asset
-from support.engine import chosen, run
+from support.engine import make_options, run
 from support.large_file import BODY, MIB, NEW, SIZE, SLOW, STRONG, fetch_by_clock, fetched, large, parts
 from support.mirrored import Mirrored, asset_requests
 from support.server import (
@@ -215,7 +215,7 @@ async def test_where_no_number_was_given_streams_are_added_while_that_pays(site,
 async def test_one_download_by_itself_comes_in_parts_too(site, dest):
     asset = assets(large(site))[0]
     async with Client(
-        root_url=site.url("/v1"), environ={}, options=chosen(allow_private=True, parts=4)
+        root_url=site.url("/v1"), environ={}, options=make_options(allow_private=True, parts=4)
     ) as mlhub:
         path = await mlhub.download(asset, dest)
         assert path.read_bytes() == BODY

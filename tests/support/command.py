@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).parents[2]
-FEW = "-dac_override,-dac_read_search"
-AS_A_USER = ["setpriv", f"--bounding-set={FEW}", f"--inh-caps={FEW}"]
-"""Root without the right to write to files that are read-only."""
-KEPT = (
+FEWER_CAPABILITIES = "-dac_override,-dac_read_search"
+AS_A_USER = ["setpriv", f"--bounding-set={FEWER_CAPABILITIES}", f"--inh-caps={FEWER_CAPABILITIES}"]
+"""Runs a command as root without the right to write to read-only files."""
+INHERITED_VARIABLES = (
     "PATH",
     "SYSTEMROOT",
     "SYSTEMDRIVE",
@@ -25,9 +25,15 @@ KEPT = (
     "LD_LIBRARY_PATH",
 )
 TRANSFERRING = {"mirror", "plan", "ls"}
-HANGS = 200.0
-"""Seconds after which a run is not slow but hangs, on whatever machine."""
-DIRT = ("Traceback (most recent", "was never awaited", "never retrieved", "Exception ignored", "Unclosed ")
+HANG_SECONDS = 200.0
+"""A run that takes longer hangs, on whatever machine."""
+ERROR_SIGNS = (
+    "Traceback (most recent",
+    "was never awaited",
+    "never retrieved",
+    "Exception ignored",
+    "Unclosed ",
+)
 
 PEAK = [
     sys.executable,
@@ -37,16 +43,16 @@ PEAK = [
     "peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10\n"
     "sys.exit(print('peak', peak, file=sys.stderr) or code)",
 ]
-"""For `under`: the last words on stderr are the memory that the run took at most, in MiB."""
+"""For `under`: the last line on stderr is "peak" and the peak memory of the run in MiB."""
 
 
 class Finished:
-    """What a run of the program left: exit code, output, and the files under DEST by name."""
+    """Exit code and output of a run of the program."""
 
     def __init__(self, code: int, out: str, err: str) -> None:
         self.code, self.out, self.err = code, out, err
-        dirt = [word for word in DIRT if word in err]
-        assert not dirt or code == 1, f"{dirt} on stderr:\n{err}"
+        signs = [word for word in ERROR_SIGNS if word in err]
+        assert not signs or code == 1, f"{signs} on stderr:\n{err}"
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -54,10 +60,10 @@ class Finished:
 
 
 class Running:
-    """A run of the program that has not ended yet."""
+    """A run of the program in another process."""
 
     def __init__(self, words: list[str], home: Path, env: dict[str, str]) -> None:
-        known = {name: os.environ[name] for name in KEPT if name in os.environ}
+        known = {name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ}
         clean = {**known, "HOME": str(home), "USERPROFILE": str(home), "PYTHONPATH": str(REPOSITORY), **env}
         self.process = subprocess.Popen(
             words,
@@ -73,11 +79,11 @@ class Running:
         self.process.send_signal(signal.SIGINT)
 
     def kill(self) -> None:
-        """kill -9: no clean-up of any sort runs in the program."""
+        """kill -9: nothing is cleaned up by the program."""
         self.process.kill()
         self.process.communicate()
 
-    def finish(self, timeout: float = HANGS) -> Finished:
+    def finish(self, timeout: float = HANG_SECONDS) -> Finished:
         out, err = self.process.communicate(timeout=timeout)
         return Finished(self.process.returncode, out, err)
 
@@ -85,19 +91,19 @@ class Running:
 class Program:
     """`mlhub-async` as users run it: another process, a clean environment, an empty home directory.
 
-    `usual`: words for every run of a command that transfers and does not say otherwise.
+    `default_words` are added to every command that transfers and does not choose a transport.
     """
 
-    usual: tuple[str, ...] = ()
+    default_words: tuple[str, ...] = ()
 
     def __init__(self, home: Path) -> None:
         self.home = home
         self.runs: list[Running] = []
 
     def start(self, *words: object, env: dict[str, str] | None = None, under: Sequence[str] = ()) -> Running:
-        """`under`: the words of another program that runs this one, like `sh -c … sh`."""
+        """`under`: the command line of another program that runs this one, such as `sh -c … sh`."""
         if words[:1] and words[0] in TRANSFERRING and not {"--transport", "--proxy"} & set(map(str, words)):
-            words = (*words, *self.usual)
+            words = (*words, *self.default_words)
         return self.start_raw(*under, sys.executable, "-m", "mlhub_async", *words, env=env)
 
     def start_raw(self, *words: object, env: dict[str, str] | None = None) -> Running:
@@ -110,7 +116,7 @@ class Program:
         *words: object,
         env: dict[str, str] | None = None,
         under: Sequence[str] = (),
-        timeout: float = HANGS,
+        timeout: float = HANG_SECONDS,
     ) -> Finished:
         return self.start(*words, env=env, under=under).finish(timeout)
 

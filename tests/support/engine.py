@@ -1,4 +1,4 @@
-"""Runs the engine in the loop of the test, as a Python program would: nothing waits between tries."""
+"""Runs `mirror` in the event loop of the test, without waits between retries."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from mlhub_async.core.model import Asset, Job, Outcome, Proof, Record, Status
 from support.mirrored import Mirrored
 
 AT_ONCE = RetryPolicy(attempts=3, base=0)
-USUAL: dict[str, Any] = {}
-"""What `pytest --transport` asks of every run that does not say otherwise."""
+DEFAULTS: dict[str, Any] = {}
+"""Options that `pytest --transport` sets for every run that does not set them itself."""
 
 
-def chosen(selection: Selection | None = None, **options: Any) -> Options:
-    return Options(selection or Selection(), **{**USUAL, **options})
+def make_options(selection: Selection | None = None, **options: Any) -> Options:
+    return Options(selection or Selection(), **{**DEFAULTS, **options})
 
 
 async def run(source: Any, dest: Path, *collections: str, **options: Any) -> Report:
-    """Mirror with these options; `collections` are what is selected of SOURCE."""
-    usual = {"retry": AT_ONCE, "allow_private": True, **options}
-    return await mirror(source, dest, chosen(Selection(collections=collections), **usual))
+    """Mirror the given collections of a source, or all, with these options."""
+    defaults = {"retry": AT_ONCE, "allow_private": True, **options}
+    return await mirror(source, dest, make_options(Selection(collections=collections), **defaults))
 
 
-async def ended(items: Any, dest: Path, **options: Any) -> tuple[int, str]:
-    """Exit code of a run, and the kind of failure of the item `one`."""
+async def run_and_check(items: Any, dest: Path, **options: Any) -> tuple[int, str]:
+    """Run, check the receipt, and return the exit code and the kind of failure of the item `one`."""
     report = await run(items, dest, **options)
     mirrored = Mirrored(dest)
     mirrored.check(report.exit_code)
@@ -33,7 +33,7 @@ async def ended(items: Any, dest: Path, **options: Any) -> tuple[int, str]:
     return report.exit_code, mirrored.failed.get("one", "")
 
 
-def done(name: str) -> Outcome:
-    """What the engine says of a file of one byte that came."""
+def fetched(name: str) -> Outcome:
+    """The outcome of an asset of one byte that was fetched."""
     job = Job(Asset(f"https://h.test/{name}.tif", "data", name, "c1"), f"c1/{name}/data.tif")
     return Outcome(job, Status.FETCHED, Record(job.path, 1, "0" * 64, 1, Proof.SIZE))

@@ -16,7 +16,7 @@ from mlhub_async.transfer.dedupe import UrlDedupe
 from mlhub_async.transfer.existing import ExistingFiles
 from mlhub_async.transfer.fetch import TransferContext, fetch
 from mlhub_async.transfer.segments.coordinator import MAX_STREAMS, segment_policy
-from support.engine import chosen, run
+from support.engine import make_options, run
 from support.mirrored import Mirrored, asset_requests
 from support.server import Drip, tif
 from support.stac_server import stac_item
@@ -70,7 +70,7 @@ class ByteClock:
 
 async def fetch_by_clock(asset, dest, rate):
     """Fetch one asset as `Client.download` does, but measure rates by a `ByteClock`; gives the outcome."""
-    options = chosen(allow_private=True, max_per_host=2 * MAX_STREAMS)
+    options = make_options(allow_private=True, max_per_host=2 * MAX_STREAMS)
     async with open_http(location_of(asset.href, {}), options, {}) as http:
         with closing(LocalStore(dest)) as store:
             store.open()

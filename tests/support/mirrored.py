@@ -1,4 +1,4 @@
-"""Reads a finished mirror as a user would: files, receipt, errors.jsonl, the catalogue that was written."""
+"""Reads a mirror as a user would: files, receipt, errors.jsonl, the written catalogue."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ class Mirrored:
         return [p for p in folder.rglob("*") if p.is_file()] if folder.exists() else []
 
     @property
-    def proven(self) -> int:
+    def proven_bytes(self) -> int:
         """Bytes of partial files that the checkpoints in their journals prove to the next run."""
         journals = [path.read_bytes() for path in self.partial if path.suffix == ".journal"]
         checkpoints = [re.findall(rb"^(\d+) [0-9a-f]{64}$", journal, re.MULTILINE) for journal in journals]
         return sum(max(map(int, offsets), default=0) for offsets in checkpoints)
 
     def bytes_of(self, item: str, key: str = "data", collection: str = "c1") -> bytes | None:
-        """What lies under the asset's final name, with whatever suffix; None if nothing does."""
+        """The content of the asset under its final name, with whatever suffix; None if there is no file."""
         folder = self.dest / collection / item
         found = [p for p in folder.glob(f"{key}*") if p.is_file()] if folder.exists() else []
         assert len(found) <= 1, found
@@ -71,7 +71,7 @@ class Mirrored:
         return self.item(item, collection)["assets"][key]["href"]
 
     def check(self, code: int) -> None:
-        """The receipt balances, says the exit code, and its manifest is that of the files here."""
+        """Assert that the receipt balances, has this exit code, and the manifest of the files in DEST."""
         receipt = self.receipt
         assets = receipt["assets"]
         proven = assets["verified_checksum"] + assets["verified_size"] + assets["unverifiable"]
@@ -93,7 +93,7 @@ class Mirrored:
 
 
 def publish(site: Site, names: Sequence[str], size: int = 20_000, **about: Any) -> list[dict[str, Any]]:
-    """One asset for each name, each with bytes of its own; gives the items that point to them."""
+    """Put an asset with bytes of its own for each name; returns the items that refer to them."""
     return [
         stac_item(name, data=site.put(f"/{name}.tif", tif(size, seed), **about))
         for seed, name in enumerate(names)
@@ -107,18 +107,18 @@ def asset_requests(site: Site) -> list[Seen]:
 def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
     until = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < until, "did not happen"
+        assert time.monotonic() < until, "timed out"
         time.sleep(0.005)
 
 
-def unread(seen: Seen) -> int:
-    """Bytes on the connection of this request that the system holds and the client has not read (Linux)."""
+def unread_bytes(seen: Seen) -> int:
+    """Bytes in the socket buffers of this request's connection, which the client has not read (Linux)."""
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     queues = [row[4].split(":") for row in rows if f":{seen.port:04X}" in row[1] + row[2]]
     return sum(int(size, 16) for both in queues for size in both)
 
 
 def assert_whole(dest: Path, offered: Mapping[str, Collection[bytes]]) -> None:
-    """Every file is one of the versions that were offered for its item."""
+    """Assert that every file is one of the versions that were offered for its item."""
     for path, body in Mirrored(dest).files.items():
         assert body in offered[path.split("/")[1]], f"{path} was never offered like this"
