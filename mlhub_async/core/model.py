@@ -105,6 +105,20 @@ class Record(NamedTuple):
     validator: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class PartialHeader:
+    """What is noted of a partial file: only bytes of this very version of the asset may be added to it.
+
+    `total` is the size of the whole in bytes; `published` the digest that came with the first answer, as a
+    multihash, or ""; `urls` the canonical URLs by which the asset was requested and answered.
+    """
+
+    validator: str
+    total: int
+    published: str = ""
+    urls: tuple[str, ...] = ()
+
+
 class FileState(NamedTuple):
     """Size in bytes and mtime in nanoseconds of a finished file, by which a change of it is noticed."""
 

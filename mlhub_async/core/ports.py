@@ -5,12 +5,15 @@ Implementations satisfy a protocol by their shape; none of them inherits from it
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from typing import BinaryIO, Protocol, TypeVar
 
-from .model import Asset, Document, Entry, Head, Job, Outcome, Request
+from .errors import StorageError
+from .model import Asset, Document, Entry, FileState, Head, Job, Outcome, PartialHeader, Record, Request
 from .secret import Secret
 from .urls import Origin
+
+T = TypeVar("T")
 
 Emit = Callable[[Sequence[Entry]], Awaitable[None]]
 """Takes the next entries of a listing, in order. Waits while the pipeline is full (back-pressure)."""
@@ -115,3 +118,186 @@ class Executor(Protocol):
     """
 
     async def run(self, produce: Callable[[Submit], Awaitable[None]], settle: Settle) -> None: ...
+
+
+class SegmentWriter(Protocol):
+    """Writes bytes that belong further on in a body than those that its `BodyWriter` has; `close` it always.
+
+    `write` is that of `Sink`.
+    """
+
+    @property
+    def written(self) -> int:
+        """The offset in the body at which what is stored ends."""
+
+    def write(self, data: Buffer) -> Awaitable[None] | None: ...
+
+    async def drained(self) -> None:
+        """Return when all that was taken is stored."""
+
+    async def close(self) -> None:
+        """Return when nothing is being written any more, also when cancelled meanwhile."""
+
+
+class BodyWriter(Protocol):
+    """Takes the body of one asset, in order from its first byte, and digests it. One writer at a time.
+
+    Where a method raises a `StorageError`, the store could not take or give back bytes.
+    """
+
+    @property
+    def offset(self) -> int:
+        """How many bytes it has."""
+
+    @property
+    def is_persistent(self) -> bool:
+        """Whether there is more of it than a buffer in memory, so that a later run could go on with it."""
+
+    def begin(self, algorithms: Iterable[str], size: int | None = None) -> None:
+        """Start, or start again, without any bytes. `size`: that of the body in bytes, where it is known.
+
+        SHA-256 is computed always, the digests of `algorithms` too.
+        """
+
+    async def adopt(self, algorithms: Iterable[str], total: int) -> None:
+        """Go on with the bytes of an earlier run, as far as they prove to be those that were received.
+
+        `total`: the size of the whole body.
+        """
+
+    def write(self, data: Buffer) -> Awaitable[None] | None:
+        """See `Sink.write`."""
+
+    def tail(self, size: int) -> bytes:
+        """The last bytes, at most so many. Not while a write is in flight."""
+
+    def segment(self, offset: int) -> SegmentWriter:
+        """A writer for the bytes from `offset` on. They are of the body once `follow` has reached them."""
+
+    def follow(self, end: int) -> None:
+        """Begin to take in what segments have stored next to the bytes of the body, up to `end`."""
+
+    async def settled(self) -> None:
+        """Return when no write is in flight."""
+
+    async def drained(self) -> None:
+        """Return when all that was taken is stored."""
+
+    async def complete(self) -> dict[str, bytes]:
+        """Store all that was taken; the digests of the whole body by algorithm."""
+
+    async def inspect(self, examine: Callable[[BinaryIO], T]) -> T:
+        """What `examine` makes of the complete body: it reads and seeks, in another thread."""
+
+
+class PartialFile(Protocol):
+    """Unfinished bytes of one asset. It ends with `commit`, `keep` or `drop`; these may follow `commit`.
+
+    `left` is what an earlier run noted of the bytes that it left, None if there are none.
+    """
+
+    @property
+    def body(self) -> BodyWriter: ...
+
+    @property
+    def left(self) -> PartialHeader | None: ...
+
+    def bind(self, header: PartialHeader | None) -> None:
+        """Note which version of the asset the bytes are of, so that a later run may go on with them.
+
+        None: it may not. To be called after `body.begin` and before the first byte.
+        """
+
+    async def commit(self, path: str) -> int:
+        """Give the complete and checked bytes their final path. Returns the `mtime_ns` of the file.
+
+        Raises `PartialLost` if somebody else has removed the partial file, `TransferError` where something
+        is in the way at `path`, `StorageError` when the store refuses.
+        """
+
+    async def keep(self) -> None:
+        """Stop here: a later run goes on if the bytes are bound to a version, else they are deleted."""
+
+    async def drop(self) -> None:
+        """Delete the bytes."""
+
+
+class Store(Protocol):
+    """DEST as transfers see it: a directory, or a bucket. Paths are relative to it, with forward slashes.
+
+    A file has a final path only when it is complete and checked. Waiting for space on a full disk is inside:
+    where it is not wanted, or in vain, `StorageError` is raised.
+    """
+
+    @property
+    def small_bytes(self) -> int:
+        """Files of up to so many bytes may be `put`, in the event loop; 0: none may."""
+
+    def backpressure(self) -> Awaitable[None] | None:
+        """What to await before another transfer begins; None if the store takes bytes now."""
+
+    def has_partial(self, identity: tuple[str, str, str]) -> bool:
+        """Whether an earlier run has left a partial file of this asset."""
+
+    def open_partial(self, identity: tuple[str, str, str]) -> PartialFile:
+        """A partial file for one asset, with the bytes that an earlier run left of it, if any."""
+
+    def put(self, path: str, data: bytes) -> int:
+        """Write a small file whole, in place of one that is there. Returns its `mtime_ns`.
+
+        Raises `TransferError` where something is in the way, `StorageError` when the store refuses.
+        """
+
+    async def link(self, existing: str, path: str) -> int:
+        """Give a finished file a second path, by a link or a copy. Returns the `mtime_ns` of the second."""
+
+    async def recover(self, error: StorageError) -> None:
+        """Return when a transfer that met `error` may begin again; raise `error` if it may not."""
+
+    async def stat(self, path: str) -> FileState | None:
+        """The state of the finished file at `path`, None if there is none."""
+
+    async def is_as_recorded(self, record: Record, *, by_content: bool = False) -> bool:
+        """Whether a finished file still has the recorded size and mtime, or the recorded SHA-256."""
+
+    async def digest(self, path: str, algorithm: str) -> bytes:
+        """The digest of a finished file."""
+
+    async def inspect(self, path: str, examine: Callable[[BinaryIO], T]) -> T:
+        """What `examine` makes of a finished file: it reads and seeks, in another thread."""
+
+
+class DocumentStore(Protocol):
+    """DEST as the end of a run sees it: documents of the catalogue, receipt, list of errors."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+
+    @property
+    def receipt_removed(self) -> bool: ...
+
+    def remove_receipt(self) -> None:
+        """Remove the receipt of the last run: it is about files that may change from now on."""
+
+    def put_pieces(self, path: str, pieces: Iterable[bytes]) -> int:
+        """Write a document that is made piece by piece. For the thread of the ledger. See `Store.put`."""
+
+    def remove(self, path: str, size: int, mtime_ns: int, *, dry_run: bool = False) -> bool | None:
+        """Remove a finished file. True if it was removed, or would be; False if it is another file by now,
+        None if there is none. Raises `StorageError`."""
+
+    def remove_empty_directories(self, paths: Iterable[str]) -> None:
+        """Remove the directories of these files that are empty, and those above that this leaves empty."""
+
+    def sync_names(self, paths: Iterable[str]) -> None:
+        """Make the names of these files survive a power cut, where the run promises that."""
+
+    def release_descriptors(self) -> bool:
+        """Close what is only kept open to save time; false if there was nothing."""
+
+    def release_reserve(self) -> None:
+        """Give back the space that was reserved for the receipt of a run that fills the disk."""
+
+    def stop_waiting(self) -> None:
+        """From now on a full disk is an error at once: the run ends."""

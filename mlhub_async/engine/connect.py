@@ -1,6 +1,6 @@
-"""Makes the source that a SOURCE means, and the HTTP client that reads it, from `Options`.
+"""Makes the source that a SOURCE means, the HTTP client that reads it and the store of DEST, from `Options`.
 
-In this order: the time limit of a run, the source, the HTTP client, its transport, its credentials.
+In this order: the time limit, the store, the source, the HTTP client, its transport, its credentials.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 from .. import __version__
@@ -36,6 +37,8 @@ from ..http.watchdog import Watchdog
 from ..sources.browse import EmitLevel, browse
 from ..sources.recognise import Given, SourceLocation, locate, recognise, user_url
 from ..sources.source_links import FirstTime
+from ..storage.local.disk_space import DiskSpace
+from ..storage.local.store import LocalStore
 
 MLHUB_ROOT = "https://api.radiant.earth/mlhub/v1"
 
@@ -57,6 +60,11 @@ class Deadline:
             if not over.expired():
                 raise
             raise LimitReached("--max-duration is over; run again to go on where this stopped") from None
+
+
+def store_at(dest: Path, options: Options, space: DiskSpace | None = None) -> LocalStore:
+    """The store for DEST, not opened. Without `space` it does not wait when the disk is full."""
+    return LocalStore(dest, durability=options.durability, space=space)
 
 
 class OpenedSource(NamedTuple):

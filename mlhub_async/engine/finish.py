@@ -12,6 +12,7 @@ import orjson
 
 from ..core.errors import MlhubError, SourceError, StorageError, TransferError, UsageError, error_json
 from ..core.model import NO_COLLECTION, Collection, Flaw
+from ..core.ports import DocumentStore
 from ..core.urls import escape_json_controls
 from ..stac.write.collection import catalog_json, collection_json
 from ..stac.write.extent import Extent
@@ -20,7 +21,6 @@ from ..storage.ledger.database import Statements
 from ..storage.ledger.ledger import Ledger
 from ..storage.ledger.rows import Row
 from ..storage.ledger.schema import COLLECTION, DONE
-from ..storage.local.store import LocalStore
 from .inventory import Inventory
 from .pipeline import Run
 from .report.receipt import Report
@@ -36,7 +36,7 @@ async def finish_run(run: Run, finished: str) -> None:
     """
     run.report.finished = finished
     if run.report.stopped is not None:
-        run.store.disk_space.lose_patience()
+        run.store.stop_waiting()
     try:
         await _write_all(run, _Documents(run.store, run.inventory, run.report))
     except StorageError:
@@ -55,10 +55,10 @@ async def abandon(ledger: Ledger) -> None:
 
 async def _write_all(run: Run, documents: _Documents) -> None:
     report, ledger, store = run.report, run.ledger, run.store
-    store.tree.shed()  # its descriptors may be the only ones left for what follows
+    store.release_descriptors()  # its descriptors may be the only ones left for what follows
     try:
         await ledger.flush()
-        if isinstance(report.stopped, SourceError | UsageError) and not store.receipt_forgotten:
+        if isinstance(report.stopped, SourceError | UsageError) and not store.receipt_removed:
             return await ledger.query(Statements.forget_run)
         if not isinstance(report.stopped, asyncio.CancelledError):
             await ledger.query(documents.write_catalogue)
@@ -69,7 +69,7 @@ async def _write_all(run: Run, documents: _Documents) -> None:
         documents.write_last_receipt()
         raise
     except asyncio.CancelledError:
-        store.disk_space.lose_patience()
+        store.stop_waiting()
         raise
     finally:
         await ledger.close()
@@ -79,7 +79,7 @@ async def _write_all(run: Run, documents: _Documents) -> None:
 class _Documents:
     """Writes the documents that describe a mirror. Those that need the ledger run in its thread."""
 
-    store: LocalStore
+    store: DocumentStore
     inventory: Inventory
     report: Report
 
@@ -107,7 +107,7 @@ class _Documents:
         description = f"A mirror made by mlhub-async of {self.report.source}"
         root = catalog_json(_catalogue_id(self.report), description, children, book.item_paths(NO_COLLECTION))
         rows += self._try_to_write(book, CATALOG_FILE, root, "")
-        self.store.sync_directories(row[4] for row in rows)
+        self.store.sync_names(row[4] for row in rows)
         book.settle(rows)
 
     def _keep_extents(self, book: Statements) -> None:
@@ -141,14 +141,14 @@ class _Documents:
         code = self.report.exit_code
         self.report.manifest_sha256 = book.manifest(book.run)
         self._write_state_file(RECEIPT, [self._receipt()])
-        self.store.sync_directories([RECEIPT])
+        self.store.sync_names([RECEIPT])
         book.end_run(self.report.finished, code)
 
     def write_last_receipt(self) -> None:
         """On a full disk, where the ledger takes nothing more: a receipt that says how the run ended."""
-        self.store.use_reserve()
+        self.store.release_reserve()
         with contextlib.suppress(MlhubError):
-            self.store.write_pieces(RECEIPT, [self._receipt()])
+            self.store.put_pieces(RECEIPT, [self._receipt()])
 
     def _receipt(self) -> bytes:
         return orjson.dumps(self.report.receipt(), option=orjson.OPT_INDENT_2) + b"\n"
@@ -156,14 +156,14 @@ class _Documents:
     def _write_state_file(self, path: str, pieces: Iterable[bytes]) -> None:
         """A run that cannot write this has failed: there is no other place for it."""
         try:
-            self.store.write_pieces(path, pieces)
+            self.store.put_pieces(path, pieces)
         except TransferError as error:
             raise StorageError(
-                f"{error}; check the rights in {self.store.root} and what is in the way, then run again"
+                f"{error}; check the rights in {self.store.name} and what is in the way, then run again"
             ) from None
 
 
-def _write_document(store: LocalStore, path: str, pieces: Iterable[bytes], collection: str) -> Row:
+def _write_document(store: DocumentStore, path: str, pieces: Iterable[bytes], collection: str) -> Row:
     digest = hashlib.sha256()
     size = 0
 
@@ -174,7 +174,7 @@ def _write_document(store: LocalStore, path: str, pieces: Iterable[bytes], colle
             size += len(piece)
             yield piece
 
-    mtime_ns = store.write_pieces(path, counted())
+    mtime_ns = store.put_pieces(path, counted())
     facts = (size, mtime_ns, digest.hexdigest(), "none", "", "", "", "")
     return (collection, "", COLLECTION, "", path, DONE, *facts)
 

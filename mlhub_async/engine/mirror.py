@@ -35,7 +35,7 @@ from ..core.telemetry import Events, Listener, Meter, human
 from ..http.client import Http
 from ..sources.recognise import Given
 from ..storage import naming
-from ..storage.layout import LEARNED_LIMITS_FILE, STATE_DIR
+from ..storage.layout import LEARNED_LIMITS_FILE
 from ..storage.ledger.ledger import Ledger
 from ..storage.ledger.recovery import DocumentRecords
 from ..storage.local.destination import names_representable
@@ -46,7 +46,7 @@ from ..transfer.existing import ExistingFilePolicy, ExistingFiles
 from ..transfer.fetch import TransferContext
 from ..transfer.resume import OriginQuirks
 from ..transfer.segments.coordinator import segment_policy
-from .connect import Deadline, open_source
+from .connect import Deadline, open_source, store_at
 from .executors.local import LocalExecutor
 from .finish import abandon, finish_run
 from .inventory import Inventory, PendingItem
@@ -81,8 +81,8 @@ async def mirror(
     _refuse_unusable(dest, options)
     environ = os.environ if environ is None else environ
     emitter = Events(events)
-    store = _store(Path(dest), options, emitter)
-    ledger = _ledger(store, options)
+    store = store_at(Path(dest), options, disk_space_for(dest, options, emitter))
+    ledger = Ledger(store.state, store)
     store.refuse_unless_directory()
     async with open_source(source, options, environ, deadline, ledger.first_time) as (found, http, folder):
         with contextlib.closing(store):
@@ -101,20 +101,6 @@ def _refuse_unusable(dest: str | os.PathLike[str], options: Options) -> None:
     refuse_partial_selection(options)
 
 
-def _store(dest: Path, options: Options, events: Events) -> LocalStore:
-    return LocalStore(dest, durability=options.durability, room=disk_space_for(dest, options, events))
-
-
-def _ledger(store: LocalStore, options: Options) -> Ledger:
-    return Ledger(
-        store.state,
-        store.root,
-        store.write_document,
-        sync_directories=store.sync_directories if options.durability == "full" else None,
-        wait_for_room=store.disk_space.wait,
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class _Parts:
     """What a run is put together from."""
@@ -131,12 +117,12 @@ class _Parts:
     def learned_limits(self) -> Iterator[None]:
         """Begin with the request limits that earlier runs learned; keep those of this run for the next."""
         limits = self.http.limits
-        limits.recall(self.store.recall(LEARNED_LIMITS_FILE))
+        limits.recall(self.store.load_numbers(LEARNED_LIMITS_FILE))
         self.meter.held = limits.held_until
         try:
             yield
         finally:
-            self.store.remember(LEARNED_LIMITS_FILE, limits.learned_limits())
+            self.store.save_numbers(LEARNED_LIMITS_FILE, limits.learned_limits())
 
     def run(self, report: Report, source_root: str, each: EachItem | None) -> Run:
         """The ledger must be open: what is built depends on whether it has files of an earlier run."""
@@ -165,10 +151,10 @@ class _Parts:
         self, source_root: str, existing: ExistingFilePolicy, *, skips_unchanged: bool
     ) -> Inventory:
         store, options = self.store, self.options
-        reads_documents = store.inhabited and not self.ledger.resumed
+        reads_documents = store.has_files and not self.ledger.resumed
         return Inventory(
             self.ledger,
-            DocumentRecords(store.is_as_recorded, store.found, store.document if reads_documents else None),
+            DocumentRecords(store.is_as_recorded, store.stat, store.read if reads_documents else None),
             options,
             existing,
             base=str(store.root.resolve()) if options.asset_hrefs == "absolute" else "",
@@ -190,7 +176,7 @@ class _Parts:
             meter=self.meter,
             events=self.events,
             existing=existing,
-            small_files=store.express and existing.checks.digests_only,
+            small_files=store.small_bytes > 0 and existing.checks.digests_only,
             quirks=quirks,
             idle_slots=idle_slots,
             segments=segment_policy(options.parts, http, self.meter, quirks, idle_slots),
@@ -238,7 +224,7 @@ async def _run_to_end(run: Run, deadline: Deadline) -> Report:
 async def _prune(run: Run) -> None:
     """Remove what has left the catalogue; a refusal to do so is a flaw of the run."""
     await run.ledger.flush()
-    await run.ledger.query(lambda book: prune(book, run.store.root, run.report, run.options))
+    await run.ledger.query(lambda book: prune(book, run.store, run.report, run.options))
     if reason := run.report.pruned.refused:
         run.report_flaw(Flaw("--prune", TransferError(f"nothing was pruned: {reason}", kind="prune")))
 
@@ -247,7 +233,7 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def disk_space_for(dest: Path, options: Options, events: Events) -> DiskSpace:
+def disk_space_for(dest: str | os.PathLike[str], options: Options, events: Events) -> DiskSpace:
     """What happens on a full disk (`--on-full`). A wait for space is told by a warning and an event."""
 
     def warn(full: DiskFull, free: int) -> None:
@@ -259,4 +245,4 @@ def disk_space_for(dest: Path, options: Options, events: Events) -> DiskSpace:
         )
         events.emit("throttle", error=orjson.loads(error_json(full)), free=free)
 
-    return DiskSpace(dest / STATE_DIR, patient=options.on_full == "pause", told=warn)
+    return DiskSpace(Path(dest), patient=options.on_full == "pause", told=warn)

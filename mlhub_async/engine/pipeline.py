@@ -8,15 +8,14 @@ from functools import partial
 
 import orjson
 
-from ..core.errors import DiskFull, MlhubError, TooManyErrors, error_json
+from ..core.errors import MlhubError, TooManyErrors, error_json
 from ..core.model import Collection, Entry, Flaw, Item, Outcome, Page, Status
 from ..core.options import Options
-from ..core.ports import Executor, Source, Submit
+from ..core.ports import DocumentStore, Executor, Source, Submit
 from ..core.telemetry import Events, Meter
 from ..core.urls import redacted
 from ..storage.ledger.database import Statements
 from ..storage.ledger.ledger import Ledger
-from ..storage.local.store import LocalStore
 from .inventory import BatchResult, Inventory, PendingItem
 from .report.completeness import read_source
 from .report.receipt import Report
@@ -48,7 +47,7 @@ class Run:
 
     source: Source
     executor: Executor
-    store: LocalStore
+    store: DocumentStore
     ledger: Ledger
     inventory: Inventory
     options: Options
@@ -60,7 +59,7 @@ class Run:
     async def claim(self, entries: Sequence[Entry]) -> BatchResult:
         """Count a batch of entries, claim its assets in the ledger and make jobs of them."""
         if any(map(_changes_files, entries)):
-            self.store.forget_receipt()
+            self.store.remove_receipt()
         self._report_entries(entries)
         owners = [entry for entry in entries if isinstance(entry, Item | Collection)]
         listing = self.report.listing
@@ -97,12 +96,8 @@ class Run:
         """
         if outcome.error is not None and outcome.record is not None:
             self._record_presence(outcome, outcome.error)
-        elif url is not None:
-            try:
-                self.ledger.record(outcome, url)
-            except DiskFull as full:
-                await self.store.disk_space.wait(full)
-                return await self.settle(outcome, url)
+        elif url is not None and (waiting := self.ledger.record(outcome, url)) is not None:
+            await waiting
         finished = await self.inventory.settle(outcome)
         self._report_flaws()
         self.report.add(outcome)

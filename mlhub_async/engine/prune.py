@@ -10,11 +10,11 @@ from pathlib import Path
 
 from ..core.errors import StorageError, UsageError
 from ..core.options import Options
+from ..core.ports import DocumentStore
 from ..core.urls import term_safe
 from ..storage.ledger.database import Statements
 from ..storage.ledger.schema import ASSET, DONE, ITEM
 from ..storage.ledger.stale import Scope, StaleFile, count_files, count_left, count_met, forget, left
-from ..storage.local.removal import remove, remove_empty
 from .report.completeness import Completeness
 from .report.receipt import Pruned, Report
 
@@ -37,7 +37,7 @@ def refuse_partial_selection(options: Options) -> None:
         )
 
 
-def prune(book: Statements, root: Path, report: Report, options: Options) -> None:
+def prune(book: Statements, store: DocumentStore, report: Report, options: Options) -> None:
     """Remove what has left the catalogue: all of it, or nothing and the reason in `report.pruned.refused`.
 
     Runs in the ledger's thread. A file that was changed since it was written stays, and the ledger forgets
@@ -53,7 +53,7 @@ def prune(book: Statements, root: Path, report: Report, options: Options) -> Non
     )
     for scope in scopes if not pruned.refused else ():
         while rows := list(left(book, scope, REMOVE_BATCH)):
-            _remove(book, root, rows, pruned)
+            _remove(book, store, rows, pruned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,9 @@ def listed_id(collection: str, item: str, key: str | None = None) -> int:
     return hash((collection, item, key))
 
 
-def foreseen(dest: Path, listed: ListedScope, options: Options) -> tuple[Pruned, list[str]]:
+def foreseen(
+    dest: Path, store: DocumentStore, listed: ListedScope, options: Options
+) -> tuple[Pruned, list[str]]:
     """What `prune` would do after such a listing, and the paths that it would remove. Changes nothing.
 
     Raises `StorageError` for a ledger that cannot be read.
@@ -84,13 +86,13 @@ def foreseen(dest: Path, listed: ListedScope, options: Options) -> tuple[Pruned,
         return pruned, []
     try:
         with reading(dest) as past:
-            return pruned, _foresee(past.book, dest, listed, options, pruned)
+            return pruned, _foresee(past.book, store, listed, options, pruned)
     except sqlite3.DatabaseError as error:
         raise StorageError(f"{LEDGER} is broken ({error}); the next mirror run rebuilds it") from None
 
 
 def _foresee(
-    book: Statements, dest: Path, listed: ListedScope, options: Options, pruned: Pruned
+    book: Statements, store: DocumentStore, listed: ListedScope, options: Options, pruned: Pruned
 ) -> list[str]:
     paths: list[str] = []
     stale: Counter[int] = Counter()
@@ -102,7 +104,7 @@ def _foresee(
         empty += [scope.collection] if count.total() and not listed.items[scope.collection] else []
         for row in rows:
             if row.state == DONE:
-                removed = remove(dest, row.path, row.size, row.mtime_ns, dry_run=True)
+                removed = store.remove(row.path, row.size, row.mtime_ns, dry_run=True)
                 pruned.count(row.path, row.role == ASSET, row.size, removed)
                 paths += [row.path] if removed else []
     files = count_files(book, listed.listing.whole)
@@ -150,15 +152,15 @@ def _refuse_many(stale: Counter[int], files: Counter[int], limit: int | None) ->
     )
 
 
-def _remove(book: Statements, root: Path, rows: list[StaleFile], pruned: Pruned) -> None:
+def _remove(book: Statements, store: DocumentStore, rows: list[StaleFile], pruned: Pruned) -> None:
     """Remove files, then their rows: after a kill in between the next run finds the rows again."""
     done: list[StaleFile] = []
     try:
         for row in rows:
             if row.state == DONE:
-                removed = remove(root, row.path, row.size, row.mtime_ns)
+                removed = store.remove(row.path, row.size, row.mtime_ns)
                 pruned.count(row.path, row.role == ASSET, row.size, removed)
             done.append(row)
     finally:
-        remove_empty(root, (row.path for row in done))
+        store.remove_empty_directories(row.path for row in done)
         forget(book, done)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..core import checksum, formats
 from ..core.errors import TransferError
 from ..core.model import Asset, FileState, Job, Proof, Record
-from ..storage.local.store import LocalStore
+from ..core.ports import Store
 from .expectations import Checks
 
 
@@ -91,12 +91,12 @@ class ExistingFilePolicy:
 class ExistingFiles:
     """The files that are there, examined as the policy of the run demands."""
 
-    store: LocalStore
+    store: Store
     checks: Checks
     policy: ExistingFilePolicy
 
     @classmethod
-    def of(cls, store: LocalStore, if_exists: str = "resume", verify: str = "auto") -> ExistingFiles:
+    def of(cls, store: Store, if_exists: str = "resume", verify: str = "auto") -> ExistingFiles:
         """By the values of `--if-exists` and `--verify`."""
         checks = Checks.of(verify)
         return cls(store, checks, ExistingFilePolicy.of(if_exists, checks))
@@ -124,7 +124,7 @@ class ExistingFiles:
             return await self._unrecorded(job.path)
         if published is None or not published.usable:
             return None
-        found = await self.store.found(job.path)
+        found = await self.store.stat(job.path)
         if found is None or job.asset.size not in (None, found.size):
             return None
         if not checksum.matches(published, await self.store.digest(job.path, published.algorithm)):
@@ -136,7 +136,7 @@ class ExistingFiles:
         return same and await self._structure_passes(known.path, asset)
 
     async def _unrecorded(self, path: str) -> Record | None:
-        found = await self.store.found(path)
+        found = await self.store.stat(path)
         if found is None:
             return None
         if self.policy.unrecorded is Decision.REFUSE:
@@ -164,7 +164,7 @@ class ExistingFiles:
         """True, unread, where `--verify deep` was not asked for."""
         if not self.checks.structure:
             return True
-        return await self.store.look(path, lambda file: formats.flaw(file, path, asset.media_type)) is None
+        return await self.store.inspect(path, lambda file: formats.flaw(file, path, asset.media_type)) is None
 
 
 def _refusal(path: str) -> TransferError:

@@ -10,9 +10,8 @@ from ..core.errors import Corrupt, TransferError
 from ..core.formats.kinds import may_be_empty
 from ..core.formats.sniffing import ENOUGH, impostor, refusal
 from ..core.model import Asset, Checksum, Head, Job, Proof
-from ..core.ports import Buffer
+from ..core.ports import BodyWriter, Buffer
 from ..core.urls import redacted, suffix
-from ..storage.local.body import BodyWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +139,7 @@ class Expectations:
         if not always and (self._sized(total) or self._wanted()):
             return
         path, media_type = self._path, self.asset.media_type
-        if found := await body.look(lambda file: formats.flaw(file, path, media_type)):
+        if found := await body.inspect(lambda file: formats.flaw(file, path, media_type)):
             settled = self.framed or digest == self._odd
             if settled and not always and isinstance(found, formats.Strange):
                 return

@@ -18,13 +18,12 @@ from ..core.errors import (
     Transient,
 )
 from ..core.model import Asset, Head, Job, Outcome, Proof, Record, Request, Status
+from ..core.ports import Store
 from ..core.telemetry import Events, Meter
 from ..core.urls import canonical, is_expiring, parse, redacted, suffix
 from ..http.client import Http
 from ..http.decoding import AS_STORED
 from ..http.resilience.retry import Retry
-from ..storage.local.disk_space import retry_when_space
-from ..storage.local.store import LocalStore
 from .dedupe import InFlight, UrlDedupe
 from .existing import ExistingFiles
 from .receiver import Receiver
@@ -43,8 +42,8 @@ async def fetch(job: Job, context: TransferContext) -> tuple[Outcome, str]:
 
     An expected failure is an outcome; only `Fatal` errors, bugs and cancellation leave by exception.
     """
-    if context.store.disk_space.full is not None:
-        await context.store.disk_space.opened()
+    if (busy := context.store.backpressure()) is not None:
+        await busy
     transfer = Transfer(job, context)
     try:
         outcome = await transfer.run()
@@ -78,7 +77,7 @@ class Transfer:
         self._made: Receiver | None = None
         self._segments = SegmentedDownload(context.segments)
         store = context.store
-        small = context.small_files and eligible(job) and not store.left_over(job.asset.identity)
+        small = context.small_files and eligible(job) and not store.has_partial(job.asset.identity)
         self._lane = SmallFileSink(job, store, context.meter, lambda: self._intake) if small else None
         self._flight = InFlight()
         self._refreshes = 0
@@ -135,7 +134,7 @@ class Transfer:
 
     async def _linked(self, record: Record) -> Outcome:
         path, store = await self._final_path(PurePosixPath(record.path).suffix), self.context.store
-        mtime = await retry_when_space(store.disk_space.wait, lambda: store.duplicate(record.path, path))
+        mtime = await store.link(record.path, path)
         here = record._replace(path=path, mtime_ns=mtime, proof=self._intake.promises.proof(record.proof))
         return self.outcome(Status.FETCHED, here)
 
@@ -151,7 +150,7 @@ class Transfer:
         finally:
             # Whatever else ended it (success, Ctrl-C, a full disk): what is left is the next run's start.
             if self._made is not None:
-                await (self.context.store.keep if keep else self.context.store.drop)(self._made.draft)
+                await (self._made.partial.keep if keep else self._made.partial.drop)()
 
     def _progress(self) -> int:
         return 0 if self._made is None else self._made.progress()
@@ -173,7 +172,7 @@ class Transfer:
                     if (outcome := await self._express(lane)) is not None:
                         return outcome
                     continue
-                await self._intake.draft.body.settled()
+                await self._intake.partial.body.settled()
                 if (head := await self._ask(self._intake.conditions(), self._intake)) is None:
                     continue
                 if self._intake.unchanged and self.job.previous is not None:
@@ -182,16 +181,16 @@ class Transfer:
                     return self.outcome(Status.SKIPPED, known._replace(proof=proof))
                 return await self._committed(head)
             except _AlreadyFetched as found:
-                await self.context.store.drop(self._intake.draft)
+                await self._intake.partial.drop()
                 return await self._linked(found.record)
             except Corrupt as error:
-                await self._intake.draft.body.settled()
+                await self._intake.partial.body.settled()
                 self._allow_once_more(error)
             except PartialLost:
                 await self._intake.begin_anew()
                 raise
             except StorageError as error:
-                await self.context.store.outlast(error)
+                await self.context.store.recover(error)
                 await self._intake.begin_anew()
             except TransferError as error:
                 await self._renew(error)
@@ -246,11 +245,11 @@ class Transfer:
         digests, proof = await intake.complete()
         deep = self.context.existing.checks.structure
         if deep or proof is Proof.NONE:
-            body, sha256 = intake.draft.body, digests["sha256"]
+            body, sha256 = intake.partial.body, digests["sha256"]
             await intake.promises.inspect(body, sha256, intake.total, always=deep)
         path = await self._final_path(suffix(head.url)) if self.job.suffix_pending else self.job.path
-        mtime = await self.context.store.commit(intake.draft, path)
-        size = intake.draft.body.offset
+        mtime = await intake.partial.commit(path)
+        size = intake.partial.body.offset
         record = Record(path, size, digests["sha256"].hex(), mtime, proof, intake.validator)
         return self.outcome(Status.FETCHED, record)
 
@@ -266,7 +265,7 @@ class TransferContext:
     """What fetch works with; one for the whole run. `move` gives an asset a path with its late suffix."""
 
     http: Http
-    store: LocalStore
+    store: Store
     retry: Retry
     dedupe: UrlDedupe
     refresh: Callable[[Asset], Awaitable[Asset | None]]

@@ -12,14 +12,12 @@ from ..core import checksum
 from ..core.errors import Corrupt, TransferError, Transient
 from ..core.formats.sniffing import ENOUGH
 from ..core.model import Asset, Head, Job, Proof
-from ..core.ports import Buffer
+from ..core.ports import Buffer, PartialFile, Store
 from ..core.telemetry import Meter
 from ..core.urls import parse
 from ..http.decoding import AS_STORED, Decoder, coding, decoder_for, encoded, unpacked
 from ..http.status import NOT_MODIFIED, PARTIAL_CONTENT, PRECONDITION_FAILED, RANGE_NOT_SATISFIABLE
 from ..http.validators import Span, content_length, content_range, validator
-from ..storage.local.partials import PartialFile
-from ..storage.local.store import LocalStore
 from .expectations import Expectations
 from .resume import OriginQuirks, PartialVersion, RangeResume, partial_header
 from .segments.coordinator import SegmentedDownload, Write
@@ -35,7 +33,7 @@ class Receiver:
     def __init__(
         self,
         job: Job,
-        store: LocalStore,
+        store: Store,
         meter: Meter,
         hosts: OriginQuirks,
         segments: SegmentedDownload,
@@ -43,7 +41,7 @@ class Receiver:
         check_digests: bool,
     ) -> None:
         self.promises = Expectations(job, compares=check_digests)
-        self.draft: PartialFile = store.draft(job.asset.identity)
+        self.partial: PartialFile = store.open_partial(job.asset.identity)
         self.received = 0
         self.total: int | None = None
         self.validator = ""
@@ -61,7 +59,7 @@ class Receiver:
         self._ours = False
         self._packed = False
         self._segments = segments
-        self._write: Write = self.draft.body.write
+        self._write: Write = self.partial.body.write
         """takes the bytes of the present answer"""
 
     @property
@@ -74,26 +72,26 @@ class Receiver:
 
     async def take_up(self) -> None:
         """Go on with the bytes of an earlier run, if it left any that are tied to a version."""
-        left = self.draft.left
+        left = self.partial.left
         if left is not None:
-            self.validator, self.total, self._places = left.validator, left.total, left.places
+            self.validator, self.total, self._places = left.validator, left.total, left.urls
             self.promises.published = checksum.parse(left.published or None)
-            await self.draft.body.adopt(self.promises.algorithms(), left.total)
-            self._best = self.draft.body.offset
+            await self.partial.body.adopt(self.promises.algorithms(), left.total)
+            self._best = self.partial.body.offset
 
     def progress(self) -> int:
         """Grows when an attempt got further than any before it."""
-        self._best = max(self._best, self.draft.body.offset)
+        self._best = max(self._best, self.partial.body.offset)
         return self._best // max(min(STEP, (self.total or STEP) // 64), 1)
 
     def conditions(self) -> dict[str, str]:
         """The request fields of the next attempt: resume what is proven, or ask for what has changed."""
-        known, offset = self.job.previous, self.draft.body.offset
+        known, offset = self.job.previous, self.partial.body.offset
         self.unchanged = self._ended = False
         fields = dict(AS_STORED)
         self._rest = None
         if offset and not self._encoded:
-            rest = RangeResume(self._held(), offset, self.draft.body.tail, self._hosts)
+            rest = RangeResume(self._held(), offset, self.partial.body.tail, self._hosts)
             self._rest = rest if rest.possible else None
         if self._rest is not None:
             fields.update(self._rest.fields())
@@ -138,17 +136,15 @@ class Receiver:
             self._rest.whole(head, self.validator)
             self._rest = None
             self._meter.restarts += 1
-        self.draft.body.begin(self.promises.algorithms(), self.total)
-        self._write = self.draft.body.write
-        if self.draft.body.was_opened:
+        self.partial.body.begin(self.promises.algorithms(), self.total)
+        self._write = self.partial.body.write
+        if self.partial.body.is_persistent:
             self._bind(head)
             self._write = self._segments.writer(self._target(head))
 
     def _bind(self, head: Head) -> None:
         rangeless = self._encoded or head.headers.get("accept-ranges", "").strip().lower() == "none"
-        self._store.bind(
-            self.draft, None if rangeless else partial_header(self._held(), self.promises.published)
-        )
+        self.partial.bind(None if rangeless else partial_header(self._held(), self.promises.published))
 
     def _continue(self, head: Head) -> None:
         span = content_range(head.headers)
@@ -160,7 +156,7 @@ class Receiver:
         self._write = self._segments.writer(self._target(head))
 
     def _target(self, head: Head) -> SegmentTarget:
-        url, body = parse(self.asset.href), self.draft.body
+        url, body = parse(self.asset.href), self.partial.body
         return SegmentTarget(url, head, self.validator, self.total, body, self._count)
 
     def _fits(self, head: Head, span: Span) -> bool:
@@ -169,7 +165,7 @@ class Receiver:
 
     def _nothing_left(self, head: Head) -> None:
         """What is here may be all there is: then it is checked as if it had come just now."""
-        span, offset = content_range(head.headers), self.draft.body.offset
+        span, offset = content_range(head.headers), self.partial.body.offset
         rest = self._rest if head.status == RANGE_NOT_SATISFIABLE else None
         self._ended = rest is not None and rest.ends_here(head, span, offset)
         if not self._ended:
@@ -181,10 +177,10 @@ class Receiver:
 
     def restart(self) -> None:
         """Forget the bytes: the next attempt begins at the first one."""
-        self._meter.restarts += self.draft.body.offset > 0
+        self._meter.restarts += self.partial.body.offset > 0
         self.validator = ""
         self.total = self._rest = None
-        self.draft.body.begin(())
+        self.partial.body.begin(())
 
     def once_more(self, error: Corrupt) -> None:
         """The same after bytes that are not as promised. If they were unpacked here, what is packed may be
@@ -194,8 +190,8 @@ class Receiver:
 
     async def begin_anew(self) -> None:
         """The same with another file: this one's disk was full, or may have lost some of it."""
-        await self._store.drop(self.draft)
-        self.draft = self._store.draft(self.job.asset.identity)
+        await self.partial.drop()
+        self.partial = self._store.open_partial(self.job.asset.identity)
         self.restart()
 
     def _count(self, size: int) -> None:
@@ -205,13 +201,13 @@ class Receiver:
     def write(self, data: Buffer) -> Awaitable[None] | None:
         self._count(len(data))
         if self._decoder is not None:
-            room = None if self.asset.size is None else self.asset.size - self.draft.body.offset
+            room = None if self.asset.size is None else self.asset.size - self.partial.body.offset
             data = unpacked(self._decoder, data, room, self.name)
         elif self._ended:
             return None
         elif self._rest is not None:
             data = self._beyond(data, self._rest)
-        body = self.draft.body
+        body = self.partial.body
         if body.offset < ENOUGH:
             self._refuse(self.promises.look_at(data, body.offset))
         limit = self.total if self.total is not None else self.asset.size
@@ -234,7 +230,7 @@ class Receiver:
 
     async def complete(self) -> tuple[dict[str, bytes], Proof]:
         """The digests of the whole body and how much they prove; raises if anything is not as promised."""
-        size = self.draft.body.offset
+        size = self.partial.body.offset
         unread = self._rest is not None and not self._ended and not self._rest.compared
         broken_off = self._decoder is not None and not self._decoder.ended
         if (self.total is not None and size != self.total) or broken_off or unread:
@@ -244,7 +240,7 @@ class Receiver:
             raise Transient(f"{self.name}: {size} of {self.asset.size} bytes came", kind="truncated", tries=3)
         self.promises.check_size(size)
         self._refuse(self.promises.look_at_all(size))
-        digests = await self.draft.body.complete()
+        digests = await self.partial.body.complete()
         if not self.promises.compare(digests):  # the other one came with a renewed href, during the body
             raise self._anew("the catalogue has another digest for it now", 200)
         return digests, self.promises.proven(size, self.total)

@@ -12,11 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ..core import checksum
-from ..core.model import Checksum, Head
+from ..core.model import Checksum, Head, PartialHeader
 from ..core.ports import Buffer
 from ..core.urls import canonical, origin, parse
 from ..http.validators import Span, content_length, repeats
-from ..storage.local.checkpoint import PartialHeader
 
 OVERLAP_BYTES = 64 << 10
 MAX_VALIDATOR_FLIPS = 2
@@ -63,7 +62,7 @@ def partial_header(held: PartialVersion, published: Checksum | None) -> PartialH
     if held.total is None or not (held.validator or held.decided):
         return None
     text = checksum.multihash(published.algorithm, published.digest) if published is not None else ""
-    return PartialHeader("", held.validator, held.total, text, tuple(map(canonical, held.places)))
+    return PartialHeader(held.validator, held.total, text, tuple(map(canonical, held.places)))
 
 
 class RangeResume:

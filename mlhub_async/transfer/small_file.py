@@ -14,12 +14,10 @@ from ..core.checksum import PUBLISHED_IN
 from ..core.errors import MlhubError
 from ..core.formats.sniffing import ENOUGH, impostor
 from ..core.model import Head, Job, Proof, Record
-from ..core.ports import Buffer, Sink
+from ..core.ports import Buffer, Sink, Store
 from ..core.telemetry import Meter
 from ..http.status import OK
 from ..http.validators import content_length, validator
-from ..storage.local.body import SMALL_BODY
-from ..storage.local.store import LocalStore
 
 
 class SmallFileSink:
@@ -27,7 +25,7 @@ class SmallFileSink:
 
     __slots__ = ("_job", "_length", "_meter", "_otherwise", "_pieces", "_sink", "_started", "_store")
 
-    def __init__(self, job: Job, store: LocalStore, meter: Meter, otherwise: Callable[[], Sink]) -> None:
+    def __init__(self, job: Job, store: Store, meter: Meter, otherwise: Callable[[], Sink]) -> None:
         self._job = job
         self._store = store
         self._meter = meter
@@ -49,7 +47,7 @@ class SmallFileSink:
         self._length = length = content_length(fields) or 0
         return (
             head.status == OK
-            and 0 < length <= SMALL_BODY
+            and 0 < length <= self._store.small_bytes
             and size in (None, length)
             and "content-encoding" not in fields
             and PUBLISHED_IN.isdisjoint(fields)
@@ -94,7 +92,7 @@ class SmallFileSink:
     def _placed(self, data: bytes) -> int:
         """The file's mtime; 0 where the disk refused, which the intake will be told as well."""
         try:
-            return self._store.write_document(self._job.path, data)
+            return self._store.put(self._job.path, data)
         except MlhubError:
             return 0
 

@@ -13,6 +13,7 @@ from contextlib import ExitStack, suppress
 import pytest
 
 from mlhub_async.storage.ledger.ledger import Ledger
+from mlhub_async.storage.local.store import LocalStore
 from support.command import Program
 from support.disk_recording import AmbiguousError, Disk
 from support.kill_loop import LAUNCH
@@ -124,7 +125,7 @@ async def test_a_line_of_the_journal_is_believed_only_where_its_file_is(tmp_path
     facts = [size, file.stat().st_mtime_ns, "00", "size", "", "", "https://x.test/a", ""]
     line = json.dumps(["c1", "a", 0, "data", "c1/a/data.tif", 1, *facts])
     (tmp_path / "journal.1").write_text(line + "\n")
-    ledger = Ledger(tmp_path, tmp_path, lambda _path, data: len(data))
+    ledger = Ledger(tmp_path, LocalStore(tmp_path))
     await ledger.open("here", "{}", "now")
     try:
         assert [record.path for _, record in await ledger.query(lambda book: list(book.finished()))] == taken

@@ -34,7 +34,8 @@ class Disk:
     """A disk that is watched by a clock which moves only when somebody sleeps."""
 
     def __init__(self, place, **chosen):
-        (place / "partial").mkdir(parents=True)
+        self.partials = place / ".mlhub/partial"
+        self.partials.mkdir(parents=True)
         self.now, self.told, self.looks = 100.0, [], 0
         self.room = DiskSpace(
             place, told=lambda full, free: self.told.append((self.now, free)), clock=self.clock,
@@ -76,14 +77,14 @@ def fill(path, leave=0):
 
 
 async def test_who_is_not_patient_is_told_what_was_met_at_once(tmp_path):
-    disk = Disk(tmp_path / "s")
+    disk = Disk(tmp_path)
     with pytest.raises(DiskFull) as caught:
         await disk.room.wait(FULL)
     assert caught.value is FULL and disk.looks == 0 and disk.told == [] and disk.room.full is None
 
 
 async def test_all_wait_while_one_looks_and_all_go_on_when_there_is_room(small):
-    disk = Disk(small / "s", patient=True)
+    disk = Disk(small, patient=True)
     fill(small / "other")
     disk.full_for, disk.make_room = 25, (small / "other").unlink
     await asyncio.gather(*[disk.room.wait(FULL) for _ in range(5)], disk.room.opened())
@@ -94,11 +95,11 @@ async def test_all_wait_while_one_looks_and_all_go_on_when_there_is_room(small):
         and 24 * CHECK_SECONDS < 3 * REPORT_SECONDS
     )
     assert {free for _, free in disk.told} == {0}
-    assert list((small / "s/partial").iterdir()) == []
+    assert list(disk.partials.iterdir()) == []
 
 
 async def test_a_little_room_is_not_enough_to_go_on(small):
-    disk = Disk(small / "s", patient=True)
+    disk = Disk(small, patient=True)
     fill(small / "other", leave=PROBE // 2)
     disk.full_for, disk.make_room = 3, (small / "other").unlink
     await disk.room.wait(FULL)
@@ -106,7 +107,7 @@ async def test_a_little_room_is_not_enough_to_go_on(small):
 
 
 async def test_who_looks_may_be_cancelled_and_another_one_goes_on_looking(small):
-    disk = Disk(small / "s", patient=True)
+    disk = Disk(small, patient=True)
     fill(small / "other")
     waiting = [asyncio.ensure_future(disk.room.wait(FULL)) for _ in range(2)]
     await disk.third_look.wait()
@@ -117,7 +118,7 @@ async def test_who_looks_may_be_cancelled_and_another_one_goes_on_looking(small)
 
 
 async def test_a_run_that_ends_waits_no_longer(small):
-    disk = Disk(small / "s", patient=True)
+    disk = Disk(small, patient=True)
     fill(small / "other")
     disk.full_for, disk.make_room = 2, disk.room.lose_patience
     with pytest.raises(DiskFull):
@@ -126,8 +127,8 @@ async def test_a_run_that_ends_waits_no_longer(small):
 
 
 async def test_other_trouble_than_no_room_is_for_those_to_meet_who_wait(tmp_path):
-    disk = Disk(tmp_path / "s", patient=True)
-    (tmp_path / "s/partial").rmdir()
+    disk = Disk(tmp_path, patient=True)
+    disk.partials.rmdir()
     await disk.room.wait(FULL)
     assert disk.looks == 1
 
@@ -143,10 +144,10 @@ async def test_what_is_waited_for_is_said_with_the_room_there_is(tmp_path):
 
 async def test_one_error_of_the_disk_is_forgiven_and_the_second_is_not(tmp_path):
     store = LocalStore(tmp_path)
-    await store.outlast(DiskFailing("input/output error"))
+    await store.recover(DiskFailing("input/output error"))
     for error in (DiskFailing("again"), DiskFull("no room"), StorageError("read-only")):
         with pytest.raises(StorageError) as caught:
-            await store.outlast(error)
+            await store.recover(error)
         assert caught.value is error
     store.close()
 
@@ -158,7 +159,9 @@ async def test_a_batch_that_met_a_full_disk_is_committed_when_there_is_room(smal
         waited.append(full)
         (small / "other").unlink(missing_ok=True)
 
-    ledger = Ledger(small, small, lambda _path, data: len(data), wait_for_room=make_room)
+    store = LocalStore(small)
+    store.wait_for_space = make_room
+    ledger = Ledger(small, store)
     await ledger.open("here", "{}", "now")
     names = [f"{n:0>2000}" for n in range(60)]
     for name in names:
@@ -173,7 +176,7 @@ async def test_a_batch_that_met_a_full_disk_is_committed_when_there_is_room(smal
 
 
 async def test_a_full_disk_that_nobody_waits_for_leaves_the_batch_in_the_journal(small):
-    ledger = Ledger(small, small, lambda _path, data: len(data))
+    ledger = Ledger(small, LocalStore(small))
     await ledger.open("here", "{}", "now")
     for n in range(60):
         ledger.record(fetched(f"{n:0>2000}"), "")

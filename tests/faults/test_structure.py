@@ -194,7 +194,7 @@ async def test_a_body_is_not_closed_while_somebody_looks_at_it(tmp_path, size):
         if (busy := body.write(bytes(size))) is not None:
             await busy
         await body.complete()
-        looking = asyncio.create_task(body.look(look))
+        looking = asyncio.create_task(body.inspect(look))
         await asyncio.get_running_loop().run_in_executor(disk.pool, begun.wait, 10)
         looking.cancel()
         await asyncio.wait([looking])

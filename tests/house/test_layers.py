@@ -176,8 +176,11 @@ def crowded_folders(package: Path) -> list[str]:
 
 SHARED_SOURCES = ["recognise", "browse"]
 """Modules of `sources` that name no kind of catalogue: every folder above may import them."""
-COMPOSITION = ["", "engine.mirror", "engine.connect", "api.client"]
-"""Modules that put a run together; "" is the list of public names."""
+COMPOSITION = ["", "engine.mirror", "engine.connect", "api.client", "api.downloads"]
+"""Modules that put a run, or a single download, together; "" is the list of public names."""
+CONCRETE = {"storage.local": ["storage", "cli.selftest"], "http.transport": ["http.transport"]}
+"""Folders of concrete stores and transports, and who may name them beside COMPOSITION: `storage.ledger`
+shares the errors of the disk, `cli.selftest` tries the local store on a file system."""
 
 
 def named_sources(package: Path) -> list[str]:
@@ -190,7 +193,30 @@ def named_sources(package: Path) -> list[str]:
     ]
 
 
-RULES = [upward_imports, circles, imports_beyond_core, named_sources, double_names, crowded_folders]
+def named_stores_and_transports(package: Path) -> list[str]:
+    """Rule 4: a kind of store or transport is named only where a run is put together; others take ports."""
+    return [
+        str(one)
+        for one in imports_of(package)
+        for folder, users in CONCRETE.items()
+        if within(one.target, folder) and one.source not in COMPOSITION
+        if not any(within(one.source, user) for user in users)
+    ]
+
+
+def within(name: str, folder: str) -> bool:
+    return f"{name}.".startswith(f"{folder}.")
+
+
+RULES = [
+    upward_imports,
+    circles,
+    imports_beyond_core,
+    named_sources,
+    named_stores_and_transports,
+    double_names,
+    crowded_folders,
+]
 
 
 def test_every_folder_has_a_line_in_the_layer_rule():
@@ -217,6 +243,18 @@ PLANTED = [
         {"storage/a.py": "if 0:\n    from ..http.b import c", "http/b.py": "c = 1"},
     ),
     (named_sources, {"cli/a.py": "from ..sources.b import C", "sources/b.py": "class C: ..."}),
+    (
+        named_stores_and_transports,
+        {"transfer/a.py": "from ..storage.local.b import C", "storage/local/b.py": "class C: ..."},
+    ),
+    (
+        named_stores_and_transports,
+        {"engine/a.py": "if 0:\n    from ..http.transport import b", "http/transport/b.py": ""},
+    ),
+    (
+        named_stores_and_transports,
+        {"http/a.py": "from .transport.b import C", "http/transport/b.py": "C = 1"},
+    ),
     (double_names, {"http/__init__.py": "from .retry import retry", "http/retry.py": "def retry(): ..."}),
     (double_names, {"http/__init__.py": "def client(): ...", "http/client/x.py": ""}),
     (crowded_folders, {f"core/m{number}.py": "" for number in range(MAX_ENTRIES)}),

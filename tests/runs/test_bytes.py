@@ -10,11 +10,10 @@ import zlib
 import pytest
 
 from mlhub_async.core.errors import Corrupt, Transient
-from mlhub_async.core.model import Asset, Head, Job, Status
+from mlhub_async.core.model import Asset, Head, Job, PartialHeader, Status
 from mlhub_async.core.telemetry import Events, Meter
 from mlhub_async.http.decoding import Decoder
 from mlhub_async.http.resilience.retry import Retry
-from mlhub_async.storage.local.checkpoint import PartialHeader
 from mlhub_async.storage.local.store import LocalStore
 from mlhub_async.storage.local.writer import LEAST, THREADS
 from mlhub_async.transfer.dedupe import UrlDedupe
@@ -46,32 +45,32 @@ async def test_a_version_without_validator_is_not_joined_to_the_one_before_it(si
     assert Mirrored(dest).bytes_of("one") == old
 
 
-async def kept_draft(store, validator):
-    draft = store.draft(ME)
-    draft.body.begin([], 1_000_000)
-    store.bind(draft, PartialHeader("", validator, 1_000_000))
-    draft.body.write(noise(LEAST))
-    await store.keep(draft)
+async def kept_partial(store, validator):
+    file = store.open_partial(ME)
+    file.body.begin([], 1_000_000)
+    file.bind(PartialHeader(validator, 1_000_000))
+    file.body.write(noise(LEAST))
+    await file.keep()
 
 
 async def test_the_note_of_a_partial_file_that_is_gone_is_not_tied_to_other_bytes(dest):
     store = LocalStore(dest)
     store.open()
-    await kept_draft(store, '"1"')
+    await kept_partial(store, '"1"')
     store.close()
     store = LocalStore(dest)
     store.open()
     for part in (dest / ".mlhub/partial").glob("*.part"):
         part.unlink()
-    draft = store.draft(ME)
-    assert draft.left is None
-    draft.body.begin([], 1_000_000)
-    draft.body.write(noise(LEAST, 2))
-    await store.keep(draft)
+    file = store.open_partial(ME)
+    assert file.left is None
+    file.body.begin([], 1_000_000)
+    file.body.write(noise(LEAST, 2))
+    await file.keep()
     store.close()
     store = LocalStore(dest)
     store.open()
-    assert store.draft(ME).left is None
+    assert store.open_partial(ME).left is None
     store.close()
 
 
@@ -108,7 +107,7 @@ async def test_bytes_that_are_begun_anew_wait_for_the_write_in_flight(dest, then
     store = LocalStore(dest)
     store.open()
     for _ in range(THREADS):
-        store._disk.pool.submit(refused.wait, 30)
+        store._threads.pool.submit(refused.wait, 30)
     http = Refusing(tif(LEAST, 1), right, refused, then)
     context = TransferContext(
         http,
@@ -235,13 +234,13 @@ async def test_who_is_cancelled_while_putting_bytes_away_puts_them_away_first(de
     released, store = threading.Event(), LocalStore(dest)
     store.open()
     for _ in range(THREADS):
-        store._disk.pool.submit(released.wait, 30)
-    draft = store.draft(ME)
-    draft.body.begin([], LEAST * 4)
-    store.bind(draft, PartialHeader("", '"1"', LEAST * 4))
-    draft.body.write(noise(LEAST))
-    draft.body.write(noise(100, 2))
-    ending = asyncio.create_task(getattr(store, end)(draft))
+        store._threads.pool.submit(released.wait, 30)
+    file = store.open_partial(ME)
+    file.body.begin([], LEAST * 4)
+    file.bind(PartialHeader('"1"', LEAST * 4))
+    file.body.write(noise(LEAST))
+    file.body.write(noise(100, 2))
+    ending = asyncio.create_task(getattr(file, end)())
     for _ in range(3):
         await asyncio.sleep(0)
         ending.cancel()

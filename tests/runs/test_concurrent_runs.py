@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from mlhub_async.core.errors import PartialLost
-from mlhub_async.storage.local.checkpoint import PartialHeader
+from mlhub_async.core.model import PartialHeader
 from mlhub_async.storage.local.partials import Partials
 from mlhub_async.storage.local.store import LocalStore
 from mlhub_async.storage.local.writer import WriterThreads
@@ -31,9 +31,9 @@ OLD, NEW = tif(SIZE, 1), tif(SIZE, 2)
 def partials(folder):
     """One run's view of the directory of unfinished files, without any lock."""
     disk = WriterThreads()
-    found = Partials(folder, disk)
+    found = Partials(folder, disk, None)
     found.open()
-    found.look_around()
+    found.find_left()
     try:
         yield found
     finally:
@@ -42,66 +42,66 @@ def partials(folder):
 
 
 async def begun(run, body, upto):
-    """A draft with the first bytes of a body, tied to their version."""
-    draft = run.draft(ONE)
-    draft.body.begin([], SIZE)
-    run.bind(draft, PartialHeader("", '"1"', SIZE))
-    await put(draft, body[:upto])
-    return draft
+    """A file with the first bytes of a body, tied to their version."""
+    file = run.open_file(ONE)
+    file.body.begin([], SIZE)
+    file.bind(PartialHeader('"1"', SIZE))
+    await put(file, body[:upto])
+    return file
 
 
-async def put(draft, data):
+async def put(file, data):
     for at in range(0, len(data), 1 << 18):
-        if (busy := draft.body.write(data[at : at + (1 << 18)])) is not None:
+        if (busy := file.body.write(data[at : at + (1 << 18)])) is not None:
             await busy
-    await draft.body.settled()
+    await file.body.settled()
 
 
 async def test_a_file_that_was_taken_over_is_not_emptied_by_the_run_that_began_it(tmp_path):
     with partials(tmp_path) as first:
         ours = await begun(first, OLD, 2 << 20)
         with partials(tmp_path) as second:
-            theirs = second.draft(ONE)
+            theirs = second.open_file(ONE)
             assert theirs.left is not None
             await theirs.body.adopt([], SIZE)
             proven = theirs.body.offset
             assert 0 < proven <= 2 << 20
             ours.body.begin([], SIZE)
-            first.bind(ours, PartialHeader("", '"2"', SIZE))
+            ours.bind(PartialHeader('"2"', SIZE))
             await put(ours, NEW)
             await put(theirs, OLD[proven:])
             await theirs.body.complete()
             theirs.body.finish(False)
             assert (tmp_path / theirs.body.path).read_bytes() == OLD
-            await second.drop(theirs)
+            await theirs.drop()
         await ours.body.complete()
         ours.body.finish(False)
         assert (tmp_path / ours.body.path).read_bytes() == NEW
-        await first.drop(ours)
+        await ours.drop()
 
 
 async def test_of_two_runs_that_find_the_same_unfinished_file_one_gets_it(tmp_path):
     with partials(tmp_path) as before:
-        await before.keep(await begun(before, OLD, 2 << 20))
+        await (await begun(before, OLD, 2 << 20)).keep()
     with partials(tmp_path) as one, partials(tmp_path) as other:
-        drafts = [one.draft(ONE), other.draft(ONE)]
-        assert [draft.left is None for draft in drafts] == [False, True]
-        await one.drop(drafts[0])
-        await other.drop(drafts[1])
+        files = [one.open_file(ONE), other.open_file(ONE)]
+        assert [file.left is None for file in files] == [False, True]
+        await files[0].drop()
+        await files[1].drop()
     assert list(tmp_path.iterdir()) == []
 
 
 async def test_what_somebody_else_removed_is_told_as_such_and_leaves_no_name(tmp_path):
     store = LocalStore(tmp_path)
     store.open()
-    draft = store.draft(ONE)
-    draft.body.begin([], SIZE)
-    await put(draft, OLD)
-    await draft.body.complete()
-    (tmp_path / ".mlhub/partial" / draft.body.path).unlink()
+    file = store.open_partial(ONE)
+    file.body.begin([], SIZE)
+    await put(file, OLD)
+    await file.body.complete()
+    (tmp_path / ".mlhub/partial" / file.body.path).unlink()
     with pytest.raises(PartialLost):
-        await store.commit(draft, "c1/one/data.tif")
-    await store.drop(draft)
+        await file.commit("c1/one/data.tif")
+    await file.drop()
     store.close()
     assert not (tmp_path / "c1/one/data.tif").exists()
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import pytest
 
 from mlhub_async import RetryPolicy
-from mlhub_async.storage.local.checkpoint import Checkpoints, PartialHeader
+from mlhub_async.core.model import PartialHeader
+from mlhub_async.storage.local.checkpoint import Checkpoints
 from mlhub_async.storage.local.partials import Partials
 from mlhub_async.storage.local.store import LocalStore
 from mlhub_async.storage.local.writer import BATCH, LEAST, WAITING, WriterThreads
@@ -385,7 +386,7 @@ def test_two_marks_for_one_place_are_no_contradiction(tmp_path):
     data = tif(1000)
     (tmp_path / "part").write_bytes(data)
     journal = Checkpoints(str(tmp_path / "journal"), None)
-    journal.begin(PartialHeader("k", '"1"', 2000))
+    journal.begin("k", PartialHeader('"1"', 2000))
     for offset, content in ((400, b"lost"), (400, data[:400]), (900, b"lost"), (1000, data), (1500, b"more")):
         journal.add(offset, hashlib.sha256(content))
     with closing(journal), (tmp_path / "part").open("rb") as file:
@@ -406,12 +407,12 @@ def test_the_more_bodies_are_written_the_less_each_may_keep_waiting():
 
 async def begun(store, identity):
     """The first bytes of the body, tied to their version."""
-    draft = store.draft(identity)
-    draft.body.begin([], SIZE)
-    store.bind(draft, PartialHeader("", '"1"', SIZE))
-    draft.body.write(BODY[:CUT])
-    await draft.body.settled()
-    return draft
+    file = store.open_partial(identity)
+    file.body.begin([], SIZE)
+    file.bind(PartialHeader('"1"', SIZE))
+    file.body.write(BODY[:CUT])
+    await file.body.settled()
+    return file
 
 
 async def test_a_killed_takeover_leaves_the_bytes_to_the_next_run(dest):
@@ -419,17 +420,17 @@ async def test_a_killed_takeover_leaves_the_bytes_to_the_next_run(dest):
     identity = ("c1", "one", "data")
     with closing(LocalStore(dest)) as store:
         store.open()
-        await store.keep(await begun(store, identity))
+        await (await begun(store, identity)).keep()
     journal = left(dest, "journal")
     journal.with_name("other.journal").write_bytes(journal.read_bytes())
     with closing(LocalStore(dest)) as store:
         store.open()
         assert len(Mirrored(dest).partial) == 2
-        draft = store.draft(identity)
-        assert draft.left is not None
-        await draft.body.adopt([], SIZE)
-        assert draft.body.offset == CUT
-        await store.drop(draft)
+        file = store.open_partial(identity)
+        assert file.left is not None
+        await file.body.adopt([], SIZE)
+        assert file.body.offset == CUT
+        await file.drop()
     assert Mirrored(dest).partial == []
 
 
@@ -439,18 +440,18 @@ async def test_a_run_that_begins_anew_does_not_speak_in_the_journal_of_the_run_t
     with closing(LocalStore(dest)) as first:
         first.open()
         theirs = await begun(first, identity)
-        second = Partials(dest / ".mlhub/partial", first._disk)
+        second = Partials(dest / ".mlhub/partial", first._threads, None)
         with closing(second):
             second.open()
-            second.look_around()
-            ours = second.draft(identity)
+            second.find_left()
+            ours = second.open_file(identity)
             assert ours.left is not None and ours.left.validator == '"1"'
             theirs.body.begin([], SIZE)
-            first.bind(theirs, PartialHeader("", '"2"', SIZE))
+            theirs.bind(PartialHeader('"2"', SIZE))
             await ours.body.adopt([], SIZE)
             assert ours.body.offset == CUT
-            await second.keep(ours)
+            await ours.keep()
             noted = {path.read_bytes().count(b"\n"): path.read_bytes() for path in dest.rglob("*.journal")}
-        await first.drop(theirs)
+        await theirs.drop()
     assert b'"validator":"\\"2\\""' in noted[0]
     assert b'"validator":"\\"1\\""' in noted[1]

@@ -73,7 +73,7 @@ async def commit_that_fails_in_the_background(ledger):
 
 
 async def test_a_failed_commit_is_raised_by_every_later_call(tmp_path):
-    ledger = Ledger(tmp_path, tmp_path, lambda _path, data: len(data))
+    ledger = Ledger(tmp_path, LocalStore(tmp_path))
     await ledger.open("here", "{}", "now")
     await commit_that_fails_in_the_background(ledger)
     for _ in range(2):
@@ -88,7 +88,7 @@ async def test_a_failed_commit_is_raised_by_every_later_call(tmp_path):
     for n in range(BATCH):
         write_fetched(tmp_path / f"c1/a{n}/data.tif")
     write_fetched(tmp_path / "c1/b/data.tif")
-    again = Ledger(tmp_path, tmp_path, lambda _path, data: len(data))
+    again = Ledger(tmp_path, LocalStore(tmp_path))
     await again.open("here", "{}", "later")
     found = await again.query(lambda book: len(list(book.finished())))
     await again.close()

@@ -36,7 +36,7 @@ class Mirror:
     async def make(self, *names, failed=(), ended=True, exit_code=0):
         store = LocalStore(self.dest)
         store.open()
-        ledger = Ledger(self.state, self.dest, self.write)
+        ledger = Ledger(self.state, store)
         await ledger.open("test", "{}", "2026-01-01T00:00:00Z")
         assets = {name: Asset(f"https://x.test/{name}", "data", name, "c") for name in (*names, *failed)}
         wanted = [

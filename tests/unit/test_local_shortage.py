@@ -121,14 +121,14 @@ def test_a_tree_gives_up_the_directories_it_keeps_open_before_it_gives_up(tmp_pa
 async def test_a_small_file_and_a_document_get_the_descriptor_of_a_directory(tmp_path):
     store = LocalStore(tmp_path)
     store.open()
-    store.write_document("c1/one/one.json", b"{}")
-    draft = store.draft(("c1", "one", "data"))
-    draft.body.begin([])
-    draft.body.write(b"bytes")
-    await draft.body.complete()
+    store.put("c1/one/one.json", b"{}")
+    file = store.open_partial(("c1", "one", "data"))
+    file.body.begin([])
+    file.body.write(b"bytes")
+    await file.body.complete()
     with no_more_files():
-        await store.commit(draft, "c1/one/data.tif")
-        store.write_document("c1/two/two.json", b"[]")
+        await file.commit("c1/one/data.tif")
+        store.put("c1/two/two.json", b"[]")
     assert (tmp_path / "c1/one/data.tif").read_bytes() == b"bytes"
     assert (tmp_path / "c1/two/two.json").read_bytes() == b"[]"
     store.close()
@@ -137,13 +137,13 @@ async def test_a_small_file_and_a_document_get_the_descriptor_of_a_directory(tmp
 async def test_with_no_descriptor_at_all_a_document_is_a_matter_of_storage(tmp_path):
     store = LocalStore(tmp_path)
     store.open()
-    draft = store.draft(("c1", "one", "data"))
+    file = store.open_partial(("c1", "one", "data"))
     with no_more_files():
         with pytest.raises(StorageError, match="ulimit -n"):
-            store.write_document("c1/one/one.json", b"{}")
+            store.put("c1/one/one.json", b"{}")
         with pytest.raises(LocalShortage):
-            draft.body.begin([], 1 << 20)
-    await store.drop(draft)
+            file.body.begin([], 1 << 20)
+    await file.drop()
     store.close()
     assert list((tmp_path / ".mlhub/partial").iterdir()) == []
 

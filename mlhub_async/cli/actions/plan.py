@@ -14,12 +14,12 @@ from ...core.model import Item, JsonObject
 from ...core.options import Options
 from ...core.telemetry import Events, human
 from ...core.urls import term_safe
+from ...engine.connect import store_at
 from ...engine.plan import HideSecrets, Plan, Save, plan_only
 from ...engine.prune import foreseen
 from ...engine.report.receipt import Pruned
 from ...sources.recognise import is_ndjson
 from ...stac.write.encode import encode_fetchable
-from ...storage.local.disk_space import free_bytes
 from ..console import Console
 from ..output import print_lines, print_warning
 from .summary import MAX_TEXT_CHARS, flaw_lines, pruned_lines, remark_lines
@@ -35,8 +35,9 @@ async def _plan(source: str, dest: str, options: Options, console: Console, save
         plan = await console.show_progress(
             plan_only(source, options, meter=console.meter, save=save_item, environ=os.environ)
         )
-    free = free_bytes(Path(dest))
-    pruned, paths = foreseen(Path(dest), plan.listed, options) if options.prune else (Pruned(), [])
+    store = store_at(Path(dest), options)
+    free = store.free_bytes()
+    pruned, paths = foreseen(Path(dest), store, plan.listed, options) if options.prune else (Pruned(), [])
     if console.as_json:
         prune = {"prune": {**pruned.receipt(), "refused": pruned.refused, "paths": paths}}
         fields = {**plan.summary(), "free_bytes": free, **(prune if options.prune else {})}

@@ -44,13 +44,13 @@ def check_replace(directory: Path) -> Finding:
     faults: list[str] = []
     finished = threading.Event()
     with open_store(directory) as store:
-        store.write_document("folder/file.json", contents[0])
+        store.put("folder/file.json", contents[0])
         path = directory / "folder/file.json"
         reader = threading.Thread(target=_read_repeatedly, args=(path, contents, faults, finished))
         reader.start()
         try:
             for number in range(REPLACEMENTS):
-                store.write_document("folder/file.json", contents[number % 2])
+                store.put("folder/file.json", contents[number % 2])
         finally:
             finished.set()
             reader.join()
@@ -72,8 +72,8 @@ def _read_repeatedly(path: Path, contents: list[bytes], faults: list[str], finis
 def check_hard_links(directory: Path) -> Finding:
     """Assets that share a URL are one file with several names."""
     with open_store(directory) as store:
-        store.write_document("one.bin", b"shared")
-        store.duplicate("one.bin", "folder/two.bin")
+        store.put("one.bin", b"shared")
+        store.link_once("one.bin", "folder/two.bin")
     linked = os.path.samefile(directory / "one.bin", directory / "folder/two.bin")
     return Finding("one file, two names" if linked else "not supported: files are copied instead", ok=linked)
 
@@ -84,8 +84,8 @@ def check_sync(directory: Path) -> Finding:
     with open_store(directory, "full") as store:
         for number in range(SYNCED_FILES):
             path = f"folder/{number}/file.json"
-            store.write_document(path, b"x" * 16_384)
-            store.sync_directories([path])
+            store.put(path, b"x" * 16_384)
+            store.sync_names([path])
     milliseconds = (time.monotonic() - started) * 1000 / SYNCED_FILES
     return Finding(f"{milliseconds:.0f} ms per file with its directories")
 
@@ -168,7 +168,7 @@ def check_difficult_names(directory: Path) -> Finding:
     with open_store(directory) as store:
         for number, name in enumerate(DIFFICULT_NAMES):
             path = f"{number}/{safe_component(name)}"
-            store.write_document(path, b"x")
+            store.put(path, b"x")
             if not (directory / path).is_file() or os.listdir(directory / str(number)) == []:
                 return Finding(f"{term_safe(path)} was written and is not there", ok=False)
     return Finding(f"{len(DIFFICULT_NAMES)} difficult names written as they are made safe here")
@@ -178,7 +178,7 @@ def check_long_names(directory: Path) -> Finding:
     """The longest path of the default template can be written: three levels of the longest component."""
     path = "/".join([(letter * LONGEST) for letter in "cik"[:NAME_LEVELS]])
     with open_store(directory) as store:
-        store.write_document(path, b"x")
+        store.put(path, b"x")
         exists = (directory / path).is_file()
     result = "can be written" if exists else "are lost"
     return Finding(f"{NAME_LEVELS} levels of {LONGEST} bytes {result}", ok=exists)

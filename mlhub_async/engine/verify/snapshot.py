@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,6 +17,7 @@ import orjson
 
 from ...core.errors import StorageError, UsageError
 from ...core.urls import term_safe
+from ...storage.integrity import is_unchanged
 from ...storage.layout import LEDGER_FILE, RECEIPT_FILE, WRITE_AHEAD_LOG_FILES, in_state
 from ...storage.ledger.database import Statements
 from ...storage.ledger.schema import VERSION
@@ -34,6 +36,10 @@ class Past:
     ended: bool
 
 
+def _is_unchanged(dest: Path, path: str, size: int, mtime_ns: int) -> bool:
+    return is_unchanged(f"{dest}/{path}", size, mtime_ns)
+
+
 @contextmanager
 def reading(dest: Path) -> Iterator[Past]:
     """The ledger of DEST, for one thread at a time.
@@ -49,7 +55,7 @@ def reading(dest: Path) -> Iterator[Past]:
             raise UsageError(f"{LEDGER} was written by a newer mlhub-async (format {version}); use that one")
         last = database.execute("SELECT id, finished FROM run ORDER BY id DESC LIMIT 1").fetchone()
         run, finished = last or (0, None)
-        yield Past(Statements(database, dest), run, finished is not None)
+        yield Past(Statements(database, partial(_is_unchanged, dest)), run, finished is not None)
 
 
 def _opened(path: Path, stack: ExitStack) -> sqlite3.Connection:
@@ -101,5 +107,5 @@ def _copied(path: Path, stack: ExitStack) -> sqlite3.Connection:
     with closing(_connect(path, "mode=ro" if _log(path).exists() else "immutable=1")) as original:
         original.backup(copy)
     with closing(WriteAheadLog(folder)) as journals:
-        Statements(copy, path.parent.parent).settle(journals.left())
+        Statements(copy, partial(_is_unchanged, path.parent.parent)).settle(journals.left())
     return copy

@@ -11,8 +11,7 @@ from collections.abc import Iterable
 from ...core.errors import TransferError
 from ...core.model import Proof, Record
 from ...core.urls import canonical, parse
-from ..integrity import is_unchanged
-from .claims import Claim, ClaimResult
+from .claims import Claim, ClaimResult, IsUnchanged
 from .rows import in_steps
 
 
@@ -39,10 +38,10 @@ def _identity(href: str) -> str:
         return ""
 
 
-def find(database: sqlite3.Connection, root: str, url: str) -> Record | None:
+def find(database: sqlite3.Connection, is_unchanged: IsUnchanged, url: str) -> Record | None:
     """A finished file that was fetched from this very URL, if it is still there."""
     for path, size, sha256, mtime_ns, proof, validator in database.execute(FIND, (url,)):
-        if is_unchanged(f"{root}/{path}", size, mtime_ns):
+        if is_unchanged(path, size, mtime_ns):
             return Record(path, size, sha256, mtime_ns, Proof(proof), validator)
     return None
 

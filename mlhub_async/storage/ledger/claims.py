@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from ...core.model import Asset, Proof, Record
-from ..integrity import is_unchanged
 from ..naming import distinct, fold
 from .rows import in_steps, rows_changed
 from .schema import ASSET, COLLECTION, DONE, ITEM, PLANNED
@@ -17,6 +16,8 @@ Identity = tuple[str, str, int, str]
 """collection, item, role, asset key: what a row is known by."""
 Known = tuple[str, int, int, int, int, str, str, str, str]
 """path, run, state, size, mtime_ns, sha256, proof, validator, stamp of a row that was there before."""
+IsUnchanged = Callable[[str, int, int], bool]
+"""Whether the file at a path has this size and mtime (ns)."""
 
 
 class PathRequest(NamedTuple):
@@ -72,10 +73,14 @@ class Claims:
     """The claims of one batch. Make one inside a transaction, `answers` once."""
 
     def __init__(
-        self, database: sqlite3.Connection, root: str, run: int, wanted: Sequence[ClaimRequest]
+        self,
+        database: sqlite3.Connection,
+        is_unchanged: IsUnchanged,
+        run: int,
+        wanted: Sequence[ClaimRequest],
     ) -> None:
         self._db = database
-        self._root = root
+        self._is_unchanged = is_unchanged
         self._run = run
         self._wanted = wanted
         self._known: dict[Identity, Known] = {}
@@ -139,7 +144,7 @@ class Claims:
             return None
         suffix_pending = suffix_pending and path == wished  # else it has got its suffix already
         self._touch(identity, row)
-        if state != DONE or not is_unchanged(f"{self._root}/{path}", size, mtime_ns):
+        if state != DONE or not self._is_unchanged(path, size, mtime_ns):
             return Claim(asset, path, suffix_pending=suffix_pending)
         record = Record(path, size, sha256, mtime_ns, Proof(proof), validator)
         return Claim(asset, path, record, stamp == asset.stamp, suffix_pending)

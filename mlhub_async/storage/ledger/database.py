@@ -7,14 +7,13 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
-from pathlib import Path
 
 import orjson
 
 from ...core.model import Asset, Flaw, Proof, Record
 from ..naming import distinct, fold
 from .by_url import find, mark_known_urls
-from .claims import ClaimRequest, ClaimResult, Claims
+from .claims import ClaimRequest, ClaimResult, Claims, IsUnchanged
 from .rows import Row, settle
 from .schema import ASSET, BUSY, COLLECTION, DONE, FAILED, ITEM
 from .unchanged import ItemFingerprint, UnchangedItem, confirm
@@ -23,11 +22,11 @@ STAMP = "SELECT stamp FROM file WHERE collection=? AND item=? AND role=? AND key
 
 
 class Statements:
-    """One open ledger, seen from its own thread. `root` is DEST: facts are compared with its files."""
+    """One open ledger, seen from its own thread. `is_unchanged` compares a record with its file."""
 
-    def __init__(self, database: sqlite3.Connection, root: Path) -> None:
+    def __init__(self, database: sqlite3.Connection, is_unchanged: IsUnchanged) -> None:
         self._db = database
-        self._root = str(root)
+        self._is_unchanged = is_unchanged
         self._new = False
         self.run = 0
 
@@ -60,7 +59,7 @@ class Statements:
     def claim(self, wanted: Sequence[ClaimRequest]) -> list[ClaimResult | None]:
         """For each owner what it was given; None for an item that was seen in this run before."""
         with self.transaction():
-            answers = Claims(self._db, self._root, self.run, wanted).answers(new=self._new)
+            answers = Claims(self._db, self._is_unchanged, self.run, wanted).answers(new=self._new)
         if not self._new:
             mark_known_urls(self._db, answers)
         return answers
@@ -68,7 +67,7 @@ class Statements:
     def confirm(self, asked: Sequence[ItemFingerprint]) -> list[UnchangedItem | None]:
         """For each item its assets if there is nothing to do for it, which ends the matter; see `seals`."""
         with self.transaction():
-            return confirm(self._db, self._root, self.run, asked)
+            return confirm(self._db, self._is_unchanged, self.run, asked)
 
     def move(self, identity: tuple[str, str, str], path: str) -> str:
         """Give a claimed asset another path, once its suffix is known; returns the path it got."""
@@ -105,7 +104,7 @@ class Statements:
 
     def find(self, url: str) -> Record | None:
         """A finished file that was fetched from this very URL, if it is still there."""
-        return find(self._db, self._root, url)
+        return find(self._db, self._is_unchanged, url)
 
     def first_time(self, urls: Sequence[str]) -> list[str]:
         """Those of `urls` that were not asked about in this run before."""

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from ...core.errors import DiskFull, StorageError
 from ...core.model import Outcome, Record
-from ..integrity import is_unchanged
 from ..layout import LEDGER_FILE
-from ..local.disk_space import WaitForSpace, do_not_wait, retry_when_space
+from ..local.disk_space import retry_when_space
 from .claims import ClaimRequest, ClaimResult
 from .database import Statements
 from .rows import Row, row_of
@@ -23,30 +22,33 @@ from .unchanged import ItemFingerprint, UnchangedItem
 from .write_behind import Fact, GroupCommit, WriteAheadLog
 
 T = TypeVar("T")
-WriteDocument = Callable[[str, bytes], int]
-SyncDirectories = Callable[[Iterable[str]], None]
+
+
+class LedgerStore(Protocol):
+    """What the ledger needs of the store whose files it records; see `ports` and `LocalStore`."""
+
+    @property
+    def is_synced(self) -> bool:
+        """Whether files and their names survive a power cut: `put` and `sync_names` then take long."""
+
+    def put(self, path: str, data: bytes) -> int: ...
+
+    def sync_names(self, paths: Iterable[str]) -> None: ...
+
+    def is_unchanged(self, path: str, size: int, mtime_ns: int) -> bool: ...
+
+    async def wait_for_space(self, full: DiskFull) -> None: ...
 
 
 class Ledger:
     """Owns the database, its thread and the journal. `open` first, `close` in the end, from one loop."""
 
-    def __init__(
-        self,
-        state: Path,
-        root: Path,
-        write_document: WriteDocument,
-        *,
-        sync_directories: SyncDirectories | None = None,
-        wait_for_room: WaitForSpace = do_not_wait,
-    ) -> None:
-        """`sync_directories`: makes names durable; given where the mirror shall survive power cuts."""
+    def __init__(self, state: Path, store: LedgerStore) -> None:
+        """`state`: the directory of the database; the paths of files are those of `store`."""
         self._state = state
-        self._root = root
-        self._write_document = write_document
-        self._sync_directories = sync_directories
-        self._wait_for_room = wait_for_room
+        self._store = store
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="mlhub-ledger")
-        self._batches = GroupCommit(self._start_commit, self._turn, self._in_our_words, wait_for_room)
+        self._batches = GroupCommit(self._start_commit, self._turn, self._in_our_words, store.wait_for_space)
         self.backpressure = self._batches.backpressure
         self.resumed = False
 
@@ -69,10 +71,9 @@ class Ledger:
         (self._book,) = opened
 
     def _open(self, source: str, selection: str, started: str) -> Statements:
-        sync = self._sync_directories is not None
-        database = connect(self._state / LEDGER_FILE, full_sync=sync)
+        database = connect(self._state / LEDGER_FILE, full_sync=self._store.is_synced)
         try:
-            book = Statements(database, self._root)
+            book = Statements(database, self._store.is_unchanged)
             if left := self._journal.left():
                 book.settle([row for row in left if self._holds(row)])
                 self._journal.clear()
@@ -85,7 +86,7 @@ class Ledger:
     def _holds(self, row: Row) -> bool:
         """Nothing orders the journal and the files on the disk: after a power cut a line may be there
         before its file, or again after later ones were committed."""
-        return row[5] != DONE or is_unchanged(f"{self._root}/{row[4]}", row[6], row[7])
+        return row[5] != DONE or self._store.is_unchanged(row[4], row[6], row[7])
 
     async def _call(self, call: Callable[[], T]) -> T:
         """In the ledger's thread; once more when there is room, so what is called does all or nothing."""
@@ -97,7 +98,7 @@ class Ledger:
                 failure = self._in_our_words(error)
             if not isinstance(failure, DiskFull):
                 raise failure
-            await self._wait_for_room(failure)
+            await self._store.wait_for_space(failure)
 
     def _in_our_words(self, error: BaseException) -> BaseException:
         return refused(self._state / LEDGER_FILE, error) if isinstance(error, sqlite3.Error) else error
@@ -128,13 +129,23 @@ class Ledger:
         """See `Book.move`."""
         return await self.query(lambda book: book.move(identity, path))
 
-    def record(self, outcome: Outcome, url: str) -> None:
+    def record(self, outcome: Outcome, url: str) -> Awaitable[None] | None:
         """Remember what became of a job: at once in the journal, with the next batch in the database.
 
-        Raises `StorageError` where the disk does not take it: then nothing is remembered.
+        Returns something to await where the disk is full: nothing is remembered before. Raises
+        `StorageError` where the disk does not take it.
         """
         row = row_of(outcome, url)
-        self._journal.append(row)
+        try:
+            self._journal.append(row)
+        except DiskFull as full:
+            return self._record_when_space(row, full)
+        self._batches.add(row)
+        return None
+
+    async def _record_when_space(self, row: Row, full: DiskFull) -> None:
+        await self._store.wait_for_space(full)
+        await retry_when_space(self._store.wait_for_space, lambda: self._journal.append(row))
         self._batches.add(row)
 
     async def record_document(
@@ -147,17 +158,17 @@ class Ledger:
         Raises `TransferError` where something is in its way.
         """
         put = partial(self._put, identity, path, data, digest, seal)
-        if (sync := self._sync_directories) is not None:
+        if self._store.is_synced:
             row = await self.query(lambda _: put())
-            await self.query(lambda _: sync([path]))
+            await self.query(lambda _: self._store.sync_names([path]))
         else:
-            row = await retry_when_space(self._wait_for_room, put)
+            row = await retry_when_space(self._store.wait_for_space, put)
         self._batches.add(row)
 
     def _put(
         self, identity: tuple[str, str, int, str], path: str, data: bytes, digest: str, seal: str
     ) -> Row:
-        mtime_ns = self._write_document(path, data)
+        mtime_ns = self._store.put(path, data)
         return (*identity, path, DONE, len(data), mtime_ns, digest, "none", "", seal, "", "")
 
     def seal(self, identity: tuple[str, str, int, str], document: Record, seal: str) -> None:
@@ -177,8 +188,7 @@ class Ledger:
 
     def _commit(self, rows: list[Row], told: list[Fact], number: int) -> None:
         """In the ledger's thread. Where files are synced, so are their names, before a row speaks of them."""
-        if self._sync_directories is not None:
-            self._sync_directories(row[4] for row in rows if row[5] == DONE)
+        self._store.sync_names(row[4] for row in rows if row[5] == DONE)
         with self._book.transaction():
             self._book.settle(rows)
             for fact in told:

@@ -21,7 +21,7 @@ class DocumentRecords:
 
     is_as_recorded: Callable[[Record], Awaitable[bool]]
     found: Callable[[str], Awaitable[FileState | None]]
-    document: Callable[[str], bytes | None] | None = None
+    document: Callable[[str], Awaitable[bytes | None]] | None = None
 
     async def known(self, claimed: ClaimResult, body: JsonObject) -> list[Claim]:
         """The claims of an item or collection, with all that is known of their files.
@@ -29,7 +29,7 @@ class DocumentRecords:
         What only a document tells is a hint: such a file stays if its bytes are those it tells of. Where
         the catalogue describes the item otherwise by now, they are asked for again.
         """
-        if self.document is None or (document := self.document(claimed.path)) is None:
+        if self.document is None or (document := await self.document(claimed.path)) is None:
             return claimed.claims
         return await self._recalled(claimed.claims, body, _read(document))
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import orjson
 
-from ..integrity import is_unchanged
+from .claims import IsUnchanged
 from .schema import ASSET, DONE, ITEM
 
 NUL = "\\u0000"
@@ -37,7 +37,7 @@ class UnchangedItem(NamedTuple):
 
 
 def confirm(
-    database: sqlite3.Connection, root: str, run: int, asked: Sequence[ItemFingerprint]
+    database: sqlite3.Connection, is_unchanged: IsUnchanged, run: int, asked: Sequence[ItemFingerprint]
 ) -> list[UnchangedItem | None]:
     """For each item its assets if there is nothing to do for it; then this run has seen them.
 
@@ -48,7 +48,7 @@ def confirm(
     if NUL in question:
         return [None] * len(asked)
     (found,) = database.execute(FILES, (question, run)).fetchone()
-    counted = _counted(root, orjson.loads(found))
+    counted = _counted(is_unchanged, orjson.loads(found))
     seen: dict[tuple[str, int], list[str]] = {}
     for number, known in counted.items():
         seen.setdefault((asked[number].collection, known.run), []).append(asked[number].item)
@@ -58,13 +58,13 @@ def confirm(
 
 
 def _counted(
-    root: str, files: list[tuple[int, int, int, str, int, int, int, str]]
+    is_unchanged: IsUnchanged, files: list[tuple[int, int, int, str, int, int, int, str]]
 ) -> dict[int, UnchangedItem]:
     """The items, by their numbers, all of whose files are as they were left."""
     found: dict[int, UnchangedItem] = {}
     changed = set()
     for number, run, role, path, state, size, mtime_ns, proof in files:
-        if state != DONE or not is_unchanged(f"{root}/{path}", size, mtime_ns):
+        if state != DONE or not is_unchanged(path, size, mtime_ns):
             changed.add(number)
         if (known := found.get(number)) is None:
             known = found[number] = UnchangedItem(run, [], [])

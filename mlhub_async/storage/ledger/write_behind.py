@@ -38,12 +38,12 @@ class GroupCommit:
         commit: Callable[[list[Row], list[Fact], int], asyncio.Future[None]],
         turn: Callable[[], int],
         in_our_words: Callable[[BaseException], BaseException],
-        wait_for_room: WaitForSpace,
+        wait_for_space: WaitForSpace,
     ) -> None:
         self._commit = commit
         self._turn = turn
         self._in_our_words = in_our_words
-        self._wait_for_room = wait_for_room
+        self._wait_for_space = wait_for_space
         self._rows: list[Row] = []
         self._told: list[Fact] = []
         self._batch: tuple[list[Row], list[Fact], int] = ([], [], 0)
@@ -107,7 +107,7 @@ class GroupCommit:
         """The same; but a full disk may be waited for, and then the batch is committed once more."""
         self._raise_failure()
         if isinstance(full := self._failure, DiskFull):
-            await self._wait_for_room(full)
+            await self._wait_for_space(full)
             if self._failure is full:  # else somebody else was quicker
                 self._failure = None
                 self._start_commit()

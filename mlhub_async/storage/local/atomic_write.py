@@ -30,7 +30,7 @@ class DocumentWriter:
 
         Raises `TransferError` where something is in its way, `StorageError` when the disk refuses.
         """
-        name, mtime = self._partials.path(self._partials.stem(DOCUMENT_PREFIX)), None
+        name, mtime = self._partials.path(self._partials.unique_name(DOCUMENT_PREFIX)), None
         try:
             mtime = self._draft(name, data)
             self._tree.place(name, self._partials.directory, path)
@@ -57,7 +57,7 @@ class DocumentWriter:
 
     def write_pieces(self, path: str, pieces: Iterable[bytes]) -> int:
         """The same for a document that comes in pieces, in the ledger's thread."""
-        name = partial_file(self._partials.stem(DOCUMENT_PREFIX))
+        name = partial_file(self._partials.unique_name(DOCUMENT_PREFIX))
         try:
             with open(self._partials.folder / name, "wb") as file:
                 mtime = self._fill(file, pieces)

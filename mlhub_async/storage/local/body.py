@@ -45,7 +45,7 @@ class BodyWriter:
         self.digests = BodyDigests()
         self._out = FileWriter(disk, path, self._put, self.digests.see, self._note)
         self.offset = 0
-        self.was_opened = False
+        self.is_persistent = False
         self.in_memory = True
         """all of it is still here, whatever became of the file"""
 
@@ -74,9 +74,9 @@ class BodyWriter:
     def _forget_file(self) -> None:
         """What begins anew has another file. An old one is never emptied: where locks do nothing another
         run may have taken it over, and go on with it."""
-        if self.was_opened:
+        if self.is_persistent:
             self._let_go()
-            self.was_opened, self.in_memory = False, True
+            self.is_persistent, self.in_memory = False, True
             with contextlib.suppress(OSError):
                 os.unlink(self._path, dir_fd=self._directory)
 
@@ -98,7 +98,7 @@ class BodyWriter:
         flags = os.O_RDWR | os.O_CREAT | extra | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         try:
             self._fd = os.open(self._path, flags, 0o666, dir_fd=self._directory)
-            self.was_opened = True
+            self.is_persistent = True
         except OSError as error:
             raise storage_error(error, self._path) from None
 
@@ -132,7 +132,7 @@ class BodyWriter:
             self._open_large(os.O_EXCL)
         return self._out.flow(lent)
 
-    def patch(self, at: int) -> FileWriter:
+    def segment(self, offset: int) -> FileWriter:
         """A way for bytes that belong further on. They are of the body once it has come to `follow` them;
         the caller has it at rest before the body is closed or begun anew."""
 
@@ -141,7 +141,7 @@ class BodyWriter:
             return os.pwrite(self._fd, piece, out.written)
 
         out = FileWriter(self._disk, self._path, put)
-        out.written = at
+        out.written = offset
         return out
 
     def follow(self, end: int) -> None:
@@ -186,13 +186,13 @@ class BodyWriter:
                 self.digests.see(piece)
         return self.digests.found()
 
-    async def look(self, at: Callable[[BinaryIO], T]) -> T:
+    async def inspect(self, examine: Callable[[BinaryIO], T]) -> T:
         """What a function finds in the whole of the bytes, which are complete; it runs in the disk thread."""
         found: list[T] = []
 
         def looking() -> None:
             with self._whole() as file:
-                found.append(at(file))
+                found.append(examine(file))
 
         self._out.run(looking)
         await self.settled()
@@ -239,9 +239,8 @@ class BodyWriter:
         """End the write in flight and close the file. `keep`: write what is not written yet, where that
         goes. May be called more than once; a cancellation is raised when all of it is done."""
         try:
-            await self._out.wait_until_idle()
+            await self._out.close()
         finally:
-            self._out.stop()
             if keep and self._fd is not None and self._out.written + self._out.pending_size == self.offset:
                 # Bytes that were received are worth keeping for the next run, where the disk takes them.
                 with contextlib.suppress(OSError):
@@ -256,7 +255,7 @@ class BodyDigests:
     def __init__(self) -> None:
         self._hashes: Mapping[str, Hasher] = {}
         self._noted = 0
-        self.journal: Checkpoints | None = None
+        self.checkpoints: Checkpoints | None = None
 
     def begin(self, algorithms: Iterable[str]) -> None:
         self._hashes = {name: checksum.hasher(name) for name in {"sha256", *algorithms}}
@@ -269,15 +268,15 @@ class BodyDigests:
     def note(self, written: int, *, last: bool = False) -> None:
         """So many bytes are on the disk; the digest of them costs nothing: it is on its way to that of the
         whole. Few bytes are noted only if they are the `last`. Raises OSError."""
-        journal = self.journal
-        if journal is not None and written - self._noted >= (1 if last else journal.spacing):
-            journal.add(written, self._hashes["sha256"])
+        checkpoints = self.checkpoints
+        if checkpoints is not None and written - self._noted >= (1 if last else checkpoints.spacing):
+            checkpoints.add(written, self._hashes["sha256"])
             self._noted = written
 
     def prove(self, fd: int, total: int) -> int:
         """How many bytes of a file are those that the journal speaks of: the digests are of them now."""
-        assert self.journal is not None
-        self._noted, self._hashes = self.journal.proven(fd, self._hashes, total)
+        assert self.checkpoints is not None
+        self._noted, self._hashes = self.checkpoints.proven(fd, self._hashes, total)
         return self._noted
 
     def found(self) -> dict[str, bytes]:

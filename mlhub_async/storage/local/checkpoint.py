@@ -13,11 +13,11 @@ import errno
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 
 import orjson
 
 from ...core.checksum import Hasher
+from ...core.model import PartialHeader
 
 VERSION = 1
 CHECKPOINT_BYTES = 1 << 14
@@ -31,21 +31,6 @@ _FLAGS = os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 Hashes = Mapping[str, Hasher]
 
 
-@dataclass(frozen=True, slots=True)
-class PartialHeader:
-    """What a partial file is a part of: only bytes of this very representation may be added to it.
-
-    `published` is the digest that came with the first answer, as a multihash or ""; `places` are the
-    canonical URLs by which the resource was asked for and answered.
-    """
-
-    key: str
-    validator: str
-    total: int
-    published: str = ""
-    places: tuple[str, ...] = ()
-
-
 class Checkpoints:
     """The journal of one partial file. `begin` it or `go_on` with it; marks are added in the disk thread."""
 
@@ -56,21 +41,24 @@ class Checkpoints:
         self.spacing = 0
         """bytes that should lie between two marks"""
 
-    def begin(self, origin: PartialHeader) -> None:
-        """Write it anew, in a file of its own, for bytes that are still to come. Raises OSError."""
+    def begin(self, key: str, header: PartialHeader) -> None:
+        """Write it anew, in a file of its own, for bytes that are still to come. Raises OSError.
+
+        `key` tells which asset the bytes are of.
+        """
         self.delete()
         self._open(os.O_RDWR | os.O_CREAT | os.O_EXCL)
-        self.spacing = origin.total // CHECKPOINT_BYTES
-        self._append(orjson.dumps({"journal": VERSION, **asdict(origin)}))
+        self.spacing = header.total // CHECKPOINT_BYTES
+        self._append(_header_line(key, header))
 
-    def go_on(self) -> PartialHeader | None:
-        """What an earlier run noted; None if that cannot be used. Raises OSError."""
+    def go_on(self) -> tuple[str, PartialHeader] | None:
+        """Key and header that an earlier run noted; None if they cannot be used. Raises OSError."""
         self._open(os.O_RDWR)
         assert self._fd is not None
-        origin = _origin(os.read(self._fd, LONGEST_HEAD).partition(b"\n")[0])
-        if origin is not None:
-            self.spacing = origin.total // CHECKPOINT_BYTES
-        return origin
+        found = _parse_header(os.read(self._fd, LONGEST_HEAD).partition(b"\n")[0])
+        if found is not None:
+            self.spacing = found[1].total // CHECKPOINT_BYTES
+        return found
 
     def _open(self, flags: int) -> None:
         self._fd = os.open(self._path, flags | _FLAGS, 0o600, dir_fd=self._directory)
@@ -144,19 +132,31 @@ def _take_in(fd: int, size: int, hashes: Hashes) -> bool:
     return True
 
 
-def _origin(head: bytes) -> PartialHeader | None:
+def _header_line(key: str, header: PartialHeader) -> bytes:
+    return orjson.dumps(
+        {
+            "journal": VERSION,
+            "key": key,
+            "validator": header.validator,
+            "total": header.total,
+            "published": header.published,
+            "places": header.urls,
+        }
+    )
+
+
+def _parse_header(line: bytes) -> tuple[str, PartialHeader] | None:
     try:
-        fields = orjson.loads(head)
-        if fields.pop("journal") != VERSION:
+        fields = orjson.loads(line)
+        if fields["journal"] != VERSION:
             return None
-        origin = PartialHeader(**fields)
-        typed = PartialHeader(
-            str(origin.key),
-            str(origin.validator),
-            int(origin.total),
-            str(origin.published),
-            tuple(map(str, origin.places)),
+        header = PartialHeader(
+            str(fields["validator"]),
+            int(fields["total"]),
+            str(fields["published"]),
+            tuple(map(str, fields["places"])),
         )
-    except (ValueError, KeyError, TypeError, AttributeError):
+        key = str(fields["key"])
+    except (ValueError, KeyError, TypeError):
         return None
-    return typed if typed.total > 0 else None
+    return (key, header) if header.total > 0 else None

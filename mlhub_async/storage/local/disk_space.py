@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ...core.errors import DiskFull
-from ..layout import PARTIAL_DIR, PROBE_FILE
+from ..layout import PARTIAL_DIR, PROBE_FILE, STATE_DIR
 from .directories import DISK_FULL_ERRNOS
 
 CHECK_SECONDS = 3.0
@@ -42,7 +42,7 @@ class DiskSpace:
 
     def __init__(
         self,
-        state: Path,
+        root: Path,
         *,
         patient: bool = False,
         told: SpaceListener = ignore,
@@ -50,7 +50,7 @@ class DiskSpace:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.full: DiskFull | None = None
-        self._state = state
+        self._root = root
         self._patient = patient
         self._told, self._clock, self._sleep = told, clock, sleep
         self._say_at = 0.0
@@ -85,10 +85,11 @@ class DiskSpace:
         now = self._clock()
         if now >= self._say_at:
             self._say_at = now + REPORT_SECONDS
-            self._told(full, free_bytes(self._state))
+            self._told(full, free_bytes(self._root))
 
     def _has_room(self) -> bool:
-        probe = self._state / PARTIAL_DIR / PROBE_FILE  # where a later run clears away what a killed one left
+        # In the directory of partial files a later run deletes what a killed one left.
+        probe = self._root / STATE_DIR / PARTIAL_DIR / PROBE_FILE
         try:
             probe.write_bytes(os.urandom(PROBE))
         except OSError as error:

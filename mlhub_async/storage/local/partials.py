@@ -1,4 +1,4 @@
-"""The directory of unfinished bytes: a name for each draft, and what earlier runs left to go on with."""
+"""Partial files: unfinished bytes in `.mlhub/partial`, and those that an earlier run left to go on with."""
 
 from __future__ import annotations
 
@@ -8,36 +8,113 @@ import itertools
 import os
 import secrets
 import shutil
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from ...core.model import PartialHeader
 from ..layout import checkpoints_file, partial_file
 from .body import BodyWriter
-from .checkpoint import Checkpoints, PartialHeader
+from .checkpoint import Checkpoints
 from .directories import HAS_DIR_FD, storage_error
 from .writer import WriterThreads
 
 
-@dataclass(slots=True)
 class PartialFile:
-    """A place for one asset's unfinished bytes, and what an earlier run left of them, if anything."""
+    """See `ports.PartialFile`. `stem` is its name in the directory, without the suffix."""
 
-    identity: tuple[str, str, str]
-    stem: str
-    body: BodyWriter
-    left: PartialHeader | None = None
+    def __init__(self, partials: Partials, key: str) -> None:
+        self._partials = partials
+        self._key = key
+        self.stem = partials.unique_name()
+        self.body = BodyWriter(partials.path(partial_file(self.stem)), partials.directory, partials.threads)
+        self.left: PartialHeader | None = None
+
+    def take_over(self, stem: str) -> None:
+        """Make an earlier run's partial file this one by rename: of two runs only one succeeds.
+
+        Its checkpoints are copied first, so that a kill at any moment leaves a pair. They are not renamed:
+        where locks do nothing the run that began them may still write to them, of another version even.
+        """
+        folder = self._partials.folder
+        ours, theirs = (folder / checkpoints_file(name) for name in (self.stem, stem))
+        checkpoints = self._partials.checkpoints(self.stem)
+        try:
+            shutil.copyfile(theirs, ours, follow_symlinks=False)
+            if (found := checkpoints.go_on()) is not None:
+                (folder / partial_file(stem)).rename(folder / partial_file(self.stem))
+        except OSError:
+            found = None
+        if found is None:
+            checkpoints.delete()
+            return
+        with contextlib.suppress(OSError):
+            theirs.unlink()
+        self.left = found[1]
+        self.body.digests.checkpoints = checkpoints
+
+    def bind(self, header: PartialHeader | None) -> None:
+        """See `ports.PartialFile`: what is noted must never be newer than the bytes."""
+        if header is None:
+            self._unbind()
+            return
+        checkpoints = self.body.digests.checkpoints or self._partials.checkpoints(self.stem)
+        try:
+            checkpoints.begin(self._key, header)
+        except OSError as error:
+            self._unbind()
+            checkpoints.delete()
+            raise storage_error(error, checkpoints_file(self.stem)) from None
+        self.body.digests.checkpoints = checkpoints
+
+    def _unbind(self) -> None:
+        checkpoints, self.body.digests.checkpoints = self.body.digests.checkpoints, None
+        if checkpoints is not None:
+            checkpoints.delete()
+
+    async def commit(self, path: str) -> int:
+        mtime_ns = await self._partials.publish(self.body, path)
+        self.body.is_persistent = False
+        self._unbind()
+        return mtime_ns
+
+    async def keep(self) -> None:
+        try:
+            await self.body.close()
+        finally:
+            if self.body.digests.checkpoints is None:
+                self._delete()
+            else:
+                self.body.digests.checkpoints.close()
+
+    async def drop(self) -> None:
+        try:
+            await self.body.close(keep=False)
+        finally:
+            self._delete()
+
+    def _delete(self) -> None:
+        if self.body.is_persistent or self.left is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(self.body.path, dir_fd=self._partials.directory)
+        self._unbind()
 
 
 class Partials:
-    """Owns `.mlhub/partial` for one run. Finished files leave it by rename."""
+    """The directory of partial files, for one run.
 
-    def __init__(self, folder: Path, disk: WriterThreads) -> None:
+    `publish` gives a complete body its final path: it moves the file out of here by rename.
+    """
+
+    def __init__(
+        self, folder: Path, threads: WriterThreads, publish: Callable[[BodyWriter, str], Awaitable[int]]
+    ) -> None:
         self.folder = folder
-        self._disk = disk
+        self.threads = threads
+        self.publish = publish
+        self.directory: int | None = None
         self._run = secrets.token_hex(4)
         self._numbers = itertools.count()
         self._left: dict[str, str] = {}
-        self.directory: int | None = None
 
     def open(self) -> None:
         """Make the directory. Raises OSError."""
@@ -50,19 +127,19 @@ class Partials:
             os.close(self.directory)
             self.directory = None
 
-    def stem(self, kind: str = "") -> str:
-        """A name that no other run uses."""
-        return f"{kind}{self._run}{next(self._numbers):x}"
+    def unique_name(self, prefix: str = "") -> str:
+        """A name, without suffix, that no other run uses."""
+        return f"{prefix}{self._run}{next(self._numbers):x}"
 
     def path(self, name: str) -> str:
-        """A name in the directory as calls take it that are also given `directory`."""
+        """A name in the directory, as the functions of `os` take it that are also given `directory`."""
         return name if HAS_DIR_FD else str(self.folder / name)
 
-    def _journal(self, stem: str) -> Checkpoints:
+    def checkpoints(self, stem: str) -> Checkpoints:
         return Checkpoints(self.path(checkpoints_file(stem)), self.directory)
 
-    def look_around(self) -> None:
-        """Keep partial files that have a journal we can read; the rest is litter of a run that was killed."""
+    def find_left(self) -> None:
+        """Keep the partial files whose checkpoints can be read; delete all else that a killed run left."""
         names = {entry.name for entry in os.scandir(self.folder)}
         for stem in {name.rpartition(".")[0] for name in names}:
             if not {partial_file(stem), checkpoints_file(stem)} <= names:
@@ -76,100 +153,32 @@ class Partials:
                 (self.folder / name).unlink()
 
     def _key_of(self, stem: str) -> str:
-        journal = self._journal(stem)
+        checkpoints = self.checkpoints(stem)
         try:
-            origin = journal.go_on()
+            found = checkpoints.go_on()
         except OSError:
             return ""
         finally:
-            journal.close()
-        return origin.key if origin is not None else ""
+            checkpoints.close()
+        return found[0] if found is not None else ""
 
-    def left_over(self, identity: tuple[str, str, str]) -> bool:
+    def has_left(self, identity: tuple[str, str, str]) -> bool:
         return bool(self._left) and _key(identity) in self._left
 
-    def draft(self, identity: tuple[str, str, str]) -> PartialFile:
-        """Unfinished bytes for one asset. The caller must `keep`, `drop` or finish them in the end."""
-        stem = self.stem()
-        body = BodyWriter(self.path(partial_file(stem)), self.directory, self._disk)
-        draft = PartialFile(identity, stem, body)
-        if self._left and (old := self._left.pop(_key(identity), None)) is not None:
-            self._take_over(old, draft)
-        return draft
-
-    def _take_over(self, old: str, draft: PartialFile) -> None:
-        """Make an earlier run's partial file ours by rename: of two runs only one succeeds.
-
-        Its journal is copied first, so that a kill at any moment leaves a pair: a copy, since where locks do
-        nothing the run that began it may still write to it, of another version even.
-        """
-        ours, theirs = (self.folder / checkpoints_file(stem) for stem in (draft.stem, old))
-        journal = self._journal(draft.stem)
-        try:
-            shutil.copyfile(theirs, ours, follow_symlinks=False)
-            draft.left = journal.go_on()
-            (self.folder / partial_file(old)).rename(self.folder / partial_file(draft.stem))
-        except OSError:
-            draft.left = None
-        if draft.left is None:
-            journal.delete()
-            return
-        with contextlib.suppress(OSError):
-            theirs.unlink()
-        draft.body.digests.journal = journal
-
-    def bind(self, draft: PartialFile, version: PartialHeader | None) -> None:
-        """Note what a draft is a part of, so that a later run may go on with it; None: it may not.
-
-        Call it after `begin`: what is noted must never be newer than the bytes. The key is filled in here.
-        """
-        if version is None:
-            self.unbind(draft)
-            return
-        journal = draft.body.digests.journal or self._journal(draft.stem)
-        try:
-            journal.begin(replace(version, key=_key(draft.identity)))
-        except OSError as error:
-            self.unbind(draft)
-            journal.delete()
-            raise storage_error(error, checkpoints_file(draft.stem)) from None
-        draft.body.digests.journal = journal
-
-    def unbind(self, draft: PartialFile) -> None:
-        journal, draft.body.digests.journal = draft.body.digests.journal, None
-        if journal is not None:
-            journal.delete()
+    def open_file(self, identity: tuple[str, str, str]) -> PartialFile:
+        key = _key(identity)
+        file = PartialFile(self, key)
+        if (stem := self._left.pop(key, None)) is not None:
+            file.take_over(stem)
+        return file
 
     def has(self, body: BodyWriter) -> bool:
-        """Whether the file that a body wrote is still where it was."""
+        """Whether the file that a body wrote is still there."""
         try:
             os.stat(body.path, dir_fd=self.directory, follow_symlinks=False)
         except OSError:
             return False
         return True
-
-    async def keep(self, draft: PartialFile) -> None:
-        """Stop here; a later run goes on if the draft is bound, else nothing is left behind."""
-        try:
-            await draft.body.close()
-        finally:
-            if draft.body.digests.journal is None:
-                self._unlink(draft)
-            else:
-                draft.body.digests.journal.close()
-
-    async def drop(self, draft: PartialFile) -> None:
-        """Forget the bytes."""
-        try:
-            await draft.body.close(keep=False)
-        finally:
-            self._unlink(draft)
-
-    def _unlink(self, draft: PartialFile) -> None:
-        if draft.body.was_opened or draft.left is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(draft.body.path, dir_fd=self.directory)
-        self.unbind(draft)
 
 
 def _key(identity: tuple[str, str, str]) -> str:

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from io import FileIO
 from pathlib import Path
 from typing import TypeVar
@@ -29,11 +29,12 @@ from ..layout import (
     STATE_DIR,
     partial_file,
 )
+from . import removal
 from .atomic_write import DocumentWriter
-from .checkpoint import PartialHeader
+from .body import SMALL_BODY, BodyWriter
 from .destination import RunLock, make_root, refuse_another_file_system, refuse_links, set_aside, unusable
 from .directories import SHORTAGE_ERRNOS, DirectoryTree, state_error, storage_error, sync_names
-from .disk_space import DiskSpace
+from .disk_space import DiskSpace, free_bytes, retry_when_space
 from .partials import PartialFile, Partials
 from .writer import WriterThreads
 
@@ -43,18 +44,26 @@ T = TypeVar("T")
 class LocalStore:
     """Owns DEST for one run. `open` takes the lock; `close` gives everything back."""
 
-    def __init__(self, root: Path, *, durability: str = "process", room: DiskSpace | None = None) -> None:
+    def __init__(self, root: Path, *, durability: str = "process", space: DiskSpace | None = None) -> None:
         self.root = root
         self.state = root / STATE_DIR
-        self.disk_space = room or DiskSpace(self.state)
+        self._space = space or DiskSpace(root)
         self._failed_before = False
-        self._disk = WriterThreads(wait_for_room=self.disk_space.wait)
-        self._partials = Partials(self.state / PARTIAL_DIR, self._disk)
+        self._threads = WriterThreads(wait_for_space=self._space.wait)
+        self._partials = Partials(self.state / PARTIAL_DIR, self._threads, self._publish)
         self._sync = durability == "full"
-        self.tree = DirectoryTree(root)
-        self._documents = DocumentWriter(self._partials, self.tree, sync=self._sync)
-        self.receipt_forgotten = False
+        self.is_synced = self._sync
+        self.small_bytes = 0 if self._sync else SMALL_BODY
+        self._tree = DirectoryTree(root)
+        self._documents = DocumentWriter(self._partials, self._tree, sync=self._sync)
+        self.put = self._documents.write
+        self.put_pieces = self._documents.write_pieces
+        self.receipt_removed = False
         self._lock = RunLock(self.state / LOCK_FILE)
+
+    @property
+    def name(self) -> str:
+        return str(self.root)
 
     def refuse_unless_directory(self) -> None:
         """Raises `StorageError` if DEST is something else already; makes nothing."""
@@ -78,93 +87,84 @@ class LocalStore:
             self._partials.open()
             refuse_another_file_system(self._partials.folder, self.root)
             self._lock.take()
-            self._partials.look_around()
+            self._partials.find_left()
         except OSError as error:
             if error.errno in SHORTAGE_ERRNOS:
                 raise state_error(error, self.root) from None
             raise unusable(error, self.root) from None
         set_aside(self.state / RESERVE_FILE)
 
-    def use_reserve(self) -> None:
+    def release_reserve(self) -> None:
         with contextlib.suppress(OSError):
             (self.state / RESERVE_FILE).unlink()
 
-    @property
-    def express(self) -> bool:
-        """Whether a whole small file may be written at once, with `write_document`, in the loop's thread."""
-        return not self._sync
+    def backpressure(self) -> Awaitable[None] | None:
+        return self._space.opened() if self._space.full is not None else None
 
-    def left_over(self, identity: tuple[str, str, str]) -> bool:
-        """Whether an earlier run left unfinished bytes of this asset."""
-        return self._partials.left_over(identity)
+    def has_partial(self, identity: tuple[str, str, str]) -> bool:
+        return self._partials.has_left(identity)
 
-    def draft(self, identity: tuple[str, str, str]) -> PartialFile:
-        """See `Partials`, for the next three too."""
-        return self._partials.draft(identity)
+    def open_partial(self, identity: tuple[str, str, str]) -> PartialFile:
+        return self._partials.open_file(identity)
 
-    def bind(self, draft: PartialFile, version: PartialHeader | None) -> None:
-        self._partials.bind(draft, version)
-
-    async def keep(self, draft: PartialFile) -> None:
-        await self._partials.keep(draft)
-
-    async def drop(self, draft: PartialFile) -> None:
-        await self._partials.drop(draft)
-
-    async def commit(self, draft: PartialFile, path: str) -> int:
-        """Give the checked bytes their final name; returns the file's mtime in nanoseconds."""
-        body, mtime = draft.body, None
+    async def _publish(self, body: BodyWriter, path: str) -> int:
+        """Rename the file of a complete body to its final path; see `ports.PartialFile.commit`."""
+        mtime_ns: int | None = None
         while True:
             try:
-                if mtime is None:
-                    mtime = await body.in_thread(body.finish, True) if self._sync else body.finish(False)
-                self.tree.place(body.path, self._partials.directory, path)
-                break
+                if mtime_ns is None:
+                    mtime_ns = await body.in_thread(body.finish, True) if self._sync else body.finish(False)
+                self._tree.place(body.path, self._partials.directory, path)
+                return mtime_ns
             except DiskFull as full:
-                if mtime is None and not body.in_memory:
+                if mtime_ns is None and not body.in_memory:
                     raise  # what the file did not take is nowhere else
-                await self.disk_space.wait(full)
+                await self._space.wait(full)
             except LocalShortage:
-                if mtime is not None or not self.tree.shed():
+                if mtime_ns is not None or not self._tree.shed():
                     raise
             except TransferError:
-                if mtime is None or self._partials.has(body):
+                if mtime_ns is None or self._partials.has(body):
                     raise
                 raise PartialLost(f"{path}: its unfinished file was removed by somebody else") from None
-        body.was_opened = False
-        self._partials.unbind(draft)
-        return mtime
 
-    async def outlast(self, error: StorageError) -> None:
-        """Return when an asset may begin anew after the disk refused or lost its bytes; else raise `error`.
-
-        A full disk may be waited for. One error of the disk itself is forgiven: a second is no accident.
-        """
+    async def recover(self, error: StorageError) -> None:
+        """See `ports.Store`. A full disk may be waited for. The first error of the disk itself is ignored."""
         if isinstance(error, DiskFull):
-            await self.disk_space.wait(error)
+            await self._space.wait(error)
         elif isinstance(error, DiskFailing) and not self._failed_before:
             self._failed_before = True
         else:
             raise error
 
-    def duplicate(self, existing: str, path: str) -> int:
-        """Make `path` the same file as `existing`: a hard link where there are such, else a copy."""
-        name = partial_file(self._partials.stem(LINK_PREFIX))
+    async def wait_for_space(self, full: DiskFull) -> None:
+        """Return when what met a full disk is worth another try; raise `full` where nobody waits."""
+        await self._space.wait(full)
+
+    def stop_waiting(self) -> None:
+        self._space.lose_patience()
+
+    async def link(self, existing: str, path: str) -> int:
+        return await retry_when_space(self._space.wait, lambda: self.link_once(existing, path))
+
+    def link_once(self, existing: str, path: str) -> int:
+        """A hard link where the file system has such, else a copy. Does not wait for space."""
+        name = partial_file(self._partials.unique_name(LINK_PREFIX))
         source, target = self.root / existing, self._partials.folder / name
         try:
             try:
                 os.link(source, target, follow_symlinks=False)
             except OSError:
                 self._copy(source, target)
-            mtime = os.stat(target, follow_symlinks=False).st_mtime_ns
-            self.tree.place(self._partials.path(name), self._partials.directory, path)
+            mtime_ns = os.stat(target, follow_symlinks=False).st_mtime_ns
+            self._tree.place(self._partials.path(name), self._partials.directory, path)
         except OSError as error:
             raise storage_error(error, path) from None
         finally:
             # To rename a link over another link to the same file does nothing: both are there then.
             with contextlib.suppress(OSError):
                 target.unlink()
-        return mtime
+        return mtime_ns
 
     def _copy(self, source: Path, target: Path) -> None:
         shutil.copyfile(source, target, follow_symlinks=False)
@@ -172,94 +172,100 @@ class LocalStore:
             with open(target, "rb+") as copy:
                 os.fsync(copy.fileno())
 
-    def forget_receipt(self) -> None:
-        """From now on the last receipt speaks of files that may change: there is none until this run ends."""
-        if not self.receipt_forgotten:
-            self.receipt_forgotten = True
+    def remove_receipt(self) -> None:
+        if not self.receipt_removed:
+            self.receipt_removed = True
             with contextlib.suppress(OSError):
                 (self.state / RECEIPT_FILE).unlink()
 
-    def recall(self, name: str) -> dict[str, int]:
-        """Small numbers that an earlier run left for this one; none is as good as some."""
+    def load_numbers(self, name: str) -> dict[str, int]:
+        """Positive integers that an earlier run saved in the state directory; {} if there are none."""
         try:
-            kept = orjson.loads((self.state / name).read_bytes())
+            saved = orjson.loads((self.state / name).read_bytes())
         except (OSError, ValueError):
             return {}
-        numbers = kept.items() if isinstance(kept, dict) else ()
+        numbers = saved.items() if isinstance(saved, dict) else ()
         return {key: number for key, number in numbers if isinstance(number, int) and number > 0}
 
-    def remember(self, name: str, numbers: Mapping[str, int]) -> None:
-        """Leave small numbers to the next run, if the disk takes them."""
+    def save_numbers(self, name: str, numbers: Mapping[str, int]) -> None:
+        """Save integers for the next run, if the disk takes them."""
         with contextlib.suppress(OSError):
             (self.state / name).write_bytes(orjson.dumps(dict(numbers), option=orjson.OPT_SORT_KEYS))
 
-    async def found(self, path: str) -> FileState | None:
+    async def stat(self, path: str) -> FileState | None:
         """The state of the regular file at `path`, None if there is none."""
-        return self._found(path)
+        return self._stat(path)
 
-    def _found(self, path: str) -> FileState | None:
+    def _stat(self, path: str) -> FileState | None:
         try:
             return file_state(self.root / path)
         except OSError:
             return None
 
+    def is_unchanged(self, path: str, size: int, mtime_ns: int) -> bool:
+        """Whether the file at `path` has this size and mtime. For any thread."""
+        return is_unchanged(f"{self.root}/{path}", size, mtime_ns)
+
     async def is_as_recorded(self, record: Record, *, by_content: bool = False) -> bool:
-        """Whether a finished file is there and as its record says; see `integrity` for the two levels."""
+        """See `integrity` for the two levels. Raises as `inspect` does where the content cannot be read."""
         if not by_content:
-            return is_unchanged(f"{self.root}/{record.path}", record.size, record.mtime_ns)
-        return await self.look(record.path, lambda file: content_mismatch(file, record)) is None
+            return self.is_unchanged(record.path, record.size, record.mtime_ns)
+        return await self.inspect(record.path, lambda file: content_mismatch(file, record)) is None
 
     @property
-    def inhabited(self) -> bool:
-        """Whether there is anything in DEST beside our own state."""
+    def has_files(self) -> bool:
+        """Whether there is anything in DEST beside the state directory."""
         with os.scandir(self.root) as entries:
             return any(entry.name != STATE_DIR for entry in entries)
 
-    def document(self, path: str) -> bytes | None:
-        """What a document has that an earlier run left, None if there is none."""
-        if self._found(path) is None:
-            return None  # a pipe would keep us waiting
+    async def read(self, path: str) -> bytes | None:
+        """The content of a document that an earlier run wrote, None if there is none."""
+        if self._stat(path) is None:
+            return None  # to open a pipe could block
         try:
             return (self.root / path).read_bytes()
         except OSError:
             return None
 
-    def write_document(self, path: str, data: bytes) -> int:
-        """See `Documents`, for the next too."""
-        return self._documents.write(path, data)
+    def remove(self, path: str, size: int, mtime_ns: int, *, dry_run: bool = False) -> bool | None:
+        return removal.remove(self.root, path, size, mtime_ns, dry_run=dry_run)
 
-    def write_pieces(self, path: str, pieces: Iterable[bytes]) -> int:
-        return self._documents.write_pieces(path, pieces)
+    def remove_empty_directories(self, paths: Iterable[str]) -> None:
+        removal.remove_empty(self.root, paths)
 
-    def sync_directories(self, paths: Iterable[str]) -> None:
-        """Make the names of these files survive a power cut, those of the directories above them too.
+    def free_bytes(self) -> int:
+        """Free bytes of the disk that DEST is or would be on; 0 where they are not known."""
+        return free_bytes(self.root)
 
-        Nothing where files are not synced.
-        """
+    def sync_names(self, paths: Iterable[str]) -> None:
+        """Also of the directories above them. Does nothing where files are not synced."""
         if self._sync:
             sync_names(self.root, paths)
 
-    async def look(self, path: str, at: Callable[[FileIO], T]) -> T:
-        """What a function finds in a finished file, in the disk thread."""
+    async def inspect(self, path: str, examine: Callable[[FileIO], T]) -> T:
+        """See `ports.Store`. Raises `TransferError` or `StorageError` for a file that cannot be read."""
 
-        def looking() -> T:
+        def examine_file() -> T:
             with open_unfollowed(self.root / path) as file:
-                return at(file)
+                return examine(file)
 
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._disk.pool, looking)
+            return await asyncio.get_running_loop().run_in_executor(self._threads.pool, examine_file)
         except OSError as error:
             raise storage_error(error, path) from None
 
     async def digest(self, path: str, algorithm: str) -> bytes:
-        """The digest of a finished file, read in the disk thread."""
-        return await self.look(path, lambda file: checksum.of_file(file, algorithm))
+        return await self.inspect(path, lambda file: checksum.of_file(file, algorithm))
+
+    def release_descriptors(self) -> bool:
+        return self._tree.shed()
 
     def close(self) -> None:
-        self._disk.close()
-        self.tree.close()
+        """Release the lock and all descriptors. May be called without `open`."""
+        self._threads.close()
+        self._tree.close()
         self._documents.close()
         self._partials.close()
-        if self._lock.held:  # else it is somebody else's
-            self.use_reserve()
+        if self._lock.held:  # else the reserve is another run's
+            self.release_reserve()
         self._lock.release()

@@ -83,6 +83,10 @@ class FileWriter:
         self.pending_size += len(data)
         return lent
 
+    def write(self, data: Buffer) -> Awaitable[None] | None:
+        """Take bytes and write them when that is due; see `ports.Sink.write`."""
+        return self.flow(self.collect(data))
+
     def flow(self, lent: bool) -> Awaitable[None] | None:
         """Begin a hop if it is worth one; an awaitable when the disk is behind and the caller must wait."""
         if not lent and self.pending_size < self._share and self.pending_size < self._disk.batch:
@@ -132,7 +136,7 @@ class FileWriter:
             try:
                 self._raise_failure()
             except DiskFull as full:
-                await self._disk.wait_for_room(full)
+                await self._disk.wait_for_space(full)
                 self.run(self._write_out)
 
     def _raise_failure(self) -> None:
@@ -160,6 +164,13 @@ class FileWriter:
             self._working.exception()  # whoever stops has been told of it, or does not need the bytes
             self._working = None
 
+    async def close(self) -> None:
+        """Return when no hop is in flight any more, also when cancelled meanwhile."""
+        try:
+            await self.wait_until_idle()
+        finally:
+            self.stop()
+
     def keep(self) -> None:
         """Write what was collected, here and now. Raises OSError."""
         self._batch.extend(self.pending)
@@ -170,9 +181,9 @@ class FileWriter:
 class WriterThreads:
     """One pool for all bodies of a run, and the number of those that write. For the loop's thread only."""
 
-    def __init__(self, threads: int = THREADS, *, wait_for_room: WaitForSpace = do_not_wait) -> None:
+    def __init__(self, threads: int = THREADS, *, wait_for_space: WaitForSpace = do_not_wait) -> None:
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="mlhub-disk")
-        self.wait_for_room = wait_for_room
+        self.wait_for_space = wait_for_space
         self.batch = BATCH
         self._writers = 0
 

@@ -8,12 +8,11 @@ from functools import partial
 
 from ...core.concurrency import LazyAwaitable
 from ...core.model import Head, Request
-from ...core.ports import Buffer
+from ...core.ports import BodyWriter, Buffer
 from ...core.urls import canonical
 from ...http.decoding import AS_STORED, encoded
 from ...http.status import OK, PARTIAL_CONTENT
 from ...http.validators import content_length, content_range, repeats
-from ...storage.local.body import BodyWriter
 from .allocation import Segment
 
 
@@ -64,7 +63,7 @@ class SegmentSink:
         self.segment = segment
         self.first = segment.position
         self._target = target
-        self._writer = target.body.patch(segment.position)
+        self._writer = target.body.segment(segment.position)
         self._arrived = arrived
 
     @property
@@ -106,7 +105,7 @@ class SegmentSink:
             raise RangeRefused
         data = data[: segment.left]
         segment.position += len(data)
-        writing = self._writer.flow(self._writer.collect(data))
+        writing = self._writer.write(data)
         self._arrived(self)
         if not segment.left and segment.stop < segment.limit:
             segment.end()
@@ -119,7 +118,4 @@ class SegmentSink:
 
     async def wait_until_idle(self) -> None:
         """Return when no write of this segment is under way any more, even if cancelled meanwhile."""
-        try:
-            await self._writer.wait_until_idle()
-        finally:
-            self._writer.stop()
+        await self._writer.close()

@@ -18,14 +18,19 @@ from mlhub_async.core.urls import Origin
 from mlhub_async.http import client
 from mlhub_async.http.auth.signer_set import SignerSet
 from mlhub_async.http.resilience import retry
-from mlhub_async.storage.local.body import BodyWriter
 from mlhub_async.storage.local.partials import PartialFile
 from mlhub_async.storage.local.store import LocalStore
+from mlhub_async.transfer import fetch
 from mlhub_async.transfer.fetch import Transfer
 from mlhub_async.transfer.receiver import Receiver
 from mlhub_async.transfer.segments.stream import RangeRefused, SegmentSink
 
 CROSSING = ("authorization", "cookie", "proxy-authorization")
+
+
+def without_small_files() -> None:
+    """Every file goes through a partial file."""
+    fetch.eligible = lambda job: False
 
 
 def none() -> None:
@@ -34,21 +39,21 @@ def none() -> None:
 
 def direct() -> None:
     """Writes to the final name from the first byte on."""
-    begin, drafted = BodyWriter.begin, Receiver.__init__
+    opened = Receiver.__init__
 
     def init(self: Receiver, job: Any, store: LocalStore, *rest: Any, **more: Any) -> None:
-        drafted(self, job, store, *rest, **more)
-        body = self.draft.body
+        opened(self, job, store, *rest, **more)
+        body: Any = self.partial.body
         body._path, body._directory = str(store.root / job.path), None
         (store.root / job.path).parent.mkdir(parents=True, exist_ok=True)
 
-    async def commit(self: LocalStore, draft: PartialFile, path: str) -> int:
-        draft.body.was_opened = False
-        self._partials.unbind(draft)
-        return draft.body.finish(False)
+    async def commit(self: PartialFile, path: str) -> int:
+        self.body.is_persistent = False
+        self._unbind()
+        return self.body.finish(False)
 
-    Receiver.__init__, LocalStore.commit, BodyWriter.begin = init, commit, begin  # type: ignore[method-assign]
-    LocalStore.express = False  # type: ignore[assignment,method-assign]
+    Receiver.__init__, PartialFile.commit = init, commit  # type: ignore[method-assign,assignment]
+    without_small_files()
 
 
 def blind() -> None:
@@ -83,15 +88,15 @@ def early() -> None:
 
     async def committed(self: Transfer, head: Head) -> Any:
         digests, proof = await self._intake.complete()
-        size = self._intake.draft.body.offset
+        size = self._intake.partial.body.offset
         record = Record(self.job.path, size, digests["sha256"].hex(), 0, proof, self._intake.validator)
         ledger = self.context.move.__self__  # type: ignore[attr-defined]
         ledger.record(self.outcome(Status.FETCHED, record), self.urls[-1])
-        mtime = await self.context.store.commit(self._intake.draft, self.job.path)
+        mtime = await self._intake.partial.commit(self.job.path)
         return self.outcome(Status.FETCHED, record._replace(mtime_ns=mtime))
 
     Transfer._committed = committed  # type: ignore[method-assign]
-    LocalStore.express = False  # type: ignore[assignment,method-assign]
+    without_small_files()
 
 
 def leaky() -> None:
@@ -119,7 +124,7 @@ def unsynced() -> None:
 
 def nameless() -> None:
     """Syncs files and forgets their names."""
-    LocalStore.sync_directories = lambda self, paths: None  # type: ignore[method-assign]
+    LocalStore.sync_names = lambda self, paths: None  # type: ignore[method-assign]
 
 
 MUTANTS: dict[str, Callable[[], None]] = {
