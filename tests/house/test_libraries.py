@@ -13,7 +13,7 @@ import mlhub_async
 
 PACKAGE = Path(mlhub_async.__file__).parent
 USERS = {
-    "aiofiles": ["sources/items/streams.py"],
+    "aiofiles": ["sources/items/streams.py", "http/transport/file.py"],
     "aiohttp": ["http/transport/aiohttp.py", "cli/selftest/loopback.py", "demo/"],
     "click": ["cli/"],
     "sqlite3": ["storage/ledger/", "engine/verify/", "engine/prune.py"],

@@ -1,28 +1,36 @@
-"""One hop to a local file: the transport for `file:` hrefs of a catalogue that lies on this machine."""
+"""The transport for `file:` URLs: streams the assets of a local catalogue by aiofiles."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import re
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
 from email.utils import formatdate
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import unquote
 
+import aiofiles
+from aiofiles.threadpool.binary import AsyncFileIO
+
+from ...core.concurrency import wait_until_idle
 from ...core.errors import TransferError
 from ...core.model import Head, Request
 from ...core.ports import Sink
 from ...core.urls import redacted, to_path
 from ..status import FORBIDDEN, NOT_FOUND, OK, PARTIAL_CONTENT, refused
 
-PIECE = 1 << 20
-_NEVER_LEGAL = re.compile("(?:%(?:2[02]|3[CE]|5[CE]|60|7[B-D]|[89A-F][0-9A-F]))+", re.IGNORECASE)
-"""Characters that no href may have as they are: they come encoded, whoever wrote it."""
-_RANGE = re.compile(r"bytes=([0-9]{1,18})-")
+T = TypeVar("T")
+PIECE_BYTES = 1 << 20
+_encoded_always = re.compile("(?:%(?:2[02]|3[CE]|5[CE]|60|7[B-D]|[89A-F][0-9A-F]))+", re.IGNORECASE)
+"""Characters that no URL may have as they are: they come encoded, whoever wrote it."""
+_range = re.compile(r"bytes=([0-9]{1,18})-")
 
 
 class FileTransport:
-    """Reads regular files below `root`, links followed before the check; everything else is refused.
+    """Reads regular files below `root`. See `ports.Transport`. Links are followed before the check.
 
     `root` None: no local file may be read at all, the rule for every catalogue that came by network.
     """
@@ -32,13 +40,13 @@ class FileTransport:
 
     async def send(self, request: Request, sink: Sink) -> None:
         try:
-            path = await asyncio.to_thread(self._admitted, request.url)
-            with path.open("rb", buffering=0) as file:
+            async with self._opened(request.url) as file:
                 status = os.fstat(file.fileno())
-                start = self._start(request, status.st_size)
-                file.seek(start)
+                start = _start(request, status.st_size)
+                if start:
+                    await _completed(file.seek(start))
                 sink.start(_head(request.url, status, start))
-                while data := await asyncio.to_thread(file.read, PIECE):
+                while data := await _completed(file.read(PIECE_BYTES)):
                     if (busy := sink.write(data)) is not None:
                         await busy
         except FileNotFoundError:
@@ -48,7 +56,22 @@ class FileTransport:
         except OSError as error:
             raise TransferError(f"{redacted(request.url)}: {error.strerror}", kind="path") from None
 
+    @asynccontextmanager
+    async def _opened(self, url: str) -> AsyncIterator[AsyncFileIO]:
+        """The file, without a buffer. It is closed at the end, also when its opening was cancelled."""
+        opening = asyncio.ensure_future(aiofiles.open(url, "rb", buffering=0, opener=self._open).__aenter__())
+        try:
+            yield await _completed(opening)
+        finally:
+            if opening.exception() is None:
+                await _completed(opening.result().close())
+
+    def _open(self, url: str, flags: int) -> int:
+        """The descriptor of an admitted file. Called in a thread, as links are followed on slow disks too."""
+        return os.open(self._admitted(url), flags)
+
     def _admitted(self, url: str) -> Path:
+        """The path of a URL. Raises `TransferError` where it must not be read, or is no regular file."""
         if self._root is None:
             raise TransferError(
                 f"{redacted(url)}: a local file, which no catalogue of the network may name",
@@ -65,23 +88,45 @@ class FileTransport:
                 return found
         raise _absent(url)
 
-    @staticmethod
-    def _start(request: Request, size: int) -> int:
-        asked = _RANGE.fullmatch(request.headers.get("range", ""))
-        start = int(asked.group(1)) if asked else 0
-        return start if start < size else 0
-
     async def close(self) -> None:
-        pass
+        """Nothing is kept open."""
+
+
+async def _completed(operation: Awaitable[T]) -> T:
+    """The result of an operation on a file, which is carried out in a thread.
+
+    A cancellation is raised when the thread has ended: it goes on, and the file must not be closed under it.
+    """
+    running = asyncio.ensure_future(operation)
+    try:
+        await wait_until_idle(lambda: () if running.done() else (running,))
+    except asyncio.CancelledError:
+        running.exception()  # its own failure does not matter any more
+        raise
+    return running.result()
+
+
+def _absent(url: str) -> TransferError:
+    return refused(NOT_FOUND, f"{redacted(url)}: no such file")
+
+
+def _start(request: Request, size: int) -> int:
+    """The first byte that is asked for; 0 for a range beyond the end, which is answered by the whole file."""
+    asked = _range.fullmatch(request.headers.get("range", ""))
+    start = int(asked.group(1)) if asked else 0
+    return start if start < size else 0
 
 
 def _as_written(url: str, anchor: str) -> Path:
-    """pystac, and so our own mirrors, write names with "%" into a href as they stand: what is not there
-    decoded may be there undecoded, name by name, or but for what we had to encode ourselves.
+    """The path as it stands in the URL: pystac, and so our own mirrors, write names with "%" as they are.
+
+    What does not exist decoded may exist as written, name by name, or with only those characters decoded
+    that had to be encoded.
     """
     path = Path(anchor)
     for name in url.removeprefix("file://").partition("?")[0].split("/"):
-        readings = (unquote(name).lstrip("/"), _NEVER_LEGAL.sub(lambda found: unquote(found[0]), name), name)
+        partly = _encoded_always.sub(lambda found: unquote(found[0]), name)
+        readings = (unquote(name).lstrip("/"), partly, name)
         path = next((path / one for one in readings if (path / one).exists()), path / name)
     return path
 
@@ -95,7 +140,3 @@ def _head(url: str, status: os.stat_result, start: int) -> Head:
     if start:
         headers["content-range"] = f"bytes {start}-{status.st_size - 1}/{status.st_size}"
     return Head(PARTIAL_CONTENT if start else OK, headers, url)
-
-
-def _absent(url: str) -> TransferError:
-    return refused(NOT_FOUND, f"{redacted(url)}: no such file")
