@@ -1,4 +1,4 @@
-"""The examples run as they are written. Cells that draw are left out: they need matplotlib."""
+"""The notebook and the script in examples/ run as they are, without the cells that need matplotlib."""
 
 import ast
 import inspect
@@ -13,15 +13,16 @@ NOTEBOOK = EXAMPLES / "landcovernet.ipynb"
 
 
 def cells():
+    """The code cells of the notebook."""
     found = json.loads(NOTEBOOK.read_text("utf-8"))["cells"]
     return [cell for cell in found if cell["cell_type"] == "code"]
 
 
 async def run_cell(source, names):
-    """Runs a cell as Jupyter does: `await` and `async for` at its top level."""
-    work = eval(compile(source, str(NOTEBOOK), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), names)
-    if inspect.isawaitable(work):
-        await work
+    """Runs a cell as Jupyter does: `await` and `async for` are allowed at its top level."""
+    result = eval(compile(source, str(NOTEBOOK), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), names)
+    if inspect.isawaitable(result):
+        await result
 
 
 async def test_the_notebook_runs_from_top_to_bottom(tmp_path, monkeypatch, capsys):
@@ -33,22 +34,23 @@ async def test_the_notebook_runs_from_top_to_bottom(tmp_path, monkeypatch, capsy
                 await run_cell("".join(cell["source"]), names)
     finally:
         await names["stack"].aclose()
-    said = capsys.readouterr().out
-    assert "225 files fetched" in said
-    assert "0 fetched, 225 already there" in said
-    assert "files as promised" in said
+    output = capsys.readouterr().out
+    assert "225 files fetched" in output
+    assert "0 fetched, 225 already there" in output
+    assert "files as promised" in output
     assert names["site"].leaks == []
     assert len(names["chips"]) == 9
 
 
-def test_the_notebook_shows_what_its_cells_print_now():
-    shown = ["".join(out.get("text", "")) for cell in cells() for out in cell["outputs"]]
-    assert any("225 files fetched" in text for text in shown)
+def test_the_stored_output_of_the_notebook_is_up_to_date():
+    stored = ["".join(out.get("text", "")) for cell in cells() for out in cell["outputs"]]
+    assert any("225 files fetched" in text for text in stored)
     assert any("image/png" in out.get("data", {}) for cell in cells() for out in cell["outputs"])
     assert not any(out["output_type"] == "error" for cell in cells() for out in cell["outputs"])
 
 
 def run_script(folder, *words):
+    """Runs the script in a folder, without the environment of this process."""
     known = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TEMP", "TMP") if name in os.environ}
     clean = {**known, "PYTHONPATH": str(EXAMPLES.parent), "HOME": str(folder)}
     command = [sys.executable, str(EXAMPLES / "mirror_dataset.py"), *words]
@@ -64,7 +66,7 @@ def test_the_script_mirrors_the_sample_and_then_finds_nothing_to_do(tmp_path):
     assert "0 fetched, 270 there already, 0 failed" in run_script(tmp_path).stdout
 
 
-def test_the_script_says_what_is_wrong_with_a_source_without_a_traceback(tmp_path):
+def test_the_script_names_a_source_that_is_not_there_without_a_traceback(tmp_path):
     done = run_script(tmp_path, "nowhere.json", "data")
     assert done.returncode == 3
     assert "nowhere.json" in done.stderr

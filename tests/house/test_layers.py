@@ -1,6 +1,6 @@
-"""The layer rule of `mlhub_async/README.md`: what may import what, and what a folder may hold.
+"""The layer rule of `mlhub_async/README.md`: what may import what, and how large folders and code may be.
 
-Every rule is a function of a directory, so that each is also tried on a package that breaks it.
+Each rule is a function of the directory of a package, and is also tried on a package that breaks it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,11 +30,13 @@ LAYERS = [
 """Folders at the top of the package. Each imports only from folders on later lines."""
 LEVEL = {name: level for level, line in enumerate(LAYERS) for name in line}
 MAX_ENTRIES = 12
+MAX_MODULE_LINES = 400
+MAX_FUNCTION_LINES = 45
 PACKAGE = Path(mlhub_async.__file__).parent
 
 
 class Import(NamedTuple):
-    """`name` as it is bound in the module `source`; `target` is the module that it comes from."""
+    """The module `source` imports the module `target`, or a name from it."""
 
     source: str
     target: str
@@ -44,7 +47,7 @@ class Import(NamedTuple):
 
 
 def modules_of(package: Path) -> dict[str, Path]:
-    """Every module below `package` by its dotted name; a folder's `__init__` has the name of the folder."""
+    """The modules below `package` by dotted name; an `__init__` has the name of its folder."""
     found = {}
     for path in package.rglob("*.py"):
         parts = path.relative_to(package).with_suffix("").parts
@@ -52,18 +55,25 @@ def modules_of(package: Path) -> dict[str, Path]:
     return found
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
 def imports_of(package: Path) -> list[Import]:
-    """Imports between modules of the package: at the top, in functions, and for typing alike."""
+    """Imports between modules of the package: at the top, inside functions, and for typing."""
     modules = modules_of(package)
     return [
         Import(name, target, node.lineno)
         for name, path in modules.items()
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parsed(path))
         for target in targets(node, name, path, modules, package.name)
     ]
 
 
 def targets(node: ast.AST, name: str, path: Path, modules: dict[str, Path], package: str) -> Iterator[str]:
+    """The modules of the package that this node imports, where it is an import statement."""
     if isinstance(node, ast.Import):
         for alias in node.names:
             if alias.name.split(".")[0] == package:
@@ -75,7 +85,7 @@ def targets(node: ast.AST, name: str, path: Path, modules: dict[str, Path], pack
 
 
 def base_of(node: ast.ImportFrom, name: str, path: Path, package: str) -> str | None:
-    """The module after `from`, None for one of another package."""
+    """The module after `from`; None if it belongs to another package."""
     if node.level == 0:
         first, _, rest = (node.module or "").partition(".")
         return rest if first == package else None
@@ -89,7 +99,7 @@ def top(name: str) -> str:
 
 
 def upward_imports(package: Path) -> list[str]:
-    """Rule 1: from folders on lower lines only. The `__init__` at the top is the list of public names."""
+    """Rule 1: a folder imports only from folders on lower lines. The `__init__` at the top is exempt."""
     return [
         str(one)
         for one in imports_of(package)
@@ -99,7 +109,7 @@ def upward_imports(package: Path) -> list[str]:
 
 
 def circles(package: Path) -> list[str]:
-    """Rule 2: inside every folder its entries form no circle; a sub-folder is one entry."""
+    """Rule 2: the entries of a folder do not import each other in a circle; a sub-folder is one entry."""
     edges: dict[tuple[str, ...], dict[str, set[str]]] = {}
     for one in imports_of(package):
         source, target = one.source.split("."), one.target.split(".")
@@ -117,16 +127,16 @@ def circles(package: Path) -> list[str]:
 
 
 def circle_in(graph: dict[str, set[str]]) -> list[str]:
-    """One circle of the graph, [] where there is none."""
+    """A circle of the graph; [] if there is none."""
     done: set[str] = set()
 
-    def visit(node: str, way: list[str]) -> list[str]:
-        if node in way:
-            return [*way[way.index(node) :], node]
+    def visit(node: str, path: list[str]) -> list[str]:
+        if node in path:
+            return [*path[path.index(node) :], node]
         if node in done:
             return []
         for following in sorted(graph.get(node, ())):
-            if found := visit(following, [*way, node]):
+            if found := visit(following, [*path, node]):
                 return found
         done.add(node)
         return []
@@ -145,7 +155,7 @@ def imports_beyond_core(package: Path) -> list[str]:
 
 
 def double_names(package: Path) -> list[str]:
-    """Rule 6: no module bears the name of something that its folder exports."""
+    """Rule 6: no module has the name of something that its folder exports."""
     return [
         f"{name or 'the top'} exports {exported}, which is a module of it as well"
         for name, path in modules_of(package).items()
@@ -156,12 +166,35 @@ def double_names(package: Path) -> list[str]:
 
 
 def exports(path: Path) -> Iterator[str]:
-    """Names that an `__init__` defines, or takes from other modules than its own sub-modules."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    """Names that an `__init__` defines or imports from a module."""
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield from (alias.asname or alias.name for alias in node.names)
+
+
+def long_modules(package: Path) -> list[str]:
+    """Rule 7: at most 400 lines in a module."""
+    sizes = {name: len(path.read_text().splitlines()) for name, path in modules_of(package).items()}
+    return [f"{name} has {size} lines" for name, size in sizes.items() if size > MAX_MODULE_LINES]
+
+
+def long_functions(package: Path) -> list[str]:
+    """At most 45 lines in a function, its docstring not counted."""
+    return [
+        f"{name}:{node.lineno} {node.name} has {size} lines"
+        for name, path in modules_of(package).items()
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if (size := lines_of(node)) > MAX_FUNCTION_LINES
+    ]
+
+
+def lines_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    first = function.body[0]
+    docstring = first.end_lineno - first.lineno + 1 if ast.get_docstring(function) else 0
+    return function.end_lineno - function.lineno + 1 - docstring
 
 
 def crowded_folders(package: Path) -> list[str]:
@@ -208,15 +241,8 @@ def within(name: str, folder: str) -> bool:
     return f"{name}.".startswith(f"{folder}.")
 
 
-RULES = [
-    upward_imports,
-    circles,
-    imports_beyond_core,
-    named_sources,
-    named_stores_and_transports,
-    double_names,
-    crowded_folders,
-]
+IMPORT_RULES = [upward_imports, circles, imports_beyond_core, named_sources, named_stores_and_transports]
+RULES = [*IMPORT_RULES, double_names, crowded_folders, long_modules, long_functions]
 
 
 def test_every_folder_has_a_line_in_the_layer_rule():
@@ -228,7 +254,7 @@ def test_the_package_keeps_the_rule(rule):
     assert rule(PACKAGE) == []
 
 
-PLANTED = [
+VIOLATIONS = [
     (upward_imports, {"core/a.py": "from ..engine import b", "engine/b.py": ""}),
     (upward_imports, {"stac/a.py": "def f():\n    from ..http.b import c", "http/b.py": "c = 1"}),
     (upward_imports, {"api/a.py": "from mlhub_async.cli import b", "cli/b.py": ""}),
@@ -258,11 +284,13 @@ PLANTED = [
     (double_names, {"http/__init__.py": "from .retry import retry", "http/retry.py": "def retry(): ..."}),
     (double_names, {"http/__init__.py": "def client(): ...", "http/client/x.py": ""}),
     (crowded_folders, {f"core/m{number}.py": "" for number in range(MAX_ENTRIES)}),
+    (long_modules, {"core/a.py": "\n" * (MAX_MODULE_LINES + 1)}),
+    (long_functions, {"core/a.py": "def f():\n" + "    x = 1\n" * MAX_FUNCTION_LINES}),
 ]
 
 
-@pytest.mark.parametrize(("rule", "files"), PLANTED, ids=lambda part: getattr(part, "__name__", ""))
-def test_a_planted_violation_is_found(rule, files, tmp_path):
+@pytest.mark.parametrize(("rule", "files"), VIOLATIONS, ids=lambda part: getattr(part, "__name__", ""))
+def test_a_package_that_breaks_the_rule_is_reported(rule, files, tmp_path):
     package = tmp_path / "mlhub_async"
     for name, text in files.items():
         path = package / name
