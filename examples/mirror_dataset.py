@@ -12,17 +12,17 @@ from mlhub_async import Options, Report, Selection
 from mlhub_async.demo import serve
 
 
-async def copied(source: str, dest: str, *collections: str, api_key: str | None = None) -> Report:
+async def mirror(source: str, dest: str, *collections: str, api_key: str | None = None) -> Report:
     return await mlhub_async.mirror(source, dest, Options(Selection(collections), api_key=api_key))
 
 
 async def main() -> int:
     if sys.argv[1:]:
-        report = await copied(*sys.argv[1:])
+        report = await mirror(*sys.argv[1:])
     else:
         async with serve() as site:
             labels = "ref_landcovernet_v1_labels"
-            report = await copied(site.root, "landcovernet", labels, api_key=site.key)
+            report = await mirror(site.root, "landcovernet", labels, api_key=site.key)
     for outcome in report.failed:
         print(f"{'/'.join(outcome.job.asset.identity)}: {outcome.error}")
     print(f"{report.fetched} fetched, {report.skipped} there already, {report.failures} failed")
