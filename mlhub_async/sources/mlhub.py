@@ -65,9 +65,15 @@ class Datasets:
         self._root = root
 
     async def all(self) -> list[JsonObject]:
-        """Every dataset. Raises `TransferError` where the API has no list of them."""
-        listed = (await self._reader.read(Request(f"{self._root}datasets"))).body
-        return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+        """Every dataset. Raises `TransferError` where the API has no list of them.
+
+        The list has no pages. Raises `SourceError` for any other answer, which may be a part of one.
+        """
+        url = f"{self._root}datasets"
+        listed = (await self._reader.read(Request(url))).body
+        if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+            raise SourceError(f"{urls.redacted(url)} is no list of datasets", kind="not-stac")
+        return listed
 
     async def collections_of(self, dataset: str) -> list[JsonObject]:
         """The collections of a dataset, given by its id or DOI. Each comes once, though the API repeats some.
@@ -100,7 +106,7 @@ class Datasets:
     async def _ids(self) -> list[str]:
         try:
             return [str(one.get("id")) for one in await self.all()]
-        except TransferError:
+        except (SourceError, TransferError):
             return []
 
 

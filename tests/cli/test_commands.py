@@ -319,6 +319,11 @@ class TestLs:
         done = run_cli("ls", "--dataset", "10.1/x.v2", env={"MLHUB_ROOT_URL": site.url("/v1")})
         assert (done.code, done.out) == (0, "a\tlabels\nb\t\n")
 
+    def test_an_answer_that_is_no_list_of_datasets_is_exit_code_3(self, run_cli, site):
+        site.json("/v1/datasets", {"datasets": [{"id": "d"}], "links": []})
+        done = run_cli("ls", env={"MLHUB_ROOT_URL": site.url("/v1")})
+        assert (done.code, done.out) == (3, "") and "no list of datasets" in done.err
+
     def test_an_api_without_datasets_lists_its_collections(self, run_cli, site):
         api = Api(site, [stac_item("i", "one"), stac_item("j", "two")])
         done = run_cli("ls", env={"MLHUB_ROOT_URL": api.url})
