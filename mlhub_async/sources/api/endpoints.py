@@ -43,9 +43,11 @@ class Endpoints:
         """the parts of a selection that the server's search evaluates: query, filter, intersects"""
 
     def collection(self, name: str) -> str:
+        """The URL of a collection."""
         return f"{self.collections}/{quote(name, safe='')}"
 
     def item(self, collection: str, name: str) -> str:
+        """The URL of an item."""
         return f"{self.collection(collection)}/items/{quote(name, safe='')}"
 
     def document(self, collection: str, item: str) -> str:

@@ -42,6 +42,7 @@ class Slice:
 
     @property
     def bounds(self) -> Interval:
+        """The interval that a server is asked for."""
         return self.start, self.end
 
 
@@ -102,6 +103,7 @@ class Overlap:
 
     @property
     def distinct(self) -> int:
+        """The records that came, each counted once."""
         return self.returned - self.repeated
 
     def add(self, records: list[Any], source: Slice) -> None:

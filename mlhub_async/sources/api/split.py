@@ -29,6 +29,7 @@ MAX_REASONS = 20
 
 
 def accept_all(_: list[Any]) -> bool:
+    """Wants every page."""
     return True
 
 
@@ -63,6 +64,7 @@ class SplitReport:
             self._reasons.append(reason)
 
     def remarks(self) -> ListingRemarks:
+        """What there is to report so far: `split` in the receipt, a line for each reason."""
         lines = tuple(f"--split: listed as a whole, {reason}" for reason in self._reasons)
         return ListingRemarks({"split": {"parts": {**self._slices}, "whole": [*self._reasons]}}, lines)
 
