@@ -245,4 +245,4 @@ def disk_space_for(dest: str | os.PathLike[str], options: Options, events: Event
         )
         events.emit("throttle", error=orjson.loads(error_json(full)), free=free)
 
-    return DiskSpace(Path(dest), patient=options.on_full == "pause", told=warn)
+    return DiskSpace(Path(dest), waits=options.on_full == "pause", listener=warn)

@@ -18,7 +18,7 @@ from mlhub_async.storage.ledger.ledger import Ledger
 from mlhub_async.storage.ledger.rows import row_of
 from mlhub_async.storage.ledger.schema import refused
 from mlhub_async.storage.ledger.write_behind import WriteAheadLog
-from mlhub_async.storage.local.disk_space import CHECK_SECONDS, PROBE, REPORT_SECONDS, DiskSpace
+from mlhub_async.storage.local.disk_space import CHECK_SECONDS, PROBE_BYTES, REPORT_SECONDS, DiskSpace
 from mlhub_async.storage.local.store import LocalStore
 from support.engine import fetched
 from support.mirrored import Mirrored, publish
@@ -38,7 +38,7 @@ class Disk:
         self.partials.mkdir(parents=True)
         self.now, self.told, self.looks = 100.0, [], 0
         self.room = DiskSpace(
-            place, told=lambda full, free: self.told.append((self.now, free)), clock=self.clock,
+            place, listener=lambda full, free: self.told.append((self.now, free)), clock=self.clock,
             sleep=self.sleep, **chosen,
         )  # fmt: skip
         self.full_for = 0
@@ -84,10 +84,10 @@ async def test_who_is_not_patient_is_told_what_was_met_at_once(tmp_path):
 
 
 async def test_all_wait_while_one_looks_and_all_go_on_when_there_is_room(small):
-    disk = Disk(small, patient=True)
+    disk = Disk(small, waits=True)
     fill(small / "other")
     disk.full_for, disk.make_room = 25, (small / "other").unlink
-    await asyncio.gather(*[disk.room.wait(FULL) for _ in range(5)], disk.room.opened())
+    await asyncio.gather(*[disk.room.wait(FULL) for _ in range(5)], disk.room.wait_until_free())
     assert disk.looks == 25 and disk.room.full is None
     times = [when for when, _ in disk.told]
     assert (
@@ -99,15 +99,15 @@ async def test_all_wait_while_one_looks_and_all_go_on_when_there_is_room(small):
 
 
 async def test_a_little_room_is_not_enough_to_go_on(small):
-    disk = Disk(small, patient=True)
-    fill(small / "other", leave=PROBE // 2)
+    disk = Disk(small, waits=True)
+    fill(small / "other", leave=PROBE_BYTES // 2)
     disk.full_for, disk.make_room = 3, (small / "other").unlink
     await disk.room.wait(FULL)
     assert disk.looks == 3
 
 
 async def test_who_looks_may_be_cancelled_and_another_one_goes_on_looking(small):
-    disk = Disk(small, patient=True)
+    disk = Disk(small, waits=True)
     fill(small / "other")
     waiting = [asyncio.ensure_future(disk.room.wait(FULL)) for _ in range(2)]
     await disk.third_look.wait()
@@ -118,16 +118,16 @@ async def test_who_looks_may_be_cancelled_and_another_one_goes_on_looking(small)
 
 
 async def test_a_run_that_ends_waits_no_longer(small):
-    disk = Disk(small, patient=True)
+    disk = Disk(small, waits=True)
     fill(small / "other")
-    disk.full_for, disk.make_room = 2, disk.room.lose_patience
+    disk.full_for, disk.make_room = 2, disk.room.stop_waiting
     with pytest.raises(DiskFull):
         await disk.room.wait(FULL)
     assert disk.looks == 2
 
 
 async def test_other_trouble_than_no_room_is_for_those_to_meet_who_wait(tmp_path):
-    disk = Disk(tmp_path, patient=True)
+    disk = Disk(tmp_path, waits=True)
     disk.partials.rmdir()
     await disk.room.wait(FULL)
     assert disk.looks == 1
@@ -137,7 +137,7 @@ async def test_what_is_waited_for_is_said_with_the_room_there_is(tmp_path):
     events = []
     room = disk_space_for(tmp_path, Options(on_full="pause"), Events(events.append))
     with pytest.warns(DiskFullWarning, match=r"is full \(.* free\): every transfer waits"):
-        room._told(FULL, 5 << 20)
+        room._listener(FULL, 5 << 20)
     assert events[0]["event"] == "throttle" and events[0]["free"] == 5 << 20
     assert events[0]["error"] == {"class": "disk-full", "message": FULL.message, "retryable": False}
 

@@ -1,4 +1,4 @@
-"""Room on the disk: whether a full one ends the run or is waited for, and how one sees that there is room."""
+"""What happens on a full disk: the run ends, or everything that writes waits until there is space again."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from ..layout import PARTIAL_DIR, PROBE_FILE, STATE_DIR
 from .directories import DISK_FULL_ERRNOS
 
 CHECK_SECONDS = 3.0
-"""Seconds between two looks at a disk that is full."""
+"""Between two checks of a disk that is full."""
 REPORT_SECONDS = 30.0
-"""Seconds between two words about it."""
-PROBE = 1 << 20
-"""Bytes that must fit before anybody goes on: only a write knows of quotas."""
+"""Between two reports that the disk is full."""
+PROBE_BYTES = 1 << 20
+"""Must be written before the wait ends: quotas show in a write only, not in the number of free bytes."""
 
 T = TypeVar("T")
 SpaceListener = Callable[[DiskFull, int], None]
+"""Is called with the error and the number of free bytes."""
 WaitForSpace = Callable[[DiskFull], Awaitable[None]]
-"""Returns when a full disk is worth another try, or raises what it was given."""
+"""Returns when what met a full disk can be tried again, or raises the error it was given."""
 
 
 async def do_not_wait(full: DiskFull) -> None:
@@ -33,67 +34,75 @@ async def do_not_wait(full: DiskFull) -> None:
 
 
 def ignore(_full: DiskFull, _free: int) -> None:
-    pass
+    """The `SpaceListener` that does nothing."""
 
 
 class DiskSpace:
-    """One for all that write under DEST. A patient one holds whoever met a full disk until there is room;
-    one that is not ends the run with what they met. `told` hears now and then how many bytes are free."""
+    """One object for everything that writes under DEST.
+
+    `waits`: `wait` holds its callers until there is space; otherwise it raises their error. `listener` is
+    called every `REPORT_SECONDS` meanwhile.
+    """
 
     def __init__(
         self,
         root: Path,
         *,
-        patient: bool = False,
-        told: SpaceListener = ignore,
+        waits: bool = False,
+        listener: SpaceListener = ignore,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.full: DiskFull | None = None
+        """the error by which it was noticed that the disk is full, while it is"""
         self._root = root
-        self._patient = patient
-        self._told, self._clock, self._sleep = told, clock, sleep
-        self._say_at = 0.0
-        self._found = 0
-        self._looking = asyncio.Lock()
+        self._waits = waits
+        self._listener, self._clock, self._sleep = listener, clock, sleep
+        self._report_at = 0.0
+        self._ended_waits = 0
+        self._checking = asyncio.Lock()
 
     async def wait(self, full: DiskFull) -> None:
-        """Return when what met a full disk is worth trying again; raises `full` where nobody waits."""
-        if not self._patient:
+        """Return when what met a full disk can be tried again; raises `full` if this does not wait."""
+        if not self._waits:
             raise full
         self.full = self.full or full
-        await self.opened()
+        await self.wait_until_free()
 
-    async def opened(self) -> None:
-        """Return when the disk is not full any more. One of those who wait looks for all."""
-        found = self._found
-        async with self._looking:
-            while self.full is not None and self._found == found:
-                if not self._patient:
+    async def wait_until_free(self) -> None:
+        """Return when the disk is not full. One of the callers checks it for all of them.
+
+        Raises the error in `full` after `stop_waiting`.
+        """
+        ended_waits = self._ended_waits
+        async with self._checking:
+            while self.full is not None and self._ended_waits == ended_waits:
+                if not self._waits:
                     raise self.full
-                self._tell(self.full)
+                self._report(self.full)
                 await self._sleep(CHECK_SECONDS)
-                if self._has_room():
-                    self._found += 1
+                if self._has_space():
+                    self._ended_waits += 1
                     self.full = None
 
-    def lose_patience(self) -> None:
-        """The run ends, for whatever reason: from now on a full disk is told, not waited for."""
-        self._patient = False
+    def stop_waiting(self) -> None:
+        """From now on a full disk is an error at once: the run ends."""
+        self._waits = False
 
-    def _tell(self, full: DiskFull) -> None:
+    def _report(self, full: DiskFull) -> None:
         now = self._clock()
-        if now >= self._say_at:
-            self._say_at = now + REPORT_SECONDS
-            self._told(full, free_bytes(self._root))
+        if now >= self._report_at:
+            self._report_at = now + REPORT_SECONDS
+            self._listener(full, free_bytes(self._root))
 
-    def _has_room(self) -> bool:
+    def _has_space(self) -> bool:
+        """Any other error than a full disk counts as space: those that wait will meet it themselves."""
         # In the directory of partial files a later run deletes what a killed one left.
         probe = self._root / STATE_DIR / PARTIAL_DIR / PROBE_FILE
         try:
-            probe.write_bytes(os.urandom(PROBE))
+            probe.write_bytes(os.urandom(PROBE_BYTES))
         except OSError as error:
-            return error.errno not in DISK_FULL_ERRNOS  # any other trouble is for those to meet who wait
+            return error.errno not in DISK_FULL_ERRNOS
         finally:
             with contextlib.suppress(OSError):
                 probe.unlink()
@@ -101,7 +110,7 @@ class DiskSpace:
 
 
 async def retry_when_space(wait: WaitForSpace, call: Callable[[], T]) -> T:
-    """The result of `call`, made again after each wait: it does all or nothing."""
+    """The result of `call`, which is made again after each wait: it does all or nothing."""
     while True:
         try:
             return call()
@@ -110,7 +119,7 @@ async def retry_when_space(wait: WaitForSpace, call: Callable[[], T]) -> T:
 
 
 def free_bytes(path: Path) -> int:
-    """Bytes left on the disk that `path` is or would be on; 0 if nobody says how many."""
+    """Free bytes of the disk that `path` is or would be on; 0 where they are not known."""
     try:
         while not path.exists() and path != path.parent:
             path = path.parent

@@ -99,7 +99,7 @@ class LocalStore:
             (self.state / RESERVE_FILE).unlink()
 
     def backpressure(self) -> Awaitable[None] | None:
-        return self._space.opened() if self._space.full is not None else None
+        return self._space.wait_until_free() if self._space.full is not None else None
 
     def has_partial(self, identity: tuple[str, str, str]) -> bool:
         return self._partials.has_left(identity)
@@ -142,7 +142,7 @@ class LocalStore:
         await self._space.wait(full)
 
     def stop_waiting(self) -> None:
-        self._space.lose_patience()
+        self._space.stop_waiting()
 
     async def link(self, existing: str, path: str) -> int:
         return await retry_when_space(self._space.wait, lambda: self.link_once(existing, path))
