@@ -15,7 +15,7 @@ from mlhub_async.core.telemetry import Events, Meter
 from mlhub_async.http.decoding import Decoder
 from mlhub_async.http.resilience.retry import Retry
 from mlhub_async.storage.local.store import LocalStore
-from mlhub_async.storage.local.writer import LEAST, THREADS
+from mlhub_async.storage.local.writer import MIN_BATCH_BYTES, WRITER_THREADS
 from mlhub_async.transfer.dedupe import UrlDedupe
 from mlhub_async.transfer.existing import ExistingFiles
 from mlhub_async.transfer.fetch import TransferContext, fetch
@@ -49,7 +49,7 @@ async def kept_partial(store, validator):
     file = store.open_partial(ME)
     file.body.begin([], 1_000_000)
     file.bind(PartialHeader(validator, 1_000_000))
-    file.body.write(noise(LEAST))
+    file.body.write(noise(MIN_BATCH_BYTES))
     await file.keep()
 
 
@@ -65,7 +65,7 @@ async def test_the_note_of_a_partial_file_that_is_gone_is_not_tied_to_other_byte
     file = store.open_partial(ME)
     assert file.left is None
     file.body.begin([], 1_000_000)
-    file.body.write(noise(LEAST, 2))
+    file.body.write(noise(MIN_BATCH_BYTES, 2))
     await file.keep()
     store.close()
     store = LocalStore(dest)
@@ -88,8 +88,8 @@ class Refusing:
         body = self.answers.pop(0)
         head = Head(200, {"content-length": str(len(self.right)), "etag": '"1"'}, request.url)
         sink.start(head)
-        for at in range(0, len(body), LEAST // 2):
-            if (busy := sink.write(body[at : at + LEAST // 2])) is not None:
+        for at in range(0, len(body), MIN_BATCH_BYTES // 2):
+            if (busy := sink.write(body[at : at + MIN_BATCH_BYTES // 2])) is not None:
                 await busy
         if body is not self.right:
             asyncio.get_running_loop().call_later(0.01, self.refused.set)
@@ -103,12 +103,12 @@ async def nothing(*_):
 
 @pytest.mark.parametrize("then", ["answers", "is down"])
 async def test_bytes_that_are_begun_anew_wait_for_the_write_in_flight(dest, then):
-    refused, right = threading.Event(), tif(LEAST * 3, 2)
+    refused, right = threading.Event(), tif(MIN_BATCH_BYTES * 3, 2)
     store = LocalStore(dest)
     store.open()
-    for _ in range(THREADS):
+    for _ in range(WRITER_THREADS):
         store._threads.pool.submit(refused.wait, 30)
-    http = Refusing(tif(LEAST, 1), right, refused, then)
+    http = Refusing(tif(MIN_BATCH_BYTES, 1), right, refused, then)
     context = TransferContext(
         http,
         store,
@@ -233,12 +233,12 @@ async def test_a_body_refused_under_a_bandwidth_limit_leaves_no_pause_behind(sit
 async def test_who_is_cancelled_while_putting_bytes_away_puts_them_away_first(dest, end):
     released, store = threading.Event(), LocalStore(dest)
     store.open()
-    for _ in range(THREADS):
+    for _ in range(WRITER_THREADS):
         store._threads.pool.submit(released.wait, 30)
     file = store.open_partial(ME)
-    file.body.begin([], LEAST * 4)
-    file.bind(PartialHeader('"1"', LEAST * 4))
-    file.body.write(noise(LEAST))
+    file.body.begin([], MIN_BATCH_BYTES * 4)
+    file.bind(PartialHeader('"1"', MIN_BATCH_BYTES * 4))
+    file.body.write(noise(MIN_BATCH_BYTES))
     file.body.write(noise(100, 2))
     ending = asyncio.create_task(getattr(file, end)())
     for _ in range(3):
@@ -249,7 +249,7 @@ async def test_who_is_cancelled_while_putting_bytes_away_puts_them_away_first(de
         await ending
     store.close()
     left = [place.read_bytes() for place in dest.rglob("*.part")]
-    assert left == ([noise(LEAST) + noise(100, 2)] if end == "keep" else [])
+    assert left == ([noise(MIN_BATCH_BYTES) + noise(100, 2)] if end == "keep" else [])
 
 
 @pytest.mark.parametrize("year", ["9" * 20, "9" * 5000])

@@ -16,7 +16,12 @@ from mlhub_async.core.model import PartialHeader
 from mlhub_async.storage.local.checkpoint import Checkpoints
 from mlhub_async.storage.local.partials import Partials
 from mlhub_async.storage.local.store import LocalStore
-from mlhub_async.storage.local.writer import BATCH, LEAST, WAITING, WriterThreads
+from mlhub_async.storage.local.writer import (
+    MAX_BATCH_BYTES,
+    MAX_WAITING_BYTES,
+    MIN_BATCH_BYTES,
+    WriterThreads,
+)
 from mlhub_async.transfer.resume import OVERLAP_BYTES
 from support.engine import run
 from support.mirrored import Mirrored, asset_requests, wait_for
@@ -378,7 +383,7 @@ def test_kill_nine_loses_no_more_than_what_was_on_its_way_to_the_disk(run_cli, t
     there = left(dest).stat().st_size
     assert run_cli("mirror", url, dest).code == 0
     [first] = asked(site)[1:]
-    assert there - BATCH <= first <= there
+    assert there - MAX_BATCH_BYTES <= first <= there
     assert Mirrored(dest).bytes_of("one") == body
 
 
@@ -397,12 +402,12 @@ def test_two_marks_for_one_place_are_no_contradiction(tmp_path):
 def test_the_more_bodies_are_written_the_less_each_may_keep_waiting():
     with closing(WriterThreads()) as disk:
         for number in range(1, 65):
-            disk.enter()
-            assert LEAST <= disk.batch <= BATCH
-            assert disk.batch * number <= max(WAITING, LEAST * number)
+            disk.add_writer()
+            assert MIN_BATCH_BYTES <= disk.batch_bytes <= MAX_BATCH_BYTES
+            assert disk.batch_bytes * number <= max(MAX_WAITING_BYTES, MIN_BATCH_BYTES * number)
         for _ in range(64):
-            disk.leave()
-        assert disk.batch == BATCH
+            disk.remove_writer()
+        assert disk.batch_bytes == MAX_BATCH_BYTES
 
 
 async def begun(store, identity):

@@ -36,14 +36,14 @@ class BodyWriter:
     What was written is noted in the journal of its `digests`: it is proven to a later run.
     """
 
-    def __init__(self, path: str, directory: int | None, disk: WriterThreads) -> None:
+    def __init__(self, path: str, directory: int | None, threads: WriterThreads) -> None:
         self._path = path
         self._directory = directory
-        self._disk = disk
+        self._threads = threads
         self._fd: int | None = None
         self._writer = False
         self.digests = BodyDigests()
-        self._out = FileWriter(disk, path, self._put, self.digests.see, self._note)
+        self._out = FileWriter(threads, path, self._put, self.digests.see, self._note)
         self.offset = 0
         self.is_persistent = False
         self.in_memory = True
@@ -87,12 +87,12 @@ class BodyWriter:
                 os.close(fd)
         if self._writer:
             self._writer = False
-            self._disk.leave()
+            self._threads.remove_writer()
 
     def _open_large(self, extra: int) -> None:
         self._open(extra)
         self._writer, self.in_memory = True, False
-        self._disk.enter()
+        self._threads.add_writer()
 
     def _open(self, extra: int) -> None:
         flags = os.O_RDWR | os.O_CREAT | extra | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
@@ -124,13 +124,13 @@ class BodyWriter:
 
     def write(self, data: Buffer) -> Awaitable[None] | None:
         """Take bytes; an awaitable when the disk is behind and the caller must wait. See `ports.Sink`."""
-        lent = self._out.collect(data)
+        borrowed = self._out.collect(data)
         self.offset += len(data)
         if self._fd is None:
             if self.offset <= SMALL_BODY:
                 return None
             self._open_large(os.O_EXCL)
-        return self._out.flow(lent)
+        return self._out.flush(borrowed)
 
     def segment(self, offset: int) -> FileWriter:
         """A way for bytes that belong further on. They are of the body once it has come to `follow` them;
@@ -140,7 +140,7 @@ class BodyWriter:
             assert self._fd is not None
             return os.pwrite(self._fd, piece, out.written)
 
-        out = FileWriter(self._disk, self._path, put)
+        out = FileWriter(self._threads, self._path, put)
         out.written = offset
         return out
 
@@ -206,7 +206,7 @@ class BodyWriter:
         return open(self._fd, "rb", buffering=0, closefd=False)
 
     async def in_thread(self, call: Callable[[bool], int], sync: bool) -> int:
-        return await asyncio.get_running_loop().run_in_executor(self._disk.pool, call, sync)
+        return await asyncio.get_running_loop().run_in_executor(self._threads.pool, call, sync)
 
     def finish(self, sync: bool) -> int:
         """Close the finished file, ready to be renamed; returns its mtime in nanoseconds.
@@ -241,10 +241,10 @@ class BodyWriter:
         try:
             await self._out.close()
         finally:
-            if keep and self._fd is not None and self._out.written + self._out.pending_size == self.offset:
+            if keep and self._fd is not None and self._out.written + self._out.pending_bytes == self.offset:
                 # Bytes that were received are worth keeping for the next run, where the disk takes them.
                 with contextlib.suppress(OSError):
-                    self._out.keep()
+                    self._out.write_pending()
                     self.digests.note(self._out.written, last=True)
             self._let_go()
 

@@ -1,4 +1,4 @@
-"""Bytes on their way into a file: collected first, then written in a disk thread, one hop at a time."""
+"""Writes bytes to a file in a background thread: they are collected first, then written in one batch."""
 
 from __future__ import annotations
 
@@ -15,188 +15,198 @@ from ...core.ports import Buffer
 from .directories import storage_error
 from .disk_space import WaitForSpace, do_not_wait
 
-LENT = 512 << 10
-"""A view of so many bytes is neither copied nor collected: who writes it waits until it is on the disk."""
-SHARE = 8
-"""Of a body of known size no more than this part waits for its next hop: the disk works meanwhile."""
-
-THREADS = min(4, os.cpu_count() or 1)
-BATCH = 2 << 20
-"""Bytes that go to a disk thread at once, at most: a hop for 512 KiB was measured to cost a tenth more."""
-LEAST = 512 << 10
-WAITING = 16 << 20
-"""Bytes that all bodies together collect for their next hop; twice that with those under way."""
+MIN_BORROWED_BYTES = 512 << 10
+"""A view of so many bytes is not copied: its owner waits until it is written."""
+MIN_BATCH_BYTES = 512 << 10
+MAX_BATCH_BYTES = 2 << 20
+"""Bytes that a thread writes at once: with 512 KiB the transfer was measured to cost a tenth more."""
+BATCHES_PER_BODY = 8
+"""A body of known size is written in at least so many batches, so that the disk works meanwhile."""
+MAX_WAITING_BYTES = 16 << 20
+"""Bytes that all bodies together collect for their next batch; twice that with the batches in flight."""
+WRITER_THREADS = min(4, os.cpu_count() or 1)
 
 
 class FileWriter:
-    """One writer at a time. `put` writes what it can of a piece, in the disk thread, and says how much;
-    `see` looks at every piece before it is written, `wrote` is called after each hop."""
+    """Writes the bytes of one body, in order. One caller at a time; see `ports.SegmentWriter`.
+
+    `put` writes what it can of a piece, in the thread, and returns how many bytes that was. `before_write`
+    is called with each piece before it is written, `after_batch` after each batch, both in the thread.
+    """
 
     def __init__(
         self,
-        disk: WriterThreads,
+        threads: WriterThreads,
         path: str,
         put: Callable[[memoryview], int],
-        see: Callable[[Buffer], None] | None = None,
-        wrote: Callable[[], None] | None = None,
+        before_write: Callable[[Buffer], None] | None = None,
+        after_batch: Callable[[], None] | None = None,
     ) -> None:
-        self._disk = disk
+        self._threads = threads
         self._path = path
         self._put = put
-        self._see = see
-        self._wrote = wrote
-        self._share = LEAST
+        self._before_write = before_write
+        self._after_batch = after_batch
+        self._batch_bytes = MIN_BATCH_BYTES
         self._batch: deque[Buffer] = deque()
-        self._torn = memoryview(b"")
-        self._working: asyncio.Future[None] | None = None
+        self._piece = memoryview(b"")
+        self._in_flight: asyncio.Future[None] | None = None
         self.pending: list[Buffer] = []
-        self.pending_size = 0
+        self.pending_bytes = 0
         self.written = 0
-        """where in the file the next byte belongs"""
+        """the offset in the file at which the next byte is written"""
 
     @property
     def busy(self) -> bool:
-        return self._working is not None and not self._working.done()
+        return self._in_flight is not None and not self._in_flight.done()
 
     @property
     def idle(self) -> bool:
-        """Whether another hop may begin: none is under way, and none has failed."""
-        return self._working is None or (self._working.done() and self._working.exception() is None)
+        """Whether another batch may begin: none is in flight, and none has failed."""
+        return self._in_flight is None or (self._in_flight.done() and self._in_flight.exception() is None)
 
     def expect(self, size: int) -> None:
-        self._share = max(LEAST, size // SHARE)
+        """The body has so many bytes."""
+        self._batch_bytes = max(MIN_BATCH_BYTES, size // BATCHES_PER_BODY)
 
     def begin(self) -> None:
-        """Start anew with no bytes at all."""
-        assert not self.busy, "begun anew under a write in flight"
-        self._working = None
+        """Start again without any bytes. Not while a batch is in flight."""
+        assert not self.busy, "restarted under a write in flight"
+        self._in_flight = None
         self.pending.clear()
         self._batch.clear()
-        self._torn = memoryview(b"")
-        self.pending_size = self.written = 0
+        self._piece = memoryview(b"")
+        self.pending_bytes = self.written = 0
 
     def collect(self, data: Buffer) -> bool:
-        """Take bytes. True for a large view, which must be on the disk before its owner uses it again."""
-        whole = isinstance(data, bytes)
-        lent = len(data) >= LENT and not whole
-        self.pending.append(data if lent or whole else bytes(data))
-        self.pending_size += len(data)
-        return lent
+        """Take bytes. True for a large view: it must be written before its owner reuses the buffer."""
+        is_bytes = isinstance(data, bytes)
+        borrowed = len(data) >= MIN_BORROWED_BYTES and not is_bytes
+        self.pending.append(data if borrowed or is_bytes else bytes(data))
+        self.pending_bytes += len(data)
+        return borrowed
 
-    def write(self, data: Buffer) -> Awaitable[None] | None:
-        """Take bytes and write them when that is due; see `ports.Sink.write`."""
-        return self.flow(self.collect(data))
-
-    def flow(self, lent: bool) -> Awaitable[None] | None:
-        """Begin a hop if it is worth one; an awaitable when the disk is behind and the caller must wait."""
-        if not lent and self.pending_size < self._share and self.pending_size < self._disk.batch:
+    def flush(self, borrowed: bool) -> Awaitable[None] | None:
+        """Begin a batch if there is enough for one; an awaitable when the caller must wait for the disk."""
+        if (
+            not borrowed
+            and self.pending_bytes < self._batch_bytes
+            and self.pending_bytes < self._threads.batch_bytes
+        ):
             return None
         if self.idle:
             self._start()
-            return LazyAwaitable(self.settled) if lent else None
-        return LazyAwaitable(partial(self._next, lent))
+            return LazyAwaitable(self.settled) if borrowed else None
+        return LazyAwaitable(partial(self._flush_next, borrowed))
 
-    async def _next(self, lent: bool) -> None:
+    def write(self, data: Buffer) -> Awaitable[None] | None:
+        """Take bytes, and write them when there are enough; see `ports.Sink.write`."""
+        return self.flush(self.collect(data))
+
+    async def _flush_next(self, borrowed: bool) -> None:
         await self.settled()
         self._start()
-        if lent:
+        if borrowed:
             await self.settled()
 
     def _start(self) -> None:
         self._raise_failure()
         self._batch.extend(self.pending)
-        self.pending, self.pending_size = [], 0
-        self.run(self._write_out)
+        self.pending, self.pending_bytes = [], 0
+        self.run(self._write_batch)
 
     def run(self, work: Callable[[], None]) -> None:
-        """Do this in the disk thread: `settled` waits for it."""
-        self._working = asyncio.get_running_loop().run_in_executor(self._disk.pool, work)
+        """Do this in the thread; `settled` waits for it. Not while a batch is in flight."""
+        self._in_flight = asyncio.get_running_loop().run_in_executor(self._threads.pool, work)
 
-    def _write_out(self) -> None:
-        """In the disk thread: hash while the bytes are in the cache, then write them where they belong.
+    def _write_batch(self) -> None:
+        """In the thread. Digests are computed while the bytes are in the processor's cache.
 
-        Called again after the disk refused it goes on with the very next byte.
+        Called again after the disk refused, it goes on with the next byte.
         """
-        while self._torn or self._batch:
-            if not self._torn:
-                piece = self._batch.popleft()
-                if self._see is not None:
-                    self._see(piece)
-                self._torn = memoryview(piece)
-            done = self._put(self._torn)
-            self.written += done
-            self._torn = self._torn[done:]
-        if self._wrote is not None:
-            self._wrote()
+        while self._piece or self._batch:
+            if not self._piece:
+                data = self._batch.popleft()
+                if self._before_write is not None:
+                    self._before_write(data)
+                self._piece = memoryview(data)
+            count = self._put(self._piece)
+            self.written += count
+            self._piece = self._piece[count:]
+        if self._after_batch is not None:
+            self._after_batch()
 
     async def settled(self) -> None:
-        """Wait for the hop in flight: before it has ended the file must not be moved or begun anew."""
-        while self._working is not None:
-            await asyncio.wait([self._working])
+        """Wait for the batch in flight: before it has ended the file must not be renamed or truncated.
+
+        Raises its `StorageError`; where the run waits for space on a full disk, the batch is written on.
+        """
+        while self._in_flight is not None:
+            await asyncio.wait([self._in_flight])
             try:
                 self._raise_failure()
             except DiskFull as full:
-                await self._disk.wait_for_space(full)
-                self.run(self._write_out)
+                await self._threads.wait_for_space(full)
+                self.run(self._write_batch)
 
     def _raise_failure(self) -> None:
-        if self._working is not None and self._working.done():
-            error, self._working = self._working.exception(), None
+        if self._in_flight is not None and self._in_flight.done():
+            error, self._in_flight = self._in_flight.exception(), None
             if isinstance(error, OSError):
                 raise storage_error(error, self._path) from None
             if error is not None:
                 raise error
 
     async def drained(self) -> None:
-        """Return when everything that was taken is where it belongs."""
+        """Return when everything that was taken is written. Raises `StorageError`."""
         await self.settled()
         if self.pending:
             self._start()
             await self.settled()
 
-    async def wait_until_idle(self) -> None:
-        """Wait for the hop in flight whatever happens: its thread has the file, and its bytes."""
-        await wait_until_idle(lambda: [self._working] if self._working is not None and self.busy else [])
-
-    def stop(self) -> None:
-        """Nobody waits for the last hop any more. It is at rest."""
-        if self._working is not None:
-            self._working.exception()  # whoever stops has been told of it, or does not need the bytes
-            self._working = None
-
     async def close(self) -> None:
-        """Return when no hop is in flight any more, also when cancelled meanwhile."""
-        try:
-            await self.wait_until_idle()
-        finally:
-            self.stop()
+        """Wait for the batch in flight, also when cancelled meanwhile; its error is not raised.
 
-    def keep(self) -> None:
-        """Write what was collected, here and now. Raises OSError."""
+        What is still pending is not written.
+        """
+        try:
+            await wait_until_idle(
+                lambda: [self._in_flight] if self._in_flight is not None and self.busy else []
+            )
+        finally:
+            if self._in_flight is not None:
+                self._in_flight.exception()  # marks it as retrieved: asyncio would log it
+                self._in_flight = None
+
+    def write_pending(self) -> None:
+        """Write what is pending, in the calling thread, after `close`. Raises OSError."""
         self._batch.extend(self.pending)
         self.pending = []
-        self._write_out()
+        self._write_batch()
 
 
 class WriterThreads:
-    """One pool for all bodies of a run, and the number of those that write. For the loop's thread only."""
+    """The threads that write for all bodies of a run. To be used from the event loop only."""
 
-    def __init__(self, threads: int = THREADS, *, wait_for_space: WaitForSpace = do_not_wait) -> None:
+    def __init__(self, threads: int = WRITER_THREADS, *, wait_for_space: WaitForSpace = do_not_wait) -> None:
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="mlhub-disk")
         self.wait_for_space = wait_for_space
-        self.batch = BATCH
+        self.batch_bytes = MAX_BATCH_BYTES
+        """bytes that one body collects before they are written, at most"""
         self._writers = 0
 
-    def enter(self) -> None:
-        """Another body is being written: the more there are, the less each may keep waiting."""
+    def add_writer(self) -> None:
+        """Another body is written: the more there are, the less each may collect."""
         self._count(1)
 
-    def leave(self) -> None:
+    def remove_writer(self) -> None:
         self._count(-1)
 
     def _count(self, change: int) -> None:
         self._writers += change
-        self.batch = max(LEAST, min(BATCH, WAITING // max(self._writers, 1)))
+        share = MAX_WAITING_BYTES // max(self._writers, 1)
+        self.batch_bytes = max(MIN_BATCH_BYTES, min(MAX_BATCH_BYTES, share))
 
     def close(self) -> None:
+        """Wait for the threads and end them."""
         self.pool.shutdown(wait=True)
