@@ -1,6 +1,6 @@
-"""The unfinished bytes of one asset: in memory while they are few, else in a partial file.
+"""Holds the body of one asset until it is complete: a small one in memory, any other in a partial file.
 
-Digests are taken as the bytes come, so nothing is read twice. Nothing here has a final name.
+Digests are computed as the bytes arrive, so that nothing is read twice.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from ...core import checksum
 from ...core.checksum import Hasher
 from ...core.errors import DiskFailing, DiskFull
 from ...core.ports import Buffer
-from .checkpoint import PIECE, Checkpoints
+from .checkpoint import READ_BYTES, Checkpoints
 from .directories import storage_error
 from .writer import FileWriter, WriterThreads
 
 T = TypeVar("T")
 
-SMALL_BODY = 256 << 10
-"""Up to so many bytes stay in memory and are written at once: one open, write, close and rename.
-A thread hop per file was measured at 1.5 times the cost of the whole transfer of 16 KiB."""
-STEP = 8 << 20
-"""Bytes that were written by several are taken in by one hop, at most."""
+SMALL_BODY_BYTES = 256 << 10
+"""Up to so many bytes stay in memory and are written in the event loop: one open, write, close and rename.
+Handing each file to a thread was measured to cost 1.5 times as much as the whole transfer of 16 KiB."""
+MAX_FOLLOW_BYTES = 8 << 20
+"""Bytes written by segments that one call in the thread reads and digests, at most."""
 
 
 class BodyWriter:
-    """Collects one representation from its first byte on. One writer at a time; `close` it always.
+    """See `ports.BodyWriter`. `close` it always.
 
-    What was written is noted in the journal of its `digests`: it is proven to a later run.
+    What was written is noted in the checkpoints of its `digests`, which prove it to a later run.
     """
 
     def __init__(self, path: str, directory: int | None, threads: WriterThreads) -> None:
@@ -41,57 +41,57 @@ class BodyWriter:
         self._directory = directory
         self._threads = threads
         self._fd: int | None = None
-        self._writer = False
+        self._is_counted = False
         self.digests = BodyDigests()
-        self._out = FileWriter(threads, path, self._put, self.digests.see, self._note)
+        self._out = FileWriter(threads, path, self._put, self.digests.update, self._add_checkpoint)
         self.offset = 0
         self.is_persistent = False
         self.in_memory = True
-        """all of it is still here, whatever became of the file"""
+        """Whether all bytes are still in memory, also when a file could not take them."""
 
     @property
     def path(self) -> str:
         return self._path
 
     def begin(self, algorithms: Iterable[str], size: int | None = None) -> None:
-        """Start (again) with no bytes at all. `size`: that of the body, where it is known already."""
+        """See `ports.BodyWriter`. A body known to be large gets its file at once."""
         self._out.begin()
         self.digests.begin(algorithms)
         self.offset = 0
-        self._forget_file()
-        if size is not None and size > SMALL_BODY:
+        self._delete_file()
+        if size is not None and size > SMALL_BODY_BYTES:
             self._open_large(os.O_EXCL)
         self._out.expect(size or 0)
 
     async def adopt(self, algorithms: Iterable[str], total: int) -> None:
-        """Go on with the bytes that are there, as far as the journal proves them; the rest is cut off."""
+        """Go on with the bytes in the file, as far as the checkpoints prove them; the rest is truncated."""
         self.digests.begin(algorithms)
         self._out.expect(total)
         self._open_large(0)
-        self._out.run(partial(self._prove, total))
+        self._out.run(partial(self._restore, total))
         await self.settled()
 
-    def _forget_file(self) -> None:
-        """What begins anew has another file. An old one is never emptied: where locks do nothing another
-        run may have taken it over, and go on with it."""
+    def _delete_file(self) -> None:
+        """A body that starts again gets a new file. The old one is not truncated: where the file system
+        ignores locks, another run may have taken it over and be writing to it."""
         if self.is_persistent:
-            self._let_go()
+            self._close_file()
             self.is_persistent, self.in_memory = False, True
             with contextlib.suppress(OSError):
                 os.unlink(self._path, dir_fd=self._directory)
 
-    def _let_go(self) -> None:
+    def _close_file(self) -> None:
         if self._fd is not None:
             fd, self._fd = self._fd, None
-            with contextlib.suppress(OSError):  # of bytes that are lost now the journal proves nothing
+            with contextlib.suppress(OSError):  # bytes that are lost here are not proven by a checkpoint
                 os.close(fd)
-        if self._writer:
-            self._writer = False
+        if self._is_counted:
+            self._is_counted = False
             self._threads.remove_writer()
 
     def _open_large(self, extra: int) -> None:
         self._open(extra)
-        self._writer, self.in_memory = True, False
+        self._is_counted, self.in_memory = True, False
         self._threads.add_writer()
 
     def _open(self, extra: int) -> None:
@@ -102,16 +102,16 @@ class BodyWriter:
         except OSError as error:
             raise storage_error(error, self._path) from None
 
-    def _prove(self, total: int) -> None:
-        """In the disk thread: keep what is proven."""
+    def _restore(self, total: int) -> None:
+        """In the thread: keep what is proven."""
         assert self._fd is not None
-        proven = self.digests.prove(self._fd, total)
+        proven = self.digests.restore(self._fd, total)
         os.ftruncate(self._fd, proven)
         os.lseek(self._fd, proven, os.SEEK_SET)
         self.offset = self._out.written = proven
 
     def tail(self, size: int) -> bytes:
-        """The last bytes there are, at most so many; not while a write is in flight."""
+        """See `ports.BodyWriter`."""
         last = b"".join(self._out.pending)[-size:] if size else b""
         if len(last) < size and self._fd is not None:
             try:
@@ -123,18 +123,17 @@ class BodyWriter:
         return last
 
     def write(self, data: Buffer) -> Awaitable[None] | None:
-        """Take bytes; an awaitable when the disk is behind and the caller must wait. See `ports.Sink`."""
+        """See `ports.Sink.write`."""
         borrowed = self._out.collect(data)
         self.offset += len(data)
         if self._fd is None:
-            if self.offset <= SMALL_BODY:
+            if self.offset <= SMALL_BODY_BYTES:
                 return None
             self._open_large(os.O_EXCL)
         return self._out.flush(borrowed)
 
     def segment(self, offset: int) -> FileWriter:
-        """A way for bytes that belong further on. They are of the body once it has come to `follow` them;
-        the caller has it at rest before the body is closed or begun anew."""
+        """See `ports.BodyWriter`. The caller closes the segment before it closes or restarts the body."""
 
         def put(piece: memoryview) -> int:
             assert self._fd is not None
@@ -145,60 +144,60 @@ class BodyWriter:
         return out
 
     def follow(self, end: int) -> None:
-        """Take in what patches wrote next to our bytes, up to `end`: at the most one step at a time."""
+        """See `ports.BodyWriter`. One call digests no more than `MAX_FOLLOW_BYTES`, in the thread."""
         if self._out.idle and end > self.offset:
-            self._out.run(partial(self._take_in, min(end, self.offset + STEP)))
+            self._out.run(partial(self._digest_stored, min(end, self.offset + MAX_FOLLOW_BYTES)))
 
-    def _take_in(self, end: int) -> None:
-        """In the disk thread: what was written just now is read from memory."""
+    def _digest_stored(self, end: int) -> None:
+        """In the thread. What was written just now is still in the page cache."""
         assert self._fd is not None
         while (at := self._out.written) < end:
-            piece = os.pread(self._fd, min(PIECE, end - at), at)
+            piece = os.pread(self._fd, min(READ_BYTES, end - at), at)
             if not piece:
                 raise DiskFailing(f"{self._path}: the file system lost bytes that it had accepted")
-            self.digests.see(piece)
+            self.digests.update(piece)
             self._out.written = self.offset = os.lseek(self._fd, at + len(piece), os.SEEK_SET)
-            self._note()
+            self._add_checkpoint()
 
     async def drained(self) -> None:
-        """Wait until all that was taken is on the disk."""
+        """See `ports.BodyWriter`."""
         await self._out.drained()
 
     def _put(self, piece: memoryview) -> int:
         assert self._fd is not None
         return os.write(self._fd, piece)
 
-    def _note(self) -> None:
-        self.digests.note(self._out.written)
+    def _add_checkpoint(self) -> None:
+        self.digests.add_checkpoint(self._out.written)
 
     async def settled(self) -> None:
-        """Wait for the write in flight: before it has ended the file must not be moved or begun anew."""
+        """Wait for the write in flight: before it has ended the file must not be renamed or truncated."""
         await self._out.settled()
 
     async def complete(self) -> dict[str, bytes]:
-        """The digests by algorithm, once every byte is where it belongs."""
+        """See `ports.BodyWriter`."""
         if self._fd is not None:
             await self._out.drained()
             if os.fstat(self._fd).st_size != self.offset:
                 raise DiskFailing(f"{self._path}: the file system lost bytes that it had accepted")
         else:
             for piece in self._out.pending:
-                self.digests.see(piece)
-        return self.digests.found()
+                self.digests.update(piece)
+        return self.digests.result()
 
     async def inspect(self, examine: Callable[[BinaryIO], T]) -> T:
-        """What a function finds in the whole of the bytes, which are complete; it runs in the disk thread."""
-        found: list[T] = []
+        """See `ports.BodyWriter`."""
+        results: list[T] = []
 
-        def looking() -> None:
-            with self._whole() as file:
-                found.append(examine(file))
+        def examine_body() -> None:
+            with self._open_complete() as file:
+                results.append(examine(file))
 
-        self._out.run(looking)
+        self._out.run(examine_body)
         await self.settled()
-        return found[0]
+        return results[0]
 
-    def _whole(self) -> BinaryIO:
+    def _open_complete(self) -> BinaryIO:
         if self.in_memory:
             return BytesIO(b"".join(self._out.pending))
         assert self._fd is not None
@@ -209,9 +208,9 @@ class BodyWriter:
         return await asyncio.get_running_loop().run_in_executor(self._threads.pool, call, sync)
 
     def finish(self, sync: bool) -> int:
-        """Close the finished file, ready to be renamed; returns its mtime in nanoseconds.
+        """Write and close the file of the complete body, to be renamed; returns its mtime in nanoseconds.
 
-        It may be called again after the disk refused what is still `in_memory`.
+        May be called again after it failed, if the body is still `in_memory`.
         """
         try:
             if self.in_memory:
@@ -227,7 +226,7 @@ class BodyWriter:
         return mtime
 
     def _write_small(self) -> None:
-        self._forget_file()
+        self._delete_file()
         self._open(os.O_EXCL)
         assert self._fd is not None
         pending = self._out.pending
@@ -236,48 +235,50 @@ class BodyWriter:
             raise DiskFull(f"{self._path}: the disk is full; free some space, then run again")
 
     async def close(self, *, keep: bool = True) -> None:
-        """End the write in flight and close the file. `keep`: write what is not written yet, where that
-        goes. May be called more than once; a cancellation is raised when all of it is done."""
+        """Wait for the write in flight and close the file. `keep`: write pending bytes first, if the disk
+        takes them. May be called more than once; a cancellation is raised after all this is done."""
         try:
             await self._out.close()
         finally:
             if keep and self._fd is not None and self._out.written + self._out.pending_bytes == self.offset:
-                # Bytes that were received are worth keeping for the next run, where the disk takes them.
+                # The next run need not receive them again.
                 with contextlib.suppress(OSError):
                     self._out.write_pending()
-                    self.digests.note(self._out.written, last=True)
-            self._let_go()
+                    self.digests.add_checkpoint(self._out.written, last=True)
+            self._close_file()
 
 
 class BodyDigests:
-    """Of everything from the first byte on. Without a `journal` nothing is noted."""
+    """The digests of a body from its first byte on, and the checkpoints of them, if there are any."""
 
     def __init__(self) -> None:
         self._hashes: Mapping[str, Hasher] = {}
-        self._noted = 0
+        self._noted_bytes = 0
         self.checkpoints: Checkpoints | None = None
 
     def begin(self, algorithms: Iterable[str]) -> None:
         self._hashes = {name: checksum.hasher(name) for name in {"sha256", *algorithms}}
-        self._noted = 0
+        self._noted_bytes = 0
 
-    def see(self, piece: Buffer) -> None:
+    def update(self, piece: Buffer) -> None:
         for digest in self._hashes.values():
             digest.update(piece)
 
-    def note(self, written: int, *, last: bool = False) -> None:
-        """So many bytes are on the disk; the digest of them costs nothing: it is on its way to that of the
-        whole. Few bytes are noted only if they are the `last`. Raises OSError."""
+    def add_checkpoint(self, written: int, *, last: bool = False) -> None:
+        """Note that so many bytes are written and that the digest computed so far is theirs. Raises OSError.
+
+        Does nothing soon after the checkpoint before, unless this is the `last` one.
+        """
         checkpoints = self.checkpoints
-        if checkpoints is not None and written - self._noted >= (1 if last else checkpoints.spacing):
+        if checkpoints is not None and written - self._noted_bytes >= (1 if last else checkpoints.spacing):
             checkpoints.add(written, self._hashes["sha256"])
-            self._noted = written
+            self._noted_bytes = written
 
-    def prove(self, fd: int, total: int) -> int:
-        """How many bytes of a file are those that the journal speaks of: the digests are of them now."""
+    def restore(self, fd: int, total: int) -> int:
+        """How many bytes of a file the checkpoints prove; the digests are those of these bytes then."""
         assert self.checkpoints is not None
-        self._noted, self._hashes = self.checkpoints.proven(fd, self._hashes, total)
-        return self._noted
+        self._noted_bytes, self._hashes = self.checkpoints.proven(fd, self._hashes, total)
+        return self._noted_bytes
 
-    def found(self) -> dict[str, bytes]:
+    def result(self) -> dict[str, bytes]:
         return {name: digest.digest() for name, digest in self._hashes.items()}

@@ -1,4 +1,4 @@
-"""Partial files: unfinished bytes in `.mlhub/partial`, and those that an earlier run left to go on with."""
+"""Partial files: the bytes of unfinished assets in `.mlhub/partial`, also those that an earlier run left."""
 
 from __future__ import annotations
 
@@ -30,17 +30,18 @@ class PartialFile:
         self.left: PartialHeader | None = None
 
     def take_over(self, stem: str) -> None:
-        """Make an earlier run's partial file this one by rename: of two runs only one succeeds.
+        """Rename an earlier run's partial file to this one: if two runs try, only one succeeds.
 
-        Its checkpoints are copied first, so that a kill at any moment leaves a pair. They are not renamed:
-        where locks do nothing the run that began them may still write to them, of another version even.
+        Its checkpoints are copied first, so that a kill at any moment leaves a complete pair. They are not
+        renamed: where the file system ignores locks, the run that began them may still append to them, even
+        for another version of the asset.
         """
         folder = self._partials.folder
         ours, theirs = (folder / checkpoints_file(name) for name in (self.stem, stem))
         checkpoints = self._partials.checkpoints(self.stem)
         try:
             shutil.copyfile(theirs, ours, follow_symlinks=False)
-            if (found := checkpoints.go_on()) is not None:
+            if (found := checkpoints.reopen()) is not None:
                 (folder / partial_file(stem)).rename(folder / partial_file(self.stem))
         except OSError:
             found = None
@@ -53,7 +54,7 @@ class PartialFile:
         self.body.digests.checkpoints = checkpoints
 
     def bind(self, header: PartialHeader | None) -> None:
-        """See `ports.PartialFile`: what is noted must never be newer than the bytes."""
+        """See `ports.PartialFile`. Before the first byte: a header must not be newer than the bytes."""
         if header is None:
             self._unbind()
             return
@@ -113,11 +114,11 @@ class Partials:
         self.publish = publish
         self.directory: int | None = None
         self._run = secrets.token_hex(4)
-        self._numbers = itertools.count()
+        self._counter = itertools.count()
         self._left: dict[str, str] = {}
 
     def open(self) -> None:
-        """Make the directory. Raises OSError."""
+        """Create the directory. Raises OSError."""
         self.folder.mkdir(mode=0o700, exist_ok=True)
         flags = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
         self.directory = os.open(self.folder, flags) if HAS_DIR_FD else None
@@ -129,17 +130,17 @@ class Partials:
 
     def unique_name(self, prefix: str = "") -> str:
         """A name, without suffix, that no other run uses."""
-        return f"{prefix}{self._run}{next(self._numbers):x}"
+        return f"{prefix}{self._run}{next(self._counter):x}"
 
     def path(self, name: str) -> str:
-        """A name in the directory, as the functions of `os` take it that are also given `directory`."""
+        """The path to pass to functions of `os` together with `dir_fd=directory`."""
         return name if HAS_DIR_FD else str(self.folder / name)
 
     def checkpoints(self, stem: str) -> Checkpoints:
         return Checkpoints(self.path(checkpoints_file(stem)), self.directory)
 
     def find_left(self) -> None:
-        """Keep the partial files whose checkpoints can be read; delete all else that a killed run left."""
+        """Find the partial files with usable checkpoints; delete everything else that a killed run left."""
         names = {entry.name for entry in os.scandir(self.folder)}
         for stem in {name.rpartition(".")[0] for name in names}:
             if not {partial_file(stem), checkpoints_file(stem)} <= names:
@@ -155,7 +156,7 @@ class Partials:
     def _key_of(self, stem: str) -> str:
         checkpoints = self.checkpoints(stem)
         try:
-            found = checkpoints.go_on()
+            found = checkpoints.reopen()
         except OSError:
             return ""
         finally:
@@ -173,7 +174,7 @@ class Partials:
         return file
 
     def has(self, body: BodyWriter) -> bool:
-        """Whether the file that a body wrote is still there."""
+        """Whether the file of a body still exists."""
         try:
             os.stat(body.path, dir_fd=self.directory, follow_symlinks=False)
         except OSError:
@@ -182,5 +183,5 @@ class Partials:
 
 
 def _key(identity: tuple[str, str, str]) -> str:
-    """An asset's identity as one short word."""
+    """A short hash of an asset's identity."""
     return hashlib.blake2b("\0".join(identity).encode(errors="surrogatepass"), digest_size=12).hexdigest()

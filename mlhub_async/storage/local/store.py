@@ -31,7 +31,7 @@ from ..layout import (
 )
 from . import removal
 from .atomic_write import DocumentWriter
-from .body import SMALL_BODY, BodyWriter
+from .body import SMALL_BODY_BYTES, BodyWriter
 from .destination import RunLock, make_root, refuse_another_file_system, refuse_links, set_aside, unusable
 from .directories import SHORTAGE_ERRNOS, DirectoryTree, state_error, storage_error, sync_names
 from .disk_space import DiskSpace, free_bytes, retry_when_space
@@ -53,7 +53,7 @@ class LocalStore:
         self._partials = Partials(self.state / PARTIAL_DIR, self._threads, self._publish)
         self._sync = durability == "full"
         self.is_synced = self._sync
-        self.small_bytes = 0 if self._sync else SMALL_BODY
+        self.small_bytes = 0 if self._sync else SMALL_BODY_BYTES
         self._tree = DirectoryTree(root)
         self._documents = DocumentWriter(self._partials, self._tree, sync=self._sync)
         self.put = self._documents.write
