@@ -1,4 +1,4 @@
-"""STAC documents, receipts and lists under DEST: each is put in its place whole, or not at all."""
+"""Writes documents under DEST (STAC, receipts, lists) atomically: to a temporary file, then a rename."""
 
 from __future__ import annotations
 
@@ -13,39 +13,36 @@ from ..layout import DOCUMENT_PREFIX, partial_file
 from .directories import DirectoryTree, storage_error
 from .partials import Partials
 
-NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
 class DocumentWriter:
-    """Writes beside the unfinished files and renames. `tree` is for the loop's thread only."""
+    """The temporary files are in the directory of partial files. `tree` is used in the event loop only."""
 
     def __init__(self, partials: Partials, tree: DirectoryTree, *, sync: bool) -> None:
         self._partials = partials
         self._sync = sync
-        self._ledgers = DirectoryTree(tree.root)
-        self._tree = self._ledgers if sync else tree
+        self._ledger_tree = DirectoryTree(tree.root)
+        self._tree = self._ledger_tree if sync else tree
 
     def write(self, path: str, data: bytes) -> int:
-        """Returns its mtime (ns). In the loop's thread, or, where files are synced, in the ledger's.
-
-        Raises `TransferError` where something is in its way, `StorageError` when the disk refuses.
-        """
+        """See `ports.Store.put`. In the event loop or, if files are synced, in the ledger's thread."""
         name, mtime = self._partials.path(self._partials.unique_name(DOCUMENT_PREFIX)), None
         try:
-            mtime = self._draft(name, data)
+            mtime = self._write_temporary(name, data)
             self._tree.place(name, self._partials.directory, path)
         except (OSError, MlhubError) as error:
-            self._forget(name)
+            self._delete(name)
             ours = storage_error(error, path) if isinstance(error, OSError) else error
             if not isinstance(ours, LocalShortage):
                 raise ours from None
-            if mtime is not None or not self._tree.shed():
+            if mtime is not None or not self._tree.release_descriptors():
                 raise ours.as_fatal() from None
             return self.write(path, data)
         return mtime
 
-    def _draft(self, name: str, data: bytes) -> int:
-        fd = os.open(name, NEW, 0o666, dir_fd=self._partials.directory)
+    def _write_temporary(self, name: str, data: bytes) -> int:
+        fd = os.open(name, CREATE_FLAGS, 0o666, dir_fd=self._partials.directory)
         try:
             if os.write(fd, data) != len(data):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -56,14 +53,14 @@ class DocumentWriter:
             os.close(fd)
 
     def write_pieces(self, path: str, pieces: Iterable[bytes]) -> int:
-        """The same for a document that comes in pieces, in the ledger's thread."""
+        """The same for a document that is made piece by piece, in the ledger's thread."""
         name = partial_file(self._partials.unique_name(DOCUMENT_PREFIX))
         try:
             with open(self._partials.folder / name, "wb") as file:
                 mtime = self._fill(file, pieces)
-            self._ledgers.place(self._partials.path(name), self._partials.directory, path)
+            self._ledger_tree.place(self._partials.path(name), self._partials.directory, path)
         except (OSError, MlhubError) as error:
-            self._forget(self._partials.path(name))
+            self._delete(self._partials.path(name))
             ours = storage_error(error, path) if isinstance(error, OSError) else error
             raise (ours.as_fatal() if isinstance(ours, LocalShortage) else ours) from None
         return mtime
@@ -76,10 +73,10 @@ class DocumentWriter:
             os.fsync(file.fileno())
         return os.fstat(file.fileno()).st_mtime_ns
 
-    def _forget(self, name: str) -> None:
-        """A full disk shall not be kept full by what did not fit."""
+    def _delete(self, name: str) -> None:
+        """Free the space of a document that could not be written."""
         with contextlib.suppress(OSError):
             os.unlink(name, dir_fd=self._partials.directory)
 
     def close(self) -> None:
-        self._ledgers.close()
+        self._ledger_tree.close()

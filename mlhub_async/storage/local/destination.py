@@ -1,4 +1,4 @@
-"""What DEST must be before a run may write in it, and how it is made so."""
+"""Prepares DEST for a run: creates it, checks it, locks it."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from ...core.errors import Locked, StorageError
 from .directories import HAS_DIR_FD, sync_directory
 
 RESERVE_BYTES = 64 << 10
-"""Bytes set aside while a run goes on, so that it can say how it ended on a disk that is full."""
+"""Reserved during a run, so that its receipt can be written on a full disk."""
 
-_ours: set[tuple[int, str]] = set()
-"""Locks held by this process: a POSIX lock does not keep its own process out. A fork inherits the set, but
-no lock of its parent's: hence the process number."""
-_guard = threading.Lock()
-_HELD = frozenset({errno.EACCES, errno.EAGAIN, errno.EDEADLK})
+_held_here: set[tuple[int, str]] = set()
+"""Locks held by this process, as (process id, path): a POSIX lock does not exclude its own process. A fork
+inherits the set but no lock of its parent, hence the process id."""
+_held_here_lock = threading.Lock()
+_HELD_ERRNOS = frozenset({errno.EACCES, errno.EAGAIN, errno.EDEADLK})
 
 
 def unusable(error: OSError, root: Path) -> StorageError:
-    """What to raise where no DEST can be."""
+    """The error for a DEST that cannot be created or opened."""
     reason = error.strerror or type(error).__name__
     return StorageError(f"{root}: cannot be used as DEST ({reason})")
 
 
 @contextlib.contextmanager
 def names_representable(root: Path) -> Iterator[None]:
-    """Around all that makes files: in the locale of old, an id may have characters that no name can."""
+    """To be put around code that creates files: in a locale without UTF-8, a name may not be encodable."""
     try:
         yield
     except UnicodeEncodeError as error:
@@ -45,29 +45,29 @@ def names_representable(root: Path) -> Iterator[None]:
 
 
 def make_root(root: Path, *, synced: bool) -> None:
-    """Make DEST and what is above it; `synced`: so that their names survive a power cut."""
+    """Create DEST and the directories above it. `synced`: make their names survive a power cut."""
     above = [path.parent for path in (root, *root.parents) if not path.exists()]
     root.mkdir(parents=True, exist_ok=True)
     for folder in {root.parent, *above} if synced and HAS_DIR_FD else ():
-        with contextlib.suppress(PermissionError):  # to see what is in it may not be ours
+        with contextlib.suppress(PermissionError):  # a directory above DEST may not be readable
             sync_directory(folder)
 
 
 def refuse_links(*paths: Path) -> None:
-    """What the mirror keeps for itself is written without asking: it must not lead out of DEST."""
+    """Files of the state directory are overwritten without a check: a link would lead out of DEST."""
     for path in paths:
         if path.is_symlink():
             raise StorageError(f"{path} is a link; remove it, or put a directory in its place")
 
 
 def refuse_another_file_system(folder: Path, root: Path) -> None:
-    """A rename is only atomic, or possible at all, within one."""
+    """A rename is atomic, or possible at all, only within one file system."""
     if folder.stat().st_dev != root.stat().st_dev:
         raise StorageError(f"{folder} is on another file system than {root}; unmount it")
 
 
-def set_aside(reserve: Path) -> None:
-    """Keep a little of the disk for the receipt of a run that fills it."""
+def reserve_space(reserve: Path) -> None:
+    """Keep space for the receipt of a run that fills the disk."""
     try:
         reserve.write_bytes(b"\0" * RESERVE_BYTES)
     except OSError as error:
@@ -77,18 +77,21 @@ def set_aside(reserve: Path) -> None:
 if sys.platform == "win32":
     import msvcrt
 
-    def _take(fd: int) -> None:
+    def _lock_file(fd: int) -> None:
         msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
 else:
     import fcntl
 
-    def _take(fd: int) -> None:
-        # POSIX locks, not flock: those are seen by all nodes of a cluster file system.
+    def _lock_file(fd: int) -> None:
+        # POSIX locks, not flock: all nodes of a cluster file system see them.
         fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 class RunLock:
-    """Opened once per process: closing any other descriptor of the file would drop a POSIX lock."""
+    """The lock of DEST for one run.
+
+    The file is opened once per process: closing any other descriptor of it would drop the POSIX lock.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -98,11 +101,11 @@ class RunLock:
     def take(self) -> None:
         """Raises `Locked` if another run has it, in another process or in this one."""
         name = (os.getpid(), os.path.realpath(self._path))
-        with _guard:
-            if name in _ours:
+        with _held_here_lock:
+            if name in _held_here:
                 raise self._refusal()
             self._take()
-            _ours.add(name)
+            _held_here.add(name)
             self._name = name
 
     def _take(self) -> None:
@@ -111,15 +114,15 @@ class RunLock:
         except OSError as error:
             raise StorageError(f"{self._path}: {error.strerror}; choose another DEST") from None
         try:
-            _take(fd)
+            _lock_file(fd)
         except OSError as error:
             os.close(fd)
-            raise self._why(error) from None
+            raise self._lock_error(error) from None
         self._fd = fd
 
-    def _why(self, error: OSError) -> Locked | StorageError:
-        """A lock that somebody holds, or a file system that has none to give (NFS without lock daemon)."""
-        if error.errno in _HELD:
+    def _lock_error(self, error: OSError) -> Locked | StorageError:
+        """Either another run holds the lock, or the file system has no locks (NFS without lock daemon)."""
+        if error.errno in _HELD_ERRNOS:
             return self._refusal()
         return StorageError(
             f"{self._path}: {error.strerror}: this file system locks no files, so two runs could not be kept"
@@ -139,5 +142,5 @@ class RunLock:
     def release(self) -> None:
         if self._fd is not None:
             os.close(self._fd)
-            _ours.discard(self._name)
+            _held_here.discard(self._name)
             self._fd = None

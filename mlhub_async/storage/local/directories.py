@@ -1,4 +1,4 @@
-"""The directories under DEST: opened one by one without following links, so nothing lands elsewhere."""
+"""The directories under DEST. They are opened one by one without following links, so no file gets outside."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ...core.concurrency import spare_descriptors
 from ...core.errors import DiskFailing, DiskFull, LocalShortage, MlhubError, StorageError, TransferError
 
 HAS_DIR_FD = {os.open, os.mkdir, os.rename, os.stat, os.unlink} <= os.supports_dir_fd
-OPEN_DIRECTORIES = 128
-LONGEST_NAME = 255
+MAX_OPEN_DIRECTORIES = 128
+MAX_NAME_BYTES = 255
 DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 FATAL_ERRNOS = {
     errno.EROFS: "make it writable or choose another DEST",
@@ -25,7 +25,7 @@ SHORTAGE_ERRNOS = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 def storage_error(error: OSError, path: str | Path) -> MlhubError:
-    """Our error for one of the local file system: the whole disk's trouble, or this one path's."""
+    """Our error for an OSError: a `StorageError` ends the run, a `TransferError` concerns this path only."""
     reason = error.strerror or type(error).__name__
     if error.errno in DISK_FULL_ERRNOS:
         return DiskFull(f"{path}: {reason}; free some space or choose another DEST, then run again")
@@ -39,7 +39,7 @@ def storage_error(error: OSError, path: str | Path) -> MlhubError:
 
 
 def state_error(error: OSError, path: str | Path) -> StorageError:
-    """The same for a file without which there is no run at all."""
+    """The same for a file that the run cannot do without: always a `StorageError`."""
     ours = storage_error(error, path)
     if isinstance(ours, StorageError):
         return ours
@@ -48,14 +48,14 @@ def state_error(error: OSError, path: str | Path) -> StorageError:
     return StorageError(f"{ours.message}; free some space or choose another DEST, then run again")
 
 
-def _longest(root: Path) -> int:
-    """Bytes of a directory's path below the root, so that any name in it makes a path that can be used."""
+def _max_folder_bytes(root: Path) -> int:
+    """Of the path of a directory below the root: then the path of any file in it is within PATH_MAX."""
     whole = os.pathconf("/", "PC_PATH_MAX") if hasattr(os, "pathconf") else 4096
-    return whole - len(os.fsencode(os.path.abspath(root))) - LONGEST_NAME - len("//\0")
+    return whole - len(os.fsencode(os.path.abspath(root))) - MAX_NAME_BYTES - len("//\0")
 
 
 def open_directory(path: str | Path, above: int | None = None) -> int:
-    """A descriptor of a directory; in the one `above` it is not looked for behind a link."""
+    """A descriptor of a directory; with `above`, the one it is in, links are not followed."""
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
     return os.open(path, flags if above is None else flags | os.O_NOFOLLOW, dir_fd=above)
 
@@ -88,9 +88,9 @@ class DirectoryTree:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._fds: OrderedDict[str, int] = OrderedDict()
-        self._made: set[str] = set()
-        self._most = spare_descriptors(OPEN_DIRECTORIES)
-        self._longest = _longest(root)
+        self._created: set[str] = set()
+        self._max_open = spare_descriptors(MAX_OPEN_DIRECTORIES)
+        self._max_folder_bytes = _max_folder_bytes(root)
 
     def place(self, source: str, source_dir: int | None, path: str) -> None:
         """Rename the finished file `source` (in `source_dir`) to `path`, replacing a regular file there.
@@ -102,16 +102,16 @@ class DirectoryTree:
             try:
                 self._place(source, source_dir, path)
             except OSError as error:
-                if error.errno not in SHORTAGE_ERRNOS or not self.shed():
+                if error.errno not in SHORTAGE_ERRNOS or not self.release_descriptors():
                     raise
                 self._place(source, source_dir, path)
         except OSError as error:
             raise storage_error(error, path) from None
 
-    def shed(self) -> bool:
-        """Close what is only kept open because that is faster; false if there was nothing."""
+    def release_descriptors(self) -> bool:
+        """Close the directories, which are only kept open to save time; false if none was open."""
         found = bool(self._fds)
-        self._made.clear()
+        self._created.clear()
         self.close()
         return found
 
@@ -123,7 +123,7 @@ class DirectoryTree:
             os.replace(source, target)
             return
         fd = self._directory(folder)
-        if folder not in self._made:
+        if folder not in self._created:
             with contextlib.suppress(FileNotFoundError):
                 mode = os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode
                 if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
@@ -131,8 +131,8 @@ class DirectoryTree:
         try:
             os.rename(source, name, src_dir_fd=source_dir, dst_dir_fd=fd)
         except FileNotFoundError:
-            # The directory was removed behind our back: open it anew, once.
-            self._forget(folder)
+            # Another program removed the directory: create it again, once.
+            self._close_folder(folder)
             os.rename(source, name, src_dir_fd=source_dir, dst_dir_fd=self._directory(folder))
 
     def _directory(self, folder: str) -> int:
@@ -143,7 +143,7 @@ class DirectoryTree:
         if not folder:
             fd = open_directory(self.root)
         else:
-            if len(os.fsencode(folder)) > self._longest:  # what nobody could open by its path
+            if len(os.fsencode(folder)) > self._max_folder_bytes:  # others could not open its files
                 raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
             above, _, name = folder.rpartition("/")
             parent = self._directory(above)
@@ -152,18 +152,18 @@ class DirectoryTree:
             except FileNotFoundError:
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(name, dir_fd=parent)
-                    self._made.add(folder)
+                    self._created.add(folder)
                 fd = open_directory(name, parent)
         self._fds[folder] = fd
-        if len(self._fds) > self._most:
+        if len(self._fds) > self._max_open:
             oldest, old = self._fds.popitem(last=False)
-            self._made.discard(oldest)
+            self._created.discard(oldest)
             os.close(old)
         return fd
 
-    def _forget(self, folder: str) -> None:
+    def _close_folder(self, folder: str) -> None:
         while folder:
-            self._made.discard(folder)
+            self._created.discard(folder)
             fd = self._fds.pop(folder, None)
             if fd is not None:
                 os.close(fd)

@@ -1,4 +1,4 @@
-"""Hides how a file of ours is removed: never through a link, never one that somebody has changed."""
+"""Removes files of the mirror: never through a link, and none that has changed since it was recorded."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from ...core.errors import StorageError
 from ..integrity import matches_stat
 from .directories import HAS_DIR_FD, open_directory
 
-_INERT = frozenset({"", ".", ".."})
-_IN_THE_WAY = frozenset({errno.ELOOP, errno.ENOTDIR})
+_NOT_NAMES = frozenset({"", ".", ".."})
+_NO_DIRECTORY_ERRNOS = frozenset({errno.ELOOP, errno.ENOTDIR})
 
 
 def remove(root: Path, path: str, size: int, mtime_ns: int, *, dry_run: bool = False) -> bool | None:
-    """True if the file was removed (or would be), None if there is none, False if it is not the one it was.
+    """True if the file was removed (or would be), None if there is none, False if it is another file by now.
 
     Raises `StorageError` if the disk refuses.
     """
     *folders, name = path.split("/")
-    if not _INERT.isdisjoint((*folders, name)):
-        return False  # no path of ours: somebody has been at the ledger
+    if not _NOT_NAMES.isdisjoint((*folders, name)):
+        return False  # not a path that we record: the ledger was edited
     try:
         with _opened(root, folders) as (place, fd):
             if not matches_stat(place + name, size, mtime_ns, fd):
@@ -35,7 +35,7 @@ def remove(root: Path, path: str, size: int, mtime_ns: int, *, dry_run: bool = F
     except FileNotFoundError:
         return None
     except OSError as error:
-        if error.errno in _IN_THE_WAY:
+        if error.errno in _NO_DIRECTORY_ERRNOS:
             return False
         reason = error.strerror or type(error).__name__
         raise StorageError(f"{path}: cannot be removed ({reason}); allow it, then run again") from None
@@ -54,7 +54,7 @@ def remove_empty(root: Path, paths: Iterable[str]) -> None:
 
 @contextmanager
 def _opened(root: Path, folders: Sequence[str]) -> Iterator[tuple[str, int | None]]:
-    """A directory, no link on the way: as a prefix of paths, and a descriptor that these are relative to."""
+    """Open a directory without following links: a prefix of paths, and the `dir_fd` they are relative to."""
     if not HAS_DIR_FD:
         real = root.resolve().joinpath(*folders)
         if real.resolve() != real:

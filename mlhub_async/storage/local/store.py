@@ -1,6 +1,6 @@
-"""The mirror on a local disk: unfinished bytes under `.mlhub/partial`, finished files under their names.
+"""The store in a local directory: partial files in `.mlhub/partial`, finished files at their final paths.
 
-A name on disk is a promise: a file gets its final name only by rename, after every check.
+A file gets its final path by rename, after it has passed every check.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ..layout import (
 from . import removal
 from .atomic_write import DocumentWriter
 from .body import SMALL_BODY_BYTES, BodyWriter
-from .destination import RunLock, make_root, refuse_another_file_system, refuse_links, set_aside, unusable
+from .destination import RunLock, make_root, refuse_another_file_system, refuse_links, reserve_space, unusable
 from .directories import SHORTAGE_ERRNOS, DirectoryTree, state_error, storage_error, sync_names
 from .disk_space import DiskSpace, free_bytes, retry_when_space
 from .partials import PartialFile, Partials
@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 
 class LocalStore:
-    """Owns DEST for one run. `open` takes the lock; `close` gives everything back."""
+    """See `ports.Store` and `ports.DocumentStore`. `open` locks DEST for one run; `close` releases it."""
 
     def __init__(self, root: Path, *, durability: str = "process", space: DiskSpace | None = None) -> None:
         self.root = root
@@ -66,7 +66,7 @@ class LocalStore:
         return str(self.root)
 
     def refuse_unless_directory(self) -> None:
-        """Raises `StorageError` if DEST is something else already; makes nothing."""
+        """Raise `StorageError` if DEST exists and is no directory; creates nothing."""
         try:
             other = self.root.exists() and not self.root.is_dir()
         except OSError as error:
@@ -75,7 +75,7 @@ class LocalStore:
             raise StorageError(f"{self.root} is not a directory; choose another DEST")
 
     def open(self) -> None:
-        """Make DEST and its state directory, take the lock, see what an earlier run left unfinished.
+        """Create DEST and its state directory, take the lock, find the partial files of an earlier run.
 
         Raises `StorageError` (DEST is no directory, not writable ...) or `Locked`.
         """
@@ -92,7 +92,7 @@ class LocalStore:
             if error.errno in SHORTAGE_ERRNOS:
                 raise state_error(error, self.root) from None
             raise unusable(error, self.root) from None
-        set_aside(self.state / RESERVE_FILE)
+        reserve_space(self.state / RESERVE_FILE)
 
     def release_reserve(self) -> None:
         with contextlib.suppress(OSError):
@@ -118,10 +118,10 @@ class LocalStore:
                 return mtime_ns
             except DiskFull as full:
                 if mtime_ns is None and not body.in_memory:
-                    raise  # what the file did not take is nowhere else
+                    raise  # the bytes that were not written are not in memory
                 await self._space.wait(full)
             except LocalShortage:
-                if mtime_ns is not None or not self._tree.shed():
+                if mtime_ns is not None or not self._tree.release_descriptors():
                     raise
             except TransferError:
                 if mtime_ns is None or self._partials.has(body):
@@ -138,7 +138,7 @@ class LocalStore:
             raise error
 
     async def wait_for_space(self, full: DiskFull) -> None:
-        """Return when what met a full disk is worth another try; raise `full` where nobody waits."""
+        """Return when what met a full disk can be tried again; raise `full` if the run does not wait."""
         await self._space.wait(full)
 
     def stop_waiting(self) -> None:
@@ -161,7 +161,7 @@ class LocalStore:
         except OSError as error:
             raise storage_error(error, path) from None
         finally:
-            # To rename a link over another link to the same file does nothing: both are there then.
+            # rename() does nothing if both names are links to the same file: `target` still exists then.
             with contextlib.suppress(OSError):
                 target.unlink()
         return mtime_ns
@@ -214,14 +214,14 @@ class LocalStore:
 
     @property
     def has_files(self) -> bool:
-        """Whether there is anything in DEST beside the state directory."""
+        """Whether there is anything in DEST besides the state directory."""
         with os.scandir(self.root) as entries:
             return any(entry.name != STATE_DIR for entry in entries)
 
     async def read(self, path: str) -> bytes | None:
         """The content of a document that an earlier run wrote, None if there is none."""
         if self._stat(path) is None:
-            return None  # to open a pipe could block
+            return None  # opening a pipe could block
         try:
             return (self.root / path).read_bytes()
         except OSError:
@@ -238,7 +238,7 @@ class LocalStore:
         return free_bytes(self.root)
 
     def sync_names(self, paths: Iterable[str]) -> None:
-        """Also of the directories above them. Does nothing where files are not synced."""
+        """See `ports.DocumentStore`; syncs the directories above the files too."""
         if self._sync:
             sync_names(self.root, paths)
 
@@ -258,7 +258,7 @@ class LocalStore:
         return await self.inspect(path, lambda file: checksum.of_file(file, algorithm))
 
     def release_descriptors(self) -> bool:
-        return self._tree.shed()
+        return self._tree.release_descriptors()
 
     def close(self) -> None:
         """Release the lock and all descriptors. May be called without `open`."""
