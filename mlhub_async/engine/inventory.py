@@ -16,7 +16,7 @@ from ..stac.write.extent import Extent
 from ..stac.write.hrefs import DocumentLocation
 from ..stac.write.item import Fingerprinter, item_json
 from ..storage.ledger.claims import ClaimRequest, ClaimResult
-from ..storage.ledger.database import changed
+from ..storage.ledger.database import changed_items
 from ..storage.ledger.ledger import Ledger
 from ..storage.ledger.recovery import DocumentRecords
 from ..storage.ledger.schema import ITEM
@@ -135,7 +135,7 @@ class Inventory:
     async def _start(
         self, owner: Item | Collection, result: ClaimResult, batch: BatchResult, selected: int
     ) -> None:
-        claims = await self._files.known(result, owner.body)
+        claims = await self._files.claims_with_records(result, owner.body)
         batch.jobs += [job_of(claim, self._existing) for claim in claims]
         if isinstance(owner, Collection):
             try:
@@ -160,9 +160,9 @@ class Inventory:
             return []  # then the ledger keeps the description of an earlier run
         pairs = [(one, self._pending.get((one.collection, one.item))) for one in repeated]
         settled = [one for one, pending in pairs if pending is None]
-        if found := await self._ledger.query(lambda book: changed(book, settled)):
+        if found := await self._ledger.query(lambda book: changed_items(book, settled)):
             await self._ledger.flush()  # rows that are not in the database yet may be as these are
-            found = await self._ledger.query(lambda book: changed(book, found))
+            found = await self._ledger.query(lambda book: changed_items(book, found))
         return found + [
             one
             for one, pending in pairs
@@ -200,7 +200,7 @@ class Inventory:
             if before is None or before.sha256 != digest or not await self._files.is_as_recorded(before):
                 await self._ledger.record_document(identity, pending.path, data, digest, fingerprint)
             elif fingerprint:
-                self._ledger.seal(identity, before, fingerprint)
+                self._ledger.record_unchanged_document(identity, before, fingerprint)
         except TransferError as error:
             self.flaws.append(Flaw(pending.path, error))
         return pending

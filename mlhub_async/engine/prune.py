@@ -14,7 +14,15 @@ from ..core.ports import DocumentStore
 from ..core.urls import term_safe
 from ..storage.ledger.database import Statements
 from ..storage.ledger.schema import ASSET, DONE, ITEM
-from ..storage.ledger.stale import Scope, StaleFile, count_files, count_left, count_met, forget, left
+from ..storage.ledger.stale import (
+    Scope,
+    StaleFile,
+    count_files,
+    count_listed,
+    count_stale,
+    forget,
+    stale_files,
+)
 from .report.completeness import Completeness
 from .report.receipt import Pruned, Report
 
@@ -44,15 +52,15 @@ def prune(book: Statements, store: DocumentStore, report: Report, options: Optio
     it.
     """
     scopes, pruned = _scopes(report.listing, report.source, options), report.pruned
-    counts = {scope.collection: count_left(book, scope) for scope in scopes}
-    empty = [name for name, count in counts.items() if count.total() and not count_met(book, name)]
+    counts = {scope.collection: count_stale(book, scope) for scope in scopes}
+    empty = [name for name, count in counts.items() if count.total() and not count_listed(book, name)]
     pruned.refused = (
         _refuse_listing(report.listing, report.flaw_count)
         or _refuse_empty(empty)
         or _refuse_many(sum(counts.values(), Counter()), count_files(book, counts), options.max_delete)
     )
     for scope in scopes if not pruned.refused else ():
-        while rows := list(left(book, scope, REMOVE_BATCH)):
+        while rows := list(stale_files(book, scope, REMOVE_BATCH)):
             _remove(book, store, rows, pruned)
 
 
@@ -98,7 +106,11 @@ def _foresee(
     stale: Counter[int] = Counter()
     empty: list[str] = []
     for scope in _scopes(listed.listing, listed.source, options):
-        rows = [row for row in left(book, scope._replace(items_only=False)) if _is_stale(row, scope, listed)]
+        rows = [
+            row
+            for row in stale_files(book, scope._replace(items_only=False))
+            if _is_stale(row, scope, listed)
+        ]
         count = Counter(row.role for row in rows if row.state == DONE)
         stale += count
         empty += [scope.collection] if count.total() and not listed.items[scope.collection] else []

@@ -16,7 +16,7 @@ from mlhub_async.core.telemetry import Events
 from mlhub_async.engine.mirror import disk_space_for
 from mlhub_async.storage.ledger.ledger import Ledger
 from mlhub_async.storage.ledger.rows import row_of
-from mlhub_async.storage.ledger.schema import refused
+from mlhub_async.storage.ledger.schema import ledger_error
 from mlhub_async.storage.ledger.write_behind import WriteAheadLog
 from mlhub_async.storage.local.disk_space import CHECK_SECONDS, PROBE_BYTES, REPORT_SECONDS, DiskSpace
 from mlhub_async.storage.local.store import LocalStore
@@ -187,7 +187,7 @@ async def test_a_full_disk_that_nobody_waits_for_leaves_the_batch_in_the_journal
     with pytest.raises(DiskFull):
         await ledger.close()
     with closing(WriteAheadLog(small)) as journal:
-        assert len(journal.left()) == 60
+        assert len(journal.uncommitted()) == 60
 
 
 def test_a_line_that_was_half_written_does_not_spoil_the_next_one(small):
@@ -201,7 +201,7 @@ def test_a_line_that_was_half_written_does_not_spoil_the_next_one(small):
             written += 1
     (small / "other").unlink()
     journal.append(row)
-    assert journal.left() == [row] * (written + 1)
+    assert journal.uncommitted() == [row] * (written + 1)
     journal.close()
 
 
@@ -266,4 +266,4 @@ def test_sqlite_says_that_there_is_no_room_in_more_than_one_way(tmp_path):
     for code, kind in ((sqlite3.SQLITE_FULL, DiskFull), (sqlite3.SQLITE_IOERR_WRITE, StorageError)):
         error = sqlite3.OperationalError("whatever")
         error.sqlite_errorcode = code
-        assert type(refused(tmp_path, error)) is kind
+        assert type(ledger_error(tmp_path, error)) is kind

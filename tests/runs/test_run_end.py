@@ -20,7 +20,7 @@ from mlhub_async.core.errors import Locked, StorageError, UsageError
 from mlhub_async.core.urls import Origin
 from mlhub_async.http.resilience.gate import OriginLimits
 from mlhub_async.storage.ledger.ledger import Ledger
-from mlhub_async.storage.ledger.write_behind import BATCH, DELAY, WriteAheadLog
+from mlhub_async.storage.ledger.write_behind import COMMIT_ROWS, COMMIT_SECONDS, WriteAheadLog
 from mlhub_async.storage.local.store import LocalStore
 from support.command import AS_A_USER
 from support.engine import fetched, make_options, run
@@ -63,10 +63,10 @@ async def commit_that_fails_in_the_background(ledger):
     busy = asyncio.ensure_future(ledger.query(lambda _: gate.wait()))
     await asyncio.sleep(0)
     ledger.enqueue(refuse)
-    for n in range(BATCH):
+    for n in range(COMMIT_ROWS):
         ledger.record(fetched(f"a{n}"), "")
     ledger.record(fetched("b"), "")
-    asyncio.get_running_loop().call_later(DELAY + 0.02, passed.set)
+    asyncio.get_running_loop().call_later(COMMIT_SECONDS + 0.02, passed.set)
     gate.set()
     await busy
     await passed.wait()
@@ -85,14 +85,14 @@ async def test_a_failed_commit_is_raised_by_every_later_call(tmp_path):
             await ledger.claim([])
     with pytest.raises(StorageError):
         await ledger.close()
-    for n in range(BATCH):
+    for n in range(COMMIT_ROWS):
         write_fetched(tmp_path / f"c1/a{n}/data.tif")
     write_fetched(tmp_path / "c1/b/data.tif")
     again = Ledger(tmp_path, LocalStore(tmp_path))
     await again.open("here", "{}", "later")
     found = await again.query(lambda book: len(list(book.finished())))
     await again.close()
-    assert found == BATCH + 1
+    assert found == COMMIT_ROWS + 1
 
 
 async def test_a_run_whose_ledger_refuses_a_row_has_exit_code_7(site, dest):

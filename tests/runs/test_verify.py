@@ -65,7 +65,7 @@ class Mirror:
 
     async def end(self, ledger, done, failed, exit_code):
         manifest = await ledger.query(lambda book: book.manifest(book.run))
-        size = (await ledger.query(lambda book: book.there(book.run)))[1]
+        size = (await ledger.query(lambda book: book.count_finished(book.run)))[1]
         await ledger.query(lambda book: book.end_run("2026-01-01T01:00:00Z", exit_code))
         counts = {"selected": done + failed, "verified_checksum": 0, "verified_size": done}
         self.receipt = {

@@ -3,7 +3,7 @@
 import pytest
 
 from mlhub_async.storage.ledger import by_url, claims, rows
-from mlhub_async.storage.ledger.rows import AT_ONCE, in_steps
+from mlhub_async.storage.ledger.rows import ROWS_PER_STATEMENT, execute_in_chunks
 from mlhub_async.storage.ledger.schema import connect
 
 STATEMENTS = {
@@ -25,8 +25,8 @@ def ledger(tmp_path):
 @pytest.mark.parametrize("statement", STATEMENTS)
 def test_rows_are_found_by_an_index_and_never_by_reading_all(ledger, statement):
     sql, width = STATEMENTS[statement]
-    for count in (1, AT_ONCE):
-        [plan] = in_steps(ledger, f"EXPLAIN QUERY PLAN {sql}", [("x",) * width] * count)
+    for count in (1, ROWS_PER_STATEMENT):
+        [plan] = execute_in_chunks(ledger, f"EXPLAIN QUERY PLAN {sql}", [("x",) * width] * count)
         steps = [step for *_, step in plan]
         assert any(step.startswith("SEARCH file USING") for step in steps), steps
         assert not any(step.startswith("SCAN file") for step in steps), steps

@@ -74,7 +74,7 @@ def receipt_damage(dest: Path, past: Past) -> tuple[dict[str, Any] | None, list[
         return None, [Damage(RECEIPT, "balance", "its numbers do not add up to its exit code")]
     if receipt.get("manifest_sha256") != past.book.manifest(past.run):
         return receipt, [Damage(RECEIPT, "manifest", "manifest_sha256 is not that of the ledger")]
-    if receipt["exit_code"] == 0 and not _counts(receipt, *past.book.there(past.run)):
+    if receipt["exit_code"] == 0 and not _counts(receipt, *past.book.count_finished(past.run)):
         return receipt, [Damage(RECEIPT, "balance", "its numbers are not those of the ledger")]
     return receipt, []
 

@@ -134,7 +134,7 @@ def status(dest: Path) -> StatusReport:
     try:
         with reading(dest) as past:
             report.interrupted = not past.ended
-            for collection, state, kind, files, size in past.book.tally():
+            for collection, state, kind, files, size in past.book.count_assets():
                 _add(report, collection, state, kind, files, size)
     except sqlite3.DatabaseError as error:
         raise StorageError(f"{LEDGER} is broken ({error}); the next mirror run rebuilds it") from None

@@ -107,5 +107,5 @@ def _copied(path: Path, stack: ExitStack) -> sqlite3.Connection:
     with closing(_connect(path, "mode=ro" if _log(path).exists() else "immutable=1")) as original:
         original.backup(copy)
     with closing(WriteAheadLog(folder)) as journals:
-        Statements(copy, partial(_is_unchanged, path.parent.parent)).settle(journals.left())
+        Statements(copy, partial(_is_unchanged, path.parent.parent)).settle(journals.uncommitted())
     return copy

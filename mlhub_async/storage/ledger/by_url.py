@@ -1,6 +1,6 @@
-"""Hides how new assets are found whose URL a finished file of an earlier run has, under whatever name.
+"""Finds finished files of earlier runs by the URL they were fetched from.
 
-A page of a listing is asked about at once: a question per asset would cost the loop a task switch for each.
+One call for a page of a listing: a call per asset would cost a task switch each.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from ...core.errors import TransferError
 from ...core.model import Proof, Record
 from ...core.urls import canonical, parse
 from .claims import Claim, ClaimResult, IsUnchanged
-from .rows import in_steps
+from .rows import execute_in_chunks
 
 
-def mark_known_urls(database: sqlite3.Connection, answers: Iterable[ClaimResult | None]) -> None:
-    """Say so in the claims of assets whose URL a finished file has."""
+def mark_known_urls(database: sqlite3.Connection, results: Iterable[ClaimResult | None]) -> None:
+    """Set `known_url` in the claims of assets whose URL a finished file was fetched from."""
     asked: dict[str, list[tuple[list[Claim], int]]] = {}
-    for claims in [claimed.claims for claimed in answers if claimed is not None]:
+    for claims in [claimed.claims for claimed in results if claimed is not None]:
         for place, claim in enumerate(claims):
             if claim.known is None and (url := _identity(claim.asset.href)):
                 asked.setdefault(url, []).append((claims, place))
     if not asked:
         return
     database.execute(INDEX)
-    for found in in_steps(database, FINISHED, [(url,) for url in asked]):
+    for found in execute_in_chunks(database, FINISHED, [(url,) for url in asked]):
         for (url,) in found:
             for claims, place in asked[url]:
                 claims[place] = claims[place]._replace(known_url=True)
@@ -47,7 +47,7 @@ def find(database: sqlite3.Connection, is_unchanged: IsUnchanged, url: str) -> R
 
 
 INDEX = "CREATE INDEX IF NOT EXISTS file_by_url ON file (url) WHERE state=1"
-"""Made by the first run that goes on with another. In one of its own it would cost a tenth of the ledger."""
+"""Created by the second run: in a first one it would add a tenth to the cost of the ledger."""
 FINISHED = (
     "SELECT asked.column1 FROM ({}) AS asked CROSS JOIN file ON file.url=asked.column1 AND file.state=1"
 )

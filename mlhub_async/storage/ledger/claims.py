@@ -1,4 +1,4 @@
-"""Who gets which place: the claims of one page of a listing, asked and answered together."""
+"""Assigns paths to the assets of one page of a listing, in one transaction."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import NamedTuple
 
 from ...core.model import Asset, Proof, Record
 from ..naming import distinct, fold
-from .rows import in_steps, rows_changed
+from .rows import execute_in_chunks, rows_changed
 from .schema import ASSET, COLLECTION, DONE, ITEM, PLANNED
 
 Identity = tuple[str, str, int, str]
-"""collection, item, role, asset key: what a row is known by."""
+"""collection, item, role, asset key: the primary key of a row."""
 Known = tuple[str, int, int, int, int, str, str, str, str]
-"""path, run, state, size, mtime_ns, sha256, proof, validator, stamp of a row that was there before."""
+"""path, run, state, size, mtime_ns, sha256, proof, validator, stamp of an existing row."""
 IsUnchanged = Callable[[str, int, int], bool]
 """Whether the file at a path has this size and mtime (ns)."""
 
 
 class PathRequest(NamedTuple):
-    """An asset and the path it would like to have. `suffix_pending`: the path's suffix is still to come."""
+    """An asset and the path it should get. `suffix_pending`: the suffix of the path is not known yet."""
 
     asset: Asset
     path: str
@@ -30,7 +30,7 @@ class PathRequest(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ClaimRequest:
-    """One item with the assets that are wanted of it.
+    """One item with its selected assets.
 
     `path` is that of the item's own document; an item of "" stands for the collection itself.
     """
@@ -46,10 +46,10 @@ class ClaimRequest:
 
 
 class Claim(NamedTuple):
-    """The place that an asset was given. `known`: its file is there as an earlier run left it.
+    """The path that an asset was given. `known`: the record of its file, which an earlier run finished.
 
-    `current`: and the catalogue says nothing else of it than it did then. `unsure`: the file must be read
-    before that is believed. `known_url`: a finished file has its URL already.
+    `current`: the catalogue has not changed its description since. `unsure`: the file must be read first, as
+    its record is not from the ledger. `known_url`: there is a finished file that was fetched from its URL.
     """
 
     asset: Asset
@@ -62,7 +62,7 @@ class Claim(NamedTuple):
 
 
 class ClaimResult(NamedTuple):
-    """What one owner was given. `document`: the record of its document as last written."""
+    """The paths of one owner. `document`: the record of its document as last written."""
 
     path: str
     document: Record | None
@@ -70,7 +70,7 @@ class ClaimResult(NamedTuple):
 
 
 class Claims:
-    """The claims of one batch. Make one inside a transaction, `answers` once."""
+    """The claims of one batch. Create it inside a transaction and call `results` once."""
 
     def __init__(
         self,
@@ -86,21 +86,23 @@ class Claims:
         self._known: dict[Identity, Known] = {}
         self._touched: list[Identity] = []
 
-    def answers(self, *, new: bool) -> list[ClaimResult | None]:
-        """For each owner what it was given; None for an item that was seen in this run before.
+    def results(self, *, new: bool) -> list[ClaimResult | None]:
+        """The result for each owner; None for an item that this run has seen before.
 
-        `new`: probably none of them is known, so it is tried first whether they can all be put in.
+        `new`: probably none of the rows exists, so inserting all of them is tried first.
         """
         asked = list(self._rows())
         if new and self._all_new(asked):
-            return [_granted(entry) for entry in self._wanted]
+            return [_as_requested(entry) for entry in self._wanted]
         identities = [row[:4] for row in asked]
-        self._known = {row[:4]: row[4:] for found in in_steps(self._db, KNOWN, identities) for row in found}
+        self._known = {
+            row[:4]: row[4:] for found in execute_in_chunks(self._db, KNOWN, identities) for row in found
+        }
         if not new and not self._known and self._all_new(asked):
-            return [_granted(entry) for entry in self._wanted]
-        answers = [self._claim_item(entry) for entry in self._wanted]
+            return [_as_requested(entry) for entry in self._wanted]
+        results = [self._claim_item(entry) for entry in self._wanted]
         rows_changed(self._db, TOUCH, [(*identity, self._run) for identity in self._touched])
-        return answers
+        return results
 
     def _rows(self) -> Iterator[tuple[str, str, int, str, str, str, str, int, int]]:
         run = self._run
@@ -111,7 +113,7 @@ class Claims:
                 yield (*identity, path, fold(path), asset.stamp, PLANNED, run)
 
     def _all_new(self, asked: Sequence[Sequence[object]]) -> bool:
-        """Put all rows in at once; false, and nothing done, if one of them is there already or collides."""
+        """Insert all rows; false, and none inserted, if one of them exists or its path collides."""
         self._db.execute("SAVEPOINT claims")
         complete = rows_changed(self._db, INSERT, asked) == len(asked)
         if not complete:
@@ -130,19 +132,19 @@ class Claims:
                 return None
             self._touch(identity, row)
             document = Record(path, size, sha256, mtime_ns, Proof.NONE) if sha256 else None
-        claims = [claim for wish in wanted.assets if (claim := self._claim_asset(wish))]
+        claims = [claim for request in wanted.assets if (claim := self._claim_asset(request))]
         return ClaimResult(path, document, claims)
 
-    def _claim_asset(self, wish: PathRequest) -> Claim | None:
-        asset, wished, suffix_pending = wish
+    def _claim_asset(self, request: PathRequest) -> Claim | None:
+        asset, requested, suffix_pending = request
         identity = (asset.collection, asset.item, ASSET, asset.key)
         row = self._known.get(identity)
         if row is None:
-            return Claim(asset, self._insert(identity, wished, asset.stamp), suffix_pending=suffix_pending)
+            return Claim(asset, self._insert(identity, requested, asset.stamp), suffix_pending=suffix_pending)
         path, run, state, size, mtime_ns, sha256, proof, validator, stamp = row
         if run == self._run:
             return None
-        suffix_pending = suffix_pending and path == wished  # else it has got its suffix already
+        suffix_pending = suffix_pending and path == requested  # else it has its suffix
         self._touch(identity, row)
         if state != DONE or not self._is_unchanged(path, size, mtime_ns):
             return Claim(asset, path, suffix_pending=suffix_pending)
@@ -150,7 +152,7 @@ class Claims:
         return Claim(asset, path, record, stamp == asset.stamp, suffix_pending)
 
     def _insert(self, identity: Identity, path: str, stamp: str) -> str:
-        """The path given to a row that is new: the one it wishes, or one beside it if that is taken."""
+        """Insert a new row; returns its path: the requested one, or a similar one if that is taken."""
         for attempt in range(3):
             row = (*identity, path, fold(path), stamp, PLANNED, self._run)
             if rows_changed(self._db, INSERT, [row]):
@@ -160,13 +162,15 @@ class Claims:
         raise AssertionError(f"no free place for {identity}")
 
     def _touch(self, identity: Identity, row: Known) -> None:
-        """This run has seen the row: now, and for whoever asks again within the batch."""
+        """Note that this run has seen the row, also for a second request within the batch."""
         self._known[identity] = (row[0], self._run, *row[2:])
         self._touched.append(identity)
 
 
-def _granted(wanted: ClaimRequest) -> ClaimResult:
-    claims = [Claim(wish.asset, wish.path, suffix_pending=wish.suffix_pending) for wish in wanted.assets]
+def _as_requested(wanted: ClaimRequest) -> ClaimResult:
+    claims = [
+        Claim(request.asset, request.path, suffix_pending=request.suffix_pending) for request in wanted.assets
+    ]
     return ClaimResult(wanted.path, None, claims)
 
 
@@ -177,5 +181,5 @@ SAME = """file.collection=asked.column1 AND file.item=asked.column2 AND file.rol
 KNOWN = f"SELECT {COLUMNS} FROM ({{}}) AS asked CROSS JOIN file ON {SAME}"
 TOUCH = f"""UPDATE file SET run=asked.column5, stamp=CASE file.role WHEN {ITEM} THEN '' ELSE stamp END
   FROM ({{}}) AS asked WHERE {SAME}"""
-"""What is claimed for an item breaks its seal: see `seals`."""
+"""A claim for an item deletes its fingerprint: see `unchanged`."""
 INSERT = "INSERT OR IGNORE INTO file (collection, item, role, key, path, fold, stamp, state, run) {}"

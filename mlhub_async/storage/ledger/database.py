@@ -1,4 +1,4 @@
-"""The ledger's statements: everything here is synchronous and runs in the one thread that owns SQLite."""
+"""The ledger's SQL statements: synchronous, for the one thread that owns the database."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ..naming import distinct, fold
 from .by_url import find, mark_known_urls
 from .claims import ClaimRequest, ClaimResult, Claims, IsUnchanged
 from .rows import Row, settle
-from .schema import ASSET, BUSY, COLLECTION, DONE, FAILED, ITEM
+from .schema import ASSET, BUSY_CODES, COLLECTION, DONE, FAILED, ITEM
 from .unchanged import ItemFingerprint, UnchangedItem, confirm
 
 STAMP = "SELECT stamp FROM file WHERE collection=? AND item=? AND role=? AND key=?"
 
 
 class Statements:
-    """One open ledger, seen from its own thread. `is_unchanged` compares a record with its file."""
+    """One open ledger, for its own thread. `is_unchanged` compares a record with its file."""
 
     def __init__(self, database: sqlite3.Connection, is_unchanged: IsUnchanged) -> None:
         self._db = database
@@ -32,7 +32,7 @@ class Statements:
 
     @property
     def database(self) -> sqlite3.Connection:
-        """For the statements of the modules beside this one."""
+        """For the other modules of this folder."""
         return self._db
 
     def begin_run(self, source: str, selection: str, started: str) -> bool:
@@ -51,7 +51,7 @@ class Statements:
         self._db.execute("UPDATE run SET finished=?, exit_code=? WHERE id=?", (finished, exit_code, self.run))
 
     def forget_run(self) -> None:
-        """Nothing was listed: the run before this one is the last one that says anything of the files."""
+        """Delete this run, which has listed nothing: so the run before it is the last one again."""
         with self.transaction():
             self._db.execute("DELETE FROM flaw WHERE run=?", (self.run,))
             self._db.execute("DELETE FROM run WHERE id=?", (self.run,))
@@ -59,13 +59,13 @@ class Statements:
     def claim(self, wanted: Sequence[ClaimRequest]) -> list[ClaimResult | None]:
         """For each owner what it was given; None for an item that was seen in this run before."""
         with self.transaction():
-            answers = Claims(self._db, self._is_unchanged, self.run, wanted).answers(new=self._new)
+            results = Claims(self._db, self._is_unchanged, self.run, wanted).results(new=self._new)
         if not self._new:
-            mark_known_urls(self._db, answers)
-        return answers
+            mark_known_urls(self._db, results)
+        return results
 
     def confirm(self, asked: Sequence[ItemFingerprint]) -> list[UnchangedItem | None]:
-        """For each item its assets if there is nothing to do for it, which ends the matter; see `seals`."""
+        """For each item its assets if nothing of it has changed, else None; see `unchanged`."""
         with self.transaction():
             return confirm(self._db, self._is_unchanged, self.run, asked)
 
@@ -83,13 +83,13 @@ class Statements:
         raise AssertionError(f"no free place for {identity}")
 
     def settle(self, rows: Sequence[Row]) -> None:
-        """Write what became of files. Rows that a lost ledger never claimed are put in as they are."""
+        """Write the final state of files. A row that was never claimed (the ledger was lost) is inserted."""
         with self.transaction():
             settle(self._db, self.run, rows)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing; one inside another is part of it."""
+        """All or nothing. A nested transaction is part of the outer one."""
         if self._db.in_transaction:
             yield
             return
@@ -98,7 +98,7 @@ class Statements:
             yield
             self._db.execute("COMMIT")
         except BaseException:
-            if self._db.in_transaction:  # a full disk has undone it already
+            if self._db.in_transaction:  # SQLite rolls back by itself on a full disk
                 self._db.execute("ROLLBACK")
             raise
 
@@ -107,7 +107,7 @@ class Statements:
         return find(self._db, self._is_unchanged, url)
 
     def first_time(self, urls: Sequence[str]) -> list[str]:
-        """Those of `urls` that were not asked about in this run before."""
+        """Those of `urls` that this run has not passed before."""
         with self.transaction():
             return [url for url in urls if self._first_time(url)]
 
@@ -116,15 +116,15 @@ class Statements:
             "INSERT INTO seen VALUES (?, ?) ON CONFLICT DO UPDATE SET run=excluded.run "
             "WHERE run<>excluded.run"
         )
-        return bool(self._db.execute(statement, (number(url), self.run)).rowcount)
+        return bool(self._db.execute(statement, (hash64(url), self.run)).rowcount)
 
     def add_flaw(self, flaw: Flaw, error: str) -> None:
-        """`error` as JSON; whose flaw it is goes along, in a member of its own."""
+        """`error`: as JSON. The owner of the flaw is stored in its member `of`."""
         said = orjson.dumps({**orjson.loads(error), "of": flaw.owner}).decode() if flaw.owner else error
         self._db.execute("INSERT INTO flaw VALUES (?, ?, ?, ?)", (self.run, flaw.where, said, flaw.benign))
 
     def put_collection(self, id: str, body: bytes | None, href: str, extent: str | None) -> None:
-        """Keep what a collection said of itself; what is None stays as an earlier run left it."""
+        """Store a collection; what is None stays as an earlier run stored it."""
         self._db.execute(
             "INSERT INTO collection VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
             " extent=coalesce(excluded.extent, extent), body=coalesce(excluded.body, body),"
@@ -163,7 +163,7 @@ class Statements:
         }
 
     def finished(self, run: int | None = None) -> Iterator[tuple[int, Record]]:
-        """Every file that is there, with its role; of one run only, or of all. Sorted by path."""
+        """Every finished file with its role, of one run or of all, sorted by path."""
         rows = self._db.execute(
             "SELECT role, path, size, sha256, mtime_ns, proof, validator FROM file "
             "WHERE state=1 AND (? IS NULL OR run=?) ORDER BY path",
@@ -173,7 +173,7 @@ class Statements:
             yield role, Record(path, size, sha256, mtime_ns, Proof(proof or "none"), validator or "")
 
     def manifest(self, run: int) -> str:
-        """sha256 over the sorted lines `path size sha256` of the assets that a run stands for."""
+        """sha256 over the sorted lines `path size sha256` of the finished assets of a run."""
         digest = hashlib.sha256()
         lines = self._db.execute(
             "SELECT path || ' ' || size || ' ' || sha256 || char(10) FROM file "
@@ -184,14 +184,14 @@ class Statements:
             digest.update("".join(line for (line,) in some).encode())
         return digest.hexdigest()
 
-    def there(self, run: int) -> tuple[int, int]:
-        """How many assets a run stands for, and their bytes."""
+    def count_finished(self, run: int) -> tuple[int, int]:
+        """The number of finished assets of a run, and their bytes."""
         asked = "SELECT count(*), coalesce(sum(size), 0) FROM file WHERE state=? AND role=? AND run=?"
         count, size = self._db.execute(asked, (DONE, ASSET, run)).fetchone()
         return int(count), int(size)
 
     def missing(self, run: int) -> Iterator[dict[str, object]]:
-        """One row for each asset of a run that is not there, and for each flaw of its listing."""
+        """One row for each asset of a run that is not finished, and for each flaw of its listing."""
         rows = self._db.execute(
             "SELECT collection, item, key, path, url, state, error FROM file "
             "WHERE run=? AND role=0 AND state<>1",
@@ -213,23 +213,23 @@ class Statements:
             names = dict(zip_longest(("collection", "item", "key", "path"), owner))
             yield {**names, "href": place, "error": said, "benign": bool(benign)}
 
-    def tally(self) -> list[tuple[str, int, str, int, int]]:
+    def count_assets(self) -> list[tuple[str, int, str, int, int]]:
         """(collection, state, error class, files, bytes) of all assets, for `status`."""
         return self._db.execute(
             "SELECT collection, state, coalesce(json_extract(error, '$.class'), ''), count(*), "
             "coalesce(sum(size), 0) FROM file WHERE role=0 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
         ).fetchall()
 
-    def fold(self) -> None:
-        """Bring the write-ahead log into the one file, or leave that to the next run if somebody reads.
+    def checkpoint(self) -> None:
+        """Move SQLite's write-ahead log into the database file; the next run does it if somebody reads now.
 
-        That may be we: a question that an error ended half way is still open while the error is told.
+        That may be this process: a cursor stays open while an error that ended its loop is handled.
         """
         self._db.execute("PRAGMA busy_timeout=100")
         try:
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF not in BUSY:
+            if error.sqlite_errorcode & 0xFF not in BUSY_CODES:
                 raise
 
     def close(self) -> None:
@@ -239,14 +239,14 @@ class Statements:
 UNFINISHED = {"class": "unfinished", "message": "the run ended before this asset's turn", "retryable": True}
 
 
-def number(text: str) -> int:
-    """A 64-bit number for a text: index keys stay small. Where two may not meet, the text is compared."""
+def hash64(text: str) -> int:
+    """A 64-bit hash of a text, to keep index keys small."""
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
 
 
-def changed(book: Statements, wanted: Sequence[ClaimRequest]) -> list[ClaimRequest]:
-    """Those items that have an asset now which they had not, or one that is described otherwise."""
+def changed_items(book: Statements, wanted: Sequence[ClaimRequest]) -> list[ClaimRequest]:
+    """Those items with an asset that is new or whose description has changed."""
     return [one for one in wanted if any(_differs(book, wish.asset) for wish in one.assets)]
 
 

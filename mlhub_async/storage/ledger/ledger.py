@@ -1,4 +1,4 @@
-"""The ledger as the event loop sees it: claims by the batch, records that never wait for the disk."""
+"""The ledger for the event loop: questions go to its thread, records to the write-ahead log at once."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ..local.disk_space import retry_when_space
 from .claims import ClaimRequest, ClaimResult
 from .database import Statements
 from .rows import Row, row_of
-from .schema import DONE, connect, refused
+from .schema import DONE, connect, ledger_error
 from .unchanged import ItemFingerprint, UnchangedItem
-from .write_behind import Fact, GroupCommit, WriteAheadLog
+from .write_behind import GroupCommit, Update, WriteAheadLog
 
 T = TypeVar("T")
 
@@ -41,21 +41,23 @@ class LedgerStore(Protocol):
 
 
 class Ledger:
-    """Owns the database, its thread and the journal. `open` first, `close` in the end, from one loop."""
+    """Owns the database, its thread and the write-ahead log. `open` it first and `close` it, in one loop."""
 
     def __init__(self, state: Path, store: LedgerStore) -> None:
         """`state`: the directory of the database; the paths of files are those of `store`."""
         self._state = state
         self._store = store
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="mlhub-ledger")
-        self._batches = GroupCommit(self._start_commit, self._turn, self._in_our_words, store.wait_for_space)
+        self._batches = GroupCommit(
+            self._start_commit, self._rotate_log, self._translate_error, store.wait_for_space
+        )
         self.backpressure = self._batches.backpressure
         self.resumed = False
 
     async def open(self, source: str, selection: str, started: str) -> None:
         """Raises `StorageError`, or `UsageError` for a ledger of a newer program."""
         try:
-            self._journal = WriteAheadLog(self._state)
+            self._log = WriteAheadLog(self._state)
         except OSError as error:
             self._thread.shutdown()
             raise StorageError(f"{self._state}: {error.strerror}") from None
@@ -63,10 +65,10 @@ class Ledger:
         try:
             await self._call(lambda: opened.append(self._open(source, selection, started)))
         except BaseException:
-            # After a cancellation the thread may still be opening the database: it goes on, and is undone.
-            self._thread.submit(_undo, opened)
+            # After a cancellation the thread may still be opening the database: discard that run afterwards.
+            self._thread.submit(_discard_run, opened)
             self._thread.shutdown()
-            self._journal.close()
+            self._log.close()
             raise
         (self._book,) = opened
 
@@ -74,70 +76,70 @@ class Ledger:
         database = connect(self._state / LEDGER_FILE, full_sync=self._store.is_synced)
         try:
             book = Statements(database, self._store.is_unchanged)
-            if left := self._journal.left():
-                book.settle([row for row in left if self._holds(row)])
-                self._journal.clear()
+            if left := self._log.uncommitted():
+                book.settle([row for row in left if self._is_current(row)])
+                self._log.clear()
             self.resumed = book.begin_run(source, selection, started)
         except BaseException:
             database.close()
             raise
         return book
 
-    def _holds(self, row: Row) -> bool:
-        """Nothing orders the journal and the files on the disk: after a power cut a line may be there
-        before its file, or again after later ones were committed."""
+    def _is_current(self, row: Row) -> bool:
+        """Whether the file of a row in the log is as recorded: after a power cut a line may have survived its
+        file, or be older than rows that were committed."""
         return row[5] != DONE or self._store.is_unchanged(row[4], row[6], row[7])
 
     async def _call(self, call: Callable[[], T]) -> T:
-        """In the ledger's thread; once more when there is room, so what is called does all or nothing."""
+        """Call in the ledger's thread, again after each wait for space: `call` does all or nothing."""
         loop = asyncio.get_running_loop()
         while True:
             try:
                 return await loop.run_in_executor(self._thread, call)
             except (sqlite3.Error, DiskFull) as error:
-                failure = self._in_our_words(error)
+                failure = self._translate_error(error)
             if not isinstance(failure, DiskFull):
                 raise failure
             await self._store.wait_for_space(failure)
 
-    def _in_our_words(self, error: BaseException) -> BaseException:
-        return refused(self._state / LEDGER_FILE, error) if isinstance(error, sqlite3.Error) else error
+    def _translate_error(self, error: BaseException) -> BaseException:
+        return ledger_error(self._state / LEDGER_FILE, error) if isinstance(error, sqlite3.Error) else error
 
     async def query(self, question: Callable[[Statements], T]) -> T:
-        """Run a question in the ledger's thread, after everything that was recorded before it."""
+        """Call in the ledger's thread, after the commits that have begun."""
         return await self._call(lambda: question(self._book))
 
     async def claim(self, wanted: Sequence[ClaimRequest]) -> list[ClaimResult | None]:
-        """See `Book.claim`."""
-        await self._batches.mend()
+        """See `Statements.claim`."""
+        await self._batches.retry_failed()
         return await self.query(lambda book: book.claim(wanted))
 
     async def confirm(self, asked: Sequence[ItemFingerprint]) -> list[UnchangedItem | None]:
-        """See `Book.confirm`."""
-        await self._batches.mend()
+        """See `Statements.confirm`."""
+        await self._batches.retry_failed()
         return await self.query(lambda book: book.confirm(asked))
 
     async def find(self, url: str) -> Record | None:
-        """See `Book.find`."""
+        """See `Statements.find`."""
         return await self.query(lambda book: book.find(url))
 
     async def first_time(self, urls: list[str]) -> list[str]:
-        """See `Book.first_time`."""
+        """See `Statements.first_time`."""
         return await self.query(lambda book: book.first_time(urls))
 
     async def move(self, identity: tuple[str, str, str], path: str) -> str:
-        """See `Book.move`."""
+        """See `Statements.move`."""
         return await self.query(lambda book: book.move(identity, path))
 
     def record(self, outcome: Outcome, url: str) -> Awaitable[None] | None:
-        """Remember what became of a job: at once in the journal, with the next batch in the database.
+        """Record the outcome of a job: at once in the write-ahead log, with the next batch in the database.
 
-        Returns something to await where the disk is full: nothing is remembered before. Raises
-        `StorageError` where the disk does not take it.
+        Returns an awaitable if the disk is full: the outcome is recorded only when it has ended. Raises
+        `StorageError` if the disk does not take it.
         """
         row = row_of(outcome, url)
         try:
-            self._journal.append(row)
+            self._log.append(row)
         except DiskFull as full:
             return self._record_when_space(row, full)
         self._batches.add(row)
@@ -145,19 +147,19 @@ class Ledger:
 
     async def _record_when_space(self, row: Row, full: DiskFull) -> None:
         await self._store.wait_for_space(full)
-        await retry_when_space(self._store.wait_for_space, lambda: self._journal.append(row))
+        await retry_when_space(self._store.wait_for_space, lambda: self._log.append(row))
         self._batches.add(row)
 
     async def record_document(
-        self, identity: tuple[str, str, int, str], path: str, data: bytes, digest: str, seal: str = ""
+        self, identity: tuple[str, str, int, str], path: str, data: bytes, digest: str, fingerprint: str = ""
     ) -> None:
-        """Put the document of an item in its place, and remember it with the next batch.
+        """Write the document of an item, and record it with the next batch.
 
-        `seal`: of an item that is complete, see `seals`.
-        Where files are synced that happens in the ledger's thread, else here: it is a small file.
-        Raises `TransferError` where something is in its way.
+        `fingerprint`: see `unchanged`; "" for an item that is not complete. Where files are synced, the
+        document is written in the ledger's thread, else here: it is a small file. Raises `TransferError`
+        where something is in its way.
         """
-        put = partial(self._put, identity, path, data, digest, seal)
+        put = partial(self._put, identity, path, data, digest, fingerprint)
         if self._store.is_synced:
             row = await self.query(lambda _: put())
             await self.query(lambda _: self._store.sync_names([path]))
@@ -166,54 +168,56 @@ class Ledger:
         self._batches.add(row)
 
     def _put(
-        self, identity: tuple[str, str, int, str], path: str, data: bytes, digest: str, seal: str
+        self, identity: tuple[str, str, int, str], path: str, data: bytes, digest: str, fingerprint: str
     ) -> Row:
         mtime_ns = self._store.put(path, data)
-        return (*identity, path, DONE, len(data), mtime_ns, digest, "none", "", seal, "", "")
+        return (*identity, path, DONE, len(data), mtime_ns, digest, "none", "", fingerprint, "", "")
 
-    def seal(self, identity: tuple[str, str, int, str], document: Record, seal: str) -> None:
-        """The same for a document that lies there as an earlier run wrote it."""
+    def record_unchanged_document(
+        self, identity: tuple[str, str, int, str], document: Record, fingerprint: str
+    ) -> None:
+        """Record the fingerprint for a document that is still as an earlier run wrote it."""
         path, size, digest, mtime_ns, *_ = document
-        self._batches.add((*identity, path, DONE, size, mtime_ns, digest, "none", "", seal, "", ""))
+        self._batches.add((*identity, path, DONE, size, mtime_ns, digest, "none", "", fingerprint, "", ""))
 
-    def enqueue(self, fact: Fact) -> None:
-        """Something to do in the ledger's thread with the next batch."""
-        self._batches.enqueue(fact)
+    def enqueue(self, update: Update) -> None:
+        """Make an update with the next batch."""
+        self._batches.enqueue(update)
 
-    def _turn(self) -> int:
-        return self._journal.turn()
+    def _rotate_log(self) -> int:
+        return self._log.rotate()
 
-    def _start_commit(self, rows: list[Row], told: list[Fact], number: int) -> asyncio.Future[None]:
-        return asyncio.get_running_loop().run_in_executor(self._thread, self._commit, rows, told, number)
+    def _start_commit(self, rows: list[Row], updates: list[Update], number: int) -> asyncio.Future[None]:
+        return asyncio.get_running_loop().run_in_executor(self._thread, self._commit, rows, updates, number)
 
-    def _commit(self, rows: list[Row], told: list[Fact], number: int) -> None:
-        """In the ledger's thread. Where files are synced, so are their names, before a row speaks of them."""
+    def _commit(self, rows: list[Row], updates: list[Update], number: int) -> None:
+        """In the ledger's thread. Names of files are synced before their rows are written."""
         self._store.sync_names(row[4] for row in rows if row[5] == DONE)
         with self._book.transaction():
             self._book.settle(rows)
-            for fact in told:
-                fact(self._book)
-        self._journal.clear(number)
+            for update in updates:
+                update(self._book)
+        self._log.clear(number)
 
     async def flush(self) -> None:
         """Return when everything recorded so far is in the database."""
         await self._batches.flush()
 
     async def close(self) -> None:
-        """Flush, fold everything into one file and end the thread; in that order, whatever fails."""
+        """Flush, checkpoint SQLite's log and end the thread; in this order, whatever fails."""
         try:
             await self.flush()
         finally:
-            self._batches.stop()
+            self._batches.cancel_timer()
             try:
-                await self._call(self._book.fold)
+                await self._call(self._book.checkpoint)
             finally:
                 self._thread.submit(self._book.close)
                 self._thread.shutdown(wait=True)
-                self._journal.close()
+                self._log.close()
 
 
-def _undo(opened: list[Statements]) -> None:
+def _discard_run(opened: list[Statements]) -> None:
     for book in opened:
         try:
             book.forget_run()

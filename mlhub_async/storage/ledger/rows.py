@@ -1,4 +1,4 @@
-"""What became of a job, as one row of journal and table, and how rows are written to the table."""
+"""The outcome of a job as a row of write-ahead log and table, and statements that take many rows."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ..naming import fold
 from .schema import DONE, FAILED
 
 Row = tuple[str, str, int, str, str, int, int, int, str, str, str, str, str, str]
-"""One settled file, as journal and table keep it: collection, item, role, key, path, state, size, mtime_ns,
+"""One settled file in write-ahead log and table: collection, item, role, key, path, state, size, mtime_ns,
 sha256, proof, validator, stamp, url, error (JSON, "" for a file that is there)."""
-ROW = 14
+ROW_FIELDS = 14
 
-AT_ONCE = 100
-"""Rows of one step."""
+ROWS_PER_STATEMENT = 100
+"""More rows take several statements."""
 
 
 def row_of(outcome: Outcome, url: str) -> Row:
@@ -35,7 +35,7 @@ def row_of(outcome: Outcome, url: str) -> Row:
 
 
 def settle(database: sqlite3.Connection, run: int, rows: Sequence[Row]) -> None:
-    """To be called inside a transaction. A row that is not in the table is put in as one of this `run`."""
+    """To be called inside a transaction. A row that is not in the table is inserted for this `run`."""
     if rows_changed(database, SETTLE, rows) != len(rows):
         for row in rows:
             _settle(database, run, row)
@@ -59,20 +59,22 @@ WHERE file.collection=settled.column1 AND file.item=settled.column2 AND file.rol
   AND file.key=settled.column4"""
 
 
-def in_steps(
+def execute_in_chunks(
     database: sqlite3.Connection, statement: str, rows: Sequence[Sequence[object]]
 ) -> Iterator[sqlite3.Cursor]:
     """Execute a statement with the rows as the VALUES that `{}` in it stands for."""
-    for start in range(0, len(rows), AT_ONCE):
-        some = rows[start : start + AT_ONCE]
-        yield database.execute(_for(statement, len(some), len(some[0])), tuple(chain.from_iterable(some)))
+    for start in range(0, len(rows), ROWS_PER_STATEMENT):
+        some = rows[start : start + ROWS_PER_STATEMENT]
+        yield database.execute(
+            _with_values(statement, len(some), len(some[0])), tuple(chain.from_iterable(some))
+        )
 
 
 def rows_changed(database: sqlite3.Connection, statement: str, rows: Sequence[Sequence[object]]) -> int:
-    """The same for a statement that changes rows: how many it did."""
-    return sum([cursor.rowcount for cursor in in_steps(database, statement, rows)])
+    """The same for a statement that changes rows; returns how many it changed."""
+    return sum([cursor.rowcount for cursor in execute_in_chunks(database, statement, rows)])
 
 
 @lru_cache(maxsize=64)
-def _for(statement: str, count: int, width: int) -> str:
+def _with_values(statement: str, count: int, width: int) -> str:
     return statement.format("VALUES " + ", ".join([f"({', '.join('?' * width)})"] * count))

@@ -1,4 +1,4 @@
-"""The tables, and how a database file is opened, checked and, if it is broken, put aside."""
+"""The tables of the ledger, and opening its file: a corrupt one is renamed and a new one created."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ..local.directories import state_error
 
 APPLICATION_ID = 0x4D4C4842  # "MLHB"
 VERSION = 1
-BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
-NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
+CORRUPT_CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+BUSY_CODES = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+DISK_FULL_CODES = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
 NO_SHARED_MEMORY = frozenset({"nfs", "nfs4", "cifs", "smb3", "lustre", "gpfs", "9p", "beegfs", "ceph"})
 """File systems without the shared memory that SQLite's write-ahead log needs; FUSE is added by prefix."""
 _ESCAPE = re.compile(r"\\([0-7]{3})")
@@ -47,7 +47,7 @@ CREATE TABLE run (
 
 
 def connect(path: Path, *, full_sync: bool = False) -> sqlite3.Connection:
-    """Open the ledger, made or mended as needed. A broken one is renamed, never deleted.
+    """Open the ledger, create it if there is none. A corrupt one is renamed, never deleted.
 
     Raises `UsageError` for a ledger of a newer program, `StorageError` when the disk refuses.
     """
@@ -64,7 +64,7 @@ def connect(path: Path, *, full_sync: bool = False) -> sqlite3.Connection:
 
 
 def _open(path: Path, full_sync: bool) -> sqlite3.Connection | None:
-    """None if what is at `path` is no sound database."""
+    """None if the file at `path` is corrupt or no ledger."""
     fresh = not path.exists() or path.stat().st_size == 0
     if fresh:
         try:
@@ -76,7 +76,7 @@ def _open(path: Path, full_sync: bool) -> sqlite3.Connection | None:
         database.execute("PRAGMA busy_timeout=5000")
         database.execute("PRAGMA cache_size=-3072")  # KiB
         database.execute("PRAGMA wal_autocheckpoint=2000")
-        if not fresh and _foreign(database):
+        if not fresh and _is_foreign(database):
             database.close()
             return None
         _choose_journal(database, path, full_sync)
@@ -86,22 +86,22 @@ def _open(path: Path, full_sync: bool) -> sqlite3.Connection | None:
         _migrate(database, path)
     except sqlite3.DatabaseError as error:
         database.close()
-        if (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF in BROKEN:
+        if (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF in CORRUPT_CODES:
             return None
-        raise refused(path, error) from None
+        raise ledger_error(path, error) from None
     except UsageError:
         database.close()
         raise
     return database
 
 
-def refused(path: Path, error: sqlite3.Error) -> StorageError:
-    """What SQLite said of the ledger, and what to do about it."""
+def ledger_error(path: Path, error: sqlite3.Error) -> StorageError:
+    """Our error for one of SQLite, with advice."""
     code = getattr(error, "sqlite_errorcode", 0) or 0
-    if code in NO_ROOM:
+    if code in DISK_FULL_CODES:
         return DiskFull(f"{path}: {error}; free some space, then run again")
     do = "check the disk, its free space and the limit on open files"
-    if code & 0xFF in BUSY:
+    if code & 0xFF in BUSY_CODES:
         do = "end the program that uses it"
     return StorageError(f"{path}: {error}; {do}, then run again")
 
@@ -113,7 +113,7 @@ def _choose_journal(database: sqlite3.Connection, path: Path, full_sync: bool) -
     database.execute(f"PRAGMA synchronous={careful}")
 
 
-def _foreign(database: sqlite3.Connection) -> bool:
+def _is_foreign(database: sqlite3.Connection) -> bool:
     """Whether it is no ledger: another program's database, or one that has lost tables of ours."""
     [version] = database.execute("PRAGMA user_version").fetchone()
     [owner] = database.execute("PRAGMA application_id").fetchone()

@@ -1,8 +1,8 @@
-"""Which items have nothing left to do: asked and answered for a page of a listing at once.
+"""Finds the items of a page of a listing that are complete and unchanged since an earlier run.
 
-A row of an item's document has a seal while nothing was claimed for the item since the document was
-finished with all its assets on disk. Where the seal is still the same and the files are as they were left,
-that is the whole proof: nothing of the item has to be worked out, claimed or settled.
+The row of an item's document has the fingerprint of the item (in the column `stamp`) from the moment when
+the document and all assets are on disk until something is claimed for the item. Where the fingerprint is
+the same in this run and the files are as recorded, nothing of the item has to be claimed or settled.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from .claims import IsUnchanged
 from .schema import ASSET, DONE, ITEM
 
 NUL = "\\u0000"
-"""SQLite's JSON ends a text there: items with it in their ids are not confirmed but looked at."""
+"""SQLite's JSON ends a text there: a page with such an id is not confirmed."""
 
 
 class ItemFingerprint(NamedTuple):
-    """An item and the digest of all that its document and the places of its assets depend on."""
+    """An item and a digest of everything that its document and the paths of its assets depend on."""
 
     collection: str
     item: str
-    seal: str
+    fingerprint: str
 
 
 class UnchangedItem(NamedTuple):
-    """The sizes and the proofs of the assets of an item of which nothing has changed since a run saw it."""
+    """Sizes and proofs of the assets of an item that has not changed since `run`."""
 
     run: int
     sizes: list[int]
@@ -39,28 +39,28 @@ class UnchangedItem(NamedTuple):
 def confirm(
     database: sqlite3.Connection, is_unchanged: IsUnchanged, run: int, asked: Sequence[ItemFingerprint]
 ) -> list[UnchangedItem | None]:
-    """For each item its assets if there is nothing to do for it; then this run has seen them.
+    """For each item its assets if nothing of it has changed; they are marked as seen by this run.
 
     To be called inside a transaction. An item that this run has seen already is never confirmed.
     """
-    first = {one[:2]: number for number, one in reversed(list(enumerate(asked))) if one.seal}
-    question = orjson.dumps([(*asked[number], number) for number in first.values()]).decode()
-    if NUL in question:
+    first = {one[:2]: number for number, one in reversed(list(enumerate(asked))) if one.fingerprint}
+    parameters = orjson.dumps([(*asked[number], number) for number in first.values()]).decode()
+    if NUL in parameters:
         return [None] * len(asked)
-    (found,) = database.execute(FILES, (question, run)).fetchone()
-    counted = _counted(is_unchanged, orjson.loads(found))
+    (found,) = database.execute(FILES, (parameters, run)).fetchone()
+    unchanged = _unchanged_items(is_unchanged, orjson.loads(found))
     seen: dict[tuple[str, int], list[str]] = {}
-    for number, known in counted.items():
+    for number, known in unchanged.items():
         seen.setdefault((asked[number].collection, known.run), []).append(asked[number].item)
     for (collection, earlier), items in seen.items():
         database.execute(SEEN, (run, collection, orjson.dumps(items).decode(), earlier))
-    return [counted.get(number) for number in range(len(asked))]
+    return [unchanged.get(number) for number in range(len(asked))]
 
 
-def _counted(
+def _unchanged_items(
     is_unchanged: IsUnchanged, files: list[tuple[int, int, int, str, int, int, int, str]]
 ) -> dict[int, UnchangedItem]:
-    """The items, by their numbers, all of whose files are as they were left."""
+    """The items, by number, all of whose files are as recorded."""
     found: dict[int, UnchangedItem] = {}
     changed = set()
     for number, run, role, path, state, size, mtime_ns, proof in files:
@@ -77,11 +77,12 @@ def _counted(
 FILES = f"""SELECT json_group_array(json_array(asked.number, own.run, file.role, file.path, file.state,
     file.size, file.mtime_ns, file.proof))
   FROM (SELECT json_extract(value, '$[0]') AS collection, json_extract(value, '$[1]') AS item,
-    json_extract(value, '$[2]') AS seal, json_extract(value, '$[3]') AS number FROM json_each(?)) AS asked
+    json_extract(value, '$[2]') AS fingerprint, json_extract(value, '$[3]') AS number
+    FROM json_each(?)) AS asked
   CROSS JOIN file AS own ON own.collection=asked.collection AND own.item=asked.item AND own.role={ITEM}
-    AND own.key='' AND own.stamp=asked.seal AND own.run<>?
+    AND own.key='' AND own.stamp=asked.fingerprint AND own.run<>?
   CROSS JOIN file ON file.collection=own.collection AND file.item=own.item AND file.role<={ITEM}
     AND file.run=own.run"""
-"""One row for a page, since SQLite gives Python's lock away at every row."""
+"""One row for a page, since the sqlite3 module releases and takes the GIL for every row."""
 SEEN = f"""UPDATE file SET run=? WHERE collection=? AND item IN (SELECT value FROM json_each(?))
   AND role<={ITEM} AND run=?"""

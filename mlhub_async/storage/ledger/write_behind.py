@@ -1,4 +1,4 @@
-"""Rows on their way to the database: so many at a time, one commit after the other, the failed one again."""
+"""Group commit of rows to the database, and the write-ahead log that keeps them until then."""
 
 from __future__ import annotations
 
@@ -15,84 +15,84 @@ from ..layout import WRITE_AHEAD_LOG_FILES
 from ..local.directories import state_error
 from ..local.disk_space import WaitForSpace
 from .database import Statements
-from .rows import ROW, Row
+from .rows import ROW_FIELDS, Row
 
-BATCH = 500
-DELAY = 0.2
+COMMIT_ROWS = 500
+COMMIT_SECONDS = 0.2
 """Rows are committed when there are so many, or after so many seconds."""
-BACKLOG = 5_000
-"""Rows that may wait before `room` makes the workers wait as well."""
-Fact = Callable[[Statements], None]
-"""Something to do in the ledger's thread."""
+MAX_BACKLOG_ROWS = 5_000
+"""Rows that may wait before `backpressure` makes the workers wait too."""
+Update = Callable[[Statements], None]
+"""Changes the ledger, in its thread, as part of a commit."""
 
 
 class GroupCommit:
-    """`commit` begins to write rows and facts, all or nothing, and gives what ends with that.
+    """Commits rows and updates in batches, one commit at a time; one that met a full disk is repeated.
 
-    Its number is that of the journal's file with these rows: `turn` gives it and begins another file, once
-    for each batch, however often that is committed.
+    `commit` begins to write a batch, all or nothing, and returns a future. Its number is that of the log
+    file with these rows: `rotate` returns it and lets the other file take over, once for each batch.
     """
 
     def __init__(
         self,
-        commit: Callable[[list[Row], list[Fact], int], asyncio.Future[None]],
-        turn: Callable[[], int],
-        in_our_words: Callable[[BaseException], BaseException],
+        commit: Callable[[list[Row], list[Update], int], asyncio.Future[None]],
+        rotate: Callable[[], int],
+        translate_error: Callable[[BaseException], BaseException],
         wait_for_space: WaitForSpace,
     ) -> None:
         self._commit = commit
-        self._turn = turn
-        self._in_our_words = in_our_words
+        self._rotate = rotate
+        self._translate_error = translate_error
         self._wait_for_space = wait_for_space
         self._rows: list[Row] = []
-        self._told: list[Fact] = []
-        self._batch: tuple[list[Row], list[Fact], int] = ([], [], 0)
+        self._updates: list[Update] = []
+        self._batch: tuple[list[Row], list[Update], int] = ([], [], 0)
         self._timer: asyncio.TimerHandle | None = None
         self._flushing: asyncio.Future[None] | None = None
         self._failure: BaseException | None = None
 
     def add(self, row: Row) -> None:
         self._rows.append(row)
-        if self._timer is None or len(self._rows) >= BATCH:
+        if self._timer is None or len(self._rows) >= COMMIT_ROWS:
             self._schedule()
 
-    def enqueue(self, fact: Fact) -> None:
-        self._told.append(fact)
+    def enqueue(self, update: Update) -> None:
+        self._updates.append(update)
         self._schedule()
 
     def backpressure(self) -> Awaitable[None] | None:
-        """Something to wait for when the disk is far behind, or when an earlier commit failed."""
+        """What to await if too many rows wait or a commit met a full disk; raises any other failure."""
         self._raise_failure()
-        return self.flush() if self._failure is not None or len(self._rows) > BACKLOG else None
+        return self.flush() if self._failure is not None or len(self._rows) > MAX_BACKLOG_ROWS else None
 
     def _schedule(self) -> None:
-        if len(self._rows) >= BATCH:
+        if len(self._rows) >= COMMIT_ROWS:
             self._start_flush()
         elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(DELAY, self._tick)
+            self._timer = asyncio.get_running_loop().call_later(COMMIT_SECONDS, self._tick)
 
     def _tick(self) -> None:
         self._timer = None
         self._start_flush()
 
     def _start_flush(self) -> None:
-        """Hand over what there is, unless a commit is under way: then the timer looks again."""
+        """Commit what there is, unless a commit is running: then the timer tries again."""
         if self._flushing is not None and not self._flushing.done():
             if self._timer is None:
-                self._timer = asyncio.get_running_loop().call_later(DELAY, self._tick)
+                self._timer = asyncio.get_running_loop().call_later(COMMIT_SECONDS, self._tick)
             return
         self._note_failure()
         if self._failure is not None:
-            return  # told to whoever asks next; the journal keeps the rows
-        self._batch = (self._rows, self._told, self._turn())
-        self._rows, self._told = [], []
+            return  # raised at the next call; the log keeps the rows
+        self._batch = (self._rows, self._updates, self._rotate())
+        self._rows, self._updates = [], []
         self._start_commit()
 
     def _start_commit(self) -> None:
         self._flushing = self._commit(*self._batch)
 
     def _raise_failure(self) -> None:
-        """Raise what went wrong in an earlier commit, again and again: nothing after it is recorded."""
+        """Raise the failure of an earlier commit, at every call: nothing after it is recorded."""
         self._note_failure()
         if self._failure is not None and not isinstance(self._failure, DiskFull):
             raise self._failure
@@ -101,34 +101,33 @@ class GroupCommit:
         if self._flushing is not None and self._flushing.done():
             error, self._flushing = self._flushing.exception(), None
             if error is not None and self._failure is None:
-                self._failure = self._in_our_words(error)
+                self._failure = self._translate_error(error)
 
-    async def mend(self) -> None:
-        """The same; but a full disk may be waited for, and then the batch is committed once more."""
+    async def retry_failed(self) -> None:
+        """The same; after a full disk, wait for space and commit the batch again."""
         self._raise_failure()
         if isinstance(full := self._failure, DiskFull):
             await self._wait_for_space(full)
-            if self._failure is full:  # else somebody else was quicker
+            if self._failure is full:  # else another caller has done it
                 self._failure = None
                 self._start_commit()
 
     async def flush(self) -> None:
         """Return when everything recorded so far is in the database."""
-        while self._rows or self._told or self._flushing is not None or self._failure is not None:
+        while self._rows or self._updates or self._flushing is not None or self._failure is not None:
             if self._flushing is not None:
                 await asyncio.wait([self._flushing])
-            await self.mend()
-            if self._flushing is None and (self._rows or self._told):
+            await self.retry_failed()
+            if self._flushing is None and (self._rows or self._updates):
                 self._start_flush()
 
-    def stop(self) -> None:
-        """Look at the clock no more."""
+    def cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
 
 
 class WriteAheadLog:
-    """Append-only. It survives SIGKILL: a written line is the kernel's; a torn last line is ignored."""
+    """Append-only, in two files. Lines survive SIGKILL; one that was written in part is ignored."""
 
     def __init__(self, directory: Path) -> None:
         self._paths = [directory / name for name in WRITE_AHEAD_LOG_FILES]
@@ -136,12 +135,12 @@ class WriteAheadLog:
         self._fds = [os.open(path, flags, 0o600) for path in self._paths]
         self._current = 0
 
-    def left(self) -> list[Row]:
+    def uncommitted(self) -> list[Row]:
         """The rows that a killed run did not get to commit."""
         return [row for path in self._paths for row in _rows(path.read_bytes())]
 
     def append(self, row: Row) -> None:
-        """Raises `StorageError` where the disk does not take the line: then nothing of it is there."""
+        """Raises `StorageError` if the disk does not take the line: nothing of it is written then."""
         line = orjson.dumps(row) + b"\n"
         fd = self._fds[self._current]
         try:
@@ -151,8 +150,8 @@ class WriteAheadLog:
         except OSError as error:
             raise state_error(error, self._paths[0].parent) from None
 
-    def turn(self) -> int:
-        """Let the other file take over; returns the number of the one to `clear` after the commit."""
+    def rotate(self) -> int:
+        """Append to the other file from now on; returns the number of the one to `clear` after the commit."""
         before, self._current = self._current, 1 - self._current
         return before
 
@@ -171,7 +170,7 @@ def _rows(data: bytes) -> list[Row]:
         try:
             row = orjson.loads(line)
         except ValueError:
-            continue  # torn: the run was killed while it wrote this line
-        if isinstance(row, list) and len(row) == ROW:
+            continue  # the run was killed while it wrote this line
+        if isinstance(row, list) and len(row) == ROW_FIELDS:
             rows.append(tuple(row))
     return rows
