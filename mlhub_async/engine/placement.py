@@ -48,11 +48,11 @@ def path_request(asset: Asset, template: str) -> PathRequest:
 
 def _default_paths(assets: Iterable[Asset], collection: str, item: str) -> list[PathRequest]:
     """Paths by the default template: all assets of one owner share all of it but the file name."""
-    home = naming.home(collection, item)
+    folder = naming.item_folder(collection, item)
     paths = []
     for asset in assets:
         extension = _extension(asset)
-        paths.append(PathRequest(asset, naming.at_home(home, asset.key + extension), not extension))
+        paths.append(PathRequest(asset, naming.path_in_folder(folder, asset.key + extension), not extension))
     return paths
 
 

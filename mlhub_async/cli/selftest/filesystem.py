@@ -15,7 +15,7 @@ from ...core.urls import term_safe
 from ...storage.layout import LEDGER_FILE
 from ...storage.ledger.schema import connect, file_system
 from ...storage.local.store import LocalStore
-from ...storage.naming import LONGEST, fold, safe_component
+from ...storage.naming import MAX_COMPONENT_BYTES, fold, safe_component
 from .checks import Check, Finding
 
 LOW_FREE_BYTES = 1 << 30
@@ -176,12 +176,12 @@ def check_difficult_names(directory: Path) -> Finding:
 
 def check_long_names(directory: Path) -> Finding:
     """The longest path of the default template can be written: three levels of the longest component."""
-    path = "/".join([(letter * LONGEST) for letter in "cik"[:NAME_LEVELS]])
+    path = "/".join([(letter * MAX_COMPONENT_BYTES) for letter in "cik"[:NAME_LEVELS]])
     with open_store(directory) as store:
         store.put(path, b"x")
         exists = (directory / path).is_file()
     result = "can be written" if exists else "are lost"
-    return Finding(f"{NAME_LEVELS} levels of {LONGEST} bytes {result}", ok=exists)
+    return Finding(f"{NAME_LEVELS} levels of {MAX_COMPONENT_BYTES} bytes {result}", ok=exists)
 
 
 CHECKS = (
