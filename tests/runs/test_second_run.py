@@ -32,8 +32,8 @@ async def run(url, dest, told=None, **options):
     )
 
 
-def seals(dest):
-    """The seals in the ledger, by item."""
+def fingerprints(dest):
+    """The fingerprints of finished items in the ledger, by item."""
     with sqlite3.connect(dest / ".mlhub/ledger.sqlite") as database:
         rows = database.execute("SELECT item, stamp FROM file WHERE role=1").fetchall()
     database.close()
@@ -48,7 +48,7 @@ def steady(report):
 async def test_the_second_run_says_of_an_unchanged_copy_what_one_says_that_looks_at_every_asset(site, dest):
     api = Api(site, [item(site, name) for name in ("one", "two", "three")], 2)
     first = await run(api.url, dest)
-    assert first.exit_code == 0 and all(seals(dest).values())
+    assert first.exit_code == 0 and all(fingerprints(dest).values())
     events = []
     looked = await run(api.url, dest, events.append)
     quick = await run(api.url, dest)
@@ -96,11 +96,11 @@ async def test_a_file_that_is_not_as_it_was_left_is_brought_again(site, dest, ch
 async def test_an_item_that_is_described_otherwise_is_looked_at_again(site, dest):
     api = Api(site, [item(site)])
     await run(api.url, dest)
-    before = seals(dest)
+    before = fingerprints(dest)
     api.items[0]["properties"]["updated"] = "2024-01-01T00:00:00Z"
     assert (await run(api.url, dest)).exit_code == 0
     assert Mirrored(dest).item("one")["properties"]["updated"] == "2024-01-01T00:00:00Z"
-    assert len(asset_requests(site)) == 6 and seals(dest) != before
+    assert len(asset_requests(site)) == 6 and fingerprints(dest) != before
     await run(api.url, dest)
     assert len(asset_requests(site)) == 6
 
@@ -112,7 +112,7 @@ async def test_a_version_that_came_in_between_and_went_again_leaves_no_trace_in_
     first = await run(api.url, dest)
     api.items[:] = [new]
     assert (await run(api.url, dest)).exit_code == 4
-    assert seals(dest) == {"one": ""}
+    assert fingerprints(dest) == {"one": ""}
     api.items[:] = [old]
     for _ in range(2):
         again = await run(api.url, dest)
@@ -137,10 +137,10 @@ async def test_an_asset_that_failed_is_tried_again_in_every_run(site, dest):
     api = Api(site, [broken])
     for _ in range(2):
         assert (await run(api.url, dest)).exit_code == 4
-        assert seals(dest) == {"one": ""}
+        assert fingerprints(dest) == {"one": ""}
     site.put("/later.tif", tif(2_000, 9))
     assert (await run(api.url, dest)).exit_code == 0
-    assert seals(dest)["one"] and (await run(api.url, dest)).skipped == 4
+    assert fingerprints(dest)["one"] and (await run(api.url, dest)).skipped == 4
 
 
 async def test_an_item_that_comes_twice_is_confirmed_once(site, dest):
@@ -155,10 +155,10 @@ async def test_an_item_that_comes_twice_is_confirmed_once(site, dest):
 async def test_an_item_whose_json_is_odd_is_never_sealed(site, dest):
     odd = [item(site, number=2**70)]
     assert (await run(odd, dest)).exit_code == 0
-    assert seals(dest) == {"one": ""} and str(2**70) in (dest / "c1/one/one.json").read_text()
+    assert fingerprints(dest) == {"one": ""} and str(2**70) in (dest / "c1/one/one.json").read_text()
     (dest / "c1/one/b.tif").unlink()
     assert (await run(odd, dest)).exit_code == 0
-    assert (dest / "c1/one/b.tif").is_file() and seals(dest) == {"one": ""}
+    assert (dest / "c1/one/b.tif").is_file() and fingerprints(dest) == {"one": ""}
     odd[0]["properties"]["number"] = 2**71
     assert (await run(odd, dest)).exit_code == 0
     assert str(2**71) in (dest / "c1/one/one.json").read_text()
