@@ -1,4 +1,4 @@
-"""How files are built inside: whole ones pass, cut ones are found, no file harms who looks."""
+"""Structure checks: complete files pass, truncated ones are found, hostile ones cost bounded work."""
 
 import gzip
 import io
@@ -15,38 +15,38 @@ from support.samples import PADDED, SAMPLES
 from support.server import noise, tif
 
 
-def said(data, name="", media_type=None):
+def found_in(data, name="", media_type=None):
     return flaw(io.BytesIO(data), f"c/i/{name}", media_type)
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_a_whole_file_passes(name):
-    assert said(SAMPLES[name], name) is None
+def test_a_complete_file_passes(name):
+    assert found_in(SAMPLES[name], name) is None
 
 
 @pytest.mark.parametrize("name", [name for name in SAMPLES if name != "members.gz"])
-def test_a_file_that_lacks_any_part_of_its_end_is_found(name):
+def test_a_truncated_file_is_found(name):
     data = SAMPLES[name]
     end = len(data) - PADDED.get(name, 0)
-    # One byte of a packed file says nothing: it may have been unpacked under way.
+    # One byte of a gzip file proves nothing: a server may have decompressed it in transit.
     cuts = {*range(2 if name.endswith("gz") else 0, end, max(end // 500, 1)), end - 1}
-    assert [cut for cut in cuts if said(data[:cut], name) is None] == []
+    assert [cut for cut in cuts if found_in(data[:cut], name) is None] == []
 
 
 @pytest.mark.parametrize("name", [name for name in SAMPLES if not name.endswith(("json", "parquet"))])
-def test_more_bytes_than_the_format_needs_are_no_damage(name):
-    assert said(SAMPLES[name] + b"\0" * 7, name) is None
+def test_bytes_behind_the_end_are_accepted(name):
+    assert found_in(SAMPLES[name] + b"\0" * 7, name) is None
 
 
 @pytest.mark.parametrize("name", ["strips.tif", "boxes.jp2", "latest.h5", "members.zip", "baseline.jpg"])
-def test_a_file_is_checked_as_what_it_is_whatever_it_is_called(name):
+def test_a_file_is_checked_by_the_format_of_its_first_bytes(name):
     for other in (name, "x.tif", "x.png", "no-suffix"):
-        assert said(SAMPLES[name], other) is None
-        assert said(SAMPLES[name][:-20], other)
+        assert found_in(SAMPLES[name], other) is None
+        assert found_in(SAMPLES[name][:-20], other)
 
 
 @pytest.mark.parametrize(
-    ("data", "name", "media_type", "words"),
+    ("data", "name", "media_type", "message"),
     [
         (b"", "a.tif", None, "it is empty"),
         (b"", "labels.geojson", None, "it is empty"),
@@ -68,9 +68,9 @@ def test_a_file_is_checked_as_what_it_is_whatever_it_is_called(name):
         (b"not here", "labels.geojson", None, "JSON: it is not JSON"),
     ],
 )
-def test_what_a_name_promises_is_asked_for_and_no_more(data, name, media_type, words):
-    found = said(data, name, media_type)
-    assert (found or "").startswith(words) if words else found is None
+def test_a_declared_format_must_be_met_and_no_other(data, name, media_type, message):
+    found = found_in(data, name, media_type)
+    assert (found or "").startswith(message) if message else found is None
 
 
 def directory(order, *tags, following=0):
@@ -85,7 +85,7 @@ def classic(*tags, following=0, order="<", rest=b""):
 
 
 @pytest.mark.parametrize(
-    ("data", "words"),
+    ("data", "message"),
     [
         (classic((273, 4, 1, 0), (279, 4, 1, 0)), None),
         (classic((273, 4, 1, 9), (279, 4, 1, 9)), None),
@@ -100,7 +100,7 @@ def classic(*tags, following=0, order="<", rest=b""):
         (classic((270, 2, 100, 8)), "the value of tag 270 goes on to byte 108 of 26"),
         (classic((34735, 3, 50, 8)), "the value of tag 34735 goes on to byte 108 of 26"),
         (classic((65000, 2, 100, 8)), None),
-        (classic((256, 4, 1, 1), following=8), "its directories go in a circle at byte 8"),
+        (classic((256, 4, 1, 1), following=8), "its directories form a loop at byte 8"),
         (classic((330, 13, 1, 8)), None),
         (classic((330, 4, 1, 7777)), "a directory goes on to byte 7779 of 26"),
         (classic((256, 4, 1, 1), following=7777), "a directory goes on to byte 7779 of 26"),
@@ -111,12 +111,12 @@ def classic(*tags, following=0, order="<", rest=b""):
         (b"II+\0\x08\0\0\0\x10" + bytes(7) + b"\xff" * 8 + bytes(40), "has 18446744073709551615 entries"),
     ],
 )
-def test_a_tiff_points_only_to_what_it_has(data, words):
+def test_all_pointers_of_a_tiff_lead_into_the_file(data, message):
     found = tiff.check_tiff(io.BytesIO(data))
-    assert words in found if words else found is None
+    assert message in found if message else found is None
 
 
-def test_a_tiff_whose_lists_are_long_is_read_to_their_end():
+def test_long_lists_of_strips_are_checked_to_their_end():
     number = (1 << 16) + 3
     tags = ((273, 4, number, 38), (279, 4, number, 38 + 4 * number))
     places, sizes = [40] * number, [1] * number
@@ -127,12 +127,12 @@ def test_a_tiff_whose_lists_are_long_is_read_to_their_end():
     assert f"strip or tile {number - 1} " in tiff.check_tiff(io.BytesIO(bad))
 
 
-def test_a_truncated_image_of_the_test_server_is_found_too():
-    assert said(tif(5000), "a.tif") is None and said(tif(5000)[:-1], "a.tif")
+def test_a_truncated_image_of_the_test_server_is_found():
+    assert found_in(tif(5000), "a.tif") is None and found_in(tif(5000)[:-1], "a.tif")
 
 
 @pytest.mark.parametrize(
-    ("name", "place", "bytes_", "words"),
+    ("name", "offset", "replacement", "message"),
     [
         ("plain.png", 20, b"\xff", "PNG: its header is damaged"),
         ("plain.png", 37, b"\0", "PNG: the chain of its chunks is damaged at byte 33"),
@@ -145,7 +145,7 @@ def test_a_truncated_image_of_the_test_server_is_found_too():
         ("codestream.j2k", 4, b"\0\0", "JPEG 2000: its header is damaged"),
         ("members.zip", -22, b"????", "ZIP: its end record is missing"),
         ("members.zip", -6, b"\xff\xff", "ZIP: its central directory does not fit"),
-        ("table.csv.gz", 20, b"\xff\xff\xff", "gzip: it cannot be unpacked"),
+        ("table.csv.gz", 20, b"\xff\xff\xff", "gzip: it cannot be decompressed"),
         ("table.parquet", -8, b"\xff\xff", "Parquet: its footer of 65"),
         ("table.parquet", -8, b"\0\0\0\0", "Parquet: its footer of 0"),
         ("latest.h5", 9, b"\3", "HDF5: its addresses have 3 bytes"),
@@ -155,57 +155,57 @@ def test_a_truncated_image_of_the_test_server_is_found_too():
         ("one.nc", 8, b"\0\0\0\x0f", "NetCDF: its header is damaged"),
         ("one.nc", 4, b"\0\0\1\0", "NetCDF: a variable goes on to byte"),
         ("one.nc", 4, b"\xff" * 4, None),
-        ("page.pdf", -6, b"??????", "PDF: the mark of its end is missing"),
+        ("page.pdf", -6, b"??????", "PDF: its end marker is missing"),
     ],
 )
-def test_damage_in_the_structure_is_named(name, place, bytes_, words):
+def test_the_message_names_the_damaged_part(name, offset, replacement, message):
     data = bytearray(SAMPLES[name])
-    place %= len(data)
-    data[place : place + len(bytes_)] = bytes_
-    found = said(bytes(data), name)
-    assert words in (found or "nothing") if words else found is None
+    offset %= len(data)
+    data[offset : offset + len(replacement)] = replacement
+    found = found_in(bytes(data), name)
+    assert message in (found or "nothing") if message else found is None
 
 
-def test_a_member_that_is_not_where_the_archive_says_is_found():
+def test_a_zip_member_at_a_wrong_offset_is_found():
     data = SAMPLES["members.zip"]
-    assert "no member begins at byte 0" in said(b"PK\3\4"[:0] + b"PK\5\6" + data[4:], "a.zip")
+    assert "no member begins at byte 0" in found_in(b"PK\3\4"[:0] + b"PK\5\6" + data[4:], "a.zip")
     entry = data.index(b"PK\1\2")
     beyond = data[: entry + 20] + struct.pack("<I", 5000) + data[entry + 24 :]
-    assert "behind the last one's end" in said(beyond, "a.zip")
+    assert "behind the last one's end" in found_in(beyond, "a.zip")
 
 
-@pytest.mark.parametrize(("version", "place"), [(0, 24), (1, 28), (2, 12), (3, 12)])
+@pytest.mark.parametrize(("version", "offset"), [(0, 24), (1, 28), (2, 12), (3, 12)])
 @pytest.mark.parametrize(("width", "code"), [(4, "I"), (8, "Q")])
-def test_every_version_of_hdf5_says_where_it_ends(version, place, width, code):
+def test_the_end_address_of_every_superblock_version_is_checked(version, offset, width, code):
     def made(end):
         head = bytearray(200)
         head[:9] = netcdf.SIGNATURE + bytes([version])
         head[13 if version < 2 else 9] = width
         undefined = (1 << 8 * width) - 1
-        head[place : place + 4 * width] = struct.pack(f"<4{code}", 0, undefined, end, undefined)
+        head[offset : offset + 4 * width] = struct.pack(f"<4{code}", 0, undefined, end, undefined)
         return io.BytesIO(head)
 
     assert netcdf.check_hdf5(made(200)) is None
     assert netcdf.check_hdf5(made(201)) == "its superblock says that it ends at byte 201, but there are 200"
 
 
-def test_a_packed_file_of_many_members_is_checked_in_all_of_them():
+def test_all_members_of_a_gzip_file_are_checked():
     many = b"".join(gzip.compress(noise(3000, n)) for n in range(100))
-    assert said(many, "a.gz") is None
-    assert said(many[:-1], "a.gz") == "gzip: it ends in the middle of what is packed"
-    assert said(many[:-6] + b"\0" + many[-5:], "a.gz").startswith("gzip: it cannot be unpacked")
+    assert found_in(many, "a.gz") is None
+    assert found_in(many[:-1], "a.gz") == "gzip: it ends in the middle of a member"
+    assert found_in(many[:-6] + b"\0" + many[-5:], "a.gz").startswith("gzip: it cannot be decompressed")
 
 
-def test_what_unpacks_to_many_times_its_size_is_unpacked_to_its_end():
+def test_highly_compressed_data_is_decompressed_to_its_end():
     data = gzip.compress(bytes(5 << 20))
-    assert said(data, "a.gz") is None
-    assert said(data[:-9], "a.gz") == "gzip: it ends in the middle of what is packed"
+    assert found_in(data, "a.gz") is None
+    assert found_in(data[:-9], "a.gz") == "gzip: it ends in the middle of a member"
 
 
-def test_a_large_document_is_looked_at_from_both_ends(monkeypatch):
-    monkeypatch.setattr(json_format, "_PARSED", 10)
-    assert said(b' {"a": [1, 2, 3]}\n\n', "a.json") is None
-    assert said(b'{"a": [1, 2, 3]', "a.json") == "JSON: it ends in the middle of its JSON"
+def test_of_a_large_json_document_both_ends_are_checked(monkeypatch):
+    monkeypatch.setattr(json_format, "MAX_PARSED_BYTES", 10)
+    assert found_in(b' {"a": [1, 2, 3]}\n\n', "a.json") is None
+    assert found_in(b'{"a": [1, 2, 3]', "a.json") == "JSON: it ends in the middle of its JSON"
 
 
 # Files of a hostile server
@@ -260,24 +260,24 @@ BOMBS = {
     "deep.json": lambda: b"[" * 5_000_000,
     "wide.json": lambda: b"[[],[]" * 1_000_000,
 }
-"""Makes files that keep a reader busy, or break it: small for what they claim to hold."""
+"""Functions that make files to overload or crash a reader: small for what they claim to contain."""
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_no_file_keeps_a_check_busy(name):
+def test_the_work_for_a_hostile_file_is_bounded(name):
     data = BOMBS[name]()
     with cpu_seconds_below(3):
-        found = said(data, name)
+        found = found_in(data, name)
     assert found is None or isinstance(found, str)
     assert len(found or "") < 300
 
 
-def test_a_check_that_has_done_enough_says_nothing(monkeypatch):
+def test_a_check_that_reaches_its_work_limit_finds_nothing(monkeypatch):
     monkeypatch.setattr(reader, "MAX_WORK", 2000)
-    assert said(ifd_chain(), "chain.tif") is None
+    assert found_in(ifd_chain(), "chain.tif") is None
 
 
-def test_a_file_that_shrinks_while_it_is_read_is_broken():
+def test_a_file_that_shrinks_during_the_check_is_a_flaw():
     class Shrinking(io.BytesIO):
         def read(self, size=-1):
             return super().read(size)[:3] if self.tell() < 5 else b""
@@ -287,7 +287,7 @@ def test_a_file_that_shrinks_while_it_is_read_is_broken():
 
 @settings(max_examples=600)
 @given(st.sampled_from(sorted(SAMPLES)), st.data())
-def test_no_change_to_a_file_makes_a_check_fail(name, data):
+def test_a_check_of_a_damaged_file_raises_nothing(name, data):
     body = bytearray(SAMPLES[name])
     for _ in range(data.draw(st.integers(1, 6))):
         at = data.draw(st.integers(0, len(body) - 1)) if body else 0
@@ -296,7 +296,7 @@ def test_no_change_to_a_file_makes_a_check_fail(name, data):
         )
         body[at : at + data.draw(st.integers(0, 12))] = piece
     with cpu_seconds_below(2):
-        found = said(bytes(body), name)
+        found = found_in(bytes(body), name)
     assert found is None or (isinstance(found, str) and "\n" not in found)
 
 
@@ -315,9 +315,9 @@ HEADS += [b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51", b"PAR1", b"%PDF-", b
 
 @settings(max_examples=600)
 @given(st.sampled_from(HEADS), st.binary(max_size=400), st.sampled_from(["", "a.tif", "a.json", "a.nc"]))
-def test_no_bytes_make_a_check_fail(head, rest, name):
+def test_a_check_of_arbitrary_bytes_raises_nothing(head, rest, name):
     with cpu_seconds_below(2):
-        found = said(head + rest, name)
+        found = found_in(head + rest, name)
     assert found is None or isinstance(found, str)
 
 
@@ -336,5 +336,5 @@ def test_no_bytes_make_a_check_fail(head, rest, name):
         ("a.tif", b"nothing that we know", True),
     ],
 )
-def test_a_missing_end_is_told_from_what_never_was_such_a_file(name, data, strange):
+def test_truncation_is_distinguished_from_other_flaws(name, data, strange):
     assert isinstance(flaw(io.BytesIO(data), name), Strange) is strange

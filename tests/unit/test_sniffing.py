@@ -1,4 +1,4 @@
-"""What is refused by its first bytes: pages and errors in place of data; never data of another format."""
+"""Pages and error documents in place of data are refused by their first bytes; data of any format is not."""
 
 import pytest
 
@@ -42,7 +42,7 @@ TIFF_TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"
         (b"\0" * ENOUGH, "a.tif", None, ""),
     ],
 )
-def test_what_cannot_be_what_was_asked_for_is_named(first, path, media_type, found):
+def test_markup_in_place_of_data_is_named(first, path, media_type, found):
     assert impostor(first, f"c/i/{path}", media_type) == found
 
 
@@ -57,7 +57,7 @@ def test_what_cannot_be_what_was_asked_for_is_named(first, path, media_type, fou
     ],
 )
 @pytest.mark.parametrize("said", ["text/html", " Text/HTML; charset=utf-8", "application/xhtml+xml"])
-def test_a_text_that_comes_as_a_page_is_one_where_no_text_can_be(first, path, found, said):
+def test_text_with_a_page_content_type_is_a_page_where_no_text_can_be(first, path, found, said):
     assert impostor(first, f"c/i/{path}", None, said) == found
 
 
@@ -98,23 +98,23 @@ def test_a_text_that_comes_as_a_page_is_one_where_no_text_can_be(first, path, fo
         (b"\xff\xd8\xff\xe0", "a.jpg.", None),
     ],
 )
-def test_what_may_be_right_is_taken_whatever_the_catalogue_calls_it(first, path, media_type):
+def test_data_of_another_format_than_declared_is_accepted(first, path, media_type):
     assert impostor(first, f"c/i/{path}", media_type) == ""
 
 
 @pytest.mark.parametrize("piece", [b"<!---->", b"<?xml?>", b"<!-- -->\n", b"<!--", b" \n"])
-def test_a_body_made_to_be_looked_at_for_ever_is_not(piece):
+def test_no_body_takes_long_to_examine(piece):
     first = (piece * ENOUGH)[:ENOUGH]
     with cpu_seconds_below(1):
         assert impostor(first, "a.tif") in ("", "XML")
 
 
-def test_a_dot_in_a_folder_is_no_suffix():
+def test_a_dot_in_a_directory_name_is_no_suffix():
     assert impostor(LOGIN, "c.tif/item/readme", None) == ""
 
 
-def test_a_page_may_be_gone_next_time_but_an_error_document_stays():
+def test_a_page_is_transient_but_an_error_document_is_permanent():
     assert isinstance(refusal("https://x.test/a.tif", "HTML"), Transient)
     final = refusal("https://x.test/a.tif", "XML")
     assert not final.retryable and final.kind == "wrong-content"
-    assert final.message == "https://x.test/a.tif: XML came instead"
+    assert final.message == "https://x.test/a.tif: the server sent XML instead"

@@ -1,4 +1,7 @@
-"""Hides how files are built inside: what a format promises of itself is checked without its library."""
+"""Checks the structure of files of ten formats (TIFF, ZIP, HDF5, PNG, …) without their libraries.
+
+A check finds truncated files and pointers that lead out of the file. It does not decode pixels or values.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,12 @@ from typing import BinaryIO
 
 from . import archives, documents, images, kinds, netcdf, tiff
 from .kinds import Kind
-from .reader import Broken, Strange
+from .reader import Strange
 
-__all__ = ["Broken", "Strange", "flaw"]
+__all__ = ["Strange", "flaw"]
 
-_FIRST = 16
+SIGNATURE_BYTES = 16
+"""First bytes of a file by which its format is recognised."""
 Check = Callable[[BinaryIO], str | None]
 _CHECKS: dict[Kind, Check] = {
     kinds.TIFF: tiff.check_tiff,
@@ -28,38 +32,43 @@ _CHECKS: dict[Kind, Check] = {
 
 
 def flaw(file: BinaryIO, path: str, media_type: str | None = None) -> str | None:
-    """What is wrong with the structure of a file, None if nothing is found; `Strange` if no cut did it.
+    """What is wrong with the structure of a file, None if nothing is found; `Strange` if truncation does not
+    explain it.
 
-    1. A name that no table knows promises nothing. 2. A file is checked as what it is by its first bytes,
-    even if it is declared as something else. 3. What begins like nothing that we know is wrong where
-    all that is declared begins in a known way; HDF5 may begin with a block of the user's own.
+    `file` is open for reading in binary mode and seekable; the caller closes it. `path` is its final name.
+
+    1. A suffix that is not in the table of formats says nothing: no check.
+    2. A file is checked by the format that its first bytes show, even if another one is declared.
+    3. First bytes of no known format are a flaw if every declared format has a known signature. HDF5 is
+       searched for its signature: a user block may come before it.
     """
     declared = kinds.declared(path, media_type)
     if not declared and kinds.has_suffix(path):
         return None
     file.seek(0)
-    first = file.read(_FIRST)
+    first = file.read(SIGNATURE_BYTES)
     if not first:
         return None if kinds.may_be_empty(path, media_type) else "it is empty"
     found = kinds.recognised(first)
     if found is not None:
-        return _said(found.name, _CHECKS[found](file))
+        return _prefixed(found.name, _CHECKS[found](file))
     return _unrecognised(file, first, declared)
 
 
 def _unrecognised(file: BinaryIO, first: bytes, declared: list[Kind]) -> str | None:
     if kinds.JSON in declared:
-        alone = len(declared) == declared.count(kinds.JSON)
-        return _said("JSON", documents.check_json(file)) if alone else None
+        only_json = len(declared) == declared.count(kinds.JSON)
+        return _prefixed("JSON", documents.check_json(file)) if only_json else None
     if not declared or kinds.is_other(first) or any(kinds.agrees(kind, first) for kind in declared):
         return None
     if kinds.HDF5 in declared or kinds.NETCDF in declared:
-        return _said("HDF5", netcdf.check_hdf5(file))
-    if any(kind.room for kind in declared):
+        return _prefixed("HDF5", netcdf.check_hdf5(file))
+    if any(kind.markup for kind in declared):
         return None
-    words = f"it does not begin as {declared[0].name} does"
-    return Strange(words) if len(first) == _FIRST else words
+    found = f"it does not begin as {declared[0].name} does"
+    return Strange(found) if len(first) == SIGNATURE_BYTES else found
 
 
-def _said(name: str, words: str | None) -> str | None:
-    return type(words)(f"{name}: {words}") if words else None
+def _prefixed(name: str, found: str | None) -> str | None:
+    """The finding with the name of the format; a `Strange` one stays a `Strange`."""
+    return type(found)(f"{name}: {found}") if found else None

@@ -1,4 +1,4 @@
-"""ZIP and ZIP64: the record at its end, the central directory, and every member inside the file."""
+"""Checks the structure of ZIP, ZIP64 and gzip files."""
 
 from __future__ import annotations
 
@@ -6,24 +6,28 @@ import struct
 import zlib
 from typing import BinaryIO, NamedTuple
 
-from .reader import Broken, Enough, Reader, verdict
+from .reader import Reader, StructureError, WorkLimitError, run_check
 
 _END, _END64, _LOCATOR, _ENTRY, _MEMBER = b"PK\5\6", b"PK\6\6", b"PK\6\7", b"PK\1\2", b"PK\3\4"
-_LONGEST_COMMENT = 0xFFFF
-_BIG = 0xFFFFFFFF
+"""Signatures: end record, ZIP64 end record and its locator, entry of the central directory, local header."""
+MAX_COMMENT_BYTES = 0xFFFF
+_IN_ZIP64_FIELD = 0xFFFFFFFF
+"""The value of a 32-bit field whose number is in the ZIP64 extra field instead."""
 
-_PIECE = 64 << 10
-_UNPACKED = 1 << 20
-_MOST = 256 << 20
-"""Bytes that are unpacked at most: a bomb costs a second."""
+READ_BYTES = 64 << 10
+DECOMPRESS_BYTES = 1 << 20
+"""Bytes that one step may decompress to."""
+MAX_DECOMPRESSED_BYTES = 256 << 20
+"""Limit of the work for one file: a decompression bomb takes a second."""
 
 
 def check_zip(file: BinaryIO) -> str | None:
-    return verdict(_examine_zip, file)
+    """Check the end record, the central directory, and that every member lies before the directory."""
+    return run_check(_examine_zip, file)
 
 
 class _Directory(NamedTuple):
-    """Where the central directory is. `shift`: bytes that somebody put before the archive."""
+    """The offsets of the central directory. `shift`: bytes before the archive (self-extracting)."""
 
     first: int
     end: int
@@ -32,24 +36,27 @@ class _Directory(NamedTuple):
 
 def _examine_zip(reader: Reader) -> None:
     directory = _directory(reader)
-    place = directory.first
-    while place < directory.end:
-        place = _check_entry(reader, directory, place)
+    entry = directory.first
+    while entry < directory.end:
+        entry = _check_entry(reader, directory, entry)
 
 
 def _directory(reader: Reader) -> _Directory:
     end, size, offset = _end_record(reader)
-    if end >= 20 and reader.at(end - 20, 4) == _LOCATOR:
+    if end >= 20 and reader.exact(end - 20, 4) == _LOCATOR:
         end, size, offset = _end_record64(reader, end - 20)
     if size > end or offset > end - size:
-        raise Broken("its central directory does not fit before its end: bytes are missing")
+        raise StructureError("its central directory does not fit before its end: bytes are missing")
     return _Directory(end - size, end, end - size - offset)
 
 
 def _end_record(reader: Reader) -> tuple[int, int, int]:
-    """Place of the end record, size and offset of the directory. A comment may look like another record."""
-    begin = max(reader.size - _LONGEST_COMMENT - 22, 0)
-    tail = reader.some(begin, reader.size)
+    """The offset of the end record, the size of the directory, and its offset as recorded.
+
+    A comment that contains the signature of the record is recognised by its length.
+    """
+    begin = max(reader.size - MAX_COMMENT_BYTES - 22, 0)
+    tail = reader.available(begin, reader.size)
     at = tail.rfind(_END)
     while at >= 0:
         if at + 22 <= len(tail):
@@ -57,98 +64,104 @@ def _end_record(reader: Reader) -> tuple[int, int, int]:
             if at + 22 + comment <= len(tail):
                 return begin + at, size, offset
         at = tail.rfind(_END, 0, at)
-    raise Broken("its end record is missing")
+    raise StructureError("its end record is missing")
 
 
 def _end_record64(reader: Reader, locator: int) -> tuple[int, int, int]:
     (offset,) = reader.unpack("<Q", locator + 8)
-    for place in (offset, locator - 56):  # the second where something stands before the archive
-        if 0 <= place <= locator - 56 and reader.at(place, 4) == _END64:
+    for place in (offset, locator - 56):  # the second where bytes come before the archive
+        if 0 <= place <= locator - 56 and reader.exact(place, 4) == _END64:
             size, first = reader.unpack("<QQ", place + 40)
             return place, size, first
-    raise Broken("its end record for large archives is missing")
+    raise StructureError("its end record for large archives is missing")
 
 
-def _check_entry(reader: Reader, directory: _Directory, place: int) -> int:
-    """One member; returns where the next one's entry is."""
+def _check_entry(reader: Reader, directory: _Directory, entry: int) -> int:
+    """Check the entry of one member, and its local header; returns the offset of the next entry."""
     what = "its central directory"
-    head = reader.at(place, 46, what)
+    head = reader.exact(entry, 46, what)
     if head[:4] != _ENTRY:
-        raise Broken(f"its central directory is damaged at byte {place}")
-    packed, plain, name, extra, comment, disk = struct.unpack_from("<IIHHHH", head, 20)
+        raise StructureError(f"its central directory is damaged at byte {entry}")
+    compressed, uncompressed, name, extra, comment, disk = struct.unpack_from("<IIHHHH", head, 20)
     (offset,) = struct.unpack_from("<I", head, 42)
-    if _BIG in (packed, plain, offset) and disk != _BIG:
-        packed, offset = _large(reader.at(place + 46 + name, extra, what), packed, plain, offset)
+    if _IN_ZIP64_FIELD in (compressed, uncompressed, offset) and disk != _IN_ZIP64_FIELD:
+        compressed, offset = _zip64_values(
+            reader.exact(entry + 46 + name, extra, what), compressed, uncompressed, offset
+        )
     begin = offset + directory.shift
-    if begin + 30 + packed > directory.first:
-        raise Broken(f"a member goes on to byte {begin + 30 + packed}, behind the last one's end")
-    if reader.at(begin, 4) != _MEMBER:
-        raise Broken(f"no member begins at byte {begin} as its central directory says")
-    return place + 46 + int(name + extra + comment)
+    if begin + 30 + compressed > directory.first:
+        raise StructureError(f"a member goes on to byte {begin + 30 + compressed}, behind the last one's end")
+    if reader.exact(begin, 4) != _MEMBER:
+        raise StructureError(f"no member begins at byte {begin} as its central directory says")
+    return entry + 46 + int(name + extra + comment)
 
 
-def _large(extra: bytes, packed: int, plain: int, offset: int) -> tuple[int, int]:
-    """Packed size and offset where they need 64 bits: field 1 of the extra ones has those that do."""
+def _zip64_values(extra: bytes, compressed: int, uncompressed: int, offset: int) -> tuple[int, int]:
+    """Compressed size and offset where they need 64 bits: extra field 1 has those that do, in this order."""
     at = 0
     while at + 4 <= len(extra):
         number, size = struct.unpack_from("<HH", extra, at)
         if number == 1:
             found = [one for (one,) in struct.iter_unpack("<Q", extra[at + 4 : at + 4 + size // 8 * 8])]
             values = iter(found)
-            wide = [next(values, one) if one == _BIG else one for one in (plain, packed, offset)]
+            wide = [
+                next(values, one) if one == _IN_ZIP64_FIELD else one
+                for one in (uncompressed, compressed, offset)
+            ]
             return wide[1], wide[2]
         at += 4 + size
-    return packed, offset
+    return compressed, offset
 
 
 def check_gzip(file: BinaryIO) -> str | None:
-    return verdict(_examine_gzip, file)
+    """Decompress every member, with its CRC (RFC 1952)."""
+    return run_check(_examine_gzip, file)
 
 
 def _examine_gzip(reader: Reader) -> None:
-    """Member by member; what comes behind the last one is no business of the format."""
-    packed = _Packed(reader)
-    while packed.begins():
-        packed.member()
+    """Bytes behind the last member are ignored, as gzip does."""
+    members = _Members(reader)
+    while members.has_next():
+        members.check_next()
 
 
-class _Packed:
-    """The file, taken from its front to its end."""
+class _Members:
+    """The members of a gzip file, read in order."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._place = 0
+        self._offset = 0
         self._data = b""
-        self._left = _MOST
+        self._left = MAX_DECOMPRESSED_BYTES
 
-    def begins(self) -> bool:
+    def has_next(self) -> bool:
         self._refill()
         if len(self._data) < 2:
-            self._data += self._reader.some(self._place, 1)
-            self._place += 1
+            self._data += self._reader.available(self._offset, 1)
+            self._offset += 1
         return self._data.startswith(b"\x1f\x8b")
 
     def _refill(self) -> None:
         if not self._data:
-            self._data = self._reader.some(self._place, _PIECE)
-            self._place += len(self._data)
+            self._data = self._reader.available(self._offset, READ_BYTES)
+            self._offset += len(self._data)
 
     def _count(self, work: int) -> None:
         self._left -= work
         if self._left < 0:
-            raise Enough
+            raise WorkLimitError
 
-    def member(self) -> None:
-        unpack = zlib.decompressobj(wbits=31)
-        while not unpack.eof:
+    def check_next(self) -> None:
+        decompressor = zlib.decompressobj(wbits=31)
+        while not decompressor.eof:
             self._refill()
             try:
-                unpacked = len(unpack.decompress(self._data, _UNPACKED))
+                size = len(decompressor.decompress(self._data, DECOMPRESS_BYTES))
             except zlib.error as error:
-                raise Broken(f"it cannot be unpacked ({error})") from None
-            if not (self._data or unpacked or unpack.eof):
-                raise Broken("it ends in the middle of what is packed")
-            self._count(unpacked)
-            self._data = unpack.unconsumed_tail
-        self._data = unpack.unused_data
+                raise StructureError(f"it cannot be decompressed ({error})") from None
+            if not (self._data or size or decompressor.eof):
+                raise StructureError("it ends in the middle of a member")
+            self._count(size)
+            self._data = decompressor.unconsumed_tail
+        self._data = decompressor.unused_data
         self._count(len(self._data))

@@ -1,4 +1,4 @@
-"""Which files begin how: the table of formats by suffix, media type and first bytes."""
+"""The table of file formats: their suffixes, media types and first bytes (magic numbers)."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ _MEDIA_TYPES = {
 }
 
 
-class Room(enum.Flag):
-    """Which markup may stand where a format is declared."""
+class Markup(enum.Flag):
+    """The kinds of text that a file of a format may be."""
 
     NOTHING = 0
     JSON = enum.auto()
@@ -58,33 +58,36 @@ class Room(enum.Flag):
 
 
 class Kind(NamedTuple):
-    """A format. `magics` are its possible first bytes, empty where it has none that are its own."""
+    """A file format, or a group of formats that are treated alike.
+
+    `magics` are its possible first bytes; empty: it has no signature. `markup` is the text that it may be.
+    """
 
     name: str
     magics: tuple[bytes, ...] = ()
-    room: Room = Room.NOTHING
+    markup: Markup = Markup.NOTHING
 
 
 TIFF = Kind("TIFF", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"))
 ZIP = Kind("ZIP", (b"PK\3\4", b"PK\5\6", b"PK\7\x08"))
 HDF5 = Kind("HDF5", (b"\x89HDF\r\n\x1a\n",))
-"""Before it may stand what its maker likes."""
+"""A user block of any content may come before the signature."""
 NETCDF = Kind("NetCDF", (b"CDF\1", b"CDF\2", b"CDF\5"))
 JPEG = Kind("JPEG", (b"\xff\xd8\xff",))
 PNG = Kind("PNG", (b"\x89PNG\r\n\x1a\n",))
 JP2 = Kind("JPEG 2000", (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"))
 PARQUET = Kind("Parquet", (b"PAR1", b"PARE"))
 PDF = Kind("PDF", (b"%PDF-",))
-GZIP = Kind("gzip", (b"\x1f\x8b",), Room.NOT_HTML)
-"""A server may have unpacked it under way, as Google's store does: then it is whatever was packed."""
-JSON = Kind("JSON", (), Room.JSON)
+GZIP = Kind("gzip", (b"\x1f\x8b",), Markup.NOT_HTML)
+"""A server may have decompressed it in transit, as Google Cloud Storage does."""
+JSON = Kind("JSON", (), Markup.JSON)
 _HDF4 = Kind("HDF4", (b"\x0e\x03\x13\x01",))
 _MEDIA = Kind("image, sound or film")
-"""also of a media type whose format is not in this table: image/… is no web page"""
+"""Also the format of an image, video or audio media type that is not in the table: it is no web page."""
 _DATA = Kind("binary data")
-_RAW = Kind("anything binary", (), Room.NOT_HTML)
-_TABLE = Kind("table", (), Room.NOT_HTML)
-_TEXT = Kind("text", (), Room.ANYTHING)
+_RAW = Kind("anything binary", (), Markup.NOT_HTML)
+_TABLE = Kind("table", (), Markup.NOT_HTML)
+_TEXT = Kind("text", (), Markup.ANYTHING)
 
 _CHECKED = (TIFF, ZIP, HDF5, NETCDF, JPEG, PNG, JP2, PARQUET, PDF, GZIP)
 _SUFFIXES = {
@@ -109,22 +112,23 @@ _SUFFIXES = {
     " txt text md rst log asc prj wkt wld tfw yaml yml toml ini ndjson jsonl geojsonl py r js css tex",
 }
 _BY_SUFFIX = {suffix: kind for kind, suffixes in _SUFFIXES.items() for suffix in suffixes.split()}
-_SCIENCE = (HDF5, NETCDF, _HDF4)
-"""One suffix stands for any of these: .nc is HDF5 as often as not."""
+_SCIENCE_FORMATS = (HDF5, NETCDF, _HDF4)
+"""Formats that share suffixes: a .nc file is often HDF5."""
 
 
 def of_suffix(path: str) -> Kind | None:
-    """The format that a file name promises; None if it has no suffix, or one that we do not know."""
+    """The format that the suffix of a path declares, None if it has no suffix or an unknown one."""
     stem, _, suffix = path.rpartition("/")[2].rpartition(".")
     return _BY_SUFFIX.get(suffix.lower()) if stem else None
 
 
 def has_suffix(path: str) -> bool:
+    """Whether the last segment of a path has a suffix, known or not. The dot of a hidden file is none."""
     return "." in path.rpartition("/")[2].lstrip(".")
 
 
 def of_media_type(media_type: str | None) -> Kind | None:
-    """The format that a media type promises."""
+    """The format that a media type declares, None if it is unknown. Parameters are ignored."""
     if not media_type:
         return None
     if suffix := media_suffix(media_type):
@@ -136,46 +140,46 @@ def of_media_type(media_type: str | None) -> Kind | None:
 
 
 def declared(path: str, media_type: str | None) -> list[Kind]:
-    """What catalogue and file name say, which may be two things: either of them may be right."""
+    """The formats that the suffix and the media type declare: none, one or two. Either may be right."""
     found = (of_suffix(path), of_media_type(media_type))
     return [kind for kind in found if kind is not None]
 
 
 def may_be_empty(path: str, media_type: str | None) -> bool:
-    """Whether no bytes at all are a file of that sort; a TIFF of none is an upload that failed."""
+    """Whether a file of no bytes is valid as declared: text is, a TIFF is not."""
     found = declared(path, media_type)
     return not found or any(kind in (_RAW, _TABLE, _TEXT) for kind in found)
 
 
 def recognised(first: bytes) -> Kind | None:
-    """The format that a body has by its first bytes, if it is one that can be checked further."""
+    """The format whose signature a file begins with, if its structure can be checked; else None."""
     return next((kind for kind in _CHECKED if first.startswith(kind.magics)), None)
 
 
 def agrees(kind: Kind, first: bytes) -> bool:
-    """Whether a body may be what is declared, as far as its first bytes tell."""
-    family = _SCIENCE if kind in _SCIENCE else (kind,)
+    """Whether the first bytes of a file allow the declared format, or one that shares its suffixes."""
+    family = _SCIENCE_FORMATS if kind in _SCIENCE_FORMATS else (kind,)
     return any(not one.magics or first.startswith(one.magics) for one in family)
 
 
-_OTHERS = re.compile(
+_has_other_signature = re.compile(
     rb"GIF8|RIFF....WEBP|BM|BZh|\xfd7zXZ|\x28\xb5\x2f\xfd|7z\xbc\xaf|SQLite format 3|fgb|PMTiles|LASF|GRIB"
     rb"|\x93NUMPY|SIMPLE  =|NITF|NSIF|EHFA_HEADER|%!PS|P[1-7]\s|\x0e\x03\x13\x01|\0\0\x27\x0a|ARROW1|OggS"
     rb"|PDS_VERSION|CCSD3Z|.{4}ftyp|\0\0\0\x0cJXL |\xff\x0a",
     re.DOTALL,
-)
+).match
 
 
 def is_other(first: bytes) -> bool:
-    """Whether a body begins as valid data of some further format does, which we cannot check."""
-    return _OTHERS.match(first) is not None
+    """Whether a file begins with the signature of a format whose structure is not checked."""
+    return _has_other_signature(first) is not None
 
 
 _SUFFIX_OF_MEDIA_TYPE = {kind: suffix for suffix, kinds in _MEDIA_TYPES.items() for kind in kinds.split()}
 
 
 def media_suffix(media_type: str | None) -> str:
-    """The extension for a media type with any parameters; "" if we know none."""
+    """The suffix for a media type, such as ".tif"; "" if it is unknown. Parameters are ignored."""
     if not media_type:
         return ""
     kind = media_type.partition(";")[0].strip().lower()

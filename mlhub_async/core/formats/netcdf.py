@@ -1,4 +1,4 @@
-"""NetCDF's classic formats (CDF-1, CDF-2, CDF-5): the header, and the end of every variable."""
+"""Checks the structure of NetCDF (CDF-1, CDF-2, CDF-5) and HDF5 files."""
 
 from __future__ import annotations
 
@@ -7,97 +7,99 @@ import struct
 from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple
 
-from .reader import Broken, Reader, verdict
+from .reader import Reader, StructureError, run_check
 
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 8, 7: 1, 8: 2, 9: 4, 10: 8, 11: 8}
-_MOST_DIMENSIONS = 1024
+_TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 8, 7: 1, 8: 2, 9: 4, 10: 8, 11: 8}
+MAX_RANK = 1024
 _DIMENSIONS, _VARIABLES, _ATTRIBUTES = 10, 11, 12
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 def check_netcdf(file: BinaryIO) -> str | None:
-    return verdict(_examine_netcdf, file)
+    """Check the header, and that every variable ends inside the file."""
+    return run_check(_examine_netcdf, file)
 
 
 class _Variable(NamedTuple):
     begin: int
     size: int
-    """bytes, in one record where `by_record`"""
+    """in bytes; of one record where `by_record`"""
     by_record: bool
 
 
 @dataclass(slots=True)
 class _Header:
-    """The header, read from its front to its end. `wide`: how counts are written, `far`: offsets."""
+    """The header, read in order. The layouts are those of `struct` for counts and for offsets."""
 
     reader: Reader
-    place: int
-    wide: str
-    far: str
+    offset: int
+    count_layout: str
+    offset_layout: str
 
     def number(self, layout: str = "") -> int:
-        layout = layout or self.wide
-        (value,) = self.reader.unpack(layout, self.place, "its header")
-        self.place += struct.calcsize(layout)
+        layout = layout or self.count_layout
+        (value,) = self.reader.unpack(layout, self.offset, "its header")
+        self.offset += struct.calcsize(layout)
         return int(value)
 
     def skip(self, size: int) -> None:
-        self.place += -(-size // 4) * 4
+        """Skip so many bytes, and the padding to a multiple of four."""
+        self.offset += -(-size // 4) * 4
 
-    def many(self, tag: int) -> int:
-        """How many elements the list that comes now has."""
+    def list_length(self, tag: int) -> int:
+        """The number of elements of the list that begins here."""
         found, count = self.number(">I"), self.number()
         if found not in (0, tag) or (not found and count):
-            raise Broken(f"its header is damaged before byte {self.place}")
+            raise StructureError(f"its header is damaged before byte {self.offset}")
         return count
 
 
 def _examine_netcdf(reader: Reader) -> None:
-    version = reader.at(3, 1)[0]
+    version = reader.exact(3, 1)[0]
     header = _Header(reader, 4, ">Q" if version == 5 else ">I", ">I" if version == 1 else ">Q")
     records = header.number()
     dimensions = []
-    for _ in range(header.many(_DIMENSIONS)):
+    for _ in range(header.list_length(_DIMENSIONS)):
         header.skip(header.number())
         dimensions.append(header.number())
-    _attributes(header)
-    variables = [_variable(header, dimensions) for _ in range(header.many(_VARIABLES))]
+    _skip_attributes(header)
+    variables = [_variable(header, dimensions) for _ in range(header.list_length(_VARIABLES))]
     streamed = records == (1 << 64) - 1 if version == 5 else records == (1 << 32) - 1
     _check_ends(reader.size, variables, 0 if streamed else records)
 
 
-def _attributes(header: _Header) -> None:
-    for _ in range(header.many(_ATTRIBUTES)):
+def _skip_attributes(header: _Header) -> None:
+    for _ in range(header.list_length(_ATTRIBUTES)):
         header.skip(header.number())
         kind = header.number(">I")
         header.skip(header.number() * _size_of(kind, header))
 
 
 def _size_of(kind: int, header: _Header) -> int:
-    if kind not in _SIZES:
-        raise Broken(f"its header has a type {kind} before byte {header.place}")
-    return _SIZES[kind]
+    if kind not in _TYPE_SIZES:
+        raise StructureError(f"its header has a type {kind} before byte {header.offset}")
+    return _TYPE_SIZES[kind]
 
 
 def _variable(header: _Header, dimensions: list[int]) -> _Variable:
     header.skip(header.number())
     rank = header.number()
-    if rank > _MOST_DIMENSIONS:
-        raise Broken(f"it has a variable of {rank} dimensions")
+    if rank > MAX_RANK:
+        raise StructureError(f"it has a variable of {rank} dimensions")
     ids = [header.number() for _ in range(rank)]
     if any(one >= len(dimensions) for one in ids):
-        raise Broken("it has a variable of a dimension that is not there")
-    _attributes(header)
+        raise StructureError("it has a variable of a dimension that is not there")
+    _skip_attributes(header)
     size = _size_of(header.number(">I"), header)
-    header.number()  # the size as written, which has no room for large variables
+    header.number()  # the recorded size, which is wrong for variables of 4 GiB or more
     shape = [dimensions[one] for one in ids]
     by_record = bool(shape) and shape[0] == 0
-    return _Variable(header.number(header.far), size * math.prod(shape[by_record:]), by_record)
+    return _Variable(header.number(header.offset_layout), size * math.prod(shape[by_record:]), by_record)
 
 
 def _check_ends(size: int, variables: list[_Variable], records: int) -> None:
-    """Records are stored one after the other, each with a part of every variable that grows by record."""
+    """Records are stored one after the other, each with its values of all record variables."""
     growing = [one.size for one in variables if one.by_record]
     step = growing[0] if len(growing) == 1 else sum(-(-one // 4) * 4 for one in growing)
     for one in variables:
@@ -105,47 +107,48 @@ def _check_ends(size: int, variables: list[_Variable], records: int) -> None:
             continue
         end = one.begin + one.size + (step * (records - 1) if one.by_record else 0)
         if end > size:
-            raise Broken(f"a variable goes on to byte {min(end, 1 << 64)} of {size}")
+            raise StructureError(f"a variable goes on to byte {min(end, 1 << 64)} of {size}")
 
 
-_PLACES = (0, *(512 << n for n in range(12)))
-"""The superblock may stand behind a block of the user's own, at powers of two."""
+_SUPERBLOCK_OFFSETS = (0, *(512 << n for n in range(12)))
+"""The superblock may come after a user block, at powers of two from 512."""
 _WIDTHS = {2: "H", 4: "I", 8: "Q"}
 
 
 def check_hdf5(file: BinaryIO) -> str | None:
-    return verdict(_examine_hdf5, file)
+    """Check that the file is as long as its superblock says."""
+    return run_check(_examine_hdf5, file)
 
 
 def _examine_hdf5(reader: Reader) -> None:
-    place = next((at for at in _PLACES if reader.some(at, 8) == SIGNATURE), None)
-    if place is None:
-        raise Broken("its superblock is missing")
-    version = reader.at(place + 8, 1)[0]
-    addresses = _addresses(reader, place, version)
+    offset = next((at for at in _SUPERBLOCK_OFFSETS if reader.available(at, 8) == SIGNATURE), None)
+    if offset is None:
+        raise StructureError("its superblock is missing")
+    version = reader.exact(offset + 8, 1)[0]
+    addresses = _addresses(reader, offset, version)
     if addresses is None:
         return
     base, end = addresses
-    # The library moves both by as much as the superblock was moved.
-    end += place - base
+    # Where the superblock is not at its base address, the HDF5 library moves the end address likewise.
+    end += offset - base
     if end > reader.size:
-        raise Broken(f"its superblock says that it ends at byte {end}, but there are {reader.size}")
+        raise StructureError(f"its superblock says that it ends at byte {end}, but there are {reader.size}")
 
 
-def _addresses(reader: Reader, place: int, version: int) -> tuple[int, int] | None:
-    """Base and end; None where the file is one of a family, or of a version that we do not know."""
+def _addresses(reader: Reader, offset: int, version: int) -> tuple[int, int] | None:
+    """Base address and end address; None for a file of a family, or an unknown version of the superblock."""
     if version > 3:
         return None
     old = version < 2
-    width = reader.at(place + (13 if old else 9), 1)[0]
+    width = reader.exact(offset + (13 if old else 9), 1)[0]
     if width not in _WIDTHS:
-        raise Broken(f"its addresses have {width} bytes")
-    first = place + (24, 28, 12, 12)[version]
+        raise StructureError(f"its addresses have {width} bytes")
+    first = offset + (24, 28, 12, 12)[version]
     base, other, end, last = reader.unpack(f"<4{_WIDTHS[width]}", first, "its superblock")
     undefined = (1 << 8 * width) - 1
     if end == undefined or (old and last != undefined):
         return None
     root = other if old else last
     if not old and root != undefined and root >= end:
-        raise Broken(f"its root is at byte {root}, behind its end at {end}")
+        raise StructureError(f"its root is at byte {root}, behind its end at {end}")
     return int(base), int(end)

@@ -1,7 +1,7 @@
-"""Hides seeking, the end of the file and the limits of work: a check asks for bytes at a place, no more.
+"""Reads bytes at an offset for the checks of file structures, and limits the work of each check.
 
-Every check is given files that anybody may have made. It reads little at a time, and what it may read in
-all is bounded; a loop in a file costs as much as a file that is long.
+The files are untrusted: pointers in them may form loops or lead anywhere. So a check reads little at a time,
+and `MAX_WORK` bounds what it reads in all.
 """
 
 from __future__ import annotations
@@ -11,79 +11,86 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 
 MAX_WORK = 64 << 20
-"""Bytes that one check may read, each read counted as READ more: seconds, whatever the file says."""
-MAX_READ = 64
-BLOCK = 1 << 20
+"""Bytes that one check may read, each read counted as `READ_COST_BYTES` more. It takes a few seconds."""
+READ_COST_BYTES = 64
+SEARCH_BLOCK_BYTES = 1 << 20
 
 
-class Broken(Exception):
-    """The verdict of a check: what is wrong with the file, in words for people."""
+class StructureError(Exception):
+    """The structure of a file is wrong. The message says how; its subject is the file."""
 
 
-class Odd(Broken):
-    """A flaw that no missing end explains: by all that can be seen the file was made like that."""
+class IntrinsicFlawError(StructureError):
+    """A flaw that truncation does not explain: presumably the file was written like that."""
 
 
 class Strange(str):
-    """The words for an `Odd` file."""
+    """The message of an `IntrinsicFlawError`."""
 
 
-class Enough(Exception):
-    """There is more to check than is worth it. What was looked at is right."""
+class WorkLimitError(Exception):
+    """The check has used up its work limit. What it has read is right."""
 
 
 class Reader:
-    """A file that can be read at any place. `size` is that of the whole of it."""
+    """An open file, read at any offset. `size` is its size in bytes. The caller closes the file.
+
+    Each method that reads raises `WorkLimitError` when the work limit is used up.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self.size = file.seek(0, 2)
         self._left = MAX_WORK
 
-    def at(self, place: int, size: int, what: str = "its structure") -> bytes:
-        """These very bytes; `Broken` where the file ends before them."""
-        if place < 0 or place + size > self.size:
-            raise Broken(f"{what} goes on to byte {place + size} of {self.size}")
-        return self._read(place, size)
+    def exact(self, offset: int, size: int, what: str = "its structure") -> bytes:
+        """Exactly `size` bytes. Raises `StructureError` about `what` where the file ends before them."""
+        if offset < 0 or offset + size > self.size:
+            raise StructureError(f"{what} goes on to byte {offset + size} of {self.size}")
+        return self._read(offset, size)
 
-    def some(self, place: int, size: int) -> bytes:
-        """As many of these bytes as there are."""
-        place = min(max(place, 0), self.size)
-        return self._read(place, min(size, self.size - place))
+    def available(self, offset: int, size: int) -> bytes:
+        """Up to `size` bytes: fewer where the file ends."""
+        offset = min(max(offset, 0), self.size)
+        return self._read(offset, min(size, self.size - offset))
 
-    def unpack(self, layout: str, place: int, what: str = "its structure") -> tuple[Any, ...]:
-        return struct.unpack(layout, self.at(place, struct.calcsize(layout), what))
+    def unpack(self, layout: str, offset: int, what: str = "its structure") -> tuple[Any, ...]:
+        """The values at an offset, in a layout of `struct`. Raises as `exact` does."""
+        return struct.unpack(layout, self.exact(offset, struct.calcsize(layout), what))
 
-    def find(self, wanted: bytes, place: int) -> int:
-        """Where these bytes come first from a place on; -1 if nowhere."""
-        while place < self.size:
-            block = self.some(place, BLOCK)
+    def find(self, wanted: bytes, offset: int) -> int:
+        """The offset of the first occurrence at or after `offset`, -1 if there is none."""
+        while offset < self.size:
+            block = self.available(offset, SEARCH_BLOCK_BYTES)
             if (found := block.find(wanted)) >= 0:
-                return place + found
-            place += max(len(block) - len(wanted) + 1, 1)
+                return offset + found
+            offset += max(len(block) - len(wanted) + 1, 1)
         return -1
 
-    def _read(self, place: int, size: int) -> bytes:
-        self._left -= size + MAX_READ
+    def _read(self, offset: int, size: int) -> bytes:
+        self._left -= size + READ_COST_BYTES
         if self._left < 0:
-            raise Enough
-        self._file.seek(place)
+            raise WorkLimitError
+        self._file.seek(offset)
         data = self._file.read(size)
         while len(data) < size and (more := self._file.read(size - len(data))):
             data += more
         if len(data) < size:
-            raise Broken(f"it became shorter than {place + size} bytes while it was read")
+            raise StructureError(f"it became shorter than {offset + size} bytes while it was read")
         return data
 
 
-def verdict(look: Callable[[Reader], None], file: BinaryIO) -> str | None:
-    """What a look at a file comes to: None if nothing is wrong with it."""
+def run_check(examine: Callable[[Reader], None], file: BinaryIO) -> str | None:
+    """What `examine` finds wrong with an open file, None if nothing.
+
+    A `Strange` text: truncation does not explain the flaw. A check that uses up its work limit finds nothing.
+    """
     try:
-        look(Reader(file))
-    except Odd as odd:
-        return Strange(odd)
-    except Broken as broken:
-        return str(broken)
-    except Enough:
+        examine(Reader(file))
+    except IntrinsicFlawError as error:
+        return Strange(error)
+    except StructureError as error:
+        return str(error)
+    except WorkLimitError:
         return None
     return None

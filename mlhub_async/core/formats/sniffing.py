@@ -1,8 +1,7 @@
-"""What a body is by its first bytes: an error page where data should be is seen before it is kept.
+"""Recognises an error or login page that a server sent in place of a file, by the first bytes of the body.
 
-The catalogue's word is not enough to refuse a body, for catalogues declare wrong types: data of any other
-format is taken. Refused is HTML, XML or JSON where a format that cannot be text is declared, by suffix and
-by media type.
+Refused is HTML, XML or JSON where neither suffix nor media type declare a format that may be such a text.
+Binary data of any other format than the declared one is accepted: catalogues often declare wrong types.
 """
 
 from __future__ import annotations
@@ -13,71 +12,75 @@ from functools import lru_cache
 
 from ..errors import TransferError, Transient
 from . import kinds
-from .kinds import Kind, Room
+from .kinds import Kind, Markup
 
 ENOUGH = 256
-"""Bytes that tell one kind from another; a body with fewer is judged when it is whole."""
+"""Bytes that are enough to recognise a page; a shorter body is examined when it is complete."""
 _HTML = re.compile(
     rb"(?:<\?xml[^>]*+>|(?><!--.*?-->)|\s)*+<(?:!doctype\s+html|(?:html|head|body|script|title|meta|center)[\s>])",
     re.IGNORECASE | re.DOTALL,
 )
 _XML = re.compile(rb"<(?:\?xml\s|[A-Za-z_][\w.:-]*(?:[\s>]|/>))")
 _JSON = re.compile(rb'\{\s*(?:"|\}|\Z)|\[\s*(?:[{\["\]\d-]|\Z)')
-_WIDE = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
-_PAGES = ("text/html", "application/xhtml")
+_BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+_PAGE_TYPES = ("text/html", "application/xhtml")
 _UTF8 = codecs.getincrementaldecoder("utf-8")
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\f\r")) + b"\x7f"
 
 
 def impostor(first: bytes, path: str, media_type: str | None = None, said: str = "") -> str:
-    """The name of what a body is that the file at `path` cannot be; "" where nothing is wrong.
+    """What a body is ("HTML", "XML" or "JSON") that the file at `path` cannot be; "" if nothing is wrong.
 
-    `first`: its first ENOUGH bytes, or all there are. `said`: the Content-Type it came with, which servers
-    make up for what they do not know: it is believed of a text alone, in place of what cannot be one.
+    `first`: its first `ENOUGH` bytes, or all that there are. `media_type`: that of the catalogue. `said`: the
+    Content-Type of the response. Servers guess it, so it counts only for text where no text can be: any text
+    that comes as text/html is a page then.
     """
     _, dot, suffix = path[-12:].rpartition(".")
-    kind, room = _declared(dot and suffix, (media_type or "")[:80])
-    if first.startswith(kind.magics) or room is Room.ANYTHING:
+    kind, markup = _declared(dot and suffix, (media_type or "")[:80])
+    if first.startswith(kind.magics) or markup is Markup.ANYTHING:
         return ""
     text = _text(first)
-    name, needed = _which(text)
-    if text and not name and room is Room.NOTHING and said.strip().lower().startswith(_PAGES):
+    name, needed = _markup_of(text)
+    if text and not name and markup is Markup.NOTHING and said.strip().lower().startswith(_PAGE_TYPES):
         return "HTML"
-    return "" if needed & room else name
+    return "" if needed & markup else name
 
 
 def refusal(name: str, found: str) -> TransferError:
-    """What to raise for an impostor: a login or maintenance page may be gone next time, the rest stays."""
-    words = f"{name}: {found} came instead"
+    """The error for a page in place of a file. An HTML page may be temporary, the rest is permanent.
+
+    `name`: the URL as it may be shown. `found`: what `impostor` returned.
+    """
+    words = f"{name}: the server sent {found} instead"
     if found == "HTML":
         return Transient(words, kind="wrong-content", tries=3)
     return TransferError(words, kind="wrong-content")
 
 
 @lru_cache(1024)
-def _declared(suffix: str, media_type: str | None) -> tuple[Kind, Room]:
-    """The format by its most telling declaration, and the markup that any declaration has room for."""
+def _declared(suffix: str, media_type: str | None) -> tuple[Kind, Markup]:
+    """The first declared format, and the text that any of the declared formats may be."""
     found = kinds.declared(f"x.{suffix}", media_type)
     if not found:
-        return Kind("unknown"), Room.ANYTHING
-    room = Room.NOTHING
+        return Kind("unknown"), Markup.ANYTHING
+    markup = Markup.NOTHING
     for kind in found:
-        room |= kind.room
-    return found[0], room
+        markup |= kind.markup
+    return found[0], markup
 
 
 def _text(first: bytes) -> bytes:
-    """A body as far as it is a text; nothing of data."""
+    """A body as UTF-8 without byte order mark and leading space, if it is a text; b"" for binary data."""
     text = first
-    if (coding := _WIDE.get(first[:2])) is not None:
+    if (coding := _BYTE_ORDER_MARKS.get(first[:2])) is not None:
         text = first[2 : len(first) & ~1].decode(coding, "replace").encode()
-    if not _readable(text) or kinds.recognised(first) or kinds.is_other(first):
+    if not _is_text(text) or kinds.recognised(first) or kinds.is_other(first):
         return b""
     return text.removeprefix(b"\xef\xbb\xbf").lstrip()
 
 
-def _readable(first: bytes) -> bool:
-    """Text in UTF-8, its last character perhaps cut off; in an older coding only if it is marked up."""
+def _is_text(first: bytes) -> bool:
+    """Whether this is UTF-8, perhaps with its last character cut off, or markup in an 8-bit encoding."""
     if first.translate(None, _CONTROLS) != first:
         return False
     try:
@@ -87,12 +90,12 @@ def _readable(first: bytes) -> bool:
     return True
 
 
-def _which(text: bytes) -> tuple[str, Room]:
-    """What markup a text is, and the room it needs."""
+def _markup_of(text: bytes) -> tuple[str, Markup]:
+    """The name of the markup that a text begins with, and what a format must allow for it."""
     if _HTML.match(text):
-        return "HTML", Room.HTML
+        return "HTML", Markup.HTML
     if _XML.match(text):
-        return "XML", Room.XML
+        return "XML", Markup.XML
     if _JSON.match(text):
-        return "JSON", Room.JSON
-    return "", Room.NOTHING  # plain text is odd data, which only a digest can call wrong
+        return "JSON", Markup.JSON
+    return "", Markup.NOTHING  # plain text: only a digest can show that it is wrong

@@ -1,4 +1,4 @@
-"""TIFF and BigTIFF in either byte order: every directory, and every strip and tile, inside the file."""
+"""Checks the structure of TIFF and BigTIFF files: every directory, strip and tile lies inside the file."""
 
 from __future__ import annotations
 
@@ -8,29 +8,30 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from typing import BinaryIO, NamedTuple
 
-from .reader import Broken, Enough, Odd, Reader, verdict
+from .reader import IntrinsicFlawError, Reader, StructureError, WorkLimitError, run_check
 
 _OFFSETS, _COUNTS = {273: 279, 324: 325}, (279, 325)
 _COMPRESSION, _SUBDIRECTORIES = 259, 330
-_NUMBERS = {3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
-_KEPT = frozenset({*_OFFSETS, *_COUNTS, _COMPRESSION, _SUBDIRECTORIES})
-_SIZES = dict(enumerate((1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4), 1)) | {16: 8, 17: 8, 18: 8}
-_PRIVATE = 32768
-_GEOGRAPHY = frozenset({33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113})
-"""Private tags that must be whole too; of the others each program has its own idea."""
-_AT_ONCE = 1 << 16
-_MOST_ENTRIES = 1 << 16
-_MOST_DIRECTORIES = 1 << 16
-_FAR = 16
-"""Times the bytes that are there, beyond which a directory was hardly ever part of the same file."""
+_NUMBER_LAYOUTS = {3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
+_USED_TAGS = frozenset({*_OFFSETS, *_COUNTS, _COMPRESSION, _SUBDIRECTORIES})
+_TYPE_SIZES = dict(enumerate((1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4), 1)) | {16: 8, 17: 8, 18: 8}
+_FIRST_PRIVATE_TAG = 32768
+_GEOGRAPHIC_TAGS = frozenset({33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113})
+"""Private tags whose values are checked too. What the others mean depends on the program that wrote them."""
+NUMBERS_PER_READ = 1 << 16
+MAX_ENTRIES = 1 << 16
+MAX_DIRECTORIES = 1 << 16
+MAX_MISSING_FACTOR = 16
+"""A first directory beyond so many times the present size is a wrong pointer, not a sign of truncation."""
 
 
 def check_tiff(file: BinaryIO) -> str | None:
-    return verdict(_examine_tiff, file)
+    """Check all directories and subdirectories, in either byte order."""
+    return run_check(_examine_tiff, file)
 
 
 class _Layout(NamedTuple):
-    """How numbers are written: byte order, and the formats of a number of entries, an entry and a pointer."""
+    """`struct` layouts: the byte order, and the number of entries, an entry and a pointer."""
 
     order: str
     number: str
@@ -39,6 +40,8 @@ class _Layout(NamedTuple):
 
 
 class _Field(NamedTuple):
+    """An entry of a directory: data type, number of values, and the value or pointer."""
+
     kind: int
     number: int
     value: bytes
@@ -47,124 +50,124 @@ class _Field(NamedTuple):
 
 def _examine_tiff(reader: Reader) -> None:
     try:
-        _walk(reader)
-    except Broken as broken:
-        if not _began_well(reader):
-            raise Odd(*broken.args) from None
+        _check_directories(reader)
+    except StructureError as error:
+        if not _has_valid_beginning(reader):
+            raise IntrinsicFlawError(*error.args) from None
         raise
 
 
-def _began_well(reader: Reader) -> bool:
-    """Whether what is there of the first directory, if anything is, looks like one."""
-    layout, place = _header(reader)
-    if not 8 <= place <= _FAR * reader.size:
+def _has_valid_beginning(reader: Reader) -> bool:
+    """Whether the part of the first directory that is present, if any is, is valid."""
+    layout, offset = _header(reader)
+    if not 8 <= offset <= MAX_MISSING_FACTOR * reader.size:
         return False
     width, entry = struct.calcsize(layout.order + layout.number), struct.Struct(layout.order + layout.entry)
-    count = int.from_bytes(reader.some(place, width), "little" if layout.order == "<" else "big")
-    there = reader.some(place + width, min(count, _MOST_ENTRIES) * entry.size)
-    fields = list(entry.iter_unpack(there[: len(there) // entry.size * entry.size]))
+    count = int.from_bytes(reader.available(offset, width), "little" if layout.order == "<" else "big")
+    present = reader.available(offset + width, min(count, MAX_ENTRIES) * entry.size)
+    fields = list(entry.iter_unpack(present[: len(present) // entry.size * entry.size]))
     tags = [field[0] for field in fields]
     return (
-        (count > 0 or place >= reader.size)
+        (count > 0 or offset >= reader.size)
         and tags == sorted(tags)
-        and _SIZES.keys() >= {f[1] for f in fields}
+        and _TYPE_SIZES.keys() >= {f[1] for f in fields}
     )
 
 
-def _walk(reader: Reader) -> None:
-    layout, place = _header(reader)
-    if not place:
-        raise Broken("it has no directory: it was never finished")
+def _check_directories(reader: Reader) -> None:
+    layout, offset = _header(reader)
+    if not offset:
+        raise StructureError("it has no directory: it was never finished")
     seen: set[int] = set()
-    todo = [place]
-    while todo:
-        todo += _chain(reader, layout, todo.pop(), seen)
-        if len(todo) > _MOST_DIRECTORIES:
-            raise Enough
+    pending = [offset]
+    while pending:
+        pending += _chain(reader, layout, pending.pop(), seen)
+        if len(pending) > MAX_DIRECTORIES:
+            raise WorkLimitError
 
 
 def _header(reader: Reader) -> tuple[_Layout, int]:
-    head = reader.at(0, 8, "its header")
+    head = reader.exact(0, 8, "its header")
     order = "<" if head[:2] == b"II" else ">"
     if head[2:4] in (b"*\0", b"\0*"):
         return _Layout(order, "H", "HHI4s", "I"), struct.unpack(f"{order}I", head[4:])[0]
-    size, _, place = reader.unpack(f"{order}HHQ", 4, "its header")
+    size, _, offset = reader.unpack(f"{order}HHQ", 4, "its header")
     if size != 8:
-        raise Broken(f"its offsets have {size} bytes, should be 8")
-    return _Layout(order, "Q", "HHQ8s", "Q"), place
+        raise StructureError(f"its offsets have {size} bytes, should be 8")
+    return _Layout(order, "Q", "HHQ8s", "Q"), offset
 
 
-def _chain(reader: Reader, layout: _Layout, place: int, seen: set[int]) -> list[int]:
-    """Check a directory and those after it; returns where their subdirectories are."""
+def _chain(reader: Reader, layout: _Layout, offset: int, seen: set[int]) -> list[int]:
+    """Check a directory and those linked after it; returns the offsets of their subdirectories."""
     below: list[int] = []
-    if place in seen:
+    if offset in seen:
         return below
-    while place:
-        if place in seen:
-            raise Broken(f"its directories go in a circle at byte {place}")
-        seen.add(place)
-        fields, place = _directory(reader, layout, place)
+    while offset:
+        if offset in seen:
+            raise StructureError(f"its directories form a loop at byte {offset}")
+        seen.add(offset)
+        fields, offset = _directory(reader, layout, offset)
         _check_data(reader, layout, fields)
         if _SUBDIRECTORIES in fields:
             below += _subdirectories(reader, layout, fields[_SUBDIRECTORIES])
-        if len(seen) + len(below) > _MOST_DIRECTORIES:
-            raise Enough
+        if len(seen) + len(below) > MAX_DIRECTORIES:
+            raise WorkLimitError
     return below
 
 
 def _subdirectories(reader: Reader, layout: _Layout, field: _Field) -> list[int]:
-    if field.number > _MOST_DIRECTORIES:
-        raise Enough
-    return [place for block in _numbers(reader, layout, field) for place in block if place]
+    if field.number > MAX_DIRECTORIES:
+        raise WorkLimitError
+    return [offset for block in _numbers(reader, layout, field) for offset in block if offset]
 
 
-def _directory(reader: Reader, layout: _Layout, place: int) -> tuple[dict[int, _Field], int]:
-    """The fields that matter here, and where the next directory is."""
+def _directory(reader: Reader, layout: _Layout, offset: int) -> tuple[dict[int, _Field], int]:
+    """The fields by tag that locate data, and the offset of the next directory, 0 if it is the last one."""
     what = "a directory"
-    (count,) = reader.unpack(layout.order + layout.number, place, what)
-    if not 0 < count < _MOST_ENTRIES:
-        raise Broken(f"its directory at byte {place} has {count} entries")
-    place += struct.calcsize(layout.order + layout.number)
+    (count,) = reader.unpack(layout.order + layout.number, offset, what)
+    if not 0 < count < MAX_ENTRIES:
+        raise StructureError(f"its directory at byte {offset} has {count} entries")
+    offset += struct.calcsize(layout.order + layout.number)
     entry = struct.Struct(layout.order + layout.entry)
     fields = {}
-    for tag, kind, number, value in entry.iter_unpack(reader.at(place, count * entry.size, what)):
-        if tag in _KEPT:
+    for tag, kind, number, value in entry.iter_unpack(reader.exact(offset, count * entry.size, what)):
+        if tag in _USED_TAGS:
             fields[tag] = _Field(kind, number, value)
-        elif tag < _PRIVATE or tag in _GEOGRAPHY:
+        elif tag < _FIRST_PRIVATE_TAG or tag in _GEOGRAPHIC_TAGS:
             _check_value(reader.size, layout, tag, _Field(kind, number, value))
-    (following,) = reader.unpack(layout.order + layout.pointer, place + count * entry.size, what)
+    (following,) = reader.unpack(layout.order + layout.pointer, offset + count * entry.size, what)
     return fields, following
 
 
 def _check_value(size: int, layout: _Layout, tag: int, field: _Field) -> None:
-    needed = _SIZES.get(field.kind, 0) * field.number
+    needed = _TYPE_SIZES.get(field.kind, 0) * field.number
     if needed > len(field.value):
-        (place,) = struct.unpack(layout.order + layout.pointer, field.value)
-        if place + needed > size:
-            raise Broken(f"the value of tag {tag} goes on to byte {place + needed} of {size}")
+        (offset,) = struct.unpack(layout.order + layout.pointer, field.value)
+        if offset + needed > size:
+            raise StructureError(f"the value of tag {tag} goes on to byte {offset + needed} of {size}")
 
 
 def _numbers(reader: Reader, layout: _Layout, field: _Field) -> Iterator[tuple[int, ...]]:
-    """The numbers of a field, so many at a time."""
-    if (code := _NUMBERS.get(field.kind)) is None:
+    """The numbers of a field, `NUMBERS_PER_READ` at a time. None at all for a type that is no integer."""
+    if (code := _NUMBER_LAYOUTS.get(field.kind)) is None:
         return
     size = struct.calcsize(f"{layout.order}{code}")
     if field.number * size <= len(field.value):
         yield struct.unpack_from(f"{layout.order}{field.number}{code}", field.value)
         return
-    (place,) = struct.unpack(layout.order + layout.pointer, field.value)
+    (offset,) = struct.unpack(layout.order + layout.pointer, field.value)
     what = "a list of strips or tiles"
-    if place + field.number * size > reader.size:
-        raise Broken(f"{what} goes on to byte {place + field.number * size} of {reader.size}")
-    for first in range(0, field.number, _AT_ONCE):
-        number = min(_AT_ONCE, field.number - first)
-        yield reader.unpack(f"{layout.order}{number}{code}", place + first * size, what)
+    if offset + field.number * size > reader.size:
+        raise StructureError(f"{what} goes on to byte {offset + field.number * size} of {reader.size}")
+    for first in range(0, field.number, NUMBERS_PER_READ):
+        number = min(NUMBERS_PER_READ, field.number - first)
+        yield reader.unpack(f"{layout.order}{number}{code}", offset + first * size, what)
 
 
 def _check_data(reader: Reader, layout: _Layout, fields: dict[int, _Field]) -> None:
-    """Strips or tiles end inside the file. One of no bytes is a hole, which GDAL leaves where nothing is.
+    """Check that all strips or tiles end inside the file. One of no bytes is a hole in a sparse file of GDAL.
 
-    The oldest sort of JPEG inside TIFF was never agreed on: its offsets say little.
+    Old-style JPEG (compression 6) is not checked: programs disagree about the meaning of its offsets.
     """
     compression = fields.get(_COMPRESSION)
     if compression is not None and compression.value[:2] in (b"\6\0", b"\0\6"):
@@ -173,14 +176,14 @@ def _check_data(reader: Reader, layout: _Layout, fields: dict[int, _Field]) -> N
         if tag in fields:
             offsets = _numbers(reader, layout, fields[tag])
             counts = _numbers(reader, layout, fields[other]) if other in fields else iter(())
-            _check_pieces(reader.size, offsets, counts)
+            _check_ends(reader.size, offsets, counts)
 
 
-def _check_pieces(size: int, offsets: Iterator[tuple[int, ...]], counts: Iterator[tuple[int, ...]]) -> None:
+def _check_ends(size: int, offsets: Iterator[tuple[int, ...]], counts: Iterator[tuple[int, ...]]) -> None:
     before = 0
     for places, sizes in zip_longest(offsets, counts, fillvalue=()):
         ends = list(map(operator.add, places, sizes)) if len(places) == len(sizes) else list(places)
         if max(ends, default=0) > size:
             number = next(n for n, end in enumerate(ends) if end > size)
-            raise Broken(f"strip or tile {before + number} goes on to byte {ends[number]} of {size}")
+            raise StructureError(f"strip or tile {before + number} goes on to byte {ends[number]} of {size}")
         before += len(ends)
