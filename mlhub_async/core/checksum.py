@@ -1,7 +1,7 @@
-"""Hides how digests are written down: multihash, bare hex, and the header fields of servers.
+"""Reads and writes digests: multihash (STAC file:checksum), bare hexadecimal, HTTP header fields.
 
-Algorithms are called as hashlib calls them ("md5", "sha256", "sha3_512"); a BLAKE2 also says its size
-in bytes, since another size is another function: "blake2b-32", "blake2s-16".
+Algorithms have the names of hashlib ("md5", "sha256", "sha3_512"). That of a BLAKE2 includes its size in
+bytes, as a different size is a different function: "blake2b-32", "blake2s-16".
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ from typing import BinaryIO, Protocol
 
 from .model import Checksum
 
-SHORTEST = 16
-"""Bytes of a truncated digest that still prove something."""
-
+MIN_DIGEST_BYTES = 16
+"""A digest that is truncated to fewer bytes is not used."""
 UNUSABLE = Checksum("", b"")
-_PIECE = 512 << 10
+READ_BYTES = 512 << 10
 
-_CODES = {
+_ALGORITHMS = {
     0x11: "sha1",
     0x12: "sha256",
     0x13: "sha512",
@@ -36,17 +35,18 @@ _CODES = {
     **{0xB200 + size: f"blake2b-{size}" for size in range(1, 65)},
     **{0xB240 + size: f"blake2s-{size}" for size in range(1, 33)},
 }
-_NUMBERS = {name: code for code, name in _CODES.items()}
-_BARE = {16: "md5", 20: "sha1", 32: "sha256", 64: "sha512"}
-_LABELS = {"md5", "sha1", "sha224", "sha256", "sha384", "sha512"}
-_usual = re.compile(r"1220([0-9a-f]{64})", re.ASCII).fullmatch
+"""By their multihash code: https://github.com/multiformats/multicodec/blob/master/table.csv"""
+_CODES = {name: code for code, name in _ALGORITHMS.items()}
+_ALGORITHM_OF_SIZE = {16: "md5", 20: "sha1", 32: "sha256", 64: "sha512"}
+_LABELLED_ALGORITHMS = {"md5", "sha1", "sha224", "sha256", "sha384", "sha512"}
+_sha256_multihash = re.compile(r"1220([0-9a-f]{64})", re.ASCII).fullmatch
 _hex = re.compile(r"(?:[0-9A-Fa-f]{2})+", re.ASCII).fullmatch
 _digests = re.compile(r"([a-z0-9-]+)=:([A-Za-z0-9+/]*={0,2}):", re.ASCII).findall
 _goog_md5 = re.compile(r"(?:^|,)\s*md5=([A-Za-z0-9+/]+={0,2})\s*(?:,|$)", re.ASCII).search
 
 
 class Hasher(Protocol):
-    """What hashlib's objects have in common."""
+    """The interface of hash objects of hashlib."""
 
     def update(self, data: bytes | bytearray | memoryview, /) -> None: ...
 
@@ -56,53 +56,54 @@ class Hasher(Protocol):
 
 
 def parse(text: object) -> Checksum | None:
-    """What a catalogue published as a checksum; None if it published none.
+    """The checksum that a catalogue publishes, None if it publishes none (`text` is None).
 
-    What cannot be understood is declared but not usable: no reason to refuse a file, no proof of one.
+    Accepted are a multihash in hexadecimal, "algorithm:hex", and a bare digest whose length tells the
+    algorithm. Anything else gives `UNUSABLE`: with that a file is neither refused nor counted as checked.
     """
     if text is None:
         return None
     if not isinstance(text, str) or len(text) > 1000:
         return UNUSABLE
-    if usual := _usual(text):
-        return Checksum("sha256", bytes.fromhex(usual[1]))
+    if found := _sha256_multihash(text):
+        return Checksum("sha256", bytes.fromhex(found[1]))
     label, colon, digits = text.strip().strip('"').rpartition(":")
     if not _hex(digits):
         return UNUSABLE
     digest = bytes.fromhex(digits)
     if colon:
-        return _labelled(label, digest)
-    return _multihash(digest) or _bare(digest)
+        return _parse_labelled(label, digest)
+    return _parse_multihash(digest) or _parse_bare(digest)
 
 
-def _labelled(label: str, digest: bytes) -> Checksum:
+def _parse_labelled(label: str, digest: bytes) -> Checksum:
     algorithm = label.strip().lower().replace("sha2-", "sha").replace("-", "")
-    known = algorithm in _LABELS and len(digest) == _size(algorithm)
+    known = algorithm in _LABELLED_ALGORITHMS and len(digest) == _size(algorithm)
     return Checksum(algorithm, digest) if known else UNUSABLE
 
 
-def _bare(digest: bytes) -> Checksum:
-    algorithm = _BARE.get(len(digest))
+def _parse_bare(digest: bytes) -> Checksum:
+    algorithm = _ALGORITHM_OF_SIZE.get(len(digest))
     return Checksum(algorithm, digest) if algorithm else UNUSABLE
 
 
-def _multihash(data: bytes) -> Checksum | None:
-    """None if this is no multihash we know.
+def _parse_multihash(data: bytes) -> Checksum | None:
+    """The multihash: code and length as varints, then the digest. None if it is no multihash of a known code.
 
-    A bare SHA-1 has one chance in ten thousand to look like a multihash truncated to 18 bytes, as have
-    other bare digests of their lengths. Both readings are possible then, and neither may fail a good file.
+    One bare SHA-1 in ten thousand has the form of a multihash truncated to 18 bytes; bare MD5, SHA-256 and
+    SHA-512 digests have the same ambiguity. Such a value is `UNUSABLE`: a valid file must not be refused.
     """
-    code, start = _varint(data, 0)
-    length, start = _varint(data, start)
-    algorithm, digest = _CODES.get(code, ""), data[start:]
-    if not algorithm or len(digest) != length or not SHORTEST <= length <= _size(algorithm):
+    code, start = _read_varint(data, 0)
+    length, start = _read_varint(data, start)
+    algorithm, digest = _ALGORITHMS.get(code, ""), data[start:]
+    if not algorithm or len(digest) != length or not MIN_DIGEST_BYTES <= length <= _size(algorithm):
         return None
-    ambiguous = len(data) in _BARE and start == 2
+    ambiguous = len(data) in _ALGORITHM_OF_SIZE and start == 2
     return UNUSABLE if ambiguous else Checksum(algorithm, digest)
 
 
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """The unsigned varint at this place and where it ends; -1 if there is none or it is not minimal."""
+def _read_varint(data: bytes, at: int) -> tuple[int, int]:
+    """The unsigned varint at offset `at`, and the offset behind it; -1 if it is absent or not minimal."""
     value = 0
     for offset, byte in enumerate(data[at : at + 9]):
         value |= (byte & 0x7F) << 7 * offset
@@ -111,24 +112,24 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
     return -1, len(data)
 
 
-def _encoded(number: int) -> bytes:
-    parts = []
+def _varint(number: int) -> bytes:
+    groups = []
     while number > 0x7F:
-        parts.append(number & 0x7F | 0x80)
+        groups.append(number & 0x7F | 0x80)
         number >>= 7
-    return bytes([*parts, number])
+    return bytes([*groups, number])
 
 
 def multihash(algorithm: str, digest: bytes) -> str:
-    """The digest as STAC's file:checksum writes it."""
-    return (_encoded(_NUMBERS[algorithm]) + _encoded(len(digest)) + digest).hex()
+    """The digest in the form of STAC's file:checksum: a multihash in lower-case hexadecimal."""
+    return (_varint(_CODES[algorithm]) + _varint(len(digest)) + digest).hex()
 
 
 def hasher(algorithm: str) -> Hasher:
-    """A new hash object for one of our names; KeyError for a name that is not ours."""
+    """A new hash object. Raises KeyError for a name that is not one of this module."""
     if algorithm == "sha256":
         return hashlib.sha256(usedforsecurity=False)
-    if algorithm not in _NUMBERS:
+    if algorithm not in _CODES:
         raise KeyError(algorithm)
     name, _, size = algorithm.partition("-")
     if name == "blake2b":
@@ -138,42 +139,44 @@ def hasher(algorithm: str) -> Hasher:
     return hashlib.new(name, usedforsecurity=False)
 
 
-@lru_cache(maxsize=256)
-def of_file(file: BinaryIO, algorithm: str) -> bytes:
-    """The digest of all that is left to read."""
+def file_digest(file: BinaryIO, algorithm: str) -> bytes:
+    """The digest of an open file from its present position on. The caller closes it."""
     digest = hasher(algorithm)
-    while piece := file.read(_PIECE):
+    while piece := file.read(READ_BYTES):
         digest.update(piece)
     return digest.digest()
 
 
+@lru_cache(maxsize=256)
 def _size(algorithm: str) -> int:
+    """Bytes of a full digest."""
     name, _, size = algorithm.partition("-")
     return int(size) if size else hashlib.new(name, usedforsecurity=False).digest_size
 
 
 def matches(checksum: Checksum, full_digest: bytes) -> bool:
-    """Whether the whole digest, made with the checksum's algorithm, begins with what was published."""
+    """Whether a full digest, by the algorithm of the checksum, begins with the published one."""
     known = checksum.digest
-    return checksum.usable and len(known) >= SHORTEST and full_digest[: len(known)] == known
+    return checksum.usable and len(known) >= MIN_DIGEST_BYTES and full_digest[: len(known)] == known
 
 
-PUBLISHED_IN = frozenset(
+DIGEST_FIELDS = frozenset(
     {"repr-digest", "x-amz-checksum-sha256", "x-amz-checksum-sha1", "content-md5", "x-ms-blob-content-md5"}
     | {"x-goog-hash"}
 )
-"""The fields that `from_headers` reads a digest from."""
+"""Header fields that `from_headers` reads: Repr-Digest (RFC 9530), and those of object stores."""
 
 
 def from_headers(headers: Mapping[str, str]) -> Checksum | None:
-    """The digest of the whole file that a 200 response without Content-Encoding came with, if any.
+    """The digest of the complete file in the header of a response, None if it has none.
 
-    Field names are lower-case. Not for a 206: there Content-MD5 may be that of the part.
+    `headers` are by lower-case name, of a 200 response without Content-Encoding. Not of a 206: its
+    Content-MD5 may be that of the range.
     """
-    return None if PUBLISHED_IN.isdisjoint(headers) else next(_published(headers), None)
+    return None if DIGEST_FIELDS.isdisjoint(headers) else next(_usable_digests(headers), None)
 
 
-def _published(headers: Mapping[str, str]) -> Iterator[Checksum]:
+def _usable_digests(headers: Mapping[str, str]) -> Iterator[Checksum]:
     digests = dict(_digests(headers.get("repr-digest", "")))
     composite = headers.get("x-amz-checksum-type", "").upper() == "COMPOSITE"
     stored = headers.get("x-goog-stored-content-encoding", "identity") == "identity"

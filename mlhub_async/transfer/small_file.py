@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable
 
-from ..core.checksum import PUBLISHED_IN
+from ..core.checksum import DIGEST_FIELDS
 from ..core.errors import MlhubError
 from ..core.formats.sniffing import ENOUGH, impostor
 from ..core.model import Head, Job, Proof, Record
@@ -50,7 +50,7 @@ class SmallFileSink:
             and 0 < length <= self._store.small_bytes
             and size in (None, length)
             and "content-encoding" not in fields
-            and PUBLISHED_IN.isdisjoint(fields)
+            and DIGEST_FIELDS.isdisjoint(fields)
         )
 
     def write(self, data: Buffer) -> Awaitable[None] | None:

@@ -1,7 +1,8 @@
-"""The forms in which a digest is published, and what may be concluded from each."""
+"""Digests in all published forms: how they are read, written and compared."""
 
 import base64
 import hashlib
+import io
 
 import pytest
 from hypothesis import given
@@ -43,7 +44,7 @@ def digest(algorithm, body=BODY):
         ("12149f86d081884c7d659a2feaa0c55ad015a3bf4f1b", "sha256", 20),
     ],
 )
-def test_the_multihashes_of_the_file_extension_are_read_and_hold(text, algorithm, size):
+def test_the_multihashes_in_the_stac_file_extension_match_their_text(text, algorithm, size):
     published = checksum.parse(text)
     assert (published.algorithm, len(published.digest)) == (algorithm, size)
     assert checksum.matches(published, digest(algorithm))
@@ -51,18 +52,18 @@ def test_the_multihashes_of_the_file_extension_are_read_and_hold(text, algorithm
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_what_we_write_as_a_multihash_is_what_we_read(algorithm):
+def test_a_written_multihash_is_read_back(algorithm):
     full = digest(algorithm)
     assert checksum.parse(checksum.multihash(algorithm, full)) == Checksum(algorithm, full)
     assert checksum.parse(checksum.multihash(algorithm, full).upper()) == Checksum(algorithm, full)
 
 
-def test_our_own_digests_carry_the_prefix_that_stac_tools_look_for():
+def test_the_multihash_of_sha256_begins_with_1220():
     assert checksum.multihash("sha256", bytes(32)) == "1220" + "00" * 32
 
 
 @pytest.mark.parametrize("algorithm", ["md5", "sha1", "sha256", "sha512"])
-def test_a_bare_digest_is_known_by_its_length(algorithm):
+def test_the_length_of_a_bare_digest_tells_its_algorithm(algorithm):
     full = hashlib.new(algorithm, BODY).digest()
     for form in (full.hex(), full.hex().upper(), f" {full.hex()}\n", f'"{full.hex()}"'):
         assert checksum.parse(form) == Checksum(algorithm, full)
@@ -72,12 +73,12 @@ def test_a_bare_digest_is_known_by_its_length(algorithm):
     ("label", "algorithm"),
     [("md5", "md5"), ("MD5", "md5"), ("sha256", "sha256"), ("sha-256", "sha256"), ("sha2-512", "sha512")],
 )
-def test_a_labelled_digest_is_taken_at_its_word(label, algorithm):
+def test_the_label_of_a_digest_tells_its_algorithm(label, algorithm):
     full = hashlib.new(algorithm, BODY).digest()
     assert checksum.parse(f"{label}:{full.hex()}") == Checksum(algorithm, full)
 
 
-def test_no_checksum_is_not_the_same_as_one_we_cannot_use():
+def test_a_missing_checksum_is_distinguished_from_an_unusable_one():
     assert checksum.parse(None) is None
     assert checksum.parse("") == Checksum("", b"")
 
@@ -106,31 +107,31 @@ def test_no_checksum_is_not_the_same_as_one_we_cannot_use():
         {"md5": "x"},
     ],
 )
-def test_what_cannot_be_read_is_declared_but_proves_and_refutes_nothing(text):
+def test_an_invalid_or_unknown_checksum_is_unusable(text):
     published = checksum.parse(text)
     assert published == Checksum("", b"") and not published.usable
     assert not checksum.matches(published, digest("sha256"))
 
 
 @pytest.mark.parametrize("algorithm", ["sha1", "sha256", "sha512"])
-def test_a_bare_digest_that_looks_like_a_truncated_multihash_fails_no_file(algorithm):
+def test_a_bare_digest_in_the_form_of_a_truncated_multihash_is_unusable(algorithm):
     size = {"sha1": 20, "sha256": 32, "sha512": 64}[algorithm]
     code = {20: 0x12, 32: 0x12, 64: 0x13}[size]
     assert not checksum.parse(bytes([code, size - 2, *range(size - 2)]).hex()).usable
 
 
-def test_a_checksum_of_a_megabyte_is_none_we_can_use():
+def test_a_checksum_of_a_megabyte_is_unusable():
     assert checksum.parse("8" * 1_000_000) == Checksum("", b"")
 
 
 @given(st.text() | st.binary().map(bytes.hex) | st.binary().map(lambda b: "12" + b.hex()))
-def test_parse_takes_any_text_and_never_a_digest_too_short(text):
+def test_parse_accepts_any_text_and_gives_no_short_digest(text):
     published = checksum.parse(text)
     assert not published.usable or len(published.digest) >= 16
 
 
 @given(st.sampled_from(ALGORITHMS), st.integers(16, 64), st.binary())
-def test_a_truncated_multihash_matches_its_body_unless_it_may_be_something_else(algorithm, length, body):
+def test_a_truncated_multihash_matches_its_body_unless_it_is_ambiguous(algorithm, length, body):
     full = digest(algorithm, body)
     published = checksum.parse(checksum.multihash(algorithm, full[:length]))
     if published.usable:
@@ -140,7 +141,15 @@ def test_a_truncated_multihash_matches_its_body_unless_it_may_be_something_else(
         assert len(full) > length and length + 2 in (20, 32, 64)
 
 
-def test_a_hasher_of_no_known_name_is_a_mistake_of_ours():
+def test_a_file_that_changed_has_another_digest():
+    file = io.BytesIO(BODY)
+    assert checksum.file_digest(file, "sha256") == hashlib.sha256(BODY).digest()
+    file.write(b" and more")
+    file.seek(0)
+    assert checksum.file_digest(file, "sha256") == hashlib.sha256(BODY + b" and more").digest()
+
+
+def test_a_hasher_of_an_unknown_name_raises_key_error():
     with pytest.raises(KeyError):
         checksum.hasher("crc32")
 
@@ -163,7 +172,7 @@ def base64_of(algorithm, body=BODY):
         ({"content-md5": "garbage", "x-goog-hash": f"md5={base64_of('md5')}"}, "md5"),
     ],
 )
-def test_servers_publish_digests_in_header_fields(headers, algorithm):
+def test_digests_in_header_fields_are_read(headers, algorithm):
     published = checksum.from_headers(headers)
     assert published.algorithm == algorithm
     assert checksum.matches(published, hashlib.new(algorithm, BODY).digest())
@@ -185,5 +194,5 @@ def test_servers_publish_digests_in_header_fields(headers, algorithm):
         {"repr-digest": "sha-256=:not base64:"},
     ],
 )
-def test_header_fields_that_say_nothing_about_the_whole_file_are_no_checksum(headers):
+def test_other_header_fields_give_no_checksum(headers):
     assert checksum.from_headers(headers) is None

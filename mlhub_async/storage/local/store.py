@@ -255,7 +255,7 @@ class LocalStore:
             raise storage_error(error, path) from None
 
     async def digest(self, path: str, algorithm: str) -> bytes:
-        return await self.inspect(path, lambda file: checksum.of_file(file, algorithm))
+        return await self.inspect(path, lambda file: checksum.file_digest(file, algorithm))
 
     def release_descriptors(self) -> bool:
         return self._tree.release_descriptors()
