@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, NoReturn, Protocol, TextIO
 
-from ..core.telemetry import Meter, human
+from ..core.telemetry import Meter, human_size
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -50,8 +50,8 @@ def status_line(meter: Meter, seconds: float, held: int = 0) -> str:
     """One line of text: how far the run is. `held` hosts have asked for a pause."""
     counters = [
         f"{meter.done}/{meter.selected} assets",
-        f"{human(meter.bytes)} stored",
-        f"{human(meter.received / seconds if seconds > 0 else 0)}/s",
+        f"{human_size(meter.bytes)} stored",
+        f"{human_size(meter.received / seconds if seconds > 0 else 0)}/s",
         f"{meter.listed} items listed",
     ]
     counts = ((meter.failed, "failed"), (meter.retries, "retries"), (meter.restarts, "restarts"))
@@ -127,7 +127,7 @@ class ProgressBar:
         bar.refresh()
 
     def _postfix(self, meter: Meter, now: float) -> str:
-        counters = [f"{human(self._rate.at(now, meter.received))}/s", human(meter.bytes)]
+        counters = [f"{human_size(self._rate.at(now, meter.received))}/s", human_size(meter.bytes)]
         counts = ((meter.failed, "failed"), (meter.retries, "retries"), (_held(meter, now), "waiting"))
         return ", ".join(counters + [f"{n} {what}" for n, what in counts if n])
 

@@ -1,1 +1,1 @@
-"""The vocabulary that all other folders share. Imports nothing else of this package."""
+"""Values, errors, protocols and helpers that all other folders use. Imports none of them."""

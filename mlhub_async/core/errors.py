@@ -1,26 +1,26 @@
-"""Every error this program can tell, and what each one means for the run.
+"""The exceptions of this package, and what each one means for the run.
 
     MlhubError
-    ├── UsageError          the call itself is wrong                     exit 2
+    ├── UsageError          an option, path or setting is wrong          exit 2
     ├── SourceError         not found, not STAC, refused at the root     exit 3
     ├── CatalogError        the listing broke off: run again             exit 5
-    ├── TransferError       this asset is not to be had; the run goes on
-    │   ├── Corrupt         the bytes are not the bytes that were promised
-    │   └── Transient       may be tried again (retry_after: what the server asked for)
-    │       ├── Shortage    this machine is out of descriptors for now
-    │       └── Taken       the unfinished file is gone
-    └── Fatal               nothing more can be done in this run
+    ├── TransferError       one asset failed; the run goes on
+    │   ├── Corrupt         the body has another size, digest or structure than promised
+    │   └── Transient       another attempt may succeed
+    │       ├── LocalShortage  this machine lacks descriptors, ports or memory
+    │       └── PartialLost    the partial file was removed
+    └── Fatal               the run cannot go on
         ├── StorageError    read-only, not a directory, out of memory    exit 7
-        │   ├── DiskFull    no room, or no more of a quota
-        │   └── DiskFailing the disk lost bytes that it had accepted
-        ├── AccessLost      our credentials are not taken any more       exit 3
+        │   ├── DiskFull    no space left, or none of a quota
+        │   └── DiskFailing I/O error, or bytes that were written are lost
+        ├── AccessLost      an origin refuses our credentials            exit 3
         ├── LimitReached    --max-transfer, --max-duration               exit 8
         ├── TooManyErrors   --max-errors, --fail-fast                    exit 4
         └── Locked          another run owns DEST                        exit 11
 
 An expected failure of one asset becomes an `Outcome`; only `Fatal` and bugs leave the pipeline.
-`kind` is a stable word for machines (errors.jsonl, JSON events); the message is for people and
-holds no secret: whoever raises passes URLs through `urls.redacted`.
+`kind` is a stable identifier for programs (errors.jsonl, JSON events). The message is for people and contains
+no secret: URLs in it have gone through `urls.redacted`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ import orjson
 
 
 class MlhubError(Exception):
-    """Base of all errors raised on purpose. `kind` names the class of failure for machines."""
+    """Base class of all exceptions of this package. `kind` identifies the kind of failure for programs."""
 
     kind = "error"
     exit_code = 1
@@ -44,7 +44,7 @@ class MlhubError(Exception):
             self.kind = kind
 
     def without_traceback(self) -> Self:
-        """Without the frames it came through, which hold connections and buffers: for one that is kept."""
+        """The same error without traceback and cause, whose frames keep connections and buffers alive."""
         self.__traceback__ = self.__context__ = self.__cause__ = None
         return self
 
@@ -57,14 +57,14 @@ class UsageError(MlhubError):
 
 
 class SourceError(MlhubError):
-    """SOURCE does not exist, is not STAC, or refuses us at its root."""
+    """SOURCE does not exist, is not STAC, or refuses access to its root."""
 
     kind = "source"
     exit_code = 3
 
 
 class CatalogError(MlhubError):
-    """The listing broke off part way. What was listed before is still downloaded."""
+    """The listing could not be read to its end. What was listed before is still downloaded."""
 
     kind = "listing"
     exit_code = 5
@@ -72,9 +72,9 @@ class CatalogError(MlhubError):
 
 
 class TransferError(MlhubError):
-    """One document or asset could not be had. `status` is the HTTP status where there was one.
+    """One document or asset could not be fetched. `status` is the HTTP status code, None without a response.
 
-    What a status means is decided in `http.status` alone, which sets the attributes below.
+    `http.status` sets the attributes below by the status code.
     """
 
     kind = "transfer"
@@ -85,17 +85,17 @@ class TransferError(MlhubError):
     denied = False
     """access was refused"""
     unauthorized = False
-    """it was refused for want of valid credentials (so `denied` is true as well)"""
+    """access was refused as valid credentials were missing (401); `denied` is true as well"""
     absent = False
-    """there is nothing at that URL, or not any more"""
+    """there is no such resource (404, 410)"""
     maybe_expired = False
-    """object stores refuse a signed URL that has expired in this way, among others"""
+    """the refusal may mean that a signed URL has expired"""
     rejected = False
-    """the request was understood but not accepted as it is: another form of it may be"""
+    """the server does not accept the request in this form; it may accept another form"""
     oversized = False
-    """the same request for fewer records may succeed"""
+    """the same request for a smaller page may succeed"""
     throttled = False
-    """the origin has too many requests, of ours or of others"""
+    """the origin limits the rate of requests"""
     outage = False
     """the origin as a whole is down or overloaded, not this one resource"""
 
@@ -105,17 +105,17 @@ class TransferError(MlhubError):
 
 
 class Corrupt(TransferError):
-    """The body is complete but is not what catalogue or server promised."""
+    """The body is complete, but its size, digest or structure is not what catalogue or server promised."""
 
     kind = "corrupt"
 
 
 class Transient(TransferError):
-    """May work when tried again.
+    """Another attempt may succeed.
 
-    `retry_after`: seconds the server asked us to stay away, if it did. `tries`: at most so many attempts
-    in a row are worth it for this kind of failure, where that is less than the policy allows. `free`: it
-    is none of the asset's doing and costs it no attempt. `final`: there is no further attempt in this run.
+    `retry_after`: seconds of the Retry-After field, None without one. `tries`: maximal attempts in a row for
+    this kind of failure, if fewer than the policy allows. `free`: the failure does not count as an attempt,
+    as the asset did not cause it. `final`: there is no further attempt in this run.
     """
 
     kind = "transient"
@@ -139,13 +139,13 @@ class Transient(TransferError):
 
 
 class PartialLost(Transient):
-    """The unfinished file is gone: another run goes on with it, or somebody has cleaned up."""
+    """The partial file was removed: by another run that continues it, or by hand."""
 
     kind = "taken"
 
 
 class LocalShortage(Transient):
-    """This machine is out of descriptors, ports or memory for now: nobody else's fault."""
+    """This machine lacks file descriptors, ports or memory at present. No server caused it."""
 
     kind = "local-shortage"
 
@@ -154,39 +154,39 @@ class LocalShortage(Transient):
         self.free = True
 
     def as_fatal(self) -> StorageError:
-        """The same when there is no hope left in this run."""
+        """The error to raise when the shortage does not end."""
         return StorageError(self.message)
 
 
 class Fatal(MlhubError):
-    """Ends the run: everything is cancelled, what is on disk stays."""
+    """Ends the run: all transfers are cancelled, partial files are kept."""
 
     kind = "fatal"
 
 
 class StorageError(Fatal):
-    """The local disk refuses: full, read-only, failing, or DEST is no directory."""
+    """DEST cannot be written or read: full, read-only, failing, or no directory."""
 
     kind = "storage"
     exit_code = 7
 
 
 class DiskFull(StorageError):
-    """There is no room, or the user's share of it is used up."""
+    """No space is left on the disk, or none of the user's quota."""
 
     kind = "disk-full"
 
 
 class DiskFullWarning(UserWarning):
-    """A full disk is being waited for: told now and then while it lasts."""
+    """The run waits for space on a full disk. The warning is repeated while that lasts."""
 
 
 class DiskFailing(StorageError):
-    """What was written is not to be trusted: the disk reported an error of its own."""
+    """The disk reported an I/O error: what was written may be damaged."""
 
 
 class AccessLost(Fatal):
-    """A host that knows our credentials refuses them, again and again."""
+    """An origin refused our credentials many times in a row."""
 
     kind = "unauthorized"
     exit_code = 3
@@ -200,7 +200,7 @@ class LimitReached(Fatal):
 
 
 class TooManyErrors(Fatal):
-    """So many assets failed that the user did not want to go on."""
+    """More assets failed than --max-errors or --fail-fast allow."""
 
     kind = "too-many-errors"
     exit_code = 4
@@ -214,7 +214,7 @@ class Locked(Fatal):
 
 
 def error_json(error: MlhubError) -> str:
-    """An error as errors.jsonl and the events show it."""
+    """An error as JSON, for errors.jsonl and events: class (its `kind`), message, retryable, status."""
     shown = {"class": error.kind, "message": error.message, "retryable": error.retryable}
     status = getattr(error, "status", None)
     return orjson.dumps(shown | ({"status": status} if status else {})).decode()

@@ -30,7 +30,7 @@ _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?!\d)")
 
 
 class Status(enum.Enum):
-    """How a job ended."""
+    """How a job ended: the file was fetched, was already there, or could not be fetched."""
 
     FETCHED = "fetched"
     SKIPPED = "skipped"
@@ -45,7 +45,7 @@ class Proof(enum.StrEnum):
     SIZE = "size"
     """Content-Length, Content-Range or file:size"""
     NONE = "none"
-    """nothing: no size was published, and no digest that can be computed here"""
+    """nothing: neither a size nor a digest of a known algorithm was published"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PartialHeader:
-    """What is noted of a partial file: only bytes of this very version of the asset may be added to it.
+    """The version of an asset that a partial file belongs to: only bytes of the same version may be added.
 
     `total` is the size of the whole in bytes; `published` the digest that came with the first answer, as a
     multihash, or ""; `urls` the canonical URLs by which the asset was requested and answered.
@@ -120,7 +120,7 @@ class PartialHeader:
 
 
 class FileState(NamedTuple):
-    """Size in bytes and mtime in nanoseconds of a finished file, by which a change of it is noticed."""
+    """Size in bytes and mtime in nanoseconds of a finished file: if they differ, the file was changed."""
 
     size: int
     mtime_ns: int
@@ -159,7 +159,7 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A STAC Item as the source has it. `href` is where it was read: the base of its relative hrefs."""
+    """A STAC Item, unchanged. `href` is the URL that it was read from: the base of its relative hrefs."""
 
     id: str
     collection: str
@@ -169,7 +169,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """A STAC Collection as the source has it. `href` is where it was read."""
+    """A STAC Collection, unchanged. `href` is the URL that it was read from."""
 
     id: str
     body: JsonObject = field(repr=False)
@@ -178,15 +178,15 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a listing was read. `matched` is the total that it announced, if it did."""
+    """One page of a listing was read. `matched` is its numberMatched, None if it has none."""
 
     matched: int | None = None
     listing: str = ""
     """the listing that it is a page of, where a run has several (one per collection)"""
     returned: int = 0
-    """how many records the page had, selected or not"""
+    """how many items the page had, selected or not"""
     collection: str = ""
-    """the collection that was asked for, if it was one"""
+    """the collection that was requested, "" if there were several or none"""
     slice_of: str = ""
     """the listing that `listing` is only a slice of: slices of one listing may have items in common"""
     repeatable: bool = False
@@ -195,7 +195,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """A record of the catalogue that cannot be used. The listing goes on without it.
+    """An object of the catalogue that cannot be used: invalid or unreadable. The listing goes on without it.
 
     `where` names it for people. A `benign` flaw (a broken link to source imagery) is reported but does not
     make the copy incomplete.
@@ -205,19 +205,19 @@ class Flaw:
     error: MlhubError
     benign: bool = False
     owner: tuple[str, ...] = ()
-    """collection and id of the item, then key and path of the asset that it concerns, as far as it does"""
+    """what it concerns: collection, item id, asset key and path, as many of these as are known"""
 
 
 @dataclass(frozen=True, slots=True)
 class CollectionListed:
-    """A collection has been listed to its end, as far as it is selected."""
+    """All selected items of a collection have been listed."""
 
     collection: str
 
 
 @dataclass(frozen=True, slots=True)
 class ListingTotal:
-    """How many items a listing has that was read in slices: their own totals do not add up to it."""
+    """The total of a listing that is read in time slices. The totals of its slices may add up to more."""
 
     listing: str
     matched: int
@@ -225,19 +225,19 @@ class ListingTotal:
 
 @dataclass(frozen=True, slots=True)
 class ListingRestarted:
-    """The slices of a listing that were read may not be all of it: it is read as a whole next."""
+    """The slices of a listing may have missed items: the listing is read again, undivided."""
 
     listing: str
 
 
 @dataclass(frozen=True, slots=True)
 class ListingRemarks:
-    """What a source reports about the way in which it was listed. It replaces what was reported before."""
+    """How a source was listed, for the receipt and for people. It replaces earlier remarks."""
 
     receipt: JsonObject = field(default_factory=dict)
     """members of "listing" in receipt.json"""
     lines: tuple[str, ...] = ()
-    """sentences for people, not yet safe for a terminal"""
+    """sentences for people; control characters are not yet escaped"""
 
 
 Entry = Page | Collection | Item | Flaw | CollectionListed | ListingTotal | ListingRestarted | ListingRemarks

@@ -1,4 +1,4 @@
-"""`Options`, `Selection` and `RetryPolicy`: what a mirror can be asked for, with the defaults.
+"""`Options`, `Selection` and `RetryPolicy`: the options of a mirror, with their defaults.
 
 The fields have the names of the options of the command line.
 """
@@ -21,14 +21,14 @@ CHOICES = {
     "asset_hrefs": ("relative", "absolute"),
     "transport": ("auto", "aiohttp", "fast"),
 }
-"""The values of the options that are words."""
+"""The values of options that have a fixed set of them."""
 
 TUPLE_FIELDS = ("collections", "ids", "include", "exclude", "roles", "media_types", "classes")
-"""Fields of `Selection` that take one text or any iterable of them."""
+"""Fields of `Selection` that take one string or an iterable of strings."""
 
 
 def as_tuple(given: str | Iterable[str]) -> tuple[str, ...]:
-    """A single text is one element, not as many as it has letters."""
+    """The values as a tuple. A single string is one value."""
     return (given,) if isinstance(given, str) else tuple(given)
 
 
@@ -53,7 +53,7 @@ class Selection:
 
     collections: tuple[str, ...] = ()
     dataset: str | None = None
-    """all collections of this MLHub dataset"""
+    """id of an MLHub dataset, for all of its collections"""
     ids: tuple[str, ...] = ()
     bbox: tuple[float, ...] | None = None
     """west, south, east, north in degrees (or six numbers); west > east crosses the antimeridian"""
@@ -62,7 +62,7 @@ class Selection:
     datetime: str | None = None
     """an instant, an interval "A/B" of RFC 3339 (".." leaves an end open), or a part of a date: 2020-01"""
     query: JsonObject | None = None
-    """of the STAC query extension"""
+    """an object of the STAC query extension"""
     filter: Any = None
     """CQL2, as text or as JSON"""
     limit: int | None = None
@@ -96,7 +96,7 @@ class Selection:
             raise UsageError(f"query={self.query!r}: write it as {{'eo:cloud_cover': {{'lt': 10}}}}")
 
     def asked(self) -> dict[str, Any]:
-        """The fields that are not defaults, as they stand in plan and receipt."""
+        """The fields that differ from their defaults, for plan and receipt."""
         default = asdict(Selection())
         return {name: value for name, value in asdict(self).items() if value != default[name]}
 
@@ -106,12 +106,12 @@ class Options:
     """How a mirror is made. Sizes are in bytes, rates in bytes per second, times in seconds; None: no limit.
 
     Keys, tokens, header values and the proxy may be given as text: they are held as `Secret`.
-    Raises `UsageError` for a word that an option does not have.
+    Raises `UsageError` for a value that is not in `CHOICES`.
     """
 
     selection: Selection = field(default_factory=Selection)
     concurrency: int | None = None
-    """transfers at a time; None: as many as the hosts serve best, found out while it runs"""
+    """transfers at a time; None: adapted to each host while the run lasts"""
     max_per_host: int | None = None
     bwlimit: int | None = None
     """bytes per second, of all transfers together"""
@@ -120,15 +120,15 @@ class Options:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     connect_timeout: float = 15.0
     timeout: float = 60.0
-    """longest wait for the next byte, never for the whole"""
+    """longest wait for the next bytes; the whole transfer may take any time"""
     max_outage: float = 1800.0
-    """longest wait for a host that is down"""
+    """longest wait for a host that does not answer"""
     min_speed: int = 1024
-    """a connection that is slower than this is replaced"""
+    """bytes per second; a slower connection is replaced"""
     if_exists: str = "resume"
     verify: str = "auto"
     durability: str = "process"
-    """what finished files survive: a killed process, or ("full") also a power cut"""
+    """what finished files survive: "process": a kill of this process; "full": also a power cut"""
     on_full: str = "stop"
     path_template: str = "${collection}/${id}/${key}${ext}"
     asset_hrefs: str = "relative"
@@ -138,17 +138,17 @@ class Options:
     prune: bool = False
     """remove files that have left the catalogue"""
     max_delete: int | None = None
-    """prune nothing if more assets than this would go; None: a tenth of them, or 10"""
+    """prune nothing if more assets than this would be removed; None: a tenth of them, or 10"""
     max_transfer: int | None = None
     max_duration: float | None = None
     allow_private: bool = False
-    """a remote catalogue may refer to private addresses"""
+    """whether a remote catalogue may refer to hosts with private addresses"""
     allow_origins: tuple[str, ...] = ()
     """origins that catalogue links may lead to, beside that of the source"""
     ca_file: str | None = None
     transport: str = "auto"
     parts: int | None = None
-    """parallel range requests for one large file; None: as many as pay, 1: none is divided"""
+    """parallel range requests for one large file; None: adapted while it is received; 1: never"""
     proxy: str | Secret | None = None
     netrc: bool = False
     headers: tuple[tuple[str, str | Secret], ...] = ()

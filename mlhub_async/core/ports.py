@@ -1,6 +1,6 @@
-"""The protocols between the parts of the package: what can be replaced, and what both sides promise.
+"""The protocols (`typing.Protocol`) of the replaceable parts: what callers and implementations guarantee.
 
-Implementations satisfy a protocol by their shape; none of them inherits from it.
+Implementations do not inherit from them: matching methods are enough.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ Emit = Callable[[Sequence[Entry]], Awaitable[None]]
 """Takes the next entries of a listing, in order. Waits while the pipeline is full (back-pressure)."""
 
 Submit = Callable[[Job], Awaitable[None]]
-"""Hands a job to an executor. Waits while that has as many as it can take (back-pressure)."""
+"""Gives a job to an executor. Waits while its queue is full (back-pressure)."""
 
 Settle = Callable[[Outcome, str], Awaitable[None]]
-"""Takes the outcome of a job, and the URL by which the ledger finds its bytes again, without secrets."""
+"""Takes the outcome of a job, and its URL without secrets, by which a later job can find the same file."""
 
 Buffer = bytes | bytearray | memoryview
 
@@ -44,9 +44,9 @@ class Sink(Protocol):
 class Transport(Protocol):
     """Sends one HTTP request and pushes its response into a sink.
 
-    No redirects, retries, cookies, credentials or decompression: these are policy, and stand above.
-    `send` returns when the framing says that the body is whole. It raises `Transient` for a failure that
-    another attempt may not meet, `TransferError` for a lasting one (certificate, bad URL). Cancelling it
+    No redirects, retries, cookies, credentials or decompression: these are policy of the HTTP client. `send`
+    returns when the body is complete by its framing (RFC 9112 section 6). It raises `Transient` for a failure
+    that another attempt may not meet, `TransferError` for a lasting one (certificate, bad URL). Cancelling it
     aborts the connection. It is never called concurrently for one sink.
     """
 
@@ -80,10 +80,10 @@ class Signer(Protocol):
 
 
 class Reader(Protocol):
-    """Reads JSON documents: pages, items, catalogues. Retries are inside; the document is whole.
+    """Reads JSON documents: pages, items, catalogues. It retries, and returns complete documents only.
 
-    Raises `TransferError` (404, not JSON, too big; see its `status`), or `Transient` after the last attempt.
-    Credentials are sent to the origins they are bound to and to no other.
+    Raises `TransferError` (404, not JSON, too large; see its `status`), or `Transient` after the last
+    attempt. Credentials are sent only to the origins that they belong to.
     """
 
     async def read(self, request: Request) -> Document: ...
@@ -121,14 +121,14 @@ class Executor(Protocol):
 
 
 class SegmentWriter(Protocol):
-    """Writes bytes that belong further on in a body than those that its `BodyWriter` has; `close` it always.
+    """Writes one segment of a body, beyond the bytes that its `BodyWriter` has. The caller must `close` it.
 
     `write` is that of `Sink`.
     """
 
     @property
     def written(self) -> int:
-        """The offset in the body at which what is stored ends."""
+        """The offset in the body behind the last byte that is stored."""
 
     def write(self, data: Buffer) -> Awaitable[None] | None: ...
 
@@ -151,7 +151,7 @@ class BodyWriter(Protocol):
 
     @property
     def is_persistent(self) -> bool:
-        """Whether there is more of it than a buffer in memory, so that a later run could go on with it."""
+        """Whether bytes are on disk, so that a later run can continue."""
 
     def begin(self, algorithms: Iterable[str], size: int | None = None) -> None:
         """Start, or start again, without any bytes. `size`: that of the body in bytes, where it is known.
@@ -169,13 +169,13 @@ class BodyWriter(Protocol):
         """See `Sink.write`."""
 
     def tail(self, size: int) -> bytes:
-        """The last bytes, at most so many. Not while a write is in flight."""
+        """The last bytes, at most `size`. Not while a write is in flight."""
 
     def segment(self, offset: int) -> SegmentWriter:
-        """A writer for the bytes from `offset` on. They are of the body once `follow` has reached them."""
+        """A writer for the bytes from `offset` on. They join the body when `follow` reaches them."""
 
     def follow(self, end: int) -> None:
-        """Begin to take in what segments have stored next to the bytes of the body, up to `end`."""
+        """Begin to add the bytes that segments have stored behind those of the body, up to offset `end`."""
 
     async def settled(self) -> None:
         """Return when no write is in flight."""
@@ -184,16 +184,16 @@ class BodyWriter(Protocol):
         """Return when all that was taken is stored."""
 
     async def complete(self) -> dict[str, bytes]:
-        """Store all that was taken; the digests of the whole body by algorithm."""
+        """Store all bytes that were taken. Returns the digests of the complete body by algorithm."""
 
     async def inspect(self, examine: Callable[[BinaryIO], T]) -> T:
-        """What `examine` makes of the complete body: it reads and seeks, in another thread."""
+        """The result of `examine`, called in a thread with the complete body as a seekable file."""
 
 
 class PartialFile(Protocol):
     """Unfinished bytes of one asset. It ends with `commit`, `keep` or `drop`; these may follow `commit`.
 
-    `left` is what an earlier run noted of the bytes that it left, None if there are none.
+    `left` is the header of the bytes of an earlier run, None if there are none.
     """
 
     @property
@@ -203,7 +203,7 @@ class PartialFile(Protocol):
     def left(self) -> PartialHeader | None: ...
 
     def bind(self, header: PartialHeader | None) -> None:
-        """Note which version of the asset the bytes are of, so that a later run may go on with them.
+        """Store the version of the asset that the bytes belong to, so that a later run may continue them.
 
         None: it may not. To be called after `body.begin` and before the first byte.
         """
@@ -216,7 +216,7 @@ class PartialFile(Protocol):
         """
 
     async def keep(self) -> None:
-        """Stop here: a later run goes on if the bytes are bound to a version, else they are deleted."""
+        """Stop here. The bytes are kept for a later run if they are bound to a version, else deleted."""
 
     async def drop(self) -> None:
         """Delete the bytes."""
@@ -234,7 +234,7 @@ class Store(Protocol):
         """Files of up to so many bytes may be `put`, in the event loop; 0: none may."""
 
     def backpressure(self) -> Awaitable[None] | None:
-        """What to await before another transfer begins; None if the store takes bytes now."""
+        """An awaitable to wait for before another transfer begins; None if the store takes bytes now."""
 
     def has_partial(self, identity: tuple[str, str, str]) -> bool:
         """Whether an earlier run has left a partial file of this asset."""
@@ -243,9 +243,10 @@ class Store(Protocol):
         """A partial file for one asset, with the bytes that an earlier run left of it, if any."""
 
     def put(self, path: str, data: bytes) -> int:
-        """Write a small file whole, in place of one that is there. Returns its `mtime_ns`.
+        """Write a small file atomically; an existing one is replaced. Returns its `mtime_ns`.
 
-        Raises `TransferError` where something is in the way, `StorageError` when the store refuses.
+        Raises `TransferError` where a directory or another file is in the way, `StorageError` when the store
+        refuses.
         """
 
     async def link(self, existing: str, path: str) -> int:
@@ -264,24 +265,24 @@ class Store(Protocol):
         """The digest of a finished file."""
 
     async def inspect(self, path: str, examine: Callable[[BinaryIO], T]) -> T:
-        """What `examine` makes of a finished file: it reads and seeks, in another thread."""
+        """The result of `examine`, called in a thread with a finished file, open for reading."""
 
 
 class DocumentStore(Protocol):
-    """DEST as the end of a run sees it: documents of the catalogue, receipt, list of errors."""
+    """DEST for the documents of a run: catalogue, receipt, list of errors."""
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """The name of DEST in messages."""
 
     @property
     def receipt_removed(self) -> bool: ...
 
     def remove_receipt(self) -> None:
-        """Remove the receipt of the last run: it is about files that may change from now on."""
+        """Remove the receipt of the last run, before this run changes any file."""
 
     def put_pieces(self, path: str, pieces: Iterable[bytes]) -> int:
-        """Write a document that is made piece by piece. For the thread of the ledger. See `Store.put`."""
+        """Write a document, given in pieces, in the thread of the ledger. Otherwise as `Store.put`."""
 
     def remove(self, path: str, size: int, mtime_ns: int, *, dry_run: bool = False) -> bool | None:
         """Remove a finished file. True if it was removed, or would be; False if it is another file by now,
@@ -294,7 +295,7 @@ class DocumentStore(Protocol):
         """Make the names of these files survive a power cut, where the run promises that."""
 
     def release_descriptors(self) -> bool:
-        """Close what is only kept open to save time; false if there was nothing."""
+        """Close descriptors that are kept open only for speed. False if there were none."""
 
     def release_reserve(self) -> None:
         """Give back the space that was reserved for the receipt of a run that fills the disk."""

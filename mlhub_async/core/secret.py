@@ -26,6 +26,7 @@ class Secret:
         return given if isinstance(given, Secret) else cls(given)
 
     def reveal(self) -> str:
+        """The text itself."""
         return self._text
 
     def __bool__(self) -> bool:
@@ -48,7 +49,7 @@ class Secret:
 
 
 def one_line(value: str | Secret, what: str) -> str:
-    """The text of a secret without space around it. Raises `UsageError` if it contains control characters."""
+    """The text without surrounding space. Raises `UsageError` about `what` for control characters."""
     text = Secret.of(value).reveal().strip()
     if _CONTROL.search(text):
         raise UsageError(f"{what} contains a line break or control character: copy it again")

@@ -1,4 +1,4 @@
-"""Events and counters of a run, for programs and people that watch it."""
+"""Counters of a run, and the events that it emits (JSON lines of the command line, listeners in Python)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .model import Job, Outcome, Page, Status
 from .urls import redacted
 
 Listener = Callable[[dict[str, object]], None]
-"""Takes one event: "event" is its name, the other members are those of CONTRACT's JSON lines."""
+"""Takes one event: a JSON object whose "event" is its name. docs/events.md lists the members of each."""
 EVENT_OF_STATUS = {Status.FETCHED: "finish", Status.SKIPPED: "skip", Status.FAILED: "error"}
 
 
@@ -30,12 +30,13 @@ class Events:
         return self._listener is not None
 
     def emit(self, event: str, **fields: object) -> None:
+        """Emit an event with these members and the time ("ts", RFC 3339 in UTC)."""
         if self._listener is not None:
             now = datetime.now(UTC).isoformat(timespec="milliseconds")
             self._listener({"event": event, "ts": now, **fields})
 
     def job(self, event: str, job: Job, more: dict[str, Any] | None = None) -> None:
-        """Emit an event about a job. `more` are further members; an error in it becomes JSON."""
+        """Emit an event about a job. `more` are further members; its "error" is a `MlhubError` or None."""
         if self._listener is None:
             return
         asset = job.asset
@@ -52,7 +53,7 @@ class Events:
         self.emit(event, **fields)
 
     def outcome(self, outcome: Outcome) -> None:
-        """Emit "finish", "skip" or "error"."""
+        """Emit "finish", "skip" or "error", by the status of the outcome."""
         if self._listener is None:
             return
         record, error = outcome.record, outcome.error
@@ -64,6 +65,7 @@ class Events:
         self.job(EVENT_OF_STATUS[outcome.status], outcome.job, more)
 
     def page(self, page: Page) -> None:
+        """Emit "page": a page of the listing was read."""
         self.emit("page", collection=page.collection or None, total=page.matched)
 
 
@@ -85,11 +87,11 @@ class Meter:
     restarts: int = 0
     """bodies that were requested from the first byte again although a part of them was on disk"""
     bytes: int = 0
-    """of files that have their final names"""
+    """in files at their final paths"""
     received: int = 0
     """bytes read from the network, also those that were discarded"""
     held: dict[str, float] = field(default_factory=dict)
-    """origins that asked for a pause, and its end as loop time"""
+    """origins that are not requested for a while, and the end of that as loop time"""
 
     @property
     def done(self) -> int:
@@ -111,8 +113,8 @@ class Meter:
             self.bytes += outcome.record.size
 
 
-def human(count: float) -> str:
-    """A number of bytes as text: 1536 is '1.5 KiB'."""
+def human_size(count: float) -> str:
+    """A number of bytes as text with a binary prefix: 1536 is '1.5 KiB'."""
     power = 0
     while count >= 1024 and power < len(_UNITS) - 1:
         count, power = count / 1024, power + 1

@@ -31,7 +31,7 @@ from ..core.errors import (
 from ..core.model import Flaw, Item, Record
 from ..core.options import Options
 from ..core.ports import Source
-from ..core.telemetry import Events, Listener, Meter, human
+from ..core.telemetry import Events, Listener, Meter, human_size
 from ..http.client import Http
 from ..sources.recognise import Given
 from ..storage import naming
@@ -238,7 +238,7 @@ def disk_space_for(dest: str | os.PathLike[str], options: Options, events: Event
 
     def warn(full: DiskFull, free: int) -> None:
         warnings.warn(
-            f"the disk of {dest} is full ({human(free)} free): every transfer waits until there is room;"
+            f"the disk of {dest} is full ({human_size(free)} free): every transfer waits until there is room;"
             " Ctrl-C ends the run, what is there is kept",
             DiskFullWarning,
             stacklevel=2,

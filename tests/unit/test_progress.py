@@ -9,7 +9,7 @@ import pytest
 
 from mlhub_async.api import progress
 from mlhub_async.api.progress import LogLines, NoDisplay, ProgressBar, choose_display, watch
-from mlhub_async.core.telemetry import Meter, human
+from mlhub_async.core.telemetry import Meter, human_size
 
 
 class Terminal(io.StringIO):
@@ -49,7 +49,7 @@ class TestHuman:
         [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (5 * 1024**4, "5.0 TiB"), (1024**6, "1024.0 PiB")],
     )
     def test_bytes_are_shown_in_powers_of_1024(self, count, text):
-        assert human(count) == text
+        assert human_size(count) == text
 
 
 class TestWatch:

@@ -12,7 +12,7 @@ from ... import stac
 from ...core.errors import StorageError
 from ...core.model import Item, JsonObject
 from ...core.options import Options
-from ...core.telemetry import Events, human
+from ...core.telemetry import Events, human_size
 from ...core.urls import term_safe
 from ...engine.connect import store_at
 from ...engine.plan import HideSecrets, Plan, Save, plan_only
@@ -64,14 +64,14 @@ def _count_lines(plan: Plan, free: int) -> Iterator[str]:
     filtered = f", {plan.filtered} more filtered out" if plan.filtered else ""
     yield f"total: {plan.items} items, {plan.assets} assets, {_size(plan)}{filtered}"
     enough = "perhaps enough" if plan.unknown_sizes else "enough"
-    yield f"disk: {human(free)} free, {enough if plan.known_bytes <= free else 'not enough'}"
+    yield f"disk: {human_size(free)} free, {enough if plan.known_bytes <= free else 'not enough'}"
 
 
 def _size(plan: Plan) -> str:
     if plan.assets and plan.unknown_sizes == plan.assets:
         return "of unknown size"
     more = f" and {plan.unknown_sizes} files of unknown size" if plan.unknown_sizes else ""
-    return human(plan.known_bytes) + more
+    return human_size(plan.known_bytes) + more
 
 
 def _incompleteness_lines(plan: Plan) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from ...core.model import Flaw, ListingRemarks, Outcome, Proof
-from ...core.telemetry import human
+from ...core.telemetry import human_size
 from ...core.urls import term_safe
 from ...engine.report.receipt import Pruned, Report
 from ...storage.layout import ERRORS_FILE
@@ -49,7 +49,7 @@ def _shown(text: object) -> str:
 def _counts(report: Report) -> str:
     verdict = "complete" if report.ok else "not complete"
     rate = report.received / report.seconds if report.seconds else 0
-    speed = f", {human(report.received)} transferred at {human(rate)}/s" if report.received else ""
+    speed = f", {human_size(report.received)} transferred at {human_size(rate)}/s" if report.received else ""
     others = (
         (report.failures, "failed"),
         (report.filtered, "filtered out"),
@@ -58,7 +58,7 @@ def _counts(report: Report) -> str:
     counts = [f"{report.fetched} fetched", f"{report.skipped} already there"]
     counts += [f"{n} {what}" for n, what in others if n]
     return (
-        f"{verdict}: {report.selected} assets, {human(report.bytes)} in {report.seconds:.1f} s{speed}"
+        f"{verdict}: {report.selected} assets, {human_size(report.bytes)} in {report.seconds:.1f} s{speed}"
         f" ({', '.join(counts)})"
     )
 
@@ -93,7 +93,7 @@ def remark_lines(remarks: ListingRemarks) -> Iterator[str]:
 def pruned_lines(pruned: Pruned, were: str) -> Iterator[str]:
     """What --prune removed ("were") or would remove ("would be")."""
     if pruned.assets or pruned.items:
-        counts = f"{pruned.assets} assets and {pruned.items} items, {human(pruned.bytes)}"
+        counts = f"{pruned.assets} assets and {pruned.items} items, {human_size(pruned.bytes)}"
         yield f"pruned: {counts} {were} removed, because they are not in the catalogue any more"
     if pruned.kept:
         examples = ", ".join(map(_shown, pruned.examples))

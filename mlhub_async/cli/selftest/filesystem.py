@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from ...core.telemetry import human
+from ...core.telemetry import human_size
 from ...core.urls import term_safe
 from ...storage.layout import LEDGER_FILE
 from ...storage.ledger.schema import connect, file_system
@@ -112,7 +112,7 @@ def check_free_space(directory: Path) -> Finding:
     """Free bytes and, where the file system counts them, files that can still be created."""
     free, files = shutil.disk_usage(directory).free, _free_files(directory)
     kind = file_system(directory) or "a file system of unknown kind"
-    text = f"{kind}, {human(free)}{f' and {files:,} files' if files else ''} free"
+    text = f"{kind}, {human_size(free)}{f' and {files:,} files' if files else ''} free"
     return Finding(text, ok=free >= LOW_FREE_BYTES and not 0 < files < LOW_FREE_FILES)
 
 

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from ...core.errors import StorageError
-from ...core.telemetry import human
+from ...core.telemetry import human_size
 from . import filesystem
 from .checks import AsyncCheck, Check, Row
 from .crash_trials import crash_checks
@@ -45,7 +45,7 @@ async def _own_directory(directory: Path) -> AsyncIterator[Path]:
     try:
         if free < MIN_FREE_BYTES:
             raise StorageError(
-                f"{directory}: {human(free)} free, the checks need {human(MIN_FREE_BYTES)};"
+                f"{directory}: {human_size(free)} free, the checks need {human_size(MIN_FREE_BYTES)};"
                 " free some space or choose another DEST"
             )
         yield own

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import StorageError
-from ...core.telemetry import human
+from ...core.telemetry import human_size
 from ...core.urls import term_safe
 from ...storage.ledger.schema import DONE, FAILED
 from .snapshot import LEDGER, reading, receipt_of
@@ -72,7 +72,7 @@ class Verification:
         elif not self.damage and self.exit_code:
             yield f"the last run was incomplete (exit code {self.exit_code}): what it did fetch is intact"
         verdict = f"{len(self.damage)} damaged" if self.damage else "no damage"
-        yield f"{self.files} files, {human(self.bytes)} read: {verdict}"
+        yield f"{self.files} files, {human_size(self.bytes)} read: {verdict}"
 
     def as_json(self) -> dict[str, Any]:
         """What `verify --json` says in its last line."""
@@ -108,7 +108,7 @@ class StatusReport:
 
     def lines(self) -> Iterator[str]:
         for name, one in self.collections.items():
-            counts = f"{one.done} done, {one.failed} failed, {one.planned} to do, {human(one.bytes)}"
+            counts = f"{one.done} done, {one.failed} failed, {one.planned} to do, {human_size(one.bytes)}"
             yield f"{term_safe(name)}: {counts}"
         for kind, count in self.failures.most_common():
             yield f"failed, {term_safe(kind)}: {count}"
