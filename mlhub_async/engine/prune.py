@@ -87,14 +87,14 @@ def foreseen(
 
     Raises `StorageError` for a ledger that cannot be read.
     """
-    from .verify.snapshot import LEDGER, reading  # noqa: PLC0415 -- a run that only mirrors starts sooner
+    from .verify.snapshot import LEDGER, open_snapshot  # noqa: PLC0415 -- a run that only mirrors starts sooner
 
     pruned = Pruned(refused=_refuse_listing(listed.listing, listed.flaws))
     if pruned.refused or not os.path.isfile(dest / LEDGER):
         return pruned, []
     try:
-        with reading(dest) as past:
-            return pruned, _foresee(past.book, store, listed, options, pruned)
+        with open_snapshot(dest) as snapshot:
+            return pruned, _foresee(snapshot.statements, store, listed, options, pruned)
     except sqlite3.DatabaseError as error:
         raise StorageError(f"{LEDGER} is broken ({error}); the next mirror run rebuilds it") from None
 

@@ -15,7 +15,7 @@ from mlhub_async.core.model import Asset, Job, Outcome, Proof, Record, Status
 from mlhub_async.core.telemetry import Meter
 from mlhub_async.engine.verify import status, verify
 from mlhub_async.engine.verify.checks import file_damage
-from mlhub_async.engine.verify.walk import Pair, files_under
+from mlhub_async.engine.verify.walk import ComparedPath, files_under
 from mlhub_async.storage.ledger.claims import ClaimRequest, PathRequest
 from mlhub_async.storage.ledger.ledger import Ledger
 from mlhub_async.storage.local.store import LocalStore
@@ -64,9 +64,9 @@ class Mirror:
         return self
 
     async def end(self, ledger, done, failed, exit_code):
-        manifest = await ledger.query(lambda book: book.manifest(book.run))
-        size = (await ledger.query(lambda book: book.count_finished(book.run)))[1]
-        await ledger.query(lambda book: book.end_run("2026-01-01T01:00:00Z", exit_code))
+        manifest = await ledger.query(lambda statements: statements.manifest(statements.run))
+        size = (await ledger.query(lambda statements: statements.count_finished(statements.run)))[1]
+        await ledger.query(lambda statements: statements.end_run("2026-01-01T01:00:00Z", exit_code))
         counts = {"selected": done + failed, "verified_checksum": 0, "verified_size": done}
         self.receipt = {
             "source": "test",
@@ -403,19 +403,19 @@ async def test_an_interrupted_run_is_told_in_words(mirror):
     await mirror.make("d", ended=False)
     mirror.write("mine", b"")
     lines = list((await verify(mirror.dest)).lines())
-    assert lines[0] == "1 files are not of the mirror, e.g. mine"
+    assert lines[0] == "1 files are not part of the mirror, e.g. mine"
     assert "run it again" in lines[1]
 
 
 @posix_only
 def test_what_changes_between_the_walk_and_the_reading_is_damage_too(tmp_path):
-    pair = Pair("x", 0, Record("x", 1, "0" * 64, 0, Proof.SIZE), True)
-    assert file_damage(tmp_path, pair, Event()).reason == "unreadable"
+    compared = ComparedPath("x", 0, Record("x", 1, "0" * 64, 0, Proof.SIZE), True)
+    assert file_damage(tmp_path, compared, Event()).reason == "unreadable"
     (tmp_path / "x").mkdir()
-    assert file_damage(tmp_path, pair, Event()).reason == "unreadable"
+    assert file_damage(tmp_path, compared, Event()).reason == "unreadable"
     (tmp_path / "x").rmdir()
     os.mkfifo(tmp_path / "x")
-    assert file_damage(tmp_path, pair, Event()).reason == "not a regular file"
+    assert file_damage(tmp_path, compared, Event()).reason == "not a regular file"
 
 
 def test_a_directory_that_is_gone_holds_nothing(tmp_path):

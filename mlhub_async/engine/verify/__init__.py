@@ -1,4 +1,4 @@
-"""Hides how a finished mirror is proven again without the network, and how the ledger is read in peace."""
+"""Verifies a mirror without the network, and reports its status from the ledger. DEST is not changed."""
 
 from .results import CollectionStatus, Damage, StatusReport, Verification, status
 from .runner import verify

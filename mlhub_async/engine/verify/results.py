@@ -1,4 +1,4 @@
-"""What a verification found, for people and for programs."""
+"""The results of `verify` and `status`, as lines of text and as JSON."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ...core.errors import StorageError
 from ...core.telemetry import human_size
 from ...core.urls import term_safe
 from ...storage.ledger.schema import DONE, FAILED
-from .snapshot import LEDGER, reading, receipt_of
+from .snapshot import LEDGER, open_snapshot, receipt_of
 
-DAMAGED, UNFINISHED = 6, 5
+EXIT_DAMAGED, EXIT_UNFINISHED = 6, 5
 
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """One path that is not what the ledger or the receipt promises.
+    """One path that differs from the ledger or the receipt.
 
     `reason` is one of missing, size, digest, structure, not a regular file, unreadable, not JSON, manifest,
-    balance.
+    balance. `path` is relative to DEST.
     """
 
     path: str
@@ -36,46 +36,48 @@ class Damage:
 
 @dataclass(slots=True)
 class Verification:
-    """The state of a mirror. `exit_code` is 0 only for a copy that is complete, whole and proven."""
+    """The state of a mirror. `exit_code` is 0 only for a copy that is complete and undamaged."""
 
     files: int = 0
     bytes: int = 0
     unhashed: int = 0
-    """files whose digest the ledger does not know: only their size was compared"""
+    """files without a recorded digest: only their size was compared"""
     damage: list[Damage] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
-    """files that are not ours: no damage"""
+    """files that are not part of the mirror: no damage"""
     interrupted: bool = False
-    """the last run came to no orderly end: run it again"""
+    """the last run was killed or is still going on"""
     receipt: dict[str, Any] | None = None
 
     @property
     def exit_code(self) -> int:
         """6 for damage, 5 after an interrupted run, else that of the run which the receipt is of."""
         if self.damage:
-            return DAMAGED
-        return UNFINISHED if self.interrupted or self.receipt is None else int(self.receipt["exit_code"])
+            return EXIT_DAMAGED
+        return EXIT_UNFINISHED if self.interrupted or self.receipt is None else int(self.receipt["exit_code"])
 
     @property
     def ok(self) -> bool:
+        """Whether the copy is complete and undamaged."""
         return self.exit_code == 0
 
     def lines(self) -> Iterator[str]:
-        """One line for each damaged path, then what else there is to know."""
+        """Lines for people: one for each damaged path, then warnings and the totals."""
         yield from map(str, self.damage)
         if self.foreign:
-            yield f"{len(self.foreign)} files are not of the mirror, e.g. {term_safe(self.foreign[0], 300)}"
+            example = term_safe(self.foreign[0], 300)
+            yield f"{len(self.foreign)} files are not part of the mirror, e.g. {example}"
         if self.unhashed:
-            yield f"{self.unhashed} files were compared by size only: no digest of them is known"
+            yield f"{self.unhashed} files were compared by size only: no digest of them is recorded"
         if self.interrupted:
             yield "the last run was interrupted or is still going on: run it again to complete the copy"
         elif not self.damage and self.exit_code:
-            yield f"the last run was incomplete (exit code {self.exit_code}): what it did fetch is intact"
+            yield f"the last run was incomplete (exit code {self.exit_code}): what it fetched is intact"
         verdict = f"{len(self.damage)} damaged" if self.damage else "no damage"
         yield f"{self.files} files, {human_size(self.bytes)} read: {verdict}"
 
     def as_json(self) -> dict[str, Any]:
-        """What `verify --json` says in its last line."""
+        """The members of the last event of `verify --json`."""
         return {
             "files": self.files,
             "bytes": self.bytes,
@@ -89,7 +91,7 @@ class Verification:
 
 @dataclass(slots=True)
 class CollectionStatus:
-    """Assets of one collection. `planned`: wanted, and nothing became of them yet."""
+    """Numbers of assets of one collection. `planned`: selected, without an outcome yet."""
 
     done: int = 0
     failed: int = 0
@@ -99,7 +101,7 @@ class CollectionStatus:
 
 @dataclass(slots=True)
 class StatusReport:
-    """Collections and failures by name; `receipt` is that of the last run that wrote one."""
+    """Numbers of assets by collection, and of failures by kind. `receipt`: of the last run that wrote one."""
 
     collections: dict[str, CollectionStatus] = field(default_factory=dict)
     failures: Counter[str] = field(default_factory=Counter)
@@ -107,6 +109,7 @@ class StatusReport:
     receipt: dict[str, Any] | None = None
 
     def lines(self) -> Iterator[str]:
+        """Lines for people: collections, failures, the last run."""
         for name, one in self.collections.items():
             counts = f"{one.done} done, {one.failed} failed, {one.planned} to do, {human_size(one.bytes)}"
             yield f"{term_safe(name)}: {counts}"
@@ -115,11 +118,11 @@ class StatusReport:
         if self.interrupted:
             yield "the last run was interrupted or is still going on"
         elif self.receipt is not None:
-            told = (self.receipt.get(name) for name in ("finished", "exit_code", "source"))
-            yield "last run ended {} with exit code {}, source {}".format(*map(term_safe, told))
+            values = (self.receipt.get(name) for name in ("finished", "exit_code", "source"))
+            yield "last run ended {} with exit code {}, source {}".format(*map(term_safe, values))
 
     def as_json(self) -> dict[str, Any]:
-        """What `status --json` says."""
+        """The JSON object that `status --json` prints."""
         collections = {
             name: {"done": one.done, "failed": one.failed, "planned": one.planned, "bytes": one.bytes}
             for name, one in self.collections.items()
@@ -129,12 +132,15 @@ class StatusReport:
 
 
 def status(dest: Path) -> StatusReport:
-    """Raises `UsageError` if there is no mirror at `dest`, `StorageError` if its ledger is broken."""
+    """The status of the mirror at `dest` by its ledger; no file is read.
+
+    Raises `UsageError` if there is no mirror, `StorageError` if its ledger is broken.
+    """
     report = StatusReport()
     try:
-        with reading(dest) as past:
-            report.interrupted = not past.ended
-            for collection, state, kind, files, size in past.book.count_assets():
+        with open_snapshot(dest) as snapshot:
+            report.interrupted = not snapshot.finished
+            for collection, state, kind, files, size in snapshot.statements.count_assets():
                 _add(report, collection, state, kind, files, size)
     except sqlite3.DatabaseError as error:
         raise StorageError(f"{LEDGER} is broken ({error}); the next mirror run rebuilds it") from None

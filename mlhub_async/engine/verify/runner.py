@@ -1,4 +1,4 @@
-"""Hides the re-reading of a whole mirror: files by several threads at once, with bounded memory."""
+"""`verify()`: reads all files of a mirror in several threads, with bounded memory, and checks them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ...storage.layout import CATALOG_FILE
 from ...storage.ledger.schema import ASSET
 from .checks import document_damage, file_damage, receipt_damage
 from .results import Damage, Verification
-from .snapshot import LEDGER, Past, reading
-from .walk import Pair, files_under, march
+from .snapshot import LEDGER, LedgerSnapshot, open_snapshot
+from .walk import ComparedPath, files_under, merge_listings
 
 T = TypeVar("T")
-_FILES, _BYTES = 64, 32 << 20
-"""How much is handed to a thread at once: many small files, or one large one."""
+CHUNK_FILES, CHUNK_BYTES = 64, 32 << 20
+"""What one thread checks at a time: so many files, or fewer of at least so many bytes together."""
 
 
 async def verify(
@@ -32,29 +32,36 @@ async def verify(
     meter: Meter | None = None,
     deep: bool = False,
 ) -> Verification:
-    """Prove a mirror offline: every file, every document, the receipt. Nothing in DEST is changed.
+    """Check every file, every document and the receipt of a mirror, offline. Nothing in DEST is changed.
 
-    `deep`: also that every file is built as its format promises, so one that came broken is found.
+    `workers`: threads that read files; None: one per processor. `meter` counts files and bytes as they are
+    checked. `deep`: the structure of files is checked too, so that files that were already damaged when they
+    were fetched are found.
 
-    Damage is in the result, never raised. Raises `UsageError` if there is no mirror at `dest`.
+    Damage is in the result, not raised. Raises `UsageError` if there is no mirror at `dest`, `StorageError`
+    if its ledger cannot be read.
     """
     found, dest = Verification(), Path(dest)
     try:
-        with reading(dest) as past:
-            found.interrupted = not past.ended
-            await _Proof(dest, past, found, meter or Meter(), deep=deep).run(workers or os.cpu_count() or 1)
+        with open_snapshot(dest) as snapshot:
+            found.interrupted = not snapshot.finished
+            await _Verifier(dest, snapshot, found, meter or Meter(), deep=deep).run(
+                workers or os.cpu_count() or 1
+            )
     except sqlite3.DatabaseError as error:
         found.damage.append(Damage(LEDGER, "unreadable", str(error)))
     found.damage.sort(key=lambda damage: damage.path)
     return found
 
 
-class _Proof:
-    """One verification under way. `_scout` is the one thread that reads the ledger and walks the disk."""
+class _Verifier:
+    """One verification. Only `_ledger_thread` reads the ledger and walks the directories."""
 
-    def __init__(self, dest: Path, past: Past, found: Verification, meter: Meter, *, deep: bool) -> None:
+    def __init__(
+        self, dest: Path, snapshot: LedgerSnapshot, found: Verification, meter: Meter, *, deep: bool
+    ) -> None:
         self._dest = dest
-        self._past = past
+        self._snapshot = snapshot
         self._found = found
         self._meter = meter
         self._deep = deep
@@ -62,76 +69,80 @@ class _Proof:
         self._documents: set[str] = set()
 
     async def run(self, workers: int) -> None:
-        with ThreadPoolExecutor(1) as self._scout, ThreadPoolExecutor(workers) as self._pool:
+        with ThreadPoolExecutor(1) as self._ledger_thread, ThreadPoolExecutor(workers) as self._pool:
             try:
-                self._documents = await self._in(self._scout, self._own_documents)
-                await fan_out(self._march, self._work, workers)
-                await self._in(self._scout, self._conclude)
+                self._documents = await self._run_in(self._ledger_thread, self._known_documents)
+                await fan_out(self._put_chunks, self._check_chunk, workers)
+                await self._run_in(self._ledger_thread, self._check_receipt)
             finally:
                 self._stop.set()
 
-    async def _in(self, pool: ThreadPoolExecutor, call: Callable[[], T]) -> T:
+    async def _run_in(self, pool: ThreadPoolExecutor, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(pool, call)
 
-    def _own_documents(self) -> set[str]:
-        """Documents that are ours even if the ledger should know no digest of them."""
-        book = self._past.book
-        paths = (book.path_of(id) for id, *_ in book.collections())
+    def _known_documents(self) -> set[str]:
+        """Paths of documents that belong to the mirror even if the ledger has no digest of them."""
+        statements = self._snapshot.statements
+        paths = (statements.path_of(id) for id, *_ in statements.collections())
         return {CATALOG_FILE, *filter(None, paths)}
 
-    async def _march(self, put: Callable[[list[Pair]], Awaitable[None]]) -> None:
-        chunks = _chunks(march(self._past.book.finished(), files_under(self._dest)))
-        while chunk := await self._in(self._scout, lambda: next(chunks, None)):
+    async def _put_chunks(self, put: Callable[[list[ComparedPath]], Awaitable[None]]) -> None:
+        chunks = _chunks(merge_listings(self._snapshot.statements.finished(), files_under(self._dest)))
+        while chunk := await self._run_in(self._ledger_thread, lambda: next(chunks, None)):
             await put(chunk)
 
-    async def _work(self, chunk: list[Pair]) -> None:
-        known = [pair for pair in chunk if pair.record is not None]
-        ours = [pair.path for pair in chunk if pair.record is None and pair.path in self._documents]
+    async def _check_chunk(self, chunk: list[ComparedPath]) -> None:
+        recorded = [compared for compared in chunk if compared.record is not None]
+        documents = [
+            compared.path
+            for compared in chunk
+            if compared.record is None and compared.path in self._documents
+        ]
         self._found.foreign += [p.path for p in chunk if p.record is None and p.path not in self._documents]
-        self._documents.difference_update(pair.path for pair in chunk)
-        self._meter.selected += len(known)
-        damage = await self._in(self._pool, lambda: self._check(known, ours))
+        self._documents.difference_update(compared.path for compared in chunk)
+        self._meter.selected += len(recorded)
+        damage = await self._run_in(self._pool, lambda: self._check(recorded, documents))
         self._found.damage += damage
-        self._count(known, len(damage))
+        self._count(recorded, len(damage))
 
-    def _check(self, known: list[Pair], ours: list[str]) -> list[Damage]:
+    def _check(self, recorded: list[ComparedPath], documents: list[str]) -> list[Damage]:
         """In a thread of the pool."""
-        checked = [self._damage(pair) for pair in known]
-        checked += [document_damage(self._dest, path) for path in ours]
+        checked = [self._damage(compared) for compared in recorded]
+        checked += [document_damage(self._dest, path) for path in documents]
         return [damage for damage in checked if damage is not None]
 
-    def _damage(self, pair: Pair) -> Damage | None:
-        """Documents are written before the ledger is told: after a kill their digests say nothing."""
-        if pair.role != ASSET and pair.is_file and not self._past.ended:
-            return document_damage(self._dest, pair.path)
-        return file_damage(self._dest, pair, self._stop, deep=self._deep)
+    def _damage(self, compared: ComparedPath) -> Damage | None:
+        """Documents are written before their ledger rows: after a kill the recorded digest may be old."""
+        if compared.role != ASSET and compared.is_file and not self._snapshot.finished:
+            return document_damage(self._dest, compared.path)
+        return file_damage(self._dest, compared, self._stop, deep=self._deep)
 
-    def _count(self, known: list[Pair], damaged: int) -> None:
-        records = [pair.record for pair in known if pair.record is not None]
+    def _count(self, recorded: list[ComparedPath], damaged: int) -> None:
+        records = [compared.record for compared in recorded if compared.record is not None]
         size = sum(record.size for record in records)
-        self._found.files += len(known)
+        self._found.files += len(recorded)
         self._found.bytes += size
         self._found.unhashed += sum(not record.sha256 for record in records)
         self._meter.failed += damaged
-        self._meter.fetched += max(len(known) - damaged, 0)
+        self._meter.fetched += max(len(recorded) - damaged, 0)
         self._meter.bytes += size
 
-    def _conclude(self) -> None:
-        """The receipt, and the root of the catalogue if neither ledger nor disk knew of one."""
-        receipt, damage = receipt_damage(self._dest, self._past)
+    def _check_receipt(self) -> None:
+        """Check the receipt, and report a missing root catalogue: neither ledger nor disk has one."""
+        receipt, damage = receipt_damage(self._dest, self._snapshot)
         if CATALOG_FILE in self._documents and receipt is not None and receipt.get("exit_code") == 0:
             damage.append(Damage(CATALOG_FILE, "missing"))
         self._found.receipt = receipt
         self._found.damage += damage
 
 
-def _chunks(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:
-    chunk: list[Pair] = []
+def _chunks(compared_paths: Iterable[ComparedPath]) -> Iterator[list[ComparedPath]]:
+    chunk: list[ComparedPath] = []
     size = 0
-    for pair in pairs:
-        chunk.append(pair)
-        size += pair.record.size if pair.record else 0
-        if len(chunk) >= _FILES or size >= _BYTES:
+    for compared in compared_paths:
+        chunk.append(compared)
+        size += compared.record.size if compared.record else 0
+        if len(chunk) >= CHUNK_FILES or size >= CHUNK_BYTES:
             yield chunk
             chunk, size = [], 0
     if chunk:

@@ -1,4 +1,4 @@
-"""Hides how a ledger is read without changing anything in DEST, even after a run that was killed."""
+"""Reads a ledger without any change to DEST, also after a killed run and while another run uses it."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ RECEIPT = in_state(RECEIPT_FILE)
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
-    """The ledger as the last run left it. `ended`: in order, and not killed or still going on."""
+class LedgerSnapshot:
+    """The ledger after the last run. `finished`: that run was neither killed nor is still going on."""
 
-    book: Statements
-    run: int
-    ended: bool
+    statements: Statements
+    run_id: int
+    finished: bool
 
 
 def _is_unchanged(dest: Path, path: str, size: int, mtime_ns: int) -> bool:
@@ -41,35 +41,36 @@ def _is_unchanged(dest: Path, path: str, size: int, mtime_ns: int) -> bool:
 
 
 @contextmanager
-def reading(dest: Path) -> Iterator[Past]:
-    """The ledger of DEST, for one thread at a time.
+def open_snapshot(dest: Path) -> Iterator[LedgerSnapshot]:
+    """The ledger of DEST, for use by one thread at a time. Closed at the end of the context.
 
-    Raises `UsageError` if there is none that this program can read, sqlite3.DatabaseError for a broken one.
+    Raises `UsageError` if there is none, or one of a newer version of this program, `StorageError` if it
+    cannot be read, `sqlite3.DatabaseError` for a broken one.
     """
     if not os.path.isfile(dest / LEDGER):
         raise UsageError(f"no mirror at {term_safe(dest, 300)}: there is no {LEDGER}")
     with ExitStack() as stack:
-        database = _opened(dest / LEDGER, stack)
+        database = _open_ledger(dest / LEDGER, stack)
         version = database.execute("PRAGMA user_version").fetchone()[0]
         if version > VERSION:
             raise UsageError(f"{LEDGER} was written by a newer mlhub-async (format {version}); use that one")
         last = database.execute("SELECT id, finished FROM run ORDER BY id DESC LIMIT 1").fetchone()
-        run, finished = last or (0, None)
-        yield Past(Statements(database, partial(_is_unchanged, dest)), run, finished is not None)
+        run_id, finished = last or (0, None)
+        yield LedgerSnapshot(Statements(database, partial(_is_unchanged, dest)), run_id, finished is not None)
 
 
-def _opened(path: Path, stack: ExitStack) -> sqlite3.Connection:
-    """Where it is, if it was closed in order; else a copy, with what only its journal knows added."""
+def _open_ledger(path: Path, stack: ExitStack) -> sqlite3.Connection:
+    """The database itself, if it was closed; else a temporary copy with its write-ahead logs applied."""
     try:
-        if _in_order(path):
+        if _is_closed(path):
             return stack.enter_context(closing(_connect(path, "immutable=1")))
-        return _copied(path, stack)
+        return _copy_recovered(path, stack)
     except OSError as error:
         raise StorageError(f"{LEDGER}: cannot be read ({error.strerror or type(error).__name__})") from None
 
 
 def receipt_of(dest: Path) -> dict[str, Any] | None:
-    """The receipt of the last run; None if there is none. Raises ValueError for one that is no receipt."""
+    """The receipt of the last run, None if there is none. Raises ValueError if it is no JSON object."""
     try:
         receipt = orjson.loads((dest / RECEIPT).read_bytes())
     except FileNotFoundError:
@@ -81,31 +82,32 @@ def receipt_of(dest: Path) -> dict[str, Any] | None:
     return receipt
 
 
-def _in_order(path: Path) -> bool:
-    journals = (path.with_name(name) for name in WRITE_AHEAD_LOG_FILES)
-    return not _log(path).exists() and not any(one.exists() and one.stat().st_size for one in journals)
+def _is_closed(path: Path) -> bool:
+    """Whether no log has changes that are missing in the database file."""
+    logs = (path.with_name(name) for name in WRITE_AHEAD_LOG_FILES)
+    return not _sqlite_wal(path).exists() and not any(log.exists() and log.stat().st_size for log in logs)
 
 
-def _log(path: Path) -> Path:
-    """What SQLite has not folded in yet; it is there only while the ledger is open, or after a kill."""
+def _sqlite_wal(path: Path) -> Path:
+    """SQLite's own write-ahead log: it exists while the database is open, and after a kill."""
     return path.with_name(f"{path.name}-wal")
 
 
-def _connect(path: Path, how: str) -> sqlite3.Connection:
+def _connect(path: Path, parameters: str) -> sqlite3.Connection:
     return sqlite3.connect(
-        f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None, check_same_thread=False
+        f"{path.absolute().as_uri()}?{parameters}", uri=True, isolation_level=None, check_same_thread=False
     )
 
 
-def _copied(path: Path, stack: ExitStack) -> sqlite3.Connection:
+def _copy_recovered(path: Path, stack: ExitStack) -> sqlite3.Connection:
     folder = Path(stack.enter_context(TemporaryDirectory(prefix="mlhub-async-")))
-    for journal in WRITE_AHEAD_LOG_FILES:
-        if path.with_name(journal).exists():
-            shutil.copyfile(path.with_name(journal), folder / journal)
+    for name in WRITE_AHEAD_LOG_FILES:
+        if path.with_name(name).exists():
+            shutil.copyfile(path.with_name(name), folder / name)
     copy = sqlite3.connect(folder / path.name, isolation_level=None, check_same_thread=False)
     stack.enter_context(closing(copy))
-    with closing(_connect(path, "mode=ro" if _log(path).exists() else "immutable=1")) as original:
+    with closing(_connect(path, "mode=ro" if _sqlite_wal(path).exists() else "immutable=1")) as original:
         original.backup(copy)
-    with closing(WriteAheadLog(folder)) as journals:
-        Statements(copy, partial(_is_unchanged, path.parent.parent)).settle(journals.uncommitted())
+    with closing(WriteAheadLog(folder)) as logs:
+        Statements(copy, partial(_is_unchanged, path.parent.parent)).settle(logs.uncommitted())
     return copy
