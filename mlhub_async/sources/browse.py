@@ -15,7 +15,7 @@ from .api.source import ApiSource
 from .items.streams import RawReader
 from .mlhub import Datasets, api_root
 from .recognise import SourceKind, SourceLocation, source_at, user_origins
-from .static import StaticSource
+from .static.source import StaticSource
 
 _ABOUT_ITEMS = ("bbox", "intersects", "datetime", "query", "filter", "classes", "max_items")
 

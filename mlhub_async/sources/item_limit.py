@@ -21,6 +21,11 @@ class ItemQuota:
         self._missing = {} if _has_conditions(selection) else dict.fromkeys(selection.ids)
 
     @property
+    def left(self) -> int | None:
+        """How many more items are wanted; None for all."""
+        return self._left
+
+    @property
     def used_up(self) -> bool:
         """Whether no more items are wanted."""
         return self._left is not None and self._left <= 0

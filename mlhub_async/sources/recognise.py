@@ -17,18 +17,20 @@ from typing import Any
 from .. import stac
 from ..core import urls
 from ..core.errors import SourceError, TransferError, UsageError
-from ..core.model import CATALOG_FILE, COLLECTION_FILE, Document, JsonObject, Request
+from ..core.model import CATALOG_FILE, COLLECTION_FILE, Document, Request
 from ..core.options import Selection
 from ..core.ports import Source
+from ..stac import DocumentKind
 from .access import unreadable
 from .api.source import ApiSource
 from .api.split import UnsplitSource, is_split
+from .item_limit import ItemQuota
 from .items.documents import of_document, of_lines, of_stdin
 from .items.objects import of_objects
 from .items.streams import RawReader
 from .mlhub import MlhubSource
 from .source_links import FirstTime, FollowSources
-from .static import StaticSource
+from .static.source import StaticSource
 
 Given = str | os.PathLike[str] | Iterable[Any] | AsyncIterable[Any]
 """A SOURCE of the command line, or STAC items: dicts or objects with `to_dict`, pystac's for example."""
@@ -181,42 +183,35 @@ async def _read_root(reader: RawReader, url: str) -> Document:
 def _source_of(
     document: Document, reader: RawReader, selection: Selection, allowed: Some[str], where: str
 ) -> Source:
-    """1. items  2. an API's landing page  3. a catalogue or collection  4. none of them
+    """The source that reads a root document, by its kind.
 
     With --dataset an API is an MLHub: nothing else has datasets.
     """
-    if _is_array_of_items(document.body):
-        document = Document({"type": "FeatureCollection", "features": document.body}, document.url)
     body, url = document.body, document.url
-    kind = body.get("type") if isinstance(body, dict) else None
-    if kind in ("FeatureCollection", "Feature"):
-        return of_document(reader, document, selection, allowed)
-    if isinstance(body, dict) and _is_landing_page(body):
-        if selection.dataset:
-            return MlhubSource(reader, url, selection, allowed)
-        return ApiSource(reader, url, body, selection, allowed)
-    if kind in ("Catalog", "Collection") or (isinstance(body, dict) and "stac_version" in body):
-        return StaticSource(reader, body, url, selection, allowed)
-    raise SourceError(
-        f"{where} is JSON, but neither a STAC API nor a catalogue, collection or item: "
-        "give the address of one of these",
-        kind="not-stac",
-    )
 
+    def open_api(landing: Document, selection: Selection, quota: ItemQuota) -> ApiSource:
+        return ApiSource(reader, landing.url, landing.body, selection, allowed, quota)
 
-def _is_array_of_items(body: object) -> bool:
-    """As jq writes them."""
-    items = body if isinstance(body, list) else []
-    return bool(items) and all(isinstance(one, dict) and one.get("type") == "Feature" for one in items)
-
-
-def _is_landing_page(body: JsonObject) -> bool:
-    """A collection with search links is still a collection."""
-    if body.get("type") == "Collection":
-        return False
-    return isinstance(body.get("conformsTo"), list) or any(
-        next(stac.links_of(body, rel), None) for rel in ("search", "data")
-    )
+    match stac.kind_of(body):
+        case DocumentKind.ITEM:
+            return of_document(reader, document, selection, allowed)
+        case DocumentKind.FEATURES:
+            features = body if isinstance(body, list) else body.get("features")
+            whole = {**({} if isinstance(body, list) else body), "type": "FeatureCollection"}
+            document = Document({**whole, "features": features}, url)
+            return of_document(reader, document, selection, allowed)
+        case DocumentKind.LANDING_PAGE:
+            if selection.dataset:
+                return MlhubSource(reader, url, selection, allowed)
+            return ApiSource(reader, url, body, selection, allowed)
+        case DocumentKind.NONE:
+            raise SourceError(
+                f"{where} is JSON, but neither a STAC API nor a catalogue, collection or item: it is "
+                f"{stac.looks_like(body)}; give the address of one of these",
+                kind="not-stac",
+            )
+        case _:
+            return StaticSource(reader, body, url, selection, allowed, open_api)
 
 
 def _kind_of(url: str) -> SourceKind:

@@ -1,7 +1,19 @@
 """STAC as servers write it: pages, items, assets, links, and filters by a selection."""
 
 from .datetimes import interval_for_server, interval_text, parse_instant, parse_interval, time_span
-from .links import links_of, resolve, resolve_trusted
+from .documents import DocumentKind, has_links_to_items, kind_of, looks_like, records_member
+from .links import (
+    IS_JSON,
+    IS_OTHER,
+    MAY_BE_JSON,
+    UNSTATED,
+    is_table_or_lines,
+    json_links,
+    links_of,
+    media_rank,
+    resolve,
+    resolve_trusted,
+)
 from .objects import (
     AssetOutline,
     assets_of,
@@ -13,12 +25,17 @@ from .objects import (
     outlines_of,
     source_links,
 )
-from .paging import ListingPage, access_error, matched_of, pages, post_request
+from .paging import ListingPage, access_error, limit_of, matched_of, pages, post_request
 from .selection import AssetLike, any_asset, asset_filter, geometry_of, item_filter
 
 __all__ = [
+    "IS_JSON",
+    "IS_OTHER",
+    "MAY_BE_JSON",
+    "UNSTATED",
     "AssetLike",
     "AssetOutline",
+    "DocumentKind",
     "ListingPage",
     "access_error",
     "any_asset",
@@ -27,19 +44,27 @@ __all__ = [
     "collection_assets",
     "collection_of",
     "geometry_of",
+    "has_links_to_items",
     "interval_for_server",
     "interval_text",
     "is_label",
+    "is_table_or_lines",
     "item_filter",
     "item_of",
     "items_of",
+    "json_links",
+    "kind_of",
+    "limit_of",
     "links_of",
+    "looks_like",
     "matched_of",
+    "media_rank",
     "outlines_of",
     "pages",
     "parse_instant",
     "parse_interval",
     "post_request",
+    "records_member",
     "resolve",
     "resolve_trusted",
     "source_links",

@@ -4,21 +4,114 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from ..core import urls
 from ..core.errors import CatalogError, MlhubError
 from ..core.model import JsonObject
 
+IS_JSON, UNSTATED, MAY_BE_JSON, IS_OTHER = range(4)
+"""Ranks of links by their media type; see `media_rank`."""
+_JSON_TYPES = frozenset(
+    {
+        "application/json",
+        "application/geo+json",
+        "application/vnd.geo+json",
+        "application/geojson",
+        "text/json",
+        "json",
+        "geojson",
+    }
+)
+_TABLE_SUFFIXES = (".parquet", ".geoparquet", ".ndjson", ".jsonl", ".geojsonl", ".ndgeojson", ".geojsonseq")
+_TABLE_WORDS = ("parquet", "ndjson", "jsonl", "json-seq", "jsonlines", "json-lines")
+_OTHER_SUFFIXES = (
+    *_TABLE_SUFFIXES,
+    *(".html", ".htm", ".xhtml", ".csv", ".xml", ".osdd", ".atom", ".rss", ".kml", ".gml", ".txt", ".md"),
+    *(".pdf", ".zip", ".gpkg", ".fgb", ".arrow", ".tif", ".tiff", ".png", ".jpg", ".jpeg"),
+)
+_OTHER_FORMATS = frozenset(
+    {
+        "html",
+        "htm",
+        "text/html",
+        "csv",
+        "text/csv",
+        "xml",
+        "atom",
+        "kml",
+        "gml",
+        "parquet",
+        "ndjson",
+        "jsonld",
+    }
+)
+
+
+def listed_links(body: JsonObject) -> list[JsonObject]:
+    """The links of a document that are objects, also where they are an object by relation (before STAC 0.6).
+
+    There a value is a link, its href, or a list of either; a link without a relation gets its key.
+    """
+    listed: Any = body.get("links")
+    if isinstance(listed, list):
+        return [link for link in listed if isinstance(link, dict)]
+    found: list[JsonObject] = []
+    for rel, value in listed.items() if isinstance(listed, dict) else ():
+        for link in value if isinstance(value, list) else [value]:
+            if isinstance(link, str):
+                found.append({"rel": rel, "href": link})
+            elif isinstance(link, dict):
+                found.append(link if isinstance(link.get("rel"), str) else {**link, "rel": rel})
+    return found
+
 
 def links_of(body: JsonObject, rel: str) -> Iterator[JsonObject]:
     """The links with this relation that have an href. Anything else among the links is skipped."""
     listed: Any = body.get("links")
-    for link in listed if isinstance(listed, list) else ():
+    for link in listed if isinstance(listed, list) else listed_links(body):
         if isinstance(link, dict) and link.get("rel") == rel:
             href = link.get("href")
             if isinstance(href, str) and href.strip():
                 yield link
+
+
+def media_rank(link: JsonObject) -> int:
+    """How likely a link leads to JSON, the likeliest first.
+
+    `IS_JSON` by its type; `UNSTATED` without one; `MAY_BE_JSON` where it has another type, and `IS_OTHER`
+    where its path or its query names another format too.
+    """
+    stated = link.get("type")
+    media_type = stated.partition(";")[0].strip().lower() if isinstance(stated, str) else ""
+    if media_type in _JSON_TYPES:
+        return IS_JSON
+    path, _, query = str(link.get("href")).partition("#")[0].lower().partition("?")
+    if path.endswith(_OTHER_SUFFIXES) or _asks_for_other(query) or is_table_or_lines(link):
+        return IS_OTHER
+    return MAY_BE_JSON if media_type else UNSTATED
+
+
+def json_links(body: JsonObject, rel: str) -> list[JsonObject]:
+    """The links with this relation that may lead to JSON, the likeliest first."""
+    ranked = [(media_rank(link), link) for link in links_of(body, rel)]
+    return [link for rank, link in sorted(ranked, key=lambda one: one[0]) if rank < IS_OTHER]
+
+
+def is_table_or_lines(link: JsonObject) -> bool:
+    """Whether a link leads to items as Parquet or NDJSON, which are not read at links."""
+    stated = link.get("type")
+    media_type = stated.lower() if isinstance(stated, str) else ""
+    path = str(link.get("href")).partition("#")[0].partition("?")[0].lower()
+    return path.endswith(_TABLE_SUFFIXES) or any(word in media_type for word in _TABLE_WORDS)
+
+
+def _asks_for_other(query: str) -> bool:
+    """Whether a query in lower case names another format than JSON."""
+    if not query:
+        return False
+    pairs = parse_qsl(query)
+    return any(name in ("f", "format", "outputformat") and value in _OTHER_FORMATS for name, value in pairs)
 
 
 def resolve(href: str, base: str) -> str:

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from ..core import checksum, urls
 from ..core.errors import MlhubError, TransferError
 from ..core.model import NO_COLLECTION, Asset, Collection, Flaw, Item, JsonObject
+from .documents import DocumentKind, is_item, kind_of, looks_like
+from .legacy import present_structure
 from .links import links_of, resolve
 
 _NOT_UNICODE = "has an id, or names a collection, that is not valid Unicode"
@@ -50,30 +52,45 @@ def _item(record: Any, url: str, collection: str, origin: str) -> Item | Flaw:
     name = _id(record)
     if not name:
         return _flaw(url, "has no id")
-    if record.get("type") in ("Catalog", "Collection"):
-        return _flaw(url, f"is a {record['type']} and no item: a catalogue is given by its own address")
+    if not is_item(record):
+        return _flaw(url, _no_item(record))
+    if not isinstance(record.get("assets"), dict | list | None):
+        return _flaw(url, "has assets that are neither an object nor a list")
     named = record.get("collection")
     collection = named if isinstance(named, str) and named else collection
     if not _is_text(name) or not _is_text(collection):
         return _flaw(url, _NOT_UNICODE)
     base = (origin and _self_link(record, url, origin)) or url
-    return Item(name, collection, _with_text_keys(record), base)
+    return Item(name, collection, _usable(record), base)
+
+
+def _no_item(record: JsonObject) -> str:
+    kind = kind_of(record)
+    if kind is DocumentKind.NONE:
+        return f"is no STAC item, but {looks_like(record)}"
+    return f"is a {kind.value} and no item: a catalogue is given by its own address"
 
 
 def collection_of(record: Any, url: str) -> Collection | Flaw:
     """One document as a collection, or why it is none."""
     if not isinstance(record, dict):
         return _flaw(url, "is not a JSON object")
-    name = _id(record)
+    name = _id(record) or _old_name(record)
     if not _is_text(name):
         return _flaw(url, _NOT_UNICODE)
-    return Collection(name, _with_text_keys(record), url) if name else _flaw(url, "has no id")
+    return Collection(name, _usable(record), url) if name else _flaw(url, "has no id")
 
 
 def _id(record: JsonObject) -> str:
     found = record.get("id")
     if isinstance(found, int) and not isinstance(found, bool):
         return str(found)
+    return found if isinstance(found, str) else ""
+
+
+def _old_name(record: JsonObject) -> str:
+    """Before STAC 0.6 a catalogue had a name in place of an id."""
+    found = record.get("name") if "id" not in record and "stac_version" in record else None
     return found if isinstance(found, str) else ""
 
 
@@ -93,8 +110,10 @@ def _are_text(keys: Iterable[Any]) -> bool:
         return False
 
 
-def _with_text_keys(record: JsonObject) -> JsonObject:
-    """The record with asset keys that can be stored; the same object if all of them can."""
+def _usable(record: JsonObject) -> JsonObject:
+    """The record with links in a list, and with assets by keys that can be stored; the same object if it is
+    written so."""
+    record = present_structure(record)
     assets = record.get("assets")
     if not isinstance(assets, dict) or _are_text(assets):
         return record

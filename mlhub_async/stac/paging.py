@@ -15,7 +15,7 @@ from ..core import urls
 from ..core.errors import CatalogError, MlhubError, SourceError, TransferError, Transient
 from ..core.model import Document, JsonObject, Request
 from ..core.ports import Reader
-from .links import links_of, resolve_trusted
+from .links import UNSTATED, json_links, links_of, media_rank, resolve_trusted
 
 _UNREADABLE = frozenset({"not-json", "too-big"})
 
@@ -59,8 +59,11 @@ async def pages(
     *,
     member: str = "features",
     allow_origins: Collection[str] = frozenset(),
+    first: Document | None = None,
 ) -> AsyncIterator[ListingPage]:
     """Every page from `request` on; `member` is the field that its records are in.
+
+    `first` is the answer to `request`, where that was read already.
 
     Starts no task, so it may be left at any point. Raises `SourceError` when the first page is refused,
     `CatalogError` when a later one fails for good, is no page, leads to another origin, or the server pages
@@ -73,7 +76,10 @@ async def pages(
     while following is not None:
         number += 1
         guard.add_request(following, number)
-        document, answered = await _read(reader, following, number)
+        if first is not None and number == 1:
+            document, answered = first, following
+        else:
+            document, answered = await _read(reader, following, number)
         if answered is not following:
             max_limit = limit_of(answered) or 0
         page = _page(document, number, member)
@@ -174,16 +180,27 @@ def next_request(
     with a whole body; POST with a part of the body and `merge`; a body without a method. A link is followed
     as it is written, even where it drops `limit` or filters: the caller filters what comes.
     """
-    link = next(links_of(body, "next"), None)
+    link = _next_link(body, current)
     if link is None:
         return None
     headers = _headers(link, current if link.get("merge") is True else first)
     target = _target(link["href"], url, {str(urls.origin(first.url)), *allowed})
     given = link.get("body")
-    method = link.get("method")
-    if (str(method) if method else "POST" if given else "GET").upper() != "POST":
+    if _method(link) != "POST":
         return Request(url=target, headers={k: v for k, v in headers.items() if k not in JSON})
     return post_request(target, _merged(link, given, current), headers)
+
+
+def _next_link(body: JsonObject, current: Request) -> JsonObject | None:
+    """Of several next links the one to JSON, and of these the one by the method of the current request."""
+    links = json_links(body, "next")
+    by_method = [one for one in links if media_rank(one) <= UNSTATED and _method(one) == current.method]
+    return next(iter(by_method or links or links_of(body, "next")), None)
+
+
+def _method(link: JsonObject) -> str:
+    method = link.get("method")
+    return (str(method) if method else "POST" if link.get("body") else "GET").upper()
 
 
 def _target(href: str, url: str, allowed: Collection[str]) -> str:

@@ -10,7 +10,7 @@ from mlhub_async.sources.api.source import ApiSource
 from mlhub_async.sources.items.documents import ItemsSource
 from mlhub_async.sources.mlhub import MlhubSource
 from mlhub_async.sources.recognise import SourceKind, locate, recognise
-from mlhub_async.sources.static import StaticSource
+from mlhub_async.sources.static.source import StaticSource
 from support.documents import Documents, item, link, listed, page, recognised
 
 

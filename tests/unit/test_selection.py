@@ -36,7 +36,7 @@ def square(west, south, east, north):
 
 
 def test_an_empty_selection_admits_everything():
-    assert admitted(item("i")) and admitted({"id": "x"})
+    assert admitted(item("i")) and admitted({"id": "x", "properties": {}, "assets": {}})
 
 
 def test_ids_and_collections_are_compared_entirely():

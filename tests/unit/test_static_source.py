@@ -8,7 +8,7 @@ from mlhub_async.core import urls
 from mlhub_async.core.errors import CatalogError, SourceError, TransferError, Transient
 from mlhub_async.core.model import Asset, Collection, Flaw, Item, Page
 from mlhub_async.core.options import Selection
-from mlhub_async.sources.static import StaticSource
+from mlhub_async.sources.static.source import StaticSource
 from support.documents import Documents, entries, item, link, listed, page, recognised
 
 WEB = "https://cat.test/x/catalog.json"
@@ -221,13 +221,26 @@ async def test_a_collection_of_an_api_is_listed_by_its_items_link():
     assert pages == [Page(), Page(3, "a", 2, "a"), Page(None, "a", 1, "a")]
 
 
-async def test_an_items_link_that_breaks_off_breaks_the_listing_off():
+@pytest.mark.parametrize(
+    ("answer", "retryable"),
+    [
+        (Transient("busy", status=503), True),
+        (TransferError("no", status=404), False),
+        ({"message": "Internal server error"}, False),
+        (page(item("a1", "a"), next="?token=2"), True),
+    ],
+)
+async def test_an_items_link_that_breaks_off_is_a_flaw_and_the_rest_is_listed(answer, retryable):
     at = "https://api.test/collections/a"
-    known = {at: collection("a", link("items", f"{at}/items")), f"{at}/items": Transient("busy", status=503)}
-    with pytest.raises(CatalogError):
-        await listed(at, Documents(known))
-    with pytest.raises(CatalogError):
-        await listed(at, Documents({**known, f"{at}/items": TransferError("no", status=404)}))
+    known = {
+        at: collection("a", link("items", f"{at}/items"), link("item", f"{at}/z")),
+        f"{at}/items": answer,
+        f"{at}/items?token=2": Transient("busy", status=503),
+        f"{at}/z": item("z", "a"),
+    }
+    found = await listed(at, Documents(known))
+    (flaw,) = (one for one in found if isinstance(one, Flaw))
+    assert "z" in ids(found) and f"{at}/items" in flaw.where and flaw.error.retryable is retryable
 
 
 @pytest.fixture

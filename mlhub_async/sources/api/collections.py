@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from collections.abc import Collection as Some
+from typing import Any
 
 from ... import stac
 from ...core import urls
@@ -11,6 +12,7 @@ from ...core.errors import CatalogError, MlhubError, SourceError, TransferError,
 from ...core.model import Collection, Flaw, Request
 from ...core.options import Selection
 from ...core.ports import Reader
+from ...stac import DocumentKind
 from ..access import ENOUGH_IDS, unknown_id
 from .endpoints import Endpoints
 
@@ -48,9 +50,20 @@ class CollectionIndex:
                 return Collection(name, {}, url)
             what = f"{urls.redacted(self._endpoints.root)} has no collection"
             raise unknown_id(what, name, ids, error.message) from error
-        found = stac.collection_of(document.body, document.url)
-        if isinstance(found, Flaw):
-            raise SourceError(f"{found.error.message}: it is no STAC collection", kind="not-stac")
+        return _described(document.body, document.url)
+
+    async def having(self, names: Sequence[str]) -> dict[str, str]:
+        """Those of the names that are collections here, each with the collection's own id.
+
+        Raises as `one` does, but not for a name that is none.
+        """
+        found: dict[str, str] = {}
+        for name in dict.fromkeys(names):
+            try:
+                found[name] = (await self.one(name)).id
+            except SourceError as error:
+                if error.kind != "not-found":
+                    raise
         return found
 
     async def _has_items(self, name: str) -> bool:
@@ -75,3 +88,14 @@ class CollectionIndex:
         except MlhubError:
             return []
         return ids
+
+
+def _described(body: Any, url: str) -> Collection:
+    """The collection in a document. Raises `SourceError` for anything else, such as an error under 200."""
+    found = stac.collection_of(body, url)
+    if isinstance(found, Flaw):
+        raise SourceError(f"{found.error.message}: it is no STAC collection", kind="not-stac")
+    if stac.kind_of(body) not in (DocumentKind.COLLECTION, DocumentKind.CATALOG):
+        what = stac.looks_like(body)
+        raise SourceError(f"{urls.redacted(url)} is no STAC collection, but {what}", kind="not-stac")
+    return found

@@ -37,8 +37,10 @@ class Endpoints:
         self.collections = (collections or self.root + "collections").rstrip("/")
         self.search = self._linked(landing, "search", allow_origins)
         """the URL of the search; "" for an API that has none"""
-        methods = [link.get("method") or "GET" for link in stac.links_of(landing, "search")]
-        self._search_methods = {str(method).upper() for method in methods}
+        self._search_by = {
+            method: self._linked(landing, "search", allow_origins, method)
+            for method in map(_method, _json_links(landing, "search"))
+        }
         self.served = _served(landing) if self.search else frozenset()
         """the parts of a selection that the server's search evaluates: query, filter, intersects"""
 
@@ -72,31 +74,45 @@ class Endpoints:
         for start in range(0, max(len(understood.ids), 1), step):
             parameters = _parameters(replace(understood, ids=understood.ids[start : start + step]))
             yield (
-                stac.post_request(self.search, parameters)
+                stac.post_request(self._search_by.get("POST") or self.search, parameters)
                 if by_post
                 else Request(self._search_url(parameters))
             )
 
     def _search_url(self, parameters: JsonObject) -> str:
-        return f"{self.search}{'&' if '?' in self.search else '?'}{urlencode(_as_text(parameters))}"
+        url = self._search_by.get("GET") or self.search
+        return f"{url}{'&' if '?' in url else '?'}{urlencode(_as_text(parameters))}"
 
     def _search_method(self, selection: Selection) -> str:
         """POST where it is offered; CQL2 as text can only go by GET."""
         if selection.method:
             return selection.method.upper()
         is_text = isinstance(selection.filter, str)
-        return "GET" if is_text or "POST" not in self._search_methods else "POST"
+        return "GET" if is_text or "POST" not in self._search_by else "POST"
 
-    def _linked(self, landing: JsonObject, rel: str, allowed: Collection[str]) -> str:
-        """The URL of the landing page's first link with this relation; "" if there is none."""
-        for link in stac.links_of(landing, rel):
+    def _linked(self, landing: JsonObject, rel: str, allowed: Collection[str], method: str = "") -> str:
+        """The URL of the landing page's first usable link to JSON with this relation; "" if there is none."""
+        refused: MlhubError | None = None
+        for link in _json_links(landing, rel):
+            if method and _method(link) != method:
+                continue
             try:
                 return stac.resolve_trusted(link["href"], self.root, allowed)
             except MlhubError as error:
-                raise SourceError(
-                    f"the landing page's {rel} link: {error.message}", kind=error.kind
-                ) from error
+                refused = refused or error
+        if refused is not None:
+            message = f"the landing page's {rel} link: {refused.message}"
+            raise SourceError(message, kind=refused.kind) from refused
         return ""
+
+
+def _json_links(landing: JsonObject, rel: str) -> list[JsonObject]:
+    """Links with this relation, without those that declare another format (HTML, OpenSearch)."""
+    return [link for link in stac.json_links(landing, rel) if stac.media_rank(link) <= stac.UNSTATED]
+
+
+def _method(link: JsonObject) -> str:
+    return str(link.get("method") or "GET").upper()
 
 
 def needs_search(selection: Selection) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Collection as Some
 from dataclasses import replace
 from functools import partial
 from itertools import islice
+from urllib.parse import urlsplit
 
 from ... import stac
 from ...core import urls
@@ -17,6 +18,7 @@ from ...core.model import (
     Asset,
     Collection,
     CollectionListed,
+    Entry,
     Flaw,
     Item,
     JsonObject,
@@ -28,12 +30,16 @@ from ...core.ports import Emit, Reader
 from ...stac.datetimes import Interval
 from ..item_limit import Entries, ItemQuota
 from ..refresh import HrefRefresher
+from ..static.source import StaticSource
 from .collections import CollectionIndex
 from .endpoints import Endpoints, needs_search
 from .slices import temporal_extent, union_span
 from .split import Accept, ListingQuery, ListingReader, accept_all
 
 CONCURRENT_READS = 8
+MAX_REFUSED = 10
+"""Collections that are tried while all of them are refused."""
+Links = list[JsonObject]
 SEARCH = "search "
 """The first word of the name of a search; a number follows, since many ids take several searches."""
 
@@ -42,7 +48,8 @@ class ApiSource:
     """A STAC API. `landing` is its landing page as read from `root`; {} where only the paths are known.
 
     The server is asked for what it can select, and all of it is selected here again: servers drop parts
-    of a search from their next links.
+    of a search from their next links. With a `quota` this is a part of another listing, which counts the
+    items and reports ids that are missing.
     """
 
     def __init__(
@@ -52,13 +59,15 @@ class ApiSource:
         landing: JsonObject,
         selection: Selection,
         allow_origins: Some[str] = frozenset(),
+        quota: ItemQuota | None = None,
     ) -> None:
         self.name = urls.redacted(root)
         self._reader = reader
         self._selection = selection
         self._allow = allow_origins
         self._endpoints = Endpoints(root, landing, allow_origins)
-        self._quota = ItemQuota(selection)
+        self._shared_quota = quota
+        self._quota = quota or ItemQuota(selection)
         self._introduced: set[str] = set()
         self._searching = bool(self._endpoints.search) and needs_search(selection)
         self._admits = stac.item_filter(replace(selection, collections=()), served=self._endpoints.served)
@@ -72,7 +81,7 @@ class ApiSource:
             for name in only:
                 await prefetch_one(self._pages_of(name), emit)
             return
-        self._quota = ItemQuota(self._selection)
+        self._quota = self._shared_quota or ItemQuota(self._selection)
         self._introduced = set()
         await self._listings.begin(emit)
         if self._searching:
@@ -81,8 +90,12 @@ class ApiSource:
             await self._by_id(emit)
         else:
             await self._by_collection(emit)
-        if missing := self._quota.missing(self.name):
+        if self._shared_quota is None and (missing := self._quota.missing(self.name)):
             await emit(missing)
+
+    async def having(self, names: Sequence[str]) -> dict[str, str]:
+        """Those of the names that are collections of this API, each with the collection's own id."""
+        return await self.collections.having(names)
 
     async def refresh(self, asset: Asset) -> Asset | None:
         """The asset as its item has it now. Concurrent calls for assets of one item read it once."""
@@ -102,22 +115,59 @@ class ApiSource:
         return [await self.collections.one(name) for name in dict.fromkeys(self._selection.collections)]
 
     async def _by_collection(self, emit: Emit) -> None:
-        """Collection by collection. One that is refused is a flaw, unless it is the first."""
-        first = True
+        """Collection by collection, in any order. One that is refused is a flaw, unless all of them are."""
+        refused: list[tuple[str, SourceError]] = []
+        is_listed = False
         async for found in self._collections():
             if self._quota.used_up:
-                return
+                break
             await emit([found])
             if isinstance(found, Flaw):
                 continue
             try:
-                await self._listings.read(self._listing_of(found), emit)
-                await emit([CollectionListed(found.id)])
+                await self._list_collection(found, emit)
+                is_listed = True
             except SourceError as error:
-                if first:
-                    raise
-                await emit([Flaw(f"collection {urls.term_safe(found.id)}", error)])
-            first = False
+                refused.append((found.id, error))
+                is_listed |= bool(found.body.get("assets"))
+                if not is_listed and len(refused) >= MAX_REFUSED:
+                    break
+        if refused and not is_listed:
+            raise refused[0][1]
+        if refused:
+            await emit([Flaw(f"collection {urls.term_safe(name)}", error) for name, error in refused])
+
+    async def _list_collection(self, collection: Collection, emit: Emit) -> None:
+        """The items of a collection; by its links where these lead elsewhere than to an items endpoint that
+        does not exist."""
+        try:
+            await self._listings.read(self._listing_of(collection), emit)
+        except SourceError as error:
+            if error.kind != "not-found" or not (links := self._other_links(collection)):
+                raise
+            await self._by_links(collection, links, emit)
+        await emit([CollectionListed(collection.id)])
+
+    def _other_links(self, collection: Collection) -> Links:
+        """The links of a collection to items, but not to its items endpoint."""
+        tried = urlsplit(self._endpoints.items(collection.id, Selection()).url).path
+        return [
+            link
+            for rel in ("child", "item", "items")
+            for link in stac.links_of(collection.body, rel)
+            if urlsplit(stac.resolve(link["href"], collection.href)).path != tried
+        ]
+
+    async def _by_links(self, collection: Collection, links: Links, emit: Emit) -> None:
+        async def emit_others(entries: Sequence[Entry]) -> None:
+            """All but the collection itself, which was emitted."""
+            await emit([one for one in entries if not (isinstance(one, Collection) and one.id == name)])
+
+        name = collection.id
+        body = {**collection.body, "type": "Collection", "links": links}
+        chosen = replace(self._selection, collections=(name,) if self._selection.collections else ())
+        crawl = StaticSource(self._reader, body, collection.href, chosen, self._allow, quota=self._quota)
+        await crawl.list(emit_others)
 
     async def _collections(self) -> AsyncIterator[Collection | Flaw]:
         if not self._selection.collections:
@@ -136,18 +186,18 @@ class ApiSource:
             name,
             temporal_extent(collection.body),
             partial(self._endpoints.items, name),
-            partial(self._items_of, name),
+            partial(self._items_of, name, may_search=not self._other_links(collection)),
             slice_pages,
         )
 
-    async def _items_of(self, name: str) -> AsyncIterator[Entries]:
+    async def _items_of(self, name: str, *, may_search: bool = True) -> AsyncIterator[Entries]:
         """By the collection's items endpoint; by a search where an API has that and nothing else."""
         try:
             async for entries in self._walk(self._endpoints.items(name, self._selection), name, name):
                 yield entries
             return
         except SourceError as error:
-            if error.kind != "not-found" or not self._endpoints.search:
+            if error.kind != "not-found" or not (may_search and self._endpoints.search):
                 raise
         (request,) = self._endpoints.searches(replace(self._selection, collections=(name,)))
         async for entries in self._walk(request, name):
@@ -191,7 +241,7 @@ class ApiSource:
         try:
             return [await self.collections.one(name)]
         except MlhubError as error:
-            return [Flaw(f"collection {urls.term_safe(name)}", error, benign=not error.retryable)]
+            return [Flaw(f"collection {urls.term_safe(name)}", error, benign=error.kind == "not-found")]
 
     async def _walk(
         self,
