@@ -65,28 +65,28 @@ async def test_the_next_piece_is_received_while_the_sink_works_on_the_one_before
         asking = asyncio.create_task(one.send(Request(wire.url()), sink))
         await until(lambda: sink.pieces)
         [connection] = one._active
-        await until(lambda: connection._inlet.full)
+        await until(lambda: connection._buffer.full)
         await asyncio.sleep(0.02)
         assert len(sink.pieces) == 1 and bytes(sink.pieces[0]) == body[: len(sink.pieces[0])]
         sink.open.set()
         await asking
     assert b"".join(sink.done) == body
-    assert max(map(len, sink.done)) == buffers.LARGE_BUFFER_SIZE
+    assert max(map(len, sink.done)) == buffers.LARGE_BUFFER_BYTES
 
 
 async def test_many_large_bodies_at_once_keep_their_bytes_apart_and_their_buffers_few(transport):
-    bodies = [noise(MIB + 300_000 + number, number) for number in range(buffers.MAX_LARGE + 8)]
+    bodies = [noise(MIB + 300_000 + number, number) for number in range(buffers.MAX_LARGE_BUFFERS + 8)]
     sinks = [Slow() for _ in bodies]
     kept = transport._pool._buffers
     async with Wire(*(says(counted(body)) for body in bodies)) as wire, asyncio.TaskGroup() as group:
         for sink in sinks:
             group.create_task(transport.send(Request(wire.url()), sink))
         await until(lambda: all(sink.pieces for sink in sinks))
-        assert kept._out == buffers.MAX_LARGE
+        assert kept._large_count == buffers.MAX_LARGE_BUFFERS
         for sink in sinks:
             sink.open.set()
     assert sorted(b"".join(sink.done) for sink in sinks) == sorted(bodies)
-    assert kept._out == 0 and len(kept._free) <= buffers.MAX_KEPT
+    assert kept._large_count == 0 and len(kept._free) <= buffers.MAX_FREE_BUFFERS
 
 
 async def test_a_transfer_that_is_given_up_leaves_its_buffer_to_those_who_still_work_on_it(transport):
@@ -100,7 +100,7 @@ async def test_a_transfer_that_is_given_up_leaves_its_buffer_to_those_who_still_
         await transport.send(Request(wire.url()), other)
     given = b"".join(given_up.pieces)  # with what had come by then, which the next run goes on from
     assert given == first[: len(given)] and b"".join(other.done) == then
-    assert transport._pool._buffers._out == 0
+    assert transport._pool._buffers._large_count == 0
 
 
 async def test_a_kept_connection_gives_back_what_a_large_body_took(transport):
@@ -110,7 +110,7 @@ async def test_a_kept_connection_gives_back_what_a_large_body_took(transport):
             sink = Slow(0.001)
             await transport.send(Request(wire.url()), sink)
             assert b"".join(sink.done) == noise(size, size)
-            assert transport._pool._buffers._out == 0
+            assert transport._pool._buffers._large_count == 0
         assert wire.connections == 1
 
 

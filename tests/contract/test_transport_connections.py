@@ -135,7 +135,7 @@ class TestKeptConnections:
 
     @FAST  # aiohttp keeps all of them for their time
     async def test_of_those_to_many_origins_few_are_kept_the_last_ones_used(self, name, monkeypatch):
-        monkeypatch.setattr(pool, "MAX_IDLE", 4)
+        monkeypatch.setattr(pool, "MAX_IDLE_CONNECTIONS", 4)
         async with AsyncExitStack() as stack:
             wires = [await stack.enter_async_context(Wire(GOOD)) for _ in range(12)]
             transport = await stack.enter_async_context(connected(name))
@@ -148,7 +148,7 @@ class TestKeptConnections:
 
     @FAST  # aiohttp knows no such limit
     async def test_none_is_used_for_ever(self, transport, monkeypatch):
-        monkeypatch.setattr(pool, "MAX_CONNECTION_AGE", -1.0)
+        monkeypatch.setattr(pool, "MAX_CONNECTION_AGE_SECONDS", -1.0)
         async with Wire(GOOD) as wire:
             for _ in range(3):
                 assert (await asked(transport, wire.url())).body == B
@@ -479,7 +479,7 @@ class TestNames:
 
     @FAST  # aiohttp has a thousand, whatever we say
     async def test_of_many_names_those_asked_for_last_are_remembered(self, name, names, monkeypatch):
-        monkeypatch.setattr(pool, "MAX_NAMES", 2)
+        monkeypatch.setattr(pool, "MAX_CACHED_HOSTS", 2)
         async with Wire(says(counted(B), ending="fin")) as wire, connected(name) as transport:
             for host in ("a.test", "b.test", "c.test", "b.test", "a.test"):
                 names.answers[host] = [("127.0.0.1", wire.port)]

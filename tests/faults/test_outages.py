@@ -10,7 +10,7 @@ import pytest
 from mlhub_async import RetryPolicy, mirror
 from mlhub_async.core.telemetry import Meter
 from mlhub_async.http.resilience.circuit_breaker import MAX_REFUSALS_NEVER_GRANTED
-from mlhub_async.http.transport.aiohttp import translated
+from mlhub_async.http.transport.aiohttp import translate
 from support.engine import make_options, run
 from support.mirrored import Mirrored, asset_requests, publish
 from support.server import Delay, Gone, Raw, Status, date, tif, until
@@ -179,7 +179,7 @@ async def test_a_date_to_come_back_at_counts_against_our_clock_where_the_server_
 @pytest.mark.parametrize(("code", "tries"), [(socket.EAI_AGAIN, None), (socket.EAI_NONAME, 3)])
 def test_a_name_that_does_not_exist_is_looked_up_less_often_than_one_nobody_can_look_up(code, tries):
     theirs = aiohttp.ClientConnectorDNSError(None, socket.gaierror(code, "no"))
-    ours = translated(theirs, "http://h.test/a?key=CANARY")
+    ours = translate(theirs, "http://h.test/a?key=CANARY")
     assert (ours.kind, ours.tries) == ("dns", tries) and "CANARY" not in str(ours)
 
 

@@ -1,7 +1,9 @@
-"""Transports: one hop on the wire each, behind `ports.Transport`.
+"""Transports: send one request and receive one response (see `ports.Transport`).
 
-`fast` and `aiohttp` are held to one contract, kinds of errors included. What differs: `aiohttp` reads heads
-whose lines end in LF alone, are folded or hold control characters, any number of 1xx, and a space after the
-size of a chunk, where `fast` refuses the answer; bytes after the last chunk end its connection but not the
-answer; and it asks once more over a kept connection that died, also where a byte of the answer had come.
+`fast` and `aiohttp` pass the same contract tests and raise errors of the same kinds. Differences:
+
+* `aiohttp` accepts heads with bare LF, folded lines or control characters, any number of interim responses,
+and a space after a chunk size. `fast` refuses them. * After the last chunk, further bytes close the
+connection of `aiohttp`; `fast` refuses the response. * `aiohttp` repeats a GET on a reused connection that
+was closed also after a part of the response was received.
 """

@@ -1,4 +1,4 @@
-"""One hop through aiohttp: the general transport. Its library's types and errors stop here."""
+"""The general transport, by aiohttp: also for proxies. Only this module uses types and errors of aiohttp."""
 
 from __future__ import annotations
 
@@ -24,19 +24,23 @@ from ...core.ports import Sink
 from ...core.urls import redacted
 from ..status import FIRST_FINAL, PROXY_AUTHENTICATION_REQUIRED, WITHOUT_BODY, classified, refused
 from .failures import AddressCheck, errno_reason, local_shortage, resolution_error
-from .fast.head import MAX_FIELDS, MAX_HEAD, MAX_LENGTH_DIGITS
-from .fast.pool import DNS_SECONDS, MAX_IDLE_SECONDS
+from .fast.head import MAX_FIELDS, MAX_HEAD_BYTES, MAX_LENGTH_DIGITS
+from .fast.pool import DNS_TTL_SECONDS, MAX_IDLE_SECONDS
 from .proxy import Proxy
 
-READ_BUFFER = 512 << 10
-"""Bytes aiohttp may hold per response before it stops reading; with 64 KiB large ones cost a tenth more."""
-KEPT_TRIES = 8
-"""How many kept connections may have died while nobody used them before a request fails for it."""
-_BREAKS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]").search
+READ_BUFFER_BYTES = 512 << 10
+"""Bytes per response that aiohttp buffers before it stops reading. 64 KiB costs a tenth more time."""
+MAX_REUSE_ATTEMPTS = 8
+"""Attempts of one GET over pooled connections that turn out to be closed by the server."""
+_breaks_line = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]").search
 
 
 class AiohttpTransport:
-    """See `ports.Transport`. Must be made inside the running loop; times in seconds."""
+    """See `ports.Transport`. Must be created in the running event loop, and closed by its owner.
+
+    Timeouts are in seconds. `idle_timeout`: the longest wait for bytes. `check` is called with every address
+    before a connection to it.
+    """
 
     def __init__(
         self,
@@ -49,19 +53,19 @@ class AiohttpTransport:
         proxy: Proxy | None = None,
     ) -> None:
         connector = aiohttp.TCPConnector(
-            limit=0,  # slots are counted above, per origin, where waiting for one is not a timeout
+            limit=0,  # `resilience.gate` limits connections per origin
             resolver=_CheckedResolver(check),
             ssl=tls if tls is not None else True,
-            ttl_dns_cache=int(DNS_SECONDS),
+            ttl_dns_cache=int(DNS_TTL_SECONDS),
             keepalive_timeout=MAX_IDLE_SECONDS,
         )
         self._proxy = proxy
-        self._told_proxy = _authorization(proxy)
-        self._patience = idle_timeout
+        self._proxy_fields = _proxy_authorization(proxy)
+        self._idle_timeout = idle_timeout
         self._endings = ConnectionEndings()
         tracing = aiohttp.TraceConfig()
-        tracing.on_request_headers_sent.append(self._sent)
-        tracing.on_connection_reuseconn.append(_reused)
+        tracing.on_request_headers_sent.append(self._start_head_timeout)
+        tracing.on_connection_reuseconn.append(_mark_reused)
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -69,9 +73,9 @@ class AiohttpTransport:
             auto_decompress=False,
             trust_env=False,
             requote_redirect_url=False,
-            read_bufsize=READ_BUFFER,
-            max_line_size=MAX_HEAD,
-            max_field_size=MAX_HEAD,
+            read_bufsize=READ_BUFFER_BYTES,
+            max_line_size=MAX_HEAD_BYTES,
+            max_field_size=MAX_HEAD_BYTES,
             max_headers=MAX_FIELDS,
             trace_configs=[tracing],
             response_class=TracedResponse,
@@ -81,48 +85,48 @@ class AiohttpTransport:
         )
 
     async def send(self, request: Request, sink: Sink) -> None:
-        for left in reversed(range(KEPT_TRIES)):
-            course = _Exchange()
+        for retries_left in reversed(range(MAX_REUSE_ATTEMPTS)):
+            exchange = _Exchange()
             try:
-                return await self._attempt(request, sink, course)
+                return await self._attempt(request, sink, exchange)
             except UnicodeError:
                 raise TransferError(f"{redacted(request.url)}: not a host name", kind="bad-href") from None
             except (aiohttp.ClientError, HttpProcessingError, TimeoutError, OSError) as error:
-                died = isinstance(error, DroppedError) and course.kept
-                if not (died and left and request.method == "GET"):
-                    raise translated(error, request.url) from None
+                stale = isinstance(error, StaleConnectionError) and exchange.reused
+                if not (stale and retries_left and request.method == "GET"):
+                    raise translate(error, request.url) from None
 
-    async def _attempt(self, request: Request, sink: Sink, course: _Exchange) -> None:
-        async with course.patience, self._asked(request, course) as response:
-            course.patience.reschedule(None)
+    async def _attempt(self, request: Request, sink: Sink, exchange: _Exchange) -> None:
+        async with exchange.head_timeout, self._request(request, exchange) as response:
+            exchange.head_timeout.reschedule(None)
             assert isinstance(response, TracedResponse)
-            if flaw := framing_doubt(response):
+            if flaw := framing_flaw(response):
                 response.protocol.close()
                 where = redacted(request.url)
                 raise Transient(f"{where}: the answer is not valid HTTP ({flaw})", kind="protocol", tries=3)
             await self._deliver(response, sink, request.url)
 
-    def _asked(
-        self, request: Request, course: _Exchange
+    def _request(
+        self, request: Request, exchange: _Exchange
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         fields = "".join([f"{name}{value}" for name, value in request.headers.items()])
-        if _BREAKS(fields) or _BREAKS(request.url) or " " in request.url:
+        if _breaks_line(fields) or _breaks_line(request.url) or " " in request.url:
             raise TransferError(f"{redacted(request.url)}: a request field has a line break", kind="bad-href")
         return self._session.request(
             request.method,
             URL(request.url, encoded=True),
-            headers=self._headers(request) if self._told_proxy else request.headers,
+            headers=self._headers(request) if self._proxy_fields else request.headers,
             data=request.body,
             allow_redirects=False,
             proxy=self._proxy.url if self._proxy else None,
-            proxy_headers=self._told_proxy,
-            trace_request_ctx=course,
+            proxy_headers=self._proxy_fields,
+            trace_request_ctx=exchange,
         )
 
-    async def _sent(self, _: aiohttp.ClientSession, about: SimpleNamespace, __: object) -> None:
-        """From now on the head must come: aiohttp would wait for ever for one that comes byte by byte."""
-        until = asyncio.get_running_loop().time() + self._patience
-        about.trace_request_ctx.patience.reschedule(until)
+    async def _start_head_timeout(self, _: aiohttp.ClientSession, about: SimpleNamespace, __: object) -> None:
+        """Limit the time until the head is complete: aiohttp does not if it arrives byte by byte."""
+        until = asyncio.get_running_loop().time() + self._idle_timeout
+        about.trace_request_ctx.head_timeout.reschedule(until)
 
     async def _deliver(self, response: TracedResponse, sink: Sink, url: str) -> None:
         body = response.content
@@ -133,48 +137,48 @@ class AiohttpTransport:
                 await busy
         error = response.protocol.exception()
         if isinstance(error, HttpProcessingError):
-            raise error  # of what follows the body
-        if ends_with_connection(response) and isinstance(error, OSError):
-            raise aiohttp.ClientPayloadError from error  # aiohttp takes a reset for the end of a body
+            raise error  # invalid bytes after the body
+        if ends_by_close(response) and isinstance(error, OSError):
+            raise aiohttp.ClientPayloadError from error  # aiohttp treats a reset as the end of the body
 
     def _headers(self, request: Request) -> Mapping[str, str]:
-        """A plain request is read by the proxy itself; of one inside a tunnel it sees only the CONNECT."""
+        """For http the proxy fields are part of the request; for https they are sent with CONNECT only."""
         if request.url.startswith("https:"):
             return request.headers
-        return {**request.headers, **(self._told_proxy or {})}
+        return {**request.headers, **(self._proxy_fields or {})}
 
     async def close(self) -> None:
         await self._session.close()
 
 
 class _Exchange:
-    """What is known of one request under way; `kept`: it went over a connection that had been used before."""
+    """The state of one request. `reused`: it was sent over a connection that had been used before."""
 
     def __init__(self) -> None:
-        self.patience = asyncio.timeout(None)
-        self.kept = False
+        self.head_timeout = asyncio.timeout(None)
+        self.reused = False
 
 
-async def _reused(_: aiohttp.ClientSession, about: SimpleNamespace, __: object) -> None:
-    about.trace_request_ctx.kept = True
+async def _mark_reused(_: aiohttp.ClientSession, about: SimpleNamespace, __: object) -> None:
+    about.trace_request_ctx.reused = True
 
 
 def _fields(headers: Mapping[str, str]) -> dict[str, str]:
-    """By lower-case name; of several fields of one name the first."""
+    """The fields by lower-case name. Of several of one name the first counts."""
     fields: dict[str, str] = {}
     for name, value in headers.items():
         fields.setdefault(name.lower(), value)
     return fields
 
 
-def _authorization(proxy: Proxy | None) -> dict[str, str] | None:
+def _proxy_authorization(proxy: Proxy | None) -> dict[str, str] | None:
     if proxy is None or proxy.authorization is None:
         return None
     return {"Proxy-Authorization": proxy.authorization.reveal()}
 
 
 class _CheckedResolver(AbstractResolver):
-    """Resolves in a thread and lets only those addresses through that the policy allows."""
+    """Resolves host names in a thread, and checks every address. Raises what the check raises."""
 
     def __init__(self, check: AddressCheck) -> None:
         self._inner = aiohttp.ThreadedResolver()
@@ -201,11 +205,11 @@ ERROR_KINDS: list[tuple[type[Exception] | tuple[type[Exception], ...], str, str,
     (aiohttp.ClientPayloadError, "truncated", "the body ended early", None),
     ((aiohttp.ClientResponseError, HttpProcessingError), "protocol", "the answer is not valid HTTP", 3),
 ]
-"""What may pass: type, our kind and words, and how often it is worth trying. The first match counts."""
+"""Transient errors: type, `kind`, message and maximal attempts. The first match counts."""
 
 
-def translated(error: Exception, url: str) -> TransferError:
-    """Our error for theirs. The message is ours alone: theirs quote headers and signed URLs."""
+def translate(error: Exception, url: str) -> TransferError:
+    """The error of this package for one of aiohttp. Its message is not used: it may quote a header or URL."""
     where = redacted(url)
     code = getattr(error, "errno", None) or getattr(getattr(error, "os_error", None), "errno", None)
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
@@ -228,15 +232,15 @@ def translated(error: Exception, url: str) -> TransferError:
 
 def _refused_by_proxy(status: int, where: str) -> TransferError:
     if status == PROXY_AUTHENTICATION_REQUIRED:
-        what = "the proxy wants to know who asks: --proxy http://user:password@host:port"
+        what = "the proxy requires a login: --proxy http://user:password@host:port"
         return refused(status, f"{where}: {what}")
     return classified(
         Transient(f"{where}: the proxy answered {status}", kind="proxy", status=status, tries=3)
     )
 
 
-class DroppedError(aiohttp.ClientConnectionError):
-    """No head came. Not one of the errors at which aiohttp asks again, even over a new connection."""
+class StaleConnectionError(aiohttp.ClientConnectionError):
+    """The connection was closed before a complete head. aiohttp does not repeat the request for this type."""
 
     def __init__(self, cause: Exception) -> None:
         super().__init__("connection lost")
@@ -244,7 +248,7 @@ class DroppedError(aiohttp.ClientConnectionError):
 
 
 class TracedResponse(aiohttp.ClientResponse):
-    """Keeps what aiohttp forgets as soon as the body is whole: the connection that carried it."""
+    """A response that keeps its connection, which aiohttp releases at the end of the body."""
 
     protocol: ResponseHandler
 
@@ -252,19 +256,19 @@ class TracedResponse(aiohttp.ClientResponse):
         assert connection.protocol is not None
         self.protocol = connection.protocol
         if len(self.protocol):
-            # What came while nobody asked: aiohttp would take it for the answer.
+            # Bytes from before the request: aiohttp would parse them as the response.
             raise aiohttp.ServerDisconnectedError
         try:
             await super().start(connection)
         except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-            raise DroppedError(error) from None
+            raise StaleConnectionError(error) from None
         return self
 
 
 class ConnectionEndings:
-    """Connections that end in the middle of a body that aiohttp could not parse: it tells nobody.
+    """Reports connections that are closed in the middle of a body: for some invalid bodies aiohttp does not.
 
-    One callback for each connection, however many bodies it carries.
+    It adds one callback per connection, however many bodies that carries.
     """
 
     def __init__(self) -> None:
@@ -277,14 +281,14 @@ class ConnectionEndings:
             self._bodies[closed] = protocol, body
 
     def _ended(self, closed: asyncio.Future[None]) -> None:
-        closed.exception()  # known to whoever waits for the body
+        closed.exception()  # the reader of the body gets it
         protocol, body = self._bodies.pop(closed)
         if not body.is_eof() and body.exception() is None:
             body.set_exception(protocol.exception() or aiohttp.ClientPayloadError())
 
 
-def framing_doubt(response: aiohttp.ClientResponse) -> str:
-    """What two readers could read in two ways, of what aiohttp lets through; "" if there is nothing."""
+def framing_flaw(response: aiohttp.ClientResponse) -> str:
+    """What makes the framing of a response ambiguous that aiohttp accepts, "" if nothing does."""
     if response.status < FIRST_FINAL:
         return f"status {response.status} out of place"
     codings = response.headers.getall("Transfer-Encoding", [])
@@ -297,6 +301,7 @@ def framing_doubt(response: aiohttp.ClientResponse) -> str:
     return ""
 
 
-def ends_with_connection(response: aiohttp.ClientResponse) -> bool:
+def ends_by_close(response: aiohttp.ClientResponse) -> bool:
+    """Whether the close of the connection is the end of the body (RFC 9112 section 6.3)."""
     framed = "Content-Length" in response.headers or "Transfer-Encoding" in response.headers
     return not framed and response.status not in WITHOUT_BODY

@@ -25,14 +25,14 @@ from ..status import FORBIDDEN, NOT_FOUND, OK, PARTIAL_CONTENT, refused
 T = TypeVar("T")
 PIECE_BYTES = 1 << 20
 _encoded_always = re.compile("(?:%(?:2[02]|3[CE]|5[CE]|60|7[B-D]|[89A-F][0-9A-F]))+", re.IGNORECASE)
-"""Characters that no URL may have as they are: they come encoded, whoever wrote it."""
+"""Encoded characters that a URL must not contain literally, whichever program wrote it."""
 _range = re.compile(r"bytes=([0-9]{1,18})-")
 
 
 class FileTransport:
-    """Reads regular files below `root`. See `ports.Transport`. Links are followed before the check.
+    """Reads regular files below `root`. See `ports.Transport`. Symbolic links are resolved before the check.
 
-    `root` None: no local file may be read at all, the rule for every catalogue that came by network.
+    `root` None: no local file may be read, as for every catalogue that was fetched by HTTP.
     """
 
     def __init__(self, root: Path | None) -> None:
@@ -74,7 +74,7 @@ class FileTransport:
         """The path of a URL. Raises `TransferError` where it must not be read, or is no regular file."""
         if self._root is None:
             raise TransferError(
-                f"{redacted(url)}: a local file, which no catalogue of the network may name",
+                f"{redacted(url)}: a local file, which a remote catalogue may not refer to",
                 kind="outside-root",
             )
         path = to_path(url).resolve()
@@ -111,17 +111,17 @@ def _absent(url: str) -> TransferError:
 
 
 def _start(request: Request, size: int) -> int:
-    """The first byte that is asked for; 0 for a range beyond the end, which is answered by the whole file."""
+    """The first byte of the requested range; 0 without a range, or for one beyond the end."""
     asked = _range.fullmatch(request.headers.get("range", ""))
     start = int(asked.group(1)) if asked else 0
     return start if start < size else 0
 
 
 def _as_written(url: str, anchor: str) -> Path:
-    """The path as it stands in the URL: pystac, and so our own mirrors, write names with "%" as they are.
+    """The path of a URL whose names contain a literal "%": pystac, and so a mirror, does not encode it.
 
-    What does not exist decoded may exist as written, name by name, or with only those characters decoded
-    that had to be encoded.
+    For each name the first form that exists is taken: decoded, decoded only where encoding is mandatory, or
+    unchanged.
     """
     path = Path(anchor)
     for name in url.removeprefix("file://").partition("?")[0].split("/"):

@@ -1,4 +1,4 @@
-"""What --proxy names: where requests go through, and what only that place may be told."""
+"""Parses --proxy: the URL of the proxy, and the credentials that only the proxy may see."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ..auth.credentials import basic
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """Where all requests go through. `authorization` is told to the proxy, and to nobody behind it."""
+    """The HTTP proxy for all requests. `authorization` is sent to the proxy only."""
 
     url: str
     authorization: Secret | None = None
 
 
 def proxy_of(given: str | Secret) -> Proxy:
-    """The proxy that --proxy names: http://host:port, or http://user:password@host:port."""
+    """Parse http://host:port or http://user:password@host:port. Raises `UsageError`, without the password."""
     text = Secret.of(given).reveal().strip()
     scheme, _, rest = text.partition("://")
     user, at, place = rest.rpartition("@")

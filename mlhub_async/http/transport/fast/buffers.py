@@ -1,108 +1,128 @@
-"""Where a connection receives: in a buffer of its own and, while a large body comes, in larger ones in turn.
+"""Receive buffers: a small one per connection; for a large body two large ones, used alternately.
 
-While the sink works on one of them the next one fills, so no byte is copied on its way to the file.
+One is filled while the sink writes the other, so that no byte is copied between socket and file.
 """
 
 from __future__ import annotations
 
-BUFFER_SIZE = 256 << 10
-"""Bytes one read can take: as much as uvloop reads at a time."""
-LARGE_BUFFER_SIZE = 1 << 20
-"""The same for a body that is larger than that: fewer turns of the disk's thread."""
-MAX_LARGE = 32
-"""Large buffers that are out at a time; who gets none goes on with the one it has."""
-MAX_KEPT = 8
+BUFFER_BYTES = 256 << 10
+"""The small buffer. uvloop reads as much at a time."""
+LARGE_BUFFER_BYTES = 1 << 20
+"""The buffers for larger bodies: fewer calls of the writer thread."""
+MAX_LARGE_BUFFERS = 32
+"""Large buffers in use at a time. A connection that gets none uses its small one."""
+MAX_FREE_BUFFERS = 8
+"""Large buffers that are kept for later bodies."""
 
 
 class BufferPool:
-    """The large buffers of all connections: so many at most, and some kept for the next body."""
+    """The large buffers of all connections, `MAX_LARGE_BUFFERS` at most."""
 
     def __init__(self) -> None:
         self._free: list[bytearray] = []
-        self._out = 0
+        self._large_count = 0
 
     def take(self) -> bytearray | None:
-        if self._out == MAX_LARGE:
+        """A large buffer, None if too many are in use. It is counted until `give_back`."""
+        if self._large_count == MAX_LARGE_BUFFERS:
             return None
-        self._out += 1
-        return self._free.pop() if self._free else bytearray(LARGE_BUFFER_SIZE)
+        self._large_count += 1
+        return self._free.pop() if self._free else bytearray(LARGE_BUFFER_BYTES)
 
     def give_back(self, count: int, *unused: bytearray | None) -> None:
-        """So many are not out any more. Those that nobody works on serve again."""
-        self._out -= count
-        found = [buffer for buffer in unused if buffer is not None and len(buffer) == LARGE_BUFFER_SIZE]
-        self._free += found[: MAX_KEPT - len(self._free)]
+        """`count` buffers are no longer in use. Those among `unused` that are large may be reused."""
+        self._large_count -= count
+        found = [buffer for buffer in unused if buffer is not None and len(buffer) == LARGE_BUFFER_BYTES]
+        self._free += found[: MAX_FREE_BUFFERS - len(self._free)]
 
 
 class ReceiveBuffer:
-    """Bytes of `data` from `taken` to `filled` have come and are nobody's yet."""
+    """The buffer of one connection. Bytes of `data` from `consumed` to `filled` are not yet read.
 
-    __slots__ = ("_buffers", "_lent", "_out", "_own", "_spare", "data", "filled", "taken", "view")
+    The pieces that are read are views of `data`: after `hand_over` it is not written to until `released`.
+    """
+
+    __slots__ = (
+        "_buffers",
+        "_in_use",
+        "_large_count",
+        "_small",
+        "_spare",
+        "consumed",
+        "data",
+        "filled",
+        "view",
+    )
 
     def __init__(self, buffers: BufferPool) -> None:
         self._buffers = buffers
-        self._own = bytearray(BUFFER_SIZE)
-        self._lent: bytearray | None = None
+        self._small = bytearray(BUFFER_BYTES)
+        self._in_use: bytearray | None = None
         self._spare: bytearray | None = None
-        self._out = 0
-        self._use(self._own)
+        self._large_count = 0
+        self._use(self._small)
 
-    def _use(self, buffer: bytearray, rest: memoryview | None = None) -> None:
+    def _use(self, buffer: bytearray, content: memoryview | None = None) -> None:
         self.data = buffer
         self.view = memoryview(buffer)
-        self.taken, self.filled = 0, 0 if rest is None else len(rest)
-        if rest is not None:
-            self.view[: len(rest)] = rest
+        self.consumed, self.filled = 0, 0 if content is None else len(content)
+        if content is not None:
+            self.view[: len(content)] = content
 
     @property
     def full(self) -> bool:
+        """Whether no more bytes can be received."""
         return self.filled == len(self.data)
 
-    def room(self) -> memoryview:
+    def free(self) -> memoryview:
+        """A view of the free part, for the next read from the socket. Never empty."""
         if self.filled == len(self.data):
-            # A read that was on its way when reading was paused: what is here stays as it is.
-            rest = self.view[self.taken :]
-            self._use(bytearray(len(rest) + len(self.data)), rest)
+            # A read that was under way when reading was paused. The buffer may be in use: replace it.
+            unread = self.view[self.consumed :]
+            self._use(bytearray(len(unread) + len(self.data)), unread)
         return self.view[self.filled :]
 
-    def rest(self) -> memoryview:
-        """All that has come, taken."""
-        data = self.view[self.taken : self.filled]
-        self.taken = self.filled = 0
+    def take_all(self) -> memoryview:
+        """All unread bytes, which count as consumed."""
+        data = self.view[self.consumed : self.filled]
+        self.consumed = self.filled = 0
         return data
 
     def enlarge(self) -> None:
-        """A large body comes."""
-        if not self._out and (buffer := self._buffers.take()) is not None:
-            self._out = 1
-            self._use(buffer, self.view[self.taken : self.filled])
+        """Use a large buffer: a large body begins."""
+        if not self._large_count and (buffer := self._buffers.take()) is not None:
+            self._large_count = 1
+            self._use(buffer, self.view[self.consumed : self.filled])
 
-    def lend(self, more: bool) -> None:
-        """What was just taken is still worked on: receive elsewhere, or nowhere. `more` is to come."""
-        self._lent, spare, self._spare = self.data, self._spare, None
-        if spare is None and more and self._out == 1 and (spare := self._buffers.take()) is not None:
-            self._out = 2
+    def hand_over(self, more: bool) -> None:
+        """The sink still uses the last piece: receive into another buffer, or nowhere if there is none.
+
+        `more`: the body is not complete.
+        """
+        self._in_use, spare, self._spare = self.data, self._spare, None
+        if spare is None and more and self._large_count == 1 and (spare := self._buffers.take()) is not None:
+            self._large_count = 2
         if spare is not None:
             self._use(spare)
         else:
-            self.taken = self.filled = len(self.data)
+            self.consumed = self.filled = len(self.data)
 
-    def returned(self) -> None:
-        """Nobody works on the bytes any more that were lent."""
-        lent, self._lent = self._lent, None
-        if lent is self.data:
-            self.taken = self.filled = 0
-        elif lent is not None:
-            self._spare = lent
+    def released(self) -> None:
+        """The sink no longer uses the bytes that were handed over."""
+        buffer, self._in_use = self._in_use, None
+        if buffer is self.data:
+            self.consumed = self.filled = 0
+        elif buffer is not None:
+            self._spare = buffer
 
     def shrink(self) -> None:
-        """The large body is over; nothing is lent."""
-        if self._out:
-            self._buffers.give_back(self._out, self.data, self._spare)
-            self._out, self._spare = 0, None
-            self._use(self._own)
+        """Use the small buffer again: the body is complete, and nothing is handed over."""
+        if self._large_count:
+            self._buffers.give_back(self._large_count, self.data, self._spare)
+            self._large_count, self._spare = 0, None
+            self._use(self._small)
 
     def drop(self) -> None:
-        """Nothing will be received any more; somebody may still work on what has been."""
-        self._buffers.give_back(self._out)
-        self._out = 0
+        """Nothing more will be received. The sink may still use the last piece: its buffer is not reused."""
+        self._buffers.give_back(self._large_count)
+        self._large_count = 0

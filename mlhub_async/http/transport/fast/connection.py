@@ -1,7 +1,7 @@
-"""One connection: the exchange that is under way on it, and when it reads.
+"""One HTTP/1.1 connection: sends a request, and pushes the body of the response to a sink.
 
-Body bytes go from the receive buffer to the sink. Between "body complete" and the next request there is one
-callback of the loop, no task, no queue, no stream object.
+It is a protocol of asyncio without tasks, queues or stream objects: between the end of a body and the next
+request the event loop runs one callback.
 """
 
 from __future__ import annotations
@@ -13,208 +13,214 @@ from typing import cast
 from ....core.model import Head
 from ....core.ports import Sink
 from ...status import FIRST_FINAL, SWITCHING_PROTOCOLS
-from .buffers import BUFFER_SIZE, BufferPool, ReceiveBuffer
+from .buffers import BUFFER_BYTES, BufferPool, ReceiveBuffer
 from .head import (
     END_OF_HEAD,
-    MAX_HEAD,
+    MAX_HEAD_BYTES,
     BadResponseError,
     DroppedError,
     Framing,
     ResponseParser,
-    refuse_endless,
+    check_partial_head,
 )
 
-MAX_INTERIM = 16
-"""Responses of 1xx before the real one."""
+MAX_INTERIM_RESPONSES = 16
+"""Interim responses (1xx, RFC 9110 section 15.2) that are accepted before the final one."""
 
 
 class Connection(asyncio.BufferedProtocol):
-    """See `asyncio.BufferedProtocol`. One exchange at a time; `usable` says whether another may follow."""
+    """See `asyncio.BufferedProtocol`. One exchange at a time; `usable`: another one may follow.
+
+    The pool or the transport closes it with `abort`.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, buffers: BufferPool) -> None:
         self._loop = loop
         self._transport: asyncio.Transport | None = None
-        self._inlet = ReceiveBuffer(buffers)
+        self._buffer = ReceiveBuffer(buffers)
         self._sink: Sink | None = None
         self._url = ""
-        self._answer: ResponseParser | None = None
-        self._interim = 0
-        self._turn: asyncio.Future[Awaitable[None] | None] | None = None
-        self.busy = False
-        """whether it is our own disk that the server waits for"""
-        self._paused = False
-        self._ended = False
+        self._response: ResponseParser | None = None
+        self._interim_count = 0
+        self._waiter: asyncio.Future[Awaitable[None] | None] | None = None
+        self.sink_busy = False
+        """whether the sink has not taken the last piece yet: the server is not to blame for a pause"""
+        self._reading_paused = False
+        self._closed = False
         self._failure: Exception | None = None
-        self._cause: Exception | None = None
+        self._loss: Exception | None = None
         self.usable = False
-        self.made = loop.time()
-        self.heard = self.made
-        """when bytes last went either way (loop time)"""
+        self.created_at = loop.time()
+        self.last_active = self.created_at
+        """loop time at which bytes were last sent, received or taken by the sink"""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are, but do not inherit from it
         self.usable = True
 
     async def exchange(self, request: bytes, sink: Sink, url: str) -> None:
-        """Send a request and push its answer into `sink`, to the end. Whatever fails ends the connection."""
+        """Send a request and push its response into `sink`. Any exception closes the connection.
+
+        Raises `BadResponseError`, `DroppedError`, what `fail` was given, or what the sink raises.
+        """
         assert self._transport is not None
-        self._sink, self._url, self._answer, self._interim = sink, url, None, 0
-        self._turn = self._loop.create_future()
-        self.heard = self._loop.time()
+        self._sink, self._url, self._response, self._interim_count = sink, url, None, 0
+        self._waiter = self._loop.create_future()
+        self.last_active = self._loop.time()
         self.usable = False
         try:
             self._transport.write(request)
-            while (busy := await self._turn) is not None:
+            while (busy := await self._waiter) is not None:
                 await busy
-                self._turn = self._loop.create_future()
-                self._go_on()
+                self._waiter = self._loop.create_future()
+                self._resume()
         except asyncio.CancelledError as stop:
             self.abort()
             try:
-                self._hand_over(sink)
+                self._deliver_rest(sink)
             finally:
-                raise stop  # whatever the sink makes of it
+                raise stop  # also if the sink raises
         except BaseException:
             self.abort()
             raise
         finally:
-            self._sink = self._turn = None
+            self._sink = self._waiter = None
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self._inlet.room()
+        return self._buffer.free()
 
     def buffer_updated(self, nbytes: int) -> None:
-        self._inlet.filled += nbytes
+        self._buffer.filled += nbytes
         self._advance(False)
-        if self._answer is not None:  # of a head that comes byte by byte nothing is heard until it is whole
-            self.heard = self._loop.time()
+        if self._response is not None:  # a head that arrives byte by byte is no activity
+            self.last_active = self._loop.time()
 
     def _advance(self, flush: bool) -> None:
-        """Take what the buffer holds as far as it goes; `flush`: also a piece of a body that is not full."""
-        if self._turn is None or self._turn.done():
-            if self.busy:
-                self._regulate()
+        """Process the received bytes. `flush`: deliver a piece of a body even if the buffer is not full."""
+        if self._waiter is None or self._waiter.done():
+            if self.sink_busy:
+                self._pause_or_resume()
             else:
-                self.abort()  # bytes that nobody asked for
+                self.abort()  # bytes without a request
             return
         try:
-            if self._answer is None and not self._begin():
+            if self._response is None and not self._read_head():
                 return
-            self._take(flush)
+            self._deliver(flush)
         except BaseException as error:  # raised where the exchange is awaited
-            self._inlet.lend(False)  # a sink that has had enough may still work on what it took
+            self._buffer.hand_over(False)  # the sink may still use what it took before it raised
             self._end(error)
             self.abort()
 
-    def _begin(self) -> bool:
-        """Read the head if it is there. True once the body may follow."""
-        inlet = self._inlet
-        while self._answer is None:
-            end = inlet.data.find(END_OF_HEAD, inlet.taken, inlet.filled) + len(END_OF_HEAD)
-            if end < len(END_OF_HEAD) or end - inlet.taken > MAX_HEAD:
-                refuse_endless(inlet.data, inlet.taken, inlet.filled)
+    def _read_head(self) -> bool:
+        """Read the head if all of it was received. True if the body may follow."""
+        buffer = self._buffer
+        while self._response is None:
+            end = buffer.data.find(END_OF_HEAD, buffer.consumed, buffer.filled) + len(END_OF_HEAD)
+            if end < len(END_OF_HEAD) or end - buffer.consumed > MAX_HEAD_BYTES:
+                check_partial_head(buffer.data, buffer.consumed, buffer.filled)
                 return False
-            answer = ResponseParser(inlet.view[inlet.taken : end])
-            inlet.taken = end
-            if answer.status >= FIRST_FINAL:
-                self._answer = answer
-                self._start(answer)
+            response = ResponseParser(buffer.view[buffer.consumed : end])
+            buffer.consumed = end
+            if response.status >= FIRST_FINAL:
+                self._response = response
+                self._start(response)
             else:
-                self._interim += 1
-                if answer.status == SWITCHING_PROTOCOLS or self._interim > MAX_INTERIM:
-                    raise BadResponseError(f"status {answer.status} out of place")
+                self._interim_count += 1
+                if response.status == SWITCHING_PROTOCOLS or self._interim_count > MAX_INTERIM_RESPONSES:
+                    raise BadResponseError(f"status {response.status} out of place")
         return True
 
-    def _start(self, answer: ResponseParser) -> None:
+    def _start(self, response: ResponseParser) -> None:
         assert self._sink is not None
-        self._sink.start(Head(answer.status, answer.fields, self._url))
-        if answer.left > BUFFER_SIZE:
-            self._inlet.enlarge()
+        self._sink.start(Head(response.status, response.fields, self._url))
+        if response.remaining > BUFFER_BYTES:
+            self._buffer.enlarge()
 
-    def _take(self, flush: bool) -> None:
-        answer = self._answer
-        assert answer is not None
-        if answer.framing is Framing.LENGTH:
-            self._take_counted(answer, flush)
-        elif answer.framing is Framing.CHUNKED:
-            piece = answer.take_chunks(self._inlet.rest())
-            self._push(piece, answer.complete)
-        elif answer.framing is Framing.CLOSE:
-            self._push(self._inlet.rest(), False)
+    def _deliver(self, flush: bool) -> None:
+        response = self._response
+        assert response is not None
+        if response.framing is Framing.LENGTH:
+            self._deliver_counted(response, flush)
+        elif response.framing is Framing.CHUNKED:
+            piece = response.take_chunks(self._buffer.take_all())
+            self._push(piece, response.complete)
+        elif response.framing is Framing.CLOSE:
+            self._push(self._buffer.take_all(), False)
         else:
-            self._finish(answer)
+            self._finish(response)
 
-    def _take_counted(self, answer: ResponseParser, flush: bool) -> None:
-        """Bytes are collected until the buffer is full or the body whole: a small body is one piece."""
-        inlet = self._inlet
-        count = inlet.filled - inlet.taken
-        if count > answer.left:
+    def _deliver_counted(self, response: ResponseParser, flush: bool) -> None:
+        """Bytes are collected until the buffer is full or the body complete: a small body is one piece."""
+        buffer = self._buffer
+        count = buffer.filled - buffer.consumed
+        if count > response.remaining:
             raise BadResponseError("more bytes than its Content-Length")
-        if count == answer.left or inlet.full or (flush and count):
-            answer.left -= count
-            self._push(inlet.rest(), not answer.left)
+        if count == response.remaining or buffer.full or (flush and count):
+            response.remaining -= count
+            self._push(buffer.take_all(), not response.remaining)
 
     def _push(self, data: memoryview | bytes, last: bool) -> None:
-        assert self._sink is not None and self._turn is not None and self._answer is not None
+        assert self._sink is not None and self._waiter is not None and self._response is not None
         busy = self._sink.write(data) if len(data) else None
         if last:
-            self._answer.framing = Framing.NONE
+            self._response.framing = Framing.NONE
         if busy is not None:
-            self.busy = True
+            self.sink_busy = True
             if isinstance(data, memoryview):
-                self._inlet.lend(not last)
-            self._regulate()
-            self._turn.set_result(busy)
+                self._buffer.hand_over(not last)
+            self._pause_or_resume()
+            self._waiter.set_result(busy)
         elif last:
-            self._finish(self._answer)
+            self._finish(self._response)
 
-    def _regulate(self) -> None:
-        """Read while there is room: beside what the sink works on there may be another buffer."""
-        pause = self.busy and self._inlet.full
-        if pause is not self._paused and self._transport is not None and not self._ended:
-            self._paused = pause
+    def _pause_or_resume(self) -> None:
+        """Stop reading while the sink is busy and the buffer is full; read on otherwise."""
+        pause = self.sink_busy and self._buffer.full
+        if pause is not self._reading_paused and self._transport is not None and not self._closed:
+            self._reading_paused = pause
             (self._transport.pause_reading if pause else self._transport.resume_reading)()
 
-    def _go_on(self) -> None:
-        """The sink has taken what it had: read on, or end what ended meanwhile."""
-        self.busy = False
-        self._inlet.returned()
-        self.heard = self._loop.time()
-        if self._answer is not None and self._answer.framing is Framing.NONE:
-            self._finish(self._answer)
-        elif self._inlet.filled > self._inlet.taken:
+    def _resume(self) -> None:
+        """The sink has taken the last piece: continue, or end if the connection was closed meanwhile."""
+        self.sink_busy = False
+        self._buffer.released()
+        self.last_active = self._loop.time()
+        if self._response is not None and self._response.framing is Framing.NONE:
+            self._finish(self._response)
+        elif self._buffer.filled > self._buffer.consumed:
             self._advance(False)
-        if self._ended and not self.busy:
-            self._conclude()
+        if self._closed and not self.sink_busy:
+            self._end_after_loss()
         else:
-            self._regulate()
+            self._pause_or_resume()
 
-    def _finish(self, answer: ResponseParser) -> None:
-        if self._inlet.taken < self._inlet.filled:
+    def _finish(self, response: ResponseParser) -> None:
+        if self._buffer.consumed < self._buffer.filled:
             raise BadResponseError("bytes after the end of the body")
-        self._inlet.shrink()
-        self.usable = answer.keeps and not self._ended
+        self._buffer.shrink()
+        self.usable = response.keep_alive and not self._closed
         if not self.usable:
             self.abort()
         self._end(None)
 
     def _end(self, error: BaseException | None) -> None:
-        if self._turn is not None and not self._turn.done():
+        if self._waiter is not None and not self._waiter.done():
             if error is None:
-                self._turn.set_result(None)
+                self._waiter.set_result(None)
             else:
-                self._turn.set_exception(error)
+                self._waiter.set_exception(error)
 
     def flush(self) -> None:
-        """Hand on what has come so far: whoever watches the speed of a slow body wants to see it."""
-        inlet = self._inlet
-        if inlet.filled > inlet.taken and self._answer is not None and not self.busy:
+        """Deliver what was received so far, so that the speed of a slow body can be measured."""
+        buffer = self._buffer
+        if buffer.filled > buffer.consumed and self._response is not None and not self.sink_busy:
             self._advance(True)
 
-    def _hand_over(self, sink: Sink) -> None:
-        """What came before a run was interrupted is where the next one begins. Nobody waits for it now."""
-        if self._answer is not None and self._answer.framing is Framing.LENGTH:
-            sink.write(bytes(self._inlet.rest()[: self._answer.left]))
+    def _deliver_rest(self, sink: Sink) -> None:
+        """After a cancellation: deliver what was received, for a resume by a later run, without waiting."""
+        if self._response is not None and self._response.framing is Framing.LENGTH:
+            sink.write(bytes(self._buffer.take_all()[: self._response.remaining]))
 
     def fail(self, error: Exception) -> None:
         """End the exchange with this error."""
@@ -227,31 +233,31 @@ class Connection(asyncio.BufferedProtocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._ended = True
-        self._cause = exc
+        self._closed = True
+        self._loss = exc
         self.usable = False
         self._transport = None
-        if not self.busy:
-            self._conclude()
+        if not self.sink_busy:
+            self._end_after_loss()
 
-    def _conclude(self) -> None:
-        """The connection is gone: what has come of the answer is all that will come."""
+    def _end_after_loss(self) -> None:
+        """The connection was closed: deliver what was received of the response, then end the exchange."""
         self.flush()
-        if self.busy:
+        if self.sink_busy:
             return
-        answer, begun = self._answer, self._interim > 0 or self._inlet.filled > 0
+        response, response_begun = self._response, self._interim_count > 0 or self._buffer.filled > 0
         if self._failure is not None:
             self._end(self._failure)
-        elif answer is not None and answer.framing is Framing.CLOSE and self._cause is None:
+        elif response is not None and response.framing is Framing.CLOSE and self._loss is None:
             self._end(None)
         else:
-            headed = answer is not None
-            self._end(DroppedError(begun or headed, headed, self._cause))
+            head_complete = response is not None
+            self._end(DroppedError(response_begun or head_complete, head_complete, self._loss))
 
     def abort(self) -> None:
-        """Close at once, without waiting for anything."""
+        """Close the connection at once. Bytes in send and receive buffers are dropped."""
         self.usable = False
-        self._ended = True
-        self._inlet.drop()
+        self._closed = True
+        self._buffer.drop()
         if self._transport is not None:
             self._transport.abort()

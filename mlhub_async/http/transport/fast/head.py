@@ -1,7 +1,7 @@
-"""The head of a response, checked: what it says, and how its body is framed (RFC 9112, section 6).
+"""Parses the head of a response and determines the framing of its body (RFC 9112 section 6).
 
-The grammar is llhttp's, through httptools. On top of it nothing that two readers could read in two ways
-is accepted: a body is framed in one way, or the answer is refused.
+The parser is llhttp, through httptools. In addition, a response is refused if its framing is ambiguous, as
+two recipients could interpret it differently (RFC 9112 section 11.2).
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ import httptools
 from ...status import FIRST_FINAL, REDIRECTION, WITHOUT_BODY
 
 END_OF_HEAD = b"\r\n\r\n"
-MAX_HEAD = 64 << 10
+MAX_HEAD_BYTES = 64 << 10
 MAX_FIELDS = 128
-MAX_NAMES = 256
+MAX_CACHED_FIELD_NAMES = 256
 MAX_LENGTH_DIGITS = 18
+"""Digits of a Content-Length: such a number fits into 64 bits."""
 
 
 class Framing(Enum):
-    """What ends a body."""
+    """What determines the end of a body: there is none, Content-Length, chunked coding, or the close."""
 
     NONE = auto()
     LENGTH = auto()
@@ -28,28 +29,42 @@ class Framing(Enum):
     CLOSE = auto()
 
 
-_FIELD: dict[bytes, str] = {}
-"""Field names as they come, and as we speak of them: the same few for every answer of a host."""
+_FIELD_NAMES: dict[bytes, str] = {}
+"""Cache of field names: as received, and in lower case."""
 
 
 def _lower(name: bytes) -> str:
     field = name.decode("latin-1").lower()
-    if len(_FIELD) < MAX_NAMES:
-        _FIELD[name] = field
+    if len(_FIELD_NAMES) < MAX_CACHED_FIELD_NAMES:
+        _FIELD_NAMES[name] = field
     return field
 
 
 class ResponseParser:
-    """One response as its head describes it. `parser` goes on to take the chunks of its body."""
+    """One response. `fields` are by lower-case name; `remaining`: bytes of a body with Content-Length
+    that are still to be received.
 
-    __slots__ = ("body", "complete", "empty", "fields", "framing", "keeps", "left", "parser", "status")
+    `keep_alive`: the connection may be reused. `parser` also decodes a chunked body.
+    """
+
+    __slots__ = (
+        "body",
+        "bytes_without_data",
+        "complete",
+        "fields",
+        "framing",
+        "keep_alive",
+        "parser",
+        "remaining",
+        "status",
+    )
 
     def __init__(self, head: memoryview) -> None:
-        """Raises `BadAnswerError`. `head`: from the status line to the empty line, both included."""
+        """Parse `head`: from the status line to the empty line, inclusive. Raises `BadResponseError`."""
         self.fields: dict[str, str] = {}
         self.body: list[bytes] = []
-        self.empty = 0
-        self.complete = self.keeps = False
+        self.bytes_without_data = 0
+        self.complete = self.keep_alive = False
         self.parser = httptools.HttpResponseParser(self)
         try:
             self.parser.feed_data(head)
@@ -59,19 +74,19 @@ class ResponseParser:
             raise BadResponseError(str(error)[:80]) from None
         self.status: int = self.parser.get_status_code()
         if self.status in REDIRECTION and (location := self.fields.get("location")):
-            # The one field that is read as text: everybody writes UTF-8 there.
+            # Servers write UTF-8 here.
             self.fields["location"] = location.encode("latin-1").decode("utf-8", "surrogateescape")
-        self.left = 0
+        self.remaining = 0
         self.framing = self._framing()
         if self.framing is Framing.CLOSE:
-            self.keeps = False
+            self.keep_alive = False
 
     def on_headers_complete(self) -> None:
-        self.keeps = self.parser.should_keep_alive()  # once a body is whole the parser has forgotten it
+        self.keep_alive = self.parser.should_keep_alive()  # the parser forgets it at the end of the body
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """The first of several fields of one name counts, except for those that frame the body."""
-        field = _FIELD.get(name) or _lower(name)
+        """Of several fields of one name the first counts; a second Transfer-Encoding is refused."""
+        field = _FIELD_NAMES.get(name) or _lower(name)
         text = value.decode("latin-1").rstrip(" \t")
         if field == "transfer-encoding" and field in self.fields:
             raise BadResponseError("its transfer coding leaves the length in doubt")
@@ -101,45 +116,45 @@ class ResponseParser:
             return Framing.CLOSE
         if not (length.isascii() and length.isdigit() and len(length) <= MAX_LENGTH_DIGITS):
             raise BadResponseError("its Content-Length is no length")
-        self.left = int(length)
-        return Framing.LENGTH if self.left else Framing.NONE
+        self.remaining = int(length)
+        return Framing.LENGTH if self.remaining else Framing.NONE
 
     def take_chunks(self, data: memoryview) -> bytes:
-        """Decode a piece of a chunked body; `complete` tells when the last chunk has come."""
+        """Decode received bytes of a chunked body. `complete` is set at the last chunk."""
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserError as error:
             raise BadResponseError(str(error)[:80]) from None
         pieces, self.body = self.body, []
-        self.empty = 0 if pieces else self.empty + len(data)
-        if self.empty > MAX_HEAD and not self.complete:
-            raise BadResponseError(f"more than {MAX_HEAD} bytes between two chunks, or in a trailer")
+        self.bytes_without_data = 0 if pieces else self.bytes_without_data + len(data)
+        if self.bytes_without_data > MAX_HEAD_BYTES and not self.complete:
+            raise BadResponseError(f"more than {MAX_HEAD_BYTES} bytes between two chunks, or in a trailer")
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def refuse_endless(data: bytearray, start: int, end: int) -> None:
-    """Raises `BadAnswerError` where what has come of a head will never be one."""
+def check_partial_head(data: bytearray, start: int, end: int) -> None:
+    """Raises `BadResponseError` if the received part of a head cannot become a valid one."""
     count = end - start
-    if count >= MAX_HEAD:
-        raise BadResponseError(f"a head of more than {MAX_HEAD} bytes")
+    if count >= MAX_HEAD_BYTES:
+        raise BadResponseError(f"a head of more than {MAX_HEAD_BYTES} bytes")
     if not data.startswith(b"HTTP/"[:count], start):
-        raise BadResponseError("it does not begin as HTTP does")
+        raise BadResponseError("it does not begin with HTTP/")
     if data.find(b"\n\n", start, end) >= 0:
-        raise BadResponseError("its lines do not end as HTTP's do")
+        raise BadResponseError("its lines do not end with CRLF")
 
 
 class BadResponseError(Exception):
-    """The bytes that came are no HTTP response that could be trusted."""
+    """The received bytes are no valid HTTP response."""
 
 
 class DroppedError(Exception):
-    """The connection ended before the answer did.
+    """The connection was closed before the end of the response. `cause` is the error, None for a plain close.
 
-    `begun`: something of the answer had come; `headed`: its whole head, so that it is the body that is cut.
+    `response_begun`: a part of the response was received; `head_complete`: its whole head.
     """
 
-    def __init__(self, begun: bool, headed: bool, cause: Exception | None) -> None:
+    def __init__(self, response_begun: bool, head_complete: bool, cause: Exception | None) -> None:
         super().__init__("connection lost")
-        self.begun = begun
-        self.headed = headed
+        self.response_begun = response_begun
+        self.head_complete = head_complete
         self.cause = cause

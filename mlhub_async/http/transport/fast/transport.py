@@ -1,4 +1,4 @@
-"""The fast transport: requests on kept connections, and the words for what goes wrong with them."""
+"""The fast transport: HTTP/1.1 over pooled connections, for requests without a proxy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ from .pool import ConnectionPool
 
 
 class FastTransport:
-    """See `ports.Transport`. Must be made inside the running loop; times in seconds."""
+    """See `ports.Transport`. Must be created in the running event loop, and closed by its owner.
+
+    Timeouts are in seconds. `idle_timeout`: the longest wait for bytes. `check` is called with every address
+    before a connection to it.
+    """
 
     def __init__(
         self,
@@ -32,111 +36,118 @@ class FastTransport:
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._pool = ConnectionPool(check, tls, connect_timeout)
-        self._common = f"User-Agent: {user_agent}\r\n"
-        self._patience = idle_timeout
-        self._tick = min(max(idle_timeout / 8, 0.02), 1.0)
+        self._common_fields = f"User-Agent: {user_agent}\r\n"
+        self._idle_timeout = idle_timeout
+        self._check_interval = min(max(idle_timeout / 8, 0.02), 1.0)
         self._active: set[Connection] = set()
-        self._watch: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._suspends = suspends or SuspendDetector()
         self._suspend_count = 0
 
     async def send(self, request: Request, sink: Sink) -> None:
-        place = origin(request.url)
-        raw = self._raw(request)
-        connection = self._pool.take(place)
+        target = origin(request.url)
+        message = self._serialise(request)
+        connection = self._pool.take(target)
         try:
             if connection is not None:
                 try:
-                    return await self._exchange(connection, place, raw, sink, request.url)
+                    return await self._exchange(connection, target, message, sink, request.url)
                 except DroppedError as dropped:
-                    # It had ended while nobody used it. Once, and only if nothing of an answer had come.
-                    if dropped.begun or request.method != "GET":
+                    # The server had closed the idle connection. Repeated once, if nothing was received.
+                    if dropped.response_begun or request.method != "GET":
                         raise
-            connection = await self._connected(place, request.url)
-            await self._exchange(connection, place, raw, sink, request.url)
+            connection = await self._connect(target, request.url)
+            await self._exchange(connection, target, message, sink, request.url)
         except DroppedError as dropped:
-            raise _lost(dropped, request.url) from None
-        except BadResponseError as flaw:
+            raise _dropped_error(dropped, request.url) from None
+        except BadResponseError as error:
             raise Transient(
-                f"{redacted(request.url)}: the answer is not valid HTTP ({flaw})", kind="protocol", tries=3
+                f"{redacted(request.url)}: the answer is not valid HTTP ({error})", kind="protocol", tries=3
             ) from None
         except TimeoutError:
             raise Transient(f"{redacted(request.url)}: no data in time", kind="timeout") from None
 
-    async def _connected(self, place: Origin, url: str) -> Connection:
+    async def _connect(self, target: Origin, url: str) -> Connection:
         try:
-            return await self._pool.connect(place)
+            return await self._pool.connect(target)
         except OSError as error:
-            raise _unreached(error, url) from None
+            raise _connection_error(error, url) from None
         except UnicodeError:
             raise TransferError(f"{redacted(url)}: not a host name", kind="bad-href") from None
 
     async def _exchange(
-        self, connection: Connection, place: Origin, raw: bytes, sink: Sink, url: str
+        self, connection: Connection, target: Origin, message: bytes, sink: Sink, url: str
     ) -> None:
         self._active.add(connection)
-        if self._watch is None:
+        if self._timer is None:
             self._suspend_count = self._suspends.count()
-            self._look_again()
+            self._schedule_check()
         try:
-            await connection.exchange(raw, sink, url)
+            await connection.exchange(message, sink, url)
         finally:
             self._active.discard(connection)
-        self._pool.give_back(place, connection)
+        self._pool.give_back(target, connection)
 
-    def _raw(self, request: Request) -> bytes:
-        """The request as it goes over the wire, byte for byte. Refuses what would end a line early."""
+    def _serialise(self, request: Request) -> bytes:
+        """The bytes of a request. Raises `TransferError` for characters that would end a line early."""
         host, _, path = request.url.partition("://")[2].partition("/")
         lines = "".join([f"{name}: {value}\r\n" for name, value in request.headers.items()])
         body = request.body or b""
         if request.body is not None:
             lines += f"Content-Length: {len(body)}\r\n"
-        head = f"{request.method} /{path} HTTP/1.1\r\nHost: {host}\r\n{self._common}{lines}\r\n"
-        ends = 4 + len(request.headers) + (request.body is not None)
-        if head.count("\n") != ends or head.count("\r") != ends or "\0" in head or " " in host + path:
+        head = f"{request.method} /{path} HTTP/1.1\r\nHost: {host}\r\n{self._common_fields}{lines}\r\n"
+        line_ends = 4 + len(request.headers) + (request.body is not None)
+        if (
+            head.count("\n") != line_ends
+            or head.count("\r") != line_ends
+            or "\0" in head
+            or " " in host + path
+        ):
             raise TransferError(f"{redacted(request.url)}: a request field has a line break", kind="bad-href")
         return head.encode() + body
 
-    def _look_again(self) -> None:
-        self._watch = self._loop.call_later(self._tick, self._look)
+    def _schedule_check(self) -> None:
+        self._timer = self._loop.call_later(self._check_interval, self._check_connections)
 
-    def _look(self) -> None:
-        """One timer for all connections: end what is silent for too long, show what comes slowly."""
+    def _check_connections(self) -> None:
+        """End idle exchanges, deliver pieces of slow ones. One timer serves all connections."""
         now = self._loop.time()
         count = self._suspends.count()
         suspended, self._suspend_count = count != self._suspend_count, count
         for connection in list(self._active):
             if suspended:
-                connection.heard = now
-            elif now - connection.heard > self._patience and not connection.busy:
+                connection.last_active = now
+            elif now - connection.last_active > self._idle_timeout and not connection.sink_busy:
                 connection.fail(TimeoutError())
             else:
                 connection.flush()
-        self._pool.tidy()
-        if self._active or self._pool.kept:
-            self._look_again()
+        self._pool.close_expired()
+        if self._active or self._pool.has_idle:
+            self._schedule_check()
         else:
-            self._watch = None
+            self._timer = None
 
     async def close(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-            self._watch = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         for connection in self._active:
             connection.abort()
         self._pool.close()
-        await asyncio.sleep(0)  # the loop closes what was aborted in its next turn
+        await asyncio.sleep(0)  # the loop closes aborted connections in its next iteration
 
 
-def _lost(dropped: DroppedError, url: str) -> Transient:
+def _dropped_error(dropped: DroppedError, url: str) -> Transient:
     name = errno_reason(getattr(dropped.cause, "errno", None))
-    if dropped.headed:
+    if dropped.head_complete:
         return Transient(f"{redacted(url)}: the body ended early ({name})", kind="truncated")
     return Transient(f"{redacted(url)}: connection lost ({name})", kind="connection")
 
 
-def _unreached(error: OSError, url: str) -> TransferError:
-    """Our error for a connection that was not made. The message is ours alone."""
+def _connection_error(error: OSError, url: str) -> TransferError:
+    """The error for a connection that could not be opened. Messages of libraries are not used: they may
+    contain URLs.
+    """
     where = redacted(url)
     if isinstance(error, ssl.SSLCertVerificationError):
         return TransferError(f"{where}: certificate refused ({error.verify_message})", kind="tls")
