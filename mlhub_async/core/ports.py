@@ -88,6 +88,13 @@ class Reader(Protocol):
 
     async def read(self, request: Request) -> Document: ...
 
+    async def read_unless_data(self, request: Request) -> Document:
+        """As `read`, for a URL that may be that of a file of any size.
+
+        It raises `TransferError`, kind "data", once the first bytes show that the answer is no JSON object.
+        """
+        ...
+
 
 class Source(Protocol):
     """Lists a catalogue. `list` emits its entries and returns at the end of the listing.

@@ -35,8 +35,8 @@ from ..http.transport.file import FileTransport
 from ..http.transport.proxy import proxy_of
 from ..http.watchdog import Watchdog
 from ..sources.browse import EmitLevel, browse
+from ..sources.linked.failures import FirstTime
 from ..sources.recognise import Given, SourceLocation, locate, recognise, user_url
-from ..sources.source_links import FirstTime
 from ..storage.local.disk_space import DiskSpace
 from ..storage.local.store import LocalStore
 
@@ -132,7 +132,7 @@ async def open_http(
         addresses.name(url)
     suspends = SuspendDetector()
     web = _web_transport(options, addresses, suspends)
-    transports: dict[str, Transport] = {"http": web, "https": web, "file": FileTransport(location.folder)}
+    transports: dict[str, Transport] = {"http": web, "https": web, "file": FileTransport(location.admits)}
     http = Http(
         transports,
         _origin_limits(options),

@@ -17,7 +17,7 @@ from ..core.model import Document, Head, Request
 from ..core.ports import Sink, Transport
 from ..core.urls import Origin, origin, parse, redacted, without_user
 from .auth.signer_set import SignerSet
-from .documents import DocumentSink
+from .documents import BYTE_ORDER_MARK, DocumentSink
 from .hop import ErrorBodyTooLongError, Hop, report_failure, report_refusal
 from .resilience.gate import OriginLimits
 from .resilience.retry import Retry
@@ -33,7 +33,6 @@ FORWARDED_FIELDS = frozenset(
 DOCUMENT_FIELDS = {"accept": "application/geo+json, application/json", "accept-encoding": "gzip"}
 AZURE_HOSTS = ".blob.core.windows.net"
 AZURE_API_VERSION = "2021-06-08"
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 OnRedirect = Callable[[str], Awaitable[None]]
 
 
@@ -161,20 +160,24 @@ class Http:
         """Read one JSON document, with retries. See `ports.Reader`."""
         return await self.retry(partial(self._read_json, request))
 
+    async def read_unless_data(self, request: Request) -> Document:
+        """Read one JSON document, or refuse another file by its first bytes. See `ports.Reader`."""
+        return await self.retry(partial(self._read_json, request, refuses_data=True))
+
     async def read_bytes(self, request: Request) -> tuple[bytes, str]:
         """Read one document of any kind, with retries. Its decoded bytes and its final URL."""
         return await self.retry(partial(self._read_once, request))
 
-    async def _read_json(self, request: Request) -> Document:
-        raw, url = await self._read_once(request)
+    async def _read_json(self, request: Request, *, refuses_data: bool = False) -> Document:
+        raw, url = await self._read_once(request, refuses_data=refuses_data)
         try:
             return Document(orjson.loads(raw.removeprefix(BYTE_ORDER_MARK)), url)
         except orjson.JSONDecodeError as error:
             found = "an HTML page" if raw.lstrip()[:1] == b"<" else f"not JSON ({error})"
             raise Transient(f"{redacted(url)}: the answer is {found}", kind="not-json", tries=3) from None
 
-    async def _read_once(self, request: Request) -> tuple[bytes, str]:
-        sink = DocumentSink(request.url)
+    async def _read_once(self, request: Request, *, refuses_data: bool = False) -> tuple[bytes, str]:
+        sink = DocumentSink(request.url, refuses_data=refuses_data)
         head = await self.get(request._replace(headers={**DOCUMENT_FIELDS, **request.headers}), sink)
         return sink.whole(), head.url
 

@@ -11,15 +11,23 @@ from ..core.urls import redacted
 from .decoding import CODINGS, Decoder
 from .status import OK
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 MAX_DOCUMENT = 64 << 20
 """Decoded bytes of one document; a page larger than this wants a smaller limit."""
 
+MAX_LEADING_SPACE_BYTES = 64 << 10
+
 
 class DocumentSink:
-    """Collects one document in memory, decoded and capped while it streams (FAULTS B16, D12)."""
+    """Collects one document in memory, decoded and capped while it streams (FAULTS B16, D12).
 
-    def __init__(self, url: str) -> None:
+    `refuses_data`: raises `TransferError`, kind "data", as soon as the first bytes are not those of a JSON
+    object or array, so that no more of a large file is read.
+    """
+
+    def __init__(self, url: str, *, refuses_data: bool = False) -> None:
         self._url = url
+        self._undecided = refuses_data
         self._parts: list[bytes] = []
         self._size = 0
         self._decoder: Decoder | None = None
@@ -47,6 +55,17 @@ class DocumentSink:
                 kind="too-big",
             )
         self._parts.append(bytes(data))
+        if self._undecided:
+            self._refuse_data()
+
+    def _refuse_data(self) -> None:
+        begun = b"".join(self._parts).removeprefix(BYTE_ORDER_MARK).lstrip()
+        if not begun and self._size < MAX_LEADING_SPACE_BYTES:
+            return
+        if not begun.startswith((b"{", b"[")):
+            found = "an HTML or XML page" if begun.startswith(b"<") else "a file of another format"
+            raise TransferError(f"{redacted(self._url)}: the answer is {found}, not JSON", kind="data")
+        self._undecided = False
 
     def whole(self) -> bytes:
         if self._decoder is not None and not self._decoder.ended:

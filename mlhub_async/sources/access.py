@@ -1,8 +1,7 @@
-"""Errors for a source, or something named by its id, that cannot be had; which local files may be read."""
+"""Errors for a source, or something named by its id, that cannot be had."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from difflib import get_close_matches
 
@@ -48,15 +47,3 @@ def unknown_id(what: str, name: str, ids: Sequence[str], why: str = "") -> Sourc
     elif ids:
         advice = f"; the nearest are {nearest(3, 0)}; mlhub-async ls lists what there is"
     return SourceError(f"{what} {urls.term_safe(name)!r}{advice}", kind="not-found")
-
-
-def check_inside(target: str, root: str) -> None:
-    """Raises `TransferError` for a file: URL outside the folder of the document `root`.
-
-    Symbolic links are resolved first. A catalogue that is on the network leads to no file at all.
-    """
-    if not root.startswith("file:"):
-        raise TransferError(f"{urls.redacted(target)} is a local file", kind="outside-root")
-    folder = os.path.realpath(urls.to_path(root).parent)
-    if os.path.commonpath([folder, os.path.realpath(urls.to_path(target))]) != folder:
-        raise TransferError(f"{urls.redacted(target)} is outside the catalogue's folder", kind="outside-root")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 import os
 import re
-from collections.abc import AsyncIterable, Iterable, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from collections.abc import Collection as Some
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +28,10 @@ from .item_limit import ItemQuota
 from .items.documents import of_document, of_lines, of_stdin
 from .items.objects import of_objects
 from .items.streams import RawReader
+from .linked.failures import FirstTime
+from .linked.local_files import LocalFiles
+from .linked.source_links import FollowSources
 from .mlhub import MlhubSource
-from .source_links import FirstTime, FollowSources
 from .static.source import StaticSource
 
 Given = str | os.PathLike[str] | Iterable[Any] | AsyncIterable[Any]
@@ -67,6 +69,11 @@ class SourceLocation:
     def credentials_url(self) -> str | None:
         """The URL whose origin the user's credentials belong to; None for a local SOURCE."""
         return self.url if self.folder is None else None
+
+    @property
+    def admits(self) -> Callable[[Path], bool] | None:
+        """Whether a local file (a path without symbolic links) may be read; None for a SOURCE on the web."""
+        return None if self.folder is None else LocalFiles(self.folder).admits
 
     @property
     def catalogue_folder(self) -> str:

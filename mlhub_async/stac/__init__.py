@@ -1,7 +1,7 @@
 """STAC as servers write it: pages, items, assets, links, and filters by a selection."""
 
 from .datetimes import interval_for_server, interval_text, parse_instant, parse_interval, time_span
-from .documents import DocumentKind, has_links_to_items, kind_of, looks_like, records_member
+from .documents import DocumentKind, has_links_to_items, is_item, kind_of, looks_like, records_member
 from .links import (
     IS_JSON,
     IS_OTHER,
@@ -47,6 +47,7 @@ __all__ = [
     "has_links_to_items",
     "interval_for_server",
     "interval_text",
+    "is_item",
     "is_label",
     "is_table_or_lines",
     "item_filter",

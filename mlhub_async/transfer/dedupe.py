@@ -1,16 +1,31 @@
-"""One URL is fetched once, however many assets name it: in flight, just finished, or finished before."""
+"""One URL is fetched once, however many assets name it: in flight, finished before, or failed."""
 
 from __future__ import annotations
 
 import asyncio
+import copy
+import math
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from ..core.concurrency import parked
+from ..core.errors import TransferError, Transient
 from ..core.model import Record
 
 REMEMBERED = 4096
 """Finished URLs kept in memory, twice as many at most. One that is shared comes up again and so stays."""
+
+TEMPORARY_SECONDS = 300.0
+"""So long a failure that may pass by itself counts for all assets with that URL."""
+_OF_THE_URL = frozenset(
+    {
+        *("bad-request", "forbidden", "gone", "not-found", "refused", "server-error", "throttled"),
+        *("unauthorized", "redirect-loop", "redirect-refused"),
+        *("connection", "dns", "proxy", "timeout", "tls", "unreachable"),
+    }
+)
+"""Kinds of errors that any asset with this URL would meet, whatever the catalogue says of it."""
 
 
 @dataclass(slots=True)
@@ -30,20 +45,23 @@ class UrlDedupe:
         self._flights: dict[str, InFlight] = {}
         self._recent: dict[str, Record] = {}
         self._older: dict[str, Record] = {}
+        self._failed: dict[str, tuple[TransferError, float]] = {}
 
     def knows(self, url: str, *, known_url: bool) -> bool:
         """Whether `existing` has anything to say: cheap, for the many URLs that nobody shares.
 
         `known_url`: an earlier run may have fetched it.
         """
-        known = url in self._flights or url in self._recent or url in self._older
+        known = url in self._flights or url in self._recent or url in self._older or url in self._failed
         return known or (known_url and self._find is not None)
 
     async def existing(self, url: str, waiting: InFlight | None = None) -> Record | None:
         """The file that this URL was fetched to, after waiting for a transfer of it that is under way.
 
         `waiting` is the caller's own flight: while it waits nobody waits for it, so no circle can form.
+        Raises `TransferError` if the URL turned out to be of no use in this run.
         """
+        self.check_failed(url)
         if (record := self._recent.get(url) or self._older.get(url)) is not None:
             self._remember(url, record)
             return record
@@ -53,11 +71,33 @@ class UrlDedupe:
                 waiting.stalled = True
             try:
                 with parked():
-                    return await asyncio.shield(_landing(flight))
+                    record = await asyncio.shield(_landing(flight))
             finally:
                 if waiting is not None:
                     waiting.stalled = False
+            if record is None:
+                self.check_failed(url)
+            return record
         return await self._find(url) if self._find is not None and flight is None else None
+
+    def check_failed(self, url: str) -> None:
+        """Raise the error that this URL led to in this run, if it did and still counts."""
+        if self._failed and (found := self._failed.get(url)) is not None:
+            error, until = found
+            if time.monotonic() < until:
+                again = copy.copy(error).without_traceback()
+                if isinstance(again, Transient):
+                    again.final = True
+                raise again
+
+    def fail(self, url: str, error: TransferError) -> None:
+        """A URL led to this error after all attempts. Other assets with that URL fail alike, if it is why."""
+        if error.kind not in _OF_THE_URL:
+            return
+        if len(self._failed) >= REMEMBERED:
+            del self._failed[next(iter(self._failed))]
+        until = time.monotonic() + TEMPORARY_SECONDS if error.retryable else math.inf
+        self._failed[url] = error.without_traceback(), until
 
     def take_off(self, url: str, flight: InFlight) -> None:
         """From now on others wait for this flight instead of fetching the URL themselves."""

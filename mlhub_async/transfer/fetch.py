@@ -121,12 +121,19 @@ class Transfer:
                 outcome = await self._fetch()
             record = outcome.record
             return outcome
+        except TransferError as error:
+            if self.urls and not (error.maybe_expired and is_expiring(self.job.asset.href)):
+                self.context.dedupe.fail(self.urls[0], error)
+            raise
         finally:
             self.context.dedupe.land(self._flight, self.urls, record)
 
     async def _shared(self, url: str, *, known_url: bool = True) -> Record | None:
         """The file that this URL was or is being fetched to, if it is what the catalogue promises here."""
-        if not self.context.dedupe.knows(url, known_url=known_url) or self.job.previous is not None:
+        if not self.context.dedupe.knows(url, known_url=known_url):
+            return None
+        if self.job.previous is not None:
+            self.context.dedupe.check_failed(url)
             return None
         record = await self.context.dedupe.existing(url, self._flight)
         fits = record is not None and await self.context.existing.fits(self.job.asset, record)

@@ -9,6 +9,7 @@ import pytest
 
 from mlhub_async.http.transport import file as transport_file
 from mlhub_async.http.transport.file import FileTransport
+from mlhub_async.sources.linked.local_files import LocalFiles
 from support.server import until
 from support.wire import Heard, asked
 
@@ -25,7 +26,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def transport(path):
-    return FileTransport(path.parent)
+    return FileTransport(LocalFiles(path.parent).admits)
 
 
 def open_descriptors():

@@ -40,6 +40,8 @@ class Documents:
             raise refused(404, f"{urls.redacted(request.url)}: 404")
         return Document(orjson.loads(orjson.dumps(found)), request.url)
 
+    read_unless_data = read
+
     async def read_bytes(self, request: Request) -> tuple[bytes, str]:
         return self.known[request.url], request.url
 
@@ -59,6 +61,8 @@ class Wire:
             request.method, request.url, data=request.body, headers=request.headers
         ) as response:
             return Document(parsed(await response.read(), response.status), str(response.url))
+
+    read_unless_data = read
 
 
 def parsed(body: bytes, status: int) -> Any:

@@ -6,7 +6,7 @@ import pytest
 
 from mlhub_async.core.errors import CatalogError, LimitReached, TransferError, Transient
 from mlhub_async.core.model import Collection, Flaw, Item
-from mlhub_async.sources.source_links import FollowSources
+from mlhub_async.sources.linked.source_links import FollowSources
 from support.documents import Documents, entries, item, link, listed, page, recognised
 
 
@@ -34,7 +34,7 @@ def labelled(*labels, **more):
     return Documents(
         {
             f"{AT}/labels/items": page(*labels),
-            f"{AT}/imagery": {"type": "Collection", "id": "imagery"},
+            f"{AT}/imagery": {"type": "Collection", "id": "imagery", "license": "other"},
             **{f"{AT}/imagery/items/{name}": imagery(name) for name in ("s1", "s2")},
             **more,
         }
@@ -98,12 +98,64 @@ async def test_a_source_link_that_leads_nowhere_is_a_benign_flaw(href):
 
 
 @pytest.mark.parametrize(
-    "body", [[], {"id": "x"}, {"type": "Feature"}, {"type": "Catalog", "id": "x", "links": []}]
+    ("body", "kind"),
+    [
+        ([], "not-stac"),
+        ({"id": "x"}, "not-stac"),
+        ({"code": "NotFound", "description": "no such item"}, "not-stac"),
+        ({"type": "Feature"}, "not-stac"),
+        ({"type": "Catalog", "id": "x", "links": []}, "dangling-source"),
+        ({"type": "FeatureCollection", "features": [{"type": "Feature"}]}, "dangling-source"),
+        ({"type": "FeatureCollection", "features": None}, "dangling-source"),
+    ],
 )
-async def test_a_source_link_to_a_document_that_is_no_item_is_a_benign_flaw(body):
+async def test_a_source_link_to_json_that_is_no_item_is_a_flaw_and_benign_if_that_is_data_or_stac(body, kind):
     reader = labelled(label("l1", f"{AT}/x"), **{f"{AT}/x": body})
     found = await listed(f"{AT}/labels/items", reader)
-    assert ids(found) == ["l1"] and [one.error.kind for one in flaws(found)] == ["dangling-source"]
+    assert ids(found) == ["l1"]
+    (flaw,) = flaws(found)
+    assert flaw.error.kind == kind and flaw.benign is (kind == "dangling-source")
+    assert flaw.owner == ("labels", "l1") and f"{AT}/x" in flaw.error.message
+
+
+async def test_a_source_link_to_items_brings_them_page_by_page():
+    first = page(imagery("s1"), imagery("s2"), next=f"{AT}/x?token=2")
+    reader = labelled(
+        label("l1", f"{AT}/x"),
+        **{
+            f"{AT}/x": first,
+            f"{AT}/x?token=2": page(imagery("s3"), {"id": 4, "assets": {}, "properties": {}}),
+        },
+    )
+    found = await listed(f"{AT}/labels/items", reader)
+    assert sorted(ids(found)) == ["4", "l1", "s1", "s2", "s3"] and flaws(found) == []
+    reader.known[f"{AT}/x?token=2"] = Transient("busy", status=503)
+    (flaw,) = flaws(await listed(f"{AT}/labels/items", reader))
+    assert flaw.error.retryable and not flaw.benign
+
+
+async def test_every_item_that_names_a_dead_link_is_told_and_it_is_read_once():
+    labels = [label(f"l{number}", f"{AT}/gone", f"{AT}/busy") for number in range(70)]
+    answers = {f"{AT}/labels/items?token=2": page(*labels[30:]), f"{AT}/busy": Transient("busy", status=503)}
+    reader = labelled(**answers)
+    reader.known[f"{AT}/labels/items"] = page(*labels[:30], labels[0], next="?token=2")
+    found = flaws(await listed(f"{AT}/labels/items", reader))
+    for name, benign in (("gone", True), ("busy", False)):
+        owners = [one.owner[1] for one in found if one.where == f"{AT}/{name}" and one.benign is benign]
+        assert sorted(owners) == sorted(f"l{number}" for number in range(70))
+        assert reader.asked.count(f"{AT}/{name}") == 1
+
+
+async def test_every_item_that_names_a_dead_collection_is_told_and_it_is_read_once():
+    sources = {
+        f"{AT}/s{number}": item(f"s{number}", f"c{number % 3}", links=[link("collection", f"{AT}/gone")])
+        for number in range(20)
+    }
+    reader = labelled(label("l1", *sources), **sources)
+    found = flaws(await listed(f"{AT}/labels/items", reader))
+    assert sorted(one.owner[1] for one in found) == sorted(f"s{number}" for number in range(20))
+    assert {one.error.kind for one in found} == {"dangling-collection"} and all(one.benign for one in found)
+    assert reader.asked.count(f"{AT}/gone") == 1
 
 
 async def test_a_source_item_that_cannot_be_read_now_is_a_serious_flaw():
@@ -122,10 +174,13 @@ async def test_a_source_item_that_needs_a_key_is_a_serious_flaw():
 @pytest.mark.parametrize(
     "answer", [TransferError("no", status=404), Transient("busy"), [], {"type": "Collection"}]
 )
-async def test_the_collection_of_a_source_item_may_be_unreadable(answer):
+async def test_the_collection_of_a_source_item_that_cannot_be_read_is_a_flaw_of_that_item(answer):
     reader = labelled(label("l1", f"{AT}/imagery/items/s1"), **{f"{AT}/imagery": answer})
     found = await listed(f"{AT}/labels/items", reader)
-    assert sorted(ids(found)) == ["l1", "s1"] and flaws(found) == []
+    assert sorted(ids(found)) == ["l1", "s1"]
+    (flaw,) = flaws(found)
+    assert flaw.benign is not flaw.error.retryable and flaw.error.retryable is isinstance(answer, Transient)
+    assert flaw.owner == ("imagery", "s1")
 
 
 async def test_links_of_a_listing_that_broke_off_are_followed():
@@ -158,17 +213,22 @@ async def test_the_memory_of_followed_links_is_a_parameter():
 async def test_source_links_on_disk_are_followed_within_the_catalogues_folder_only(tmp_path):
     root = tmp_path / "in"
     root.mkdir()
-    (root / "s1.json").write_text(json.dumps(imagery("s1")))
-    (tmp_path / "s2.json").write_text(json.dumps(imagery("s2")))
+    (root / "s1.json").write_text(json.dumps(item("s1", "imagery")))
+    (tmp_path / "s2.json").write_text(json.dumps(item("s2", "imagery")))
     (root / "l.json").write_text(
-        json.dumps(item("l", "labels", links=[link("source", "s1.json"), link("source", "../s2.json")]))
+        json.dumps(
+            item("l", "labels", links=[link("source", f"{name}.json") for name in ("s1", "../s2", "../s3")])
+        )
     )
     (root / "catalog.json").write_text(
         json.dumps({"type": "Catalog", "id": "x", "links": [link("item", "l.json")]})
     )
     found = await listed(str(root), Documents())
     assert sorted(ids(found)) == ["l", "s1"]
-    assert [(one.error.kind, one.benign) for one in flaws(found)] == [("dangling-source", True)]
+    assert [(one.error.kind, one.benign) for one in flaws(found)] == [
+        ("source-outside-root", False),
+        ("dangling-source", True),
+    ]
 
 
 async def test_hrefs_are_refreshed_by_the_inner_source():

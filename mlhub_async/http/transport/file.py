@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from email.utils import formatdate
 from pathlib import Path
@@ -30,13 +30,13 @@ _range = re.compile(r"bytes=([0-9]{1,18})-")
 
 
 class FileTransport:
-    """Reads regular files below `root`. See `ports.Transport`. Symbolic links are resolved before the check.
+    """Reads regular files that `admits` allows. See `ports.Transport`. Symbolic links are resolved first.
 
-    `root` None: no local file may be read, as for every catalogue that was fetched by HTTP.
+    `admits` None: no local file may be read, as for every catalogue that was fetched by HTTP.
     """
 
-    def __init__(self, root: Path | None) -> None:
-        self._root = root.resolve() if root is not None else None
+    def __init__(self, admits: Callable[[Path], bool] | None) -> None:
+        self._admits = admits
 
     async def send(self, request: Request, sink: Sink) -> None:
         try:
@@ -72,19 +72,20 @@ class FileTransport:
 
     def _admitted(self, url: str) -> Path:
         """The path of a URL. Raises `TransferError` where it must not be read, or is no regular file."""
-        if self._root is None:
+        if self._admits is None:
             raise TransferError(
                 f"{redacted(url)}: a local file, which a remote catalogue may not refer to",
                 kind="outside-root",
             )
         path = to_path(url).resolve()
-        if not path.is_relative_to(self._root):
+        if not self._admits(path):
             raise TransferError(
-                f"{redacted(url)}: outside the catalogue's own folder; give one above both as SOURCE",
+                f"{redacted(url)}: outside the catalogue's own folder; "
+                "put both under one catalog.json, and give that as SOURCE",
                 kind="outside-root",
             )
         for found in (path, _as_written(url, path.anchor).resolve()):
-            if found.is_relative_to(self._root) and found.is_file():
+            if self._admits(found) and found.is_file():
                 return found
         raise _absent(url)
 

@@ -10,7 +10,7 @@ from ... import stac
 from ...core import urls
 from ...core.errors import CatalogError, MlhubError, TransferError
 from ...core.model import Flaw, JsonObject
-from ..access import check_inside
+from ..linked.local_files import check_inside
 
 MAX_REMEMBERED = 100_000
 """Item links that are read once though several catalogues have them; beyond, each link is a request."""

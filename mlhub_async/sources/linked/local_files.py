@@ -1,0 +1,89 @@
+"""Which files a local catalogue may name: those of its own folder, and of STAC collections beside it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import orjson
+
+from ...core import urls
+from ...core.errors import TransferError
+from ...core.model import COLLECTION_FILE
+
+MAX_COLLECTION_BYTES = 16 << 20
+
+
+class LocalFiles:
+    """The files that a catalogue in `folder` may name. Symbolic links are resolved before the check.
+
+    MLHub packed labels and imagery into archives of their own, which are unpacked beside each other: so
+    where `folder` holds a STAC collection, files of a folder beside it may be read if that one does too.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = Path(os.path.realpath(folder))
+        self._collections: dict[Path, bool] = {}
+
+    def admits(self, path: Path) -> bool:
+        """Whether a file may be read. `path` is absolute and free of symbolic links."""
+        return path.is_relative_to(self._folder) or self._is_of_neighbour(path)
+
+    def _is_of_neighbour(self, path: Path) -> bool:
+        above = self._folder.parent
+        if not path.is_relative_to(above) or len(path.relative_to(above).parts) < 2:
+            return False
+        beside = above / path.relative_to(above).parts[0]
+        return self._is_collection(self._folder) and self._is_collection(beside)
+
+    def _is_collection(self, folder: Path) -> bool:
+        if (known := self._collections.get(folder)) is None:
+            known = self._collections[folder] = _holds_collection(folder)
+        return known
+
+
+def _holds_collection(folder: Path) -> bool:
+    document = folder / COLLECTION_FILE
+    try:
+        if document.is_symlink() or document.stat().st_size > MAX_COLLECTION_BYTES:
+            return False
+        body = orjson.loads(document.read_bytes())
+    except (OSError, ValueError):
+        return False
+    is_stac = isinstance(body, dict) and isinstance(body.get("id"), str) and "stac_version" in body
+    return is_stac and (body.get("type") == "Collection" or ("extent" in body and "license" in body))
+
+
+def check_inside(target: str, root: str) -> None:
+    """Raises `TransferError` for a file: URL outside the folder of the document `root`.
+
+    Symbolic links are resolved first. A catalogue that is on the network leads to no file at all.
+    """
+    folder, path = _paths(target, root)
+    if not path.is_relative_to(folder):
+        raise TransferError(f"{urls.redacted(target)} is outside the catalogue's folder", kind="outside-root")
+
+
+def check_source(target: str, root: str) -> None:
+    """The same for the target of a `source` link, which may also be in a STAC collection beside the folder.
+
+    The kind of the error is "source-outside-root" where the file exists, so that it could be had.
+    """
+    folder, path = _paths(target, root)
+    if LocalFiles(folder).admits(path):
+        return
+    message = f"{urls.redacted(target)} is outside the catalogue's folder"
+    if not path.exists():
+        raise TransferError(message, kind="outside-root")
+    raise TransferError(
+        f"{message}, and in no STAC collection beside it: put both under one catalog.json, "
+        "and give that as SOURCE",
+        kind="source-outside-root",
+    )
+
+
+def _paths(target: str, root: str) -> tuple[Path, Path]:
+    """The folder of `root`, and the path of `target`, without symbolic links."""
+    if not root.startswith("file:"):
+        raise TransferError(f"{urls.redacted(target)} is a local file", kind="outside-root")
+    return Path(os.path.realpath(urls.to_path(root).parent)), Path(os.path.realpath(urls.to_path(target)))
