@@ -14,6 +14,7 @@ second one, with --prune or without. What the catalogue really holds is known. V
     unnoticed   exit 0, and a document could not be understood
     unlisted    a listing with such a document is called complete, or nothing says why it is not
     stopped     items that come by other links were not fetched
+    kept        exit 0 and --prune, and an item that left the catalogue is still there
     bug, hang   exit 1; more than 20 seconds
     refused     everything could be had, and the exit code is not 0
     code        5 for what will never come, 4 for what may come again

@@ -68,8 +68,14 @@ def _always(meaning: Meaning) -> Means:
     return lambda point: meaning
 
 
-def _sure_at(*rels: str, otherwise: Meaning = Meaning.WHOLE) -> Means:
-    return lambda point: Meaning.SURE if point.rel in rels else otherwise
+def _sure_at(*rels: str) -> Means:
+    """At links with these relations, but for pages of collections; "data" is one of these."""
+
+    def means(point: Point) -> Meaning:
+        sure = point.rel in rels and (point.member != "collections" or point.rel == "data")
+        return Meaning.SURE if sure else Meaning.WHOLE
+
+    return means
 
 
 def _json(value: Any, content_type: str = "application/json") -> Reply:
@@ -202,7 +208,9 @@ BODIES: dict[str, Body] = {
     "empty-collection": Body(lambda place: _json(stac_collection("c1")), _always(Meaning.EMPTY)),
     "no-collections": Body(
         lambda place: _json({"collections": [], "links": []}),
-        lambda point: Meaning.EMPTY if point.member == "collections" else Meaning.UNREADABLE,
+        lambda point: (
+            Meaning.EMPTY if point.member == "collections" or point.rel == "SOURCE" else Meaning.UNREADABLE
+        ),
     ),
     # JSON that is no STAC
     "message": _fixed({"message": "Internal server error"}),

@@ -28,9 +28,9 @@ RUNS = ("fresh", "again", "prune")
 """A first run; a second one after a complete mirror, without and with --prune."""
 TIMES = ("once", "always")
 """Whether only the first answer is another one."""
+BESIDE = (*NOT_FOLLOWED, "collection")
+"""Relations that a listing does without: few bodies are tried there."""
 SOURCE_UNUSABLE, LASTING, TEMPORARY, NOTHING_SELECTED = 3, 4, 5, 9
-SEVERE = ("less", "deleted", "bug", "hang", "unnoticed", "unlisted", "stopped")
-"""Kinds of violations that are none of an exit code: `code`, `refused` and `doubtful` are told apart."""
 
 
 @dataclass(frozen=True)
@@ -75,12 +75,13 @@ def all_cases() -> Iterator[Case]:
     for name in NAMES:
         points = build(name, "http://h.test").points
         for key, (status, body), times, run in itertools.product(points, _answers(), TIMES, RUNS):
-            if status in ("206", "202") and body not in BODIES_OF_REFUSALS:
+            few = body in BODIES_OF_REFUSALS and status in ("200", "404", "503")
+            if points[key].rel in BESIDE and not few:
                 continue
-            if _is_told_apart(name, key, body, run) and (body, times, status) != ("right", "once", "200"):
+            if _can_be_run(name, run) and (body, times, status) != ("right", "once", "200"):
                 yield Case(name, key, status, body, times, run)
         for key, twin, at, run in itertools.product(points, TWINS, ("first", "last"), RUNS):
-            if points[key].rel not in ("SOURCE", "description") and _is_told_apart(name, key, "", run):
+            if points[key].rel not in ("SOURCE", "description") and _can_be_run(name, run):
                 yield Case(name, key, "200", f"twin:{twin}:{at}", "always", run)
 
 
@@ -90,7 +91,7 @@ def _answers() -> Iterator[tuple[str, str]]:
         yield from ((status, body) for body in (bodies if "loop" not in status else ("empty",)))
 
 
-def _is_told_apart(name: str, key: str, body: str, run: str) -> bool:
+def _can_be_run(name: str, run: str) -> bool:
     """A search is a selection of items, which excludes --prune."""
     return not (run == "prune" and name.endswith("search"))
 
@@ -276,9 +277,19 @@ class Judge:
             strange = self.point.later or self.case.body.startswith("empty-") or self.meaning is Meaning.PART
             kind = "doubtful" if unsure and strange else "deleted"
             yield kind, f"{self._shown(absent)}, which an earlier run had"
+        if self.ended.code == 0 and self._must_be_pruned:
+            yield "kept", f"{GONE} is not in the catalogue any more"
         others = [one for one in absent if one not in self.point.behind]
         if self._stops_nothing and self.case.run == "fresh" and others:
             yield "stopped", f"{self._shown(others)}, though it came by other links"
+
+    @property
+    def _must_be_pruned(self) -> bool:
+        """`GONE` is still there. What another SOURCE listed is kept, as that may be by a redirect."""
+        there = (self.mirrored.dest / "c1" / GONE / "data.tif").exists()
+        return (
+            self.case.run == "prune" and there and self.meaning is Meaning.SURE and self.point.rel != "SOURCE"
+        )
 
     @property
     def _stops_nothing(self) -> bool:
