@@ -4,6 +4,7 @@
     ├── UsageError          an option, path or setting is wrong          exit 2
     ├── SourceError         not found, not STAC, refused at the root     exit 3
     ├── CatalogError        the listing broke off: run again             exit 5
+    │   └── CatalogDefect   at a document that is wrong for good         exit 4
     ├── TransferError       one asset failed; the run goes on
     │   ├── Corrupt         the body has another size, digest or structure than promised
     │   └── Transient       another attempt may succeed
@@ -69,6 +70,13 @@ class CatalogError(MlhubError):
     kind = "listing"
     exit_code = 5
     retryable = True
+
+
+class CatalogDefect(CatalogError):
+    """The listing broke off at a document that is wrong for good: another run would meet it again."""
+
+    exit_code = 4
+    retryable = False
 
 
 class TransferError(MlhubError):

@@ -193,6 +193,17 @@ class Page:
     """`Source.list` reads this listing again if `only` names it"""
 
 
+class Concern(enum.Enum):
+    """What a flaw is a flaw of."""
+
+    LISTING = enum.auto()
+    """of the catalogue: what it should have named may be missing, so the listing is not complete"""
+    SELECTION = enum.auto()
+    """of the selection: the catalogue was listed, and does not have what was asked for"""
+    MIRROR = enum.auto()
+    """of the copy: what was listed could not be written to DEST, or removed from it"""
+
+
 @dataclass(frozen=True, slots=True)
 class Flaw:
     """An object of the catalogue that cannot be used: invalid or unreadable. The listing goes on without it.
@@ -206,6 +217,9 @@ class Flaw:
     benign: bool = False
     owner: tuple[str, ...] = ()
     """what it concerns: collection, item id, asset key and path, as many of these as are known"""
+    concern: Concern = Concern.LISTING
+    listing: str | None = None
+    """the listing that ended there, before its last page"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import orjson
 
 from ..core.errors import MlhubError, SourceError, StorageError, TransferError, UsageError, error_json
-from ..core.model import NO_COLLECTION, Collection, Flaw
+from ..core.model import NO_COLLECTION, Collection, Concern, Flaw
 from ..core.ports import DocumentStore
 from ..core.urls import escape_json_controls
 from ..stac.write.collection import catalog_json, collection_json
@@ -126,7 +126,7 @@ class _Documents:
         try:
             return [_write_document(self.store, path, pieces, collection)]
         except TransferError as error:
-            flaw = Flaw(path, error)
+            flaw = Flaw(path, error, concern=Concern.MIRROR)
             self.report.add_flaw(flaw)
             book.add_flaw(flaw, error_json(error))
             return []

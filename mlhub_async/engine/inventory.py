@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from .. import stac
 from ..core.errors import TransferError
-from ..core.model import NO_COLLECTION, Collection, Flaw, Item, Job, Outcome, Record
+from ..core.model import NO_COLLECTION, Collection, Concern, Flaw, Item, Job, Outcome, Record
 from ..core.options import Options
 from ..stac.write.encode import to_json
 from ..stac.write.extent import Extent
@@ -141,7 +141,7 @@ class Inventory:
             try:
                 self._keep_collection(owner)
             except TransferError as error:
-                self.flaws.append(Flaw(result.path, error))
+                self.flaws.append(Flaw(result.path, error, concern=Concern.MIRROR))
             return
         self._extents.setdefault(owner.collection, Extent()).add(owner.body)
         pending = PendingItem(owner, result.path, len(result.claims), result.document, selected)
@@ -202,7 +202,7 @@ class Inventory:
             elif fingerprint:
                 self._ledger.record_unchanged_document(identity, before, fingerprint)
         except TransferError as error:
-            self.flaws.append(Flaw(pending.path, error))
+            self.flaws.append(Flaw(pending.path, error, concern=Concern.MIRROR))
         return pending
 
     def _fingerprint(self, item: Item) -> str:

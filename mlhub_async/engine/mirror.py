@@ -28,7 +28,7 @@ from ..core.errors import (
     UsageError,
     error_json,
 )
-from ..core.model import Flaw, Item, Record
+from ..core.model import Concern, Flaw, Item, Record
 from ..core.options import Options
 from ..core.ports import Source
 from ..core.telemetry import Events, Listener, Meter, human_size
@@ -226,7 +226,8 @@ async def _prune(run: Run) -> None:
     await run.ledger.flush()
     await run.ledger.query(lambda book: prune(book, run.store, run.report, run.options))
     if reason := run.report.pruned.refused:
-        run.report_flaw(Flaw("--prune", TransferError(f"nothing was pruned: {reason}", kind="prune")))
+        error = TransferError(f"nothing was pruned: {reason}", kind="prune")
+        run.report_flaw(Flaw("--prune", error, concern=Concern.MIRROR))
 
 
 def _now() -> str:

@@ -51,10 +51,9 @@ class Plan:
 
     @property
     def exit_code(self) -> int:
-        """5: the listing broke off, run again; 4: records of the catalogue cannot be used; else 0."""
-        if not self.listing.complete or any(flaw.error.retryable for flaw in self.flaws):
-            return 5
-        return 4 if any(not flaw.benign for flaw in self.flaws) else 0
+        """As that of a mirror whose transfers all succeed."""
+        lasting = any(not flaw.benign for flaw in self.flaws)
+        return self.listing.exit_code or (4 if lasting else 0)
 
     def summary(self) -> dict[str, Any]:
         return {
@@ -123,7 +122,10 @@ class _Counter:
         plan.listing.add_batch(entries, repeated, repeated_in_pass)
         for owner in new:
             self._add(owner)
-        plan.flaws += [one for one in entries if isinstance(one, Flaw)]
+        for one in entries:
+            if isinstance(one, Flaw):
+                plan.flaws.append(one)
+                plan.listing.add_flaw(one)
         meter.listed, meter.selected = plan.items, plan.assets
 
     def _is_first(self, id: int) -> bool:

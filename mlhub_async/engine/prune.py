@@ -143,10 +143,10 @@ def _refuse_empty(collections: list[str]) -> str:
 
 def _refuse_listing(listing: Completeness, flaws: int) -> str:
     """Why a listing does not prove what has left the catalogue; "" if it does."""
-    if not listing.complete:
-        return "the listing is not complete"
     if flaws:
         return f"{flaws} records of the catalogue could not be used"
+    if not listing.complete:
+        return "the listing is not complete"
     if not listing.unique:
         return "the listing is empty"
     return "" if listing.whole else "SOURCE is a list of items: it does not say what a collection has"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..core.errors import TransferError
-from ..core.model import Entry, Flaw, Item
+from ..core.model import Concern, Entry, Flaw, Item
 from ..core.options import Selection
 from ..core.urls import term_safe
 
@@ -38,7 +38,11 @@ class ItemQuota:
         """At the end of a listing: a flaw for each id that was asked for and that `source` did not have."""
         names = () if self.used_up else map(term_safe, self._missing)
         return [
-            Flaw(f"item {name}", TransferError(f"{source} has no item {name}", kind="not-found"))
+            Flaw(
+                f"item {name}",
+                TransferError(f"{source} has no item {name}", kind="not-found"),
+                concern=Concern.SELECTION,
+            )
             for name in names
         ]
 

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 
 from ..core import urls
-from ..core.errors import CatalogError, MlhubError, SourceError, TransferError, Transient
+from ..core.errors import CatalogDefect, CatalogError, MlhubError, SourceError, TransferError, Transient
 from ..core.model import Document, JsonObject, Request
 from ..core.ports import Reader
 from .links import UNSTATED, json_links, links_of, media_rank, resolve_trusted
@@ -126,8 +126,11 @@ def _broken(error: TransferError, request: Request, number: int) -> MlhubError:
     where = urls.redacted(request.url)
     if error.unauthorized:
         return access_error(request.url, error)
-    if number > 1 or isinstance(error, Transient) or error.status is None:
-        return CatalogError(f"page {number} of {where} could not be read: {error.message}")
+    message = f"page {number} of {where} could not be read: {error.message}"
+    if isinstance(error, Transient) or error.kind == "too-big":
+        return CatalogError(message)
+    if number > 1 or error.status is None:
+        return CatalogDefect(message)
     if error.denied:
         return access_error(request.url, error)
     if error.absent:
@@ -149,10 +152,10 @@ def _page(document: Document, number: int, member: str) -> ListingPage:
     body = document.body
     where = f"page {number} of {urls.redacted(document.url)}"
     if not isinstance(body, dict):
-        raise CatalogError(f"{where} is not a JSON object", kind="not-a-page")
+        raise CatalogDefect(f"{where} is not a JSON object", kind="not-a-page")
     records = body.get(member)
     if not isinstance(records, list):
-        raise CatalogError(f"{where} has no list of {member}", kind="not-a-page")
+        raise CatalogDefect(f"{where} has no list of {member}", kind="not-a-page")
     return ListingPage(number, body, records, matched_of(body), document.url)
 
 

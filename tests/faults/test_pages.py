@@ -173,8 +173,10 @@ async def test_a_page_without_a_list_of_items_is_not_taken_for_an_empty_one(site
     api, options = await paged(site, dest)
     api.overrides = {2: {"features": features}}
     report = await mirror(api.url, dest, options)
-    assert report.exit_code == 5 and report.listing.error.kind == "not-a-page"
-    assert "page 2 of" in report.listing.error.message and mirrored_ids(dest) == ["i1", "i2"]
+    assert report.exit_code == 4 and [flaw.error.kind for flaw in report.flaws] == ["not-a-page"]
+    assert "page 2 of" in " ".join(listing_of(dest)["reasons"]) and mirrored_ids(dest) == ["i1", "i2"]
+    assert not listing_of(dest)["complete"]
+    Mirrored(dest).check(4)
 
 
 @pytest.mark.parametrize(
@@ -261,5 +263,5 @@ async def test_a_next_link_to_a_path_that_does_not_exist_breaks_the_listing_off(
     api, options = await paged(site, dest)
     api.overrides = {1: {"links": [{"rel": "next", "href": site.url("/behind/the/proxy?token=2")}]}}
     report = await mirror(api.url, dest, options)
-    assert report.exit_code == 5 and "/behind/the/proxy" in report.listing.error.message
+    assert report.exit_code == 4 and "/behind/the/proxy" in " ".join(report.listing.reasons)
     assert site.count("/behind/the/proxy") == 1 and mirrored_ids(dest) == ["i1", "i2"]

@@ -22,7 +22,7 @@ from ...sources.recognise import is_ndjson
 from ...stac.write.encode import encode_fetchable
 from ..console import Console
 from ..output import print_lines, print_warning
-from .summary import MAX_TEXT_CHARS, flaw_lines, pruned_lines, remark_lines
+from .summary import MAX_TEXT_CHARS, flaw_lines, listing_lines, pruned_lines, remark_lines
 
 
 def run_plan(source: str, dest: str, options: Options, console: Console, save: str | None) -> int:
@@ -76,8 +76,7 @@ def _size(plan: Plan) -> str:
 
 def _incompleteness_lines(plan: Plan) -> Iterator[str]:
     """Why a mirror would not be complete."""
-    for reason in plan.listing.reasons:
-        yield f"the listing is not complete: {term_safe(reason, MAX_TEXT_CHARS)}"
+    yield from listing_lines(plan.listing)
     yield from flaw_lines(plan.flaws)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from ...core.model import Flaw, ListingRemarks, Outcome, Proof
 from ...core.telemetry import human_size
 from ...core.urls import term_safe
+from ...engine.report.completeness import Completeness
 from ...engine.report.receipt import Pruned, Report
 from ...storage.layout import ERRORS_FILE
 
@@ -75,13 +76,19 @@ def _proofs(report: Report) -> str:
 
 def _listing(report: Report) -> Iterator[str]:
     listing = report.listing
-    for reason in listing.reasons if listing.ended or listing.error is not None else ():
-        yield f"the listing is not complete: {_shown(reason)}"
+    yield from listing_lines(listing) if listing.ended or listing.error is not None else ()
     yield from remark_lines(listing.remarks)
     if listing.vanished:
         yield f"{listing.vanished} items left the catalogue while it was listed: their files are kept"
     if report.dangling:
         yield f"{report.dangling} source links lead nowhere: reported, not counted as missing"
+
+
+def listing_lines(listing: Completeness) -> Iterator[str]:
+    """Why a listing is not complete, without the records that could not be used: see `flaw_lines`."""
+    for reason in listing.reasons:
+        if reason not in listing.flaws:
+            yield f"the listing is not complete: {_shown(reason)}"
 
 
 def remark_lines(remarks: ListingRemarks) -> Iterator[str]:

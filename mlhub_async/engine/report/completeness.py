@@ -9,7 +9,9 @@ from typing import Any
 from ...core.errors import CatalogError, MlhubError, SourceError
 from ...core.model import (
     CollectionListed,
+    Concern,
     Entry,
+    Flaw,
     Item,
     ListingRemarks,
     ListingRestarted,
@@ -97,6 +99,13 @@ class Completeness:
     """the pass before the latest, of listings that were read again"""
     totals: dict[str, int] = field(default_factory=dict)
     """how many items the listings have that were read in slices"""
+    broken: set[str] = field(default_factory=set)
+    """the listings that ended before their last page, at a flaw"""
+    flaws: list[str] = field(default_factory=list)
+    """why documents and records of the catalogue could not be used: the first ones"""
+    lasting_flaws: int = 0
+    temporary_flaws: int = 0
+    """of all, those that another run would meet again, and those that it may not meet"""
     remarks: ListingRemarks = field(default_factory=ListingRemarks)
     """what the source reports about the way in which it was listed"""
 
@@ -129,6 +138,18 @@ class Completeness:
         if page.slice_of and repeated_in_pass is not None and page.listing not in self.earlier:
             current.shared += repeated - repeated_in_pass
             current.known += repeated - repeated_in_pass
+
+    def add_flaw(self, flaw: Flaw) -> None:
+        """Count what could not be used of the catalogue: no benign flaw, and none of another concern."""
+        if flaw.benign or flaw.concern is not Concern.LISTING:
+            return
+        if flaw.listing is not None:
+            self.broken.add(flaw.listing)
+        self.temporary_flaws += flaw.error.retryable
+        self.lasting_flaws += not flaw.error.retryable
+        if len(self.flaws) < MAX_REASONS:
+            message = flaw.error.message
+            self.flaws.append(message if flaw.where in message else f"{flaw.where}: {message}")
 
     def _note_listing(self, entry: Entry) -> None:
         if isinstance(entry, CollectionListed):
@@ -170,8 +191,13 @@ class Completeness:
 
     def listings_to_repeat(self) -> list[str]:
         """The listings to read again: those that changed while read, and differed when read twice."""
-        names = [] if self.capped else [name for name, one in self.passes.items() if one.repeatable]
+        names = [name for name, one in self._ended_passes() if one.repeatable]
         return [name for name in names if not self._is_settled(name)]
+
+    def _ended_passes(self) -> Iterator[tuple[str, Pass]]:
+        """The latest pass of each listing that was to be read to its end, and did not end at a flaw."""
+        if not self.capped:
+            yield from ((name, one) for name, one in self.passes.items() if name not in self.broken)
 
     def begin_sweep(self, names: Sequence[str]) -> None:
         """Begin a new pass over each of these listings."""
@@ -213,6 +239,13 @@ class Completeness:
         return next(self._reasons(), None) is None
 
     @property
+    def exit_code(self) -> int:
+        """0: complete; 5: another run may get what is missing; 4: it would meet the same again."""
+        if next(self._temporary_reasons(), None) is not None:
+            return 5
+        return 0 if self.complete else 4
+
+    @property
     def reasons(self) -> list[str]:
         """Why it is not complete; none if it is."""
         found = list(self._reasons())
@@ -220,12 +253,22 @@ class Completeness:
         return found[:MAX_REASONS] + more
 
     def _reasons(self) -> Iterator[str]:
-        if self.error is not None:
-            kind = "" if self.error.kind == CatalogError.kind else f" ({self.error.kind})"
-            yield f"it broke off{kind}: {self.error.message}"
-        elif not self.ended:
+        if self.error is not None and not self.error.retryable:
+            yield _broken_off(self.error)
+        yield from self._temporary_reasons()
+        yield from self.flaws
+        if (more := self.lasting_flaws + self.temporary_flaws - len(self.flaws)) > 0:
+            yield f"{more} more records of the catalogue could not be used"
+
+    def _temporary_reasons(self) -> Iterator[str]:
+        """Those that another run may not meet."""
+        if self.error is not None and self.error.retryable:
+            yield _broken_off(self.error)
+        elif self.error is None and not self.ended:
             yield "the run ended before it did"
-        for name in () if self.capped else self.passes:
+        if self.temporary_flaws:
+            yield f"{self.temporary_flaws} documents could not be read now"
+        for name, _ in self._ended_passes():
             latest, shown = self._latest(name), name or "the source"
             if latest.is_short:
                 yield f"{shown} announced {latest.most} items and gave {latest.returned - latest.repeated}"
@@ -254,6 +297,11 @@ class Completeness:
             "changed": self.changed,
             **self.remarks.receipt,
         }
+
+
+def _broken_off(error: MlhubError) -> str:
+    kind = "" if error.kind == CatalogError.kind else f" ({error.kind})"
+    return f"it broke off{kind}: {error.message}"
 
 
 async def read_source(source: Source, emit: Emit, listing: Completeness) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ... import __version__
 from ...core.errors import CatalogError, MlhubError
-from ...core.model import Flaw, Outcome, Proof, Status
+from ...core.model import Concern, Flaw, Outcome, Proof, Status
 from ...storage.layout import RECEIPT_FILE, in_state
 from .completeness import Completeness
 
@@ -69,6 +69,7 @@ class Report:
     skipped: int = 0
     failures: int = 0
     lasting: int = 0
+    temporary: int = 0
     filtered: int = 0
     duplicates: int = 0
     bytes: int = 0
@@ -106,13 +107,13 @@ class Report:
         self.proofs.update({Proof(proof): count for proof, count in proofs.items()})
 
     def add_flaw(self, flaw: Flaw) -> None:
-        """Count a flaw. One that another run may not meet makes the listing incomplete."""
+        """Count a flaw. One of the catalogue makes the listing incomplete, unless it is benign."""
         self.flaw_count += not flaw.benign
         self.dangling += flaw.benign
-        if flaw.error.retryable:
-            self.listing.error = self.listing.error or flaw.error
-        elif not flaw.benign:
-            self.lasting += 1
+        self.listing.add_flaw(flaw)
+        if not flaw.benign and flaw.concern is not Concern.LISTING:
+            self.lasting += not flaw.error.retryable
+            self.temporary += flaw.error.retryable
         if len(self.flaws) < MAX_FAILURES:
             self.flaws.append(flaw)
 
@@ -128,17 +129,18 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """The first of: what stopped the run; 5, incomplete listing; 4, lasting failures; 5, others; 0."""
+        """The first of: what stopped the run; 5, a listing that another run may complete; 4, what is wrong
+        for good in the listing or with assets; 5, others; 0."""
         if isinstance(self.stopped, asyncio.CancelledError):
             signalled = self.stopped.args[:1]
             return signalled[0] if signalled and isinstance(signalled[0], int) else INTERRUPTED_EXIT_CODE
         if self.stopped is not None:
             return self.stopped.exit_code if isinstance(self.stopped, MlhubError) else 1
-        if not self.listing.complete:
-            return 5
+        if (code := self.listing.exit_code) != 0:
+            return code
         if self.lasting:
             return 4
-        return 0 if self.complete else 5
+        return 0 if self.complete and not self.temporary else 5
 
     @property
     def ok(self) -> bool:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from ... import stac
 from ...core import urls
 from ...core.concurrency import fan_out, prefetch_one
-from ...core.errors import MlhubError, SourceError, TransferError, Transient
+from ...core.errors import CatalogDefect, MlhubError, SourceError, TransferError, Transient
 from ...core.model import (
     NO_COLLECTION,
     Asset,
@@ -115,7 +115,8 @@ class ApiSource:
         return [await self.collections.one(name) for name in dict.fromkeys(self._selection.collections)]
 
     async def _by_collection(self, emit: Emit) -> None:
-        """Collection by collection, in any order. One that is refused is a flaw, unless all of them are."""
+        """Collection by collection, in any order. One that is refused is a flaw, unless all of them are; one
+        with a page that is wrong for good always is: the others do not depend on it."""
         refused: list[tuple[str, SourceError]] = []
         is_listed = False
         async for found in self._collections():
@@ -127,6 +128,9 @@ class ApiSource:
             try:
                 await self._list_collection(found, emit)
                 is_listed = True
+            except CatalogDefect as error:
+                is_listed = True
+                await emit([Flaw(f"collection {urls.term_safe(found.id)}", error, listing=found.id)])
             except SourceError as error:
                 refused.append((found.id, error))
                 is_listed |= bool(found.body.get("assets"))
@@ -208,9 +212,14 @@ class ApiSource:
         if named := await self._named():
             self._introduced = {one.id for one in named}
             await emit([*named])
+        whole = not self._selection.ids
         for query in self._searches(union_span([temporal_extent(one.body) for one in named])):
-            await self._listings.read(query, emit)
-        if not self._selection.ids:
+            try:
+                await self._listings.read(query, emit)
+            except CatalogDefect as error:
+                whole = False
+                await emit([Flaw(query.name, error, listing=query.name)])
+        if whole:
             await emit([CollectionListed(name) for name in self._introduced])
 
     def _searches(self, span: Interval) -> Iterator[ListingQuery]:

@@ -12,7 +12,7 @@ from typing import Any
 from ... import stac
 from ...core import urls
 from ...core.concurrency import prefetch_one
-from ...core.errors import SourceError
+from ...core.errors import CatalogDefect, SourceError
 from ...core.model import Asset, Document, Flaw, Item, Page, Request
 from ...core.options import Selection
 from ...core.ports import Emit, Reader
@@ -114,8 +114,11 @@ def of_document(
     async def batches() -> Batches:
         body = document.body
         if is_search:
-            async for page in stac.pages(reader, Request(document.url), allow_origins=allow_origins):
-                yield page.records, page.url, page.matched
+            try:
+                async for page in stac.pages(reader, Request(document.url), allow_origins=allow_origins):
+                    yield page.records, page.url, page.matched
+            except CatalogDefect as error:
+                yield [Flaw(urls.redacted(document.url), error, listing="")], document.url, None
         else:
             is_file = document.url.startswith("file:")
             name = urls.redacted(document.url)

@@ -80,6 +80,8 @@ class NestedApis:
             if entry.repeatable:
                 self._by_listing[name] = api, entry.listing
             return replace(entry, listing=name)
+        if isinstance(entry, Flaw) and entry.listing is not None:
+            return replace(entry, listing=f"{api.name} {entry.listing}".strip())
         if isinstance(entry, Collection | Item):
             name = entry.id if isinstance(entry, Collection) else entry.collection
             self._by_collection.setdefault(name, api)

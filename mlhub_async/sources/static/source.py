@@ -8,7 +8,7 @@ from collections.abc import Collection as Some
 from ... import stac
 from ...core import urls
 from ...core.concurrency import fan_out
-from ...core.errors import CatalogError, MlhubError, SourceError, TransferError
+from ...core.errors import CatalogDefect, CatalogError, MlhubError, SourceError, TransferError
 from ...core.model import (
     NO_COLLECTION,
     Asset,
@@ -87,7 +87,7 @@ class StaticSource:
             level, self._next_level = self._next_level, []
             await self._crawl(level, emit)
         if self._next_level and not self._quota.used_up:
-            raise CatalogError(f"{self.name} is more than {MAX_DEPTH} levels deep", kind="too-deep")
+            raise CatalogDefect(f"{self.name} is more than {MAX_DEPTH} levels deep", kind="too-deep")
         if self._shared_quota is not None:
             return
         if not self._quota.used_up:
@@ -170,7 +170,7 @@ class StaticSource:
     async def _features(self, document: Document | None, link: FollowedLink, emit: Emit) -> Flaw | None:
         """Items in one document, or on one or more pages as an API has them."""
         name = link.collection
-        listing = link.listing or urls.redacted(link.url)
+        listing = _listing_of(link)
         async for page in self._pages(document, "features", link):
             if isinstance(page, Flaw):
                 return page
@@ -218,7 +218,7 @@ class StaticSource:
             ):
                 yield page
         except (SourceError, CatalogError) as error:
-            yield Flaw(urls.redacted(link.url), error)
+            yield Flaw(urls.redacted(link.url), error, listing=_listing_of(link))
 
     def _catalogue(self, body: JsonObject, url: str, collection: str, *, is_collection: bool) -> Entries:
         """The entries for a Catalog or Collection; its links are noted for the next level."""
@@ -277,3 +277,7 @@ class StaticSource:
     def _is_wanted(self, collection: str) -> bool:
         wanted = self._selection.collections
         return not wanted or not collection or collection in wanted
+
+
+def _listing_of(link: FollowedLink) -> str:
+    return link.listing or urls.redacted(link.url)
