@@ -48,7 +48,7 @@ def test_a_legal_url_is_sent_as_it_was_written(href):
         (" https://h/x ", "https://h/x"),
         ("https://h/a b", "https://h/a%20b"),
         ("https://h/100%/50%zz/%41", "https://h/100%25/50%25zz/%41"),
-        ('https://h/"<>^`{|}\\[]', "https://h/%22%3C%3E%5E%60%7B%7C%7D%5C%5B%5D"),
+        ('https://h/"<>^`{|}[]', "https://h/%22%3C%3E%5E%60%7B%7C%7D%5B%5D"),
         ("https://h/é/\u202e", "https://h/%C3%A9/%E2%80%AE"),
         ("https://bücher.example/x", "https://xn--bcher-kva.example/x"),
         ("http://[0:0:0::1]/x", "http://[::1]/x"),
@@ -215,7 +215,24 @@ def test_encoding_loses_nothing(tail):
         url = urls.parse(f"https://h/{path}")
     except TransferError:
         return
-    assert unquote(url.removeprefix("https://h/")) == path
+    assert unquote(url.removeprefix("https://h/")) == path.replace("\\", "/")
+
+
+@pytest.mark.parametrize(
+    ("href", "expected"),
+    [
+        (".\\a\\a.json", "https://h.test/k/a/a.json"),
+        ("..\\a\\d.tif", "https://h.test/a/d.tif"),
+        ("a\\..\\..\\b", "https://h.test/b"),
+        ("\\a b.tif", "https://h.test/a%20b.tif"),
+        ("a\\b.tif?x=a\\b#c\\d", "https://h.test/k/a/b.tif?x=a%5Cb"),
+        ("https://o.test/a\\b.tif", "https://o.test/a/b.tif"),
+        ("//o.test/a\\b", "https://o.test/a/b"),
+        ("file:///x\\y.json", "file:///x/y.json"),
+    ],
+)
+def test_backslashes_in_a_path_are_slashes(href, expected):
+    assert urls.parse(href, "https://h.test/k/c.json") == expected
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,8 @@ _is_ipv4 = re.compile(_IPV4, re.ASCII).fullmatch
 _is_host_name = re.compile(r"[a-z0-9_-][a-z0-9._-]{0,252}", re.ASCII).fullmatch
 _is_number = re.compile(r"(?:.*\.)?(?:\d+|0x[0-9a-f]*)\.?", re.ASCII).fullmatch
 _has_scheme = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:", re.ASCII).match
+_authority_of = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//[^/?#]*", re.ASCII).match
+_BEFORE_HOST = ("\\\\", "/\\", "\\/")
 _ILLEGAL = re.compile(rf"%(?![0-9A-Fa-f]{{2}})|[^{_LEGAL}%]+")
 _CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _is_unusual = re.compile(r"[?#%]").search
@@ -105,15 +107,30 @@ def _resolve(href: str, base: str | None) -> str:
             return _checked(directory + relative[1])
     if _CONTROL.search(href):
         raise ValueError("it contains control characters")
+    if "\\" in href:
+        href = _with_slashes(href)
     if _has_scheme(href):
         return _absolute(href)
     if base is None:
         raise ValueError("it is relative, and nothing says to what")
-    if href[:2] in ("\\\\", "/\\", "\\/"):
+    if href[:2] in _BEFORE_HOST:
         raise ValueError("it has a backslash where a host would be")
     if href.startswith("//"):
         return _absolute(base.partition(":")[0] + ":" + href)
     return _checked(_join(base, href.partition("#")[0]))
+
+
+def _with_slashes(href: str) -> str:
+    """The href with slashes for the backslashes in its path, which Windows wrote: browsers read them so.
+
+    Those where a host would be are refused later; those in a query are data.
+    """
+    authority = _authority_of(href)
+    if authority is None and (_has_scheme(href) or href[:2] in _BEFORE_HOST):
+        return href
+    begin = authority[0] if authority else ""
+    path, mark, query = href[len(begin) :].partition("?")
+    return begin + path.replace("\\", "/") + mark + query
 
 
 def _checked(url: str) -> str:

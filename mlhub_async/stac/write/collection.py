@@ -10,9 +10,8 @@ from .encode import stream
 from .extent import Extent
 from .hrefs import DocumentLocation, kept_links, origin_link, relative_href
 from .item import put_assets
+from .versions import STAC_VERSION, readable_version
 
-_STAC_VERSION = "1.0.0"
-_is_version = re.compile(r"\d+\.\d+\.\d+").match
 _has_no_type = re.compile(r"0\.|1\.0\.0-beta").match
 
 
@@ -44,7 +43,7 @@ def catalog_json(
     head = {
         "type": "Catalog",
         "id": name or "mirror",
-        "stac_version": _STAC_VERSION,
+        "stac_version": STAC_VERSION,
         "description": description or f"Mirror of {name}",
     }
     return stream(head, _root_links(children, item_paths))
@@ -52,9 +51,7 @@ def catalog_json(
 
 def _readable(collection: Collection, extent: Extent) -> JsonObject:
     body = dict(collection.body)
-    version = body.get("stac_version")
-    if not isinstance(version, str) or not _is_version(version):
-        body["stac_version"] = version = _STAC_VERSION
+    body["stac_version"] = version = readable_version(body.get("stac_version"))
     _fit_to_readers(body, version)
     if not isinstance(body.get("id"), str) or not body["id"]:
         body["id"] = collection.id

@@ -20,6 +20,7 @@ from .hrefs import (
     outward_href,
     relative_href,
 )
+from .versions import readable_item
 
 FILE_EXTENSION = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
 _ANY_FILE_EXTENSION = ("https://stac-extensions.github.io/file/", "file")
@@ -31,7 +32,7 @@ def item_json(item: Item, records: Mapping[str, Record], location: DocumentLocat
     On one line, since a catalogue may have a million items. Raises `TransferError` if the item holds a value
     that JSON cannot.
     """
-    body = dict(item.body)
+    body = readable_item(item)
     body["links"] = _links(item, location)
     put_assets(body, records, item.href, location)
     return to_json(body) + b"\n"
