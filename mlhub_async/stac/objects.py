@@ -54,8 +54,6 @@ def _item(record: Any, url: str, collection: str, origin: str) -> Item | Flaw:
         return _flaw(url, "has no id")
     if not is_item(record):
         return _flaw(url, _no_item(record))
-    if not isinstance(record.get("assets"), dict | list | None):
-        return _flaw(url, "has assets that are neither an object nor a list")
     named = record.get("collection")
     collection = named if isinstance(named, str) and named else collection
     if not _is_text(name) or not _is_text(collection):

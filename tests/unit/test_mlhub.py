@@ -8,7 +8,7 @@ import pytest
 from mlhub_async import stac
 from mlhub_async.core.errors import CatalogError, SourceError, TransferError, Transient, UsageError
 from mlhub_async.core.model import Collection
-from mlhub_async.sources.source_links import FollowSources
+from mlhub_async.sources.linked.source_links import FollowSources
 from support.documents import API, Documents, api, collection, item, listed, page, recognised, summary
 
 TOKEN = f"{API}/download/gAAAAAB"
