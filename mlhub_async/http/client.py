@@ -1,7 +1,7 @@
-"""The HTTP client: one policy for every transport. Credentials, redirects, refusals, limits, JSON documents.
+"""The HTTP client: adds credentials, follows redirects, applies limits and retries, reads JSON documents.
 
-A transport sends one request and knows none of this. What a status means is decided in `status`, which
-addresses a catalogue may lead to in `ssrf`.
+A transport sends one request, without any of this policy. `status` defines the meaning of status codes,
+`ssrf` the addresses that a catalogue may lead to.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MAX_REDIRECTS = 5
 FORWARDED_FIELDS = frozenset(
     {"accept", "accept-encoding", "content-type", "range", "if-range", "if-match", "if-none-match"}
 )
-"""Request fields that say nothing about the user: only these follow a redirect to another origin."""
+"""Request fields without data about the user: only these are sent to another origin after a redirect."""
 DOCUMENT_FIELDS = {"accept": "application/geo+json, application/json", "accept-encoding": "gzip"}
 AZURE_HOSTS = ".blob.core.windows.net"
 AZURE_API_VERSION = "2021-06-08"
@@ -37,7 +37,7 @@ OnRedirect = Callable[[str], Awaitable[None]]
 
 
 class Http:
-    """Fetches by policy through transports, which are given by URL scheme. `close` closes them too."""
+    """Sends requests through transports, given by URL scheme. The owner must `close` it, and so them."""
 
     def __init__(
         self,
@@ -57,11 +57,11 @@ class Http:
         self._watchdog = watchdog
 
     async def get(self, request: Request, sink: Sink, on_redirect: OnRedirect | None = None) -> Head:
-        """Follow redirects and push the final body into `sink`. One attempt; returns the final head.
+        """Make one attempt: follow redirects, push the final body into `sink`, return the final head.
 
-        `on_redirect` is awaited with each new URL before that is requested, and may raise to stop there.
-        Credentials are added anew for every hop, to requests to the first origin, until a redirect leaves it.
-        Raises `Transient`, `TransferError`, or whatever the sink raises.
+        `on_redirect` is awaited with each new URL before it is requested, and may raise to stop there.
+        Credentials are added for every hop to the first origin, until a redirect leads to another one
+        (RFC 9110 section 15.4). Raises `Transient`, `TransferError`, or what the sink raises.
         """
         here = home = origin(request.url)
         signed, seen = True, {request.url}
@@ -138,7 +138,7 @@ class Http:
         except ErrorBodyTooLongError:
             pass
         except asyncio.CancelledError:
-            # As in asyncio.timeout, but without its cost for each of a million small files.
+            # As asyncio.timeout does, but at a lower cost per small file.
             if hop.aborted_task is None or hop.aborted_task.uncancel() > 0:
                 raise
             slow = Transient(f"{redacted(request.url)}: {hop.abort_reason}", kind="too-slow")
@@ -148,11 +148,11 @@ class Http:
             self._watchdog.end(hop)
 
     def restart_stalled(self) -> None:
-        """Nothing will be requested any more but what is under way: see `Watchdog.restart_stalled`."""
+        """Only requests that are under way are left: see `Watchdog.restart_stalled`."""
         self._watchdog.restart_stalled()
 
     def fetchable(self, url: str) -> str:
-        """A URL, or any text, with all that another program needs to fetch it, and without our secrets."""
+        """A URL, or any text, without our secrets and user name, but with signatures that are part of it."""
         bare = without_user(url) if "://" in url else url
         return self._signers.without_secrets(bare)
 
@@ -182,14 +182,17 @@ class Http:
         return sink.whole(), head.url
 
     async def close(self) -> None:
-        """Close all connections. Nothing may be under way."""
+        """Close all connections. No request may be under way."""
         self._watchdog.close()
         for transport in {id(t): t for t in self._transports.values()}.values():
             await transport.close()
 
 
 def _redirected(request: Request, head: Head) -> Request:
-    """The request for the next hop, built anew from what may be sent there."""
+    """The request for the target of a redirect, with the fields that may be sent there.
+
+    Raises `TransferError` for a target that must not be followed: no valid URL, or from https to http.
+    """
     here = origin(request.url)
     try:
         target = parse(head.headers.get("location"), request.url)
@@ -212,7 +215,7 @@ def _redirected(request: Request, head: Head) -> Request:
 
 
 def _with_host_fields(request: Request, here: Origin) -> Request:
-    """Azure answers as of 2009 (no ranges, ETag without quotes) unless a version of its API is named."""
+    """Azure Blob Storage uses its API of 2009 (no ranges, unquoted ETag) unless a version is requested."""
     if not here.host.endswith(AZURE_HOSTS):
         return request
     return request._replace(headers={**request.headers, "x-ms-version": AZURE_API_VERSION})

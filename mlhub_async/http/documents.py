@@ -1,4 +1,4 @@
-"""One document read whole: decoded while it streams, and never more of it than fits in memory."""
+"""The sink for JSON documents: decodes a body while it is received, up to a maximal size in memory."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .status import OK
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 MAX_DOCUMENT = 64 << 20
-"""Decoded bytes of one document; a page larger than this wants a smaller limit."""
+"""Decoded bytes of one document. Larger pages need a smaller --limit."""
 
 MAX_LEADING_SPACE_BYTES = 64 << 10
 
 
 class DocumentSink:
-    """Collects one document in memory, decoded and capped while it streams (FAULTS B16, D12).
+    """Collects one document in memory. Raises `TransferError` for one of more than `MAX_DOCUMENT` bytes.
 
     `refuses_data`: raises `TransferError`, kind "data", as soon as the first bytes are not those of a JSON
     object or array, so that no more of a large file is read.
@@ -68,6 +68,7 @@ class DocumentSink:
         self._undecided = False
 
     def whole(self) -> bytes:
+        """The decoded document. Raises `Transient` if the compressed data ends early."""
         if self._decoder is not None and not self._decoder.ended:
             raise Transient(f"{redacted(self._url)}: compressed document ends early", kind="truncated")
         return b"".join(self._parts)

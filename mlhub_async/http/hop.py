@@ -1,7 +1,7 @@
-"""One exchange with an origin, from the request to the end of the body, and what it says about the origin.
+"""One request and its response, as the rate limits and the circuit breaker of its origin see it.
 
-A hop is the sink between a transport and the caller's sink: it passes the body of an accepted response on,
-keeps the start of the body of a refusal, and reports to the origin's gate, limit and circuit breaker.
+A hop is the sink between a transport and the sink of the caller. It passes the body of an accepted response
+on, keeps the beginning of the body of an error response, and reports to the gate, limit and circuit breaker.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ LARGE_BODY_BYTES = 1 << 20
 """Larger bodies are counted while they arrive; of smaller ones it is enough to count the responses."""
 FAILURE_COST_TOKENS = 5
 TIMEOUT_COST_TOKENS = 10
-"""What a failed attempt costs of the retry budget (see `circuit_breaker`)."""
+"""Tokens that a failed attempt takes from the retry budget (see `circuit_breaker`)."""
 TIMEOUT_KINDS = frozenset({"timeout", "too-slow"})
 NO_ANSWER_KINDS = frozenset({"connection", "dns", "protocol", "proxy", "timeout", "tls", "unreachable"})
-"""Kinds of errors that end a hop without any response and are the origin's fault."""
+"""Kinds of errors without any response that count as failures of the origin."""
 LOCAL_KINDS = frozenset({"local-shortage"})
-"""Kinds of errors that are this machine's fault."""
+"""Kinds of errors that this machine causes."""
 
 
 class ErrorBodyTooLongError(Exception):
-    """The body of a refusal does not end: the connection is given up, enough of it was read."""
+    """The body of an error response is too long: the rest is not read, and the connection is closed."""
 
 
 class Hop:
@@ -54,7 +54,7 @@ class Hop:
         self.generation = gate.breaker.generation
         self.started_at = limits.clock()
         self.outstanding = 0
-        """bytes of a large body that are still to come"""
+        """bytes of a large body that are still to be received"""
         self.url = url
         self.owner = asyncio.current_task()
         self.aborted_task: asyncio.Task[object] | None = None
@@ -68,10 +68,10 @@ class Hop:
         self.received_before, self.helpers_before = -1, 0
         """at the last check: bytes received, and streams that helped with large files of this origin"""
         self.paused = False
-        """whether it is this machine that keeps the server waiting"""
+        """whether the sink or a rate limit of this program delays the transfer"""
 
     def abort(self, reason: str) -> None:
-        """End it from outside, by cancelling the task that waits for it."""
+        """End the hop by cancelling the task that awaits it. Called by the watchdog."""
         if self.owner is not None and self.aborted_task is None:
             self.aborted_task, self.abort_reason = self.owner, reason
             self.aborted_task.cancel()
@@ -86,7 +86,7 @@ class Hop:
         elif head.status in THROTTLED:
             self.gate.limit.throttled()
         if not self.breaker.healthy and head.status not in OUTAGE:
-            # That documents are given out is no permission: a catalogue may be open and its assets closed.
+            # Access to documents is no access to assets: a catalogue may be public and its assets not.
             granted = head.status not in DENIED and not isinstance(self.target, DocumentSink)
             self.gate.answered(self.generation, granted=granted)
         if head.status in ACCEPTED:
@@ -112,7 +112,7 @@ class Hop:
         self.gate.adjust()
 
     def end(self) -> None:
-        """Nothing more of the body will come, whether all of it has or not."""
+        """The exchange has ended, with a complete body or without."""
         self.gate.limit.in_flight -= self.outstanding
         self.outstanding = 0
 
@@ -125,7 +125,7 @@ class Hop:
 
 
 def report_failure(error: BaseException, hop: Hop) -> None:
-    """The hop ended by an exception: of the network, of the sink, or of this program."""
+    """Report that the hop ended with an exception of transport, sink or program."""
     breaker = hop.breaker
     if isinstance(error, Transient) and error.kind not in LOCAL_KINDS:
         cost = TIMEOUT_COST_TOKENS if error.kind in TIMEOUT_KINDS else FAILURE_COST_TOKENS
@@ -138,23 +138,23 @@ def report_failure(error: BaseException, hop: Hop) -> None:
 
 
 def report_refusal(error: TransferError, hop: Hop) -> None:
-    """The hop ended with a status that is neither a success nor a redirect."""
+    """Report that the hop ended with a status that is neither a success nor a redirect."""
     breaker = hop.breaker
     if isinstance(error, Transient) and error.retry_after is not None:
         hop.gate.postpone(error)
     elif isinstance(error, Transient):
         breaker.spend(FAILURE_COST_TOKENS)
         if error.outage:
-            # What counts our requests is up: a few refusals in a row for being over the count are no outage.
+            # A server that limits the rate is up: a few such refusals in a row are no outage.
             url = "" if error.throttled else hop.url
             error.free = breaker.failed(hop.generation, url, f"HTTP {error.status}")
     breaker.release(hop.generation)
-    # Refused credentials are counted by the client, when they are refused after they were read again.
+    # The client counts refused credentials, after it has renewed them.
     credentials_refused = error.signed and error.unauthorized
     if error.denied and not is_expiring(hop.url) and not credentials_refused:
         breaker.denied()
 
 
 def _reason(error: TransferError) -> str:
-    """The message without the URL, which is this asset's alone."""
+    """The message without its URL."""
     return error.message.rpartition(": ")[2]

@@ -1,4 +1,4 @@
-"""Where a document may send us: the guard against requests to the user's own network (SSRF)."""
+"""Prevents server-side request forgery (SSRF): which addresses the URLs of a catalogue may lead to."""
 
 from __future__ import annotations
 
@@ -9,53 +9,54 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from ..core.errors import TransferError
 from ..core.urls import Origin, origin
 
-MAX_PASSED_ORIGINS = 1000
-"""Origins that need no second look; where there are more, they are looked at anew."""
+MAX_CACHED_ORIGINS = 1000
+"""Origins whose literal address was checked; the cache is cleared when it is full."""
 
 
 class AddressPolicy:
-    """Which addresses a document may send us to: public ones, and the kind that the user's own root has.
+    """Allows connections to public addresses, and to addresses of the same class as the user's own URLs have.
 
-    `named` origins were given by the user and may be anywhere. Checked on the addresses that are really
-    connected to, so a name that changes its answer gains nothing.
+    `name` registers a URL of the user: its origin may have any class of address, which is then allowed for
+    all. `allow_private` allows every address, `local_root` loopback ones. The addresses that are checked are
+    those that are connected to, so that DNS rebinding does not circumvent the check.
     """
 
     def __init__(self, *, allow_private: bool = False, local_root: bool = False) -> None:
-        self._everywhere = allow_private
+        self._allow_all = allow_private
         self._classes = {"public", "loopback"} if local_root else {"public"}
         self._named: set[tuple[str, int]] = set()
-        self._of_named: dict[tuple[str, int], str] = {}
-        self._passed: set[Origin] = set()
+        self._class_of_named: dict[tuple[str, int], str] = {}
+        self._checked: set[Origin] = set()
 
     def name(self, url: str) -> None:
-        """The user named this URL: its origin is trusted with its kind of address."""
+        """Register a URL that the user has given."""
         self._named.add(origin(url)[1:])
 
     def check(self, host: str, port: int, address: str) -> None:
-        """Raises `TransferError` (kind "private-address") if `address` is out of reach."""
+        """Raises `TransferError` (kind "private-address") if connections to `address` are not allowed."""
         kind = address_class(address)
-        if (host.lower(), port) in self._named and self._of_named.setdefault(
+        if (host.lower(), port) in self._named and self._class_of_named.setdefault(
             (host.lower(), port), kind
         ) == kind:
             self._classes.add(kind)
-        if not self._everywhere and kind not in self._classes:
+        if not self._allow_all and kind not in self._classes:
             raise TransferError(
-                f"{host} is at {address}, a {kind} address that this catalogue may not send us to "
+                f"{host} is at {address}, a {kind} address, which this catalogue may not refer to "
                 "(--allow-private permits it)",
                 kind="private-address",
             )
 
-    def check_literal(self, place: Origin) -> None:
-        """The same for a host that is an address already, or needs no resolver to be known as one."""
-        if place in self._passed:
+    def check_literal(self, target: Origin) -> None:
+        """The same before name resolution, for a host that is a literal address or below .localhost."""
+        if target in self._checked:
             return
-        local = f".{place.host}".rstrip(".").endswith(".localhost")
+        local = f".{target.host}".rstrip(".").endswith(".localhost")
         with contextlib.suppress(ValueError):
-            address = str(ipaddress.ip_address("127.0.0.1" if local else place.host.strip("[]")))
-            self.check(place.host, place.port, address)
-        if len(self._passed) >= MAX_PASSED_ORIGINS:
-            self._passed.clear()
-        self._passed.add(place)
+            address = str(ipaddress.ip_address("127.0.0.1" if local else target.host.strip("[]")))
+            self.check(target.host, target.port, address)
+        if len(self._checked) >= MAX_CACHED_ORIGINS:
+            self._checked.clear()
+        self._checked.add(target)
 
 
 _IPV4 = [
@@ -81,7 +82,7 @@ _IPV6 = [
 ]
 
 
-_CARRIERS = [
+_EMBEDDED_IPV4 = [
     (IPv6Network("::ffff:0:0/96"), 0),
     (IPv6Network("::ffff:0:0:0/96"), 0),
     (IPv6Network("64:ff9b::/96"), 0),
@@ -93,8 +94,8 @@ _CARRIERS = [
 def address_class(address: str) -> str:
     """public, loopback, private, link-local, shared, multicast, unspecified or reserved.
 
-    An IPv6 address that carries an IPv4 one (mapped, NAT64, 6to4) is what the IPv4 one is. What is no
-    address at all is "reserved": nobody should connect there.
+    An IPv6 address that embeds an IPv4 one (mapped, NAT64, 6to4) has the class of that. A text that is no
+    address is "reserved".
     """
     try:
         ip = ipaddress.ip_address(address.strip("[]"))
@@ -111,8 +112,8 @@ def _class6(ip: IPv6Address) -> str:
     known = next((name for name, net in _IPV6 if ip in net), None)
     if known:
         return known
-    carried = next((int(ip) >> shift for net, shift in _CARRIERS if ip in net), None)
-    return _other(ip) if carried is None else _class4(IPv4Address(carried & 0xFFFFFFFF))
+    embedded = next((int(ip) >> shift for net, shift in _EMBEDDED_IPV4 if ip in net), None)
+    return _other(ip) if embedded is None else _class4(IPv4Address(embedded & 0xFFFFFFFF))
 
 
 def _other(ip: IPv4Address | IPv6Address) -> str:

@@ -1,4 +1,4 @@
-"""Ends transfers that are too slow: one timer checks all hops under way."""
+"""Aborts transfers that are too slow: one timer checks all hops under way."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from .resilience.suspend import SuspendDetector
 from .validators import validator
 
 STALL_SHARE = 1 / 6
-"""A stall of one of the last transfers lasts this share of the window at the least."""
+"""Share of the window without new bytes after which one of the last transfers counts as stalled."""
 CHECKS_PER_STALL = 4
-"""Checks during such a time, all of which must find no new bytes."""
+"""Checks in that time, all of which must find no new bytes."""
 CHEAP_TO_REFETCH_BYTES = 1 << 20
-"""Fewer bytes are no loss if they have to be fetched again."""
+"""A transfer with fewer bytes is restarted even if it cannot be resumed."""
 
 
 class Watchdog:
-    """Ends a body that receives less than `min_speed` bytes per second in a window of `window` seconds.
+    """Aborts a body that receives less than `min_speed` bytes per second in a window of `window` seconds.
 
-    A window in which the process was suspended, or in which the local disk kept the server waiting, does not
-    count. `min_speed` 0: no body is too slow.
+    A window in which the process was suspended, or the sink was busy at its end, does not count. `min_speed`
+    0: no limit. The owner calls `close`.
     """
 
     def __init__(self, window: float, min_speed: int, suspends: SuspendDetector) -> None:
@@ -31,8 +31,8 @@ class Watchdog:
         self._speed_timer: asyncio.TimerHandle | None = None
         self._suspend_count = 0
         self._stall_timer: asyncio.TimerHandle | None = None
-        self._quiet: dict[Hop, tuple[int, int]] = {}
-        """bytes received, and checks since there were fewer"""
+        self._unchanged: dict[Hop, tuple[int, int]] = {}
+        """by hop: bytes received, and the number of checks since they last grew"""
         self._restarted_urls: set[str] = set()
 
     def begin(self, hop: Hop) -> None:
@@ -52,36 +52,35 @@ class Watchdog:
         for hop in self._active:
             counts = hop.received_before >= 0 and hop.head is not None and not hop.paused and not suspended
             helpers = hop.gate.limit.helper_streams
-            # The segments of a file share one line: all of them together must be as fast as one stream.
-            least = self._min_speed * self._window / (1 + max(hop.helpers_before, helpers))
-            if counts and hop.received - hop.received_before < least:
+            # The segments of a file share the bandwidth: together they must be as fast as one stream.
+            min_bytes = self._min_speed * self._window / (1 + max(hop.helpers_before, helpers))
+            if counts and hop.received - hop.received_before < min_bytes:
                 hop.abort(f"slower than {self._min_speed} bytes/s for {self._window:g} s")
             hop.received_before, hop.helpers_before = hop.received, helpers
         again = asyncio.get_running_loop().call_later
         self._speed_timer = again(self._window, self._check_speed) if self._active else None
 
     def restart_stalled(self) -> None:
-        """From now on end transfers that receive nothing for a while.
+        """From now on abort transfers that receive nothing for a while.
 
-        It is called when few of them are left, so that others do not make up for one that stalls. It goes on
-        over another connection, once per URL, and that costs no attempt. Two requests at a time would need
-        two files; this costs at most as much again as the stall has cost so far.
+        Called when few transfers are left, so that a stalled one delays the end of the run. It is resumed
+        over another connection, once per URL, and that does not count as an attempt.
         """
         if self._stall_timer is None:
             self._check_stalls()
 
     def _check_stalls(self) -> None:
-        quiet = {}
+        unchanged = {}
         for hop in self._active:
-            received, checks = self._quiet.get(hop, (-1, 0))
+            received, checks = self._unchanged.get(hop, (-1, 0))
             same = received == hop.received and not hop.paused
-            quiet[hop] = (hop.received, checks + 1 if same else 0)
-            stalled = quiet[hop][1] >= CHECKS_PER_STALL
+            unchanged[hop] = (hop.received, checks + 1 if same else 0)
+            stalled = unchanged[hop][1] >= CHECKS_PER_STALL
             if stalled and hop.url not in self._restarted_urls and _is_cheap_to_restart(hop):
                 self._restarted_urls.add(hop.url)
                 hop.stalled = True
                 hop.abort("no data for a while")
-        self._quiet = quiet
+        self._unchanged = unchanged
         seconds = self._window * STALL_SHARE / CHECKS_PER_STALL
         self._stall_timer = asyncio.get_running_loop().call_later(seconds, self._check_stalls)
 

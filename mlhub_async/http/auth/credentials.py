@@ -1,4 +1,4 @@
-"""Credentials: which secret goes to which origin. Reads those of the MLHub API and of the user's headers."""
+"""Credentials with the origins that may see them: MLHub keys and tokens, and header fields of the user."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OWN_FIELDS = frozenset(
     {"accept-encoding", "connection", "content-length", "expect", "host", "if-range", "keep-alive"}
     | {"proxy-authorization", "proxy-connection", "range", "te", "trailer", "transfer-encoding", "upgrade"}
 )
-"""Fields that say how a message is framed, or which part of a resource is meant: the program sets them."""
+"""Fields that only the program may set: framing, connection and ranges."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def _bearer(token: str | Secret, origins: frozenset[Origin]) -> Credential:
 
 
 def header_credentials(pairs: Iterable[tuple[str, str | Secret]], source_url: str) -> list[Credential]:
-    """The headers that the user gave, bound to the origin of SOURCE."""
+    """Header fields of the user, bound to the origin of SOURCE. Raises `UsageError` for an invalid one."""
     found = []
     for name, value in pairs:
         check_header_name(name)
@@ -88,7 +88,7 @@ def _origins(url: str) -> frozenset[Origin]:
 
 
 def check_header_name(name: str) -> None:
-    """Raises `UsageError` for what is no field name, or is a field that the program itself must set."""
+    """Raises `UsageError` for an invalid field name (RFC 9110 section 5.1) or one of `_OWN_FIELDS`."""
     if not _is_field_name(name):
         raise UsageError(f"{name!r} is no header name: write it as 'Name: value'")
     if name.lower() in _OWN_FIELDS:

@@ -1,4 +1,4 @@
-"""Hides the netrc file: which origins its entries may be told to, and when it is not to be trusted at all."""
+"""Reads credentials from the netrc file, and decides which origins may see them."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from .credentials import Credential, basic
 
 
 def netrc_path(environ: Mapping[str, str]) -> Path:
-    """The file that NETRC names, else ~/.netrc, as curl and requests have it."""
+    """The file that the variable NETRC names, else ~/.netrc, as for curl and requests."""
     return Path(environ.get("NETRC") or "~/.netrc").expanduser()
 
 
 def netrc_credentials(path: Path, named: Collection[str]) -> list[Credential]:
-    """Every entry as Basic authorization, each for its own host alone; the `default` entry for none.
+    """Every entry as Basic credentials for its own host. The entry `default` is not used.
 
-    A netrc file knows hosts and no ports. An entry holds for https on the usual port, and for those of
-    the origins `named` by the user (SOURCE, --allow-origin) that are on its very host.
+    A netrc file has hosts without ports. An entry is used for https on port 443, and for the URLs `named` by
+    the user (SOURCE, --allow-origin) with the same host. Raises `UsageError` for a file that cannot be read,
+    is invalid, or that other users may read.
     """
-    chosen = [urls.origin(one) for one in named if not one.startswith("file:")]
+    named_origins = [urls.origin(one) for one in named if not one.startswith("file:")]
     found = []
     for machine, login, password in _entries(path):
         home = _origin(machine)
         if home is not None:
-            origins = frozenset({home, *(one for one in chosen if one.host == home.host)})
+            origins = frozenset({home, *(one for one in named_origins if one.host == home.host)})
             found.append(Credential("header", "Authorization", basic(login, password), origins))
     return found
 
@@ -41,11 +42,11 @@ def _origin(machine: str) -> urls.Origin | None:
 
 
 def _entries(path: Path) -> Iterator[tuple[str, str, str]]:
-    _check(path)
+    _check_permissions(path)
     try:
         hosts = netrc.netrc(path).hosts
     except (netrc.NetrcParseError, UnicodeDecodeError):
-        # Their messages quote the word that is wrong, and that may be the password.
+        # Not the message of the error: it quotes the invalid token, which may be the password.
         raise UsageError(f"{path} is not a netrc file: expected machine, login and password") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
@@ -54,7 +55,7 @@ def _entries(path: Path) -> Iterator[tuple[str, str, str]]:
             yield machine, login or account or "", password
 
 
-def _check(path: Path) -> None:
+def _check_permissions(path: Path) -> None:
     try:
         mode = path.stat().st_mode
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Hides the profiles file, which the official client shares: who may read it, and how it is changed."""
+"""Reads and writes the profiles file of the official MLHub client (INI, one section per profile)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...core.errors import UsageError
 from ...core.secret import Secret, one_line, open_to_others
 
 ANONYMOUS = "__anonymous__"
-"""The name of a profile that means: ask without a key."""
+"""The name of the profile without a key: requests are sent unauthenticated."""
 
 
 def profiles_path(environ: Mapping[str, str] | None = None) -> Path:
@@ -24,7 +24,10 @@ def profiles_path(environ: Mapping[str, str] | None = None) -> Path:
 
 
 def profile_key(path: Path, profile: str | None) -> str | None:
-    """The key of a profile; of [default], which need not exist, when none is named."""
+    """The API key of a profile. `profile` None: that of [default], or None if that does not exist.
+
+    Raises `UsageError` for a named profile without a key, and for a file that cannot be read.
+    """
     found = _read(path)
     key = found.get(profile or "default", "api_key", fallback="").strip()
     if profile and not key:
@@ -35,6 +38,7 @@ def profile_key(path: Path, profile: str | None) -> str | None:
 
 
 def has_profile(path: Path, profile: str) -> bool:
+    """Whether the file has a profile of this name with a key. Raises `UsageError` if it cannot be read."""
     return bool(_read(path).get(profile, "api_key", fallback=""))
 
 
@@ -47,7 +51,7 @@ def _read(path: Path) -> configparser.ConfigParser:
     except FileNotFoundError:
         pass
     except (configparser.Error, UnicodeDecodeError):
-        # Their messages quote the line, and the line may be the key.
+        # Not the message of the error: it quotes the line, which may be the key.
         raise UsageError(
             f"{path} is not a profiles file: expected [section] lines and api_key = ..."
         ) from None
@@ -62,7 +66,10 @@ def _warn_if_open_to_others(path: Path, mode: int) -> None:
 
 
 def write_profile(path: Path, profile: str, api_key: str | Secret) -> None:
-    """Set one profile's key. The other profiles stay; the file is never half written nor open to others."""
+    """Set the key of one profile. The file is replaced atomically, and only its owner may read it.
+
+    The other profiles stay. Raises `UsageError` for an invalid name or key, or if the file cannot be written.
+    """
     if profile in (ANONYMOUS, configparser.DEFAULTSECT) or not re.fullmatch(
         r"[^\[\]\x00-\x1f\x7f]+", profile
     ):
@@ -70,9 +77,9 @@ def write_profile(path: Path, profile: str, api_key: str | Secret) -> None:
     key = one_line(api_key, "the API key")
     if not key:
         raise UsageError("the API key is empty")
-    path = path.resolve()  # the file may be a link into a collection of dot-files: keep the link
+    path = path.resolve()  # a symbolic link stays: its target is replaced
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what is written now is closed to others
+        warnings.simplefilter("ignore")  # the new file is readable by its owner only
         profiles = _read(path)
     profiles.read_dict({profile: {"api_key": key}})
     try:
@@ -83,12 +90,14 @@ def write_profile(path: Path, profile: str, api_key: str | Secret) -> None:
 
 def _replace(path: Path, profiles: configparser.ConfigParser) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f".profiles.{uuid4().hex}")
+    temporary = path.with_name(f".profiles.{uuid4().hex}")
     try:
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        with open(
+            os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
+        ) as file:
             profiles.write(file)
             file.flush()
             os.fsync(file.fileno())
-        draft.replace(path)
+        temporary.replace(path)
     finally:
-        draft.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)

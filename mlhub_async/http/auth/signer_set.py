@@ -1,4 +1,4 @@
-"""All signers of a run: every request is signed by those of its origin, and carries no secret elsewhere."""
+"""The signers of a run: signs each request by those of its origin, and removes secrets from all others."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ...core.secret import Secret
 from ...core.urls import Origin, redacted, without_parameter_values
 
 MIN_SECRET_CHARACTERS = 8
-"""A shorter value is no secret that anybody gave out, but may well be a page number."""
+"""Shorter values are not removed from queries: they may be page numbers."""
 
 
 class SignerSet:
-    """Signers in the order in which they sign: what a later one sets replaces what an earlier one did."""
+    """Signers, applied in order: a field or parameter of a later one replaces that of an earlier one."""
 
     def __init__(self, signers: Iterable[Signer] = ()) -> None:
         self._signers = tuple(signers)
@@ -58,7 +58,7 @@ class SignerSet:
         return signed
 
     def clean(self, request: Request) -> Request:
-        """The request without our secrets in its query: servers echo them into the hrefs they write."""
+        """The request without our secrets in its query: servers copy them into hrefs of responses."""
         if not self._secrets or "?" not in request.url:
             return request
         url = self.without_secrets(request.url)

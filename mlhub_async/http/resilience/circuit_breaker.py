@@ -1,8 +1,8 @@
-"""Decides from an origin's answers whether it may be asked again: now, later, or not in this run.
+"""The circuit breaker of an origin: decides by its responses whether requests may be sent to it.
 
-There is one circuit breaker per origin. Closed: all requests may go out. Open: none may until a given time,
-and those that wait lose no attempt. Half open: one request may, the probe, and its outcome decides for all.
-What a failure means for the asset that it hit is decided in `retry`.
+Closed: all requests are sent. Open: none is sent until a given time; waiting does not count as an attempt.
+Half open: one request is sent, the probe, and its outcome closes or reopens the breaker. Whether a failed
+request is repeated is decided in `retry`.
 """
 
 from __future__ import annotations
@@ -15,38 +15,37 @@ from dataclasses import dataclass
 from ...core.errors import AccessLost, TransferError, Transient
 
 MIN_FAILING_URLS = 5
-"""So many URLs that fail with no good answer between them open the breaker, if failures are also half of the
-last `RECENT_ANSWERS`. A single URL that fails again and again is a problem of its asset."""
+"""So many different URLs that fail in a row open the breaker, if half of the last `RECENT_ANSWERS` failed.
+A single URL that fails repeatedly is a problem of that resource."""
 MIN_FAILURES_OF_ANY_URL = 30
-"""But so many failures in a row open it whatever the URLs: a few workers keep to a few URLs for long."""
+"""So many failures in a row open it even if the URLs are few: each worker repeats its own URL."""
 RECENT_ANSWERS = 20
 MIN_WAVES = 2
-"""A server that restarts cuts all transfers at once: failures of requests that were under way together make
-one wave."""
+"""Failures of requests that were under way at the same time count as one wave, as when a server that restarts
+closes all connections."""
 MAX_PAUSE_SECONDS = 600.0
 FIRST_PAUSE_SHARE = 0.25
 """The first pause as a share of the time for which the origin has served this run."""
 RETRY_BUDGET_TOKENS = 500
-"""Every answer brings one token up to this number; every failed attempt costs some (see `hop`)."""
+"""Every response adds one token, up to this number; every failed attempt takes some (see `hop`)."""
 
 MAX_REFUSALS_NEVER_GRANTED = 20
-"""Refusals in a row after which an origin that never granted anything is not asked any more."""
+"""Refusals in a row after which no more requests are sent to an origin that never granted access."""
 MAX_REFUSALS_ONCE_GRANTED = 200
 """The same for one that has granted something. It is higher because object stores answer 403 for objects that
 do not exist, and because a user who may read a catalogue need not have access to all of its files."""
 MAX_FINAL_REFUSALS_NEVER_GRANTED = 2
-"""When everything has been requested so many are enough: to stop then gives nothing up."""
+"""At the end of the run so many are enough: no further request would be lost."""
 MAX_FINAL_REFUSALS_ONCE_GRANTED = 5
-"""The same where assets were granted before: the last few files may be closed, or the key have expired."""
+"""The same where assets were granted before: the last few files may be private, or the key has expired."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutagePolicy:
-    """How long an origin that is out is waited for: so many probes in a row, and so many seconds.
+    """How long to wait for an origin that is down: at most `max_probes` probes in a row, and `max_seconds`.
 
-    The first pause is a quarter of the time for which the origin has served this run, at most
-    `max_first_pause` seconds. It is `min_first_pause` at least, as for an origin that never answered and may
-    well not exist. Each further pause is twice as long.
+    The first pause is a quarter of the time for which the origin has served this run, within
+    `min_first_pause` and `max_first_pause` seconds. Each further pause is twice as long.
     """
 
     max_probes: int = 5
@@ -82,11 +81,11 @@ class AccessMonitor:
         return any(self._credentials_accepted.values()) or any(self._credentials_refused.values())
 
     def grant_asset(self) -> None:
-        """The origin gave out an asset, with or without credentials."""
+        """The origin sent an asset, with or without credentials."""
         self.asset_granted, self.denials = True, 0
 
     def deny(self) -> TransferError | None:
-        """The origin refused permission. The error to raise for all further requests, once it is final."""
+        """The origin refused access. Returns the error for all further requests if that is final."""
         self.denials += 1
         if self.denials < (MAX_REFUSALS_ONCE_GRANTED if self.asset_granted else MAX_REFUSALS_NEVER_GRANTED):
             return None
@@ -106,9 +105,10 @@ class AccessMonitor:
             raise self._access_lost(document)
 
     def end(self) -> None:
-        """Everything has been requested. Raises `AccessLost` where our credentials were refused to the last.
+        """All requests of the run were sent. Raises `AccessLost` if our credentials were refused
+        at last.
 
-        That they were accepted for documents says nothing of the assets: many a catalogue is open to all.
+        Accepted credentials for documents do not count for assets: many catalogues are public.
         """
         accepted, refused = self._credentials_accepted, self._credentials_refused
         most = MAX_FINAL_REFUSALS_ONCE_GRANTED if accepted[False] else MAX_FINAL_REFUSALS_NEVER_GRANTED
@@ -124,10 +124,10 @@ class AccessMonitor:
 
 
 class CircuitBreaker:
-    """Opens when its origin is out. It neither waits nor sends: `on_change` tells the gate to ask it again.
+    """Opens when its origin is down. It neither waits nor sends: after `on_change` the gate asks it again.
 
-    A request takes the `generation` when it begins and gives it back with its outcome: requests that began
-    before the breaker opened say nothing about the time after.
+    A request notes the `generation` when it begins and reports it with its outcome, so that requests that
+    began before the breaker opened are not taken for the probe.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class CircuitBreaker:
     ) -> None:
         self.access = AccessMonitor(host)
         self.healthy = False
-        """all recent answers were good: the next good one need not be reported"""
+        """all recent responses were good: the next good one need not be reported"""
         self.open = False
         self.open_until = 0.0
         self.generation = 0
@@ -153,7 +153,7 @@ class CircuitBreaker:
         self._verdict: TransferError | None = None
         self._first_answer_at: float | None = None
         self._failing_since = 0.0
-        """when the first failure of the present streak was"""
+        """time of the first of the present failures in a row"""
         self._recent_failures: deque[bool] = deque(maxlen=RECENT_ANSWERS)
         self._failing_urls: set[str] = set()
         self._streak = self._waves = self._probes = 0
@@ -161,7 +161,7 @@ class CircuitBreaker:
         self._outage_since = self._first_pause = 0.0
 
     def raise_verdict(self) -> None:
-        """Raise what makes further requests to this origin pointless in this run, if anything does."""
+        """Raise the error for all further requests to this origin in this run, if it was given up."""
         if (verdict := self._verdict) is None:
             return
         if isinstance(verdict, Transient):
@@ -170,18 +170,18 @@ class CircuitBreaker:
 
     @property
     def admits(self) -> bool:
-        """Whether a request may go out now."""
+        """Whether a request may be sent now."""
         return not self.open or (not self.probing and self._clock() >= self.open_until)
 
     def begin_request(self) -> None:
-        """A request goes out. While the breaker is open it is the probe."""
+        """A request is sent. While the breaker is open it is the probe."""
         self.probing = self.open
 
     def _is_probe(self, generation: int) -> bool:
         return self.open and self.probing and generation == self.generation
 
     def answered(self, generation: int, *, granted: bool) -> None:
-        """The head of a response came. `granted`: the response gives out an asset."""
+        """The head of a response was received. `granted`: it is a response with an asset."""
         if self._first_answer_at is None:
             self._first_answer_at = self._clock()
         if granted:
@@ -197,7 +197,7 @@ class CircuitBreaker:
             self._on_change()
 
     def failed(self, generation: int, url: str, reason: str) -> bool:
-        """The origin did not answer as one that is up. True if this was the probe and costs no attempt."""
+        """A request failed as if the origin were down. True: it was the probe, and counts as no attempt."""
         probe = self._is_probe(generation)
         if self.open and not probe:
             return False
@@ -256,23 +256,23 @@ class CircuitBreaker:
             self._begin_outage("it answers, but nearly every attempt fails")
 
     def denied(self) -> None:
-        """Permission was refused, and as far as anybody can tell for good."""
+        """Access was refused, and not because of an expired URL."""
         self.healthy = False
         if (error := self.access.deny()) is not None:
             self.give_up(error)
 
     def give_up(self, error: TransferError) -> None:
-        """This will not pass: from now on everything at this origin fails likewise, without a request."""
+        """The error is permanent: from now on all requests to this origin fail with it, unsent."""
         self._verdict = self._verdict or TransferError(error.message, kind=error.kind)
         self._on_change()
 
     def give_up_for_now(self, message: str, kind: str) -> None:
-        """The same for what may be over in a later run: failures are `Transient`."""
+        """The same for a condition that may have ended by a later run: the error is `Transient`."""
         self._verdict = Transient(message, kind=kind)
         self._on_change()
 
     def release(self, generation: int) -> None:
-        """A request ended and said nothing about the origin. If it was the probe, another one may be sent."""
+        """A request ended. If it was an undecided probe, another one may be sent."""
         if self._is_probe(generation):
             self.probing = False
             self._on_change()

@@ -1,7 +1,8 @@
-"""How many requests at a time serve one origin best: found by trial, measured in goodput.
+"""The adaptive limit of concurrent requests to one origin, found by hill climbing on the measured goodput.
 
-The number doubles while that brings more. From then on, now and then, a few more or a few fewer are tried and
-kept only if they are as good. A number that the origin refuses is not tried again for a good while.
+The limit doubles while that increases the rate. Later a slightly larger or smaller number is tried from time
+to time, and kept if it is as good. A number at which the origin refuses requests is not tried again for a
+while.
 """
 
 from __future__ import annotations
@@ -12,40 +13,41 @@ from .hill_climbing import HillClimber
 
 FIRST_LIMIT = 8
 MAX_LIMIT = 64
-"""More has never been seen to help, and operators of servers begin to object."""
+"""More did not help in any measurement, and operators of servers may object."""
 REQUEST_WEIGHT_BYTES = 16 << 10
-"""Bytes that a request counts for beside its body: of tiny files it is the number that matters."""
+"""Bytes that a request counts as, in addition to its body: for tiny files their number matters."""
 CHECK_SECONDS = 0.1
-"""Between two checks, at the least."""
+"""Shortest time between two checks."""
 LONG_CHECK_SECONDS = 2.0
 """The same where bodies are so large that few responses come."""
 ANSWERS_PER_SLOT = 2
-"""And so many responses per slot: with fewer, the measurement is chance."""
+"""Responses per slot that a check needs: with fewer, the measurement is random."""
 DOUBLING_GAIN = 1.15
 INCREASE_GAIN = 1.05
 DECREASE_GAIN = 1.0
-"""By how much the rate must change for a trial to be kept."""
+"""Factors by which the rate must change for a trial to be kept."""
 CHECKS_BETWEEN_TRIALS = 15
 CHECKS_AFTER_GAIN = 2
-"""The next trial follows soon where the last one paid."""
+"""The next trial follows soon after a successful one."""
 REFUSED_ONE_IN = 4
-"""One refusal in so many responses is the origin's way to say that it is too much; fewer happen anyway."""
+"""One refusal in so many responses means that the limit is too large; fewer are ignored."""
 REFUSED_COOLDOWN_SECONDS = 30.0
 """A refused number is not tried again for so long; twice as long after each refusal."""
 QUEUEING_FACTOR = 3.0
-"""Heads that take so many times their best time, for no more bytes, wait in a queue at the origin."""
+"""If heads take so many times their best time, and the rate does not grow, requests queue at the origin."""
 BEST_WAIT_DRIFT = 1.01
-"""The best time to the head is forgotten slowly: hosts change."""
+"""Growth of the best time to the head per check, so that an old best time is forgotten."""
 MAX_BYTES_IN_FLIGHT = 1 << 30
-"""Bytes still to come in all transfers, beyond which no further one begins: it would only finish later."""
+"""Outstanding bytes of all transfers beyond which no further one begins: it would gain nothing."""
 MIN_TRANSFERS = 4
-"""But so many may always be under way; and so many refusals are no chance."""
+"""So many transfers may always be under way, and fewer refusals than this are ignored."""
 
 
 class AdaptiveLimit(HillClimber):
-    """The number of slots at one origin. Call `adjust` now and then; the gate asks whether it is `crowded`.
+    """The number of slots at one origin. The gate calls `adjust` and asks whether it is `crowded`.
 
-    It never exceeds `most`. Where `first` is `most` it is fixed, as with `-j`.
+    `first` is the initial number, `most` the maximum. If they are equal the limit is fixed (as with -j).
+    `clock` returns seconds.
     """
 
     def __init__(self, first: int, most: int, clock: Callable[[], float]) -> None:
@@ -57,7 +59,7 @@ class AdaptiveLimit(HillClimber):
         self.active = 0
         """slots in use"""
         self.helper_streams = 0
-        """those of them that bring no file of their own, but segments of one that is under way already"""
+        """those of them that fetch a further segment of a file that is under way already"""
         self.full = False
         """all slots were in use at some time since the last check"""
         self.fixed = first == most
@@ -74,7 +76,7 @@ class AdaptiveLimit(HillClimber):
         self._since = clock()
 
     def recall(self, number: int) -> None:
-        """Begin with what an earlier run found best."""
+        """Begin with the number that an earlier run found best."""
         if not self.fixed:
             self.settled = min(number, self._most)
             self.fall_back()
@@ -86,7 +88,7 @@ class AdaptiveLimit(HillClimber):
         return not self._doubling or self.rate > 0
 
     def crowded(self) -> bool:
-        """No slot is free, or so much is under way that another transfer would only share the line."""
+        """Whether no slot is free, or so much is outstanding that another transfer would gain nothing."""
         if self.active >= self.allowed:
             self.full = True
             return True
@@ -99,18 +101,18 @@ class AdaptiveLimit(HillClimber):
             self.full = True
 
     def answered(self, wait: float) -> None:
-        """A head came, after so many seconds."""
+        """A head was received, `wait` seconds after its request."""
         self.work += REQUEST_WEIGHT_BYTES
         self._answers += 1
         self._waits += wait
 
     @property
     def due(self) -> bool:
-        """Enough was seen for a check. Large bodies have few responses: for them time alone must tell."""
+        """Whether there were enough responses for a check. With large bodies only the time decides."""
         return not self.fixed and self._answers >= ANSWERS_PER_SLOT * self.allowed
 
     def throttled(self) -> None:
-        """The origin refused a request. If it refuses many, it gets as many as it took before."""
+        """The origin refused a request (429, 503). If it refuses many, the limit is lowered."""
         self._refusals += 1
         seen = self._refusals + self._answers
         if self.fixed or self._refusals < MIN_TRANSFERS or self._refusals * REFUSED_ONE_IN < seen:
@@ -121,7 +123,7 @@ class AdaptiveLimit(HillClimber):
         self._begin(CHECKS_BETWEEN_TRIALS)
 
     def adjust(self) -> None:
-        """Compare what came since the last check with what came before, and try another number."""
+        """Compare the rate since the last check with the rate before, and keep or change the limit."""
         now = self._clock()
         seconds = now - self._since
         if self.fixed or seconds < (CHECK_SECONDS if self.due else LONG_CHECK_SECONDS):
@@ -130,7 +132,7 @@ class AdaptiveLimit(HillClimber):
         if self.is_cool(now):
             self._ceiling = self._most
         if not self.full:
-            self._begin(CHECKS_BETWEEN_TRIALS)  # there was not enough to do to learn from
+            self._begin(CHECKS_BETWEEN_TRIALS)  # too few requests for a measurement
         elif self._is_queueing(rate):
             self.lower(max(MIN_TRANSFERS, self.allowed * 3 // 4))
             self._begin(CHECKS_BETWEEN_TRIALS)
@@ -142,7 +144,7 @@ class AdaptiveLimit(HillClimber):
             self._try_another(rate)
 
     def _is_queueing(self, rate: float) -> bool:
-        """More requests only wait longer at the origin."""
+        """Whether more requests only wait longer at the origin."""
         if not self._answers:
             return False
         wait = self._waits / self._answers
@@ -163,7 +165,7 @@ class AdaptiveLimit(HillClimber):
         self._begin(CHECKS_BETWEEN_TRIALS)
 
     def _try_another(self, rate: float) -> None:
-        """Now and then a few more are tried, and a few fewer the next time."""
+        """After some checks try a larger number, the next time a smaller one."""
         self.rate += (rate - self.rate) / 3 if self.rate else rate
         self._begin(self._checks_left - 1)
         if self._checks_left > 0:

@@ -1,7 +1,7 @@
-"""Admits requests to an origin: so many at a time, and none while the origin is to be left alone.
+"""Admits requests to an origin: a limited number at a time, and none during a Retry-After or an outage.
 
-There is one gate per origin. It decides what a Retry-After means, asks the circuit breaker and the rate
-limiter, and hands its slots to requests in the order in which they came.
+There is one gate per origin. It applies Retry-After (RFC 9110 section 10.2.3), the circuit breaker and the
+rate limiter, and gives its slots to requests in order of their arrival.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from .concurrency import AdaptiveLimit
 from .rate_limit import RateLimiter
 
 MAX_ORIGINS = 1000
-"""Origins that are remembered in any case. Of more, those are forgotten that are not in use."""
+"""If there are more origins, those that are not in use are forgotten."""
 MAX_RETRY_AFTER_SECONDS = 3600.0
-"""An origin that asks to be left alone for longer is not waited for: the rest is for another run."""
+"""After a longer Retry-After no more requests are sent to the origin in this run."""
 REQUEST_DELAY_SECONDS = 60.0
-"""A request that comes at most so much later than it may is taken to have waited all the time."""
+"""A request that is sent at most so long after the end of a Retry-After counts as having waited for it."""
 MAX_JITTER_SECONDS = 30.0
 
 
 class RequestedWait:
-    """Adds up for how long an origin has asked to be left alone, with no other answer in between.
+    """Adds up the Retry-After times of an origin that sent no other response in between.
 
-    Only time in which a request waited for it counts: between two requests there may be hours.
+    Only time in which a request waited counts: between two requests there may be hours.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class RequestedWait:
         self._asked_for = self._total = 0.0
 
     def add(self, now: float, seconds: float) -> float:
-        """The origin asks for so many seconds. The total, in seconds, up to now."""
+        """The origin has sent a Retry-After of so many seconds. Returns the total up to now, in seconds."""
         if self._asked_at is None:
             self._total = 0.0
         else:
@@ -46,12 +46,12 @@ class RequestedWait:
         return self._total
 
     def clear(self) -> None:
-        """The origin gave another answer."""
+        """The origin has sent another response."""
         self._asked_at = None
 
 
 class Gate:
-    """Admission to one origin. `limit` has its slots, `breaker` what its answers say about it.
+    """Admission to one origin. `limit` counts its slots, `breaker` is its circuit breaker.
 
     Call `enter_at_once`, else `await enter()`, before a hop, and `leave` after it. Waiting is fair.
     """
@@ -65,14 +65,14 @@ class Gate:
         self._rate_limiter = limits.rate_limiter
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._unobstructed = True
-        """neither breaker nor server keeps requests from going out"""
+        """neither breaker nor Retry-After holds requests back"""
         self._change = asyncio.Event()
         self._held_until = 0.0
         self._closed_until = 0.0
         self._requested_wait = RequestedWait()
 
     def enter_at_once(self) -> bool:
-        """Take a slot if that needs no waiting: the usual case, without a coroutine."""
+        """Take a slot if no wait is necessary, which is usual and needs no coroutine. False: call `enter`."""
         if not self._unobstructed or self._waiting or self.limit.crowded() or self._rate_limiter.turn() > 0:
             return False
         self.limit.take()
@@ -91,21 +91,21 @@ class Gate:
 
     @property
     def forgettable(self) -> bool:
-        """Whether it is not in use and knows nothing about asking this origin, nor about our credentials."""
+        """Whether it is not in use and has no state of Retry-After, outage or credentials."""
         in_use = self.limit.active or self._waiting
         return self._unobstructed and not in_use and not self.access.has_credentials_history
 
     def answered(self, generation: int, *, granted: bool) -> None:
-        """The origin answered as one that is up. See `CircuitBreaker.answered`."""
+        """The origin has sent a response that shows it is up. See `CircuitBreaker.answered`."""
         self._requested_wait.clear()
         self.breaker.answered(generation, granted=granted)
 
     def postpone(self, error: Transient) -> None:
-        """Do what the Retry-After of a refusal says, if it has one: all of it is decided here.
+        """Apply the Retry-After of a refusal, if it has one.
 
-        No request goes to the origin before that time. One that asks for more than `MAX_RETRY_AFTER_SECONDS`
-        is not asked again in this run (`error.final`); neither is one that has answered nothing else for
-        longer than the longest outage.
+        No request is sent to the origin before that time. After more than `MAX_RETRY_AFTER_SECONDS` none is
+        sent in this run (`error.final`), nor if the origin has sent nothing else for longer than the longest
+        outage.
         """
         if (seconds := error.retry_after) is None:
             return
@@ -123,7 +123,7 @@ class Gate:
             self.hold(seconds + random.uniform(0, min(0.1 * seconds, MAX_JITTER_SECONDS)))
 
     def hold(self, seconds: float) -> None:
-        """No request goes out before so many seconds have passed."""
+        """Send no request for so many seconds."""
         self._held_until = max(self._held_until, self._limits.clock() + seconds)
         self._changed()
 
@@ -134,7 +134,7 @@ class Gate:
         change.set()
 
     def _admits(self) -> bool:
-        """Whether a request may go out now. Raises if none may in this run."""
+        """Whether a request may be sent now. Raises if none may in this run."""
         self.breaker.raise_verdict()
         now = self._limits.clock()
         if now < self._closed_until:
@@ -148,12 +148,12 @@ class Gate:
         return admits
 
     async def enter(self) -> None:
-        """Wait for a slot. Raises what was found about this origin if it is not asked any more."""
+        """Wait for a slot. Raises `TransferError` or `Transient` if the origin was given up for this run."""
         while not await self._entered():
             pass
 
     async def _entered(self) -> bool:
-        """False if the origin was closed off while this request waited for a slot."""
+        """False if requests were held back again while this one waited for a slot."""
         if not self._admits():
             with parked():
                 while not self._admits():
@@ -197,7 +197,7 @@ class Gate:
             raise
 
     def leave(self) -> None:
-        """Give the slot back: to the request that has waited longest, if one waits."""
+        """Give the slot back, to the request that has waited longest."""
         self.limit.active -= 1
         if self.limit.due:
             self.limit.adjust()
@@ -205,7 +205,7 @@ class Gate:
             self._hand_out_slots()
 
     def adjust(self) -> None:
-        """While large bodies arrive no request leaves: check here whether more slots bring more bytes."""
+        """Adjust the limit while large bodies are received, as no request calls `leave` then."""
         self.limit.adjust()
         self._hand_out_slots()
 
@@ -218,10 +218,10 @@ class Gate:
 
 
 class OriginLimits:
-    """The gates of all origins of a run, and what they share.
+    """The gates of all origins of a run, and their shared limits.
 
-    At most `per_origin` requests at a time go to one origin; with `first` the best number is found by trial,
-    beginning with that one.
+    `per_origin`: maximal concurrent requests to one origin. `first`: the initial limit, from which the best
+    one is found by trial; None: the limit is fixed.
     """
 
     def __init__(
@@ -236,7 +236,7 @@ class OriginLimits:
         self.clock = self.rate_limiter.clock
         self.outage_policy = outage_policy
         self.held_until: dict[str, float] = {}
-        """hosts that are left alone, and until when by `clock`"""
+        """host:port of origins without requests at present, and the end of that by `clock`"""
         self._most = per_origin
         self._first = min(first or per_origin, per_origin)
         self._learned: dict[str, int] = {}
@@ -244,7 +244,7 @@ class OriginLimits:
         self._max_gates = MAX_ORIGINS
 
     def gate(self, origin: Origin) -> Gate:
-        """The gate of an origin, to be entered around one hop. Waiting there is not part of any timeout."""
+        """The gate of an origin, to be entered for each hop. Waiting there is not part of any timeout."""
         gate = self._gates.get(origin)
         if gate is None:
             if len(self._gates) >= self._max_gates:
@@ -264,7 +264,7 @@ class OriginLimits:
         self._max_gates = max(MAX_ORIGINS, 2 * len(self._gates))
 
     def recall(self, learned: dict[str, int]) -> None:
-        """Begin with what an earlier run found: the best number of requests by the origin's name."""
+        """Begin with the best limits that an earlier run found, by origin as text."""
         self._learned = learned
         for origin, gate in self._gates.items():
             self._recall(gate, origin)
@@ -291,12 +291,12 @@ class OriginLimits:
         return found
 
     def end(self) -> None:
-        """Everything was requested. Raises `AccessLost` where our credentials were refused to the last."""
+        """All requests of the run were sent. Raises `AccessLost`; see `AccessMonitor.end`."""
         for gate in self._gates.values():
             gate.access.end()
 
     def learned_limits(self) -> dict[str, int]:
-        """The best number of requests at a time by the origin's name, those of earlier runs included.
+        """The best limits by origin as text, those of earlier runs included.
 
         At most `MAX_ORIGINS`, unless this run alone has found more.
         """

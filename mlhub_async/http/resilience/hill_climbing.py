@@ -1,10 +1,10 @@
-"""Hill climbing: which number of things at a time works best is found by trial."""
+"""Hill climbing: finds the best number of concurrent requests or streams by trial."""
 
 from __future__ import annotations
 
 
 class HillClimber:
-    """A number that is tried larger or smaller, and kept where that pays. The owner measures and decides.
+    """A number that is changed on trial, and kept where the rate grows. The owner measures and decides.
 
     At first it doubles, as TCP's slow start does; once that does not pay it changes in the owner's steps.
     After a trial that did harm there is a `cooldown`, in seconds, which doubles with each further one.
@@ -16,14 +16,14 @@ class HillClimber:
         self.settled = self.allowed
         """the best number found so far"""
         self.rate = 0.0
-        """what the settled number brought per second"""
+        """the rate per second that was measured with the settled number"""
         self._most = most
         self._doubling = True
         self._cooldown = cooldown
         self._cool_at = 0.0
 
     def settle(self, number: int, rate: float) -> None:
-        """This number is the best so far: it brings `rate` per second."""
+        """This number is the best so far, with `rate` per second."""
         self.settled, self.rate = number, rate
 
     def climb(self, step: int, most: int) -> None:
@@ -31,7 +31,7 @@ class HillClimber:
         self.allowed = min(2 * self.settled if self._doubling else self.settled + step, most)
 
     def fall_back(self) -> None:
-        """What was tried does not pay: use the settled number."""
+        """The trial failed: use the settled number."""
         self.allowed, self._doubling = self.settled, False
 
     def lower(self, number: int) -> None:
@@ -41,7 +41,7 @@ class HillClimber:
         self.fall_back()
 
     def start_cooldown(self, now: float) -> None:
-        """The last trial did harm (time in seconds)."""
+        """The last trial did harm. `now` is in seconds."""
         self._cool_at = now + self._cooldown
         self._cooldown *= 2
 

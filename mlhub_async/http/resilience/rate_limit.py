@@ -1,4 +1,4 @@
-"""What a run may ask for and receive in all: requests per second, bytes per second, bytes."""
+"""The limits of a whole run: requests per second, bytes per second, bytes in total."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 class RateLimiter:
-    """Shared by all requests of a run. None: there is no such limit."""
+    """Shared by all requests of a run. None: no limit.
+
+    `tpslimit`: requests per second; `bwlimit`: bytes per second; `max_transfer`: bytes of assets in total.
+    """
 
     def __init__(
         self,
@@ -27,29 +30,30 @@ class RateLimiter:
     ) -> None:
         self.clock = clock
         self.sleep = sleep
-        self._interval = 1 / tpslimit if tpslimit else 0.0
-        self._next_turn = 0.0
+        self._seconds_per_request = 1 / tpslimit if tpslimit else 0.0
+        self._next_request_at = 0.0
         self._bandwidth = bwlimit
-        self._allowance = max_transfer
+        self._bytes_left = max_transfer
         self._paid_until = 0.0
 
     def turn(self) -> float:
         """Seconds until the request rate allows another request."""
-        return self._next_turn - self.clock() if self._interval else 0.0
+        return self._next_request_at - self.clock() if self._seconds_per_request else 0.0
 
     def took_turn(self) -> None:
-        if self._interval:
-            self._next_turn = max(self._next_turn, self.clock()) + self._interval
+        """A request is sent."""
+        if self._seconds_per_request:
+            self._next_request_at = max(self._next_request_at, self.clock()) + self._seconds_per_request
 
     def pay(self, size: int, *, document: bool = False) -> Awaitable[None] | None:
-        """Account for received bytes; an awaitable when the bandwidth limit wants a pause first.
+        """Count received bytes. Returns an awaitable if the bandwidth limit requires a pause, else None.
 
-        Raises `LimitReached` when the run has received all that it may; documents do not count, or a run
-        that is to go on where the last one stopped would come no further than its listing.
+        Raises `LimitReached` when `max_transfer` is exceeded. Documents do not count: else a run that
+        continues an earlier one could use up the limit by its listing.
         """
-        if self._allowance is not None and not document:
-            self._allowance -= size
-            if self._allowance < 0:
+        if self._bytes_left is not None and not document:
+            self._bytes_left -= size
+            if self._bytes_left < 0:
                 raise LimitReached("--max-transfer is reached; run again to go on where this stopped")
         if self._bandwidth is None:
             return None

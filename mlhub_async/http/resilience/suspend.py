@@ -1,6 +1,6 @@
-"""Detects that this process stood still: the machine was suspended, or the process itself was stopped.
+"""Detects that this process was suspended: by a suspend of the machine, or by SIGSTOP.
 
-What fails or is slow right after that says nothing about any server.
+Failures and slow transfers right after that are not attributed to servers.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from contextlib import contextmanager
 
 CHECK_SECONDS = 1.0
 SUSPEND_GAP_SECONDS = 5.0
-"""So long without a turn of the event loop is not explained by any load."""
+"""A pause of the event loop that load does not explain."""
 GRACE_SECONDS = 60.0
-"""For so long after a suspension failures are expected: peers have hung up, the network is coming back."""
+"""For so long after a suspension failures are expected: connections were closed, the network reconnects."""
 
 
 def machine_suspended_seconds() -> float:
-    """Seconds for which the machine was suspended since it was started: the monotonic clock stood as well."""
+    """Seconds for which the machine was suspended since its start: the monotonic clock omits them."""
     if not hasattr(time, "CLOCK_BOOTTIME"):
         return 0.0
     return time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
 
 
 class SuspendDetector:
-    """Counts the times that this process stood still. One serves all who must know it.
+    """Counts suspensions of this process. One instance serves a whole run.
 
-    It must be `watching`, or be asked every few seconds: time in which nobody checked is taken for a
+    Use it within `watching`, or call `count` every few seconds: a longer time between two calls counts as a
     suspension.
     """
 

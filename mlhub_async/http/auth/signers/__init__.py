@@ -1,1 +1,1 @@
-"""The kinds of `ports.Signer`, one in each module."""
+"""Implementations of `ports.Signer`, one per module."""

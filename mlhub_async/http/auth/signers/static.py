@@ -1,4 +1,4 @@
-"""A signer for credentials that are sent as they are: header fields and query parameters."""
+"""The signer for constant credentials: header fields and query parameters."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ..credentials import BEARER, Credential
 class StaticSigner:
     """Adds to a request the credentials of its origin. See `ports.Signer`.
 
-    `load` reads them where they are kept. It is called at once, and once more for every origin that refuses
-    them: a profile or a netrc file may have been changed meanwhile.
+    `load` returns the credentials. It is called at once, and once more for every origin that refuses them, as
+    a profile or netrc file may have been changed meanwhile.
     """
 
     def __init__(self, load: Callable[[], Iterable[Credential]]) -> None:
