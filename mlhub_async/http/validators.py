@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
-_STRONG = re.compile(r'"[\x21\x23-\x7e]*"')  # beyond ASCII nobody knows which bytes to send back
-_RANGE = re.compile(r"bytes (?:([0-9]{1,18})-([0-9]{1,18})|\*)/([0-9]{1,18}|\*)", re.ASCII)
+# Beyond ASCII it is not certain which bytes must be sent back.
+_is_strong_etag = re.compile(r'"[\x21\x23-\x7e]*"').fullmatch
+_content_range = re.compile(r"bytes (?:([0-9]{1,18})-([0-9]{1,18})|\*)/([0-9]{1,18}|\*)", re.ASCII)
+MAX_LENGTH_DIGITS = 18
+"""So many digits always fit into a signed number of 64 bits."""
 
 
-class Span(NamedTuple):
+class ContentRange(NamedTuple):
     """A Content-Range. `first` is -1 for the unsatisfied form `bytes */N`, `total` None for `/*`."""
 
     first: int
@@ -19,14 +22,14 @@ class Span(NamedTuple):
     total: int | None
 
 
-def validator(headers: Mapping[str, str]) -> str:
-    """The value that If-Range may carry: a strong ETag, else a date that is old enough to be strong; or "".
+def strong_validator(headers: Mapping[str, str]) -> str:
+    """The value that If-Range may carry: a strong ETag, else a Last-Modified that counts as strong, else "".
 
-    Section 8.8.2.2: a Last-Modified counts as strong only if it is at least a second before the Date.
+    RFC 9110 section 8.8.2.2: a Last-Modified is strong only if it is at least a second before the Date.
     """
     etag = headers.get("etag", "").strip()
     if etag:
-        return etag if _STRONG.fullmatch(etag) else ""
+        return etag if _is_strong_etag(etag) else ""
     modified = headers.get("last-modified", "").strip()
     try:
         age = parsedate_to_datetime(headers.get("date", "")) - parsedate_to_datetime(modified)
@@ -35,23 +38,24 @@ def validator(headers: Mapping[str, str]) -> str:
     return modified if age.total_seconds() >= 1 else ""
 
 
-def repeats(headers: Mapping[str, str], known: str) -> bool | None:
-    """Whether an answer is of the version that `known` is the validator of; None if it does not say."""
-    now = headers.get("etag" if known.startswith('"') else "last-modified", "").strip()
-    return now == known if now else None
+def has_validator(headers: Mapping[str, str], known: str) -> bool | None:
+    """Whether a response has the validator `known`, so is of that version; None if it has none to compare."""
+    present = headers.get("etag" if known.startswith('"') else "last-modified", "").strip()
+    return present == known if present else None
 
 
 def content_length(headers: Mapping[str, str]) -> int | None:
+    """The parsed Content-Length in bytes, None where it is absent or no number."""
     text = headers.get("content-length", "").strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_LENGTH_DIGITS else None
 
 
-def content_range(headers: Mapping[str, str]) -> Span | None:
-    """The parsed Content-Range, None where it is absent or makes no sense."""
-    found = _RANGE.fullmatch(headers.get("content-range", "").strip())
+def content_range(headers: Mapping[str, str]) -> ContentRange | None:
+    """The parsed Content-Range, None where it is absent or contradicts itself."""
+    found = _content_range.fullmatch(headers.get("content-range", "").strip())
     if found is None:
         return None
     first, last, total = found.groups()
-    span = Span(int(first or -1), int(last or -1), None if total == "*" else int(total))
-    sane = span.first <= span.last and (span.total is None or span.last < span.total)
-    return span if sane else None
+    parsed = ContentRange(int(first or -1), int(last or -1), None if total == "*" else int(total))
+    consistent = parsed.first <= parsed.last and (parsed.total is None or parsed.last < parsed.total)
+    return parsed if consistent else None

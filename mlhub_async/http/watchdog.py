@@ -6,7 +6,7 @@ import asyncio
 
 from .hop import Hop
 from .resilience.suspend import SuspendDetector
-from .validators import validator
+from .validators import strong_validator
 
 STALL_SHARE = 1 / 6
 """Share of the window without new bytes after which one of the last transfers counts as stalled."""
@@ -95,5 +95,5 @@ class Watchdog:
 def _is_cheap_to_restart(hop: Hop) -> bool:
     """Whether the received bytes are few, or can be resumed from."""
     return hop.received < CHEAP_TO_REFETCH_BYTES or (
-        hop.head is not None and bool(validator(hop.head.headers))
+        hop.head is not None and bool(strong_validator(hop.head.headers))
     )

@@ -15,9 +15,9 @@ from ..core.model import Asset, Head, Job, Proof
 from ..core.ports import Buffer, PartialFile, Store
 from ..core.telemetry import Meter
 from ..core.urls import parse
-from ..http.decoding import AS_STORED, Decoder, coding, decoder_for, encoded, unpacked
+from ..http.decoding import AS_STORED, Decoder, content_coding, decode_piece, decoder_for, is_encoded
 from ..http.status import NOT_MODIFIED, PARTIAL_CONTENT, PRECONDITION_FAILED, RANGE_NOT_SATISFIABLE
-from ..http.validators import Span, content_length, content_range, validator
+from ..http.validators import ContentRange, content_length, content_range, strong_validator
 from .expectations import Expectations
 from .resume import OriginQuirks, PartialVersion, RangeResume, partial_header
 from .segments.coordinator import SegmentedDownload, Write
@@ -124,11 +124,14 @@ class Receiver:
 
     def _begin(self, head: Head) -> None:
         self.promises.begin(head)
-        self._encoded = encoded(head.headers)
+        self._encoded = is_encoded(head.headers)
         unpack = self._encoded and not self._packed
-        self._decoder = decoder_for(coding(head.headers), self.job.path, self.name) if unpack else None
+        self._decoder = (
+            decoder_for(content_coding(head.headers), self.job.path, self.name) if unpack else None
+        )
         said = {} if self._encoded else head.headers
-        self.total, self.validator = content_length({} if self._decoder else head.headers), validator(said)
+        self.total = content_length({} if self._decoder else head.headers)
+        self.validator = strong_validator(said)
         self.promises.check_size(self.total)
         self.promises.published = checksum.from_headers(said)
         self._places, self._ours = (self.asset.href, head.url), True
@@ -159,9 +162,9 @@ class Receiver:
         url, body = parse(self.asset.href), self.partial.body
         return SegmentTarget(url, head, self.validator, self.total, body, self._count)
 
-    def _fits(self, head: Head, span: Span) -> bool:
+    def _fits(self, head: Head, span: ContentRange) -> bool:
         rest = self._rest
-        return rest is not None and not encoded(head.headers) and rest.fits(head, span, self.asset.href)
+        return rest is not None and not is_encoded(head.headers) and rest.fits(head, span, self.asset.href)
 
     def _nothing_left(self, head: Head) -> None:
         """What is here may be all there is: then it is checked as if it had come just now."""
@@ -202,7 +205,7 @@ class Receiver:
         self._count(len(data))
         if self._decoder is not None:
             room = None if self.asset.size is None else self.asset.size - self.partial.body.offset
-            data = unpacked(self._decoder, data, room, self.name)
+            data = decode_piece(self._decoder, data, room, self.name)
         elif self._ended:
             return None
         elif self._rest is not None:

@@ -15,7 +15,7 @@ from ..core import checksum
 from ..core.model import Checksum, Head, PartialHeader
 from ..core.ports import Buffer
 from ..core.urls import canonical, origin, parse
-from ..http.validators import Span, content_length, repeats
+from ..http.validators import ContentRange, content_length, has_validator
 
 OVERLAP_BYTES = 64 << 10
 MAX_VALIDATOR_FLIPS = 2
@@ -88,7 +88,7 @@ class RangeResume:
         condition = {"if-range": self._validator} if self._validator and self._conditional else {}
         return {"range": f"bytes={self._first}-", **condition}
 
-    def fits(self, head: Head, span: Span, href: str) -> bool:
+    def fits(self, head: Head, span: ContentRange, href: str) -> bool:
         """Whether a 206 carries the very bytes that were asked for, of the version that is here.
 
         It may leave the total out, or be the first to tell one, if it repeats our ETag. It may leave out a
@@ -100,7 +100,7 @@ class RangeResume:
             return False
         if not self._same_place(head.url, href):
             return False
-        same = repeats(head.headers, self._validator) if self._validator else None
+        same = has_validator(head.headers, self._validator) if self._validator else None
         tagged = self._validator.startswith('"')
         silent_date = self._conditional and bool(self._validator) and not tagged
         if not (held.decided or silent_date if same is None else same):
@@ -124,9 +124,9 @@ class RangeResume:
         elif validator:
             self._other_version(head.url)
 
-    def ends_here(self, head: Head, span: Span | None, offset: int) -> bool:
+    def ends_here(self, head: Head, span: ContentRange | None, offset: int) -> bool:
         """Whether a 416 says that all bytes are here: their number, and that it is the same version."""
-        same = repeats(head.headers, self._validator) if self._validator else None
+        same = has_validator(head.headers, self._validator) if self._validator else None
         total = span.total if span is not None else None
         return total == self._held.total == offset and (self._held.decided if same is None else same)
 

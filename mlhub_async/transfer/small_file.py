@@ -17,7 +17,7 @@ from ..core.model import Head, Job, Proof, Record
 from ..core.ports import Buffer, Sink, Store
 from ..core.telemetry import Meter
 from ..http.status import OK
-from ..http.validators import content_length, validator
+from ..http.validators import content_length, strong_validator
 
 
 class SmallFileSink:
@@ -69,7 +69,7 @@ class SmallFileSink:
         if proven and self._whole(data) and (mtime := self._placed(data)):
             self._meter.received += len(data)
             proof = Proof.SIZE if asset.checksum is None else Proof.CHECKSUM
-            name = validator(self._started.headers)
+            name = strong_validator(self._started.headers)
             return Record(self._job.path, len(data), digest.hexdigest(), mtime, proof, name)
         self.hand_over()
         return None

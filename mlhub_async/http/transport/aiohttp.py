@@ -23,8 +23,9 @@ from ...core.model import Head, Request
 from ...core.ports import Sink
 from ...core.urls import redacted
 from ..status import FIRST_FINAL, PROXY_AUTHENTICATION_REQUIRED, WITHOUT_BODY, classified, refused
+from ..validators import MAX_LENGTH_DIGITS
 from .failures import AddressCheck, errno_reason, local_shortage, resolution_error
-from .fast.head import MAX_FIELDS, MAX_HEAD_BYTES, MAX_LENGTH_DIGITS
+from .fast.head import MAX_FIELDS, MAX_HEAD_BYTES
 from .fast.pool import DNS_TTL_SECONDS, MAX_IDLE_SECONDS
 from .proxy import Proxy
 

@@ -10,9 +10,9 @@ from ...core.concurrency import LazyAwaitable
 from ...core.model import Head, Request
 from ...core.ports import BodyWriter, Buffer
 from ...core.urls import canonical
-from ...http.decoding import AS_STORED, encoded
+from ...http.decoding import AS_STORED, is_encoded
 from ...http.status import OK, PARTIAL_CONTENT
-from ...http.validators import content_length, content_range, repeats
+from ...http.validators import content_length, content_range, has_validator
 from .allocation import Segment
 
 
@@ -89,9 +89,9 @@ class SegmentSink:
             and span.first == segment.position
             and segment.position <= span.last < segment.limit
             and span.total == target.total
-            and repeats(head.headers, target.validator)
+            and has_validator(head.headers, target.validator)
             and content_length(head.headers) in (None, span.last - span.first + 1)
-            and not encoded(head.headers)
+            and not is_encoded(head.headers)
             and canonical(head.url) == canonical(target.head.url)
         )
         if not fits or span is None:

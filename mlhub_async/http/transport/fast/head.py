@@ -11,13 +11,12 @@ from enum import Enum, auto
 import httptools
 
 from ...status import FIRST_FINAL, REDIRECTION, WITHOUT_BODY
+from ...validators import MAX_LENGTH_DIGITS
 
 END_OF_HEAD = b"\r\n\r\n"
 MAX_HEAD_BYTES = 64 << 10
 MAX_FIELDS = 128
 MAX_CACHED_FIELD_NAMES = 256
-MAX_LENGTH_DIGITS = 18
-"""Digits of a Content-Length: such a number fits into 64 bits."""
 
 
 class Framing(Enum):
