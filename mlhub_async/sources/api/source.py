@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from collections.abc import Collection as Some
 from dataclasses import replace
 from functools import partial
@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from ... import stac
 from ...core import urls
-from ...core.concurrency import fan_out, prefetch_one
-from ...core.errors import CatalogDefect, MlhubError, SourceError, TransferError, Transient
+from ...core.concurrency import prefetch_one
+from ...core.errors import CatalogDefect, MlhubError, SourceError
 from ...core.model import (
     NO_COLLECTION,
     Asset,
@@ -31,12 +31,13 @@ from ...stac.datetimes import Interval
 from ..item_limit import Entries, ItemQuota
 from ..refresh import HrefRefresher
 from ..static.source import StaticSource
+from .by_id import ItemsById
 from .collections import CollectionIndex
 from .endpoints import Endpoints, needs_search
+from .names import CollectionNames
 from .slices import temporal_extent, union_span
 from .split import Accept, ListingQuery, ListingReader, accept_all
 
-CONCURRENT_READS = 8
 MAX_REFUSED = 10
 """Collections that are tried while all of them are refused."""
 Links = list[JsonObject]
@@ -72,7 +73,9 @@ class ApiSource:
         self._searching = bool(self._endpoints.search) and needs_search(selection)
         self._admits = stac.item_filter(replace(selection, collections=()), served=self._endpoints.served)
         self.collections = CollectionIndex(reader, self._endpoints, allow_origins)
-        self._refresher = HrefRefresher(reader, self._endpoints.document)
+        self._names = CollectionNames(reader, self._endpoints)
+        self._by_id = ItemsById(reader, self._endpoints, self._names, self._admits)
+        self._refresher = HrefRefresher(reader, self._names.document_url)
         self._listings = ListingReader(reader, selection)
 
     async def list(self, emit: Emit, only: Sequence[str] = ()) -> None:
@@ -87,7 +90,9 @@ class ApiSource:
         if self._searching:
             await self._by_search(emit)
         elif self._selection.ids and self._selection.collections:
-            await self._by_id(emit)
+            named = await self._named()
+            await emit([Page(), *named])
+            await self._by_id.list(named, self._selection.ids, self._quota, emit)
         else:
             await self._by_collection(emit)
         if self._shared_quota is None and (missing := self._quota.missing(self.name)):
@@ -111,8 +116,16 @@ class ApiSource:
         return next(islice(self._searches((None, None)), number - 1, None)).pages()
 
     async def _named(self) -> Some[Collection]:
-        """The collections that were asked for. All are read first: a misspelt one is reported at once."""
-        return [await self.collections.one(name) for name in dict.fromkeys(self._selection.collections)]
+        """The collections that were asked for, each once, under whatever names.
+
+        All are read first: a misspelt one is reported at once.
+        """
+        found: dict[str, Collection] = {}
+        for name in dict.fromkeys(self._selection.collections):
+            one = await self.collections.one(name)
+            self._names.add(name, one)
+            found.setdefault(one.id, one)
+        return found.values()
 
     async def _by_collection(self, emit: Emit) -> None:
         """Collection by collection, in any order. One that is refused is a flaw, unless all of them are; one
@@ -194,18 +207,48 @@ class ApiSource:
             slice_pages,
         )
 
-    async def _items_of(self, name: str, *, may_search: bool = True) -> AsyncIterator[Entries]:
-        """By the collection's items endpoint; by a search where an API has that and nothing else."""
-        try:
-            async for entries in self._walk(self._endpoints.items(name, self._selection), name, name):
+    async def _items_of(self, collection: str, *, may_search: bool = True) -> AsyncIterator[Entries]:
+        """By the collection's items endpoint; by a search where an API has that and nothing else.
+
+        A collection that has another name too is asked for by that where there is nothing under its own id.
+        """
+        names = self._names.of(collection)
+        empty: list[Entries] | None = None
+        absent: SourceError | None = None
+        for name in names:
+            pages: list[Entries] = []
+            has_records = len(names) == 1
+            try:
+                async for entries in self._walk(
+                    self._endpoints.items(name, self._selection), collection, collection
+                ):
+                    has_records |= any(isinstance(one, Page) and one.returned > 0 for one in entries)
+                    self._note_served(entries, name)
+                    if has_records:
+                        yield entries
+                    else:
+                        pages.append(entries)
+            except SourceError as error:
+                if error.kind != "not-found":
+                    raise
+                absent = error
+                continue
+            if has_records:
+                return
+            empty = pages
+        if empty is not None or absent is None:
+            for entries in empty or ():
                 yield entries
             return
-        except SourceError as error:
-            if error.kind != "not-found" or not (may_search and self._endpoints.search):
-                raise
-        (request,) = self._endpoints.searches(replace(self._selection, collections=(name,)))
-        async for entries in self._walk(request, name):
+        if not (may_search and self._endpoints.search):
+            raise absent
+        (request,) = self._endpoints.searches(replace(self._selection, collections=tuple(names)))
+        async for entries in self._walk(request, collection):
             yield entries
+
+    def _note_served(self, entries: Entries, name: str) -> None:
+        for collection in {one.collection for one in entries if isinstance(one, Item)}:
+            self._names.note_served(collection, name)
 
     async def _by_search(self, emit: Emit) -> None:
         """By search; a collection comes before the first of its items."""
@@ -224,7 +267,7 @@ class ApiSource:
 
     def _searches(self, span: Interval) -> Iterator[ListingQuery]:
         def search(selection: Selection) -> Request:
-            return next(self._endpoints.searches(selection))
+            return next(self._endpoints.searches(self._by_all_names(selection)))
 
         def slice_pages(request: Request, name: str, accept: Accept) -> AsyncIterator[Entries]:
             return self._with_collections(self._walk(request, name, "", f"{SEARCH}1", accept))
@@ -232,9 +275,13 @@ class ApiSource:
         def pages(request: Request, name: str) -> AsyncIterator[Entries]:
             return self._with_collections(self._walk(request, name))
 
-        for number, request in enumerate(self._endpoints.searches(self._selection), 1):
+        asked = self._by_all_names(self._selection)
+        for number, request in enumerate(self._endpoints.searches(asked), 1):
             name = f"{SEARCH}{number}"
             yield ListingQuery(name, span, search, partial(pages, request, name), slice_pages)
+
+    def _by_all_names(self, selection: Selection) -> Selection:
+        return replace(selection, collections=self._names.all(selection.collections))
 
     async def _with_collections(self, pages: AsyncIterator[Entries]) -> AsyncIterator[Entries]:
         """Pages of a search, each after the collections whose first items are on it."""
@@ -248,9 +295,13 @@ class ApiSource:
     async def _collection_of_item(self, name: str) -> Entries:
         """Items may be of a collection that the API does not describe: that is a benign flaw."""
         try:
-            return [await self.collections.one(name)]
+            found = await self.collections.one(name)
         except MlhubError as error:
             return [Flaw(f"collection {urls.term_safe(name)}", error, benign=error.kind == "not-found")]
+        if found.id != name and found.id in self._introduced:
+            return []
+        self._introduced.add(found.id)
+        return [found]
 
     async def _walk(
         self,
@@ -261,42 +312,15 @@ class ApiSource:
         accept: Accept = accept_all,
     ) -> AsyncIterator[Entries]:
         """The pages of the listing `name`, from `request` on; `collection` is "" for a search."""
-        chosen = frozenset() if collection else frozenset(self._selection.collections)
-        only = next(iter(chosen)) if len(chosen) == 1 else collection
+        chosen = frozenset(() if collection else self._names.all(self._selection.collections))
+        only = collection or self._names.single(self._selection.collections)
         async for page in stac.pages(self._reader, request, allow_origins=self._allow):
             if not accept(page.records):
                 return
             entries: Entries = [Page(page.matched, name, len(page.records), only, slice_of, True)]
-            for one in stac.items_of(page.records, page.url, collection or NO_COLLECTION):
-                if isinstance(one, Flaw) or ((not chosen or one.collection in chosen) and self._admits(one)):
+            for one in stac.items_of(page.records, page.url, only or NO_COLLECTION):
+                if isinstance(one, Flaw) or (self._admits(one) and await self._names.admits(one, chosen)):
                     entries.append(one)
             yield self._quota.admit(entries)
             if self._quota.used_up:
                 return
-
-    async def _by_id(self, emit: Emit) -> None:
-        """An API without search: every item by its own URL, in whichever collection has it."""
-        named = await self._named()
-        await emit([Page(), *named])
-
-        async def produce(put: Callable[[tuple[str, str]], Awaitable[None]]) -> None:
-            for collection in named:
-                for name in dict.fromkeys(self._selection.ids):
-                    await put((collection.id, name))
-
-        async def work(owner: tuple[str, str]) -> None:
-            if not self._quota.used_up:
-                await emit(self._quota.admit(await self._item(*owner)))
-
-        await fan_out(produce, work, CONCURRENT_READS)
-
-    async def _item(self, collection: str, name: str) -> Entries:
-        url = self._endpoints.item(collection, name)
-        try:
-            document = await self._reader.read(Request(url))
-        except Transient as error:
-            return [Flaw(urls.redacted(url), error)]
-        except TransferError as error:
-            return [] if error.absent else [Flaw(urls.redacted(url), error)]
-        found = stac.item_of(document.body, document.url, collection)
-        return [found] if isinstance(found, Flaw) or self._admits(found) else []

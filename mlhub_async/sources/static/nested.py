@@ -62,7 +62,7 @@ class NestedApis:
             if not found:
                 return
             self.collections.update(found)
-            chosen = replace(self._selection, collections=tuple(dict.fromkeys(found.values())))
+            chosen = replace(self._selection, collections=tuple(found))
             api = self._open(document, chosen, quota)
         await api.list(self._noting(api, emit))
 
