@@ -21,6 +21,7 @@ from ..core.urls import parse
 from ..http.auth.credentials import Credential, header_credentials, mlhub_credential
 from ..http.auth.netrc import netrc_credentials, netrc_path
 from ..http.auth.signer_set import SignerSet
+from ..http.auth.signers.shared_access import SharedAccessSigner
 from ..http.auth.signers.static import StaticSigner
 from ..http.client import Http
 from ..http.resilience.circuit_breaker import DEFAULT_OUTAGE_POLICY, OutagePolicy
@@ -136,7 +137,7 @@ async def open_http(
     http = Http(
         transports,
         _origin_limits(options),
-        signers=SignerSet(_signers(base, named, options, environ)),
+        signers=SignerSet(_signers(location, named, options, environ)),
         retry=Retry(options.retry, suspended_lately=suspends.lately, max_requested_wait=options.max_outage),
         addresses=addresses,
         watchdog=Watchdog(options.timeout, options.min_speed, suspends),
@@ -204,12 +205,15 @@ def _tls_context(ca_file: str | None) -> ssl.SSLContext | None:
 
 
 def _signers(
-    base: str | None, named: Sequence[str], options: Options, environ: Mapping[str, str]
+    location: SourceLocation, named: Sequence[str], options: Options, environ: Mapping[str, str]
 ) -> Iterator[Signer]:
     """Credentials of netrc come first, so that a header or a key that was given replaces them.
 
-    `base` is the URL of SOURCE, None for a local one; `named` are the URLs that the user gave.
+    `named` are the URLs that the user gave.
     """
+    base = location.credentials_url
+    if base and location.shared_access:
+        yield SharedAccessSigner(base, location.shared_access)
     if options.netrc:
         yield StaticSigner(partial(netrc_credentials, netrc_path(environ), named))
     if base:

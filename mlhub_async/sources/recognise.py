@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from collections.abc import Collection as Some
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from ..core.errors import SourceError, TransferError, UsageError
 from ..core.model import CATALOG_FILE, COLLECTION_FILE, Document, Request
 from ..core.options import Selection
 from ..core.ports import Source
+from ..core.secret import Secret
 from ..stac import DocumentKind
 from .access import unreadable
 from .api.source import ApiSource
@@ -64,6 +65,8 @@ class SourceLocation:
     folder: Path | None = None
     """the folder that local files may be read from; None for a SOURCE on the network"""
     objects: Any = None
+    shared_access: Secret = field(default_factory=lambda: Secret(""))
+    """the shared access signature that the user gave with the URL; it is no part of `url`"""
 
     @property
     def credentials_url(self) -> str | None:
@@ -96,15 +99,16 @@ def locate(given: Given, mlhub_root: str) -> SourceLocation:
         return SourceLocation(SourceKind.OBJECTS, folder=Path.cwd(), objects=given)
     text = os.fspath(given)
     if text == "mlhub":
-        return SourceLocation(SourceKind.MLHUB, user_url(mlhub_root, "MLHUB_ROOT_URL"))
+        url, signature = urls.split_shared_access(user_url(mlhub_root, "MLHUB_ROOT_URL"))
+        return SourceLocation(SourceKind.MLHUB, url, shared_access=Secret(signature))
     if text == "-":
         return SourceLocation(SourceKind.STDIN, folder=Path.cwd())
     url = user_url(text, "SOURCE") if _is_url(text) else urls.from_path(_existing(text))
-    folder = None
     if url.startswith("file:"):
         path = urls.to_path(url)
-        folder = path if path.is_dir() else path.parent
-    return SourceLocation(_kind_of(url), url, folder)
+        return SourceLocation(_kind_of(url), url, path if path.is_dir() else path.parent)
+    url, signature = urls.split_shared_access(url)
+    return SourceLocation(_kind_of(url), url, shared_access=Secret(signature))
 
 
 def user_url(text: str, name: str) -> str:

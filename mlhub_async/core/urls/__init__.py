@@ -8,6 +8,7 @@ what `parse` refused.
 from .identity import (
     canonical,
     is_expiring,
+    split_shared_access,
     with_parameter,
     without_credentials,
     without_parameter_values,
@@ -28,6 +29,7 @@ __all__ = [
     "origin",
     "parse",
     "redacted",
+    "split_shared_access",
     "suffix",
     "term_safe",
     "to_path",

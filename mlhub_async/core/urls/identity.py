@@ -70,6 +70,18 @@ def _without_signature(query: str) -> list[str]:
     return [pair for name, pair in named if not any(test(name) for test in belongs) and not _is_akamai(pair)]
 
 
+def split_shared_access(url: str) -> tuple[str, str]:
+    """The URL without a shared access signature of Azure Storage, and the parameters of that; "" for none."""
+    start, _, query = url.partition("?")
+    names = {_name(pair).lower() for pair in query.split("&")}
+    if not any(required <= names for required, belongs in _SIGNING_SCHEMES if belongs is _is_azure):
+        return url, ""
+    pairs = [(bool(_is_azure(_name(pair).lower())), pair) for pair in query.split("&")]
+    kept = "&".join(pair for is_part, pair in pairs if not is_part)
+    signature = "&".join(pair for is_part, pair in pairs if is_part)
+    return f"{start}?{kept}" if kept else start, signature
+
+
 def _masked(pair: str) -> str:
     name, _, value = pair.partition("=")
     return f"{name}={placeholder(value)}" if value and is_secret(unquote_plus(name)) else pair
