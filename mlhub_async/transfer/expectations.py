@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..core import checksum, formats
 from ..core.errors import Corrupt, TransferError
 from ..core.formats.kinds import may_be_empty
-from ..core.formats.sniffing import ENOUGH, impostor, refusal
+from ..core.formats.sniffing import SNIFF_BYTES, unexpected_markup, wrong_content_error
 from ..core.model import Asset, Checksum, Head, Job, Proof
 from ..core.ports import BodyWriter, Buffer
 from ..core.urls import redacted, suffix
@@ -89,19 +89,19 @@ class Expectations:
     def look_at(self, data: Buffer, offset: int) -> TransferError | None:
         """The error if the first bytes, to which `data` adds those at `offset`, are of something else."""
         if offset in (0, len(self._first)):  # else an earlier run has seen the first bytes
-            self._first = self._first[:offset] + bytes(data[:ENOUGH])
-            if len(self._first) >= ENOUGH:
-                return self._impostor()
+            self._first = self._first[:offset] + bytes(data[:SNIFF_BYTES])
+            if len(self._first) >= SNIFF_BYTES:
+                return self._wrong_content()
         return None
 
     def look_at_all(self, size: int) -> TransferError | None:
         """The same of a body that is whole and smaller than that."""
-        return self._impostor() if 0 < size == len(self._first) < ENOUGH else None
+        return self._wrong_content() if 0 < size == len(self._first) < SNIFF_BYTES else None
 
-    def _impostor(self) -> TransferError | None:
+    def _wrong_content(self) -> TransferError | None:
         """A login or error page under a 200 is not what was asked for."""
-        found = impostor(self._first[:ENOUGH], self._path, self.asset.media_type, self._said)
-        return refusal(self.name, found) if found else None
+        found = unexpected_markup(self._first[:SNIFF_BYTES], self._path, self.asset.media_type, self._said)
+        return wrong_content_error(self.name, found) if found else None
 
     def compare(self, digests: Mapping[str, bytes]) -> bool:
         """Raises `Corrupt` for another digest than promised; false where one that is needed was not made."""
@@ -141,7 +141,7 @@ class Expectations:
         path, media_type = self._path, self.asset.media_type
         if found := await body.inspect(lambda file: formats.flaw(file, path, media_type)):
             settled = self.framed or digest == self._odd
-            if settled and not always and isinstance(found, formats.Strange):
+            if settled and not always and isinstance(found, formats.IntrinsicFlaw):
                 return
             self._odd = digest
             raise Corrupt(f"{self.name}: {found}", kind="structure")

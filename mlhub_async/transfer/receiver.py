@@ -10,7 +10,7 @@ from collections.abc import Awaitable
 
 from ..core import checksum
 from ..core.errors import Corrupt, TransferError, Transient
-from ..core.formats.sniffing import ENOUGH
+from ..core.formats.sniffing import SNIFF_BYTES
 from ..core.model import Asset, Head, Job, Proof
 from ..core.ports import Buffer, PartialFile, Store
 from ..core.telemetry import Meter
@@ -211,7 +211,7 @@ class Receiver:
         elif self._rest is not None:
             data = self._beyond(data, self._rest)
         body = self.partial.body
-        if body.offset < ENOUGH:
+        if body.offset < SNIFF_BYTES:
             self._refuse(self.promises.look_at(data, body.offset))
         limit = self.total if self.total is not None else self.asset.size
         if limit is not None and body.offset + len(data) > limit:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from ..core.checksum import DIGEST_FIELDS
 from ..core.errors import MlhubError
-from ..core.formats.sniffing import ENOUGH, impostor
+from ..core.formats.sniffing import SNIFF_BYTES, unexpected_markup
 from ..core.model import Head, Job, Proof, Record
 from ..core.ports import Buffer, Sink, Store
 from ..core.telemetry import Meter
@@ -86,8 +86,8 @@ class SmallFileSink:
     def _whole(self, data: bytes) -> bool:
         assert self._started is not None
         said, media_type = self._started.headers.get("content-type", ""), self._job.asset.media_type
-        first = data[:ENOUGH]
-        return len(data) == self._length and not impostor(first, self._job.path, media_type, said)
+        first = data[:SNIFF_BYTES]
+        return len(data) == self._length and not unexpected_markup(first, self._job.path, media_type, said)
 
     def _placed(self, data: bytes) -> int:
         """The file's mtime; 0 where the disk refused, which the intake will be told as well."""

@@ -64,7 +64,7 @@ async def refused(source, url, **options):
 
 
 @pytest.mark.parametrize("host", OUT_OF_REACH)
-async def test_a_literal_address_of_another_kind_than_the_root_is_not_asked(site, host):
+async def test_a_literal_address_of_another_class_than_the_root_is_not_requested(site, host):
     for url in (f"http://{host}/x", f"https://{host}:{site.port}/x"):
         site.redirect("/r", url)
         for asked in (url, site.url("/r")):
@@ -74,25 +74,25 @@ async def test_a_literal_address_of_another_kind_than_the_root_is_not_asked(site
 
 
 @pytest.mark.parametrize("host", LOCAL)
-async def test_this_machine_is_out_of_reach_for_a_catalogue_from_elsewhere(site, host):
+async def test_a_remote_catalogue_cannot_refer_to_loopback(site, host):
     error = await refused("https://catalogue.test/", f"http://{host}:{site.port}/x")
     assert error.kind == "private-address" and site.connections == 0
 
 
 @pytest.mark.parametrize("host", NUMBERS)
-async def test_an_address_in_disguise_is_no_host(site, host):
+async def test_an_address_in_an_unusual_notation_is_refused(site, host):
     site.redirect("/r", f"http://{host}:{site.port}/x")
     assert (await refused(site.url(), site.url("/r"))).kind == "redirect-refused"
     assert (await refused(site.url(), f"http://{host}:{site.port}/x")).kind == "bad-href"
 
 
 @pytest.mark.parametrize("address", ["10.0.0.1", "169.254.169.254", "fd00::1", "::ffff:10.0.0.1"])
-async def test_a_name_is_as_good_as_the_address_behind_it(site, names, address):
+async def test_a_host_name_is_checked_by_its_address(site, names, address):
     names["evil.test"] = [[address]]
     assert (await refused(site.url(), f"http://evil.test:{site.port}/x")).kind == "private-address"
 
 
-async def test_one_bad_address_among_good_ones_is_enough(site, names):
+async def test_one_refused_address_of_a_name_is_enough_to_refuse_it(site, names):
     names["evil.test"] = [[LOOPBACK, "10.0.0.1"]]
     site.redirect("/r", f"http://evil.test:{site.port}/x")
     assert (await refused(site.url(), site.url("/r"))).kind == "private-address"
@@ -110,7 +110,7 @@ async def test_a_name_that_changes_its_address_is_checked_each_time_it_is_looked
     assert names["asked"] == ["evil.test"] * 2
 
 
-async def test_what_was_checked_is_what_is_connected_to(site, names):
+async def test_the_checked_address_is_the_one_that_is_connected_to(site, names):
     """One look-up for check and connection: a second one could bring another answer."""
     names["good.test"] = [[LOOPBACK], ["10.0.0.1"]]
     assert await ask(f"http://good.test:{site.port}/", f"http://good.test:{site.port}/x") == b"end"
@@ -126,7 +126,7 @@ async def test_the_user_may_permit_it(site, names, how):
     assert await ask("http://root.test/", f"{place}/x", **{how: permitted}) == b"end"
 
 
-async def test_a_root_of_the_users_own_may_be_anywhere_and_leads_to_its_like(troubled, site, names):
+async def test_a_root_may_have_any_address_and_refer_to_others_of_its_class(troubled, site, names):
     names["root.test"], names["like.test"] = [[LOOPBACK]], [["127.0.0.9", LOOPBACK]]
     other = await troubled.site()
     other.put("/x", b"end")
@@ -135,13 +135,13 @@ async def test_a_root_of_the_users_own_may_be_anywhere_and_leads_to_its_like(tro
     assert await ask(f"{root}/", f"{root}/r") == b"end"
 
 
-async def test_a_local_catalogue_leads_to_this_machine_but_not_into_the_network(site, tmp_path):
+async def test_a_local_catalogue_may_refer_to_loopback_but_not_to_private_addresses(site, tmp_path):
     source = str(tmp_path)
     (tmp_path / "catalog.json").write_text("{}")
     assert await ask(source, site.url("/x")) == b"end"
     assert (await refused(source, "http://10.0.0.1/x")).kind == "private-address"
 
 
-async def test_no_file_is_read_for_a_catalogue_that_came_by_network(site, tmp_path):
+async def test_no_local_file_is_read_for_a_remote_catalogue(site, tmp_path):
     (tmp_path / "x").write_bytes(b"secret")
     assert (await refused(site.url(), (tmp_path / "x").as_uri())).kind == "outside-root"

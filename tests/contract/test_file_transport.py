@@ -62,7 +62,7 @@ async def test_a_file_outside_the_root_is_refused_also_behind_a_link(transport, 
     assert (await asked(FileTransport(None), path.as_uri())).kind == "outside-root"
 
 
-async def test_what_is_no_regular_file_is_not_opened(transport, path):
+async def test_only_regular_files_are_opened(transport, path):
     os.mkfifo(path.parent / "pipe")
     for name in ("pipe", ""):
         assert (await asked(transport, (path.parent / name).as_uri())).kind == "not-found"

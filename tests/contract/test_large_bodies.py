@@ -74,7 +74,7 @@ async def test_the_next_piece_is_received_while_the_sink_works_on_the_one_before
     assert max(map(len, sink.done)) == buffers.LARGE_BUFFER_BYTES
 
 
-async def test_many_large_bodies_at_once_keep_their_bytes_apart_and_their_buffers_few(transport):
+async def test_many_concurrent_large_bodies_are_intact_and_use_a_bounded_number_of_buffers(transport):
     bodies = [noise(MIB + 300_000 + number, number) for number in range(buffers.MAX_LARGE_BUFFERS + 8)]
     sinks = [Slow() for _ in bodies]
     kept = transport._pool._buffers
@@ -89,7 +89,7 @@ async def test_many_large_bodies_at_once_keep_their_bytes_apart_and_their_buffer
     assert kept._large_count == 0 and len(kept._free) <= buffers.MAX_FREE_BUFFERS
 
 
-async def test_a_transfer_that_is_given_up_leaves_its_buffer_to_those_who_still_work_on_it(transport):
+async def test_the_buffer_of_a_cancelled_transfer_is_not_reused_while_the_sink_uses_it(transport):
     first, then, given_up = noise(3 * MIB, 1), noise(3 * MIB, 2), Slow()
     async with Wire(says(counted(first)), says(counted(then))) as wire:
         asking = asyncio.create_task(transport.send(Request(wire.url()), given_up))
@@ -103,7 +103,7 @@ async def test_a_transfer_that_is_given_up_leaves_its_buffer_to_those_who_still_
     assert transport._pool._buffers._large_count == 0
 
 
-async def test_a_kept_connection_gives_back_what_a_large_body_took(transport):
+async def test_an_idle_connection_has_given_back_its_large_buffers(transport):
     answers = [says(counted(noise(size, size))) for size in (3 * MIB, 1000, 2 * MIB, 1000)]
     async with Wire(*answers) as wire:
         for size in (3 * MIB, 1000, 2 * MIB, 1000):
@@ -143,7 +143,7 @@ async def test_a_large_body_below_a_bandwidth_limit_comes_whole(troubled, dest):
     assert Mirrored(dest).bytes_of("one") == tif(3 * MIB)
 
 
-class Enough(Exception):
+class SinkFull(Exception):
     pass
 
 
@@ -153,16 +153,16 @@ class Greedy(Slow):
 
     def write(self, data):
         self.pieces.append(data)
-        raise Enough
+        raise SinkFull
 
 
-async def test_nothing_is_received_over_a_piece_that_was_taken_when_the_run_had_enough(secured):
+async def test_a_piece_of_a_sink_that_raised_is_not_overwritten(secured):
     body = noise(5 * MIB)
     serve, ask = secured
     async with Wire(says(counted(body)), host="localhost", **serve) as wire, connected("fast", **ask) as one:
         for _ in range(8):
             sink = Greedy()
-            with pytest.raises(Enough):
+            with pytest.raises(SinkFull):
                 await one.send(Request(wire.url()), sink)
             [piece] = sink.pieces
             assert bytes(piece) == body[: len(piece)]

@@ -87,7 +87,7 @@ async def test_a_page_number_is_no_secret_because_a_header_has_the_same_value(si
     assert site.log[-1].target == "/y?page=1"
 
 
-async def test_another_origin_hears_nothing_but_the_question(sites, trusted):
+async def test_another_origin_gets_no_further_header_fields(sites, trusted):
     here, there = sites["A"], sites["L"]
     here.put("/c", b"x", headers=[("Set-Cookie", "id=1; Domain=localhost"), ("Set-Cookie", "b=2; Path=/")])
     here.redirect("/away", there.url("/x"), headers=[("Set-Cookie", "c=3")])
@@ -97,7 +97,7 @@ async def test_another_origin_hears_nothing_but_the_question(sites, trusted):
     assert there.log[0].headers["user-agent"] == f"mlhub_async/{__version__}"
 
 
-async def test_cookies_are_never_sent_and_nobody_learns_where_we_came_from(sites):
+async def test_neither_cookies_nor_referer_are_sent(sites):
     site = sites["A"]
     site.put("/one", b"1", headers=[("Set-Cookie", "id=1; Path=/")])
     site.redirect("/two", "/one")
@@ -123,7 +123,7 @@ async def test_cookies_are_never_sent_and_nobody_learns_where_we_came_from(sites
         ("/x%2Fy%7E", "/x%2Fy%7E"),
     ],
 )
-async def test_a_location_is_resolved_and_made_legal(sites, location, path):
+async def test_a_location_is_resolved_and_percent_encoded(sites, location, path):
     site = sites["A"]
     where = location.format(host=site.origin.removeprefix("http://"))
     site.put(path.partition("?")[0], b"end")
@@ -155,7 +155,7 @@ async def test_a_location_is_resolved_and_made_legal(sites, location, path):
         "/caf\udce9",
     ],
 )
-async def test_a_location_that_has_two_meanings_or_none_is_refused(sites, location):
+async def test_an_ambiguous_or_invalid_location_is_refused(sites, location):
     site, other = sites["A"], sites["A2"]
     other.put("/x", b"elsewhere")
     site.redirect("/start", location.format(other=other.origin.removeprefix("http://")))
@@ -166,7 +166,7 @@ async def test_a_location_that_has_two_meanings_or_none_is_refused(sites, locati
     assert len(site.log) == 1 and other.log == []
 
 
-async def test_a_location_with_a_control_character_leads_nowhere(sites):
+async def test_a_location_with_a_control_character_is_refused(sites):
     site = sites["A"]
     site.redirect("/start", "/\x01x")
     with pytest.raises(TransferError):
@@ -182,7 +182,7 @@ async def test_a_header_beyond_ascii_is_sent_in_utf_8(sites, transport):
     assert site.log[0].headers["x-who"] == "Zürich 地図".encode().decode("latin-1")
 
 
-async def test_a_circle_and_a_long_chain_end(sites):
+async def test_redirect_loops_and_long_chains_end(sites):
     site, other = sites["A"], sites["A2"]
     site.redirect("/a", other.url("/b"))
     other.redirect("/b", site.url("/a"))
@@ -207,9 +207,7 @@ async def test_a_challenge_is_not_answered(sites, status):
 
 @pytest.mark.parametrize("name", ["A", "A2"])
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
-async def test_a_search_that_is_redirected_stays_the_same_search_or_becomes_a_plain_question(
-    sites, name, code
-):
+async def test_a_redirected_post_stays_a_post_or_becomes_a_get_by_its_status(sites, name, code):
     here, there = sites["A"], sites[name]
     here.redirect("/search", there.url("/moved"), code)
     there.put("/moved", b"end")

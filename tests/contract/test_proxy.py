@@ -21,7 +21,7 @@ async def proxy():
         yield gateway
 
 
-async def test_a_plain_request_goes_through_it_and_its_password_no_further(troubled, proxy):
+async def test_an_http_request_goes_through_the_proxy_without_its_password(troubled, proxy):
     site = await troubled.site()
     site.redirect("/x", "/y")
     site.put("/y", b"end")
@@ -32,9 +32,7 @@ async def test_a_plain_request_goes_through_it_and_its_password_no_further(troub
     assert "PROXY" not in str(site.log) and WANTED not in str(site.log)
 
 
-async def test_a_request_over_tls_goes_through_a_tunnel_that_sees_nothing_but_the_host(
-    troubled, proxy, authority
-):
+async def test_an_https_request_goes_through_a_tunnel(troubled, proxy, authority):
     site = await troubled.site("localhost", authority.context())
     site.put("/x", b"end")
     given = {"proxy": f"http://{PASSWORD}@{proxy.place}", "ca_file": str(authority.pem)}
@@ -70,7 +68,7 @@ async def test_names_are_looked_up_by_the_proxy_but_a_literal_address_is_still_c
     assert len(proxy.log) == 1
 
 
-async def test_azure_is_asked_in_the_version_that_knows_ranges_and_nobody_else_is(troubled):
+async def test_only_requests_to_azure_name_a_version_of_its_api(troubled):
     site = await troubled.site()
     site.put("/x", b"end")
     async with Gateway() as proxy:
@@ -82,7 +80,7 @@ async def test_azure_is_asked_in_the_version_that_knows_ranges_and_nobody_else_i
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("status", [407, 403])
-async def test_what_the_proxy_refuses_is_told_without_a_password(scheme, status):
+async def test_a_refusal_of_the_proxy_is_reported_without_its_password(scheme, status):
     async with Gateway(answers=status) as gateway:
         given = f"http://{PASSWORD}@{gateway.place}"
         with pytest.raises(TransferError) as error:
@@ -92,7 +90,7 @@ async def test_what_the_proxy_refuses_is_told_without_a_password(scheme, status)
         assert error.value.kind == "proxy" and not error.value.retryable
 
 
-async def test_a_proxy_that_is_not_there_is_named_as_the_trouble(troubled):
+async def test_an_unreachable_proxy_is_reported_as_such(troubled):
     async with Gateway() as gone:
         given = f"http://{PASSWORD}@{gone.place}"
     with pytest.raises(TransferError, match="proxy not reached") as error:
@@ -100,7 +98,7 @@ async def test_a_proxy_that_is_not_there_is_named_as_the_trouble(troubled):
     assert error.value.kind == "proxy" and error.value.retryable and "CANARY" not in str(error.value)
 
 
-async def test_nothing_goes_through_a_proxy_of_the_environment(troubled, proxy, monkeypatch):
+async def test_proxies_of_the_environment_are_ignored(troubled, proxy, monkeypatch):
     site = await troubled.site()
     site.put("/x", b"end")
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY"):
@@ -124,7 +122,7 @@ async def test_nothing_goes_through_a_proxy_of_the_environment(troubled, proxy, 
         "",
     ],
 )
-async def test_what_is_no_proxy_is_a_usage_error_that_does_not_quote_it(given):
+async def test_an_invalid_proxy_is_a_usage_error_that_does_not_quote_it(given):
     with pytest.raises(UsageError, match="--proxy must be like") as error:
         await ask("http://x.test/", "http://x.test/a", proxy=given)
     assert "CANARY" not in str(error.value)

@@ -1,4 +1,4 @@
-"""One contract for both transports: what they do with connections, names, addresses, certificates and us."""
+"""Both transports: connections, requests, sinks, cancellation, name resolution and certificates."""
 
 import asyncio
 import errno
@@ -41,21 +41,21 @@ class TestKeptConnections:
                 assert (await asked(transport, wire.url())).body == B
             assert (wire.connections, len(wire.seen)) == (1, 20)
 
-    async def test_as_many_as_are_needed_at_a_time_and_none_more(self, transport):
+    async def test_no_more_connections_are_opened_than_are_used_at_a_time(self, transport):
         async with Wire(says(counted(B), pause=0.01)) as wire:
             for _ in range(3):
                 heard = await asyncio.gather(*(asked(transport, wire.url()) for _ in range(5)))
                 assert [one.body for one in heard] == [B] * 5
             assert wire.connections == 5
 
-    async def test_a_transport_that_is_closed_leaves_none(self, name):
+    async def test_closing_a_transport_closes_its_connections(self, name):
         async with Wire(GOOD) as wire:
             async with connected(name) as transport:
                 await asyncio.gather(*(asked(transport, wire.url()) for _ in range(5)))
             await wire.left()
 
     @pytest.mark.parametrize("said", [True, False])
-    async def test_a_server_may_end_it_after_each_answer_having_said_so_or_not(self, transport, said):
+    async def test_a_server_may_close_the_connection_after_each_response(self, transport, said):
         answer = says(counted(B, b"Connection: close\r\n" if said else b""), ending="fin")
         async with Wire(answer) as wire:
             for _ in range(5):
@@ -63,7 +63,7 @@ class TestKeptConnections:
                 assert heard.kind == "whole" and heard.body == B
             assert wire.connections >= 5
 
-    async def test_http_1_0_keeps_it_only_where_it_says_so(self, transport):
+    async def test_http_1_0_connections_are_reused_only_with_keep_alive(self, transport):
         old = b"HTTP/1.0 200 OK\r\nContent-Length: 11\r\n%s\r\n" + B
         kept = says(old % b"Connection: keep-alive\r\n")
         async with Wire(kept, says(old % b"", ending="fin"), GOOD) as wire:
@@ -72,14 +72,14 @@ class TestKeptConnections:
             assert wire.connections == 2
 
     @pytest.mark.parametrize("end", [GONE, RESET])
-    async def test_where_it_had_died_the_request_is_sent_once_more(self, transport, end):
+    async def test_a_get_over_a_stale_connection_is_sent_again(self, transport, end):
         async with Wire(GOOD, end, GOOD) as wire:
             assert (await asked(transport, wire.url())).body == B
             assert (await asked(transport, wire.url())).body == B
             assert (wire.connections, len(wire.seen)) == (2, 3)
 
     @pytest.mark.parametrize("end", [GONE, RESET])
-    async def test_and_only_once(self, transport, end):
+    async def test_a_get_is_sent_again_only_once(self, transport, end):
         async with Wire(GOOD, end) as wire:
             await asked(transport, wire.url())
             assert (await asked(transport, wire.url())).kind == "connection"
@@ -93,19 +93,19 @@ class TestKeptConnections:
             assert heard.kind == "connection" and len(wire.seen) == 2
 
     @FAST  # aiohttp does not look whether something had come
-    async def test_nothing_is_sent_twice_of_whose_answer_a_byte_had_come(self, transport):
+    async def test_a_request_is_not_repeated_after_a_part_of_its_response(self, transport):
         async with Wire(GOOD, says(b"H", ending="fin"), GOOD) as wire:
             await asked(transport, wire.url())
             assert (await asked(transport, wire.url())).kind == "connection"
             assert len(wire.seen) == 2
 
-    async def test_a_new_connection_that_dies_is_told_at_once(self, transport):
+    async def test_the_loss_of_a_new_connection_is_reported_without_a_repetition(self, transport):
         async with Wire(GONE) as wire:
             assert (await asked(transport, wire.url())).kind == "connection"
             assert len(wire.seen) == 1
 
     @pytest.mark.parametrize("extra", [b"!", b"HTTP/1.1 200 OK\r\n", counted(b"of another")])
-    async def test_bytes_that_nobody_asked_for_are_no_answer_to_the_next_request(self, transport, extra):
+    async def test_unrequested_bytes_are_no_response_to_the_next_request(self, transport, extra):
         said = asyncio.Event()
 
         async def says_more(peer, seen):
@@ -119,12 +119,12 @@ class TestKeptConnections:
                 await said.wait()
 
     @FAST  # aiohttp does so at the next request
-    async def test_they_end_it_at_once(self, transport):
+    async def test_unrequested_bytes_close_the_connection(self, transport):
         async with Wire(says(counted(B), b"!", pause=0.01, ending="hang")) as wire:
             assert (await asked(transport, wire.url())).body == B
             await wire.left()
 
-    async def test_one_that_nobody_uses_is_closed_after_a_while(self, name, monkeypatch):
+    async def test_an_idle_connection_is_closed_after_a_while(self, name, monkeypatch):
         for module in (pool, general):
             monkeypatch.setattr(module, "MAX_IDLE_SECONDS", 0.05)
         async with Wire(GOOD) as wire, connected(name, idle_timeout=0.2) as transport:
@@ -134,7 +134,7 @@ class TestKeptConnections:
             assert (await asked(transport, wire.url())).body == B
 
     @FAST  # aiohttp keeps all of them for their time
-    async def test_of_those_to_many_origins_few_are_kept_the_last_ones_used(self, name, monkeypatch):
+    async def test_only_the_most_recently_used_idle_connections_are_kept(self, name, monkeypatch):
         monkeypatch.setattr(pool, "MAX_IDLE_CONNECTIONS", 4)
         async with AsyncExitStack() as stack:
             wires = [await stack.enter_async_context(Wire(GOOD)) for _ in range(12)]
@@ -147,7 +147,7 @@ class TestKeptConnections:
             assert wires[-1].connections == 1
 
     @FAST  # aiohttp knows no such limit
-    async def test_none_is_used_for_ever(self, transport, monkeypatch):
+    async def test_old_connections_are_not_reused(self, transport, monkeypatch):
         monkeypatch.setattr(pool, "MAX_CONNECTION_AGE_SECONDS", -1.0)
         async with Wire(GOOD) as wire:
             for _ in range(3):
@@ -166,7 +166,7 @@ class TestRequests:
             assert [seen.body for seen in wire.seen] == [body] * 2
             assert wire.seen[0].headers["content-type"] == "application/json"
 
-    async def test_path_query_and_fields_arrive_as_they_are(self, transport):
+    async def test_path_query_and_fields_are_sent_unchanged(self, transport):
         async with Wire(GOOD) as wire:
             target = "/a%2Fb%20c/d;e?x=1&x=%C3%A9&sig=a%2Bb%3D&empty="
             await asked(transport, wire.url(target), headers={"x-one": "1", "range": "bytes=5-"})
@@ -179,7 +179,7 @@ class TestRequests:
         "headers",
         [{"x-a": "b\r\nx-c: d"}, {"x-a": "b\nc"}, {"x-a": "b\rc"}, {"x-a": "b\0c"}, {"x-a\r\nx-b": "c"}],
     )
-    async def test_a_field_that_would_end_early_is_refused_and_nothing_is_sent(self, transport, headers):
+    async def test_a_field_with_a_line_break_is_refused_unsent(self, transport, headers):
         async with Wire(GOOD) as wire:
             heard = await asked(transport, wire.url(), headers=headers)
             assert heard.kind == "bad-href" and not heard.error.retryable
@@ -187,7 +187,7 @@ class TestRequests:
             assert (await asked(transport, wire.url())).body == B
 
     @pytest.mark.parametrize("path", ["/a b", "/a\r\nX-B: c", "/a\nb", "/a\0b"])
-    async def test_nor_a_path_that_would(self, transport, path):
+    async def test_a_path_with_a_line_break_is_refused_unsent(self, transport, path):
         async with Wire(GOOD) as wire:
             heard = await asked(transport, wire.url(path))
             assert heard.kind == "bad-href" and wire.seen == []
@@ -198,7 +198,7 @@ class RefusedError(Exception):
 
 
 class TestSinks:
-    async def test_one_that_refuses_the_head_gets_no_byte_and_ends_the_connection(self, transport):
+    async def test_a_sink_that_refuses_the_head_closes_the_connection(self, transport):
         class Refusing(Heard):
             def start(self, head):
                 raise RefusedError
@@ -212,7 +212,7 @@ class TestSinks:
             assert (await asked(transport, wire.url())).body == B
 
     @pytest.mark.parametrize("late", [False, True])
-    async def test_one_that_fails_in_the_body_ends_the_connection(self, transport, late):
+    async def test_a_sink_that_fails_in_the_body_closes_the_connection(self, transport, late):
         def fail(data):
             if not late:
                 raise RefusedError
@@ -229,7 +229,7 @@ class TestSinks:
         raise RefusedError
 
     @pytest.mark.parametrize("framing", ["length", "chunked", "close"])
-    async def test_one_that_is_behind_makes_the_server_wait(self, transport, framing):
+    async def test_a_slow_sink_slows_the_server_down(self, transport, framing):
         body, go = noise(24 << 20), asyncio.Event()
         sending = Sending(body, framing)
         slow = Slow(go)
@@ -242,7 +242,7 @@ class TestSinks:
             assert (await task).kind == "whole"
         assert slow.body == body
 
-    async def test_one_that_is_behind_is_no_silence_of_the_servers(self, name):
+    async def test_a_slow_sink_causes_no_timeout(self, name):
         def rest(data):
             return asyncio.sleep(0.6)
 
@@ -263,7 +263,7 @@ class Suspended:
 
 
 @pytest.mark.parametrize(("suspends", "ended"), [(None, True), (Suspended(), False)])
-async def test_time_in_which_this_process_was_suspended_is_no_silence_of_the_server(suspends, ended):
+async def test_a_suspension_of_this_process_causes_no_timeout(suspends, ended):
     async with (
         Wire(says(ending="hang")) as wire,
         connected("fast", idle_timeout=0.1, suspends=suspends) as transport,
@@ -337,7 +337,7 @@ PHASES = {
 
 class TestCancelling:
     @pytest.mark.parametrize("when", PHASES)
-    async def test_it_ends_the_connection_at_once_wherever_the_answer_is(self, transport, when):
+    async def test_cancelling_closes_the_connection_at_every_stage_of_the_response(self, transport, when):
         async with Wire(PHASES[when], GOOD) as wire:
             task = asyncio.create_task(asked(transport, wire.url()))
             await until(lambda: wire.seen)
@@ -348,7 +348,7 @@ class TestCancelling:
             await wire.left()
             assert (await asked(transport, wire.url())).body == B
 
-    async def test_also_while_the_sink_is_behind(self, transport):
+    async def test_cancelling_while_the_sink_is_busy(self, transport):
         heard = Heard(hold=lambda data: asyncio.Event().wait())
         async with Wire(GOOD) as wire:
             task = asyncio.create_task(asked(transport, wire.url(), heard))
@@ -358,7 +358,7 @@ class TestCancelling:
                 await task
             assert (await asked(transport, wire.url())).body == B
 
-    async def test_also_while_the_name_is_looked_up(self, transport, names):
+    async def test_cancelling_during_name_resolution(self, transport, names):
         names.answers["slow.test"] = asyncio.Event().wait
         task = asyncio.create_task(asked(transport, "http://slow.test:1/x"))
         await until(lambda: names.asked)
@@ -368,7 +368,7 @@ class TestCancelling:
         async with Wire(GOOD) as wire:
             assert (await asked(transport, wire.url())).body == B
 
-    async def test_also_while_it_is_connecting(self, transport):
+    async def test_cancelling_while_connecting(self, transport):
         with black_hole() as (address, port):
             task = asyncio.create_task(asked(transport, f"http://{address}:{port}/x"))
             await asyncio.sleep(0.05)
@@ -376,7 +376,7 @@ class TestCancelling:
             with pytest.raises(asyncio.CancelledError):
                 await task
 
-    async def test_one_of_two_that_ask_for_the_same_name_leaves_the_other_alone(self, transport, names):
+    async def test_cancelling_one_of_two_look_ups_of_a_name_does_not_affect_the_other(self, transport, names):
         go = asyncio.Event()
         async with Wire(GOOD) as wire:
             names.answers["slow.test"] = lambda: held(go, [("127.0.0.1", wire.port)])
@@ -437,7 +437,7 @@ def black_hole():
 
 
 class TestNames:
-    async def test_an_address_of_ipv6_is_one(self, transport):
+    async def test_a_literal_ipv6_address_is_connected_to(self, transport):
         try:
             wire = Wire(GOOD, host="::1")
             await wire.__aenter__()
@@ -448,7 +448,7 @@ class TestNames:
         assert heard.body == B and wire.seen[0].headers["host"] == f"[::1]:{wire.port}"
 
     @pytest.mark.parametrize("dead", ["refuses", "is silent"])
-    async def test_of_several_addresses_the_first_may_be_dead(self, transport, names, dead):
+    async def test_the_first_of_several_addresses_may_be_unreachable(self, transport, names, dead):
         with black_hole() as silent:
             async with Wire(GOOD) as wire:
                 first = ("127.0.0.2", wire.port) if dead == "refuses" else silent
@@ -456,7 +456,7 @@ class TestNames:
                 heard = await asked(transport, wire.url(host="two.test"))
                 assert heard.body == B, heard.error
 
-    async def test_all_may_be_dead(self, transport, names):
+    async def test_all_addresses_may_be_unreachable(self, transport, names):
         names.answers["two.test"] = [("127.0.0.2", 1), ("127.0.0.3", 1)]
         heard = await asked(transport, "http://two.test:1/x")
         assert heard.kind == "unreachable" and heard.error.retryable
@@ -486,7 +486,7 @@ class TestNames:
                 assert (await asked(transport, wire.url(host=host))).body == B
             assert names.asked == ["a.test", "b.test", "c.test", "a.test"]
 
-    async def test_one_address_out_of_reach_is_enough_to_connect_to_none(self, name, names):
+    async def test_one_refused_address_of_a_name_prevents_any_connection(self, name, names):
         def check(host, port, address):
             if address == "127.0.0.2":
                 raise TransferError("no", kind="private-address")
@@ -498,12 +498,12 @@ class TestNames:
                 assert heard.kind == "private-address" and wire.connections == 0
 
     @pytest.mark.parametrize(("code", "tries"), [(socket.EAI_NONAME, 3), (socket.EAI_AGAIN, None)])
-    async def test_a_name_that_is_not_found_is_told_as_that(self, transport, names, code, tries):
+    async def test_an_unknown_host_name_is_reported_as_such(self, transport, names, code, tries):
         names.answers["no.test"] = socket.gaierror(code, "no")
         heard = await asked(transport, "http://no.test/x")
         assert (heard.kind, heard.error.tries) == ("dns", tries)
 
-    async def test_nobody_listens(self, transport):
+    async def test_a_refused_connection_is_reported_as_such(self, transport):
         with closing(socket.create_server(("127.0.0.1", 0))) as free:
             port = free.getsockname()[1]
         heard = await asked(transport, f"http://127.0.0.1:{port}/x")
@@ -523,7 +523,7 @@ class TestTrust:
         return ssl.create_default_context(cafile=authority.pem)
 
     @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
-    async def test_its_authority_makes_a_certificate_good(self, name, wire, trusting, host):
+    async def test_a_certificate_of_a_trusted_authority_is_accepted(self, name, wire, trusting, host):
         async with connected(name, tls=trusting) as transport:
             for _ in range(5):
                 heard = await asked(transport, wire.url(host=host))
@@ -531,12 +531,12 @@ class TestTrust:
             assert wire.connections == 1
         await wire.left()
 
-    async def test_without_it_nothing_is_sent(self, transport, wire):
+    async def test_nothing_is_sent_to_an_untrusted_server(self, transport, wire):
         heard = await asked(transport, wire.url(host="localhost"))
         assert heard.kind == "tls" and not heard.error.retryable
         assert "certificate refused" in heard.error.message and wire.seen == []
 
-    async def test_it_is_good_for_its_own_names_alone(self, name, names, authority, trusting):
+    async def test_a_certificate_for_another_name_is_refused(self, name, names, authority, trusting):
         async with Wire(GOOD, tls=authority.context("DNS:other.test")) as wire:
             names.answers["localhost"] = names.answers["other.test"] = [("127.0.0.1", wire.port)]
             async with connected(name, tls=trusting) as transport:
@@ -544,7 +544,7 @@ class TestTrust:
                 assert heard.kind == "tls" and wire.seen == []
                 assert (await asked(transport, wire.url(host="other.test"))).body == B
 
-    async def test_a_server_that_speaks_no_tls_is_told_as_that(self, transport):
+    async def test_a_server_without_tls_is_reported_as_such(self, transport):
         async def plain(reader, writer):
             writer.write(counted(B))
             await reader.read(100)
@@ -564,7 +564,7 @@ class TestTrust:
             assert heard.body == body
 
     @pytest.mark.parametrize("ending", ["fin", "rst"])
-    async def test_a_cut_is_a_cut(self, name, authority, trusting, ending):
+    async def test_a_truncated_body_over_tls_is_reported_as_such(self, name, authority, trusting, ending):
         cut = says(OK + b"Content-Length: 11\r\n\r\nhello", ending=ending)
         async with Wire(cut, tls=authority.context()) as wire, connected(name, tls=trusting) as transport:
             heard = await asked(transport, wire.url())

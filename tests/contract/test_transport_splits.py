@@ -66,7 +66,7 @@ async def heard_of(name: str, stream: Stream) -> None:
 @pytest.mark.parametrize(("name", "loop"), RUNS)
 @settings(max_examples=50)
 @given(stream=streams())
-def test_a_valid_answer_is_the_same_however_it_is_cut_into_segments(name, loop, stream):
+def test_a_response_does_not_depend_on_how_it_is_split_into_segments(name, loop, stream):
     run(loop, heard_of(name, stream))
 
 
@@ -82,14 +82,14 @@ async def cut_off(name: str, stream: Stream, at: int) -> None:
 @pytest.mark.parametrize(("name", "loop"), RUNS)
 @settings(max_examples=50)
 @given(stream=streams().filter(lambda stream: not stream.closes), data=st.data())
-def test_and_no_beginning_of_it_is_taken_for_the_whole(name, loop, stream, data):
+def test_no_beginning_of_a_response_is_taken_for_a_complete_one(name, loop, stream, data):
     run(loop, cut_off(name, stream, data.draw(st.integers(0, len(stream.raw) - 1))))
 
 
 @pytest.mark.parametrize(("name", "loop"), RUNS)
 @settings(max_examples=50)
 @given(noise=st.binary(min_size=1, max_size=200), headed=st.booleans())
-def test_noise_is_an_error_of_ours_or_an_answer_and_nothing_else(name, loop, noise, headed):
+def test_random_bytes_give_an_error_of_this_package_or_a_response(name, loop, noise, headed):
     async def go():
         answer = Says([OK + noise if headed else noise], "fin")
         async with Wire(answer) as wire, connected(name) as transport:

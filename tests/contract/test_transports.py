@@ -63,7 +63,7 @@ GOOD = {
 
 
 @pytest.mark.parametrize("what", GOOD)
-async def test_a_body_is_heard_whole_in_whatever_way_it_is_framed(transport, what):
+async def test_a_body_is_received_completely_with_every_framing(transport, what):
     heard, wire = await heard_of(transport, GOOD[what])
     assert (heard.kind, heard.status, heard.body) == ("whole", 200, B), heard.error
     assert wire.connections == len(wire.seen) == 1
@@ -79,7 +79,7 @@ async def test_a_body_is_heard_whole_in_whatever_way_it_is_framed(transport, wha
         (b"200 OK", b"Content-Length: 0\r\n"),
     ],
 )
-async def test_an_answer_without_a_body_ends_with_its_head_and_the_next_one_follows(transport, line, fields):
+async def test_a_response_without_a_body_ends_with_its_head(transport, line, fields):
     empty = says(head(fields, line=b"HTTP/1.1 %s\r\n" % line))
     async with Wire(empty, says(counted(B))) as wire:
         first = await asked(transport, wire.url())
@@ -88,7 +88,7 @@ async def test_an_answer_without_a_body_ends_with_its_head_and_the_next_one_foll
         assert wire.connections == 1
 
 
-async def test_the_head_is_told_as_it_came_by_lower_case_name_the_first_of_several_counting(transport):
+async def test_header_fields_are_by_lower_case_name_and_the_first_of_several_counts(transport):
     fields = b'ETag: "1"\r\nX-Two: a\r\nx-two: b\r\nContent-Type:text/plain \r\nX-Raw: caf\xc3\xa9\r\n'
     heard, wire = await heard_of(transport, says(head(fields, LENGTH), B))
     told = heard.head
@@ -102,7 +102,7 @@ async def test_the_head_is_told_as_it_came_by_lower_case_name_the_first_of_sever
     assert all(key == key.lower() for key in told.headers)
 
 
-async def test_a_compressed_body_is_handed_on_as_it_is(transport):
+async def test_a_compressed_body_is_not_decoded(transport):
     heard, _ = await heard_of(transport, says(head(b"Content-Encoding: gzip\r\n", LENGTH), B))
     assert heard.body == B and heard.head.headers["content-encoding"] == "gzip"
 
@@ -123,7 +123,7 @@ CUT = {
 
 @pytest.mark.parametrize("ending", ["fin", "rst"])
 @pytest.mark.parametrize("where", CUT)
-async def test_a_cut_is_told_by_where_it_was(transport, where, ending):
+async def test_the_error_tells_at_which_stage_a_response_was_cut(transport, where, ending):
     pieces, kind = CUT[where]
     heard, _ = await heard_of(transport, Says(pieces, ending))
     assert heard.kind == kind and heard.error.retryable
@@ -132,25 +132,25 @@ async def test_a_cut_is_told_by_where_it_was(transport, where, ending):
 
 
 @pytest.mark.parametrize("where", CUT)
-async def test_silence_is_a_timeout_wherever_it_begins(impatient, where):
+async def test_a_stall_is_a_timeout_at_every_stage(impatient, where):
     heard, _ = await heard_of(impatient, Says(CUT[where][0], "hang"))
     assert heard.kind == "timeout" and heard.error.retryable
 
 
-async def test_a_head_that_comes_byte_by_byte_is_no_sign_of_life(impatient):
+async def test_a_head_that_arrives_byte_by_byte_is_a_timeout(impatient):
     drip = Says([bytes([byte]) for byte in head(b"X-Slow: %s\r\n" % (b"x" * 400))], pause=0.005)
     heard, _ = await heard_of(impatient, drip)
     assert heard.kind == "timeout" and heard.head is None
 
 
-async def test_a_body_that_comes_slowly_is_one(name):
+async def test_a_body_that_arrives_slowly_is_no_timeout(name):
     slowly = Says([head(LENGTH), *(bytes([byte]) for byte in B)], pause=0.05)
     async with connected(name, idle_timeout=0.5) as patient:
         heard, _ = await heard_of(patient, slowly)
     assert heard.kind == "whole" and heard.body == B
 
 
-async def test_a_reset_is_not_the_end_that_a_body_without_a_length_waits_for(transport):
+async def test_a_reset_does_not_end_a_body_without_a_length(transport):
     answer = says(head(b"Connection: close\r\n"), B, ending="rst", pause=0.01)
     heard, _ = await heard_of(transport, answer)
     assert heard.kind == "truncated" and heard.body == B
@@ -223,7 +223,7 @@ BAD = {
 
 @pytest.mark.parametrize("ending", ["hang", "fin"])
 @pytest.mark.parametrize("what", BAD)
-async def test_what_is_no_answer_is_refused_as_that_and_its_connection_with_it(name, what, ending):
+async def test_an_invalid_response_is_refused_and_its_connection_closed(name, what, ending):
     async with Wire(Says(BAD[what], ending), says(counted(B))) as wire, connected(name) as transport:
         heard = await asked(transport, wire.url())
         assert heard.kind == "protocol" and heard.error.tries == 3
@@ -245,7 +245,7 @@ LENIENT = {
 
 
 @pytest.mark.parametrize("what", LENIENT)
-async def test_what_aiohttp_lets_pass_and_the_fast_transport_does_not_means_the_same_bytes(name, what):
+async def test_a_response_that_only_aiohttp_accepts_has_the_same_body(name, what):
     """The difference that there is: one refuses where the other makes the best of it. Never other bytes."""
     async with Wire(says(LENIENT[what]), says(counted(B))) as wire, connected(name) as transport:
         heard = await asked(transport, wire.url())

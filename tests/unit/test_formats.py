@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlhub_async.core.formats import Strange, flaw, netcdf, reader, tiff
+from mlhub_async.core.formats import IntrinsicFlaw, flaw, netcdf, reader, tiff
 from mlhub_async.core.formats import documents as json_format
 from support.machine_speed import cpu_seconds_below
 from support.samples import PADDED, SAMPLES
@@ -337,4 +337,4 @@ def test_a_check_of_arbitrary_bytes_raises_nothing(head, rest, name):
     ],
 )
 def test_truncation_is_distinguished_from_other_flaws(name, data, strange):
-    assert isinstance(flaw(io.BytesIO(data), name), Strange) is strange
+    assert isinstance(flaw(io.BytesIO(data), name), IntrinsicFlaw) is strange

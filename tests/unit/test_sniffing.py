@@ -3,7 +3,7 @@
 import pytest
 
 from mlhub_async.core.errors import Transient
-from mlhub_async.core.formats.sniffing import ENOUGH, impostor, refusal
+from mlhub_async.core.formats.sniffing import SNIFF_BYTES, unexpected_markup, wrong_content_error
 from support.machine_speed import cpu_seconds_below
 
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
@@ -39,11 +39,11 @@ TIFF_TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"
         (b'[{"code": 500}]', "a.zip", None, "JSON"),
         (POINTER, "a.png", None, ""),
         (b"upstream connect error", "a.tif", TIFF_TYPE, ""),
-        (b"\0" * ENOUGH, "a.tif", None, ""),
+        (b"\0" * SNIFF_BYTES, "a.tif", None, ""),
     ],
 )
 def test_markup_in_place_of_data_is_named(first, path, media_type, found):
-    assert impostor(first, f"c/i/{path}", media_type) == found
+    assert unexpected_markup(first, f"c/i/{path}", media_type) == found
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_markup_in_place_of_data_is_named(first, path, media_type, found):
 )
 @pytest.mark.parametrize("said", ["text/html", " Text/HTML; charset=utf-8", "application/xhtml+xml"])
 def test_text_with_a_page_content_type_is_a_page_where_no_text_can_be(first, path, found, said):
-    assert impostor(first, f"c/i/{path}", None, said) == found
+    assert unexpected_markup(first, f"c/i/{path}", None, said) == found
 
 
 @pytest.mark.parametrize(
@@ -99,22 +99,22 @@ def test_text_with_a_page_content_type_is_a_page_where_no_text_can_be(first, pat
     ],
 )
 def test_data_of_another_format_than_declared_is_accepted(first, path, media_type):
-    assert impostor(first, f"c/i/{path}", media_type) == ""
+    assert unexpected_markup(first, f"c/i/{path}", media_type) == ""
 
 
 @pytest.mark.parametrize("piece", [b"<!---->", b"<?xml?>", b"<!-- -->\n", b"<!--", b" \n"])
 def test_no_body_takes_long_to_examine(piece):
-    first = (piece * ENOUGH)[:ENOUGH]
+    first = (piece * SNIFF_BYTES)[:SNIFF_BYTES]
     with cpu_seconds_below(1):
-        assert impostor(first, "a.tif") in ("", "XML")
+        assert unexpected_markup(first, "a.tif") in ("", "XML")
 
 
 def test_a_dot_in_a_directory_name_is_no_suffix():
-    assert impostor(LOGIN, "c.tif/item/readme", None) == ""
+    assert unexpected_markup(LOGIN, "c.tif/item/readme", None) == ""
 
 
 def test_a_page_is_transient_but_an_error_document_is_permanent():
-    assert isinstance(refusal("https://x.test/a.tif", "HTML"), Transient)
-    final = refusal("https://x.test/a.tif", "XML")
+    assert isinstance(wrong_content_error("https://x.test/a.tif", "HTML"), Transient)
+    final = wrong_content_error("https://x.test/a.tif", "XML")
     assert not final.retryable and final.kind == "wrong-content"
     assert final.message == "https://x.test/a.tif: the server sent XML instead"

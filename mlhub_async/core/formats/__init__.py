@@ -10,9 +10,9 @@ from typing import BinaryIO
 
 from . import archives, documents, images, kinds, netcdf, tiff
 from .kinds import Kind
-from .reader import Strange
+from .reader import IntrinsicFlaw
 
-__all__ = ["Strange", "flaw"]
+__all__ = ["IntrinsicFlaw", "flaw"]
 
 SIGNATURE_BYTES = 16
 """First bytes of a file by which its format is recognised."""
@@ -32,8 +32,9 @@ _CHECKS: dict[Kind, Check] = {
 
 
 def flaw(file: BinaryIO, path: str, media_type: str | None = None) -> str | None:
-    """What is wrong with the structure of a file, None if nothing is found; `Strange` if truncation does not
-    explain it.
+    """What is wrong with the structure of a file, None if nothing is found.
+
+    The result is an `IntrinsicFlaw` if truncation does not explain it.
 
     `file` is open for reading in binary mode and seekable; the caller closes it. `path` is its final name.
 
@@ -66,9 +67,9 @@ def _unrecognised(file: BinaryIO, first: bytes, declared: list[Kind]) -> str | N
     if any(kind.markup for kind in declared):
         return None
     found = f"it does not begin as {declared[0].name} does"
-    return Strange(found) if len(first) == SIGNATURE_BYTES else found
+    return IntrinsicFlaw(found) if len(first) == SIGNATURE_BYTES else found
 
 
 def _prefixed(name: str, found: str | None) -> str | None:
-    """The finding with the name of the format; a `Strange` one stays a `Strange`."""
+    """The finding with the name of the format; an `IntrinsicFlaw` stays one."""
     return type(found)(f"{name}: {found}") if found else None

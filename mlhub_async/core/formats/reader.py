@@ -24,7 +24,7 @@ class IntrinsicFlawError(StructureError):
     """A flaw that truncation does not explain: presumably the file was written like that."""
 
 
-class Strange(str):
+class IntrinsicFlaw(str):
     """The message of an `IntrinsicFlawError`."""
 
 
@@ -83,12 +83,13 @@ class Reader:
 def run_check(examine: Callable[[Reader], None], file: BinaryIO) -> str | None:
     """What `examine` finds wrong with an open file, None if nothing.
 
-    A `Strange` text: truncation does not explain the flaw. A check that uses up its work limit finds nothing.
+    An `IntrinsicFlaw`: truncation does not explain it. A check that uses up its work limit finds
+    nothing.
     """
     try:
         examine(Reader(file))
     except IntrinsicFlawError as error:
-        return Strange(error)
+        return IntrinsicFlaw(error)
     except StructureError as error:
         return str(error)
     except WorkLimitError:

@@ -14,7 +14,7 @@ from ..errors import TransferError, Transient
 from . import kinds
 from .kinds import Kind, Markup
 
-ENOUGH = 256
+SNIFF_BYTES = 256
 """Bytes that are enough to recognise a page; a shorter body is examined when it is complete."""
 _HTML = re.compile(
     rb"(?:<\?xml[^>]*+>|(?><!--.*?-->)|\s)*+<(?:!doctype\s+html|(?:html|head|body|script|title|meta|center)[\s>])",
@@ -28,12 +28,12 @@ _UTF8 = codecs.getincrementaldecoder("utf-8")
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\f\r")) + b"\x7f"
 
 
-def impostor(first: bytes, path: str, media_type: str | None = None, said: str = "") -> str:
+def unexpected_markup(first: bytes, path: str, media_type: str | None = None, content_type: str = "") -> str:
     """What a body is ("HTML", "XML" or "JSON") that the file at `path` cannot be; "" if nothing is wrong.
 
-    `first`: its first `ENOUGH` bytes, or all that there are. `media_type`: that of the catalogue. `said`: the
-    Content-Type of the response. Servers guess it, so it counts only for text where no text can be: any text
-    that comes as text/html is a page then.
+    `first`: its first `SNIFF_BYTES` bytes, or all that there are. `media_type`: that of the catalogue.
+    `content_type`: the Content-Type of the response. Servers guess it, so it counts only for text where no
+    text can be: any text that comes as text/html is a page then.
     """
     _, dot, suffix = path[-12:].rpartition(".")
     kind, markup = _declared(dot and suffix, (media_type or "")[:80])
@@ -41,15 +41,20 @@ def impostor(first: bytes, path: str, media_type: str | None = None, said: str =
         return ""
     text = _text(first)
     name, needed = _markup_of(text)
-    if text and not name and markup is Markup.NOTHING and said.strip().lower().startswith(_PAGE_TYPES):
+    if (
+        text
+        and not name
+        and markup is Markup.NOTHING
+        and content_type.strip().lower().startswith(_PAGE_TYPES)
+    ):
         return "HTML"
     return "" if needed & markup else name
 
 
-def refusal(name: str, found: str) -> TransferError:
+def wrong_content_error(name: str, found: str) -> TransferError:
     """The error for a page in place of a file. An HTML page may be temporary, the rest is permanent.
 
-    `name`: the URL as it may be shown. `found`: what `impostor` returned.
+    `name`: the URL as it may be shown. `found`: what `unexpected_markup` returned.
     """
     words = f"{name}: the server sent {found} instead"
     if found == "HTML":
