@@ -223,6 +223,7 @@ class Locked(Fatal):
 
 def error_json(error: MlhubError) -> str:
     """An error as JSON, for errors.jsonl and events: class (its `kind`), message, retryable, status."""
-    shown = {"class": error.kind, "message": error.message, "retryable": error.retryable}
+    message = error.message.encode("utf-8", "backslashreplace").decode()
+    shown = {"class": error.kind, "message": message, "retryable": error.retryable}
     status = getattr(error, "status", None)
     return orjson.dumps(shown | ({"status": status} if status else {})).decode()

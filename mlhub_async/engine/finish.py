@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import orjson
 
 from ..core.errors import MlhubError, SourceError, StorageError, TransferError, UsageError, error_json
+from ..core.json_text import parse_json
 from ..core.model import NO_COLLECTION, Collection, Concern, Flaw
 from ..core.ports import DocumentStore
 from ..core.urls import escape_json_controls
@@ -92,7 +93,7 @@ class _Documents:
             path = book.path_of(name)
             if name == NO_COLLECTION or path is None:
                 continue
-            collection = Collection(name, orjson.loads(body), href) if body else name
+            collection = Collection(name, parse_json(body), href) if body else name
             pieces = collection_json(
                 collection,
                 self.inventory.location(path, ""),

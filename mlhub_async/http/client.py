@@ -10,14 +10,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-import orjson
-
 from ..core.errors import TransferError, Transient
+from ..core.json_text import parse_json
 from ..core.model import Document, Head, Request
 from ..core.ports import Sink, Transport
 from ..core.urls import Origin, origin, parse, redacted, without_user
 from .auth.signer_set import SignerSet
-from .documents import BYTE_ORDER_MARK, DocumentSink
+from .documents import DocumentSink
 from .hop import ErrorBodyTooLongError, Hop, report_failure, report_refusal
 from .resilience.gate import OriginLimits
 from .resilience.retry import Retry
@@ -171,8 +170,8 @@ class Http:
     async def _read_json(self, request: Request, *, refuses_data: bool = False) -> Document:
         raw, url = await self._read_once(request, refuses_data=refuses_data)
         try:
-            return Document(orjson.loads(raw.removeprefix(BYTE_ORDER_MARK)), url)
-        except orjson.JSONDecodeError as error:
+            return Document(parse_json(raw), url)
+        except ValueError as error:
             found = "an HTML page" if raw.lstrip()[:1] == b"<" else f"not JSON ({error})"
             raise Transient(f"{redacted(url)}: the answer is {found}", kind="not-json", tries=3) from None
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import zlib
 
 from ..core.errors import TransferError, Transient
+from ..core.json_text import BYTE_ORDER_MARK
 from ..core.model import Head
 from ..core.ports import Buffer
 from ..core.urls import redacted
 from .decoding import CODINGS, Decoder
 from .status import OK
 
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 MAX_DOCUMENT = 64 << 20
 """Decoded bytes of one document. Larger pages need a smaller --limit."""
 
+_MAY_BE_JSON = (b"{", b"[", b"/", b"\xff\xfe", b"\xfe\xff")
+"""First bytes of JSON objects and arrays, and of such with comments or in UTF-16, which are refused whole."""
 MAX_LEADING_SPACE_BYTES = 64 << 10
 
 
@@ -62,7 +64,7 @@ class DocumentSink:
         begun = b"".join(self._parts).removeprefix(BYTE_ORDER_MARK).lstrip()
         if not begun and self._size < MAX_LEADING_SPACE_BYTES:
             return
-        if not begun.startswith((b"{", b"[")):
+        if not begun.startswith(_MAY_BE_JSON):
             found = "an HTML or XML page" if begun.startswith(b"<") else "a file of another format"
             raise TransferError(f"{redacted(self._url)}: the answer is {found}, not JSON", kind="data")
         self._undecided = False

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import orjson
-
 from ..core import urls
 from ..core.errors import CatalogDefect, CatalogError, MlhubError, SourceError, TransferError, Transient
+from ..core.json_text import encode_json, parse_json
 from ..core.model import Document, JsonObject, Request
 from ..core.ports import Reader
 from .links import UNSTATED, json_links, links_of, media_rank, resolve_trusted
@@ -171,7 +170,7 @@ def matched_of(body: JsonObject) -> int | None:
 
 def post_request(url: str, body: JsonObject, headers: Mapping[str, str] | None = None) -> Request:
     """A POST of a JSON body."""
-    return Request(url=url, method="POST", headers={**(headers or {}), **JSON}, body=orjson.dumps(body))
+    return Request(url=url, method="POST", headers={**(headers or {}), **JSON}, body=encode_json(body))
 
 
 def next_request(
@@ -237,7 +236,7 @@ def _may_be_set(name: str, value: Any) -> bool:
 
 def body_of(request: Request) -> JsonObject:
     """The JSON object that a request sends; {} for one without."""
-    found = orjson.loads(request.body) if request.body else {}
+    found = parse_json(request.body) if request.body else {}
     return found if isinstance(found, dict) else {}
 
 
@@ -326,4 +325,4 @@ def _canonical(body: bytes | None) -> bytes | None:
     """The body with its keys in order: the same search is the same request however it is written."""
     if body is None:
         return None
-    return orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS)
+    return encode_json(parse_json(body), sort_keys=True)

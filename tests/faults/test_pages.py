@@ -91,7 +91,7 @@ BROKEN = {
     "Infinity": b'{"features": [], "numberMatched": -Infinity}',
     "no UTF-8": b'{"features": [], "x": "\xff\xfe"}',
     "UTF-16": '{"features": []}'.encode("utf-16"),
-    "half a letter": rb'{"features": [], "x": "\ud800"}',
+    "half an escape": rb'{"features": [], "x": "\ud8"}',
     "two documents": b'{"features": []}{"features": []}',
     "endless depth": b'{"features": ' + b"[" * 100_000,
     "closed depth": b'{"features": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",

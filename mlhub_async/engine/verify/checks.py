@@ -7,9 +7,8 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-import orjson
-
 from ...core import formats
+from ...core.json_text import parse_json
 from ...storage.integrity import content_mismatch, open_unfollowed
 from ...storage.ledger.schema import ASSET
 from .results import Damage
@@ -54,7 +53,7 @@ def document_damage(dest: Path, path: str) -> Damage | None:
     try:
         with open_unfollowed(f"{dest}/{path}") as file:
             large = os.fstat(file.fileno()).st_size > MAX_PARSED_DOCUMENT_BYTES
-            readable = large or isinstance(orjson.loads(file.read()), dict)
+            readable = large or isinstance(parse_json(file.read()), dict)
     except OSError as error:
         return Damage(path, "unreadable", error.strerror or type(error).__name__)
     except ValueError:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import AsyncIterator
 from typing import Any
 
-import orjson
-
 from ...core.errors import CatalogError, SourceError, TransferError
+from ...core.json_text import decode_next, parse_json
 from ...core.model import Flaw
 
 MAX_RECORD_BYTES = 64 << 20
@@ -71,17 +69,18 @@ def _check_length(size: int, where: str) -> None:
 
 def _is_object(line: bytes) -> bool:
     try:
-        return isinstance(orjson.loads(line.lstrip(_MARKS)), dict)
-    except orjson.JSONDecodeError:
+        return isinstance(parse_json(line.lstrip(_MARKS)), dict)
+    except ValueError:
         return False
 
 
 def _record(line: bytes, number: int, where: str) -> Any:
     try:
-        return orjson.loads(line.lstrip(_MARKS))
-    except orjson.JSONDecodeError as error:
+        return parse_json(line.lstrip(_MARKS))
+    except ValueError as error:
         named = f"line {number} of {where}"
-        return Flaw(named, TransferError(f"{named} is not JSON: {error.msg}", kind="not-json"))
+        reason = str(error).replace(": line 1 column ", f": line {number} column ")
+        return Flaw(named, TransferError(f"{named} is not JSON: {reason}", kind="not-json"))
 
 
 async def _read_whole(begun: bytes, blocks: AsyncIterator[bytes], where: str) -> bytes:
@@ -101,14 +100,15 @@ def _values(text: bytes, where: str) -> list[Any]:
     """JSON values one after another, however they are laid out; the members of those that are arrays."""
     try:
         whole = text.decode("utf-8-sig").strip()
-        found, decoder, index = [], json.JSONDecoder(), 0
+        found, index = [], 0
         while index < len(whole):
-            one, end = decoder.raw_decode(whole, index)
+            one, end = decode_next(whole, index)
             found += one if isinstance(one, list) else [one]
             following = _next_value(whole, end)
             index = following.start() if following else len(whole)
     except (ValueError, RecursionError) as error:
+        reason = "" if isinstance(error, RecursionError) else f" ({error})"
         raise SourceError(
-            f"{where} is not JSON: give items one per line, or a FeatureCollection", kind="not-json"
+            f"{where} is not JSON{reason}: give items one per line, or a FeatureCollection", kind="not-json"
         ) from error
     return found

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-import orjson
-
 from ...core import checksum
+from ...core.json_text import parse_json
 from ...core.model import Asset, FileState, JsonObject, Proof, Record
 from .claims import Claim, ClaimResult
 
@@ -51,8 +50,8 @@ class DocumentRecords:
 
 def _read(document: bytes) -> JsonObject:
     try:
-        found = orjson.loads(document)
-    except orjson.JSONDecodeError:
+        found = parse_json(document)
+    except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -1,0 +1,67 @@
+"""Parses JSON by RFC 8259: strictly, except that a text may hold half a character (a lone surrogate)."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NoReturn
+
+import orjson
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_POSITION = re.compile(r": (line \d+ column \d+) \(char \d+\)$")
+
+
+def parse_json(raw: bytes) -> Any:
+    """The value of a JSON text in UTF-8, with or without a byte order mark.
+
+    Raises `ValueError` for anything else: NaN, comments, single quotes, trailing commas. Its message says
+    what is wrong, and in which line and column.
+    """
+    text = raw.removeprefix(BYTE_ORDER_MARK)
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        if not _SURROGATE.search(text):
+            raise ValueError(_reason(text, error)) from None
+    try:
+        orjson.loads(_SURROGATE.sub(rb"\\u0041", text))
+        return _DECODER.decode(text.decode())
+    except orjson.JSONDecodeError as error:
+        raise ValueError(_reason(text, error)) from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def encode_json(value: Any, *, sort_keys: bool = False) -> bytes:
+    """The JSON text of a value that `parse_json` gave. Half a character is written as its escape."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS if sort_keys else 0)
+    except TypeError:
+        return json.dumps(value, sort_keys=sort_keys).encode("ascii")
+
+
+def decode_next(text: str, start: int) -> tuple[Any, int]:
+    """The JSON value that begins at `start`, and where it ends. Raises `ValueError` as `parse_json` does."""
+    try:
+        return _DECODER.raw_decode(text, start)
+    except json.JSONDecodeError as error:
+        raise ValueError(_POSITION.sub(r": \1", str(error))) from None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON value")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+def _reason(text: bytes, error: json.JSONDecodeError) -> str:
+    try:
+        text.decode()
+    except UnicodeDecodeError as found:
+        before = text[: found.start]
+        line, column = before.count(b"\n") + 1, found.start - before.rfind(b"\n")
+        return f"it is not UTF-8: line {line} column {column}"
+    return _POSITION.sub(r": \1", str(error))
