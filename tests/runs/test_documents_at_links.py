@@ -197,19 +197,30 @@ class TestSeveralFormatsOfOneRelation:
         site.json("/catalog.json", stac_collection("c1", links=[*links[:1], link("item", "./i.json")]))
         assert mirror(run_cli, site, dest.with_name("single")).code == 0
 
-    def test_of_an_api_the_links_to_json_are_followed(self, run_cli, site, dest, items):
+    @pytest.mark.parametrize(
+        "data",
+        [
+            [link("data", "/stac/collections", **JSON)],
+            [link("data", "/page"), link("data", "/stac/collections")],
+            [link("data", "https://elsewhere.test/"), link("data", "/stac/collections")],
+        ],
+        ids=["by type", "by what comes", "by origin"],
+    )
+    def test_of_an_api_the_links_to_json_are_followed(self, run_cli, site, dest, items, data):
         api = Api(site, items)
         root = api.url.removeprefix(site.origin)
         links = [
             link("data", "/x.html", **HTML),
-            link("data", f"{root}/collections", **JSON),
+            *data,
             link("search", "/osdd", type="application/opensearchdescription+xml"),
             link("search", "/x.html", **HTML),
             link("search", f"{root}/search", type="application/geo+json", method="GET"),
         ]
         site.json("/landing", catalog(*links, conformsTo=["https://api.stacspec.org/v1.0.0/core"]))
-        assert mirror(run_cli, site, dest, "/landing", "--bbox", "0", "0", "10", "10").code == 0
-        assert items_of(dest) == ["c1/i/data.tif", "c1/j/data.tif"]
+        for number, words in enumerate((("--bbox", "0", "0", "10", "10"), ("-c", "c1"))):
+            place = dest.with_name(f"dest{number}")
+            assert mirror(run_cli, site, place, "/landing", *words).code == 0
+            assert items_of(place) == ["c1/i/data.tif", "c1/j/data.tif"]
 
     def test_the_next_link_to_json_is_followed(self, run_cli, site, dest, items):
         def page_of(seen):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from collections.abc import Collection as Some
 from typing import Any
@@ -27,6 +28,7 @@ class CollectionIndex:
 
     async def all(self) -> AsyncIterator[Collection | Flaw]:
         """Every collection, over all pages of /collections. Raises as `stac.pages` does."""
+        await self._choose_data_link()
         first = Request(self._endpoints.collections)
         async for page in stac.pages(self._reader, first, member="collections", allow_origins=self._allow):
             for record in page.records:
@@ -37,6 +39,7 @@ class CollectionIndex:
 
         Raises `CatalogError` if the API cannot answer now.
         """
+        await self._choose_data_link()
         url = self._endpoints.collection(name)
         try:
             document = await self._reader.read(Request(url))
@@ -65,6 +68,16 @@ class CollectionIndex:
                 if error.kind != "not-found":
                     raise
         return found
+
+    async def _choose_data_link(self) -> None:
+        """Of several data links that declare no other format: the first that leads to collections."""
+        candidates, self._endpoints.data_urls = list(dict.fromkeys(self._endpoints.data_urls)), []
+        for url in candidates if len(candidates) > 1 else ():
+            with contextlib.suppress(TransferError):
+                document = await self._reader.read(Request(url))
+                if stac.kind_of(document.body) is DocumentKind.COLLECTIONS:
+                    self._endpoints.collections = url
+                    return
 
     async def _has_items(self, name: str) -> bool:
         """Some servers list the items of a collection that they do not describe."""

@@ -33,14 +33,14 @@ class Endpoints:
 
     def __init__(self, root: str, landing: JsonObject, allow_origins: Collection[str] = frozenset()) -> None:
         self.root = root.partition("?")[0].partition("#")[0].rstrip("/") + "/"
-        collections = self._linked(landing, "data", allow_origins).partition("?")[0]
-        self.collections = (collections or self.root + "collections").rstrip("/")
-        self.search = self._linked(landing, "search", allow_origins)
+        data = self._linked(landing, "data", allow_origins)
+        self.data_urls = [url.partition("?")[0].rstrip("/") for _, url in data]
+        """where the collections may be listed, the likeliest first"""
+        self.collections = next(iter(self.data_urls), self.root + "collections")
+        search = self._linked(landing, "search", allow_origins)
+        self.search = next((url for _, url in search), "")
         """the URL of the search; "" for an API that has none"""
-        self._search_by = {
-            method: self._linked(landing, "search", allow_origins, method)
-            for method in map(_method, _json_links(landing, "search"))
-        }
+        self._search_by = dict(reversed(search))
         self.served = _served(landing) if self.search else frozenset()
         """the parts of a selection that the server's search evaluates: query, filter, intersects"""
 
@@ -90,20 +90,22 @@ class Endpoints:
         is_text = isinstance(selection.filter, str)
         return "GET" if is_text or "POST" not in self._search_by else "POST"
 
-    def _linked(self, landing: JsonObject, rel: str, allowed: Collection[str], method: str = "") -> str:
-        """The URL of the landing page's first usable link to JSON with this relation; "" if there is none."""
+    def _linked(self, landing: JsonObject, rel: str, allowed: Collection[str]) -> list[tuple[str, str]]:
+        """Method and URL of the landing page's usable links to JSON with this relation, the likeliest first.
+
+        Raises `SourceError` if there are links and none of them may be followed.
+        """
+        found: list[tuple[str, str]] = []
         refused: MlhubError | None = None
         for link in _json_links(landing, rel):
-            if method and _method(link) != method:
-                continue
             try:
-                return stac.resolve_trusted(link["href"], self.root, allowed)
+                found.append((_method(link), stac.resolve_trusted(link["href"], self.root, allowed)))
             except MlhubError as error:
                 refused = refused or error
-        if refused is not None:
+        if refused is not None and not found:
             message = f"the landing page's {rel} link: {refused.message}"
             raise SourceError(message, kind=refused.kind) from refused
-        return ""
+        return found
 
 
 def _json_links(landing: JsonObject, rel: str) -> list[JsonObject]:
