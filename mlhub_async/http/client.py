@@ -16,7 +16,7 @@ from ..core.model import Document, Head, Request
 from ..core.ports import Sink, Transport
 from ..core.urls import Origin, origin, parse, redacted, without_user
 from .auth.signer_set import SignerSet
-from .documents import DocumentSink
+from .documents import DamageHistory, DocumentSink
 from .hop import ErrorBodyTooLongError, Hop, report_failure, report_refusal
 from .resilience.gate import OriginLimits
 from .resilience.retry import Retry
@@ -157,26 +157,38 @@ class Http:
 
     async def read(self, request: Request) -> Document:
         """Read one JSON document, with retries. See `ports.Reader`."""
-        return await self.retry(partial(self._read_json, request))
+        return await self.retry(partial(self._read_json, request, DamageHistory()))
 
     async def read_unless_data(self, request: Request) -> Document:
         """Read one JSON document, or refuse another file by its first bytes. See `ports.Reader`."""
-        return await self.retry(partial(self._read_json, request, refuses_data=True))
+        return await self.retry(partial(self._read_json, request, DamageHistory(), refuses_data=True))
 
     async def read_bytes(self, request: Request) -> tuple[bytes, str]:
         """Read one document of any kind, with retries. Its decoded bytes and its final URL."""
         return await self.retry(partial(self._read_once, request))
 
-    async def _read_json(self, request: Request, *, refuses_data: bool = False) -> Document:
-        raw, url = await self._read_once(request, refuses_data=refuses_data)
+    async def _read_json(
+        self, request: Request, history: DamageHistory, *, refuses_data: bool = False
+    ) -> Document:
+        """One attempt. Raises `Transient` for damage that is new, `TransferError` if it came before."""
+        sink = DocumentSink(request.url, refuses_data=refuses_data)
+        try:
+            raw, url = await self._read_into(sink, request)
+        except Transient as error:
+            if error is not sink.damage:
+                raise
+            raise history.judge(error, sink.received_crc) from None
         try:
             return Document(parse_json(raw), url)
         except ValueError as error:
             found = "an HTML page" if raw.lstrip()[:1] == b"<" else f"not JSON ({error})"
-            raise Transient(f"{redacted(url)}: the answer is {found}", kind="not-json", tries=3) from None
+            damage = Transient(f"{redacted(url)}: the answer is {found}", kind="not-json", tries=3)
+            raise history.judge(damage, hash(raw)) from None
 
-    async def _read_once(self, request: Request, *, refuses_data: bool = False) -> tuple[bytes, str]:
-        sink = DocumentSink(request.url, refuses_data=refuses_data)
+    async def _read_once(self, request: Request) -> tuple[bytes, str]:
+        return await self._read_into(DocumentSink(request.url), request)
+
+    async def _read_into(self, sink: DocumentSink, request: Request) -> tuple[bytes, str]:
         head = await self.get(request._replace(headers={**DOCUMENT_FIELDS, **request.headers}), sink)
         return sink.whole(), head.url
 

@@ -1,4 +1,7 @@
-"""The sink for JSON documents: decodes a body while it is received, up to a maximal size in memory."""
+"""The sink for JSON documents: decodes a body while it is received, up to a maximal size in memory.
+
+A document that is damaged may be right the next time; one that is damaged twice in the same way stays so.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +36,10 @@ class DocumentSink:
         self._parts: list[bytes] = []
         self._size = 0
         self._decoder: Decoder | None = None
+        self.received_crc = 0
+        """of the bytes as received, where these are encoded"""
+        self.damage: Transient | None = None
+        """why the encoded bytes could not be decoded"""
 
     def start(self, head: Head) -> None:
         if head.status != OK:
@@ -45,10 +52,13 @@ class DocumentSink:
 
     def write(self, data: Buffer) -> None:
         if self._decoder is not None:
+            self.received_crc = zlib.crc32(data, self.received_crc)
             try:
                 data = self._decoder.feed(data, MAX_DOCUMENT - self._size)
             except zlib.error as error:
-                raise Transient(f"{redacted(self._url)}: broken gzip ({error})", kind="decoding") from None
+                message = f"{redacted(self._url)}: broken gzip ({error})"
+                self.damage = Transient(message, kind="decoding")
+                raise self.damage from None
         self._size += len(data)
         if self._size > MAX_DOCUMENT:
             raise TransferError(
@@ -72,5 +82,21 @@ class DocumentSink:
     def whole(self) -> bytes:
         """The decoded document. Raises `Transient` if the compressed data ends early."""
         if self._decoder is not None and not self._decoder.ended:
-            raise Transient(f"{redacted(self._url)}: compressed document ends early", kind="truncated")
+            message = f"{redacted(self._url)}: compressed document ends early"
+            self.damage = Transient(message, kind="truncated")
+            raise self.damage
         return b"".join(self._parts)
+
+
+class DamageHistory:
+    """The damaged bodies that came for one document. Bodies are told apart by any hash of their bytes."""
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+
+    def judge(self, damage: Transient, body_hash: int) -> TransferError:
+        """The error to raise: `damage`, or a final one if this very body came before."""
+        if body_hash in self._seen:
+            return TransferError(f"{damage.message}, the same twice", kind=damage.kind)
+        self._seen.add(body_hash)
+        return damage

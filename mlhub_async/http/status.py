@@ -42,7 +42,9 @@ REDIRECTS_WITH_METHOD = frozenset({307, 308})
 
 THROTTLED = frozenset({429, 503})
 SERVER_TROUBLE = frozenset({408, 425, 500, 502, 504, 511, 520, 521, 522, 523, 524, 529})
-"""Refusals that may pass by themselves. With those of `THROTTLED` these are all that are tried again."""
+"""Refusals that may pass by themselves. These, `THROTTLED` and `NOT_READY` are all that are tried again."""
+NOT_READY = frozenset({202})
+"""The server has accepted the request and will have the content later."""
 OUTAGE = frozenset({429, 502, 503, 504, 520, 521, 522, 523, 524, 529})
 """Refusals by what stands in front of the server that has the asset: the origin is down or overloaded."""
 DENIED = frozenset({UNAUTHORIZED, FORBIDDEN})
@@ -84,6 +86,8 @@ def refused(status: int, message: str) -> TransferError:
         return classified(Transient(message, kind="throttled", status=status))
     if status in SERVER_TROUBLE:
         return classified(Transient(message, kind="server-error", status=status))
+    if status in NOT_READY:
+        return Transient(f"{message}, the server has it later", kind="not-ready", status=status)
     if status in REDIRECTION:
         return TransferError(message, kind="redirect-refused", status=status)
     other = "refused" if status < FIRST_SERVER_ERROR else "server-error"
