@@ -36,7 +36,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from support.catalogue_cases import Case, Violation, World, all_cases
+from support.catalogue_cases import World, all_cases
+from support.catalogue_judge import Case, Violation
 from support.command import Program
 from support.server import Background
 

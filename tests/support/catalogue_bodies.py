@@ -60,8 +60,8 @@ class Body:
 
     make: Callable[[Place], Reply]
     means: Means
-    json: bool = True
-    """it is JSON, so that the reader has no reason to ask for it again"""
+    is_data: bool = False
+    """it is no JSON object or array, and may be a file that is no part of the catalogue"""
 
 
 def _always(meaning: Meaning) -> Means:
@@ -98,16 +98,16 @@ def _typed(content_type: str) -> Body:
     return Body(_right(lambda body: body, ("Content-Type", content_type)), _always(Meaning.SURE))
 
 
-def _fixed(value: Any) -> Body:
-    return Body(lambda place: _json(value), _always(Meaning.UNREADABLE))
+def _fixed(value: Any, is_data: bool = False) -> Body:
+    return Body(lambda place: _json(value), _always(Meaning.UNREADABLE), is_data)
 
 
 def _raw(body: bytes | str, content_type: str) -> Body:
-    return Body(lambda place: _text(body, content_type), _always(Meaning.UNREADABLE), json=False)
+    return Body(lambda place: _text(body, content_type), _always(Meaning.UNREADABLE), is_data=True)
 
 
 def _changed(change: Callable[[bytes], bytes], meaning: Meaning, *headers: tuple[str, str]) -> Body:
-    return Body(_right(change, *headers), _always(meaning), json=False)
+    return Body(_right(change, *headers), _always(meaning), is_data=True)
 
 
 def _paged(place: Place) -> Reply:
@@ -194,12 +194,12 @@ BODIES: dict[str, Body] = {
     "bare-item": _of_items(_without("type", "geometry", "bbox")),
     "no-type": _of_items(_without("type")),
     "type-Item": _of_items(lambda one: {**one, "type": "Item"}),
-    "links-as-object": _of_items(lambda one: {**one, "links": {"self": {"href": "x.json"}}}),
+    "links-as-object": _of_items(lambda one: {**one, "links": {it["rel"]: it for it in one["links"]}}),
     "old-stac": _of_items(_of_old_stac),
     "items-as-ndjson": Body(
         lambda place: _text("".join(json.dumps(one) + "\n" for one in place.items), "application/x-ndjson"),
         _always(Meaning.WHOLE),
-        json=False,
+        is_data=True,
     ),
     # other STAC, in which nothing is
     "no-features": Body(lambda place: _json(page([])), _no_records),
@@ -223,17 +223,17 @@ BODIES: dict[str, Body] = {
     "null-features": _fixed({**_ONE_ANSWER, "features": None}),
     "features-missing": _fixed(_ONE_ANSWER),
     "features-object": _fixed({**_ONE_ANSWER, "features": {"message": "no"}}),
-    "features-of-errors": _fixed({**_ONE_ANSWER, "features": [{"message": "no"}, None, 3]}),
+    "features-of-errors": _fixed({**_ONE_ANSWER, "features": [{"message": "no"}, None, 3]}, is_data=True),
     "collections-null": _fixed({"collections": None}),
     "geometry": _fixed({"type": "Polygon", "coordinates": []}),
     "feature-of-no-stac": _fixed({"type": "Feature", "geometry": None, "properties": {}}),
     "object": _fixed({}),
     "array": _fixed([]),
     "array-of-numbers": _fixed([1, 2]),
-    "null": _fixed(None),
-    "true": _fixed(True),
-    "string": _fixed("service unavailable"),
-    "number": _fixed(42),
+    "null": _fixed(None, is_data=True),
+    "true": _fixed(True, is_data=True),
+    "string": _fixed("service unavailable", is_data=True),
+    "number": _fixed(42, is_data=True),
     # no JSON
     "html": _raw(_HTML, "text/html"),
     "html-as-json": _raw(_HTML, "application/json"),
@@ -258,7 +258,7 @@ BODIES: dict[str, Body] = {
         ("Content-Type", "application/json"),
         ("Content-Encoding", "gzip"),
     ),
-    "cut-on-the-way": Body(lambda place: _cut(_right()(place)), _always(Meaning.DAMAGED), json=False),
+    "cut-on-the-way": Body(lambda place: _cut(_right()(place)), _always(Meaning.DAMAGED), is_data=True),
 }
 
 
@@ -300,6 +300,8 @@ STATUSES: dict[str, StatusKind] = {
 BODIES_OF_REFUSALS = ("right", "message", "no-features", "html", "empty", "not-found-features")
 """Bodies that are tried with statuses other than 200."""
 BODIES["not-found-features"] = _fixed({"code": "NotFoundError", "description": "No features found"})
+PLAIN_BODIES = ("right", "as-geojson", "as-html-type", "as-plain-type", "as-octets", "with-gzip", "huge")
+"""Bodies that are the right document and nothing else."""
 TWINS: dict[str, tuple[str | None, Body]] = {
     "html": ("text/html", BODIES["html"]),
     "csv": ("text/csv", BODIES["csv"]),
