@@ -200,6 +200,8 @@ class Concern(enum.Enum):
     """of the catalogue: what it should have named may be missing, so the listing is not complete"""
     SELECTION = enum.auto()
     """of the selection: the catalogue was listed, and does not have what was asked for"""
+    ANSWER = enum.auto()
+    """of an answer: it is no item, but what the link led to before may exist, so it must not be removed"""
     MIRROR = enum.auto()
     """of the copy: what was listed could not be written to DEST, or removed from it"""
 

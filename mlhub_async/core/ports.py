@@ -91,7 +91,8 @@ class Reader(Protocol):
     async def read_unless_data(self, request: Request) -> Document:
         """As `read`, for a URL that may be that of a file of any size.
 
-        It raises `TransferError`, kind "data", once the first bytes show that the answer is no JSON object.
+        It raises `TransferError` once the first bytes show that the answer is no JSON object or array: kind
+        "page" for a text, else "data".
         """
         ...
 

@@ -57,6 +57,7 @@ def prune(book: Statements, store: DocumentStore, report: Report, options: Optio
     pruned.refused = (
         _refuse_listing(report.listing, report.flaw_count)
         or _refuse_empty(empty)
+        or _refuse_doubtful(report.listing, sum(counts.values(), Counter()))
         or _refuse_many(sum(counts.values(), Counter()), count_files(book, counts), options.max_delete)
     )
     for scope in scopes if not pruned.refused else ():
@@ -120,7 +121,11 @@ def _foresee(
                 pruned.count(row.path, row.role == ASSET, row.size, removed)
                 paths += [row.path] if removed else []
     files = count_files(book, listed.listing.whole)
-    pruned.refused = _refuse_empty(empty) or _refuse_many(stale, files, options.max_delete)
+    pruned.refused = (
+        _refuse_empty(empty)
+        or _refuse_doubtful(listed.listing, stale)
+        or _refuse_many(stale, files, options.max_delete)
+    )
     return paths
 
 
@@ -150,6 +155,13 @@ def _refuse_listing(listing: Completeness, flaws: int) -> str:
     if not listing.unique:
         return "the listing is empty"
     return "" if listing.whole else "SOURCE is a list of items: it does not say what a collection has"
+
+
+def _refuse_doubtful(listing: Completeness, stale: Counter[int]) -> str:
+    """A page in place of a source item may be an error of the server, and the item what would be removed."""
+    if not listing.doubtful_answers or not stale.total():
+        return ""
+    return f"{listing.doubtful_answers} source links were answered by something else than an item"
 
 
 def _refuse_many(stale: Counter[int], files: Counter[int], limit: int | None) -> str:

@@ -5,6 +5,7 @@ A document that is damaged may be right the next time; one that is damaged twice
 
 from __future__ import annotations
 
+import re
 import zlib
 
 from ..core.errors import TransferError, Transient
@@ -20,14 +21,15 @@ MAX_DOCUMENT = 64 << 20
 
 _MAY_BE_JSON = (b"{", b"[", b"/", b"\xff\xfe", b"\xfe\xff")
 """First bytes of JSON objects and arrays, and of such with comments or in UTF-16, which are refused whole."""
+_CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 MAX_LEADING_SPACE_BYTES = 64 << 10
 
 
 class DocumentSink:
     """Collects one document in memory. Raises `TransferError` for one of more than `MAX_DOCUMENT` bytes.
 
-    `refuses_data`: raises `TransferError`, kind "data", as soon as the first bytes are not those of a JSON
-    object or array, so that no more of a large file is read.
+    `refuses_data`: raises `TransferError`, kind "page" for a text, else "data", as soon as the first bytes
+    are not those of a JSON object or array, so that no more of a large file is read.
     """
 
     def __init__(self, url: str, *, refuses_data: bool = False) -> None:
@@ -76,7 +78,8 @@ class DocumentSink:
             return
         if not begun.startswith(_MAY_BE_JSON):
             found = "an HTML or XML page" if begun.startswith(b"<") else "a file of another format"
-            raise TransferError(f"{redacted(self._url)}: the answer is {found}, not JSON", kind="data")
+            kind = "page" if _is_text(begun) else "data"
+            raise TransferError(f"{redacted(self._url)}: the answer is {found}, not JSON", kind=kind)
         self._undecided = False
 
     def whole(self) -> bytes:
@@ -100,3 +103,7 @@ class DamageHistory:
             return TransferError(f"{damage.message}, the same twice", kind=damage.kind)
         self._seen.add(body_hash)
         return damage
+
+
+def _is_text(begun: bytes) -> bool:
+    return not _CONTROLS.search(begun[:1024])

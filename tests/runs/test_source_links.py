@@ -142,3 +142,30 @@ async def test_an_asset_url_that_is_dead_is_asked_for_once_or_twice_however_many
     rows = {(row["item"], row["key"], row["error"]["status"]) for row in Mirrored(dest).errors}
     assert rows == {(f"i{n}", *one) for n in range(70) for one in (("gone", 404), ("busy", 503))}
     assert site.count("/gone.tif") == 1 and site.count("/busy.tif") <= 3
+
+
+@pytest.mark.parametrize("answer", ["page", "text", "catalogue", "refused", "gone"])
+async def test_a_source_item_in_whose_place_a_page_comes_is_not_pruned(site, dest, answer):
+    (label,) = labels(1, "/s.json", data=site.put("/l.tif", tif(300, 1)))
+    source, left = (stac_item(name, data=site.put(f"/{name}.tif", tif(300))) for name in ("s", "left"))
+    for name, item in (("l", label), ("s", source), ("left", left)):
+        site.json(f"/{name}.json", item)
+    names = ["l", "left"] if answer == "gone" else ["l"]
+    links = [{"rel": "item", "href": f"/{name}.json"} for name in names]
+    site.json("/c.json", stac_collection("c1", links=links))
+    assert (await run(site.url("/c.json"), dest)).exit_code == 0
+    site.json("/c.json", stac_collection("c1", links=links[:1]))
+    match answer:
+        case "page":
+            site.put("/s.json", DATA["HTML"][0], content_type="text/html")
+        case "text":
+            site.put("/s.json", b"upstream connect error", content_type="text/plain")
+        case "catalogue":
+            site.json("/s.json", stac_collection("other"))
+        case "refused":
+            site.put("/s.json", status=403)
+        case "gone":
+            site.put("/s.json", status=404)
+    report = await run(site.url("/c.json"), dest, prune=True, max_delete=10)
+    kept = "c1/s/data.tif" in Mirrored(dest).files
+    assert (report.exit_code, kept) == ((0, False) if answer == "gone" else (4, True))

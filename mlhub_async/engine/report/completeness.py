@@ -103,6 +103,8 @@ class Completeness:
     """the listings that ended before their last page, at a flaw"""
     flaws: list[str] = field(default_factory=list)
     """why documents and records of the catalogue could not be used: the first ones"""
+    doubtful_answers: int = 0
+    """answers that were no item, though what their links led to before may exist"""
     lasting_flaws: int = 0
     temporary_flaws: int = 0
     """of all, those that another run would meet again, and those that it may not meet"""
@@ -140,7 +142,11 @@ class Completeness:
             current.known += repeated - repeated_in_pass
 
     def add_flaw(self, flaw: Flaw) -> None:
-        """Count what could not be used of the catalogue: no benign flaw, and none of another concern."""
+        """Count what could not be used of the catalogue: no benign flaw, and none of another concern.
+
+        Doubtful answers are counted by themselves.
+        """
+        self.doubtful_answers += flaw.concern is Concern.ANSWER
         if flaw.benign or flaw.concern is not Concern.LISTING:
             return
         if flaw.listing is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from ...core import urls
 from ...core.errors import MlhubError, TransferError
-from ...core.model import Flaw
+from ...core.model import Concern, Flaw
 from ..item_limit import Entries
 
 FirstTime = Callable[[list[str]], Awaitable[list[str]]]
@@ -24,11 +24,15 @@ MAX_WAITING = 1_000
 
 @dataclass(frozen=True, slots=True)
 class LinkFailure:
-    """Why a link leads to nothing. One that is `benign` leaves the copy complete. `what`: its relation."""
+    """Why a link leads to nothing. One that is `benign` leaves the copy complete. `what`: its relation.
+
+    `doubtful`: what it led to before may exist all the same.
+    """
 
     error: MlhubError
     benign: bool = False
     what: str = "source"
+    doubtful: bool = False
 
     def flaw(self, url: str, owner: Owner) -> Flaw:
         """The row of one item that has the link."""
@@ -37,7 +41,9 @@ class LinkFailure:
             return Flaw(where, self.error, owner=owner)
         why = self.error.message.removeprefix(f"{where}: ")
         message = f"{self.what} of {urls.term_safe(owner[1])}: {where}: {why}"
-        return Flaw(where, TransferError(message, kind=f"dangling-{self.what}"), benign=True, owner=owner)
+        concern = Concern.ANSWER if self.doubtful else Concern.LISTING
+        error = TransferError(message, kind=f"dangling-{self.what}")
+        return Flaw(where, error, benign=True, owner=owner, concern=concern)
 
 
 @dataclass(slots=True)

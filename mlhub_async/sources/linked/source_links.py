@@ -21,6 +21,8 @@ from .local_files import check_source
 
 CONCURRENT_READS = 16
 _NOT_JSON = "not-json"
+DATA = "data"
+"""The kind of the error for a file that is no text, so no message of a server either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,8 @@ class FollowSources:
         except TransferError as error:
             if error.unauthorized:  # 403 proves nothing: S3 answers so for an object that is not there
                 return LinkFailure(stac.access_error(link.url, error))
-            return LinkFailure(error, benign=error.kind != _NOT_JSON)
+            doubtful = not error.absent and error.kind != DATA
+            return LinkFailure(error, benign=error.kind != _NOT_JSON, doubtful=doubtful)
         kind = stac.kind_of(document.body)
         if kind is DocumentKind.FEATURES and _has_items(document.body):
             return await self._read_pages(document, emit)
@@ -170,7 +173,7 @@ def _no_item(body: Any, url: str) -> LinkFailure:
         what = stac.looks_like(body)
         return LinkFailure(TransferError(f"{where} is no STAC item, but {what}", kind="not-stac"))
     what = stac.looks_like(body) if kind in (DocumentKind.NONE, DocumentKind.FEATURES) else f"a {kind.value}"
-    return LinkFailure(TransferError(f"{where}: it is no STAC item, but {what}"), benign=True)
+    return LinkFailure(TransferError(f"{where}: it is no STAC item, but {what}"), benign=True, doubtful=True)
 
 
 def _is_geojson(body: Any) -> bool:
