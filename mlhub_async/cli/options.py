@@ -86,6 +86,7 @@ SELECTION = Section(
             default=None,
             help="Also mirror the source imagery that label items link to.  [default: follow-sources]",
         ),
+        flag("--allow-empty", "allow_empty", "Exit code 0, not 9, if nothing matches."),
         single("--limit", "selection__limit", "N", "Items per page to request of an API.", POSITIVE_COUNT),
         single("--split", "selection__split", "N", "List a search in N time slices in parallel.", SLICES),
         choice("--method", "selection__method", "HTTP method for STAC API searches.", ("GET", "POST")),

@@ -3,6 +3,7 @@
     MlhubError
     ├── UsageError          an option, path or setting is wrong          exit 2
     ├── SourceError         not found, not STAC, refused at the root     exit 3
+    ├── NothingMatched      the catalogue has nothing of what was asked  exit 9
     ├── CatalogError        the listing broke off: run again             exit 5
     │   └── CatalogDefect   at a document that is wrong for good         exit 4
     ├── TransferError       one asset failed; the run goes on
@@ -62,6 +63,13 @@ class SourceError(MlhubError):
 
     kind = "source"
     exit_code = 3
+
+
+class NothingMatched(MlhubError):
+    """A selection was given, and nothing in the catalogue matches it."""
+
+    kind = "nothing-matched"
+    exit_code = 9
 
 
 class CatalogError(MlhubError):

@@ -23,6 +23,21 @@ CHOICES = {
 }
 """The values of options that have a fixed set of them."""
 
+ITEM_CONDITIONS = (
+    "collections",
+    "dataset",
+    "ids",
+    "bbox",
+    "intersects",
+    "datetime",
+    "query",
+    "filter",
+    "classes",
+)
+"""Fields of `Selection` that choose items."""
+ASSET_CONDITIONS = ("include", "exclude", "roles", "media_types", "min_size", "max_size")
+"""Fields of `Selection` that choose assets of them."""
+
 TUPLE_FIELDS = ("collections", "ids", "include", "exclude", "roles", "media_types", "classes")
 """Fields of `Selection` that take one string or an iterable of strings."""
 
@@ -132,6 +147,8 @@ class Options:
     on_full: str = "stop"
     path_template: str = "${collection}/${id}/${key}${ext}"
     asset_hrefs: str = "relative"
+    allow_empty: bool = False
+    """whether a selection that nothing matches is no failure"""
     fail_fast: bool = False
     max_errors: int | None = None
     """stop when more assets than this have failed"""

@@ -187,7 +187,7 @@ async def _begin(parts: _Parts, source_root: str, each: EachItem | None) -> Run:
     """Open the ledger and build the run; if that fails, the ledger is closed as the run before left it."""
     selection = parts.options.selection
     report = Report(parts.source.name, parts.store.root, selection.asked(), _now())
-    report.listing = Completeness.of(selection)
+    report.listing, report.allow_empty = Completeness.of(selection), parts.options.allow_empty
     await parts.ledger.open(report.source, orjson.dumps(report.selection).decode(), report.started)
     try:
         return parts.run(report, source_root, each)
@@ -226,8 +226,9 @@ async def _prune(run: Run) -> None:
     await run.ledger.flush()
     await run.ledger.query(lambda book: prune(book, run.store, run.report, run.options))
     if reason := run.report.pruned.refused:
+        concern = Concern.SELECTION if run.report.nothing_matched else Concern.MIRROR
         error = TransferError(f"nothing was pruned: {reason}", kind="prune")
-        run.report_flaw(Flaw("--prune", error, concern=Concern.MIRROR))
+        run.report_flaw(Flaw("--prune", error, concern=concern))
 
 
 def _now() -> str:

@@ -68,6 +68,8 @@ class Run:
         listing.add_batch(entries, batch.repeated, batch.repeated_in_pass)
         self._report_flaws()
         self._count(batch)
+        if not self.report.selected:
+            self.report.offered.add(owners)
         return batch
 
     def _report_entries(self, entries: Sequence[Entry]) -> None:

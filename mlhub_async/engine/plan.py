@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from .. import stac
+from ..core.errors import NothingMatched
 from ..core.model import Collection, Entry, Flaw, Item
 from ..core.options import Options
 from ..core.telemetry import Meter
@@ -17,6 +18,7 @@ from ..storage import naming
 from .connect import Deadline, open_source
 from .prune import ListedScope, listed_id, refuse_partial_selection
 from .report.completeness import Completeness, read_source
+from .report.empty_selection import Offered, matches_nothing
 
 HideSecrets = Callable[[str], str]
 """Removes the credentials of this run from a URL, and leaves what anybody needs to fetch it."""
@@ -42,6 +44,8 @@ class Plan:
     listed_ids: set[int] = field(default_factory=set)
     """`listed_id` of everything that was listed: what else is in the mirror may be pruned"""
     flaws: list[Flaw] = field(default_factory=list)
+    allow_empty: bool = False
+    offered: Offered = field(default_factory=Offered)
 
     @property
     def listed(self) -> ListedScope:
@@ -52,8 +56,22 @@ class Plan:
     @property
     def exit_code(self) -> int:
         """As that of a mirror whose transfers all succeed."""
-        lasting = any(not flaw.benign for flaw in self.flaws)
-        return self.listing.exit_code or (4 if lasting else 0)
+        if (code := self.listing.exit_code) != 0:
+            return code
+        if self.nothing_matched:
+            return 0 if self.allow_empty else NothingMatched.exit_code
+        return 4 if any(not flaw.benign for flaw in self.flaws) else 0
+
+    @property
+    def nothing_matched(self) -> bool:
+        """A selection was given, and the catalogue has nothing of it."""
+        return self.listing.complete and matches_nothing(
+            self.selection, items=self.items, selected=self.assets, filtered=self.filtered
+        )
+
+    def offered_lines(self) -> Iterator[str]:
+        """What there is instead of what was asked for, where nothing matched."""
+        return self.offered.lines(self.source, self.items, self.filtered, self.listing.returned)
 
     def summary(self) -> dict[str, Any]:
         return {
@@ -89,6 +107,7 @@ async def plan_only(
     environ = os.environ if environ is None else environ
     async with open_source(source, options, environ, deadline) as (found, http, _), deadline.enforced():
         plan = Plan(found.name, options.selection.asked(), Completeness.of(options.selection))
+        plan.allow_empty = options.allow_empty
 
         def save_item(item: Item) -> None:
             if save is not None:
@@ -122,6 +141,8 @@ class _Counter:
         plan.listing.add_batch(entries, repeated, repeated_in_pass)
         for owner in new:
             self._add(owner)
+        if not plan.assets:
+            plan.offered.add(new)
         for one in entries:
             if isinstance(one, Flaw):
                 plan.flaws.append(one)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import StorageError, UsageError
-from ..core.options import Options
+from ..core.options import ASSET_CONDITIONS, ITEM_CONDITIONS, Options
 from ..core.ports import DocumentStore
 from ..core.urls import term_safe
 from ..storage.ledger.database import Statements
@@ -30,8 +30,7 @@ REMOVE_BATCH = 500
 """Files that are removed before the ledger forgets them."""
 MIN_MAX_DELETE = 10
 """Without --max-delete this many assets, or items, may be removed, or a tenth of those in the mirror."""
-_ITEM_FILTERS = ("max_items", "ids", "bbox", "intersects", "datetime", "query", "filter", "classes")
-_ASSET_FILTERS = ("include", "exclude", "roles", "media_types", "min_size", "max_size")
+_ITEM_FILTERS = ("max_items", *(name for name in ITEM_CONDITIONS if name not in ("collections", "dataset")))
 
 
 def refuse_partial_selection(options: Options) -> None:
@@ -138,7 +137,7 @@ def _is_stale(row: StaleFile, scope: Scope, listed: ListedScope) -> bool:
 def _scopes(listing: Completeness, source: str, options: Options) -> list[Scope]:
     """What may be pruned of each collection. With a filter of assets whole items only: an asset that is not
     selected may still be in the catalogue."""
-    items_only = any(getattr(options.selection, name) not in ((), None) for name in _ASSET_FILTERS)
+    items_only = any(getattr(options.selection, name) not in ((), None) for name in ASSET_CONDITIONS)
     return [Scope(name, source, items_only) for name in sorted(listing.whole)]
 
 

@@ -71,6 +71,7 @@ NOT_THE_DEFAULT = {
     "--on-full": ("pause", ("on_full",), "pause"),
     "--path-template": ("${collection}/${key}${ext}", ("path_template",), "${collection}/${key}${ext}"),
     "--asset-hrefs": ("absolute", ("asset_hrefs",), "absolute"),
+    "--allow-empty": (None, ("allow_empty",), True),
     "--fail-fast": (None, ("fail_fast",), True),
     "--prune": (None, ("prune",), True),
     "--max-delete": ("0", ("max_delete",), 0),

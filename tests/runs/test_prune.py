@@ -190,7 +190,7 @@ async def test_nothing_is_removed_after_a_listing_that_is_empty_short_broken_or_
     api = Api(site, items, 1)
     assert (await run(api.url, dest, "c1")).ok
     api.items = []
-    assert "listing is empty" in await refused(api.url, dest, site, 4)
+    assert "listing is empty" in await refused(api.url, dest, site, 9)
     api.items = items[:1]
     api.overrides = {1: {"numberMatched": 3}}
     assert "not complete" in await refused(api.url, dest, site, 5)

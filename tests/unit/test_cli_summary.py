@@ -6,7 +6,7 @@ import pytest
 
 from mlhub_async.cli.actions.summary import closing_lines
 from mlhub_async.core.errors import CatalogError, LimitReached, StorageError, TransferError, Transient
-from mlhub_async.core.model import Asset, Flaw, Job, Outcome, Page, Proof, Record, Status
+from mlhub_async.core.model import Asset, Flaw, Item, Job, Outcome, Page, Proof, Record, Status
 from mlhub_async.engine.report.receipt import Report
 
 
@@ -48,14 +48,17 @@ def test_an_empty_selection_has_no_proofs():
     assert "verified" not in closing_text(report())
 
 
-def test_an_empty_copy_says_what_excluded_everything():
+def test_a_selection_that_nothing_matches_says_what_there_is():
     made = report()
-    assert "no listed item matches the selection" in closing_text(made)
+    assert "nothing matches" not in closing_text(made), "there was no selection"
+    made.selection = {"include": ["B04"]}
+    assert "nothing matches the selection" in closing_text(made) and "--allow-empty" in closing_text(made)
     made.filtered = 7
-    assert "exclude all 7 assets" in closing_text(made)
+    made.offered.add([Item("i", "c", {"assets": {"labels": {}, "B02": {}}}, "https://c.test/i")])
+    assert "none of 7 assets" in closing_text(made) and "keys labels, B02" in closing_text(made)
     made.listing.ended = False
-    assert "no listed item" not in closing_text(made)
-    assert "nothing is selected" not in closing_text(report(fetched(1)))
+    assert "nothing matches" not in closing_text(made)
+    assert "nothing matches" not in closing_text(report(fetched(1)))
 
 
 def test_five_failures_are_named_and_all_are_counted_by_class():

@@ -22,7 +22,7 @@ from ...sources.recognise import is_ndjson
 from ...stac.write.encode import encode_fetchable
 from ..console import Console
 from ..output import print_lines, print_warning
-from .summary import MAX_TEXT_CHARS, flaw_lines, listing_lines, pruned_lines, remark_lines
+from .summary import MAX_TEXT_CHARS, flaw_lines, listing_lines, offered_lines, pruned_lines, remark_lines
 
 
 def run_plan(source: str, dest: str, options: Options, console: Console, save: str | None) -> int:
@@ -48,7 +48,7 @@ async def _plan(source: str, dest: str, options: Options, console: Console, save
         print_lines(remark_lines(plan.listing.remarks))
     for line in _incompleteness_lines(plan):
         print_warning(line)
-    return plan.exit_code or (4 if pruned.refused else 0)
+    return plan.exit_code or (4 if pruned.refused and not plan.nothing_matched else 0)
 
 
 def _prune_lines(pruned: Pruned, paths: list[str]) -> Iterator[str]:
@@ -77,6 +77,8 @@ def _size(plan: Plan) -> str:
 def _incompleteness_lines(plan: Plan) -> Iterator[str]:
     """Why a mirror would not be complete."""
     yield from listing_lines(plan.listing)
+    if plan.nothing_matched:
+        yield from offered_lines(plan)
     yield from flaw_lines(plan.flaws)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from ...core.model import Flaw, ListingRemarks, Outcome, Proof
 from ...core.telemetry import human_size
 from ...core.urls import term_safe
+from ...engine.plan import Plan
 from ...engine.report.completeness import Completeness
 from ...engine.report.receipt import Pruned, Report
 from ...storage.layout import ERRORS_FILE
@@ -20,6 +21,7 @@ _ADVICE = {
     4: "running it again will not bring these; the reasons are in {errors}",
     5: "what is missing may be available later: run the same command again",
     7: "free some space or choose another DEST, then run the same command again",
+    9: "exit code 9; with --allow-empty it is 0",
     8: "a limit was reached: run the same command again to continue",
 }
 """By exit code."""
@@ -30,10 +32,8 @@ def closing_lines(report: Report) -> Iterator[str]:
     yield _counts(report)
     if report.selected:
         yield _proofs(report)
-    elif report.filtered:
-        yield f"nothing is selected: -i, -x, --role and the like exclude all {report.filtered} assets"
-    elif report.ok and not report.listing.unique:
-        yield "nothing is selected: no listed item matches the selection"
+    elif report.nothing_matched:
+        yield from offered_lines(report)
     yield from _listing(report)
     yield from pruned_lines(report.pruned, "were")
     yield from _missing(report)
@@ -41,6 +41,12 @@ def closing_lines(report: Report) -> Iterator[str]:
         errors = _shown(report.receipt_path.with_name(ERRORS_FILE))
         yield _ADVICE[report.exit_code].format(errors=errors)
     yield f"receipt: {_shown(report.receipt_path)}"
+
+
+def offered_lines(result: Report | Plan) -> Iterator[str]:
+    """What there is, where nothing matched."""
+    for line in result.offered_lines():
+        yield term_safe(line, MAX_LINE_CHARS)
 
 
 def _shown(text: object) -> str:

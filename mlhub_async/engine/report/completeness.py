@@ -235,6 +235,11 @@ class Completeness:
         return sum(totals) if totals else None
 
     @property
+    def returned(self) -> int:
+        """The records on all pages, usable and selected or not."""
+        return sum(one.returned for one in self.passes.values())
+
+    @property
     def vanished(self) -> int:
         """Items that an earlier pass over a listing had and the latest has not."""
         latest = (self.passes[name] for name in self.earlier)
@@ -294,7 +299,7 @@ class Completeness:
             "matched": self.matched,
             "seen": self.seen,
             "unique": self.unique,
-            "returned": sum(one.returned for one in passes),
+            "returned": self.returned,
             "left_out": sum(one.returned - one.items for one in passes),
             "repeated": sum(one.repeated + one.shared for one in passes),
             "linked": self.linked,

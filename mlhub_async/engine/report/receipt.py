@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ... import __version__
-from ...core.errors import CatalogError, MlhubError
+from ...core.errors import CatalogError, MlhubError, NothingMatched
 from ...core.model import Concern, Flaw, Outcome, Proof, Status
 from ...storage.layout import RECEIPT_FILE, in_state
 from .completeness import Completeness
+from .empty_selection import Offered, matches_nothing
 
 MAX_FAILURES = 1000
 """Failures that are kept in memory; all of them are in errors.jsonl."""
@@ -70,6 +71,9 @@ class Report:
     failures: int = 0
     lasting: int = 0
     temporary: int = 0
+    unmatched: int = 0
+    allow_empty: bool = False
+    offered: Offered = field(default_factory=Offered)
     filtered: int = 0
     duplicates: int = 0
     bytes: int = 0
@@ -111,9 +115,10 @@ class Report:
         self.flaw_count += not flaw.benign
         self.dangling += flaw.benign
         self.listing.add_flaw(flaw)
-        if not flaw.benign and flaw.concern is not Concern.LISTING:
+        if not flaw.benign and flaw.concern is Concern.MIRROR:
             self.lasting += not flaw.error.retryable
             self.temporary += flaw.error.retryable
+        self.unmatched += flaw.concern is Concern.SELECTION
         if len(self.flaws) < MAX_FAILURES:
             self.flaws.append(flaw)
 
@@ -128,9 +133,20 @@ class Report:
         return self.listing.complete and self.selected == sum(self.proofs.values())
 
     @property
+    def nothing_matched(self) -> bool:
+        """A selection was given, and the catalogue has nothing of it: nothing was to be transferred."""
+        return (
+            self.listing.complete
+            and not self.lasting
+            and matches_nothing(
+                self.selection, items=self.listing.unique, selected=self.selected, filtered=self.filtered
+            )
+        )
+
+    @property
     def exit_code(self) -> int:
         """The first of: what stopped the run; 5, a listing that another run may complete; 4, what is wrong
-        for good in the listing or with assets; 5, others; 0."""
+        for good in the listing or with assets; 9, nothing matched; 5, others; 0."""
         if isinstance(self.stopped, asyncio.CancelledError):
             signalled = self.stopped.args[:1]
             return signalled[0] if signalled and isinstance(signalled[0], int) else INTERRUPTED_EXIT_CODE
@@ -138,7 +154,9 @@ class Report:
             return self.stopped.exit_code if isinstance(self.stopped, MlhubError) else 1
         if (code := self.listing.exit_code) != 0:
             return code
-        if self.lasting:
+        if self.nothing_matched:
+            return 0 if self.allow_empty else NothingMatched.exit_code
+        if self.lasting or self.unmatched:
             return 4
         return 0 if self.complete and not self.temporary else 5
 
@@ -159,10 +177,16 @@ class Report:
             raise self.listing.error
         errors = [outcome.error for outcome in self.failed]
         errors += [flaw.error for flaw in self.flaws if not flaw.benign]
-        for error in filter(None, errors):
+        if self.exit_code == NothingMatched.exit_code:
+            raise NothingMatched("; ".join(self.offered_lines()))
+        for error in filter(None, errors) if not self.nothing_matched else ():
             raise error
         if not self.complete:
             raise CatalogError("; ".join(self.listing.reasons) or "not every selected asset is on disk")
+
+    def offered_lines(self) -> Iterator[str]:
+        """What there is instead of what was asked for, where nothing matched."""
+        return self.offered.lines(self.source, self.listing.unique, self.filtered, self.listing.returned)
 
     def receipt(self) -> dict[str, Any]:
         """The content of receipt.json."""
