@@ -9,6 +9,8 @@ from .. import stac
 from ..core import urls
 from ..core.errors import CatalogError, MlhubError, SourceError, TransferError, Transient
 
+DAMAGED = frozenset({"decoding", "not-json", "truncated"})
+"""Kinds of errors for documents that were answered, but came broken, the same twice."""
 ENOUGH_IDS = 10_000
 """Ids to collect before guessing which one was meant."""
 

@@ -5,10 +5,11 @@ import os
 
 import pytest
 
+from mlhub_async import RetryPolicy
 from support.engine import run
 from support.mirrored import Mirrored, publish
 from support.server import Endless, Status, tif
-from support.stac_server import stac_collection, stac_item
+from support.stac_server import Api, stac_collection, stac_item
 
 
 def labels(count, *hrefs, **assets):
@@ -61,11 +62,29 @@ async def test_of_a_large_file_behind_a_source_link_only_the_first_bytes_are_rea
     assert code == 0 and row["benign"] and site.count("/raw") == 1
 
 
-@pytest.mark.parametrize("answer", [b"", b'{"type": "Feature", "id": ', b'{"a": NaN}', b'{"error": "none"}'])
+BROKEN = [b"", b'{"type": "Feature", "id": ', b'{"a": NaN}', b'{"error": "none"}']
+
+
+@pytest.mark.parametrize("answer", BROKEN)
 async def test_a_source_link_to_broken_json_or_to_no_stac_is_incomplete(site, dest, answer):
     site.put("/raw", answer, content_type="application/json")
+    code, (row,) = await follow(site, dest, "/raw", retry=RetryPolicy(attempts=5, base=0))
+    assert code == 4 and not row["benign"] and row["item"] == "l0"
+    assert site.count("/raw") == 1 + (answer != BROKEN[-1])
+
+
+async def test_a_source_link_that_is_answered_by_202_may_come_later(site, dest):
+    site.json("/raw", stac_item("s"), status=202)
     code, (row,) = await follow(site, dest, "/raw")
-    assert code in (4, 5) and not row["benign"] and row["item"] == "l0"
+    assert code == 5 and not row["benign"] and site.count("/raw") == 3
+
+
+async def test_a_collection_that_is_broken_twice_alike_is_wrong_for_good(site, dest):
+    api = Api(site, publish(site, ["one"]))
+    site.put("/stac/collections/c1", b'{"id": NaN}', content_type="application/json")
+    site.routes.pop("/stac/collections/c1")
+    report = await run(api.url, dest, "c1")
+    assert report.exit_code == 4 and site.count("/stac/collections/c1") == 2
 
 
 @pytest.mark.parametrize(("status", "code"), [(404, 0), (503, 5), (401, 4)])

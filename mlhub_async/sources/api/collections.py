@@ -9,12 +9,12 @@ from typing import Any
 
 from ... import stac
 from ...core import urls
-from ...core.errors import CatalogError, MlhubError, SourceError, TransferError, Transient
+from ...core.errors import CatalogDefect, CatalogError, MlhubError, SourceError, TransferError, Transient
 from ...core.model import Collection, Flaw, Request
 from ...core.options import Selection
 from ...core.ports import Reader
 from ...stac import DocumentKind
-from ..access import ENOUGH_IDS, unknown_id
+from ..access import DAMAGED, ENOUGH_IDS, unknown_id
 from .endpoints import Endpoints
 
 
@@ -37,7 +37,7 @@ class CollectionIndex:
     async def one(self, name: str) -> Collection:
         """The collection with this id. Raises `SourceError`, with the nearest ids, if there is none.
 
-        Raises `CatalogError` if the API cannot answer now.
+        Raises `CatalogError` if the API cannot answer now, `CatalogDefect` if its answer is broken for good.
         """
         await self._choose_data_link()
         url = self._endpoints.collection(name)
@@ -48,6 +48,8 @@ class CollectionIndex:
         except TransferError as error:
             if error.denied:
                 raise stac.access_error(url, error) from error
+            if error.kind in DAMAGED:
+                raise CatalogDefect(f"collection {urls.term_safe(name)}: {error.message}") from error
             ids = await self._ids()
             if not ids and await self._has_items(name):
                 return Collection(name, {}, url)

@@ -9,6 +9,7 @@ from ... import stac
 from ...core.errors import Fatal, MlhubError, Transient
 from ...core.model import Collection, Item, Request
 from ...core.ports import Reader
+from ..access import DAMAGED
 from ..item_limit import Entries
 from .failures import LinkFailure, LinkFailures
 
@@ -62,8 +63,9 @@ class LinkedCollections:
         except MlhubError as error:
             return _failure(error)
         found = stac.collection_of(document.body, document.url)
-        return found if isinstance(found, Collection) else _failure(found.error)
+        return found if isinstance(found, Collection) else LinkFailure(found.error, what="collection")
 
 
 def _failure(error: MlhubError) -> LinkFailure:
-    return LinkFailure(error, benign=not isinstance(error, Transient), what="collection")
+    benign = not isinstance(error, Transient) and error.kind not in DAMAGED
+    return LinkFailure(error, benign=benign, what="collection")

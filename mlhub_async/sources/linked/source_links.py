@@ -14,13 +14,13 @@ from ...core.errors import CatalogError, MlhubError, SourceError, TransferError,
 from ...core.model import Asset, Collection, Document, Entry, Flaw, Item, Request
 from ...core.ports import Emit, Reader, Source
 from ...stac import DocumentKind
+from ..access import DAMAGED
 from ..item_limit import Entries
 from .collections import LinkedCollections
 from .failures import FirstTime, LinkFailure, LinkFailures, Owner, remember_in_memory
 from .local_files import check_source
 
 CONCURRENT_READS = 16
-_NOT_JSON = "not-json"
 DATA = "data"
 """The kind of the error for a file that is no text, so no message of a server either."""
 
@@ -135,7 +135,7 @@ class FollowSources:
             if error.unauthorized:  # 403 proves nothing: S3 answers so for an object that is not there
                 return LinkFailure(stac.access_error(link.url, error))
             doubtful = not error.absent and error.kind != DATA
-            return LinkFailure(error, benign=error.kind != _NOT_JSON, doubtful=doubtful)
+            return LinkFailure(error, benign=error.kind not in DAMAGED, doubtful=doubtful)
         kind = stac.kind_of(document.body)
         if kind is DocumentKind.FEATURES and _has_items(document.body):
             return await self._read_pages(document, emit)
