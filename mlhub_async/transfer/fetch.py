@@ -24,7 +24,7 @@ from ..core.urls import canonical, is_expiring, parse, redacted, suffix
 from ..http.client import Http
 from ..http.decoding import AS_STORED
 from ..http.resilience.retry import Retry
-from .dedupe import InFlight, UrlDedupe
+from .dedupe import AlreadyFetched, InFlight, UrlDedupe
 from .existing import ExistingFiles
 from .receiver import Receiver
 from .resume import OriginQuirks
@@ -57,14 +57,6 @@ async def fetch(job: Job, context: TransferContext) -> tuple[Outcome, str]:
     return outcome, transfer.urls[-1] if transfer.urls else redacted(job.asset.href)
 
 
-class _AlreadyFetched(Exception):
-    """A redirect leads to bytes that are on disk already."""
-
-    def __init__(self, record: Record) -> None:
-        super().__init__(record.path)
-        self.record = record
-
-
 class Transfer:
     """One job under way."""
 
@@ -79,7 +71,7 @@ class Transfer:
         store = context.store
         small = context.small_files and eligible(job) and not store.has_partial(job.asset.identity)
         self._lane = SmallFileSink(job, store, context.meter, lambda: self._intake) if small else None
-        self._flight = InFlight()
+        self._in_flight = InFlight()
         self._refreshes = 0
         self._mismatched = False
 
@@ -117,7 +109,7 @@ class Transfer:
             elif (shared := await self._shared(self.urls[0], known_url=self.job.known_url)) is not None:
                 outcome = await self._linked(shared)
             else:
-                self.context.dedupe.take_off(self.urls[0], self._flight)
+                self.context.dedupe.begin(self.urls[0], self._in_flight)
                 outcome = await self._fetch()
             record = outcome.record
             return outcome
@@ -126,7 +118,7 @@ class Transfer:
                 self.context.dedupe.fail(self.urls[0], error)
             raise
         finally:
-            self.context.dedupe.land(self._flight, self.urls, record)
+            self.context.dedupe.end(self._in_flight, self.urls, record)
 
     async def _shared(self, url: str, *, known_url: bool = True) -> Record | None:
         """The file that this URL was or is being fetched to, if it is what the catalogue promises here."""
@@ -135,7 +127,7 @@ class Transfer:
         if self.job.previous is not None:
             self.context.dedupe.check_failed(url)
             return None
-        record = await self.context.dedupe.existing(url, self._flight)
+        record = await self.context.dedupe.existing(url, self._in_flight)
         fits = record is not None and await self.context.existing.fits(self.job.asset, record)
         return record if fits else None
 
@@ -187,7 +179,7 @@ class Transfer:
                     proof = self._intake.promises.proof(known.proof)
                     return self.outcome(Status.SKIPPED, known._replace(proof=proof))
                 return await self._committed(head)
-            except _AlreadyFetched as found:
+            except AlreadyFetched as found:
                 await self._intake.partial.drop()
                 return await self._linked(found.record)
             except Corrupt as error:
@@ -243,8 +235,8 @@ class Transfer:
         key = canonical(url)
         self.urls = [*self.urls[:1], key]
         if (record := await self._shared(key)) is not None:
-            raise _AlreadyFetched(record)
-        self.context.dedupe.take_off(key, self._flight)
+            raise AlreadyFetched(record)
+        self.context.dedupe.begin(key, self._in_flight)
 
     async def _committed(self, head: Head) -> Outcome:
         """Check everything there is to check, then give the bytes their name: in this order, always."""
