@@ -136,7 +136,7 @@ class Receiver:
         self.promises.published = checksum.from_headers(said)
         self._places, self._ours = (self.asset.href, head.url), True
         if self._rest is not None:  # the whole came where the rest was asked for
-            self._rest.whole(head, self.validator)
+            self._rest.note_whole_body(head, self.validator)
             self._rest = None
             self._meter.restarts += 1
         self.partial.body.begin(self.promises.algorithms(), self.total)
@@ -222,7 +222,7 @@ class Receiver:
 
     def _beyond(self, data: Buffer, rest: RangeResume) -> Buffer:
         """What of a piece is new: the end of what is here was asked for again, to be compared."""
-        if (new := rest.beyond(data)) is None:
+        if (new := rest.beyond_overlap(data)) is None:
             raise self._anew("the server has other bytes now", 206)
         return new
 

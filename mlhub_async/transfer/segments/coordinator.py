@@ -85,7 +85,11 @@ class SegmentPolicy:
 
     def _trusts(self, url: str) -> bool:
         quirks = self.quirks
-        return quirks.steady(url) and quirks.conditional(url) and origin(url) not in self.rangeless
+        return (
+            quirks.has_steady_validators(url)
+            and quirks.heeds_if_range(url)
+            and origin(url) not in self.rangeless
+        )
 
     def tuner(self) -> StreamTuner:
         return StreamTuner(self.max_streams, self.clock, given=self.given, cpu_seconds=self.cpu_seconds)
