@@ -1,4 +1,4 @@
-"""What catalogue and server promise of one body, and whether the bytes that came keep it."""
+"""What a body must be: the size, digest, content type and structure that catalogue and server promise."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..core import checksum, formats
-from ..core.errors import Corrupt, TransferError
+from ..core.errors import Corrupt, TransferError, Transient
 from ..core.formats.kinds import may_be_empty
 from ..core.formats.sniffing import SNIFF_BYTES, unexpected_markup, wrong_content_error
 from ..core.model import Asset, Checksum, Head, Job, Proof
@@ -43,107 +43,130 @@ class Checks:
 
 
 class Expectations:
-    """Of an asset, and of the version of it that is on its way. What is not kept is raised or returned."""
+    """What is promised for one asset, and for the version of it that is being received.
 
-    def __init__(self, job: Job, *, compares: bool) -> None:
-        """`compares`: digests too, not sizes alone."""
+    A promise that is not kept is raised as an error or returned as one, as each method says.
+    """
+
+    def __init__(self, job: Job, *, digests: bool) -> None:
+        """`digests`: published digests are compared, not sizes alone."""
         self.asset: Asset = job.asset
+        """may be replaced by one with a present href"""
         self.published: Checksum | None = None
-        """what the server says the digest is"""
-        self.framed = True
-        """something but the end of the connection says that a body is whole"""
+        """the digest that the server publishes"""
+        self._framed = True
+        """the framing says where the body ends, not the end of the connection alone"""
         self._job = job
-        self._compares = compares
+        self._digests = digests
         self._first = b""
-        self._url = self._said = ""
-        self._odd = b""
+        self._url = self._content_type = ""
+        self._odd_digest = b""
 
     def begin(self, head: Head) -> None:
-        """This is the answer that brings the body from its first byte."""
-        self._url, self._said = head.url, head.headers.get("content-type", "")
-        self.framed = "content-length" in head.headers or "transfer-encoding" in head.headers
+        """Note the answer that brings the body from its first byte on."""
+        self._url, self._content_type = head.url, head.headers.get("content-type", "")
+        self._framed = "content-length" in head.headers or "transfer-encoding" in head.headers
 
     @property
     def name(self) -> str:
+        """The asset's URL for messages, without secrets."""
         return redacted(self.asset.href)
 
     @property
     def _path(self) -> str:
         return self._job.path + suffix(self._url) if self._job.suffix_pending else self._job.path
 
-    def _wanted(self) -> list[Checksum]:
+    def _comparable(self) -> list[Checksum]:
         """The digests that will be compared in the end."""
-        wanted = [self.asset.checksum, self.published] if self._compares else []
-        return [one for one in wanted if one is not None and one.usable]
+        published = [self.asset.checksum, self.published] if self._digests else []
+        return [one for one in published if one is not None and one.usable]
 
     def algorithms(self) -> list[str]:
-        return [one.algorithm for one in self._wanted()]
+        """The algorithms of the digests that `compare` needs."""
+        return [one.algorithm for one in self._comparable()]
 
     def check_size(self, total: int | None) -> None:
+        """Raises `Corrupt` where the size, in bytes, is not the one in the catalogue."""
         if self.asset.size is not None and total is not None and total != self.asset.size:
             raise Corrupt(
                 f"{self.name}: file:size says {self.asset.size} bytes, the server {total}",
                 kind="size-mismatch",
             )
 
-    def look_at(self, data: Buffer, offset: int) -> TransferError | None:
-        """The error if the first bytes, to which `data` adds those at `offset`, are of something else."""
+    def check_received(self, size: int, total: int | None) -> None:
+        """The same for the size of a body that has ended; `total`: what the server said of it, if anything.
+
+        Raises `Transient` for a body that is too short where only the end of the connection ended it.
+        """
+        if not self._framed and total is None and size < (self.asset.size or 0):
+            raise Transient(f"{self.name}: {size} of {self.asset.size} bytes came", kind="truncated", tries=3)
+        self.check_size(size)
+
+    def check_first(self, data: Buffer, offset: int) -> TransferError | None:
+        """The error if the first bytes, with `data` at `offset`, are those of an error page or the like."""
         if offset in (0, len(self._first)):  # else an earlier run has seen the first bytes
             self._first = self._first[:offset] + bytes(data[:SNIFF_BYTES])
             if len(self._first) >= SNIFF_BYTES:
                 return self._wrong_content()
         return None
 
-    def look_at_all(self, size: int) -> TransferError | None:
-        """The same of a body that is whole and smaller than that."""
+    def check_short(self, size: int) -> TransferError | None:
+        """The same for a whole body of `size` bytes that was too short for `check_first`."""
         return self._wrong_content() if 0 < size == len(self._first) < SNIFF_BYTES else None
 
     def _wrong_content(self) -> TransferError | None:
-        """A login or error page under a 200 is not what was asked for."""
-        found = unexpected_markup(self._first[:SNIFF_BYTES], self._path, self.asset.media_type, self._said)
+        found = unexpected_markup(
+            self._first[:SNIFF_BYTES], self._path, self.asset.media_type, self._content_type
+        )
         return wrong_content_error(self.name, found) if found else None
 
     def compare(self, digests: Mapping[str, bytes]) -> bool:
-        """Raises `Corrupt` for another digest than promised; false where one that is needed was not made."""
-        for wanted in self._wanted():
-            if wanted.algorithm not in digests:
+        """Raises `Corrupt` for a digest that differs; false where one that is needed was not computed."""
+        for published in self._comparable():
+            if published.algorithm not in digests:
                 return False
-            if not checksum.matches(wanted, digests[wanted.algorithm]):
-                words = f"{self.name}: the bytes do not match the published {wanted.algorithm}"
+            if not checksum.matches(published, digests[published.algorithm]):
+                words = f"{self.name}: the bytes do not match the published {published.algorithm}"
                 raise Corrupt(words, kind="checksum-mismatch")
         return True
 
-    def proven(self, size: int, total: int | None) -> Proof:
-        """What is known of a body that was compared. Raises `Corrupt` for an empty one nobody spoke of."""
+    def check_whole(self, size: int, total: int | None) -> Proof:
+        """How far a body is proven, once its digests were compared.
+
+        Raises `Corrupt` for an empty body that neither catalogue nor format allows for.
+        """
         proof = self.proof(Proof.SIZE if self._sized(total) else Proof.NONE)
         promised = size or self.asset.size == 0 or proof is Proof.CHECKSUM
         if not (promised or may_be_empty(self._path, self.asset.media_type)):
             raise Corrupt(f"{self.name}: the server sent no bytes at all", kind="empty")
         return proof
 
-    def proof(self, weaker: Proof) -> Proof:
-        """CHECKSUM where a digest was compared; NONE where one was published that we cannot compute."""
+    def proof(self, otherwise: Proof) -> Proof:
+        """CHECKSUM where a digest was compared, NONE where one is published in an unknown algorithm."""
         declared = self.asset.checksum
-        if not self._compares:
-            return weaker
+        if not self._digests:
+            return otherwise
         if declared is not None:
             return Proof.CHECKSUM if declared.usable else Proof.NONE
-        return Proof.CHECKSUM if self.published is not None and self.published.usable else weaker
+        return Proof.CHECKSUM if self.published is not None and self.published.usable else otherwise
 
-    async def inspect(self, body: BodyWriter, digest: bytes, total: int | None, *, always: bool) -> None:
-        """Check how the body is built inside: `always`, or where nothing else says that it is whole.
+    async def check_structure(
+        self, body: BodyWriter, sha256: bytes, total: int | None, *, always: bool
+    ) -> None:
+        """Check the structure of the format: `always`, or where neither size nor digest is published.
 
-        Then it is a missing end that is looked for. What is odd in another way is what the server has,
-        if its framing is whole or it came twice alike.
+        In the second case a missing end is looked for. A file that is odd in another way is taken for what
+        the server has, if the framing proves it whole or if it came twice alike (`sha256`). Raises
+        `Corrupt`.
         """
-        if not always and (self._sized(total) or self._wanted()):
+        if not always and (self._sized(total) or self._comparable()):
             return
         path, media_type = self._path, self.asset.media_type
         if found := await body.inspect(lambda file: formats.flaw(file, path, media_type)):
-            settled = self.framed or digest == self._odd
-            if settled and not always and isinstance(found, formats.IntrinsicFlaw):
+            whole = self._framed or sha256 == self._odd_digest
+            if whole and not always and isinstance(found, formats.IntrinsicFlaw):
                 return
-            self._odd = digest
+            self._odd_digest = sha256
             raise Corrupt(f"{self.name}: {found}", kind="structure")
 
     def _sized(self, total: int | None) -> bool:

@@ -29,7 +29,7 @@ from .existing import ExistingFiles
 from .receiver import Receiver
 from .resume import OriginQuirks
 from .segments.coordinator import SegmentedDownload, SegmentPolicy
-from .small_file import SmallFileSink, eligible
+from .small_file import SmallFileSink, is_eligible
 
 REFRESHES = 2
 """How often an expired href is asked for anew, per asset and run."""
@@ -69,7 +69,7 @@ class Transfer:
         self._made: Receiver | None = None
         self._segments = SegmentedDownload(context.segments)
         store = context.store
-        small = context.small_files and eligible(job) and not store.has_partial(job.asset.identity)
+        small = context.small_files and is_eligible(job) and not store.has_partial(job.asset.identity)
         self._lane = SmallFileSink(job, store, context.meter, lambda: self._intake) if small else None
         self._in_flight = InFlight()
         self._refreshes = 0
@@ -121,7 +121,7 @@ class Transfer:
             self.context.dedupe.end(self._in_flight, self.urls, record)
 
     async def _shared(self, url: str, *, known_url: bool = True) -> Record | None:
-        """The file that this URL was or is being fetched to, if it is what the catalogue promises here."""
+        """The file that this URL was or is being fetched to, if it is what the catalogue publishes here."""
         if not self.context.dedupe.knows(url, known_url=known_url):
             return None
         if self.job.previous is not None:
@@ -134,7 +134,7 @@ class Transfer:
     async def _linked(self, record: Record) -> Outcome:
         path, store = await self._final_path(PurePosixPath(record.path).suffix), self.context.store
         mtime = await store.link(record.path, path)
-        here = record._replace(path=path, mtime_ns=mtime, proof=self._intake.promises.proof(record.proof))
+        here = record._replace(path=path, mtime_ns=mtime, proof=self._intake.expectations.proof(record.proof))
         return self.outcome(Status.FETCHED, here)
 
     async def _fetch(self) -> Outcome:
@@ -176,7 +176,7 @@ class Transfer:
                     continue
                 if self._intake.unchanged and self.job.previous is not None:
                     known = self.job.previous
-                    proof = self._intake.promises.proof(known.proof)
+                    proof = self._intake.expectations.proof(known.proof)
                     return self.outcome(Status.SKIPPED, known._replace(proof=proof))
                 return await self._committed(head)
             except AlreadyFetched as found:
@@ -228,7 +228,7 @@ class Transfer:
         fresh = await self.context.refresh(asset)
         if fresh is None or fresh.href == asset.href:
             raise error
-        self._intake.promises.asset = fresh
+        self._intake.expectations.asset = fresh
         self._url = parse(fresh.href)
 
     async def _redirected(self, url: str) -> None:
@@ -245,7 +245,7 @@ class Transfer:
         deep = self.context.existing.checks.structure
         if deep or proof is Proof.NONE:
             body, sha256 = intake.partial.body, digests["sha256"]
-            await intake.promises.inspect(body, sha256, intake.total, always=deep)
+            await intake.expectations.check_structure(body, sha256, intake.total, always=deep)
         path = await self._final_path(suffix(head.url)) if self.job.suffix_pending else self.job.path
         mtime = await intake.partial.commit(path)
         size = intake.partial.body.offset

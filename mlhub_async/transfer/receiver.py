@@ -1,7 +1,7 @@
 """One representation as it arrives: what each answer means for the bytes we have.
 
 The sink of a transfer's attempts. It decides whether an answer begins anew, goes on or is refused;
-what the bytes have to be is known to `promises`.
+what the bytes have to be is known to `expectations`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Receiver:
         *,
         check_digests: bool,
     ) -> None:
-        self.promises = Expectations(job, compares=check_digests)
+        self.expectations = Expectations(job, digests=check_digests)
         self.partial: PartialFile = store.open_partial(job.asset.identity)
         self.received = 0
         self.total: int | None = None
@@ -64,19 +64,19 @@ class Receiver:
 
     @property
     def asset(self) -> Asset:
-        return self.promises.asset
+        return self.expectations.asset
 
     @property
     def name(self) -> str:
-        return self.promises.name
+        return self.expectations.name
 
     async def take_up(self) -> None:
         """Go on with the bytes of an earlier run, if it left any that are tied to a version."""
         left = self.partial.left
         if left is not None:
             self.validator, self.total, self._places = left.validator, left.total, left.urls
-            self.promises.published = checksum.parse(left.published or None)
-            await self.partial.body.adopt(self.promises.algorithms(), left.total)
+            self.expectations.published = checksum.parse(left.published or None)
+            await self.partial.body.adopt(self.expectations.algorithms(), left.total)
             self._best = self.partial.body.offset
 
     def progress(self) -> int:
@@ -101,7 +101,7 @@ class Receiver:
 
     def _held(self) -> PartialVersion:
         return PartialVersion(
-            self.validator, self.total, self._places, bool(self.promises.algorithms()), self._ours
+            self.validator, self.total, self._places, bool(self.expectations.algorithms()), self._ours
         )
 
     def start(self, head: Head) -> None:
@@ -123,23 +123,25 @@ class Receiver:
             self._begin(head)
 
     def _begin(self, head: Head) -> None:
-        self.promises.begin(head)
+        self.expectations.begin(head)
         self._encoded = is_encoded(head.headers)
         unpack = self._encoded and not self._packed
         self._decoder = (
             decoder_for(content_coding(head.headers), self.job.path, self.name) if unpack else None
         )
         said = {} if self._encoded else head.headers
-        self.total = content_length({} if self._decoder else head.headers)
-        self.validator = strong_validator(said)
-        self.promises.check_size(self.total)
-        self.promises.published = checksum.from_headers(said)
+        self.total, self.validator = (
+            content_length({} if self._decoder else head.headers),
+            strong_validator(said),
+        )
+        self.expectations.check_size(self.total)
+        self.expectations.published = checksum.from_headers(said)
         self._places, self._ours = (self.asset.href, head.url), True
         if self._rest is not None:  # the whole came where the rest was asked for
             self._rest.note_whole_body(head, self.validator)
             self._rest = None
             self._meter.restarts += 1
-        self.partial.body.begin(self.promises.algorithms(), self.total)
+        self.partial.body.begin(self.expectations.algorithms(), self.total)
         self._write = self.partial.body.write
         if self.partial.body.is_persistent:
             self._bind(head)
@@ -147,7 +149,7 @@ class Receiver:
 
     def _bind(self, head: Head) -> None:
         rangeless = self._encoded or head.headers.get("accept-ranges", "").strip().lower() == "none"
-        self.partial.bind(None if rangeless else partial_header(self._held(), self.promises.published))
+        self.partial.bind(None if rangeless else partial_header(self._held(), self.expectations.published))
 
     def _continue(self, head: Head) -> None:
         span = content_range(head.headers)
@@ -155,7 +157,7 @@ class Receiver:
             raise self._anew("the range answered is not the one asked for", 206)
         if self.total is None and span.total is not None:
             self.total = span.total
-            self.promises.check_size(self.total)
+            self.expectations.check_size(self.total)
         self._write = self._segments.writer(self._target(head))
 
     def _target(self, head: Head) -> SegmentTarget:
@@ -212,7 +214,7 @@ class Receiver:
             data = self._beyond(data, self._rest)
         body = self.partial.body
         if body.offset < SNIFF_BYTES:
-            self._refuse(self.promises.look_at(data, body.offset))
+            self._refuse(self.expectations.check_first(data, body.offset))
         limit = self.total if self.total is not None else self.asset.size
         if limit is not None and body.offset + len(data) > limit:
             raise Corrupt(f"{self.name}: more than the {limit} bytes it should have", kind="size-mismatch")
@@ -238,12 +240,9 @@ class Receiver:
         broken_off = self._decoder is not None and not self._decoder.ended
         if (self.total is not None and size != self.total) or broken_off or unread:
             raise Transient(f"{self.name}: {size} of {self.total} bytes came", kind="truncated")
-        if not self.promises.framed and self.total is None and size < (self.asset.size or 0):
-            # Nothing but the end of the connection said that this was all.
-            raise Transient(f"{self.name}: {size} of {self.asset.size} bytes came", kind="truncated", tries=3)
-        self.promises.check_size(size)
-        self._refuse(self.promises.look_at_all(size))
+        self.expectations.check_received(size, self.total)
+        self._refuse(self.expectations.check_short(size))
         digests = await self.partial.body.complete()
-        if not self.promises.compare(digests):  # the other one came with a renewed href, during the body
+        if not self.expectations.compare(digests):  # the other one came with a renewed href, during the body
             raise self._anew("the catalogue has another digest for it now", 200)
-        return digests, self.promises.proven(size, self.total)
+        return digests, self.expectations.check_whole(size, self.total)

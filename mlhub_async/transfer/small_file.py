@@ -1,8 +1,8 @@
-"""The express lane: the ordinary small file, from the one answer that brings it to its name on disk.
+"""The small-file path: an ordinary small file goes from one answer straight to its final name.
 
-Nearly every file of a catalogue of chips is one. Whatever is not ordinary about an answer is not decided
-here: head and bytes are handed on to the intake as if they came just now, and it decides as always.
-The lane is there for its cost alone: it halves what this program does for a file of 16 KiB.
+Nearly every file of a catalogue of image chips is one. It is there for speed alone: it halves what this
+program does for a file of 16 KiB. An answer that is not ordinary is not judged here: its head and bytes
+are handed to the receiver as if they came just then, and the receiver decides as it does for all others.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ from ..http.validators import content_length, strong_validator
 
 
 class SmallFileSink:
-    """The sink of a transfer's first attempt. `otherwise` gives the sink for what is not ordinary."""
+    """The sink of a transfer's first request. `receiver` gives the sink for all that is not ordinary."""
 
-    __slots__ = ("_job", "_length", "_meter", "_otherwise", "_pieces", "_sink", "_started", "_store")
+    __slots__ = ("_head", "_job", "_length", "_meter", "_pieces", "_receiver", "_store", "_successor")
 
-    def __init__(self, job: Job, store: Store, meter: Meter, otherwise: Callable[[], Sink]) -> None:
+    def __init__(self, job: Job, store: Store, meter: Meter, receiver: Callable[[], Sink]) -> None:
         self._job = job
         self._store = store
         self._meter = meter
-        self._otherwise = otherwise
-        self._sink: Sink | None = None
-        self._started: Head | None = None
+        self._receiver = receiver
+        self._successor: Sink | None = None
+        self._head: Head | None = None
         self._pieces: list[bytes] = []
         self._length = 0
 
     def start(self, head: Head) -> None:
-        self._started = head
-        if not self._ordinary(head):
-            self._sink = self._otherwise()
-            self._sink.start(head)
+        self._head = head
+        if not self._is_ordinary(head):
+            self._successor = self._receiver()
+            self._successor.start(head)
 
-    def _ordinary(self, head: Head) -> bool:
-        """The whole of it, as it is, of a known and small length, with nothing published to compare."""
+    def _is_ordinary(self, head: Head) -> bool:
+        """A whole body of a known and small length, not encoded, with no digest in the header fields."""
         fields, size = head.headers, self._job.asset.size
         self._length = length = content_length(fields) or 0
         return (
@@ -54,51 +54,60 @@ class SmallFileSink:
         )
 
     def write(self, data: Buffer) -> Awaitable[None] | None:
-        if self._sink is not None:
-            return self._sink.write(data)
+        if self._successor is not None:
+            return self._successor.write(data)
         self._pieces.append(bytes(data))
         return None
 
     def record(self) -> Record | None:
-        """What is on disk now, under its name; None if the intake has the bytes instead."""
-        if self._sink is not None or self._started is None:
+        """The record of the file under its final name, once the answer is complete.
+
+        None where the receiver has the bytes instead. Raises what the receiver finds wrong with them.
+        """
+        if self._successor is not None or self._head is None:
             return None
         data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         asset, digest = self._job.asset, hashlib.sha256(data)
-        proven = asset.checksum is None or asset.checksum.digest == digest.digest()
-        if proven and self._whole(data) and (mtime := self._placed(data)):
+        matches = asset.checksum is None or asset.checksum.digest == digest.digest()
+        if matches and self._is_sound(data) and (mtime := self._write_file(data)):
             self._meter.received += len(data)
             proof = Proof.SIZE if asset.checksum is None else Proof.CHECKSUM
-            name = strong_validator(self._started.headers)
-            return Record(self._job.path, len(data), digest.hexdigest(), mtime, proof, name)
+            version = strong_validator(self._head.headers)
+            return Record(self._job.path, len(data), digest.hexdigest(), mtime, proof, version)
         self.hand_over()
         return None
 
     def hand_over(self) -> None:
-        """Let the intake have what came, as if it came now. Raises whatever it finds wrong."""
-        if self._sink is None and self._started is not None:
-            self._sink = self._otherwise()
-            self._sink.start(self._started)
+        """Give head and bytes to the receiver, if it does not have them. Raises what it finds wrong."""
+        if self._successor is None and self._head is not None:
+            self._successor = self._receiver()
+            self._successor.start(self._head)
             for piece in self._pieces:
-                busy = self._sink.write(piece)
-                assert busy is None, "a small body is never waited for"
+                writing = self._successor.write(piece)
+                assert writing is None, "bytes of a small body never wait for the disk"
 
-    def _whole(self, data: bytes) -> bool:
-        assert self._started is not None
-        said, media_type = self._started.headers.get("content-type", ""), self._job.asset.media_type
+    def _is_sound(self, data: bytes) -> bool:
+        """Whether all bytes are there, and are no error page."""
+        assert self._head is not None
+        content_type, media_type = self._head.headers.get("content-type", ""), self._job.asset.media_type
         first = data[:SNIFF_BYTES]
-        return len(data) == self._length and not unexpected_markup(first, self._job.path, media_type, said)
+        return len(data) == self._length and not unexpected_markup(
+            first, self._job.path, media_type, content_type
+        )
 
-    def _placed(self, data: bytes) -> int:
-        """The file's mtime; 0 where the disk refused, which the intake will be told as well."""
+    def _write_file(self, data: bytes) -> int:
+        """The file's mtime (ns); 0 where the disk refused, as it will refuse the receiver."""
         try:
             return self._store.put(self._job.path, data)
         except MlhubError:
             return 0
 
 
-def eligible(job: Job) -> bool:
-    """Whether the lane may be tried: nothing is known of the file yet, nothing is still to be found out."""
-    wanted = job.asset.checksum
-    unknown = job.previous is None and not job.suffix_pending
-    return unknown and (wanted is None or wanted.algorithm == "sha256")
+def is_eligible(job: Job) -> bool:
+    """Whether the small-file path can be tried: there is no earlier version, and the path is final.
+
+    Its digest, if one is published, must be the SHA-256 that is computed anyway.
+    """
+    published = job.asset.checksum
+    new = job.previous is None and not job.suffix_pending
+    return new and (published is None or published.algorithm == "sha256")

@@ -30,7 +30,7 @@ CROSSING = ("authorization", "cookie", "proxy-authorization")
 
 def without_small_files() -> None:
     """Every file goes through a partial file."""
-    fetch.eligible = lambda job: False
+    fetch.is_eligible = lambda job: False
 
 
 def none() -> None:
