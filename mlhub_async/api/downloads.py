@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,12 +18,11 @@ from ..core.telemetry import Events, Meter
 from ..engine.placement import path_request
 from ..http.client import Http
 from ..storage.local.store import LocalStore
+from ..transfer.context import Refresh, TransferContext
 from ..transfer.dedupe import UrlDedupe
 from ..transfer.existing import ExistingFiles
-from ..transfer.fetch import TransferContext, fetch
+from ..transfer.fetch import fetch
 from ..transfer.segments.coordinator import MAX_STREAMS, segment_policy
-
-Refresh = Callable[[Asset], Awaitable[Asset | None]]
 
 
 async def download_asset(

@@ -41,9 +41,9 @@ from ..storage.ledger.recovery import DocumentRecords
 from ..storage.local.destination import names_representable
 from ..storage.local.disk_space import DiskSpace
 from ..storage.local.store import LocalStore
+from ..transfer.context import TransferContext
 from ..transfer.dedupe import UrlDedupe
 from ..transfer.existing import ExistingFilePolicy, ExistingFiles
-from ..transfer.fetch import TransferContext
 from ..transfer.resume import OriginQuirks
 from ..transfer.segments.coordinator import segment_policy
 from .connect import Deadline, open_source, store_at

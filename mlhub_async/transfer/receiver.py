@@ -1,7 +1,7 @@
-"""One representation as it arrives: what each answer means for the bytes we have.
+"""The response sink of a transfer's requests: it decides what each answer means for the bytes there are.
 
-The sink of a transfer's attempts. It decides whether an answer begins anew, goes on or is refused;
-what the bytes have to be is known to `expectations`.
+An answer begins the body anew, continues it, or is refused. What the body must be is known to
+`expectations`, which answers may continue it to `resume`.
 """
 
 from __future__ import annotations
@@ -12,55 +12,52 @@ from ..core import checksum
 from ..core.errors import Corrupt, TransferError, Transient
 from ..core.formats.sniffing import SNIFF_BYTES
 from ..core.model import Asset, Head, Job, Proof
-from ..core.ports import Buffer, PartialFile, Store
-from ..core.telemetry import Meter
+from ..core.ports import Buffer, PartialFile
 from ..core.urls import parse
 from ..http.decoding import AS_STORED, Decoder, content_coding, decode_piece, decoder_for, is_encoded
 from ..http.status import NOT_MODIFIED, PARTIAL_CONTENT, PRECONDITION_FAILED, RANGE_NOT_SATISFIABLE
 from ..http.validators import ContentRange, content_length, content_range, strong_validator
+from .context import TransferContext
 from .expectations import Expectations
-from .resume import OriginQuirks, PartialVersion, RangeResume, partial_header
+from .resume import PartialVersion, RangeResume, partial_header
 from .segments.coordinator import SegmentedDownload, Write
 from .segments.stream import SegmentTarget
 
-STEP = 64 << 10
+PROGRESS_BYTES = 64 << 10
 """An attempt that got this many bytes further (or 1/64 of a smaller body) was not fruitless."""
 
 
 class Receiver:
-    """What is known so far of the version being fetched, and the unfinished bytes of it."""
+    """The version of an asset's file that is being received, and the partial file with its bytes.
 
-    def __init__(
-        self,
-        job: Job,
-        store: Store,
-        meter: Meter,
-        hosts: OriginQuirks,
-        segments: SegmentedDownload,
-        *,
-        check_digests: bool,
-    ) -> None:
-        self.expectations = Expectations(job, digests=check_digests)
-        self.partial: PartialFile = store.open_partial(job.asset.identity)
+    `partial` must be committed, kept or dropped in the end. It is another one after `restart_in_new_file`.
+    """
+
+    def __init__(self, job: Job, context: TransferContext, segments: SegmentedDownload) -> None:
+        self.job = job
+        self.expectations = Expectations(job, digests=context.existing.checks.digests)
+        self.partial: PartialFile = context.store.open_partial(job.asset.identity)
         self.received = 0
+        """bytes that came over the network, those of helper streams too"""
         self.total: int | None = None
         self.validator = ""
         self.unchanged = False
-        self.job = job
-        self._store = store
-        self._meter = meter
-        self._hosts = hosts
-        self._decoder: Decoder | None = None
-        self._encoded = False
-        self._rest: RangeResume | None = None
-        self._ended = False
-        self._best = 0
-        self._places: tuple[str, ...] = ()
-        self._ours = False
-        self._packed = False
+        """the server answered 304: the file of an earlier run is its present version"""
+        self._store = context.store
+        self._meter = context.meter
+        self._quirks = context.quirks
         self._segments = segments
         self._write: Write = self.partial.body.write
         """takes the bytes of the present answer"""
+        self._decoder: Decoder | None = None
+        self._encoded = False
+        self._keeps_encoding = False
+        self._resume: RangeResume | None = None
+        self._was_complete = False
+        """a 416 said that no bytes are missing"""
+        self._furthest = 0
+        self._urls: tuple[str, ...] = ()
+        self._seen_now = False
 
     @property
     def asset(self) -> Asset:
@@ -70,46 +67,46 @@ class Receiver:
     def name(self) -> str:
         return self.expectations.name
 
-    async def take_up(self) -> None:
-        """Go on with the bytes of an earlier run, if it left any that are tied to a version."""
+    async def adopt_partial(self) -> None:
+        """Go on with the bytes that an earlier run left, if they are tied to a version."""
         left = self.partial.left
         if left is not None:
-            self.validator, self.total, self._places = left.validator, left.total, left.urls
+            self.validator, self.total, self._urls = left.validator, left.total, left.urls
             self.expectations.published = checksum.parse(left.published or None)
             await self.partial.body.adopt(self.expectations.algorithms(), left.total)
-            self._best = self.partial.body.offset
+            self._furthest = self.partial.body.offset
 
     def progress(self) -> int:
-        """Grows when an attempt got further than any before it."""
-        self._best = max(self._best, self.partial.body.offset)
-        return self._best // max(min(STEP, (self.total or STEP) // 64), 1)
+        """A number that grows when an attempt got further than any before it."""
+        self._furthest = max(self._furthest, self.partial.body.offset)
+        return self._furthest // max(min(PROGRESS_BYTES, (self.total or PROGRESS_BYTES) // 64), 1)
 
-    def conditions(self) -> dict[str, str]:
-        """The request fields of the next attempt: resume what is proven, or ask for what has changed."""
+    async def next_fields(self) -> dict[str, str]:
+        """Wait for the last write; the header fields of the next request, with a range or a condition."""
+        await self.partial.body.settled()
         known, offset = self.job.previous, self.partial.body.offset
-        self.unchanged = self._ended = False
+        self.unchanged = self._was_complete = False
         fields = dict(AS_STORED)
-        self._rest = None
+        self._resume = None
         if offset and not self._encoded:
-            rest = RangeResume(self._held(), offset, self.partial.body.tail, self._hosts)
-            self._rest = rest if rest.possible else None
-        if self._rest is not None:
-            fields.update(self._rest.fields())
+            resume = RangeResume(self._version(), offset, self.partial.body.tail, self._quirks)
+            self._resume = resume if resume.possible else None
+        if self._resume is not None:
+            fields.update(self._resume.fields())
         elif known is not None and not self.job.recheck and known.validator.startswith('"'):
             fields["if-none-match"] = known.validator
         return fields
 
-    def _held(self) -> PartialVersion:
-        return PartialVersion(
-            self.validator, self.total, self._places, bool(self.expectations.algorithms()), self._ours
-        )
+    def _version(self) -> PartialVersion:
+        has_digest = bool(self.expectations.algorithms())
+        return PartialVersion(self.validator, self.total, self._urls, has_digest, self._seen_now)
 
     def start(self, head: Head) -> None:
-        """Decide what this answer is to us, before any byte of it (see `ports.Sink`).
+        """Decide what this answer means, before any byte of it (see `ports.Sink`).
 
-        1. 200: the whole of some version, from its first byte. 2. 206: the rest of the version we have,
-        or it is refused. 3. 304: what is on disk is still right. 4. 416: there is no rest. 5. 412, which
-        no condition of ours asks for: it may be had without any.
+        1. 200: the whole of some version, from its first byte on. 2. 206: the rest of the version that is
+        there, or it is refused. 3. 304: the file of an earlier run is right. 4. 416: no bytes are missing,
+        or it is refused. 5. 412, to no condition of ours: the next request is one without any.
         """
         if head.status == NOT_MODIFIED:
             self.unchanged = self.job.previous is not None
@@ -118,83 +115,87 @@ class Receiver:
         elif head.status == PARTIAL_CONTENT:
             self._continue(head)
         elif head.status in (PRECONDITION_FAILED, RANGE_NOT_SATISFIABLE):
-            self._nothing_left(head)
+            self._check_complete(head)
         else:
             self._begin(head)
 
     def _begin(self, head: Head) -> None:
         self.expectations.begin(head)
         self._encoded = is_encoded(head.headers)
-        unpack = self._encoded and not self._packed
+        decode = self._encoded and not self._keeps_encoding
         self._decoder = (
-            decoder_for(content_coding(head.headers), self.job.path, self.name) if unpack else None
+            decoder_for(content_coding(head.headers), self.job.path, self.name) if decode else None
         )
-        said = {} if self._encoded else head.headers
-        self.total, self.validator = (
-            content_length({} if self._decoder else head.headers),
-            strong_validator(said),
-        )
+        # What is said of an encoded body is not said of the file.
+        about_file = {} if self._encoded else head.headers
+        self.total = content_length({} if self._decoder else head.headers)
+        self.validator = strong_validator(about_file)
         self.expectations.check_size(self.total)
-        self.expectations.published = checksum.from_headers(said)
-        self._places, self._ours = (self.asset.href, head.url), True
-        if self._rest is not None:  # the whole came where the rest was asked for
-            self._rest.note_whole_body(head, self.validator)
-            self._rest = None
+        self.expectations.published = checksum.from_headers(about_file)
+        self._urls, self._seen_now = (self.asset.href, head.url), True
+        if self._resume is not None:  # the whole came where the rest was asked for
+            self._resume.note_whole_body(head, self.validator)
+            self._resume = None
             self._meter.restarts += 1
-        self.partial.body.begin(self.expectations.algorithms(), self.total)
-        self._write = self.partial.body.write
-        if self.partial.body.is_persistent:
+        body = self.partial.body
+        body.begin(self.expectations.algorithms(), self.total)
+        self._write = body.write
+        if body.is_persistent:
             self._bind(head)
             self._write = self._segments.writer(self._target(head))
 
     def _bind(self, head: Head) -> None:
+        """Tie the partial file to this version, so that a later run can resume it."""
         rangeless = self._encoded or head.headers.get("accept-ranges", "").strip().lower() == "none"
-        self.partial.bind(None if rangeless else partial_header(self._held(), self.expectations.published))
-
-    def _continue(self, head: Head) -> None:
-        span = content_range(head.headers)
-        if span is None or not self._fits(head, span):
-            raise self._anew("the range answered is not the one asked for", 206)
-        if self.total is None and span.total is not None:
-            self.total = span.total
-            self.expectations.check_size(self.total)
-        self._write = self._segments.writer(self._target(head))
+        self.partial.bind(None if rangeless else partial_header(self._version(), self.expectations.published))
 
     def _target(self, head: Head) -> SegmentTarget:
         url, body = parse(self.asset.href), self.partial.body
         return SegmentTarget(url, head, self.validator, self.total, body, self._count)
 
+    def _continue(self, head: Head) -> None:
+        span = content_range(head.headers)
+        if span is None or not self._fits(head, span):
+            raise self._restarting("the range answered is not the one asked for", PARTIAL_CONTENT)
+        if self.total is None and span.total is not None:
+            self.total = span.total
+            self.expectations.check_size(self.total)
+        self._write = self._segments.writer(self._target(head))
+
     def _fits(self, head: Head, span: ContentRange) -> bool:
-        rest = self._rest
-        return rest is not None and not is_encoded(head.headers) and rest.fits(head, span, self.asset.href)
+        resume = self._resume
+        return (
+            resume is not None and not is_encoded(head.headers) and resume.fits(head, span, self.asset.href)
+        )
 
-    def _nothing_left(self, head: Head) -> None:
-        """What is here may be all there is: then it is checked as if it had come just now."""
+    def _check_complete(self, head: Head) -> None:
+        """Find out whether no bytes are missing: then they are checked as if they had come just now."""
         span, offset = content_range(head.headers), self.partial.body.offset
-        rest = self._rest if head.status == RANGE_NOT_SATISFIABLE else None
-        self._ended = rest is not None and rest.ends_here(head, span, offset)
-        if not self._ended:
-            raise self._anew("the server has no such rest of it", head.status)
+        resume = self._resume if head.status == RANGE_NOT_SATISFIABLE else None
+        self._was_complete = resume is not None and resume.ends_here(head, span, offset)
+        if not self._was_complete:
+            raise self._restarting("the server has no such rest of it", head.status)
 
-    def _anew(self, words: str, status: int) -> Transient:
+    def _restarting(self, words: str, status: int) -> Transient:
+        """The error to raise after bytes that cannot be continued have been forgotten."""
         self.restart()
         return Transient(f"{self.name}: {words}", kind="range", tries=3, status=status)
 
     def restart(self) -> None:
-        """Forget the bytes: the next attempt begins at the first one."""
+        """Forget the bytes: the next request is for the whole body."""
         self._meter.restarts += self.partial.body.offset > 0
         self.validator = ""
-        self.total = self._rest = None
+        self.total = self._resume = None
         self.partial.body.begin(())
 
-    def once_more(self, error: Corrupt) -> None:
-        """The same after bytes that are not as promised. If they were unpacked here, what is packed may be
-        what the catalogue has the size and digest of."""
-        self._packed = self._decoder is not None and error.kind in ("checksum-mismatch", "size-mismatch")
+    def restart_after(self, error: Corrupt) -> None:
+        """Forget bytes that are not as promised. If they were decoded, those encoded may be as promised."""
+        wrong = error.kind in ("checksum-mismatch", "size-mismatch")
+        self._keeps_encoding = self._decoder is not None and wrong
         self.restart()
 
-    async def begin_anew(self) -> None:
-        """The same with another file: this one's disk was full, or may have lost some of it."""
+    async def restart_in_new_file(self) -> None:
+        """Forget the bytes and their file: the disk was full, or may have lost some of them."""
         await self.partial.drop()
         self.partial = self._store.open_partial(self.job.asset.identity)
         self.restart()
@@ -205,27 +206,27 @@ class Receiver:
 
     def write(self, data: Buffer) -> Awaitable[None] | None:
         self._count(len(data))
-        if self._decoder is not None:
-            room = None if self.asset.size is None else self.asset.size - self.partial.body.offset
-            data = decode_piece(self._decoder, data, room, self.name)
-        elif self._ended:
-            return None
-        elif self._rest is not None:
-            data = self._beyond(data, self._rest)
         body = self.partial.body
+        if self._decoder is not None:
+            room = None if self.asset.size is None else self.asset.size - body.offset
+            data = decode_piece(self._decoder, data, room, self.name)
+        elif self._was_complete:
+            return None
+        elif self._resume is not None:
+            data = self._beyond_overlap(data, self._resume)
         if body.offset < SNIFF_BYTES:
             self._refuse(self.expectations.check_first(data, body.offset))
         limit = self.total if self.total is not None else self.asset.size
         if limit is not None and body.offset + len(data) > limit:
             raise Corrupt(f"{self.name}: more than the {limit} bytes it should have", kind="size-mismatch")
-        busy = self._write(data)
-        self._best = max(self._best, body.offset)
-        return busy
+        writing = self._write(data)
+        self._furthest = max(self._furthest, body.offset)
+        return writing
 
-    def _beyond(self, data: Buffer, rest: RangeResume) -> Buffer:
-        """What of a piece is new: the end of what is here was asked for again, to be compared."""
-        if (new := rest.beyond_overlap(data)) is None:
-            raise self._anew("the server has other bytes now", 206)
+    def _beyond_overlap(self, data: Buffer, resume: RangeResume) -> Buffer:
+        """The part of a piece that follows the bytes there; raises where it differs from those."""
+        if (new := resume.beyond_overlap(data)) is None:
+            raise self._restarting("the server has other bytes now", PARTIAL_CONTENT)
         return new
 
     def _refuse(self, error: TransferError | None) -> None:
@@ -234,15 +235,18 @@ class Receiver:
             raise error
 
     async def complete(self) -> tuple[dict[str, bytes], Proof]:
-        """The digests of the whole body and how much they prove; raises if anything is not as promised."""
+        """Check a body after its last answer: its digests by algorithm, and how far they prove it.
+
+        Raises `Transient` where bytes are missing, another `TransferError` where they are not as promised.
+        """
         size = self.partial.body.offset
-        unread = self._rest is not None and not self._ended and not self._rest.compared
-        broken_off = self._decoder is not None and not self._decoder.ended
-        if (self.total is not None and size != self.total) or broken_off or unread:
+        overlap_missing = self._resume is not None and not self._was_complete and not self._resume.compared
+        undecoded = self._decoder is not None and not self._decoder.ended
+        if (self.total is not None and size != self.total) or undecoded or overlap_missing:
             raise Transient(f"{self.name}: {size} of {self.total} bytes came", kind="truncated")
         self.expectations.check_received(size, self.total)
         self._refuse(self.expectations.check_short(size))
         digests = await self.partial.body.complete()
-        if not self.expectations.compare(digests):  # the other one came with a renewed href, during the body
-            raise self._anew("the catalogue has another digest for it now", 200)
+        if not self.expectations.compare(digests):  # a new one came with another href, during the body
+            raise self._restarting("the catalogue has another digest for it now", 200)
         return digests, self.expectations.check_whole(size, self.total)

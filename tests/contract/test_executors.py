@@ -11,9 +11,9 @@ from mlhub_async.core.telemetry import Events, Meter
 from mlhub_async.engine.connect import location_of, open_http
 from mlhub_async.engine.executors.local import LocalExecutor
 from mlhub_async.storage.local.store import LocalStore
+from mlhub_async.transfer.context import TransferContext
 from mlhub_async.transfer.dedupe import UrlDedupe
 from mlhub_async.transfer.existing import ExistingFiles
-from mlhub_async.transfer.fetch import TransferContext
 from support.server import Stall, tif, until
 
 WORKERS = 3

@@ -16,9 +16,10 @@ from mlhub_async.http.decoding import Decoder
 from mlhub_async.http.resilience.retry import Retry
 from mlhub_async.storage.local.store import LocalStore
 from mlhub_async.storage.local.writer import MIN_BATCH_BYTES, WRITER_THREADS
+from mlhub_async.transfer.context import TransferContext
 from mlhub_async.transfer.dedupe import UrlDedupe
 from mlhub_async.transfer.existing import ExistingFiles
-from mlhub_async.transfer.fetch import TransferContext, fetch
+from mlhub_async.transfer.fetch import fetch
 from support.engine import AT_ONCE, run
 from support.machine_speed import cpu_seconds_below
 from support.mirrored import Mirrored, asset_requests

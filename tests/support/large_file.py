@@ -12,9 +12,10 @@ from mlhub_async.core.telemetry import Events, Meter
 from mlhub_async.core.urls import origin
 from mlhub_async.engine.connect import location_of, open_http
 from mlhub_async.storage.local.store import LocalStore
+from mlhub_async.transfer.context import TransferContext
 from mlhub_async.transfer.dedupe import UrlDedupe
 from mlhub_async.transfer.existing import ExistingFiles
-from mlhub_async.transfer.fetch import TransferContext, fetch
+from mlhub_async.transfer.fetch import fetch
 from mlhub_async.transfer.segments.coordinator import MAX_STREAMS, segment_policy
 from support.engine import make_options, run
 from support.mirrored import Mirrored, asset_requests

@@ -9,7 +9,8 @@ from ...core.concurrency import affordable_transfers, fan_out
 from ...core.model import Job
 from ...core.ports import Settle, Submit
 from ...http.resilience.concurrency import MAX_LIMIT
-from ...transfer.fetch import TransferContext, fetch
+from ...transfer.context import TransferContext
+from ...transfer.fetch import fetch
 
 
 class LocalExecutor:

@@ -13,15 +13,15 @@ from collections.abc import Callable
 from typing import Any
 
 from mlhub_async.cli import main
-from mlhub_async.core.model import Head, Record, Request, Status
-from mlhub_async.core.urls import Origin
+from mlhub_async.core.model import Head, Outcome, Record, Request, Status
+from mlhub_async.core.urls import Origin, canonical
 from mlhub_async.http import client
 from mlhub_async.http.auth.signer_set import SignerSet
 from mlhub_async.http.resilience import retry
 from mlhub_async.storage.local.partials import PartialFile
 from mlhub_async.storage.local.store import LocalStore
-from mlhub_async.transfer import fetch
-from mlhub_async.transfer.fetch import Transfer
+from mlhub_async.transfer import attempts
+from mlhub_async.transfer.context import TransferContext
 from mlhub_async.transfer.receiver import Receiver
 from mlhub_async.transfer.segments.stream import RangeRefused, SegmentSink
 
@@ -30,7 +30,7 @@ CROSSING = ("authorization", "cookie", "proxy-authorization")
 
 def without_small_files() -> None:
     """Every file goes through a partial file."""
-    fetch.is_eligible = lambda job: False
+    attempts.is_eligible = lambda job: False
 
 
 def none() -> None:
@@ -41,11 +41,12 @@ def direct() -> None:
     """Writes to the final name from the first byte on."""
     opened = Receiver.__init__
 
-    def init(self: Receiver, job: Any, store: LocalStore, *rest: Any, **more: Any) -> None:
-        opened(self, job, store, *rest, **more)
+    def init(self: Receiver, job: Any, context: TransferContext, segments: Any) -> None:
+        opened(self, job, context, segments)
         body: Any = self.partial.body
-        body._path, body._directory = str(store.root / job.path), None
-        (store.root / job.path).parent.mkdir(parents=True, exist_ok=True)
+        path = context.store.root / job.path  # type: ignore[attr-defined]
+        body._path, body._directory = str(path), None
+        path.parent.mkdir(parents=True, exist_ok=True)
 
     async def commit(self: PartialFile, path: str) -> int:
         self.body.is_persistent = False
@@ -58,12 +59,12 @@ def direct() -> None:
 
 def blind() -> None:
     """Resumes without If-Range, and takes whatever 206 it gets."""
-    asked = Receiver.conditions
+    asked = Receiver.next_fields
 
-    def conditions(self: Receiver) -> dict[str, str]:
-        return {name: value for name, value in asked(self).items() if name != "if-range"}
+    async def next_fields(self: Receiver) -> dict[str, str]:
+        return {name: value for name, value in (await asked(self)).items() if name != "if-range"}
 
-    Receiver.conditions = conditions  # type: ignore[method-assign]
+    Receiver.next_fields = next_fields  # type: ignore[method-assign]
     Receiver._fits = lambda self, head, span: True  # type: ignore[method-assign]
 
 
@@ -86,16 +87,16 @@ def splicing() -> None:
 def early() -> None:
     """Tells the ledger first, and gives the bytes their name afterwards."""
 
-    async def committed(self: Transfer, head: Head) -> Any:
-        digests, proof = await self._intake.complete()
-        size = self._intake.partial.body.offset
-        record = Record(self.job.path, size, digests["sha256"].hex(), 0, proof, self._intake.validator)
-        ledger = self.context.move.__self__  # type: ignore[attr-defined]
-        ledger.record(self.outcome(Status.FETCHED, record), self.urls[-1])
-        mtime = await self._intake.partial.commit(self.job.path)
-        return self.outcome(Status.FETCHED, record._replace(mtime_ns=mtime))
+    async def committed(receiver: Receiver, head: Head, context: TransferContext) -> Record:
+        digests, proof = await receiver.complete()
+        job, size = receiver.job, receiver.partial.body.offset
+        record = Record(job.path, size, digests["sha256"].hex(), 0, proof, receiver.validator)
+        ledger = context.move.__self__  # type: ignore[attr-defined]
+        ledger.record(Outcome(job, Status.FETCHED, record), canonical(head.url))
+        mtime = await receiver.partial.commit(job.path)
+        return record._replace(mtime_ns=mtime)
 
-    Transfer._committed = committed  # type: ignore[method-assign]
+    attempts.commit_body = committed  # type: ignore[attr-defined]
     without_small_files()
 
 

@@ -1,0 +1,155 @@
+"""The attempts to fetch one asset: requests, until the whole body has come or an error is final."""
+
+from __future__ import annotations
+
+from ..core.concurrency import shrink_pool
+from ..core.errors import Corrupt, LocalShortage, PartialLost, StorageError, TransferError, Transient
+from ..core.model import Head, Job, Record, Request, Status
+from ..core.ports import Sink
+from ..core.urls import is_expiring, parse
+from ..http.client import OnRedirect
+from ..http.decoding import AS_STORED
+from .commit import commit_body, link_file
+from .context import TransferContext
+from .dedupe import AlreadyFetched
+from .receiver import Receiver
+from .segments.coordinator import SegmentedDownload
+from .small_file import SmallFileSink, is_eligible
+
+MAX_REFRESHES = 2
+"""How often the present href is asked for where one has expired, per asset and run."""
+REPEATABLE_DAMAGE = frozenset({"checksum-mismatch", "size-mismatch", "empty", "structure"})
+"""Kinds of damage that may be due to one transfer: another one may bring the right bytes."""
+
+
+class Attempts:
+    """The attempts at one job. `run` them once; `attempts` and `received` tell what they took."""
+
+    def __init__(self, job: Job, context: TransferContext, url: str, on_redirect: OnRedirect) -> None:
+        """`on_redirect` is called with each URL that a redirect leads to; it may raise `AlreadyFetched`."""
+        self.attempts = 0
+        self.received = 0
+        """bytes that came over the network, when `run` has ended"""
+        self._job = job
+        self._context = context
+        self._url = url
+        self._on_redirect = on_redirect
+        self._segments = SegmentedDownload(context.segments)
+        self._receiver: Receiver | None = None
+        self._small: SmallFileSink | None = None
+        store = context.store
+        if context.small_files and is_eligible(job) and not store.has_partial(job.asset.identity):
+            self._small = SmallFileSink(job, store, context.meter, self._receiving)
+        self._refreshes = 0
+        self._found_damage = False
+
+    def _receiving(self) -> Receiver:
+        """The receiver, made when it is needed: most small files do without."""
+        if self._receiver is None:
+            self._receiver = Receiver(self._job, self._context, self._segments)
+        return self._receiver
+
+    async def run(self) -> tuple[Status, Record]:
+        """Attempt it by the policy of the run. Raises the last error if none succeeds.
+
+        However it ends, what is left in the partial file is kept for the next run, but for an error that
+        another run would meet as well.
+        """
+        keep = True
+        try:
+            if self._small is None:
+                await self._receiving().adopt_partial()
+            return await self._context.retry(self._attempt, progress=self._progress, failed=self._note_retry)
+        except TransferError as error:
+            keep = error.retryable
+            raise
+        finally:
+            if self._receiver is not None:
+                self.received, partial = self._receiver.received, self._receiver.partial
+                await (partial.keep if keep else partial.drop)()
+
+    def _progress(self) -> int:
+        return 0 if self._receiver is None else self._receiver.progress()
+
+    def _note_retry(self, error: Transient) -> None:
+        self._context.meter.retries += 1
+        if isinstance(error, LocalShortage):
+            shrink_pool()
+        event = "throttle" if error.retry_after is not None else "retry"
+        self._context.events.job(event, self._job, {"attempt": self.attempts, "error": error})
+
+    async def _attempt(self) -> tuple[Status, Record]:
+        """One attempt, from where the last one broke off if the bytes are proven to be of one version.
+
+        It takes more than one request where the next one may succeed at once: bytes between segments are
+        missing, a body was damaged for the first time, the disk has space again, or a new href was found.
+        """
+        self.attempts += 1
+        while True:
+            small, self._small = self._small, None
+            try:
+                head = await self._request(small)
+                if head is None:
+                    continue
+                if small is not None and (record := small.record()) is not None:
+                    self.received = record.size
+                    return Status.FETCHED, record
+                receiver = self._receiving()
+                if (known := self._job.previous) is not None and receiver.unchanged:
+                    proof = receiver.expectations.proof(known.proof)
+                    return Status.SKIPPED, known._replace(proof=proof)
+                return Status.FETCHED, await commit_body(receiver, head, self._context)
+            except AlreadyFetched as found:
+                if self._receiver is not None:
+                    await self._receiver.partial.drop()
+                return Status.FETCHED, await link_file(self._job, found.record, self._context)
+            except Corrupt as error:
+                await self._restart_after(error)
+            except PartialLost:
+                await self._receiving().restart_in_new_file()
+                raise
+            except StorageError as error:
+                await self._context.store.recover(error)
+                await self._receiving().restart_in_new_file()
+            except TransferError as error:
+                await self._refresh_url(error)
+
+    async def _request(self, small: SmallFileSink | None) -> Head | None:
+        """The head of an answer, its body received to the end; None if bytes are still to be asked for."""
+        sink: Sink
+        if small is not None:
+            sink, fields = small, AS_STORED
+        else:
+            sink = receiver = self._receiving()
+            fields = await receiver.next_fields()
+        answer = self._context.http.get(Request(self._url, headers=fields), sink, self._on_redirect)
+        try:
+            return await self._segments.complete(answer)
+        except Transient:
+            if small is not None:
+                small.hand_over()
+            raise
+
+    async def _restart_after(self, error: Corrupt) -> None:
+        """Begin again with the first byte, once, where that may help; else raise `error`."""
+        receiver = self._receiving()
+        await receiver.partial.body.settled()
+        if error.kind not in REPEATABLE_DAMAGE or self._found_damage:
+            raise error
+        self._found_damage = True
+        receiver.restart_after(error)
+
+    async def _refresh_url(self, error: TransferError) -> None:
+        """Go on with the present href where the one that was used may have expired; else raise `error`."""
+        if not error.maybe_expired or self._refreshes >= MAX_REFRESHES:
+            raise error
+        receiver = self._receiving()
+        asset = receiver.asset
+        if not is_expiring(asset.href):
+            raise error
+        self._refreshes += 1
+        fresh = await self._context.refresh(asset)
+        if fresh is None or fresh.href == asset.href:
+            raise error
+        receiver.expectations.asset = fresh
+        self._url = parse(fresh.href)
