@@ -14,7 +14,7 @@ from ..core.concurrency import LazyAwaitable
 from ..core.errors import TransferError, Transient
 from ..core.model import Head
 from ..core.ports import Buffer, Sink
-from ..core.urls import is_expiring
+from ..core.urls import is_expiring, without_parameters
 from .documents import DocumentSink
 from .resilience.gate import Gate, OriginLimits
 from .status import ACCEPTED, DENIED, OUTAGE, THROTTLED
@@ -146,7 +146,8 @@ def report_refusal(error: TransferError, hop: Hop) -> None:
         breaker.spend(FAILURE_COST_TOKENS)
         if error.outage:
             # A server that limits the rate is up: a few such refusals in a row are no outage.
-            url = "" if error.throttled else hop.url
+            # Several sizes of one page are one URL.
+            url = "" if error.throttled else without_parameters(hop.url, "limit")
             error.free = breaker.failed(hop.generation, url, f"HTTP {error.status}")
     breaker.release(hop.generation)
     # The client counts refused credentials, after it has renewed them.
