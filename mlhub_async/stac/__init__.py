@@ -1,7 +1,15 @@
 """STAC as servers write it: pages, items, assets, links, and filters by a selection."""
 
 from .datetimes import interval_for_server, interval_text, parse_instant, parse_interval, time_span
-from .documents import DocumentKind, has_links_to_items, is_item, kind_of, looks_like, records_member
+from .documents import (
+    DocumentKind,
+    has_links_to_items,
+    has_records,
+    is_item,
+    kind_of,
+    looks_like,
+    records_member,
+)
 from .links import (
     IS_JSON,
     IS_OTHER,
@@ -45,6 +53,7 @@ __all__ = [
     "collection_of",
     "geometry_of",
     "has_links_to_items",
+    "has_records",
     "interval_for_server",
     "interval_text",
     "is_item",

@@ -114,6 +114,11 @@ def records_member(body: JsonObject) -> str:
     return "collections" if isinstance(body.get("collections"), list) else "children"
 
 
+def has_records(body: Any) -> bool:
+    """Whether a list of collections has any."""
+    return bool(body[records_member(body)] if isinstance(body, dict) else body)
+
+
 def has_links_to_items(body: JsonObject) -> bool:
     """Whether a Catalog or Collection links to anything that a crawl would follow."""
     return any(link.get("rel") in ("child", "item", "items") for link in listed_links(body))

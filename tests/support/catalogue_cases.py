@@ -145,7 +145,7 @@ class World:
         options = Options(
             Selection(**catalogue.selection),
             retry=RetryPolicy(attempts=3, base=0),
-            max_outage=1.0,
+            max_outage=10.0,
             prune=run == "prune",
         )
         try:

@@ -106,7 +106,8 @@ async def test_a_source_link_that_leads_nowhere_is_a_benign_flaw(href):
         ({"type": "Feature"}, "not-stac"),
         ({"type": "Catalog", "id": "x", "links": []}, "dangling-source"),
         ({"type": "FeatureCollection", "features": [{"type": "Feature"}]}, "dangling-source"),
-        ({"type": "FeatureCollection", "features": None}, "dangling-source"),
+        ({"type": "FeatureCollection", "features": None}, "not-stac"),
+        ({"collections": [], "links": []}, "not-stac"),
     ],
 )
 async def test_a_source_link_to_json_that_is_no_item_is_a_flaw_and_benign_if_that_is_data_or_stac(body, kind):

@@ -169,7 +169,8 @@ def _no_item(body: Any, url: str) -> LinkFailure:
     """Why a JSON document is no item. Other documents of a catalogue and GeoJSON of any content may be the
     source of a label; JSON that is neither is no answer."""
     where, kind = urls.redacted(url), stac.kind_of(body)
-    if kind is DocumentKind.NONE and not _is_geojson(body):
+    is_empty = kind is DocumentKind.COLLECTIONS and not stac.has_records(body)
+    if is_empty or (kind in (DocumentKind.NONE, DocumentKind.FEATURES) and not _is_geojson(body)):
         what = stac.looks_like(body)
         return LinkFailure(TransferError(f"{where} is no STAC item, but {what}", kind="not-stac"))
     what = stac.looks_like(body) if kind in (DocumentKind.NONE, DocumentKind.FEATURES) else f"a {kind.value}"

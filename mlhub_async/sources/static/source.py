@@ -67,6 +67,8 @@ class StaticSource:
         self._quota = self._shared_quota or ItemQuota(self._selection)
         self._collections: set[str] = set()
         self._of_items: set[str] = set()
+        self._doubtful: set[str] = set()
+        """collections with a link to items that led to none, or to no list: perhaps a fault of the server"""
         self._apis = NestedApis(self._open_api, self._selection) if self._open_api else None
         self._links = LinkChoice(self._root.url, self._allow)
         self._has_flaws = False
@@ -103,7 +105,8 @@ class StaticSource:
     def _complete_collections(self) -> Iterable[str]:
         """Collections that were wanted and found; beside them the items of no collection."""
         names = self._selection.collections or (*self._collections, NO_COLLECTION)
-        return (name for name in names if name in self._collections or name == NO_COLLECTION)
+        found = {*self._collections, NO_COLLECTION} - self._doubtful
+        return (name for name in names if name in found)
 
     async def _crawl(self, level: Sequence[LinkGroup], emit: Emit) -> None:
         async def produce(put: Callable[[LinkGroup], Awaitable[None]]) -> None:
@@ -147,21 +150,25 @@ class StaticSource:
         match stac.kind_of(body):
             case DocumentKind.CATALOG | DocumentKind.COLLECTION as kind:
                 is_collection = kind is DocumentKind.COLLECTION
+                if link.rel in ("item", "items") and not stac.has_links_to_items(body):
+                    self._doubtful.add(collection or NO_COLLECTION)
                 await emit(self._catalogue(body, url, collection, is_collection=is_collection))
             case DocumentKind.ITEM:
                 item = stac.item_of(body, url, collection or NO_COLLECTION)
                 if isinstance(item, Flaw):
                     return item
+                if link.rel == "items":
+                    self._doubtful.add(collection or NO_COLLECTION)
                 await self._emit_chosen([item], emit)
             case DocumentKind.FEATURES:
                 return await self._features(document, link, emit)
-            case DocumentKind.COLLECTIONS:
+            case DocumentKind.COLLECTIONS if link.rel == "root" or stac.has_records(body):
                 return await self._list_of_collections(document, emit)
             case DocumentKind.LANDING_PAGE:
                 if self._apis is None:
                     return Flaw(urls.redacted(url), unlisted_api(document))
                 await self._apis.list(document, self._quota, emit)
-            case DocumentKind.NONE:
+            case DocumentKind.NONE | DocumentKind.COLLECTIONS:
                 where = urls.redacted(url)
                 message = f"{where} is JSON, but no STAC: it is {stac.looks_like(body)}"
                 return Flaw(where, TransferError(message, kind="not-stac"))
@@ -171,13 +178,17 @@ class StaticSource:
         """Items in one document, or on one or more pages as an API has them."""
         name = link.collection
         listing = _listing_of(link)
+        is_empty = True
         async for page in self._pages(document, "features", link):
             if isinstance(page, Flaw):
                 return page
+            is_empty &= not page.records
             found = stac.items_of(page.records, page.url, name or NO_COLLECTION)
             await self._emit_chosen([Page(page.matched, listing, len(page.records), name), *found], emit)
             if self._quota.used_up:
                 break
+        if is_empty:
+            self._doubtful.add(name or NO_COLLECTION)
         return None
 
     async def _list_of_collections(self, document: Document, emit: Emit) -> Flaw | None:
