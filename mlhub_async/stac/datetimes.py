@@ -13,6 +13,7 @@ Interval = tuple[datetime | None, datetime | None]
 """First and last instant, both included; None for no bound."""
 
 _DATE = re.compile(r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?")
+_LEAP_SECOND = re.compile(r"(T\d\d:\d\d:)60(?:[.,]\d*)?")
 _OPEN = ("", "..")
 
 
@@ -44,11 +45,14 @@ def interval_text(bounds: Interval) -> str:
 
 
 def parse_instant(value: object) -> datetime | None:
-    """An RFC 3339 time of an item; without a zone it is UTC. None for anything else."""
+    """An RFC 3339 time of an item; without a zone it is UTC. None for anything else.
+
+    A leap second (RFC 3339 section 5.7) is the last microsecond before it, which is in the same minute.
+    """
     if not isinstance(value, str):
         return None
     try:
-        found = datetime.fromisoformat(value.strip().upper())
+        found = datetime.fromisoformat(_LEAP_SECOND.sub(r"\g<1>59.999999", value.strip().upper()))
         return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
     except OverflowError:  # the first or last day of the calendar, which means "no bound" in any zone
         return found.replace(tzinfo=UTC)
@@ -84,7 +88,7 @@ def _overlaps(first: datetime | None, last: datetime | None, bounds: Interval) -
 
 
 def _bounds(part: str, text: str) -> tuple[datetime, datetime]:
-    """First and last second of a year, month or day; an instant is both. `text` is for the error."""
+    """First and last microsecond of a year, month or day; an instant is both. `text` is for the error."""
     date = _DATE.fullmatch(part)
     moment = parse_instant(part)
     if not date and moment:
@@ -95,7 +99,7 @@ def _bounds(part: str, text: str) -> tuple[datetime, datetime]:
     try:
         start = datetime(year or 0, month or 1, day or 1, tzinfo=UTC)
         last_day = day or calendar.monthrange(start.year, month or 12)[1]
-        return start, datetime(start.year, month or 12, last_day, 23, 59, 59, tzinfo=UTC)
+        return start, datetime(start.year, month or 12, last_day, 23, 59, 59, 999_999, tzinfo=UTC)
     except ValueError as error:
         raise _unusable(text) from error
 

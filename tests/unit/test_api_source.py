@@ -94,7 +94,7 @@ async def test_conditions_that_the_server_supports_are_sent_by_post():
         "collections": ["a"],
         "ids": ["a1"],
         "bbox": [1.0, 2.0, 3.0, 4.0],
-        "datetime": "2020-01-01T00:00:00Z/2020-01-01T23:59:59Z",
+        "datetime": "2020-01-01T00:00:00Z/2020-01-01T23:59:59.999999Z",
         "query": {"gsd": {"lt": 20}},
     }
     reader = api("GET", "POST", known={posted(f"{API}/search", asked): page(HIT)})
@@ -105,7 +105,7 @@ async def test_conditions_that_the_server_supports_are_sent_by_post():
 async def test_conditions_that_the_server_supports_are_sent_by_get(methods, chosen):
     url = (
         f"{API}/search?limit=100&collections=a&ids=a1&bbox=1.0%2C2.0%2C3.0%2C4.0"
-        "&datetime=2020-01-01T00%3A00%3A00Z%2F2020-01-01T23%3A59%3A59Z&query=%7B%22gsd%22%3A%7B%22lt%22%3A20%7D%7D"
+        "&datetime=2020-01-01T00%3A00%3A00Z%2F2020-01-01T23%3A59%3A59.999999Z&query=%7B%22gsd%22%3A%7B%22lt%22%3A20%7D%7D"
     )
     reader = api(*methods, known={url: page(HIT)})
     assert summary(await listed(API, reader, **SEARCH, method=chosen)) == ["[a]", "-", "a1"]
