@@ -123,9 +123,8 @@ class Receiver:
         self.expectations.begin(head)
         self._encoded = is_encoded(head.headers)
         decode = self._encoded and not self._keeps_encoding
-        self._decoder = (
-            decoder_for(content_coding(head.headers), self.job.path, self.name) if decode else None
-        )
+        coding = content_coding(head.headers)
+        self._decoder = decoder_for(coding, self.job.path, self.name) if decode else None
         # What is said of an encoded body is not said of the file.
         about_file = {} if self._encoded else head.headers
         self.total = content_length({} if self._decoder else head.headers)
@@ -163,10 +162,8 @@ class Receiver:
         self._write = self._segments.writer(self._target(head))
 
     def _fits(self, head: Head, span: ContentRange) -> bool:
-        resume = self._resume
-        return (
-            resume is not None and not is_encoded(head.headers) and resume.fits(head, span, self.asset.href)
-        )
+        resume, plain = self._resume, not is_encoded(head.headers)
+        return resume is not None and plain and resume.fits(head, span, self.asset.href)
 
     def _check_complete(self, head: Head) -> None:
         """Find out whether no bytes are missing: then they are checked as if they had come just now."""
