@@ -108,6 +108,10 @@ class TransferError(MlhubError):
     """the refusal may mean that a signed URL has expired"""
     rejected = False
     """the server does not accept the request in this form; it may accept another form"""
+    no_content = False
+    """the answer is complete and has no body"""
+    none_found = False
+    """`absent`, and the answer says that a search found nothing"""
     oversized = False
     """the same request for a smaller page may succeed"""
     throttled = False

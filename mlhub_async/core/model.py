@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from . import urls
-from .errors import MlhubError
+from .errors import MlhubError, TransferError
 from .urls import redacted
 
 JsonObject = dict[str, Any]
@@ -191,6 +191,8 @@ class Page:
     """the listing that `listing` is only a slice of: slices of one listing may have items in common"""
     repeatable: bool = False
     """`Source.list` reads this listing again if `only` names it"""
+    is_last: bool = field(default=False, compare=False)
+    """the listing ends with it: it has no link to a next page"""
 
 
 class Concern(enum.Enum):
@@ -266,6 +268,8 @@ class Request(NamedTuple):
     method: str = "GET"
     headers: Mapping[str, str] = NOTHING
     body: bytes | None = None
+    instead: Callable[[TransferError, int], Request | None] | None = None
+    """after a failed attempt, and with so many attempts left: the request to send in place of this one"""
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {redacted(self.url)} {sorted(self.headers)}>"

@@ -83,7 +83,8 @@ class Reader(Protocol):
     """Reads JSON documents: pages, items, catalogues. It retries, and returns complete documents only.
 
     Raises `TransferError` (404, not JSON, too large; see its `status`), or `Transient` after the last
-    attempt. Credentials are sent only to the origins that they belong to.
+    attempt. After each that failed `request.instead`, if there is one, gives the request for the next.
+    Credentials are sent only to the origins that they belong to.
     """
 
     async def read(self, request: Request) -> Document: ...

@@ -52,12 +52,14 @@ def prune(book: Statements, store: DocumentStore, report: Report, options: Optio
     """
     scopes, pruned = _scopes(report.listing, report.source, options), report.pruned
     counts = {scope.collection: count_stale(book, scope) for scope in scopes}
+    stale = sum(counts.values(), Counter[int]())
     empty = [name for name, count in counts.items() if count.total() and not count_listed(book, name)]
     pruned.refused = (
         _refuse_listing(report.listing, report.flaw_count)
         or _refuse_empty(empty)
         or _refuse_doubtful(report.listing, sum(counts.values(), Counter()))
-        or _refuse_many(sum(counts.values(), Counter()), count_files(book, counts), options.max_delete)
+        or _refuse_short(report.listing, stale)
+        or _refuse_many(stale, count_files(book, counts), options.max_delete)
     )
     for scope in scopes if not pruned.refused else ():
         while rows := list(stale_files(book, scope, REMOVE_BATCH)):
@@ -123,6 +125,7 @@ def _foresee(
     pruned.refused = (
         _refuse_empty(empty)
         or _refuse_doubtful(listed.listing, stale)
+        or _refuse_short(listed.listing, stale)
         or _refuse_many(stale, files, options.max_delete)
     )
     return paths
@@ -143,6 +146,17 @@ def _scopes(listing: Completeness, source: str, options: Options) -> list[Scope]
 
 def _refuse_empty(collections: list[str]) -> str:
     return f"the listing of {term_safe(collections[0])} is empty" if collections else ""
+
+
+def _refuse_short(listing: Completeness, stale: Counter[int]) -> str:
+    """A listing that is complete though more was announced does not prove that anything has left."""
+    if not stale.total():
+        return ""
+    short = (
+        f"{name or 'the source'} announced {one.most} items and gave {one.found}"
+        for name, one in listing.accepted
+    )
+    return next(short, "")
 
 
 def _refuse_listing(listing: Completeness, flaws: int) -> str:

@@ -16,7 +16,7 @@ from ..core.model import Document, Head, Request
 from ..core.ports import Sink, Transport
 from ..core.urls import Origin, origin, parse, redacted, without_user
 from .auth.signer_set import SignerSet
-from .documents import DamageHistory, DocumentSink
+from .documents import DamageHistory, DocumentSink, RequestForms
 from .hop import ErrorBodyTooLongError, Hop, report_failure, report_refusal
 from .resilience.gate import OriginLimits
 from .resilience.retry import Retry
@@ -157,7 +157,9 @@ class Http:
 
     async def read(self, request: Request) -> Document:
         """Read one JSON document, with retries. See `ports.Reader`."""
-        return await self.retry(partial(self._read_json, request, DamageHistory()))
+        history = DamageHistory()
+        forms = RequestForms(request, self.retry.attempts)
+        return await self.retry(lambda: forms.attempt(lambda form: self._read_json(form, history)))
 
     async def read_unless_data(self, request: Request) -> Document:
         """Read one JSON document, or refuse another file by its first bytes. See `ports.Reader`."""

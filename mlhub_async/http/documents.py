@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Awaitable, Callable
 
 from ..core.errors import TransferError, Transient
 from ..core.json_text import BYTE_ORDER_MARK
-from ..core.model import Head
+from ..core.model import Document, Head, Request
 from ..core.ports import Buffer
 from ..core.urls import redacted
 from .decoding import CODINGS, Decoder
@@ -89,6 +90,34 @@ class DocumentSink:
             self.damage = Transient(message, kind="truncated")
             raise self.damage
         return b"".join(self._parts)
+
+
+class RequestForms:
+    """The forms of one request that are tried, one per attempt: see `Request.instead`.
+
+    A refusal of one form is followed by the next at once, another failure after the wait of the retry policy.
+    """
+
+    def __init__(self, request: Request, attempts: int) -> None:
+        self._request = request
+        self._attempts = attempts
+        self._failures = 0
+
+    async def attempt(self, read: Callable[[Request], Awaitable[Document]]) -> Document:
+        """One attempt, with one or more forms."""
+        while True:
+            try:
+                return await read(self._request)
+            except TransferError as error:
+                self._failures += 1
+                is_temporary = isinstance(error, Transient)
+                left = (self._attempts if is_temporary else max(self._attempts, 2)) - self._failures
+                form = self._request.instead(error, left) if self._request.instead else None
+                if form is None:
+                    raise
+                self._request = form._replace(instead=self._request.instead)
+                if is_temporary:
+                    raise
 
 
 class DamageHistory:

@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from ..core.errors import TransferError, Transient
+from ..core.json_text import parse_json
 from ..core.model import Head
 from ..core.urls import redacted, term_safe
 
@@ -19,6 +20,7 @@ E = TypeVar("E", bound=TransferError)
 
 SWITCHING_PROTOCOLS = 101
 OK = 200
+NO_CONTENT = 204
 PARTIAL_CONTENT = 206
 NOT_MODIFIED = 304
 UNAUTHORIZED = 401
@@ -65,6 +67,10 @@ KINDS = {
     413: "too-big",
 }
 """`error.kind` of a refusal that is not tried again."""
+_NONE_FOUND = re.compile(
+    r"\b(no|0|zero) (matching |such )?(features?|items?|records?|results?)\b.{0,20}\b(found|match)",
+    re.IGNORECASE,
+)
 _CODE = re.compile(rb"<Code>([A-Za-z0-9]{1,64})</Code>")
 _DELTA = re.compile(r"[0-9]{1,9}", re.ASCII)
 
@@ -75,6 +81,7 @@ def refusal(head: Head, body: bytes, url: str) -> TransferError:
     if head.status in REDIRECTION:
         message += " without a usable Location"
     error = refused(head.status, message)
+    error.none_found = error.absent and _says_none_found(body)
     if isinstance(error, Transient) and head.status in THROTTLED:
         error.retry_after = retry_after(head)
     return error
@@ -105,7 +112,18 @@ def classified(error: E) -> E:
     error.maybe_expired = status in EXPIRY
     error.rejected = status in REJECTED
     error.oversized = status in OVERSIZED
+    error.no_content = status == NO_CONTENT
     return error
+
+
+def _says_none_found(body: bytes) -> bool:
+    """Whether the body of a 404 is a JSON object that says that a search found nothing."""
+    try:
+        found = parse_json(body)
+    except ValueError:
+        return False
+    texts = found.values() if isinstance(found, dict) else ()
+    return any(isinstance(text, str) and _NONE_FOUND.search(text) for text in texts)
 
 
 def _detail(head: Head, body: bytes) -> str:

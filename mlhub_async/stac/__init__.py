@@ -33,7 +33,8 @@ from .objects import (
     outlines_of,
     source_links,
 )
-from .paging import ListingPage, access_error, limit_of, matched_of, pages, post_request
+from .page_size import limit_of, post_request
+from .paging import ListingPage, access_error, has_no_records, matched_of, pages
 from .selection import AssetLike, any_asset, asset_filter, geometry_of, item_filter
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "collection_of",
     "geometry_of",
     "has_links_to_items",
+    "has_no_records",
     "has_records",
     "interval_for_server",
     "interval_text",

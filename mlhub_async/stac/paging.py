@@ -1,26 +1,22 @@
-"""Reads a listing page by page: follows `next` links, asks for smaller pages, detects loops."""
+"""Reads a listing page by page: follows `next` links to its end."""
 
 from __future__ import annotations
 
 import re
-from collections import deque
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from ..core import urls
 from ..core.errors import CatalogDefect, CatalogError, MlhubError, SourceError, TransferError, Transient
-from ..core.json_text import encode_json, parse_json
 from ..core.model import Document, JsonObject, Request
 from ..core.ports import Reader
 from .links import UNSTATED, json_links, links_of, media_rank, resolve_trusted
+from .loop_guard import NO_PROGRESS, LoopGuard
+from .page_size import JSON, PageSize, body_of, post_request
 
-_UNREADABLE = frozenset({"not-json", "too-big"})
-
-MIN_LIMIT = 10
-"""Pages that fail are not asked for in smaller sizes than this."""
-JSON = {"Content-Type": "application/json"}
+ENDLESS = sys.maxsize
 
 # Header fields that a next link may set, since paging tokens come in them. Fields that name a host, a
 # credential, a length, a hop or a sender are set by the client only.
@@ -30,15 +26,6 @@ _HEADER_ALLOWED = re.compile(
     re.IGNORECASE,
 )
 _HEADER_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,4094}[\x21-\x7e])?")
-
-MAX_REMEMBERED = 65_536
-"""Requests, and pages, that a loop is recognised by."""
-PAGES_WITH_IDS = 4
-"""Latest pages of which every id is remembered."""
-MAX_STALE_PAGES = 3
-"""Pages in a row, all of whose records came before, that are taken for a loop."""
-MAX_EMPTY_PAGES = 10
-"""Empty pages in a row that a server may send before more records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +37,10 @@ class ListingPage:
     records: list[Any]
     matched: int | None
     url: str
+    is_last: bool
+    """it has no link to a next page"""
+    is_short: bool = False
+    """it is the last, and fewer records came than were announced"""
 
 
 async def pages(
@@ -59,62 +50,68 @@ async def pages(
     member: str = "features",
     allow_origins: Collection[str] = frozenset(),
     first: Document | None = None,
+    may_be_absent: bool = False,
+    must_reach_total: bool = False,
 ) -> AsyncIterator[ListingPage]:
     """Every page from `request` on; `member` is the field that its records are in.
 
-    `first` is the answer to `request`, where that was read already.
+    `first` is the answer to `request`, where that was read already. `may_be_absent`: 404 on the first page
+    means an empty listing if its body says so. `must_reach_total`: raise `CatalogError` at the end of a
+    listing of fewer records than it announced; else that is left to the caller.
+
+    A total does not end the listing as long as `next` links bring new records. After a page without new
+    ones it does, if all that were announced came: servers may give `next` links for ever.
 
     Starts no task, so it may be left at any point. Raises `SourceError` when the first page is refused,
     `CatalogError` when a later one fails for good, is no page, leads to another origin, or the server pages
     in a loop. Servers may drop `limit` or filters from their next links: pages may then hold more records
     than were asked for, which the caller has to filter.
     """
-    guard = LoopGuard()
+    guard, size = LoopGuard(), PageSize(request)
     following: Request | None = request
-    number, max_limit = 0, None
-    while following is not None:
+    number = received = 0
+    while following is not None and not guard.has_ended:
         number += 1
-        guard.add_request(following, number)
-        if first is not None and number == 1:
-            document, answered = first, following
-        else:
-            document, answered = await _read(reader, following, number)
-        if answered is not following:
-            max_limit = limit_of(answered) or 0
-        page = _page(document, number, member)
-        guard.add_page(page.records, number)
+        try:
+            guard.add_request(following, number)
+            document = first if first is not None and number == 1 else None
+            following = size.begin(following, number, received)
+            document = document or await _read(reader, following, size, may_be_absent=may_be_absent)
+            document = document or Document({member: []}, following.url)
+            page = _page(document, size.asked, number, member)
+            if size.renumbered:
+                page = replace(page, records=[one for one in page.records if not guard.knows(one)])
+            guard.add_page(page.records, number, page.matched)
+            page = replace(
+                page, is_short=page.is_last and guard.total is not None and not guard.total_reached
+            )
+        except CatalogError as error:
+            if error.kind in NO_PROGRESS and guard.total_reached:
+                return
+            raise
+        size.add_page()
+        received += len(page.records)
         yield page
-        linked = next_request(page.body, page.url, answered, request, allow_origins)
-        following = linked and _capped(linked, max_limit)
+        following = next_request(page.body, page.url, size.asked, request, allow_origins)
+    if must_reach_total and guard.total is not None and not guard.total_reached:
+        where = urls.redacted(request.url)
+        raise CatalogError(f"{where} announced {guard.total} {member} and gave {guard.found}", kind="short")
 
 
-def _capped(request: Request, max_limit: int | None) -> Request:
-    """The request, not for larger pages than were possible before; 0: without a `limit`."""
-    limit = limit_of(request)
-    too_large = limit and max_limit is not None and limit > max_limit
-    return with_limit(request, max_limit or None) if too_large else request
-
-
-async def _read(reader: Reader, request: Request, number: int) -> tuple[Document, Request]:
-    """The page, and the request that it answers: a page that fails is asked for at half the size.
-
-    A server that refuses any `limit` is asked without one.
-    """
+async def _read(reader: Reader, request: Request, size: PageSize, *, may_be_absent: bool) -> Document | None:
+    """The page, in a smaller size if it fails; None if it is empty by its status."""
+    number = size.number
     while True:
         try:
-            return await reader.read(request), request
+            return await reader.read(request)
         except TransferError as error:
-            limit = limit_of(request)
-            if limit is None or not _may_be_page_size(error):
+            if error.no_content or (error.none_found and may_be_absent and number == 1):
+                return None
+            # A reader that does not ask what to send instead makes one attempt at a request.
+            smaller = None if size.is_adapted else size.smaller(error, ENDLESS)
+            if smaller is None:
                 raise _broken(error, request, number) from error
-            if limit <= MIN_LIMIT and not error.rejected:
-                raise _broken(error, request, number) from error
-            smaller = max(MIN_LIMIT, limit // 2) if limit > MIN_LIMIT else None
-            request = with_limit(request, smaller)
-
-
-def _may_be_page_size(error: TransferError) -> bool:
-    return error.oversized or error.kind in _UNREADABLE
+            request = smaller
 
 
 def _broken(error: TransferError, request: Request, number: int) -> MlhubError:
@@ -126,7 +123,7 @@ def _broken(error: TransferError, request: Request, number: int) -> MlhubError:
     if error.unauthorized:
         return access_error(request.url, error)
     message = f"page {number} of {where} could not be read: {error.message}"
-    if isinstance(error, Transient) or error.kind == "too-big":
+    if isinstance(error, Transient) or (error.kind == "too-big" and error.status is None):
         return CatalogError(message)
     if number > 1 or error.status is None:
         return CatalogDefect(message)
@@ -147,30 +144,38 @@ def access_error(url: str, error: TransferError) -> SourceError:
     return SourceError(f"{urls.redacted(url)} refuses access ({error.status}): {advice}", kind="forbidden")
 
 
-def _page(document: Document, number: int, member: str) -> ListingPage:
+def _page(document: Document, request: Request, number: int, member: str) -> ListingPage:
     body = document.body
     where = f"page {number} of {urls.redacted(document.url)}"
     if not isinstance(body, dict):
         raise CatalogDefect(f"{where} is not a JSON object", kind="not-a-page")
     records = body.get(member)
+    if records is None and member in body and has_no_records(body):
+        records = []
     if not isinstance(records, list):
         raise CatalogDefect(f"{where} has no list of {member}", kind="not-a-page")
-    return ListingPage(number, body, records, matched_of(body), document.url)
+    is_last = _next_link(body, request) is None
+    return ListingPage(number, body, records, matched_of(body), document.url, is_last)
+
+
+def has_no_records(body: JsonObject) -> bool:
+    """Whether the counts of a page say that it has none, as servers do beside `"features": null`."""
+    returned = _count(body, "numberReturned", "returned")
+    return returned == 0 if returned is not None else matched_of(body) == 0
 
 
 def matched_of(body: JsonObject) -> int | None:
     """The total that the server gives: `numberMatched`, or one of its older spellings."""
+    return _count(body, "numberMatched", "matched")
+
+
+def _count(body: JsonObject, *names: str) -> int | None:
     for holder in (body, body.get("context"), body.get("search:metadata")):
-        for name in ("numberMatched", "matched"):
+        for name in names:
             found = holder.get(name) if isinstance(holder, dict) else None
             if isinstance(found, int) and not isinstance(found, bool) and found >= 0:
                 return found
     return None
-
-
-def post_request(url: str, body: JsonObject, headers: Mapping[str, str] | None = None) -> Request:
-    """A POST of a JSON body."""
-    return Request(url=url, method="POST", headers={**(headers or {}), **JSON}, body=encode_json(body))
 
 
 def next_request(
@@ -232,97 +237,3 @@ def _headers(link: JsonObject, base: Request) -> dict[str, str]:
 
 def _may_be_set(name: str, value: Any) -> bool:
     return bool(isinstance(value, str) and _HEADER_ALLOWED.fullmatch(name) and _HEADER_VALUE.fullmatch(value))
-
-
-def body_of(request: Request) -> JsonObject:
-    """The JSON object that a request sends; {} for one without."""
-    found = parse_json(request.body) if request.body else {}
-    return found if isinstance(found, dict) else {}
-
-
-def limit_of(request: Request) -> int | None:
-    """The page size that this request asks for, if it does."""
-    if request.body is not None:
-        found = body_of(request).get("limit")
-        return found if isinstance(found, int) else None
-    for text in parse_qs(urlsplit(request.url).query).get("limit", ()):
-        if text.isascii() and text.isdigit():
-            return int(text[:9])
-    return None
-
-
-def with_limit(request: Request, limit: int | None) -> Request:
-    """The same request for pages of another size; None: of the size that the server chooses."""
-    if request.body is not None:
-        body = {name: value for name, value in body_of(request).items() if name != "limit"}
-        return post_request(request.url, body if limit is None else {**body, "limit": limit}, request.headers)
-    if limit is None:
-        return Request(urls.without_parameters(request.url, "limit"), headers=request.headers)
-    return Request(urls.with_parameter(request.url, "limit", str(limit)), headers=request.headers)
-
-
-class LoopGuard:
-    """Raises `CatalogError` when a listing repeats itself, or too many of its pages are empty.
-
-    It keeps a hash of each of the last `memory` requests and pages, and the ids of the last four pages.
-    """
-
-    def __init__(self, memory: int = MAX_REMEMBERED) -> None:
-        self._memory = memory
-        self._requests: dict[int, None] = {}
-        self._pages: dict[int, None] = {}
-        self._ids: deque[frozenset[int]] = deque(maxlen=PAGES_WITH_IDS)
-        self._stale = 0
-        self._empty = 0
-
-    def add_request(self, request: Request, number: int) -> None:
-        """To be called with every request before it is sent."""
-        if not self._remember(self._requests, hash((request.method, request.url, _canonical(request.body)))):
-            raise CatalogError(
-                f"page {number} would be the same request as an earlier page: the server pages in a loop",
-                kind="pagination-loop",
-            )
-
-    def add_page(self, records: Sequence[Any], number: int) -> None:
-        """To be called with the records of every page."""
-        self._empty = 0 if records else self._empty + 1
-        if self._empty > MAX_EMPTY_PAGES:
-            raise CatalogError(f"{self._empty} empty pages in a row, up to page {number}", kind="empty-pages")
-        if not records:
-            return
-        self._stale = self._stale + 1 if self._is_stale(records) else 0
-        if self._stale >= MAX_STALE_PAGES:
-            raise CatalogError(
-                f"{MAX_STALE_PAGES} pages in a row, up to page {number}, repeat what was listed before",
-                kind="pagination-loop",
-            )
-
-    def _is_stale(self, records: Sequence[Any]) -> bool:
-        """Whether the page as a whole, or each of its records, came before."""
-        ids = frozenset(map(_identity, records))
-        fresh = self._remember(self._pages, hash(ids))
-        known = all(any(one in page for page in self._ids) for one in ids)
-        self._ids.append(ids)
-        return known or not fresh
-
-    def _remember(self, seen: dict[int, None], number: int) -> bool:
-        """Whether this number is new. The oldest is forgotten first."""
-        if number in seen:
-            return False
-        seen[number] = None
-        if len(seen) > self._memory:
-            del seen[next(iter(seen))]
-        return True
-
-
-def _identity(record: Any) -> int:
-    if isinstance(record, dict) and "id" in record:
-        return hash((str(record.get("collection")), str(record["id"])))
-    return hash(str(record))
-
-
-def _canonical(body: bytes | None) -> bytes | None:
-    """The body with its keys in order: the same search is the same request however it is written."""
-    if body is None:
-        return None
-    return encode_json(parse_json(body), sort_keys=True)

@@ -99,12 +99,46 @@ async def test_a_catalogue_that_changes_all_the_time_is_read_three_times_and_rep
     assert fetched_once(site) == len(changing.items) == len(Mirrored(dest).files)
 
 
-async def test_a_wrong_total_is_reported_after_the_second_reading(site, dest):
+async def test_a_total_that_two_equal_readings_do_not_reach_is_told_and_does_not_prune(site, dest):
     changing = Changing(site)
     changing.api.overrides = {page: {"numberMatched": 9} for page in (1, 2, 3)}
     report = await run(changing.api.url, dest, "c1")
-    assert report.exit_code == 5 and changing.asked == 6
-    assert listing(dest)["reasons"] == ["c1 announced 9 items and gave 6"]
+    assert report.exit_code == 0 and changing.asked == 6
+    found = listing(dest)
+    assert found["complete"] and found["reasons"] == [] and (found["matched"], found["unique"]) == (9, 6)
+    assert found["fewer_than_announced"] == [{"listing": "c1", "announced": 9, "found": 6}]
+    assert (await run(changing.api.url, dest, "c1", prune=True)).ok, "there is nothing to prune"
+    changing.remove("i1")
+    report = await run(changing.api.url, dest, "c1", prune=True)
+    assert report.exit_code == 4 and report.pruned.refused == "c1 announced 9 items and gave 5"
+    assert len(Mirrored(dest).files) == 6
+
+
+@pytest.mark.parametrize("cut", [1, 2])
+async def test_a_page_that_is_cut_in_one_reading_is_no_equal_reading(site, dest, cut):
+    changing = Changing(site)
+    changing.api.overrides = {page: {"numberMatched": 7} for page in (1, 2, 3)}
+    overrides = changing.api.overrides
+
+    def shorten(features):
+        changing.api.overrides = {**overrides, 2: {"numberMatched": 7, "features": features}}
+
+    def restore():
+        changing.api.overrides = overrides
+
+    second = 3 * (cut - 1) + 2
+    changing.before[second] = lambda: shorten(changing.items[2:3])
+    changing.before[second + 1] = restore
+    report = await run(changing.api.url, dest, "c1")
+    assert report.exit_code == 5 and len(Mirrored(dest).files) == 6
+    assert listing(dest)["reasons"] == ["c1 announced 7 items and gave 6"]
+
+
+async def test_a_total_that_is_too_low_does_not_end_the_listing(site, dest):
+    changing = Changing(site)
+    changing.api.overrides = {page: {"numberMatched": 3} for page in (1, 2, 3)}
+    report = await run(changing.api.url, dest, "c1")
+    assert report.exit_code == 0 and len(Mirrored(dest).files) == 6 and changing.asked == 3
 
 
 async def test_a_server_that_always_repeats_an_item_is_complete_after_the_second_reading(site, dest):

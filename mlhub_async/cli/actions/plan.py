@@ -22,7 +22,15 @@ from ...sources.recognise import is_ndjson
 from ...stac.write.encode import encode_fetchable
 from ..console import Console
 from ..output import print_lines, print_warning
-from .summary import MAX_TEXT_CHARS, flaw_lines, listing_lines, offered_lines, pruned_lines, remark_lines
+from .summary import (
+    MAX_TEXT_CHARS,
+    announced_lines,
+    flaw_lines,
+    listing_lines,
+    offered_lines,
+    pruned_lines,
+    remark_lines,
+)
 
 
 def run_plan(source: str, dest: str, options: Options, console: Console, save: str | None) -> int:
@@ -46,6 +54,7 @@ async def _plan(source: str, dest: str, options: Options, console: Console, save
         print_lines(_count_lines(plan, free))
         print_lines(_prune_lines(pruned, paths) if options.prune else ())
         print_lines(remark_lines(plan.listing.remarks))
+        print_lines(announced_lines(plan.listing))
     for line in _incompleteness_lines(plan):
         print_warning(line)
     return plan.exit_code or (4 if pruned.refused and not plan.nothing_matched else 0)

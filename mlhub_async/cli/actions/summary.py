@@ -54,7 +54,7 @@ def _shown(text: object) -> str:
 
 
 def _counts(report: Report) -> str:
-    verdict = "complete" if report.ok else "not complete"
+    verdict = "complete" if report.ok else "nothing matched" if report.nothing_matched else "not complete"
     rate = report.received / report.seconds if report.seconds else 0
     speed = f", {human_size(report.received)} transferred at {human_size(rate)}/s" if report.received else ""
     others = (
@@ -84,6 +84,7 @@ def _listing(report: Report) -> Iterator[str]:
     listing = report.listing
     yield from listing_lines(listing) if listing.ended or listing.error is not None else ()
     yield from remark_lines(listing.remarks)
+    yield from announced_lines(listing)
     if listing.vanished:
         yield f"{listing.vanished} items left the catalogue while it was listed: their files are kept"
     if report.dangling:
@@ -95,6 +96,13 @@ def listing_lines(listing: Completeness) -> Iterator[str]:
     for reason in listing.reasons:
         if reason not in listing.flaws:
             yield f"the listing is not complete: {_shown(reason)}"
+
+
+def announced_lines(listing: Completeness) -> Iterator[str]:
+    """Listings that are taken for complete though they announced more."""
+    for name, one in listing.accepted[:MAX_EXAMPLES]:
+        shown = term_safe(name or "the source")
+        yield f"{shown} announced {one.most} items and gave {one.found}, the same ones each time it was read"
 
 
 def remark_lines(remarks: ListingRemarks) -> Iterator[str]:

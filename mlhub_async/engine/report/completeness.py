@@ -48,10 +48,15 @@ class Pass:
     """items that other slices of it had given before"""
     repeatable: bool = False
     """the source can read it again"""
+    is_ended: bool = False
+    """its last page had no link to a next one"""
+    of_slices: bool = False
+    """it stands for the slices that were read before the whole"""
 
     def add(self, page: Page, items: Sequence[Item]) -> None:
         self.returned += page.returned
         self.repeatable |= page.repeatable
+        self.is_ended |= page.is_last
         self.items += len(items)
         self.checksum += sum(hash((item.collection, item.id)) for item in items)
         if page.matched is not None:
@@ -59,8 +64,19 @@ class Pass:
             self.most = max(page.matched, self.most or 0)
 
     @property
+    def found(self) -> int:
+        """The records of its pages without the repeated ones."""
+        return self.returned - self.repeated
+
+    @property
     def is_short(self) -> bool:
-        return self.most is not None and self.returned - self.repeated < self.most
+        return self.most is not None and self.found < self.most
+
+    def has_the_set_of(self, other: Pass) -> bool:
+        """Both came to their last page and to the same items, none of them repeated: an item that comes twice
+        may stand in the place of another."""
+        same = (self.found, self.checksum) == (other.found, other.checksum)
+        return same and self.is_ended and other.is_ended and not self.repeated
 
     @property
     def is_steady(self) -> bool:
@@ -97,6 +113,8 @@ class Completeness:
     """the latest of each listing"""
     earlier: dict[str, Pass] = field(default_factory=dict)
     """the pass before the latest, of listings that were read again"""
+    varied: set[str] = field(default_factory=set)
+    """the listings of which an earlier pass had another set of items than the one before it"""
     totals: dict[str, int] = field(default_factory=dict)
     """how many items the listings have that were read in slices"""
     broken: set[str] = field(default_factory=set)
@@ -174,7 +192,7 @@ class Completeness:
             known = sum(self.passes[name].known - self.passes[name].shared for name in slices)
             for name in slices:
                 del self.passes[name]
-            self.earlier[listing] = Pass(known=known)
+            self.earlier[listing] = Pass(known=known, of_slices=True)
             self.passes[listing] = Pass(known=known)
 
     def may_repeat(self, entries: Sequence[Entry]) -> bool:
@@ -209,6 +227,8 @@ class Completeness:
         """Begin a new pass over each of these listings."""
         self.sweeps += 1
         for name in names:
+            if self._differs(name):
+                self.varied.add(name)
             earlier = self.earlier[name] = self.passes[name]
             self.passes[name] = Pass(
                 known=earlier.known, slice_of=earlier.slice_of, shared=earlier.shared, repeatable=True
@@ -218,6 +238,21 @@ class Completeness:
         """The listing did not change while it was read, or was the same twice."""
         latest, earlier = self._latest(name), self.earlier.get(name)
         return latest.is_steady or (earlier is not None and earlier.checksum == latest.checksum)
+
+    def _differs(self, name: str) -> bool:
+        """The latest pass over the listing had another set of items than the one before."""
+        earlier = self.earlier.get(name)
+        return bool(earlier and not earlier.of_slices and not self.passes[name].has_the_set_of(earlier))
+
+    @property
+    def accepted(self) -> list[tuple[str, Pass]]:
+        """Listings that announced more items than they gave, the same ones whenever they were read."""
+        return [(name, one) for name, one in self._ended_passes() if self._is_accepted(name, one)]
+
+    def _is_accepted(self, name: str, latest: Pass) -> bool:
+        earlier = self.earlier.get(name)
+        is_read_twice = earlier is not None and not earlier.of_slices and not latest.slice_of
+        return latest.is_short and is_read_twice and name not in self.varied and not self._differs(name)
 
     def _latest(self, name: str) -> Pass:
         """The latest pass, without `repeated` where that may count items that came by links."""
@@ -281,8 +316,8 @@ class Completeness:
             yield f"{self.temporary_flaws} documents could not be read now"
         for name, _ in self._ended_passes():
             latest, shown = self._latest(name), name or "the source"
-            if latest.is_short:
-                yield f"{shown} announced {latest.most} items and gave {latest.returned - latest.repeated}"
+            if latest.is_short and not self._is_accepted(name, self.passes[name]):
+                yield f"{shown} announced {latest.most} items and gave {latest.found}"
             elif not self._is_settled(name) and (name in self.earlier or latest.least != latest.most):
                 yield f"{shown} changed while it was read, {self.sweeps} times"
         if self.changed:
@@ -306,6 +341,9 @@ class Completeness:
             "sweeps": self.sweeps,
             "vanished": self.vanished,
             "changed": self.changed,
+            "fewer_than_announced": [
+                {"listing": name, "announced": one.most, "found": one.found} for name, one in self.accepted
+            ],
             **self.remarks.receipt,
         }
 

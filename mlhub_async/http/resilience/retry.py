@@ -103,6 +103,7 @@ class Retry:
         progress, before such failures use up its attempts as others do.
         """
         self._policy = policy
+        self.attempts = policy.attempts
         self._sleep = sleep
         self._uniform = uniform
         self._suspended_lately = suspended_lately

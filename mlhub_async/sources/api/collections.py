@@ -27,10 +27,16 @@ class CollectionIndex:
         self._allow = allow_origins
 
     async def all(self) -> AsyncIterator[Collection | Flaw]:
-        """Every collection, over all pages of /collections. Raises as `stac.pages` does."""
+        """Every collection, over all pages of /collections.
+
+        Raises as `stac.pages` does, and `CatalogError` at the end if they are fewer than announced.
+        """
         await self._choose_data_link()
         first = Request(self._endpoints.collections)
-        async for page in stac.pages(self._reader, first, member="collections", allow_origins=self._allow):
+        pages = stac.pages(
+            self._reader, first, member="collections", allow_origins=self._allow, must_reach_total=True
+        )
+        async for page in pages:
             for record in page.records:
                 yield stac.collection_of(record, page.url)
 
@@ -93,7 +99,7 @@ class CollectionIndex:
         return isinstance(page.body, dict) and bool(page.body.get("features"))
 
     async def _ids(self) -> list[str]:
-        """Ids to choose suggestions from; none where the API does not list its collections."""
+        """Ids to choose suggestions from, as far as the API lists its collections."""
         ids: list[str] = []
         try:
             async for one in self.all():
@@ -101,7 +107,7 @@ class CollectionIndex:
                 if len(ids) >= ENOUGH_IDS:
                     break
         except MlhubError:
-            return []
+            return ids
         return ids
 
 

@@ -70,6 +70,8 @@ class ApiSource:
         self._shared_quota = quota
         self._quota = quota or ItemQuota(selection)
         self._introduced: set[str] = set()
+        self._has_landing_page = bool(landing)
+        self._are_described = False
         self._searching = bool(self._endpoints.search) and needs_search(selection)
         self._admits = stac.item_filter(replace(selection, collections=()), served=self._endpoints.served)
         self.collections = CollectionIndex(reader, self._endpoints, allow_origins)
@@ -125,6 +127,7 @@ class ApiSource:
             one = await self.collections.one(name)
             self._names.add(name, one)
             found.setdefault(one.id, one)
+        self._are_described = self._has_landing_page and all(one.body for one in found.values())
         return found.values()
 
     async def _by_collection(self, emit: Emit) -> None:
@@ -314,10 +317,18 @@ class ApiSource:
         """The pages of the listing `name`, from `request` on; `collection` is "" for a search."""
         chosen = frozenset(() if collection else self._names.all(self._selection.collections))
         only = collection or self._names.single(self._selection.collections)
-        async for page in stac.pages(self._reader, request, allow_origins=self._allow):
+        pages = stac.pages(
+            self._reader,
+            request,
+            allow_origins=self._allow,
+            may_be_absent=not collection and self._are_described,
+        )
+        async for page in pages:
             if not accept(page.records):
                 return
-            entries: Entries = [Page(page.matched, name, len(page.records), only, slice_of, True)]
+            entries: Entries = [
+                Page(page.matched, name, len(page.records), only, slice_of, True, is_last=page.is_last)
+            ]
             for one in stac.items_of(page.records, page.url, only or NO_COLLECTION):
                 if isinstance(one, Flaw) or (self._admits(one) and await self._names.admits(one, chosen)):
                     entries.append(one)

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from collections.abc import Collection as Some
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,9 @@ from .streams import RawReader, read_file, read_remote, read_stdin
 
 MAX_SELF_LINKS = 10_000
 """Items whose self links are kept: far more than are in progress at a time."""
-Batches = AsyncGenerator[tuple[list[Any], str, int | None], None]
-"""Records that may or may not be items, the base of their relative hrefs, and the total where it is known."""
+Batch = tuple[list[Any], str, Page]
+"""Records that may or may not be items, the base of their relative hrefs, and what is known of their page."""
+Batches = AsyncGenerator[Batch, None]
 
 
 class ItemsSource:
@@ -40,11 +42,9 @@ class ItemsSource:
         batches: Callable[[], Batches],
         selection: Selection,
         *,
-        repeatable: bool = False,
         reader: Reader | None = None,
     ) -> None:
         self.name = name
-        self._repeatable = repeatable
         self._batches = batches
         self._selection = selection
         self._admits = stac.item_filter(selection)
@@ -65,7 +65,7 @@ class ItemsSource:
         quota = ItemQuota(self._selection)
         missing, found_ids = set(self._selection.collections), set[str]()
         number = 1
-        async for records, url, matched in batches:
+        async for records, url, begun in batches:
             found = list(_items(records, url, number))
             number += len(records)
             chosen = [one for one in found if isinstance(one, Flaw) or self._admits(one)]
@@ -74,8 +74,7 @@ class ItemsSource:
                 missing -= ids
                 found_ids |= ids if len(found_ids) < ENOUGH_IDS else set()
             self._remember_self_links(chosen, url)
-            page = Page(matched, returned=len(found), repeatable=self._repeatable)
-            yield quota.admit([page, *chosen])
+            yield quota.admit([replace(begun, returned=len(found)), *chosen])
             if quota.used_up:
                 return
         if flaws := [*self._missing_collections(missing, found_ids), *quota.missing(self.name)]:
@@ -109,22 +108,27 @@ def of_document(
     A total in a local file is of the search that it was saved from, and not looked at: the file is all
     that was asked for.
     """
+    url, name = document.url, urls.redacted(document.url)
     is_search = next(stac.links_of(document.body, "next"), None) is not None
+    is_collection = is_search or document.body.get("type") == "FeatureCollection"
+    begun = [document]
 
     async def batches() -> Batches:
-        body = document.body
-        if is_search:
-            try:
-                async for page in stac.pages(reader, Request(document.url), allow_origins=allow_origins):
-                    yield page.records, page.url, page.matched
-            except CatalogDefect as error:
-                yield [Flaw(urls.redacted(document.url), error, listing="")], document.url, None
-        else:
-            is_file = document.url.startswith("file:")
-            name = urls.redacted(document.url)
-            yield records_of(body, name), document.url, None if is_file else stac.matched_of(body)
+        """The document as it was read is the first page of the first pass."""
+        if not is_collection or (url.startswith("file:") and not is_search):
+            yield records_of(document.body, name), url, Page()
+            return
+        first = begun.pop() if begun else None
+        if first is not None and not is_search:
+            records_of(first.body, name)
+        try:
+            async for page in stac.pages(reader, Request(url), allow_origins=allow_origins, first=first):
+                about = Page(page.matched, repeatable=is_search or page.is_short, is_last=page.is_last)
+                yield page.records, page.url, about
+        except CatalogDefect as error:
+            yield [Flaw(name, error, listing="")], url, Page()
 
-    return ItemsSource(urls.redacted(document.url), batches, selection, repeatable=is_search, reader=reader)
+    return ItemsSource(name, batches, selection, reader=reader)
 
 
 def of_lines(reader: RawReader, url: str, selection: Selection) -> ItemsSource:
@@ -134,7 +138,7 @@ def of_lines(reader: RawReader, url: str, selection: Selection) -> ItemsSource:
         blocks = read_file(urls.to_path(url)) if url.startswith("file:") else read_remote(reader, url)
         async with aclosing(blocks):
             async for batch in records_in(blocks, urls.redacted(url)):
-                yield batch, url, None
+                yield batch, url, Page()
 
     return ItemsSource(urls.redacted(url), batches, selection, reader=reader)
 
@@ -146,7 +150,7 @@ def of_stdin(selection: Selection, reader: Reader | None = None) -> ItemsSource:
         base = urls.from_path(Path.cwd()) + "/"
         async with aclosing(read_stdin()) as blocks:
             async for batch in records_in(blocks, "standard input"):
-                yield batch, base, None
+                yield batch, base, Page()
 
     return ItemsSource("-", batches, selection, reader=reader)
 
@@ -166,6 +170,8 @@ def records_of(body: Any, where: str) -> list[Any]:
     if not isinstance(body, dict) or body.get("type") != "FeatureCollection":
         return [body]
     features = body.get("features")
+    if features is None and "features" in body and stac.has_no_records(body):
+        return []
     if not isinstance(features, list):
         raise SourceError(f"{where}: the FeatureCollection has no list of features", kind="not-stac")
     return features

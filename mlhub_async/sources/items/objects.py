@@ -10,7 +10,7 @@ from typing import Any
 from ... import stac
 from ...core import urls
 from ...core.errors import UsageError
-from ...core.model import Asset, Item, JsonObject
+from ...core.model import Asset, Item, JsonObject, Page
 from ...core.options import Selection
 from ...core.ports import Reader
 from .documents import Batches, ItemsSource, records_of
@@ -27,7 +27,7 @@ def of_objects(given: Any, selection: Selection, reader: Reader | None = None) -
         here = urls.from_path(Path.cwd()) + "/"
         async for one in _each(objects):
             body = one.to_dict() if hasattr(one, "to_dict") else one
-            yield records_of(body, "objects"), _self_href(one) or here, None
+            yield records_of(body, "objects"), _self_href(one) or here, Page()
 
     return ItemsSource("objects", batches, selection, reader=reader)
 

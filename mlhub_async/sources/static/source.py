@@ -72,14 +72,14 @@ class StaticSource:
         self._apis = NestedApis(self._open_api, self._selection) if self._open_api else None
         self._links = LinkChoice(self._root.url, self._allow)
         self._has_flaws = False
+        self._listings: dict[str, FollowedLink] = {}
         self._next_level: list[LinkGroup] = []
 
     async def list(self, emit: Emit, only: Sequence[str] = ()) -> None:
-        """Files announce no totals that would make another crawl worth while: only pages of APIs are
-        repeatable."""
+        """Documents announce no totals that would make another crawl worth while: repeatable are the pages of
+        APIs, and lists of items that are shorter than announced."""
         if only:
-            if self._apis is not None:
-                await self._apis.list_again(only, emit)
+            await self._list_again(only, emit)
             return
         self._begin()
         emit = self._noting_flaws(emit)
@@ -96,6 +96,14 @@ class StaticSource:
             await emit([CollectionListed(name) for name in self._complete_collections()])
         if missing := [*self._missing_collections(), *self._quota.missing(self.name)]:
             await emit(missing)
+
+    async def _list_again(self, names: Sequence[str], emit: Emit) -> None:
+        for name in names:
+            if (link := self._listings.get(name)) is None:
+                if self._apis is not None:
+                    await self._apis.list_again([name], emit)
+            elif flaw := await self._features(None, link, emit):
+                await emit([flaw])
 
     async def refresh(self, asset: Asset) -> Asset | None:
         """Of an asset from an API. Static hrefs do not expire, and do not tell which file their item is
@@ -138,7 +146,9 @@ class StaticSource:
         try:
             document = await self._reader.read(Request(link.url))
         except TransferError as error:
-            if error.oversized and stac.limit_of(Request(link.url)) is not None:
+            if (error.no_content and link.rel == "items") or (
+                error.oversized and stac.limit_of(Request(link.url)) is not None
+            ):
                 return await self._features(None, link, emit)  # asks for smaller pages
             return Flaw(urls.redacted(link.url), error)
         return await self._visit(document, link, emit)
@@ -184,7 +194,16 @@ class StaticSource:
                 return page
             is_empty &= not page.records
             found = stac.items_of(page.records, page.url, name or NO_COLLECTION)
-            await self._emit_chosen([Page(page.matched, listing, len(page.records), name), *found], emit)
+            begun = Page(
+                page.matched,
+                listing,
+                len(page.records),
+                name,
+                repeatable=page.is_short,
+                is_last=page.is_last,
+            )
+            self._listings[listing] = link
+            await self._emit_chosen([begun, *found], emit)
             if self._quota.used_up:
                 break
         if is_empty:
@@ -225,7 +244,12 @@ class StaticSource:
             document = Document({member: document.body}, document.url)
         try:
             async for page in stac.pages(
-                self._reader, Request(link.url), member=member, allow_origins=self._allow, first=document
+                self._reader,
+                Request(link.url),
+                member=member,
+                allow_origins=self._allow,
+                first=document,
+                must_reach_total=member != "features",
             ):
                 yield page
         except (SourceError, CatalogError) as error:
