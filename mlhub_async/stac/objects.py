@@ -63,10 +63,11 @@ def _item(record: Any, url: str, collection: str, origin: str) -> Item | Flaw:
 
 
 def _no_item(record: JsonObject) -> str:
-    kind = kind_of(record)
-    if kind is DocumentKind.NONE:
+    stated, kind = record.get("type"), kind_of(record)
+    if kind is DocumentKind.NONE and stated not in ("Catalog", "Collection"):
         return f"is no STAC item, but {looks_like(record)}"
-    return f"is a {kind.value} and no item: a catalogue is given by its own address"
+    name = stated if kind is DocumentKind.NONE else kind.value
+    return f"is a {name} and no item: a catalogue is given by its own address"
 
 
 def collection_of(record: Any, url: str) -> Collection | Flaw:

@@ -149,7 +149,6 @@ class ApiSource:
                 await emit([Flaw(f"collection {urls.term_safe(found.id)}", error, listing=found.id)])
             except SourceError as error:
                 refused.append((found.id, error))
-                is_listed |= bool(found.body.get("assets"))
                 if not is_listed and len(refused) >= MAX_REFUSED:
                     break
         if refused and not is_listed:
