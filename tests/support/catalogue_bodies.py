@@ -44,6 +44,11 @@ class Place:
     def items(self) -> list[Json]:
         return self.catalogue.behind(self.point)
 
+    @property
+    def collection(self) -> str:
+        """The collection of the items, or of the first of them."""
+        return self.items[0]["collection"] if self.items else "c1"
+
     def other(self, name: str) -> str:
         return f"{self.catalogue.origin}{self.catalogue.other_base(self.point)}/{name}"
 
@@ -172,13 +177,7 @@ BODIES: dict[str, Body] = {
     "array-of-items": Body(lambda place: _json(place.items), _always(Meaning.WHOLE)),
     "catalog": Body(lambda place: _json(catalog(*place.item_links())), _sure_at("item", "child")),
     "collection": Body(
-        lambda place: _json(
-            {
-                **catalog(*place.item_links()),
-                **stac_collection("c1"),
-                "links": catalog(*place.item_links())["links"],
-            }
-        ),
+        lambda place: _json(stac_collection(place.collection, links=catalog(*place.item_links())["links"])),
         _sure_at("item", "child"),
     ),
     "landing": Body(lambda place: _json(landing(("data", place.other("collections")))), _sure_at("child")),
@@ -205,7 +204,7 @@ BODIES: dict[str, Body] = {
     "no-features": Body(lambda place: _json(page([])), _no_records),
     "null-and-count-0": Body(lambda place: _json(_NULL_AND_COUNT), _no_records),
     "empty-catalog": Body(lambda place: _json(catalog()), _always(Meaning.EMPTY)),
-    "empty-collection": Body(lambda place: _json(stac_collection("c1")), _always(Meaning.EMPTY)),
+    "empty-collection": Body(lambda place: _json(stac_collection(place.collection)), _always(Meaning.EMPTY)),
     "no-collections": Body(
         lambda place: _json({"collections": [], "links": []}),
         lambda point: (
