@@ -50,7 +50,10 @@ GRID = {
     ],
     "links beside the JSON one": [
         f"{at}/200/twin:{twin}:first/always/fresh"
-        for at in ("static/item", "static/child", "static/items", "static/next", "api/data", "search/search")
+        for at in (
+            *("static/item", "static/child", "static/items", "static/next"),
+            *("api/data", "search/search", "labels/source", "labels/collection"),
+        )
         for twin in ("html", "parquet")
     ],
     "an empty page is no reason to remove anything": [

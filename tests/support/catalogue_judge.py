@@ -84,8 +84,6 @@ class Judge:
             found = Meaning.EMPTY
         if case.status == "206" and found is Meaning.SURE:
             found = Meaning.WHOLE
-        if found is Meaning.EMPTY and point.later and self.catalogue.totals:
-            found = Meaning.UNREADABLE
         if case.times == "once" and found is Meaning.DAMAGED:
             return Meaning.SURE
         again = found is Meaning.UNREADABLE and case.times == "once"
@@ -97,7 +95,7 @@ class Judge:
         if self.point.rel != "source" or self.case.body not in BODIES:
             return False
         final = self.meaning in (Meaning.UNREADABLE, Meaning.WHOLE)
-        refused = STATUSES[self.case.status].means is not None
+        refused = STATUSES[self.case.status].means is not None or self.case.status == "206"
         return final and (refused or BODIES[self.case.body].is_data)
 
     @property
@@ -117,7 +115,8 @@ class Judge:
             yield "less", f"{self._shown(less)} of the catalogue"
         if self.case.run != "fresh" and absent:
             unsure = self.meaning in (Meaning.EMPTY, Meaning.PART) and set(absent) <= set(self.point.behind)
-            strange = self.point.later or self.case.body.startswith("empty-") or self.meaning is Meaning.PART
+            later = self.point.later and not self.catalogue.totals
+            strange = later or self.case.body.startswith("empty-") or self.meaning is Meaning.PART
             kind = "doubtful" if unsure and strange else "deleted"
             yield kind, f"{self._shown(absent)}, which an earlier run had"
         if self.ended.code == 0 and self._must_be_pruned:

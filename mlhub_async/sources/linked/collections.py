@@ -36,7 +36,7 @@ class LinkedCollections:
 
     async def new(self, item: Item) -> Entries:
         """The collection of an item, unless it was emitted before; a flaw where it cannot be read."""
-        link = next(stac.links_of(item.body, "collection"), None)
+        link = next(iter(stac.json_links(item.body, "collection")), None)
         if link is None or item.collection in self.emitted:
             return []
         owner = (item.collection, item.id)
