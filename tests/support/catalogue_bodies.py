@@ -277,7 +277,7 @@ class StatusKind:
 
 
 def _empty_page(point: Point) -> Meaning:
-    return Meaning.EMPTY if point.member == "features" else Meaning.UNREADABLE
+    return Meaning.EMPTY if point.member else Meaning.UNREADABLE
 
 
 STATUSES: dict[str, StatusKind] = {

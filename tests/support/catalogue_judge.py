@@ -15,6 +15,8 @@ from support.catalogue_bodies import BODIES, PLAIN_BODIES, STATUSES, Meaning
 from support.catalogue_sites import GONE, NOT_FOLLOWED, Catalogue, asset_bytes
 from support.mirrored import Mirrored
 
+NOT_FOLLOWED_AT_SOURCES = ("catalog", "collection", "landing", "list-of-collections")
+"""Bodies that are no item, and not followed from a label: all of a catalogue may be far too much."""
 SOURCE_UNUSABLE, LASTING, TEMPORARY, NOTHING_SELECTED = 3, 4, 5, 9
 
 
@@ -103,7 +105,7 @@ class Judge:
         behind = set(self.point.behind)
         if self.meaning is Meaning.EMPTY or self._is_refused_source:
             return behind
-        if self.point.rel == "source" and self.case.body in ("catalog", "collection", "landing", "bare-item"):
+        if self.point.rel == "source" and self.case.body in NOT_FOLLOWED_AT_SOURCES:
             return behind
         if self.case.body == "bare-item" and "bbox" in self.catalogue.selection:  # it is in no place
             return behind
@@ -167,7 +169,7 @@ class Judge:
             yield ("hang" if code == -1 else "bug"), "the run"
         elif code == 0 and meaning in (Meaning.UNREADABLE, Meaning.DAMAGED) and not self._is_refused_source:
             yield "unnoticed", "nothing is told of what could not be understood"
-        elif meaning is Meaning.SURE and code != 0 and not self._is_prune_of_a_list:
+        elif meaning is Meaning.SURE and code != 0 and not self._is_refused_prune:
             yield "refused", "though everything could be had"
         elif meaning is Meaning.UNREADABLE and code == TEMPORARY and not self._ends_short:
             yield "code", "what will never come is called temporary"
@@ -177,10 +179,11 @@ class Judge:
             yield "code", "no code for this"
 
     @property
-    def _is_prune_of_a_list(self) -> bool:
-        """A list of items does not say what a collection has: --prune is refused, with exit code 4."""
-        case = self.case
-        return case.catalogue == "list" and case.run == "prune" and self.ended.code == LASTING
+    def _is_refused_prune(self) -> bool:
+        """A list of items does not say what a collection has, and a text in place of a source item may be a
+        fault of the server: --prune is refused, with exit code 4."""
+        refused = self.catalogue.name == "list" or self.point.rel == "source"
+        return refused and self.case.run == "prune" and self.ended.code == LASTING
 
     @property
     def _ends_short(self) -> bool:
