@@ -11,7 +11,7 @@ from ..core.errors import MlhubError, TransferError
 from ..core.model import NO_COLLECTION, Asset, Collection, Flaw, Item, JsonObject
 from .documents import DocumentKind, is_item, kind_of, looks_like
 from .legacy import present_structure
-from .links import links_of, resolve
+from .links import is_table_or_lines, links_of, resolve
 
 _NOT_UNICODE = "has an id, or names a collection, that is not valid Unicode"
 
@@ -200,9 +200,14 @@ def is_label(body: JsonObject) -> bool:
 
 
 def source_links(item: Item) -> list[str]:
-    """The URLs of the item's source imagery. Links to web pages and papers are left out."""
-    links = links_of(item.body, "source")
-    return [resolve(link["href"], item.href) for link in links if not _is_web_page(link)]
+    """The URLs of the item's source imagery. Links to web pages and papers are left out.
+
+    So are lists of items as Parquet or NDJSON, which are not read at links, where JSON is beside them.
+    """
+    links = [link for link in links_of(item.body, "source") if not _is_web_page(link)]
+    if len(links) > 1:
+        links = [link for link in links if not is_table_or_lines(link)] or links
+    return [resolve(link["href"], item.href) for link in links]
 
 
 def _is_web_page(link: JsonObject) -> bool:

@@ -54,7 +54,7 @@ GRID = {
             *("static/item", "static/child", "static/items", "static/next"),
             *("api/data", "search/search", "labels/source", "labels/collection"),
         )
-        for twin in ("html", "parquet")
+        for twin in ("html", "ndjson")
     ],
     "an empty page is no reason to remove anything": [
         f"{at}/{answer}/always/prune"
