@@ -105,17 +105,19 @@ class Receiver:
         """Decide what this answer means, before any byte of it (see `ports.Sink`).
 
         1. 200: the whole of some version, from its first byte on. 2. 206: the rest of the version that is
-        there, or it is refused. 3. 304: the file of an earlier run is right. 4. 416: no bytes are missing,
-        or it is refused. 5. 412, to no condition of ours: the next request is one without any.
+        there, or it is refused; so is a 200 whose Content-Range is not that of the whole (RFC 9110 section
+        14.4 gives it no meaning there, but servers answer so to a range). 3. 304: the file of an earlier run
+        is right. 4. 416: no bytes are missing, or it is refused. 5. 412, to no condition of ours: the next
+        request is one without any.
         """
         if head.status == NOT_MODIFIED:
             self.unchanged = self.job.previous is not None
             if not self.unchanged:
                 raise TransferError(f"{self.name}: HTTP 304 without a condition", kind="protocol", status=304)
-        elif head.status == PARTIAL_CONTENT:
-            self._continue(head)
         elif head.status in (PRECONDITION_FAILED, RANGE_NOT_SATISFIABLE):
             self._check_complete(head)
+        elif head.status == PARTIAL_CONTENT or self._is_part(head):
+            self._continue(head)
         else:
             self._begin(head)
 
@@ -155,11 +157,20 @@ class Receiver:
     def _continue(self, head: Head) -> None:
         span = content_range(head.headers)
         if span is None or not self._fits(head, span):
-            raise self._restarting("the range answered is not the one asked for", PARTIAL_CONTENT)
+            raise self._restarting("the range answered is not the one asked for", head.status)
         if self.total is None and span.total is not None:
             self.total = span.total
             self.expectations.check_size(self.total)
         self._write = self._segments.writer(self._target(head))
+
+    def _is_part(self, head: Head) -> bool:
+        """Whether a 200 has the Content-Range of a part, or an unreadable one after a range was asked for."""
+        if "content-range" not in head.headers:
+            return False
+        span = content_range(head.headers)
+        if span is None:
+            return self._resume is not None
+        return span.first != 0 or span.total not in (None, span.last + 1)
 
     def _fits(self, head: Head, span: ContentRange) -> bool:
         resume, plain = self._resume, not is_encoded(head.headers)

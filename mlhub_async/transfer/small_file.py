@@ -50,6 +50,7 @@ class SmallFileSink:
             and 0 < length <= self._store.small_bytes
             and size in (None, length)
             and "content-encoding" not in fields
+            and "content-range" not in fields
             and DIGEST_FIELDS.isdisjoint(fields)
         )
 

@@ -34,6 +34,7 @@ from support.server import (
     Raw,
     Stall,
     Status,
+    StatusOf,
     UpTo,
     header_bomb,
     html,
@@ -122,6 +123,21 @@ def cases(size: int) -> dict[str, Case]:
         ),
         "200 with a Content-Range": Case(
             [Headers((("Content-Range", f"bytes 0-{size - 1}/{size}"),))], requests=1
+        ),
+        "cut, the rest as 200 with its Content-Range": Case([Cut(half), StatusOf(200)], asked=resumed),
+        "cut, the rest as 200 of another version": Case(
+            [Cut(half), (Change(new, '"2"'), IgnoreIfRange(), StatusOf(200))], asked=anew, final=new
+        ),
+        "cut, the head as 200 with its Content-Range": Case(
+            [
+                Cut(half),
+                Status(200, body=old[:half], headers=(("Content-Range", f"bytes 0-{half - 1}/{size}"),)),
+            ],
+            asked=anew,
+        ),
+        "200 with the Content-Range of a part": Case(
+            [Status(200, body=old[5:], headers=(("Content-Range", f"bytes 5-{size - 1}/{size}"),))],
+            requests=2,
         ),
         "206 although nobody asked for a range": Case(
             [Status(206, body=old[5:], headers=(("Content-Range", f"bytes 5-{size - 1}/{size}"),))]

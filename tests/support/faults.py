@@ -217,6 +217,16 @@ class ContentRange(Fault):
 
 
 @dataclass(frozen=True)
+class StatusOf(Fault):
+    """The answer as it is, under another status: rclone serve s3 sends a range as 200."""
+
+    status: int
+
+    def answered(self, reply: Reply) -> None:
+        reply.status = self.status
+
+
+@dataclass(frozen=True)
 class Etag(Fault):
     """This answer comes from a node with another ETag (None: with none)."""
 
