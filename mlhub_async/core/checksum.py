@@ -42,6 +42,7 @@ _LABELLED_ALGORITHMS = {"md5", "sha1", "sha224", "sha256", "sha384", "sha512"}
 _sha256_multihash = re.compile(r"1220([0-9a-f]{64})", re.ASCII).fullmatch
 _hex = re.compile(r"(?:[0-9A-Fa-f]{2})+", re.ASCII).fullmatch
 _digests = re.compile(r"([a-z0-9-]+)=:([A-Za-z0-9+/]*={0,2}):", re.ASCII).findall
+_instance_digests = re.compile(r"([A-Za-z0-9-]+)=([A-Za-z0-9+/]+={0,2})(?=\s*(?:,|$))", re.ASCII).findall
 _goog_md5 = re.compile(r"(?:^|,)\s*md5=([A-Za-z0-9+/]+={0,2})\s*(?:,|$)", re.ASCII).search
 
 
@@ -160,11 +161,15 @@ def matches(checksum: Checksum, full_digest: bytes) -> bool:
     return checksum.usable and len(known) >= MIN_DIGEST_BYTES and full_digest[: len(known)] == known
 
 
-DIGEST_FIELDS = frozenset(
-    {"repr-digest", "x-amz-checksum-sha256", "x-amz-checksum-sha1", "content-md5", "x-ms-blob-content-md5"}
-    | {"x-goog-hash"}
-)
-"""Header fields that `from_headers` reads: Repr-Digest (RFC 9530), and those of object stores."""
+DIGEST_LIST_FIELDS = frozenset({"repr-digest", "content-digest", "digest", "x-goog-hash"})
+"""Header fields with lists of digests. Several lines of one are one list (RFC 9110 section 5.3)."""
+DIGEST_FIELDS = DIGEST_LIST_FIELDS | {
+    "x-amz-checksum-sha256",
+    "x-amz-checksum-sha1",
+    "content-md5",
+    "x-ms-blob-content-md5",
+}
+"""Header fields that `from_headers` reads: those of RFC 9530 and RFC 3230, and those of object stores."""
 
 
 def from_headers(headers: Mapping[str, str]) -> Checksum | None:
@@ -177,7 +182,11 @@ def from_headers(headers: Mapping[str, str]) -> Checksum | None:
 
 
 def _usable_digests(headers: Mapping[str, str]) -> Iterator[Checksum]:
-    digests = dict(_digests(headers.get("repr-digest", "")))
+    digests = {
+        **{name.lower(): text for name, text in _instance_digests(headers.get("digest", ""))},
+        **dict(_digests(headers.get("content-digest", ""))),
+        **dict(_digests(headers.get("repr-digest", ""))),
+    }
     composite = headers.get("x-amz-checksum-type", "").upper() == "COMPOSITE"
     stored = headers.get("x-goog-stored-content-encoding", "identity") == "identity"
     goog = _goog_md5(headers.get("x-goog-hash", "")) if stored else None
@@ -186,6 +195,7 @@ def _usable_digests(headers: Mapping[str, str]) -> Iterator[Checksum]:
         ("sha256", None if composite else headers.get("x-amz-checksum-sha256")),
         ("sha512", digests.get("sha-512")),
         ("sha1", None if composite else headers.get("x-amz-checksum-sha1")),
+        ("md5", digests.get("md5")),
         ("md5", headers.get("content-md5")),
         ("md5", headers.get("x-ms-blob-content-md5")),
         ("md5", goog[1] if goog else None),

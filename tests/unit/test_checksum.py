@@ -167,6 +167,9 @@ def base64_of(algorithm, body=BODY):
         ({"x-goog-hash": f"crc32c=n03x6A==, md5={base64_of('md5')}"}, "md5"),
         ({"repr-digest": f"sha-256=:{base64_of('sha256')}:"}, "sha256"),
         ({"repr-digest": f"sha-512=:{base64_of('sha512')}:, unixsum=30637"}, "sha512"),
+        ({"content-digest": f"sha-256=:{base64_of('sha256')}:"}, "sha256"),
+        ({"digest": f"unixsum=30637,SHA-256={base64_of('sha256')}"}, "sha256"),
+        ({"digest": f"md5={base64_of('md5')}"}, "md5"),
         ({"repr-digest": f"sha-512=:{base64_of('sha512')}:,sha-256=:{base64_of('sha256')}:"}, "sha256"),
         ({"x-amz-checksum-sha256": base64_of("sha256"), "content-md5": base64_of("md5")}, "sha256"),
         ({"content-md5": "garbage", "x-goog-hash": f"md5={base64_of('md5')}"}, "md5"),
@@ -188,7 +191,7 @@ def test_digests_in_header_fields_are_read(headers, algorithm):
         {"content-md5": "n4bQgYhMfWWaL+qgxVrQFaO/é"},
         {"x-amz-checksum-sha256": base64_of("sha256") + "-3"},
         {"x-amz-checksum-sha256": base64_of("sha256"), "x-amz-checksum-type": "COMPOSITE"},
-        {"content-digest": f"sha-256=:{base64_of('sha256')}:"},  # of the message, not of the file
+        {"digest": "sha-256=not base64!, unixsum=30637"},
         {"x-goog-hash": f"md5={base64_of('md5')}", "x-goog-stored-content-encoding": "gzip"},
         {"x-goog-hash": "crc32c=n03x6A=="},
         {"repr-digest": "sha-256=:not base64:"},

@@ -18,6 +18,7 @@ from aiohttp.connector import Connection
 from aiohttp.http import HttpProcessingError
 from yarl import URL
 
+from ...core.checksum import DIGEST_LIST_FIELDS
 from ...core.errors import TransferError, Transient
 from ...core.model import Head, Request
 from ...core.ports import Sink
@@ -165,10 +166,13 @@ async def _mark_reused(_: aiohttp.ClientSession, about: SimpleNamespace, __: obj
 
 
 def _fields(headers: Mapping[str, str]) -> dict[str, str]:
-    """The fields by lower-case name. Of several of one name the first counts."""
+    """The fields by lower-case name. Of several of one name the first counts, of digests all."""
     fields: dict[str, str] = {}
     for name, value in headers.items():
-        fields.setdefault(name.lower(), value)
+        field = name.lower()
+        if field in fields and field in DIGEST_LIST_FIELDS:
+            fields[field] += f", {value}"
+        fields.setdefault(field, value)
     return fields
 
 

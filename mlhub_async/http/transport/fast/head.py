@@ -10,6 +10,7 @@ from enum import Enum, auto
 
 import httptools
 
+from ....core.checksum import DIGEST_LIST_FIELDS
 from ...status import FIRST_FINAL, REDIRECTION, WITHOUT_BODY
 from ...validators import MAX_LENGTH_DIGITS
 
@@ -84,11 +85,14 @@ class ResponseParser:
         self.keep_alive = self.parser.should_keep_alive()  # the parser forgets it at the end of the body
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Of several fields of one name the first counts; a second Transfer-Encoding is refused."""
+        """Of several fields of one name the first counts, of digests all. A second Transfer-Encoding is an
+        error."""
         field = _FIELD_NAMES.get(name) or _lower(name)
         text = value.decode("latin-1").rstrip(" \t")
         if field == "transfer-encoding" and field in self.fields:
             raise BadResponseError("its transfer coding leaves the length in doubt")
+        if field in self.fields and field in DIGEST_LIST_FIELDS:
+            self.fields[field] += f", {text}"
         self.fields.setdefault(field, text)
         if len(self.fields) > MAX_FIELDS:
             raise BadResponseError(f"more than {MAX_FIELDS} header fields")
