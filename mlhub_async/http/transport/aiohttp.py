@@ -170,9 +170,10 @@ def _fields(headers: Mapping[str, str]) -> dict[str, str]:
     fields: dict[str, str] = {}
     for name, value in headers.items():
         field = name.lower()
-        if field in fields and field in DIGEST_LIST_FIELDS:
+        if field not in fields:
+            fields[field] = value
+        elif field in DIGEST_LIST_FIELDS:
             fields[field] += f", {value}"
-        fields.setdefault(field, value)
     return fields
 
 

@@ -89,11 +89,12 @@ class ResponseParser:
         error."""
         field = _FIELD_NAMES.get(name) or _lower(name)
         text = value.decode("latin-1").rstrip(" \t")
-        if field == "transfer-encoding" and field in self.fields:
+        if field not in self.fields:
+            self.fields[field] = text
+        elif field == "transfer-encoding":
             raise BadResponseError("its transfer coding leaves the length in doubt")
-        if field in self.fields and field in DIGEST_LIST_FIELDS:
+        elif field in DIGEST_LIST_FIELDS:
             self.fields[field] += f", {text}"
-        self.fields.setdefault(field, text)
         if len(self.fields) > MAX_FIELDS:
             raise BadResponseError(f"more than {MAX_FIELDS} header fields")
 
