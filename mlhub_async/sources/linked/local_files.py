@@ -54,23 +54,32 @@ def _holds_collection(folder: Path) -> bool:
     return is_stac and (body.get("type") == "Collection" or ("extent" in body and "license" in body))
 
 
+def local_files_of(root: str) -> LocalFiles | None:
+    """The files that a catalogue may name, by the URL of its root document; None for one on the network."""
+    return LocalFiles(urls.to_path(root).parent) if root.startswith("file:") else None
+
+
 def check_inside(target: str, root: str) -> None:
     """Raises `TransferError` for a file: URL outside the folder of the document `root`.
 
     Symbolic links are resolved first. A catalogue that is on the network leads to no file at all.
     """
-    folder, path = _paths(target, root)
-    if not path.is_relative_to(folder):
+    if not root.startswith("file:"):
+        raise _local_file_error(target)
+    if not _real_path(target).is_relative_to(os.path.realpath(urls.to_path(root).parent)):
         raise TransferError(f"{urls.redacted(target)} is outside the catalogue's folder", kind="outside-root")
 
 
-def check_source(target: str, root: str) -> None:
+def check_source(target: str, files: LocalFiles | None) -> None:
     """The same for the target of a `source` link, which may also be in a STAC collection beside the folder.
 
-    The kind of the error is "source-outside-root" where the file exists, so that it could be had.
+    `files` are those of `local_files_of`. The kind of the error is "source-outside-root" where the file
+    exists, so that it could be had.
     """
-    folder, path = _paths(target, root)
-    if LocalFiles(folder).admits(path):
+    if files is None:
+        raise _local_file_error(target)
+    path = _real_path(target)
+    if files.admits(path):
         return
     message = f"{urls.redacted(target)} is outside the catalogue's folder"
     if not path.exists():
@@ -82,8 +91,9 @@ def check_source(target: str, root: str) -> None:
     )
 
 
-def _paths(target: str, root: str) -> tuple[Path, Path]:
-    """The folder of `root`, and the path of `target`, without symbolic links."""
-    if not root.startswith("file:"):
-        raise TransferError(f"{urls.redacted(target)} is a local file", kind="outside-root")
-    return Path(os.path.realpath(urls.to_path(root).parent)), Path(os.path.realpath(urls.to_path(target)))
+def _real_path(target: str) -> Path:
+    return Path(os.path.realpath(urls.to_path(target)))
+
+
+def _local_file_error(target: str) -> TransferError:
+    return TransferError(f"{urls.redacted(target)} is a local file", kind="outside-root")

@@ -18,7 +18,7 @@ from ..access import DAMAGED
 from ..item_limit import Entries
 from .collections import LinkedCollections
 from .failures import FirstTime, LinkFailure, LinkFailures, Owner, remember_in_memory
-from .local_files import check_source
+from .local_files import check_source, local_files_of
 
 CONCURRENT_READS = 16
 DATA = "data"
@@ -61,7 +61,7 @@ class FollowSources:
         self._inner = inner
         self._reader = reader
         self._allow = allow_origins
-        self._root = root
+        self._files = local_files_of(root)
         self._failures = LinkFailures(first_time or remember_in_memory())
         self._collections = LinkedCollections(reader, self._target, self._failures)
 
@@ -122,7 +122,7 @@ class FollowSources:
     def _target(self, href: str, base: str) -> str:
         url = stac.resolve_trusted(href, base, self._allow)
         if url.startswith("file:"):
-            check_source(url, self._root)
+            check_source(url, self._files)
         return url
 
     async def _read(self, link: _SourceLink, emit: Emit) -> LinkFailure | None:
@@ -140,7 +140,7 @@ class FollowSources:
         if kind is DocumentKind.FEATURES and _has_items(document.body):
             return await self._read_pages(document, emit)
         if kind is not DocumentKind.ITEM:
-            return _no_item(document.body, document.url)
+            return _no_item(document.body, kind, document.url)
         found = stac.item_of(document.body, document.url)
         if isinstance(found, Flaw):
             return LinkFailure(found.error)
@@ -165,10 +165,10 @@ class FollowSources:
             await emit([*collection, found])
 
 
-def _no_item(body: Any, url: str) -> LinkFailure:
+def _no_item(body: Any, kind: DocumentKind, url: str) -> LinkFailure:
     """Why a JSON document is no item. Other documents of a catalogue and GeoJSON of any content may be the
     source of a label; JSON that is neither is no answer."""
-    where, kind = urls.redacted(url), stac.kind_of(body)
+    where = urls.redacted(url)
     is_empty = kind is DocumentKind.COLLECTIONS and not stac.has_records(body)
     if is_empty or (kind in (DocumentKind.NONE, DocumentKind.FEATURES) and not _is_geojson(body)):
         what = stac.looks_like(body)
