@@ -1,11 +1,13 @@
-"""The ledger's SQL statements: synchronous, for the one thread that owns the database."""
+"""The ledger's SQL statements: synchronous, for one caller at a time."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import math
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from itertools import zip_longest
 
 import orjson
@@ -18,11 +20,13 @@ from .rows import Row, settle
 from .schema import ASSET, BUSY_CODES, COLLECTION, DONE, FAILED, ITEM
 from .unchanged import ItemFingerprint, UnchangedItem, confirm
 
+SYNCHRONOUS_NORMAL = 1
+"""The value of SQLite's pragma."""
 STAMP = "SELECT stamp FROM file WHERE collection=? AND item=? AND role=? AND key=?"
 
 
 class Statements:
-    """One open ledger, for its own thread. `is_unchanged` compares a record with its file."""
+    """One open ledger, for one caller at a time. `is_unchanged` compares a record with its file."""
 
     def __init__(self, database: sqlite3.Connection, is_unchanged: IsUnchanged) -> None:
         self._db = database
@@ -34,6 +38,19 @@ class Statements:
     def database(self) -> sqlite3.Connection:
         """For the other modules of this folder."""
         return self._db
+
+    def trial_commit(self) -> float:
+        """Seconds that a commit of one row takes; infinite where each commit waits for the disk."""
+        (journal,) = self._db.execute("PRAGMA journal_mode").fetchone()
+        (synchronous,) = self._db.execute("PRAGMA synchronous").fetchone()
+        if journal != "wal" or synchronous != SYNCHRONOUS_NORMAL:
+            return math.inf
+        started = time.monotonic()
+        self._rewrite_run()
+        return time.monotonic() - started
+
+    def _rewrite_run(self) -> None:
+        self._db.execute("UPDATE run SET source=source WHERE id=?", (self.run,))
 
     def begin_run(self, source: str, selection: str, started: str) -> bool:
         """Open a run; true if an earlier one left finished files."""
@@ -87,7 +104,7 @@ class Statements:
         with self.transaction():
             settle(self._db, self.run, rows)
 
-    @contextmanager
+    @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing. A nested transaction is part of the outer one."""
         if self._db.in_transaction:
@@ -219,6 +236,15 @@ class Statements:
             "SELECT collection, state, coalesce(json_extract(error, '$.class'), ''), count(*), "
             "coalesce(sum(size), 0) FROM file WHERE role=0 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
         ).fetchall()
+
+    def checkpoint_some(self) -> None:
+        """Move what nobody reads from SQLite's write-ahead log into the database file, and begin it anew.
+
+        The first row of a new log is synced: it is written here, not by a commit that others wait for.
+        """
+        with contextlib.suppress(sqlite3.Error):  # the last checkpoint raises what is wrong with the disk
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            self._rewrite_run()
 
     def checkpoint(self) -> None:
         """Move SQLite's write-ahead log into the database file; the next run does it if somebody reads now.

@@ -1,11 +1,10 @@
-"""The ledger for the event loop: questions go to its thread, records to the write-ahead log at once."""
+"""The ledger for the event loop: statements go to its executor, records to the write-ahead log at once."""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -16,12 +15,20 @@ from ..layout import LEDGER_FILE
 from ..local.disk_space import retry_when_space
 from .claims import ClaimRequest, ClaimResult
 from .database import Statements
+from .executor import StatementExecutor
 from .rows import Row, row_of
 from .schema import DONE, connect, ledger_error
 from .unchanged import ItemFingerprint, UnchangedItem
 from .write_behind import GroupCommit, Update, WriteAheadLog
 
 T = TypeVar("T")
+
+BRIEF_ROWS = 2_000
+"""A call for more rows takes more than 10 ms of CPU."""
+FAST_COMMIT = 0.005
+"""Seconds that a commit of one row takes at most on a disk whose statements may run in the event loop."""
+CHECKPOINT_ROWS = 20_000
+"""SQLite's write-ahead log has about 10 MB then."""
 
 
 class LedgerStore(Protocol):
@@ -41,36 +48,40 @@ class LedgerStore(Protocol):
 
 
 class Ledger:
-    """Owns the database, its thread and the write-ahead log. `open` it first and `close` it, in one loop."""
+    """Owns the database, its executor and the write-ahead log. `open` it, then `close` it, in one loop."""
 
     def __init__(self, state: Path, store: LedgerStore) -> None:
         """`state`: the directory of the database; the paths of files are those of `store`."""
         self._state = state
         self._store = store
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="mlhub-ledger")
+        self._executor = StatementExecutor()
         self._batches = GroupCommit(
             self._start_commit, self._rotate_log, self._translate_error, store.wait_for_space
         )
         self.backpressure = self._batches.backpressure
         self.resumed = False
+        self._touched_rows = 0
+        """rows written since the last checkpoint, about"""
 
     async def open(self, source: str, selection: str, started: str) -> None:
         """Raises `StorageError`, or `UsageError` for a ledger of a newer program."""
         try:
             self._log = WriteAheadLog(self._state)
         except OSError as error:
-            self._thread.shutdown()
+            self._executor.close()
             raise StorageError(f"{self._state}: {error.strerror}") from None
         opened: list[Statements] = []
         try:
             await self._call(lambda: opened.append(self._open(source, selection, started)))
         except BaseException:
             # After a cancellation the thread may still be opening the database: discard that run afterwards.
-            self._thread.submit(_discard_run, opened)
-            self._thread.shutdown()
+            self._executor.start(partial(_discard_run, opened))
+            self._executor.close()
             self._log.close()
             raise
         (self._book,) = opened
+        if self._commits_fast:
+            self._executor.allow_inline(self._book.database)
 
     def _open(self, source: str, selection: str, started: str) -> Statements:
         database = connect(self._state / LEDGER_FILE, full_sync=self._store.is_synced)
@@ -80,6 +91,7 @@ class Ledger:
                 book.settle([row for row in left if self._is_current(row)])
                 self._log.clear()
             self.resumed = book.begin_run(source, selection, started)
+            self._commits_fast = not self._store.is_synced and book.trial_commit() < FAST_COMMIT
         except BaseException:
             database.close()
             raise
@@ -90,12 +102,11 @@ class Ledger:
         file, or be older than rows that were committed."""
         return row[5] != DONE or self._store.is_unchanged(row[4], row[6], row[7])
 
-    async def _call(self, call: Callable[[], T]) -> T:
-        """Call in the ledger's thread, again after each wait for space: `call` does all or nothing."""
-        loop = asyncio.get_running_loop()
+    async def _call(self, call: Callable[[], T], *, brief: bool = False) -> T:
+        """Let the executor call, again after each wait for space: `call` does all or nothing."""
         while True:
             try:
-                return await loop.run_in_executor(self._thread, call)
+                return await self._executor.submit(call, brief=brief)
             except (sqlite3.Error, DiskFull) as error:
                 failure = self._translate_error(error)
             if not isinstance(failure, DiskFull):
@@ -106,30 +117,39 @@ class Ledger:
         return ledger_error(self._state / LEDGER_FILE, error) if isinstance(error, sqlite3.Error) else error
 
     async def query(self, question: Callable[[Statements], T]) -> T:
-        """Call in the ledger's thread, after the commits that have begun."""
+        """Ask in the ledger's thread, after the commits that have begun."""
         return await self._call(lambda: question(self._book))
+
+    async def _brief_query(self, question: Callable[[Statements], T], rows: int = 1) -> T:
+        """The same for a question about a few `rows`: a fast disk answers it in the event loop."""
+        self._touched_rows += rows
+        found = await self._call(lambda: question(self._book), brief=rows <= BRIEF_ROWS)
+        self._checkpoint_if_due()
+        return found
 
     async def claim(self, wanted: Sequence[ClaimRequest]) -> list[ClaimResult | None]:
         """See `Statements.claim`."""
         await self._batches.retry_failed()
-        return await self.query(lambda book: book.claim(wanted))
+        return await self._brief_query(
+            lambda book: book.claim(wanted), sum(len(one.assets) + 1 for one in wanted)
+        )
 
     async def confirm(self, asked: Sequence[ItemFingerprint]) -> list[UnchangedItem | None]:
         """See `Statements.confirm`."""
         await self._batches.retry_failed()
-        return await self.query(lambda book: book.confirm(asked))
+        return await self._brief_query(lambda book: book.confirm(asked), len(asked))
 
     async def find(self, url: str) -> Record | None:
         """See `Statements.find`."""
-        return await self.query(lambda book: book.find(url))
+        return await self._brief_query(lambda book: book.find(url))
 
     async def first_time(self, urls: list[str]) -> list[str]:
         """See `Statements.first_time`."""
-        return await self.query(lambda book: book.first_time(urls))
+        return await self._brief_query(lambda book: book.first_time(urls), len(urls))
 
     async def move(self, identity: tuple[str, str, str], path: str) -> str:
         """See `Statements.move`."""
-        return await self.query(lambda book: book.move(identity, path))
+        return await self._brief_query(lambda book: book.move(identity, path))
 
     def record(self, outcome: Outcome, url: str) -> Awaitable[None] | None:
         """Record the outcome of a job: at once in the write-ahead log, with the next batch in the database.
@@ -184,14 +204,24 @@ class Ledger:
         """Make an update with the next batch."""
         self._batches.enqueue(update)
 
+    def _checkpoint_if_due(self) -> None:
+        """Bound SQLite's write-ahead log. In the thread: a checkpoint waits for the disk."""
+        if self._touched_rows >= CHECKPOINT_ROWS:
+            self._touched_rows = 0
+            self._executor.start(self._book.checkpoint_some)
+
     def _rotate_log(self) -> int:
         return self._log.rotate()
 
     def _start_commit(self, rows: list[Row], updates: list[Update], number: int) -> asyncio.Future[None]:
-        return asyncio.get_running_loop().run_in_executor(self._thread, self._commit, rows, updates, number)
+        self._touched_rows += len(rows)
+        commit = partial(self._commit, rows, updates, number)
+        committed = self._executor.submit(commit, brief=len(rows) <= BRIEF_ROWS)
+        self._checkpoint_if_due()
+        return committed
 
     def _commit(self, rows: list[Row], updates: list[Update], number: int) -> None:
-        """In the ledger's thread. Names of files are synced before their rows are written."""
+        """Names of files are synced before their rows are written."""
         self._store.sync_names(row[4] for row in rows if row[5] == DONE)
         with self._book.transaction():
             self._book.settle(rows)
@@ -212,8 +242,8 @@ class Ledger:
             try:
                 await self._call(self._book.checkpoint)
             finally:
-                self._thread.submit(self._book.close)
-                self._thread.shutdown(wait=True)
+                self._executor.start(self._book.close)
+                self._executor.close()
                 self._log.close()
 
 

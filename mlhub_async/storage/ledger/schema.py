@@ -75,7 +75,7 @@ def _open(path: Path, full_sync: bool) -> sqlite3.Connection | None:
     try:
         database.execute("PRAGMA busy_timeout=5000")
         database.execute("PRAGMA cache_size=-3072")  # KiB
-        database.execute("PRAGMA wal_autocheckpoint=2000")
+        database.execute("PRAGMA wal_autocheckpoint=0")  # see `Statements.checkpoint_some`
         if not fresh and _is_foreign(database):
             database.close()
             return None

@@ -1,0 +1,102 @@
+"""Where the ledger's statements run: brief ones in the event loop, all others in a thread of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from .schema import BUSY_CODES
+
+T = TypeVar("T")
+
+SLOW_SECONDS = 0.02
+"""A brief call that takes longer holds up the transfers: two in a row are the last in the loop."""
+LOCK_TIMEOUT_MS = 5000
+"""Milliseconds that a statement in the thread waits for another process that has locked the database."""
+
+
+class StatementExecutor:
+    """Runs calls one at a time and in order. `close` it; nothing may be submitted afterwards.
+
+    A hand-over to the thread and back costs more than a brief statement does: SQLite releases and takes the
+    GIL for each row. The loop takes over after `allow_inline`, until the disk turns out to be slow.
+    """
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="mlhub-ledger")
+        self._database: sqlite3.Connection | None = None
+        self._lock = threading.Lock()
+        self._in_thread = 0
+        """calls that wait for the thread or are in it: while there are some, none runs in the loop"""
+        self._slow_calls = 0
+        self._is_slow = False
+        self._lock_timeout: int | None = None
+
+    def allow_inline(self, database: sqlite3.Connection) -> None:
+        """Run brief calls in the event loop from now on: a commit does not wait for the disk."""
+        self._database = database
+
+    def submit(self, call: Callable[[], T], *, brief: bool = False) -> asyncio.Future[T]:
+        """Run `call`, which does all or nothing: a brief one may be repeated if the database is locked.
+
+        The future of a call in the loop is done already. Raises nothing itself.
+        """
+        loop = asyncio.get_running_loop()
+        if brief and self._database is not None and not self._is_slow and not self._in_thread:
+            done: asyncio.Future[T] = loop.create_future()
+            try:
+                done.set_result(self._call_here(call))
+                return done
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF not in BUSY_CODES:
+                    done.set_exception(error)
+                    return done
+            except Exception as error:
+                done.set_exception(error)
+                return done
+        return asyncio.wrap_future(self._start_in_thread(call))
+
+    def start(self, call: Callable[[], object]) -> None:
+        """Run a call in the thread, after those that wait; nobody learns how it ends."""
+        self._start_in_thread(call)
+
+    def _start_in_thread(self, call: Callable[[], T]) -> Future[T]:
+        with self._lock:
+            self._in_thread += 1
+        waiting = self._thread.submit(self._call_patiently, call)
+        waiting.add_done_callback(self._leave_thread)
+        return waiting
+
+    def _call_here(self, call: Callable[[], T]) -> T:
+        self._wait_for_lock(0)
+        started = time.monotonic()
+        try:
+            return call()
+        finally:
+            slow = time.monotonic() - started > SLOW_SECONDS
+            self._slow_calls = self._slow_calls + 1 if slow else 0
+            self._is_slow = self._slow_calls > 1
+
+    def _call_patiently(self, call: Callable[[], T]) -> T:
+        """In the thread, where waiting for a lock holds up nobody else."""
+        self._wait_for_lock(LOCK_TIMEOUT_MS)
+        return call()
+
+    def _wait_for_lock(self, timeout: int) -> None:
+        if self._database is not None and timeout != self._lock_timeout:
+            self._database.execute(f"PRAGMA busy_timeout={timeout}")
+            self._lock_timeout = timeout
+
+    def _leave_thread(self, _: object) -> None:
+        """The call has ended, or was cancelled before it began: not when its caller stopped waiting."""
+        with self._lock:
+            self._in_thread -= 1
+
+    def close(self) -> None:
+        """Return when the calls that wait for the thread have ended, and the thread with them."""
+        self._thread.shutdown()
