@@ -182,7 +182,7 @@ def test_an_item_without_a_usable_geometry_or_box_meets_no_box(geometry, bbox):
 
 @pytest.mark.parametrize("bbox", [(1, 2, 3), (0, 10, 1, 5), (0, 0, float("nan"), 1)])
 def test_an_unusable_bbox_is_a_usage_error(bbox):
-    with pytest.raises(UsageError, match="--bbox"):
+    with pytest.raises(UsageError, match="bbox"):
         stac.item_filter(Selection(bbox=bbox))
 
 

@@ -7,21 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from .errors import UsageError
-from .model import JsonObject
-from .secret import Secret
-
-CHOICES = {
-    "if_exists": ("resume", "skip", "overwrite", "refresh", "error"),
-    "verify": ("auto", "size", "checksum", "deep"),
-    "durability": ("process", "full"),
-    "on_full": ("stop", "pause"),
-    "asset_hrefs": ("relative", "absolute"),
-    "transport": ("auto", "aiohttp", "fast"),
-}
-"""The values of options that have a fixed set of them."""
+from ..errors import UsageError
+from ..model import JsonObject
+from ..secret import Secret
+from .checks import OPTION_FIELDS, RETRY_FIELDS, SELECTION_FIELDS, check_fields
 
 ITEM_CONDITIONS = (
     "collections",
@@ -42,9 +33,11 @@ TUPLE_FIELDS = ("collections", "ids", "include", "exclude", "roles", "media_type
 """Fields of `Selection` that take one string or an iterable of strings."""
 
 
-def as_tuple(given: str | Iterable[str]) -> tuple[str, ...]:
-    """The values as a tuple. A single string is one value."""
-    return (given,) if isinstance(given, str) else tuple(given)
+def as_tuple(given: Any) -> Any:
+    """Several values as a tuple. A single string is one value; what is neither stays for `check_fields`."""
+    if isinstance(given, str):
+        return (given,)
+    return tuple(given) if isinstance(given, Iterable) else given
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +51,15 @@ class RetryPolicy:
     base: float = 1.0
     cap: float = 60.0
 
+    def __post_init__(self) -> None:
+        check_fields(self, RETRY_FIELDS)
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
     """Which items and assets of a source are wanted. Names and meaning as in stac-client and stac-asset.
 
-    Raises `UsageError` for a `datetime` or `query` of another type.
+    Raises `UsageError`, which names the field, for a value that it cannot have (`checks`).
     """
 
     collections: tuple[str, ...] = ()
@@ -103,12 +99,9 @@ class Selection:
     def __post_init__(self) -> None:
         for name in TUPLE_FIELDS:
             object.__setattr__(self, name, as_tuple(getattr(self, name)))
-        if self.bbox is not None:
-            object.__setattr__(self, "bbox", tuple(self.bbox))
-        if not isinstance(self.datetime, str | None):
-            raise UsageError(f"datetime={self.datetime!r}: write it as text, such as '2020-01/2020-06'")
-        if not isinstance(self.query, dict | None):
-            raise UsageError(f"query={self.query!r}: write it as {{'eo:cloud_cover': {{'lt': 10}}}}")
+        if self.bbox is not None and not isinstance(self.bbox, str):
+            object.__setattr__(self, "bbox", as_tuple(self.bbox))
+        check_fields(self, SELECTION_FIELDS)
 
     def asked(self) -> dict[str, Any]:
         """The fields that differ from their defaults, for plan and receipt."""
@@ -121,7 +114,7 @@ class Options:
     """How a mirror is made. Sizes are in bytes, rates in bytes per second, times in seconds; None: no limit.
 
     Keys, tokens, header values and the proxy may be given as text: they are held as `Secret`.
-    Raises `UsageError` for a value that is not in `CHOICES`.
+    Raises `UsageError`, which names the field, for a value that it cannot have (`CHOICES`, `checks`).
     """
 
     selection: Selection = field(default_factory=Selection)
@@ -140,13 +133,13 @@ class Options:
     """longest wait for a host that does not answer"""
     min_speed: int = 1024
     """bytes per second; a slower connection is replaced"""
-    if_exists: str = "resume"
-    verify: str = "auto"
-    durability: str = "process"
+    if_exists: Literal["resume", "skip", "overwrite", "refresh", "error"] = "resume"
+    verify: Literal["auto", "size", "checksum", "deep"] = "auto"
+    durability: Literal["process", "full"] = "process"
     """what finished files survive: "process": a kill of this process; "full": also a power cut"""
-    on_full: str = "stop"
+    on_full: Literal["stop", "pause"] = "stop"
     path_template: str = "${collection}/${id}/${key}${ext}"
-    asset_hrefs: str = "relative"
+    asset_hrefs: Literal["relative", "absolute"] = "relative"
     allow_empty: bool = False
     """whether a selection that nothing matches is no failure"""
     fail_fast: bool = False
@@ -163,7 +156,7 @@ class Options:
     allow_origins: tuple[str, ...] = ()
     """origins that catalogue links may lead to, beside that of the source"""
     ca_file: str | None = None
-    transport: str = "auto"
+    transport: Literal["auto", "aiohttp", "fast"] = "auto"
     parts: int | None = None
     """parallel range requests for one large file; None: adapted while it is received; 1: never"""
     proxy: str | Secret | None = None
@@ -178,9 +171,29 @@ class Options:
         for name, words in CHOICES.items():
             if (word := getattr(self, name)) not in words:
                 raise UsageError(f"{name}={word!r}: it can be {', '.join(words)}")
+        object.__setattr__(self, "allow_origins", as_tuple(self.allow_origins))
+        check_fields(self, OPTION_FIELDS)
         for name in ("proxy", "api_key", "api_token"):
             if (given := getattr(self, name)) is not None:
                 object.__setattr__(self, name, Secret.of(given))
-        pairs = self.headers.items() if isinstance(self.headers, Mapping) else self.headers
-        object.__setattr__(self, "headers", tuple((name, Secret.of(value)) for name, value in pairs))
-        object.__setattr__(self, "allow_origins", as_tuple(self.allow_origins))
+        for name, kind in (("selection", Selection), ("retry", RetryPolicy)):
+            if not isinstance(getattr(self, name), kind):
+                raise UsageError(f"{name}: it can be a {kind.__name__}")
+        object.__setattr__(self, "headers", _header_pairs(self.headers))
+
+
+def _header_pairs(given: Any) -> tuple[tuple[str, Secret], ...]:
+    try:
+        pairs = [(name, value) for name, value in (given.items() if isinstance(given, Mapping) else given)]
+    except (TypeError, ValueError):
+        raise UsageError("headers: give a mapping, or pairs of name and value") from None
+    for name, value in pairs:
+        if not isinstance(name, str) or not isinstance(value, str | Secret):
+            raise UsageError(f"headers: {name!r} and its value must be texts")
+    return tuple((name, Secret.of(value)) for name, value in pairs)
+
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    name: get_args(hint) for name, hint in get_type_hints(Options).items() if get_origin(hint) is Literal
+}
+"""The values of the options that have a fixed set of them."""

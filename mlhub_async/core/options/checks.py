@@ -1,0 +1,137 @@
+"""Which values each field of `Options`, `Selection` and `RetryPolicy` can have: one table.
+
+The text of a command line is parsed elsewhere. This is for callers from Python, whose values have any type.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from ..errors import UsageError
+from ..secret import Secret
+
+
+class Allowed(NamedTuple):
+    """What a field can be, in words, and the test of it."""
+
+    words: str
+    holds: Callable[[Any], bool]
+    is_secret: bool = False
+    """its value is not shown"""
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _or_none(allowed: Allowed) -> Allowed:
+    return allowed._replace(
+        words=f"None or {allowed.words}", holds=lambda value: value is None or allowed.holds(value)
+    )
+
+
+def _is_bbox(value: Any) -> bool:
+    """Four or six numbers; west may be greater than east (RFC 7946 section 5.2)."""
+    if not isinstance(value, tuple) or len(value) not in (4, 6) or not all(map(_is_number, value)):
+        return False
+    half = len(value) // 2
+    west, south, east, north = value[0], value[1], value[half], value[half + 1]
+    return bool(-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south <= north <= 90)
+
+
+def _is_geometry(value: Any) -> bool:
+    """A GeoJSON geometry, or a Feature with one."""
+    if not isinstance(value, dict):
+        return False
+    if value.get("type") == "Feature":
+        return _is_geometry(value.get("geometry"))
+    member = "geometries" if value.get("type") == "GeometryCollection" else "coordinates"
+    return isinstance(value.get(member), list | tuple)
+
+
+POSITIVE_COUNT = Allowed("a whole number above 0", lambda value: _is_count(value) and value > 0)
+COUNT = Allowed("a whole number, 0 or more", lambda value: _is_count(value) and value >= 0)
+POSITIVE_NUMBER = Allowed("a number above 0", lambda value: _is_number(value) and value > 0)
+NUMBER = Allowed("a number, 0 or more", lambda value: _is_number(value) and value >= 0)
+BOOLEAN = Allowed("True or False", lambda value: isinstance(value, bool))
+TEXT = Allowed("a text", lambda value: isinstance(value, str))
+TEXTS = Allowed("texts", lambda value: isinstance(value, tuple) and all(isinstance(v, str) for v in value))
+PATH = Allowed("a path", lambda value: isinstance(value, str | os.PathLike))
+SECRET = Allowed("a text", lambda value: isinstance(value, str | Secret), is_secret=True)
+BBOX = Allowed("W S E N in degrees, or six numbers, with S not above N", _is_bbox)
+GEOMETRY = Allowed("a GeoJSON geometry as a dict", _is_geometry)
+INTERVAL = Allowed("a text, such as '2020-01/2020-06'", lambda value: isinstance(value, str))
+QUERY = Allowed("a dict such as {'eo:cloud_cover': {'lt': 10}}", lambda value: isinstance(value, dict))
+FILTER = Allowed("CQL2 as a text or as a dict", lambda value: isinstance(value, str | dict))
+METHOD = Allowed("'GET' or 'POST'", lambda value: value in ("GET", "POST"))
+
+RETRY_FIELDS = {"attempts": POSITIVE_COUNT, "base": NUMBER, "cap": NUMBER}
+SELECTION_FIELDS = {
+    "collections": TEXTS,
+    "dataset": _or_none(TEXT),
+    "ids": TEXTS,
+    "bbox": _or_none(BBOX),
+    "intersects": _or_none(GEOMETRY),
+    "datetime": _or_none(INTERVAL),
+    "query": _or_none(QUERY),
+    "filter": _or_none(FILTER),
+    "limit": _or_none(POSITIVE_COUNT),
+    "max_items": _or_none(POSITIVE_COUNT),
+    "method": _or_none(METHOD),
+    "split": POSITIVE_COUNT,
+    "include": TEXTS,
+    "exclude": TEXTS,
+    "roles": TEXTS,
+    "media_types": TEXTS,
+    "min_size": _or_none(COUNT),
+    "max_size": _or_none(COUNT),
+    "classes": TEXTS,
+    "follow_sources": BOOLEAN,
+}
+OPTION_FIELDS = {
+    "concurrency": _or_none(POSITIVE_COUNT),
+    "max_per_host": _or_none(POSITIVE_COUNT),
+    "bwlimit": _or_none(POSITIVE_COUNT),
+    "tpslimit": _or_none(POSITIVE_NUMBER),
+    "connect_timeout": POSITIVE_NUMBER,
+    "timeout": POSITIVE_NUMBER,
+    "max_outage": NUMBER,
+    "min_speed": COUNT,
+    "path_template": TEXT,
+    "allow_empty": BOOLEAN,
+    "fail_fast": BOOLEAN,
+    "max_errors": _or_none(COUNT),
+    "prune": BOOLEAN,
+    "max_delete": _or_none(COUNT),
+    "max_transfer": _or_none(POSITIVE_COUNT),
+    "max_duration": _or_none(POSITIVE_NUMBER),
+    "allow_private": BOOLEAN,
+    "allow_origins": TEXTS,
+    "ca_file": _or_none(PATH),
+    "parts": _or_none(POSITIVE_COUNT),
+    "proxy": _or_none(SECRET),
+    "netrc": BOOLEAN,
+    "api_key": _or_none(SECRET),
+    "api_token": _or_none(SECRET),
+    "profile": _or_none(TEXT),
+}
+
+
+def check_fields(given: object, allowed: Mapping[str, Allowed]) -> None:
+    """Raises `UsageError` that names the first field of `given` whose value is not allowed."""
+    for name, one in allowed.items():
+        if not one.holds(value := getattr(given, name)):
+            shown = type(value).__name__ if one.is_secret else _short(value)
+            raise UsageError(f"{name}={shown}: it can be {one.words}")
+
+
+def _short(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 80 else f"{shown[:80]} ..."

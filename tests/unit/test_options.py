@@ -1,0 +1,97 @@
+"""Values that callers pass: each impossible one is refused by the name of its field, before anything runs."""
+
+import dataclasses
+import math
+
+import pytest
+
+from mlhub_async import Options, RetryPolicy, Selection
+from mlhub_async.core.errors import UsageError
+from mlhub_async.core.options import CHOICES
+from mlhub_async.core.options.checks import OPTION_FIELDS, RETRY_FIELDS, SELECTION_FIELDS
+
+CHECKED_ELSEWHERE = {"headers", "selection", "retry"}
+
+NOT_COUNTS = (-3, 0, 1.5, "4", True, math.nan, [2])
+NOT_NUMBERS = (-1, 0, math.inf, math.nan, "10", False)
+NOT_TEXTS = (5, [1], (b"x",), ("a", None))
+NOT_BOOLEANS = (1, "yes", None)
+
+IMPOSSIBLE = {
+    Options: {
+        **dict.fromkeys(("concurrency", "max_per_host", "parts", "bwlimit", "max_transfer"), NOT_COUNTS),
+        **dict.fromkeys(("tpslimit", "connect_timeout", "timeout", "max_duration"), NOT_NUMBERS),
+        **dict.fromkeys(("min_speed", "max_errors", "max_delete"), (-1, 0.5, "3", True)),
+        **dict.fromkeys(("allow_empty", "fail_fast", "prune", "allow_private", "netrc"), NOT_BOOLEANS),
+        **dict.fromkeys(("path_template", "profile", "ca_file"), (5, ["x"])),
+        **dict.fromkeys(("proxy", "api_key", "api_token"), (5, b"k")),
+        **dict.fromkeys(CHOICES, ("nonsense", 1, None, ["auto"])),
+        "max_outage": (-1, math.nan, "x"),
+        "allow_origins": NOT_TEXTS,
+        "headers": (5, "ab", ["K: V"], [("K", 5)], {3: "v"}),
+        "selection": ({"bbox": 1}, None),
+        "retry": (3, None),
+    },
+    RetryPolicy: {"attempts": NOT_COUNTS, "base": (-1, "1", math.inf), "cap": (-1, None)},
+    Selection: {
+        **dict.fromkeys(("limit", "max_items", "split"), NOT_COUNTS),
+        **dict.fromkeys(("min_size", "max_size"), (-1, 1.5, "10M")),
+        **dict.fromkeys(("collections", "ids", "include", "exclude", "roles", "media_types"), NOT_TEXTS),
+        "classes": NOT_TEXTS,
+        "dataset": (5, ["x"]),
+        "bbox": (
+            (1, 2, 3),
+            5,
+            "1,2,3,4",
+            (0, 10, 10, 0),
+            (0, 0, 200, 1),
+            (0, 0, 1, 100),
+            (0, 0, math.nan, 1),
+        ),
+        "intersects": (
+            "POINT (1 1)",
+            [],
+            {"type": "Point"},
+            {"type": "GeometryCollection"},
+            {"type": "Feature"},
+        ),
+        "datetime": (2020, ("2020", "2021")),
+        "query": ("eo:cloud_cover<10", ["eo:cloud_cover"]),
+        "filter": (5, ["and"]),
+        "method": ("PUT", "get"),
+        "follow_sources": NOT_BOOLEANS,
+    },
+}
+
+
+@pytest.mark.parametrize("kind", IMPOSSIBLE, ids=lambda kind: kind.__name__)
+def test_each_impossible_value_is_refused_by_the_name_of_its_field(kind):
+    for name, values in IMPOSSIBLE[kind].items():
+        for value in values:
+            with pytest.raises(UsageError, match=rf"^{name}\b"):
+                kind(**{name: value})
+
+
+def test_every_field_has_a_rule_and_impossible_values_are_tried_for_it():
+    for kind, rules in ((Options, OPTION_FIELDS), (RetryPolicy, RETRY_FIELDS), (Selection, SELECTION_FIELDS)):
+        fields = {field.name for field in dataclasses.fields(kind)}
+        assert fields == rules.keys() | (CHOICES.keys() | CHECKED_ELSEWHERE if kind is Options else set())
+        assert fields <= IMPOSSIBLE[kind].keys()
+
+
+def test_no_message_shows_a_secret():
+    for name in ("proxy", "api_key", "api_token"):
+        with pytest.raises(UsageError) as error:
+            Options(**{name: b"hidden-value"})
+        assert "hidden" not in str(error.value)
+    with pytest.raises(UsageError) as error:
+        Options(headers={"Authorization": b"hidden-value"})
+    assert "hidden" not in str(error.value)
+
+
+def test_possible_values_are_kept():
+    selection = Selection(bbox=[170, -20, -170, 20], ids="one", max_items=1, method="GET", min_size=0)
+    assert selection.bbox == (170, -20, -170, 20) and selection.ids == ("one",)
+    options = Options(selection, concurrency=1, tpslimit=0.5, max_errors=0, max_outage=0, headers={"A": "b"})
+    assert options.concurrency == 1 and len(options.headers) == 1
+    assert Options(timeout=5).timeout == 5
