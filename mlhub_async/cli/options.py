@@ -351,5 +351,11 @@ def _merge_queries(queries: Iterable[dict[str, Any]]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for query in queries:
         for name, tests in query.items():
-            merged[name] = {**merged.get(name, {}), **tests}
+            known = merged.setdefault(name, {})
+            if twice := [word for word in tests if word in known and known[word] != tests[word]]:
+                raise click.UsageError(
+                    f"--query {name}: {twice[0]!r} is given twice, with different values; an item would have"
+                    " to meet both, which --filter can ask for"
+                )
+            known.update(tests)
     return merged

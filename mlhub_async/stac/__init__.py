@@ -1,5 +1,6 @@
 """STAC as servers write it: pages, items, assets, links, and filters by a selection."""
 
+from .conditions.query import query_for_server
 from .datetimes import interval_for_server, interval_text, parse_instant, parse_interval, time_span
 from .documents import (
     DocumentKind,
@@ -22,6 +23,8 @@ from .links import (
     resolve,
     resolve_trusted,
 )
+from .listing.page_size import limit_of, post_request
+from .listing.paging import ListingPage, access_error, has_no_records, matched_of, pages
 from .objects import (
     AssetOutline,
     assets_of,
@@ -33,8 +36,6 @@ from .objects import (
     outlines_of,
     source_links,
 )
-from .page_size import limit_of, post_request
-from .paging import ListingPage, access_error, has_no_records, matched_of, pages
 from .selection import AssetLike, any_asset, asset_filter, geometry_of, item_filter
 
 __all__ = [
@@ -76,6 +77,7 @@ __all__ = [
     "parse_instant",
     "parse_interval",
     "post_request",
+    "query_for_server",
     "records_member",
     "resolve",
     "resolve_trusted",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 import importlib
-import operator
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -17,12 +16,11 @@ from ..core.errors import UsageError
 from ..core.model import Item, JsonObject
 from ..core.options import Selection
 from . import datetimes, geometry
-from .datetimes import parse_instant
+from .conditions.classes import shows_any
+from .conditions.query import matches_query
 
 Test = Callable[[JsonObject], bool]
 """Whether the body of an item meets a condition."""
-
-Comparison = Callable[[Any, Any], bool]
 
 
 class AssetLike(Protocol):
@@ -187,117 +185,3 @@ def _has_role(wanted: frozenset[str], owner: JsonObject, key: str) -> bool:
     raw = assets.get(key) if isinstance(assets, dict) else None
     roles = raw.get("roles") if isinstance(raw, dict) else None
     return isinstance(roles, list) and any(role in wanted for role in roles if isinstance(role, str))
-
-
-_OPERATORS: dict[str, Comparison] = {
-    "eq": operator.eq,
-    "neq": operator.ne,
-    "lt": operator.lt,
-    "lte": operator.le,
-    "gt": operator.gt,
-    "gte": operator.ge,
-    "startsWith": lambda value, operand: str(value).startswith(str(operand)),
-    "endsWith": lambda value, operand: str(value).endswith(str(operand)),
-    "contains": lambda value, operand: (
-        operand in value if isinstance(value, list) else str(operand) in str(value)
-    ),
-    "in": lambda value, operand: value in operand,
-}
-
-
-def matches_query(selection: JsonObject) -> Callable[[JsonObject], bool]:
-    """A test whether an item's properties meet every condition. A missing property meets none.
-
-    Raises `UsageError` for an operator that does not exist.
-    """
-    conditions = [
-        (name.removeprefix("properties."), _comparison(name, operation), operand)
-        for name, tests in selection.items()
-        for operation, operand in (tests if isinstance(tests, dict) else {"eq": tests}).items()
-    ]
-
-    def meets(body: JsonObject) -> bool:
-        return all(_holds(test, _value(body, name), operand) for name, test, operand in conditions)
-
-    return meets
-
-
-def _comparison(name: str, operation: str) -> Comparison:
-    test = _OPERATORS.get(operation)
-    if test is None:
-        raise UsageError(f"--query {name}: no operator {operation!r}; there are {', '.join(_OPERATORS)}")
-    return test
-
-
-def _value(body: JsonObject, name: str) -> Any:
-    properties = body.get("properties")
-    if isinstance(properties, dict) and name in properties:
-        return properties[name]
-    return body.get(name) if name in ("id", "collection") else None
-
-
-def _holds(test: Comparison, value: Any, operand: Any) -> bool:
-    """Times are compared as times, in whatever zone they are written; what cannot be compared is false."""
-    if value is None:
-        return False
-    moments = parse_instant(value), parse_instant(operand)
-    if moments[0] and moments[1]:
-        value, operand = moments
-    try:
-        return bool(test(value, operand))
-    except TypeError:
-        return False
-
-
-def shows_any(names: tuple[str, ...]) -> Callable[[JsonObject], bool]:
-    """A test whether a label item shows one of the classes, in any letter case.
-
-    The first of these that the item has decides: label:overviews, `labels`, label:classes, its assets.
-    """
-    wanted = {name.casefold() for name in names}
-
-    def shows(body: JsonObject) -> bool:
-        for classes_of in (_counted, _listed, _possible, _in_assets):
-            found = {str(name).casefold() for name in classes_of(body)}
-            if found:
-                return bool(found & wanted)
-        return False
-
-    return shows
-
-
-def _counted(body: JsonObject) -> Iterator[Any]:
-    """label:overviews: classes that were counted in this item."""
-    for overview in _objects(_properties(body).get("label:overviews")):
-        for count in _objects(overview.get("counts")):
-            number = count.get("count")
-            if isinstance(number, int | float) and number > 0:
-                yield count.get("name")
-
-
-def _listed(body: JsonObject) -> Iterator[Any]:
-    """MLHub's own property `labels`."""
-    found = _properties(body).get("labels")
-    yield from found if isinstance(found, list) else ()
-
-
-def _possible(body: JsonObject) -> Iterator[Any]:
-    """label:classes: classes that could be in this item."""
-    for group in _objects(_properties(body).get("label:classes")):
-        found = group.get("classes")
-        yield from found if isinstance(found, list) else ()
-
-
-def _in_assets(body: JsonObject) -> Iterator[Any]:
-    """file:values and classification:classes of the item's assets."""
-    assets = body.get("assets")
-    for asset in assets.values() if isinstance(assets, dict) else ():
-        about = asset if isinstance(asset, dict) else {}
-        for value in _objects(about.get("file:values")):
-            yield value.get("summary")
-        for value in _objects(about.get("classification:classes")):
-            yield from (value[name] for name in ("name", "title") if name in value)
-
-
-def _objects(value: Any) -> list[JsonObject]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

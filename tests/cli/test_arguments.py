@@ -171,3 +171,9 @@ def test_a_signal_during_the_import_ends_the_program_without_output(number):
     code = INTERRUPTED.format(number=int(number))
     ended = subprocess.run([sys.executable, "-c", code, "-h"], capture_output=True, timeout=100, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (128 + number, b"", b"")
+
+
+def test_two_values_for_one_condition_of_query_are_refused(run_cli, catalogue):
+    refused = run_cli("plan", catalogue, "--query", "gsd!=1", "--query", "gsd!=2")
+    assert refused.code == 2 and "--query gsd: 'neq' is given twice" in refused.err
+    assert run_cli("plan", catalogue, "--query", "gsd>1", "--query", "gsd>1", "--allow-empty").code == 0

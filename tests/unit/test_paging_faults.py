@@ -8,7 +8,7 @@ from mlhub_async import stac
 from mlhub_async.core.errors import CatalogError, SourceError, TransferError, Transient
 from mlhub_async.core.model import Request
 from mlhub_async.http.status import classified
-from mlhub_async.stac.paging import LoopGuard
+from mlhub_async.stac.listing.paging import LoopGuard
 from support.documents import Documents, ids, item, page, posted, walked
 
 ITEMS = [item(f"i{n}") for n in range(5)]

@@ -218,7 +218,6 @@ def test_a_square_meets_a_box_exactly_when_their_sides_overlap(x, y, w, h, bx, b
         ({"id": {"eq": "i"}}, True),
         ({"missing": {"neq": 1}}, False),
         ({"platform": {"lt": 5}}, False),
-        ({"eo:cloud_cover": {"in": 5}}, False),
         ({"created": {"gt": "2020-01-01T00:30:00+01:00"}}, True),
     ],
 )

@@ -64,9 +64,10 @@ class Endpoints:
 
     def searches(self, selection: Selection) -> Iterator[Request]:
         """The first page of a search, or of several where there are too many ids for one."""
+        query = stac.query_for_server(selection.query or {}) if "query" in self.served else None
         understood = replace(
             selection,
-            query=selection.query if "query" in self.served else None,
+            query=query,
             filter=selection.filter if "filter" in self.served else None,
         )
         by_post = self._search_method(understood) == "POST"

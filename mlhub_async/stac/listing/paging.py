@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..core import urls
-from ..core.errors import CatalogDefect, CatalogError, MlhubError, SourceError, TransferError, Transient
-from ..core.model import Document, JsonObject, Request
-from ..core.ports import Reader
-from .links import UNSTATED, json_links, links_of, media_rank, resolve_trusted
+from ...core import urls
+from ...core.errors import CatalogDefect, CatalogError, MlhubError, SourceError, TransferError, Transient
+from ...core.model import Document, JsonObject, Request
+from ...core.ports import Reader
+from ..links import UNSTATED, json_links, links_of, media_rank, resolve_trusted
 from .loop_guard import NO_PROGRESS, LoopGuard
 from .page_size import JSON, PageSize, body_of, post_request
 

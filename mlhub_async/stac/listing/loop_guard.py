@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from ..core.errors import CatalogError
-from ..core.json_text import encode_json, parse_json
-from ..core.model import Request
+from ...core.errors import CatalogError
+from ...core.json_text import encode_json, parse_json
+from ...core.model import Request
 
 MAX_REMEMBERED = 65_536
 """Requests, and pages, that a loop is recognised by."""

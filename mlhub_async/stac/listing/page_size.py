@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from ..core import urls
-from ..core.errors import TransferError
-from ..core.json_text import encode_json, parse_json
-from ..core.model import JsonObject, Request
+from ...core import urls
+from ...core.errors import TransferError
+from ...core.json_text import encode_json, parse_json
+from ...core.model import JsonObject, Request
 
 MIN_LIMIT = 10
 """Pages that fail are not asked for in smaller sizes than this."""

@@ -1,0 +1,1 @@
+"""Single conditions of a selection, each a test of the body of an item."""
