@@ -18,7 +18,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from support import engine
-from support.command import Program
+from support.command import Program, clean_environment
+from support.fork_server import ForkServer
 from support.server import Background, Site, Troubled
 from support.tls import Authority
 
@@ -112,12 +113,23 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("ca"))
 
 
+@pytest.fixture(scope="session")
+def fork_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer | None]:
+    """Starts the program for `run_cli` where a fork can; MLHUB_EXEC=1: a new interpreter always does."""
+    if sys.platform != "linux" or os.environ.get("MLHUB_EXEC"):
+        yield None
+        return
+    server = ForkServer(clean_environment(tmp_path_factory.mktemp("home"), {}))
+    yield server
+    server.close()
+
+
 @pytest.fixture
-def run_cli(tmp_path: Path) -> Iterator[Program]:
+def run_cli(tmp_path: Path, fork_server: ForkServer | None) -> Iterator[Program]:
     """`run_cli("mirror", url, dest)` returns a Finished; `run_cli.start(…)` a Running that can be killed."""
     home = tmp_path / "home"
     home.mkdir()
-    program = Program(home)
+    program = Program(home, fork_server)
     yield program
     program.close()
 

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from support.fork_server import ForkServer, is_possible
+
 REPOSITORY = Path(__file__).parents[2]
 FEWER_CAPABILITIES = "-dac_override,-dac_read_search"
 AS_A_USER = ["setpriv", f"--bounding-set={FEWER_CAPABILITIES}", f"--inh-caps={FEWER_CAPABILITIES}"]
@@ -59,16 +61,20 @@ class Finished:
         return [json.loads(line) for line in self.out.splitlines()]
 
 
+def clean_environment(home: Path, env: dict[str, str]) -> dict[str, str]:
+    """The variables of a run: few of this process, and those of `env`."""
+    known = {name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ}
+    return {**known, "HOME": str(home), "USERPROFILE": str(home), "PYTHONPATH": str(REPOSITORY), **env}
+
+
 class Running:
     """A run of the program in another process."""
 
     def __init__(self, words: list[str], home: Path, env: dict[str, str]) -> None:
-        known = {name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ}
-        clean = {**known, "HOME": str(home), "USERPROFILE": str(home), "PYTHONPATH": str(REPOSITORY), **env}
         self.process = subprocess.Popen(
             words,
             cwd=home,
-            env=clean,
+            env=clean_environment(home, env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -96,15 +102,20 @@ class Program:
 
     default_words: tuple[str, ...] = ()
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, forks: ForkServer | None = None) -> None:
+        """`forks` runs what runs to its end (`__call__`); without it, and for `start`, a new interpreter."""
         self.home = home
+        self._forks = forks
         self.runs: list[Running] = []
 
     def start(self, *words: object, env: dict[str, str] | None = None, under: Sequence[str] = ()) -> Running:
         """`under`: the command line of another program that runs this one, such as `sh -c … sh`."""
+        return self.start_raw(*under, sys.executable, "-m", "mlhub_async", *self._complete(words), env=env)
+
+    def _complete(self, words: tuple[object, ...]) -> tuple[object, ...]:
         if words[:1] and words[0] in TRANSFERRING and not {"--transport", "--proxy"} & set(map(str, words)):
-            words = (*words, *self.default_words)
-        return self.start_raw(*under, sys.executable, "-m", "mlhub_async", *words, env=env)
+            return (*words, *self.default_words)
+        return words
 
     def start_raw(self, *words: object, env: dict[str, str] | None = None) -> Running:
         running = Running([str(word) for word in words], self.home, env or {})
@@ -118,7 +129,10 @@ class Program:
         under: Sequence[str] = (),
         timeout: float = HANG_SECONDS,
     ) -> Finished:
-        return self.start(*words, env=env, under=under).finish(timeout)
+        if under or self._forks is None or not is_possible(env or {}):
+            return self.start(*words, env=env, under=under).finish(timeout)
+        complete, clean = self._complete(words), clean_environment(self.home, env or {})
+        return Finished(*self._forks.run([str(word) for word in complete], str(self.home), clean, timeout))
 
     def close(self) -> None:
         for run in self.runs:
