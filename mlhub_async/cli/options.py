@@ -44,7 +44,12 @@ PEM_FILE = click.Path(exists=True, dir_okay=False)
 SELECTION = Section(
     "Selection",
     [
-        repeatable("-c --collection --collections", "selection__collections", "ID", "Only this collection."),
+        repeatable(
+            "-c --collection --collections",
+            "selection__collections",
+            "ID|GLOB",
+            "Only these collections: ids or globs, also with commas.",
+        ),
         single("--dataset", "selection__dataset", "ID", "All collections of this MLHub dataset."),
         repeatable("--ids --id", "selection__ids", "ID", "Only this item."),
         single("--bbox", "selection__bbox", "W S E N", "Only items that intersect this box.", BBOX),
@@ -321,6 +326,8 @@ def to_options(given: dict[str, Any]) -> Options:
     found = {name: value for name, value in given.items() if value not in (None, ())}
     if {"selection__bbox", "selection__intersects"} <= found.keys():
         raise click.UsageError("--bbox and --intersects both select an area: give only one")
+    if "selection__collections" in found:
+        found["selection__collections"] = _separate(found["selection__collections"])
     if "selection__query" in found:
         found["selection__query"] = _merge_queries(found["selection__query"])
     defaults = Options()
@@ -344,6 +351,14 @@ def single_value(what: str, *given: str | None) -> str | None:
 
 def _fields_of(prefix: str, found: dict[str, Any]) -> dict[str, Any]:
     return {name.removeprefix(prefix): value for name, value in found.items() if name.startswith(prefix)}
+
+
+def _separate(lists: Iterable[str]) -> list[str]:
+    """The collections of all -c, each of which may be a list with commas."""
+    names = [name.strip() for text in lists for name in text.split(",")]
+    if not any(names):
+        raise click.UsageError("-c is empty: give the id of a collection, or a glob such as 'ref_*'")
+    return [name for name in names if name]
 
 
 def _merge_queries(queries: Iterable[dict[str, Any]]) -> dict[str, Any]:

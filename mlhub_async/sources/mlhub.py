@@ -51,10 +51,10 @@ class MlhubSource:
     async def _collections_of(self, dataset: str) -> Sequence[str]:
         """The ids of the dataset's collections; where some are named by `-c` too, these."""
         found = [one["id"] for one in await Datasets(self._reader, self._root).collections_of(dataset)]
-        for name in self._selection.collections:
-            if name not in found:
-                raise unknown_id(f"dataset {urls.term_safe(dataset)} has no collection", name, found)
-        return self._selection.collections or found
+        choice = stac.CollectionChoice(self._selection.collections)
+        for name in choice.unmatched(found):
+            raise unknown_id(f"dataset {urls.term_safe(dataset)} has no collection", name, found)
+        return choice.expanded(found) if choice else found
 
 
 class Datasets:

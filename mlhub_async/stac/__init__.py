@@ -1,5 +1,6 @@
 """STAC as servers write it: pages, items, assets, links, and filters by a selection."""
 
+from .conditions.names import CollectionChoice, has_globs
 from .conditions.query import query_for_server
 from .datetimes import interval_for_server, interval_text, parse_instant, parse_interval, time_span
 from .documents import (
@@ -45,6 +46,7 @@ __all__ = [
     "UNSTATED",
     "AssetLike",
     "AssetOutline",
+    "CollectionChoice",
     "DocumentKind",
     "ListingPage",
     "access_error",
@@ -54,6 +56,7 @@ __all__ = [
     "collection_assets",
     "collection_of",
     "geometry_of",
+    "has_globs",
     "has_links_to_items",
     "has_no_records",
     "has_records",

@@ -17,6 +17,7 @@ from ..core.model import Item, JsonObject
 from ..core.options import Selection
 from . import datetimes, geometry
 from .conditions.classes import shows_any
+from .conditions.names import CollectionChoice
 from .conditions.query import matches_query
 
 Test = Callable[[JsonObject], bool]
@@ -46,11 +47,11 @@ def item_filter(selection: Selection, *, served: frozenset[str] = frozenset()) -
     Of these, "intersects" and "filter" need an optional package here: they are evaluated again if it is
     installed, and left to the server if not. A condition that nobody can evaluate raises `UsageError`.
     """
-    collections, ids = frozenset(selection.collections), frozenset(selection.ids)
+    collections, ids = CollectionChoice(selection.collections), frozenset(selection.ids)
     tests = list(_tests(selection, served))
 
     def admitted(item: Item) -> bool:
-        if (ids and item.id not in ids) or (collections and item.collection not in collections):
+        if (ids and item.id not in ids) or not collections.admits(item.collection):
             return False
         return all(test(item.body) for test in tests)
 

@@ -63,6 +63,7 @@ class Selection:
     """
 
     collections: tuple[str, ...] = ()
+    """ids, and globs of ids"""
     dataset: str | None = None
     """id of an MLHub dataset, for all of its collections"""
     ids: tuple[str, ...] = ()

@@ -25,6 +25,8 @@ class CollectionIndex:
         self._reader = reader
         self._endpoints = endpoints
         self._allow = allow_origins
+        self.known: dict[str, Collection] = {}
+        """those that a list of all of them has given, where one was read to look for globs"""
 
     async def all(self) -> AsyncIterator[Collection | Flaw]:
         """Every collection, over all pages of /collections.
@@ -45,6 +47,8 @@ class CollectionIndex:
 
         Raises `CatalogError` if the API cannot answer now, `CatalogDefect` if its answer is broken for good.
         """
+        if name in self.known:
+            return self.known[name]
         await self._choose_data_link()
         url = self._endpoints.collection(name)
         try:
@@ -69,13 +73,36 @@ class CollectionIndex:
         Raises as `one` does, but not for a name that is none.
         """
         found: dict[str, str] = {}
-        for name in dict.fromkeys(names):
+        if stac.has_globs(names):
+            await self._remember_all()
+        for name in stac.CollectionChoice(names).expanded(self.known):
             try:
                 found[name] = (await self.one(name)).id
             except SourceError as error:
                 if error.kind != "not-found":
                     raise
         return found
+
+    async def matching(self, names: Sequence[str]) -> list[str]:
+        """The names, with the ids that it matches in place of each glob.
+
+        Raises `SourceError` for a glob that matches none, and as `all` does.
+        """
+        choice = stac.CollectionChoice(names)
+        if stac.has_globs(names):
+            await self._remember_all()
+        for name in choice.unmatched(self.known):
+            if stac.has_globs([name]):
+                what = f"{urls.redacted(self._endpoints.root)} has no collection that matches"
+                raise unknown_id(what, name, [*self.known])
+        return choice.expanded(self.known)
+
+    async def _remember_all(self) -> None:
+        """A record that is no collection might be one that a glob matches: it raises `CatalogDefect`."""
+        async for one in self.all():
+            if isinstance(one, Flaw):
+                raise CatalogDefect(f"the list of collections: {one.error.message}", kind=one.error.kind)
+            self.known[one.id] = one
 
     async def _choose_data_link(self) -> None:
         """Of several data links that declare no other format: the first that leads to collections."""

@@ -88,6 +88,10 @@ class ApiSource:
             return
         self._quota = self._shared_quota or ItemQuota(self._selection)
         self._introduced = set()
+        if stac.has_globs(self._selection.collections):
+            names = await self.collections.matching(self._selection.collections)
+            self._selection = replace(self._selection, collections=tuple(names))
+            self._listings = ListingReader(self._reader, self._selection)
         await self._listings.begin(emit)
         if self._searching:
             await self._by_search(emit)

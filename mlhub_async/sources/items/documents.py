@@ -63,7 +63,8 @@ class ItemsSource:
 
     async def _entries(self, batches: Batches) -> AsyncIterator[Entries]:
         quota = ItemQuota(self._selection)
-        missing, found_ids = set(self._selection.collections), set[str]()
+        choice, found_ids = stac.CollectionChoice(self._selection.collections), set[str]()
+        missing = set(choice.names)
         number = 1
         async for records, url, begun in batches:
             found = list(_items(records, url, number))
@@ -71,7 +72,7 @@ class ItemsSource:
             chosen = [one for one in found if isinstance(one, Flaw) or self._admits(one)]
             if missing:
                 ids = {one.collection for one in found if isinstance(one, Item)}
-                missing -= ids
+                missing.intersection_update(choice.unmatched(ids))
                 found_ids |= ids if len(found_ids) < ENOUGH_IDS else set()
             self._remember_self_links(chosen, url)
             yield quota.admit([replace(begun, returned=len(found)), *chosen])

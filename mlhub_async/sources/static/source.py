@@ -58,6 +58,7 @@ class StaticSource:
         self._root = Document(root, url)
         self._selection = selection
         self._allow = allow_origins
+        self._wanted = stac.CollectionChoice(selection.collections)
         self._admits = stac.item_filter(selection)
         self._open_api = open_api
         self._shared_quota = quota
@@ -112,9 +113,8 @@ class StaticSource:
 
     def _complete_collections(self) -> Iterable[str]:
         """Collections that were wanted and found; beside them the items of no collection."""
-        names = self._selection.collections or (*self._collections, NO_COLLECTION)
         found = {*self._collections, NO_COLLECTION} - self._doubtful
-        return (name for name in names if name in found)
+        return (name for name in sorted(found) if self._wanted.admits(name))
 
     async def _crawl(self, level: Sequence[LinkGroup], emit: Emit) -> None:
         async def produce(put: Callable[[LinkGroup], Awaitable[None]]) -> None:
@@ -300,18 +300,16 @@ class StaticSource:
         if self._has_flaws:
             return []
         known = self._collections | (self._apis.collections if self._apis is not None else set())
-        wanted = self._selection.collections if not self._quota.used_up else ()
-        missing = [name for name in wanted if name not in known | self._of_items]
+        missing = self._wanted.unmatched(known | self._of_items) if not self._quota.used_up else []
         errors: list[MlhubError] = [
             unknown_id(f"{self.name} has no collection", name, sorted(known)) for name in missing
         ]
-        if errors and len(errors) == len(wanted):
+        if errors and len(errors) == len(self._wanted.names):
             raise errors[0]
         return [Flaw(self.name, error) for error in errors]
 
     def _is_wanted(self, collection: str) -> bool:
-        wanted = self._selection.collections
-        return not wanted or not collection or collection in wanted
+        return not collection or self._wanted.admits(collection)
 
 
 def _listing_of(link: FollowedLink) -> str:
