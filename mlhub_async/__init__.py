@@ -17,24 +17,52 @@ if TYPE_CHECKING:
     from .api import blocking as blocking
     from .api.client import Client as Client
     from .api.item_iterator import mirrored as mirrored
+    from .core.errors import AccessLost as AccessLost
+    from .core.errors import CatalogError as CatalogError
+    from .core.errors import DiskFull as DiskFull
+    from .core.errors import LimitReached as LimitReached
+    from .core.errors import Locked as Locked
     from .core.errors import MlhubError as MlhubError
+    from .core.errors import NothingMatched as NothingMatched
+    from .core.errors import SourceError as SourceError
+    from .core.errors import StorageError as StorageError
+    from .core.errors import TooManyErrors as TooManyErrors
+    from .core.errors import TransferError as TransferError
+    from .core.errors import UsageError as UsageError
     from .core.model import Asset as Asset
+    from .core.model import Item as Item
+    from .core.model import Record as Record
     from .core.options import Options as Options
     from .core.options import RetryPolicy as RetryPolicy
     from .core.options import Selection as Selection
+    from .core.telemetry import Meter as Meter
     from .engine.mirror import mirror as mirror
     from .engine.report.receipt import Report as Report
     from .engine.verify import verify as verify
     from .sources.items.objects import assets as assets
 
 _MODULES = {
+    "AccessLost": "core.errors",
     "Asset": "core.model",
+    "CatalogError": "core.errors",
     "Client": "api.client",
+    "DiskFull": "core.errors",
+    "Item": "core.model",
+    "LimitReached": "core.errors",
+    "Locked": "core.errors",
+    "Meter": "core.telemetry",
     "MlhubError": "core.errors",
+    "NothingMatched": "core.errors",
     "Options": "core.options",
+    "Record": "core.model",
     "Report": "engine.report.receipt",
     "RetryPolicy": "core.options",
     "Selection": "core.options",
+    "SourceError": "core.errors",
+    "StorageError": "core.errors",
+    "TooManyErrors": "core.errors",
+    "TransferError": "core.errors",
+    "UsageError": "core.errors",
     "assets": "sources.items.objects",
     "mirror": "engine.mirror",
     "mirrored": "api.item_iterator",
@@ -54,3 +82,8 @@ def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f".{_MODULES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    """The public names, which completion offers."""
+    return sorted(__all__)

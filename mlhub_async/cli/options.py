@@ -178,7 +178,13 @@ CREDENTIALS = Section(
         ),
         single("--api-token", "api_token", "TOKEN|@FILE", "Bearer token, the older form of a key.", SECRET),
         single("--profile", "profile", "NAME", "Profile with the key, as 'configure' writes it."),
-        repeatable("-H --header", "headers", "'K: V'", "Header for the origin of SOURCE only.", HEADER),
+        repeatable(
+            "-H --header",
+            "headers",
+            "'K: V'",
+            "Header for the origin of SOURCE only; 'https://host K: V': for that one only.",
+            HEADER,
+        ),
         flag("--netrc", "netrc", "Use the logins in ~/.netrc (or $NETRC), each for its own host."),
     ],
 )

@@ -29,7 +29,7 @@ T = TypeVar("T")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGTP]?)(?:I?B)?", re.IGNORECASE)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([SMHD]?)", re.IGNORECASE)
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*[:=]\s*(.*)")
+_HEADER = re.compile(r"((?:https?://[^\s@]+\s+)?[!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*[:=]\s*(.*)")
 _TERM = re.compile(r"\s*([^<>=]+?)\s*(>=|<=|<>|!=|>|<|=)\s*(.+?)\s*")
 _OPERATORS = {">=": "gte", "<=": "lte", "<>": "neq", "!=": "neq", ">": "gt", "<": "lt", "=": "eq"}
 _GEOMETRIES = {"Point", "LineString", "Polygon", "MultiPoint", "MultiLineString", "MultiPolygon"}
@@ -205,9 +205,9 @@ def cql2(text: str) -> Any:
 def header(text: str) -> tuple[str, Secret]:
     if not (found := _HEADER.fullmatch(text)):
         raise ValueError(
-            "expected 'Name: value' or Name=value"
+            "expected 'Name: value', Name=value or 'https://host Name: value'"
         )  # does not quote the text: it may hold a secret
-    credentials.check_header_name(found[1])
+    credentials.check_header_name(credentials.split_header_name(found[1])[1])
     return found[1], Secret(found[2])
 
 

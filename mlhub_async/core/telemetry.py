@@ -1,7 +1,11 @@
-"""Counters of a run, and the events that it emits (JSON lines of the command line, listeners in Python)."""
+"""Counters of a run, and the events that it emits: to a listener, and what went wrong to the log.
+
+The logger is "mlhub_async": retries are of level INFO, hosts that are held and failures of level WARNING.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,6 +19,10 @@ from .urls import redacted
 
 Listener = Callable[[dict[str, object]], None]
 """Takes one event: a JSON object whose "event" is its name. docs/events.md lists the members of each."""
+LEVELS = {"retry": logging.INFO, "throttle": logging.WARNING, "error": logging.WARNING}
+"""Of the events that are logged."""
+_log = logging.getLogger("mlhub_async")
+_log.addHandler(logging.NullHandler())
 EVENT_OF_STATUS = {Status.FETCHED: "finish", Status.SKIPPED: "skip", Status.FAILED: "error"}
 
 
@@ -31,13 +39,15 @@ class Events:
 
     def emit(self, event: str, **fields: object) -> None:
         """Emit an event with these members and the time ("ts", RFC 3339 in UTC)."""
+        if (level := LEVELS.get(event)) is not None and _log.isEnabledFor(level):
+            _log.log(level, "%s", _line(event, fields))
         if self._listener is not None:
             now = datetime.now(UTC).isoformat(timespec="milliseconds")
             self._listener({"event": event, "ts": now, **fields})
 
     def job(self, event: str, job: Job, more: dict[str, Any] | None = None) -> None:
         """Emit an event about a job. `more` are further members; its "error" is a `MlhubError` or None."""
-        if self._listener is None:
+        if self._listener is None and event not in LEVELS:
             return
         asset = job.asset
         fields: dict[str, Any] = {
@@ -54,7 +64,7 @@ class Events:
 
     def outcome(self, outcome: Outcome) -> None:
         """Emit "finish", "skip" or "error", by the status of the outcome."""
-        if self._listener is None:
+        if self._listener is None and outcome.error is None:
             return
         record, error = outcome.record, outcome.error
         more: dict[str, Any] = {"attempt": outcome.attempts, "bytes": outcome.received}
@@ -67,6 +77,14 @@ class Events:
     def page(self, page: Page) -> None:
         """Emit "page": a page of the listing was read."""
         self.emit("page", collection=page.collection or None, total=page.matched)
+
+
+def _line(event: str, fields: dict[str, Any]) -> str:
+    """An event in one line: which file, and the reason."""
+    names = "/".join(str(fields[name]) for name in ("collection", "item", "key") if fields.get(name))
+    attempt = f" (attempt {fields['attempt']})" if "attempt" in fields else ""
+    reason = (fields.get("error") or {}).get("message", "")
+    return f"{event}{attempt}: {names or fields.get('href') or 'DEST'}: {reason}"
 
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")

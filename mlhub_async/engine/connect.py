@@ -216,8 +216,7 @@ def _signers(
         yield SharedAccessSigner(base, location.shared_access)
     if options.netrc:
         yield StaticSigner(partial(netrc_credentials, netrc_path(environ), named))
-    if base:
-        yield StaticSigner(partial(header_credentials, options.headers, base))
+    yield StaticSigner(partial(header_credentials, options.headers, base))
     yield StaticSigner(partial(_key_credentials, base, options, environ))
 
 

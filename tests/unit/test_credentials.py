@@ -132,11 +132,10 @@ class TestResolution:
         ("given", "environ", "query"),
         [
             ({"api_key": "arg", "profile": "project"}, {"MLHUB_API_KEY": "env"}, "key=arg"),
-            ({"profile": "project"}, {"MLHUB_API_KEY": "env"}, "key=env"),
+            ({"profile": "project"}, {"MLHUB_API_KEY": "env"}, "key=project-key"),
             ({"profile": "project"}, {"MLHUB_PROFILE": "other"}, "key=project-key"),
             ({}, {"MLHUB_PROFILE": "project"}, "key=project-key"),
             ({}, {"MLHUB_ACCESS_TOKEN": "t"}, "key=default-key"),
-            ({"profile": "__anonymous__"}, {"MLHUB_API_KEY": "env"}, "key=env"),
         ],
     )
     def test_the_first_that_is_set_wins(self, profiles, given, environ, query):
@@ -194,6 +193,14 @@ class TestHeaders:
         with pytest.raises(UsageError):
             credentials.header_credentials([("X", "v")], "catalog.json")
         assert credentials.header_credentials([], "catalog.json") == []
+
+    def test_a_name_behind_a_host_is_bound_to_that_host(self):
+        [credential] = credentials.header_credentials([("https://b.example X", "v")], None)
+        assert (credential.name, credential.origins) == ("X", {urls.Origin("https", "b.example", 443)})
+
+    def test_a_local_source_has_no_origin_that_may_see_a_header(self):
+        with pytest.raises(UsageError, match=r"header X: SOURCE is local.*'https://host X: value'"):
+            credentials.header_credentials([("X", "v")], None)
 
     def test_they_go_to_the_origin_of_the_source_alone(self):
         [credential] = credentials.header_credentials([("X", "v")], "https://a.example/deep/catalog.json")

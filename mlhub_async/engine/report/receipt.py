@@ -12,6 +12,7 @@ from typing import Any
 from ... import __version__
 from ...core.errors import CatalogError, MlhubError, NothingMatched
 from ...core.model import Concern, Flaw, Outcome, Proof, Status
+from ...core.urls import term_safe
 from ...storage.layout import RECEIPT_FILE, in_state
 from .completeness import Completeness
 from .empty_selection import Offered, matches_nothing
@@ -51,7 +52,7 @@ class Pruned:
         return {"assets": self.assets, "items": self.items, "bytes": self.bytes, "kept": self.kept}
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Report:
     """The result of a mirror.
 
@@ -168,6 +169,13 @@ class Report:
     @property
     def receipt_path(self) -> Path:
         return self.dest / in_state(RECEIPT_FILE)
+
+    def __repr__(self) -> str:
+        counts = (
+            f"selected={self.selected} fetched={self.fetched} skipped={self.skipped} failed={self.failures}"
+        )
+        source, dest = term_safe(self.source, 120), term_safe(str(self.dest), 120)
+        return f"<Report {source} to {dest}: exit code {self.exit_code}, {counts}, {self.bytes} bytes>"
 
     def raise_for_failures(self) -> None:
         """Raise the first error of a run that is not complete. Does nothing if it is."""

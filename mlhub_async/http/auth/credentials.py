@@ -43,7 +43,7 @@ def mlhub_credential(
 ) -> Credential | None:
     """The credential for the API at `root_url`, bound to its origin, or None if there is none.
 
-    The first that is set wins: `api_key`, `api_token`, MLHUB_API_KEY, `profile`, MLHUB_PROFILE, the
+    The first that is set wins: `api_key`, `api_token`, `profile`, MLHUB_API_KEY, MLHUB_PROFILE, the
     profile [default], MLHUB_ACCESS_TOKEN. Raises `UsageError` for a profile that is named but does not exist.
     """
     environ = os.environ if environ is None else environ
@@ -51,7 +51,7 @@ def mlhub_credential(
     if token := None if api_key else api_token:
         return _bearer(token, origins)
     name = profile or environ.get("MLHUB_PROFILE")
-    key = api_key or environ.get("MLHUB_API_KEY")
+    key = api_key or (None if profile else environ.get("MLHUB_API_KEY"))
     if not key and name == ANONYMOUS:
         return None
     if key := key or profile_key(profiles_path(environ), name):
@@ -65,14 +65,30 @@ def _bearer(token: str | Secret, origins: frozenset[Origin]) -> Credential:
     return Credential("header", "Authorization", secret, origins)
 
 
-def header_credentials(pairs: Iterable[tuple[str, str | Secret]], source_url: str) -> list[Credential]:
-    """Header fields of the user, bound to the origin of SOURCE. Raises `UsageError` for an invalid one."""
+def header_credentials(pairs: Iterable[tuple[str, str | Secret]], source_url: str | None) -> list[Credential]:
+    """Header fields of the user, bound to the origin of SOURCE, or to the one before the name.
+
+    A name is "Name" or "https://host Name". `source_url` is None for a SOURCE that has no origin. Raises
+    `UsageError` for an invalid field, and for one without an origin to be bound to.
+    """
     found = []
-    for name, value in pairs:
+    for given, value in pairs:
+        origin_url, name = split_header_name(given)
         check_header_name(name)
         secret = Secret(one_line(value, f"header {name}"))
-        found.append(Credential("header", name, secret, _origins(source_url)))
+        if (url := origin_url or source_url) is None:
+            raise UsageError(
+                f"header {name}: SOURCE is local and has no origin that may see it; write the host before "
+                f"the name: 'https://host {name}: value'"
+            )
+        found.append(Credential("header", name, secret, _origins(url)))
     return found
+
+
+def split_header_name(given: str) -> tuple[str | None, str]:
+    """The origin and the name of "https://host Name"; None and the name where there is no origin."""
+    origin_url, space, name = given.strip().rpartition(" ")
+    return (origin_url.strip(), name) if space and "://" in origin_url else (None, given)
 
 
 def basic(login: str, password: str) -> Secret:

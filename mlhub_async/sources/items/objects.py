@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +14,13 @@ from ... import stac
 from ...core import urls
 from ...core.errors import UsageError
 from ...core.model import Asset, Item, JsonObject, Page
-from ...core.options import Selection
+from ...core.options import Selection, as_tuple
 from ...core.ports import Reader
 from .documents import Batches, ItemsSource, records_of
+
+TAKE_ITEMS = 100
+TAKE_SECONDS = 0.05
+"""Items of an iterator are handed over in batches of this size, or after this time."""
 
 
 def of_objects(given: Any, selection: Selection, reader: Reader | None = None) -> ItemsSource:
@@ -57,19 +64,58 @@ async def _each(given: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[Any]
     if isinstance(given, AsyncIterable):
         async for one in given:
             yield one
-    else:
+    elif isinstance(given, list | tuple):
         for one in given:
             yield one
+    else:
+        async for one in _each_in_thread(iter(given)):
+            yield one
+
+
+async def _each_in_thread(given: Iterator[Any]) -> AsyncIterator[Any]:
+    """The items of an iterator that may wait for a server (a search of pystac-client), read in a thread.
+
+    It is one thread for all of them: the iterator may hold a connection of a thread. After a cancellation
+    the thread ends when the iterator has given the item that it was asked for.
+    """
+    thread = ThreadPoolExecutor(1, thread_name_prefix="mlhub-items")
+    try:
+        ended: Exception | None = None
+        while ended is None:
+            batch, ended = await asyncio.get_running_loop().run_in_executor(thread, _take, given)
+            for one in batch:
+                yield one
+    finally:
+        thread.shutdown(wait=False, cancel_futures=True)
+    if not isinstance(ended, StopIteration):
+        raise ended
+
+
+def _take(given: Iterator[Any]) -> tuple[list[Any], Exception | None]:
+    """Some items: at most `TAKE_ITEMS`, within `TAKE_SECONDS`; and what ended the iterator."""
+    taken: list[Any] = []
+    until = time.monotonic() + TAKE_SECONDS
+    try:
+        while len(taken) < TAKE_ITEMS and time.monotonic() < until:
+            taken.append(next(given))
+    except Exception as error:
+        return taken, error
+    return taken, None
 
 
 def assets(item: Any, keys: Iterable[str] | None = None) -> list[Asset]:
     """The assets of an item (a dict, or anything with `to_dict`, pystac's for example), in its order.
 
-    `keys` picks some, in the order given; one that the item does not have raises `KeyError`.
-    What is no item raises `UsageError`.
+    `keys` picks some, in the order given. Raises `UsageError` for one that the item does not have, and for
+    what is no item.
     """
-    found = {asset.key: asset for asset in stac.assets_of(given_item(item))}
-    return list(found.values()) if keys is None else [found[key] for key in keys]
+    owner = given_item(item)
+    found = {asset.key: asset for asset in stac.assets_of(owner)}
+    wanted = list(found) if keys is None else list(as_tuple(keys))
+    for key in wanted:
+        if key not in found:
+            raise UsageError(f"item {owner.id!r} has no asset {key!r}; its assets are: {', '.join(found)}")
+    return [found[key] for key in wanted]
 
 
 def given_item(given: Any) -> Item:
