@@ -124,7 +124,8 @@ class Attempts:
             fields = await receiver.next_fields()
         answer = self._context.http.get(Request(self._url, headers=fields), sink, self._on_redirect)
         try:
-            return await self._segments.complete(answer)
+            head = await self._segments.complete(answer)
+            return None if small is None and self._receiving().asks_for_rest() else head
         except Transient:
             if small is not None:
                 small.hand_over()

@@ -55,6 +55,7 @@ class Receiver:
         self._resume: RangeResume | None = None
         self._was_complete = False
         """a 416 said that no bytes are missing"""
+        self._compares_only = self._just_compared = False
         self._furthest = 0
         self._urls: tuple[str, ...] = ()
         self._seen_now = False
@@ -85,11 +86,13 @@ class Receiver:
         """Wait for the last write; the header fields of the next request, with a range or a condition."""
         await self.partial.body.settled()
         known, offset = self.job.previous, self.partial.body.offset
-        self.unchanged = self._was_complete = False
+        just_compared, self._just_compared = self._just_compared, False
+        self.unchanged = self._was_complete = self._compares_only = False
         fields = dict(AS_STORED)
         self._resume = None
         if offset and not self._encoded:
-            resume = RangeResume(self._version(), offset, self.partial.body.tail, self._quirks)
+            tail, quirks = self.partial.body.tail, self._quirks
+            resume = RangeResume(self._version(), offset, tail, quirks, just_compared=just_compared)
             self._resume = resume if resume.possible else None
         if self._resume is not None:
             fields.update(self._resume.fields())
@@ -104,11 +107,11 @@ class Receiver:
     def start(self, head: Head) -> None:
         """Decide what this answer means, before any byte of it (see `ports.Sink`).
 
-        1. 200: the whole of some version, from its first byte on. 2. 206: the rest of the version that is
-        there, or it is refused; so is a 200 whose Content-Range is not that of the whole (RFC 9110 section
-        14.4 gives it no meaning there, but servers answer so to a range). 3. 304: the file of an earlier run
-        is right. 4. 416: no bytes are missing, or it is refused. 5. 412, to no condition of ours: the next
-        request is one without any.
+        1. 200: the whole of some version, from its first byte on; so is a 206 that says it is the whole.
+        2. 206: the rest of the version that is there, or it is refused; so is a 200 whose Content-Range is
+        not that of the whole (RFC 9110 section 14.4 gives it no meaning there, but servers answer so to a
+        range). 3. 304: the file of an earlier run is right. 4. 416: no bytes are missing, or it is refused.
+        5. 412, to no condition of ours: the next request is one without any.
         """
         if head.status == NOT_MODIFIED:
             self.unchanged = self.job.previous is not None
@@ -116,7 +119,7 @@ class Receiver:
                 raise TransferError(f"{self.name}: HTTP 304 without a condition", kind="protocol", status=304)
         elif head.status in (PRECONDITION_FAILED, RANGE_NOT_SATISFIABLE):
             self._check_complete(head)
-        elif head.status == PARTIAL_CONTENT or self._is_part(head):
+        elif self._is_part(head):
             self._continue(head)
         else:
             self._begin(head)
@@ -129,7 +132,7 @@ class Receiver:
         self._decoder = decoder_for(coding, self.job.path, self.name) if decode else None
         # What is said of an encoded body is not said of the file.
         about_file = {} if self._encoded else head.headers
-        self.total = content_length({} if self._decoder else head.headers)
+        self.total = None if self._decoder else _whole_length(head)
         self.validator = strong_validator(about_file)
         self.expectations.check_size(self.total)
         self.expectations.published = checksum.from_headers(about_file)
@@ -161,16 +164,18 @@ class Receiver:
         if self.total is None and span.total is not None:
             self.total = span.total
             self.expectations.check_size(self.total)
+        self._compares_only = self._resume is not None and self._resume.brings_nothing_new(span)
         self._write = self._segments.writer(self._target(head))
 
     def _is_part(self, head: Head) -> bool:
-        """Whether a 200 has the Content-Range of a part, or an unreadable one after a range was asked for."""
-        if "content-range" not in head.headers:
-            return False
-        span = content_range(head.headers)
+        """Whether a 206 or 200 carries less than the whole, or does not say clearly what it carries."""
+        span, length = content_range(head.headers), content_length(head.headers)
+        is_partial, answers_range = head.status == PARTIAL_CONTENT, self._resume is not None
         if span is None:
-            return self._resume is not None
-        return span.first != 0 or span.total not in (None, span.last + 1)
+            return is_partial or (answers_range and "content-range" in head.headers)
+        size = span.last + 1
+        is_whole = span.first == 0 and (span.total == size or (span.total is None and not answers_range))
+        return not is_whole or length not in (size, size if is_partial else None)
 
     def _fits(self, head: Head, span: ContentRange) -> bool:
         resume, plain = self._resume, not is_encoded(head.headers)
@@ -242,6 +247,11 @@ class Receiver:
             self.restart()
             raise error
 
+    def asks_for_rest(self) -> bool:
+        """Whether the last answer only confirmed the bytes that are there: the next one brings the rest."""
+        self._just_compared = self._compares_only and self._resume is not None and self._resume.compared
+        return self._just_compared
+
     async def complete(self) -> tuple[dict[str, bytes], Proof]:
         """Check a body after its last answer: its digests by algorithm, and how far they prove it.
 
@@ -258,3 +268,9 @@ class Receiver:
         if not self.expectations.compare(digests):  # a new one came with another href, during the body
             raise self._restarting("the catalogue has another digest for it now", 200)
         return digests, self.expectations.check_whole(size, self.total)
+
+
+def _whole_length(head: Head) -> int | None:
+    """The length of the whole that an answer carries: a Content-Range beside it is that of the whole, too."""
+    span, length = content_range(head.headers), content_length(head.headers)
+    return span.last + 1 if length is None and span is not None else length

@@ -3,6 +3,10 @@
 Two answers are of one version if both have the same strong validator (RFC 9110 section 8.8). Where there
 is none, or the origin's are known not to tell versions apart, a published digest must decide in the end.
 Then the last bytes that are there are asked for again and compared, so that most wrong joins end at once.
+
+A date is a validator of seconds, and servers that cache it were seen to send new bytes under the old one in
+the first answer after a change. So where there is no ETag, a request of its own asks for the last bytes again
+and compares them; the next one, which asks for the rest, must still be answered with that date and size.
 """
 
 from __future__ import annotations
@@ -72,19 +76,29 @@ def partial_header(version: PartialVersion, published: Checksum | None) -> Parti
 class RangeResume:
     """One request for the bytes that follow those in the partial file, and the judgement of its answer.
 
-    `offset`: how many bytes are there; `tail` reads the last ones of them.
+    `offset`: how many bytes are there; `tail` reads the last ones of them. `just_compared`: the answer to
+    the request before this one had the same last bytes.
     """
 
     def __init__(
-        self, version: PartialVersion, offset: int, tail: Callable[[int], bytes], quirks: OriginQuirks
+        self,
+        version: PartialVersion,
+        offset: int,
+        tail: Callable[[int], bytes],
+        quirks: OriginQuirks,
+        *,
+        just_compared: bool = False,
     ) -> None:
         url = version.urls[-1] if version.urls else ""
         self._version = version
         self._quirks = quirks
         self._validator = version.validator if not url or quirks.has_steady_validators(url) else ""
         self._conditional = not url or quirks.heeds_if_range(url)
+        is_date = bool(self._validator) and not self._validator.startswith('"')
+        self._end = offset if is_date and not just_compared else None
         # All bytes may be there: then the last ones are asked for again, since a range cannot be empty.
-        again = OVERLAP_BYTES if not self._validator or offset == version.total else 0
+        compares = not self._validator or self._end is not None or offset == version.total
+        again = OVERLAP_BYTES if compares else 0
         tied = bool(self._validator or version.has_digest)
         self._overlap = tail(again) if tied and again < offset else b""
         self._first = offset - again
@@ -94,7 +108,8 @@ class RangeResume:
     def fields(self) -> dict[str, str]:
         """The header fields of the request."""
         condition = {"if-range": self._validator} if self._validator and self._conditional else {}
-        return {"range": f"bytes={self._first}-", **condition}
+        last = "" if self._end is None else self._end - 1
+        return {"range": f"bytes={self._first}-{last}", **condition}
 
     def fits(self, head: Head, span: ContentRange, href: str) -> bool:
         """Whether a 206 carries the bytes that were asked for, of the version that is there.
@@ -137,6 +152,10 @@ class RangeResume:
         same = has_validator(head.headers, self._validator) if self._validator else None
         total = span.total if span is not None else None
         return total == self._version.total == offset and (self._version.has_digest if same is None else same)
+
+    def brings_nothing_new(self, span: ContentRange | None) -> bool:
+        """Whether an answer that fits is one to a request for the bytes that are there alone."""
+        return self._end is not None and span is not None and span.last < self._end
 
     @property
     def compared(self) -> bool:

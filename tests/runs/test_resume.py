@@ -86,7 +86,7 @@ def near(got, wanted):
 def asked(site):
     """The first byte of every request for an asset; None where all was asked for."""
     ranges = [seen.headers.get("range") for seen in asset_requests(site)]
-    return [int(r.removeprefix("bytes=").removesuffix("-")) if r else None for r in ranges]
+    return [int(r.removeprefix("bytes=").partition("-")[0]) if r else None for r in ranges]
 
 
 async def finished(site, dest, item, body=BODY, **options):
@@ -367,8 +367,40 @@ async def test_a_version_that_changed_between_two_runs_is_no_flip(site, dest):
 async def test_a_date_is_a_condition_too_and_compared_where_it_is_repeated(site, dest):
     item = await cut_short(site, dest, about={"last_modified": 1e9})
     there = reached(dest)
-    assert await finished(site, dest, item) == [there]
-    assert asset_requests(site)[0].headers["if-range"] == date(1e9)
+    assert await finished(site, dest, item) == [there - OVERLAP_BYTES, there]
+    compared, rest = (seen.headers for seen in asset_requests(site))
+    assert compared["range"].endswith(f"-{there - 1}") and rest["range"].endswith("-")
+    assert compared["if-range"] == rest["if-range"] == date(1e9)
+
+
+def changed_at(place, body=BODY):
+    """Another version of the same size, with one other byte."""
+    data = bytearray(body)
+    data[place] ^= 1
+    return bytes(data)
+
+
+OLD_DATE, NEW_DATE = 1e9, 1.1e9
+STALE = (IgnoreIfRange(), Headers((("Last-Modified", None), ("Last-Modified", date(OLD_DATE)))))
+"""An answer under the date of the version before, as of a server that keeps what it knew of a file."""
+DATED: dict[str, tuple[bytes, float, list[tuple[Fault, ...]], int]] = {
+    "new bytes at the end, once under the old date": (changed_at(CUT - 1000), NEW_DATE, [STALE], 2),
+    "new bytes at the beginning, once under the old date": (changed_at(500), NEW_DATE, [STALE], 2),
+    "the same, condition ignored": (changed_at(500), NEW_DATE, [STALE, (IgnoreIfRange(),)], 3),
+    "the same bytes under a new date": (BODY, NEW_DATE, [], 1),
+    "the same bytes under a new date, condition ignored": (BODY, NEW_DATE, [(IgnoreIfRange(),)], 2),
+    "a longer file under the old date": (BODY + b"more", OLD_DATE, [], 2),
+    "a shorter file under the old date": (BODY[: CUT + 5], OLD_DATE, [], 2),
+    "new bytes at the end under the old date": (changed_at(CUT - 1000), OLD_DATE, [], 2),
+}
+
+
+@pytest.mark.parametrize("how", DATED)
+async def test_where_only_a_date_tells_versions_apart_nothing_is_joined_to_another_one(site, dest, how):
+    item = await cut_short(site, dest, about={"last_modified": OLD_DATE})
+    body, modified, faults, requests = DATED[how]
+    site.put("/one.tif", body, last_modified=modified, faults=faults)
+    assert len(await finished(site, dest, item, body)) == requests
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from mlhub_async.transfer.resume import OVERLAP_BYTES
 from support.command import Program
 from support.mirrored import Mirrored
 from support.server import (
@@ -72,6 +73,9 @@ def cases(size: int) -> dict[str, Case]:
     known, sized = sizes_and_digests(old), {"file:size": size}
     from_half = f"bytes={half}-"
     resumed, anew = [None, from_half], [None, from_half, None]
+    again = half - OVERLAP_BYTES
+    compared = [None, f"bytes={again}-{half - 1}", from_half] if again > 0 else [None, None]
+    whole = (("Content-Range", f"bytes 0-{size - 1}/{size}"),)
     several = b"--x\r\nContent-Range: bytes %d-%d/%d\r\n\r\nhello\r\n--x--" % (half, half + 4, size)
     table = {
         "a plain body": Case(asked=[None]),
@@ -80,7 +84,7 @@ def cases(size: int) -> dict[str, Case]:
         "cut nine times with progress": Case([Cut(size * 11 // 100)] * 9, requests=10),
         "cut at the first byte": Case([Cut(0)], asked=[None, None]),
         "cut before the last byte": Case([Cut(size - 1)], asked=[None, f"bytes={size - 1}-"]),
-        "cut, only an old Last-Modified": Case([Cut(half)], LONG_AGO, asked=resumed),
+        "cut, only an old Last-Modified": Case([Cut(half)], LONG_AGO, asked=compared),
         "cut, only a weak ETag": Case([Cut(half)], {"etag": 'W/"1"'}, asked=[None, None]),
         "cut, no validator": Case([Cut(half)], {}, asked=[None, None]),
         "cut, an ETag without quotes": Case([Cut(half)], {"etag": "abc"}, asked=[None, None]),
@@ -121,8 +125,31 @@ def cases(size: int) -> dict[str, Case]:
         "cut, the rest cut too": Case(
             [Cut(half), Cut(half // 2)], asked=[None, from_half, f"bytes={half * 3 // 2}-"]
         ),
-        "200 with a Content-Range": Case(
-            [Headers((("Content-Range", f"bytes 0-{size - 1}/{size}"),))], requests=1
+        "200 with a Content-Range": Case([Headers(whole)], requests=1),
+        "200 whose Content-Range says more than comes": Case(
+            [Status(200, body=old[:half], headers=whole)], requests=2
+        ),
+        "cut, then 200 of the head, of an unknown total": Case(
+            [Cut(half), Status(200, body=old[:half], headers=(("Content-Range", f"bytes 0-{half - 1}/*"),))],
+            asked=anew,
+        ),
+        "cut, then 206 of the whole": Case([Cut(half), Status(206, body=old, headers=whole)], asked=resumed),
+        "cut, then 206 from before the cut": Case(
+            [
+                Cut(half),
+                Status(206, body=old[5:], headers=(("Content-Range", f"bytes 5-{size - 1}/{size}"),)),
+            ],
+            asked=anew,
+        ),
+        "cut, then 206 of the head": Case(
+            [
+                Cut(half),
+                Status(206, body=old[:half], headers=(("Content-Range", f"bytes 0-{half - 1}/{size}"),)),
+            ],
+            asked=anew,
+        ),
+        "206 of the whole although nobody asked for a range": Case(
+            always=[Status(206, body=old, headers=whole)], requests=1
         ),
         "cut, the rest as 200 with its Content-Range": Case([Cut(half), StatusOf(200)], asked=resumed),
         "cut, the rest as 200 of another version": Case(
