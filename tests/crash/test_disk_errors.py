@@ -32,6 +32,23 @@ setattr(os, name, failing)
 runpy.run_module("mlhub_async", run_name="__main__")
 """
 """Runs the program on a disk that fails so many times where unfinished files are written."""
+NO_DIRECTORY_SYNC = """
+import os, runpy, stat, sys
+number, left, sys.argv[:3] = int(sys.argv[1]), int(sys.argv[2]), ["mlhub"]
+real = os.fsync
+
+def failing(fd):
+    global left
+    if stat.S_ISDIR(os.fstat(fd).st_mode):
+        left -= 1
+        if left < 0:
+            raise OSError(number, os.strerror(number))
+    return real(fd)
+
+os.fsync = failing
+runpy.run_module("mlhub_async", run_name="__main__")
+"""
+"""Runs the program on a disk where a few directories can be synced, and then none."""
 STRACE = shutil.which("strace")
 LARGE = 700_000
 
@@ -61,6 +78,21 @@ def test_one_error_of_the_disk_costs_one_file_another_attempt(run_cli, site, des
     Mirrored(dest).check(0)
     assert run_cli("verify", dest).code == 0
     assert Mirrored(dest).partial == []
+
+
+@pytest.mark.parametrize(
+    "number,synced",
+    [(errno.EINVAL, 0), (errno.EINVAL, 6), (errno.ENOTSUP, 0), (errno.EPERM, 6)],
+    ids=["EINVAL at once", "EINVAL later", "ENOTSUP at once", "EPERM later"],
+)
+def test_where_directories_cannot_be_synced_the_run_goes_on_or_names_the_option(
+    run_cli, dest, url, number, synced
+):
+    words = [number, synced, "mirror", url, dest, "--durability", "full"]
+    ended = run_cli.start_raw(sys.executable, "-c", NO_DIRECTORY_SYNC, *words).finish()
+    assert ended.code == (7 if number == errno.EPERM else 0), ended.err
+    assert ("--durability process" in ended.err) == (ended.code == 7)
+    assert whole(dest)
 
 
 @pytest.mark.parametrize("call", ["write", "fsync"])

@@ -22,6 +22,11 @@ FATAL_ERRNOS = {
     errno.ENOMEM: "give it more memory or fewer transfers (-j)",
 }
 SHORTAGE_ERRNOS = frozenset({errno.EMFILE, errno.ENFILE})
+NO_SYNC_ERRNOS = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF})
+"""What fsync says of a directory where the file system can sync files alone: older CIFS, the shared folders
+of virtual machines, some of FUSE. Names are then as safe as that file system makes them."""
+NOT_SYNCED = "the directory cannot be synced; use --durability process, or another DEST"
+GONE_ERRNOS = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 
 def storage_error(error: OSError, path: str | Path) -> MlhubError:
@@ -61,10 +66,13 @@ def open_directory(path: str | Path, above: int | None = None) -> int:
 
 
 def sync_directory(path: Path) -> None:
-    """Make the names in a directory survive a power cut."""
+    """Make the names in a directory survive a power cut, where the file system can do so."""
     fd = open_directory(path)
     try:
         os.fsync(fd)
+    except OSError as error:
+        if error.errno not in NO_SYNC_ERRNOS:
+            raise
     finally:
         os.close(fd)
 
@@ -79,7 +87,10 @@ def sync_names(root: Path, paths: Iterable[str]) -> None:
         try:
             sync_directory(root / folder)
         except OSError as error:
-            raise storage_error(error, folder) from None
+            ours = storage_error(error, root / folder)
+            if isinstance(ours, TransferError) and error.errno not in GONE_ERRNOS:
+                raise StorageError(f"{ours.message}; {NOT_SYNCED}") from None
+            raise ours from None
 
 
 class DirectoryTree:
