@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..core import checksum, formats
 from ..core.errors import Corrupt, TransferError, Transient
 from ..core.formats.kinds import may_be_empty
-from ..core.formats.sniffing import SNIFF_BYTES, unexpected_markup, wrong_content_error
+from ..core.formats.sniffing import SNIFF_BYTES, is_undecided, unexpected_text, wrong_content_error
 from ..core.model import Asset, Checksum, Head, Job, Proof
 from ..core.ports import BodyWriter, Buffer
 from ..core.urls import redacted, suffix
@@ -61,6 +61,8 @@ class Expectations:
         self._first = b""
         self._url = self._content_type = ""
         self._odd_digest = b""
+        self.undecided = False
+        """a text came first, which only the rest of the body may show to be the format's"""
 
     def begin(self, head: Head) -> None:
         """Note the answer that brings the body from its first byte on."""
@@ -107,6 +109,8 @@ class Expectations:
         if offset in (0, len(self._first)):  # else an earlier run has seen the first bytes
             self._first = self._first[:offset] + bytes(data[:SNIFF_BYTES])
             if len(self._first) >= SNIFF_BYTES:
+                first = self._first[:SNIFF_BYTES]
+                self.undecided = is_undecided(first, self._path, self.asset.media_type)
                 return self._wrong_content()
         return None
 
@@ -115,7 +119,7 @@ class Expectations:
         return self._wrong_content() if 0 < size == len(self._first) < SNIFF_BYTES else None
 
     def _wrong_content(self) -> TransferError | None:
-        found = unexpected_markup(
+        found = unexpected_text(
             self._first[:SNIFF_BYTES], self._path, self.asset.media_type, self._content_type
         )
         return wrong_content_error(self.name, found) if found else None
@@ -153,18 +157,19 @@ class Expectations:
     async def check_structure(
         self, body: BodyWriter, sha256: bytes, total: int | None, *, always: bool
     ) -> None:
-        """Check the structure of the format: `always`, or where neither size nor digest is published.
+        """Check the structure of the format: `always`, where a text came first, or where neither size nor
+        digest is published.
 
-        In the second case a missing end is looked for. A file that is odd in another way is taken for what
+        In the last case a missing end is looked for. A file that is odd in another way is taken for what
         the server has, if the framing proves it whole or if it came twice alike (`sha256`). Raises
         `Corrupt`.
         """
-        if not always and (self._sized(total) or self._comparable()):
+        if not (always or self.undecided) and (self._sized(total) or self._comparable()):
             return
         path, media_type = self._path, self.asset.media_type
         if found := await body.inspect(lambda file: formats.flaw(file, path, media_type)):
             whole = self._framed or sha256 == self._odd_digest
-            if whole and not always and isinstance(found, formats.IntrinsicFlaw):
+            if whole and not (always or self.undecided) and isinstance(found, formats.IntrinsicFlaw):
                 return
             self._odd_digest = sha256
             raise Corrupt(f"{self.name}: {found}", kind="structure")

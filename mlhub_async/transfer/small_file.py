@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from ..core.checksum import DIGEST_FIELDS
 from ..core.errors import MlhubError
-from ..core.formats.sniffing import SNIFF_BYTES, unexpected_markup
+from ..core.formats.sniffing import SNIFF_BYTES, is_undecided, unexpected_text
 from ..core.model import Head, Job, Proof, Record
 from ..core.ports import Buffer, Sink, Store
 from ..core.telemetry import Meter
@@ -88,13 +88,14 @@ class SmallFileSink:
                 assert writing is None, "bytes of a small body never wait for the disk"
 
     def _is_sound(self, data: bytes) -> bool:
-        """Whether all bytes are there, and are no error page."""
+        """Whether all bytes are there, and are no text where no text can be."""
         assert self._head is not None
+        if len(data) != self._length:
+            return False
         content_type, media_type = self._head.headers.get("content-type", ""), self._job.asset.media_type
-        first = data[:SNIFF_BYTES]
-        return len(data) == self._length and not unexpected_markup(
-            first, self._job.path, media_type, content_type
-        )
+        first, path = data[:SNIFF_BYTES], self._job.path
+        refused = unexpected_text(first, path, media_type, content_type)
+        return not refused and not is_undecided(first, path, media_type)
 
     def _write_file(self, data: bytes) -> int:
         """The file's mtime (ns); 0 where the disk refused, as it will refuse the receiver."""

@@ -1,5 +1,8 @@
 """A right answer with the wrong thing in it: pages, error documents, nothing at all."""
 
+import io
+import zipfile
+
 import pytest
 
 from support.engine import run, run_and_check
@@ -40,10 +43,64 @@ async def test_an_error_in_place_of_an_image_is_refused_whatever_it_calls_itself
     assert Mirrored(dest).bytes_of("one") is None
 
 
-@pytest.mark.parametrize("body", [b"quota exceeded", b"\0" * 5000])
+@pytest.mark.parametrize("body", [b"\x14quota exceeded", b"\0" * 5000])
 async def test_odd_data_is_no_error_page_and_is_kept(site, dest, body):
     assert await run_and_check(one(site, always=[instead(body)]), dest) == (0, "")
     assert Mirrored(dest).bytes_of("one") == body
+
+
+POINTERS = {
+    "a Git LFS pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:"
+    + b"5e" * 32
+    + b"\nsize 7340032\n",
+    "a git-annex pointer": b"/annex/objects/MD5E-s7340032--" + b"5e" * 16 + b".tif\n",
+}
+MESSAGES = [b"quota exceeded", b"Rate limit exceeded\n" * 9_000]
+BINARY_TYPES = {
+    "tif": "image/tiff; application=geotiff",
+    "jp2": "image/jp2",
+    "nc": "application/x-netcdf",
+    "h5": "application/x-hdf5",
+    "parquet": "application/vnd.apache.parquet",
+    "zip": "application/zip",
+    "png": "image/png",
+    "gpkg": "application/geopackage+sqlite3",
+}
+
+
+@pytest.mark.parametrize("name", POINTERS)
+async def test_a_pointer_of_a_source_repository_is_no_data(site, dest, name):
+    suffixes = [*BINARY_TYPES, "csv", "bin"]
+    for suffix in suffixes:
+        site.put(f"/x.{suffix}", POINTERS[name], content_type="text/plain; charset=utf-8")
+    items = [stac_item(suffix, data={"href": site.url(f"/x.{suffix}")}) for suffix in suffixes]
+    report = await run(items, dest)
+    assert report.exit_code == 4
+    assert Mirrored(dest).failed == dict.fromkeys(suffixes, "wrong-content")
+    assert {site.count(f"/x.{suffix}") for suffix in suffixes} == {1}
+
+
+@pytest.mark.parametrize("body", MESSAGES, ids=["small", "large"])
+async def test_a_message_in_plain_text_is_no_binary_file(site, dest, body):
+    for suffix in BINARY_TYPES:
+        site.put(f"/{suffix}", body, content_type="application/octet-stream")
+    items = [
+        stac_item(one, data={"href": site.url(f"/{one}"), "type": BINARY_TYPES[one]}) for one in BINARY_TYPES
+    ]
+    report = await run(items, dest)
+    failed = Mirrored(dest).failed
+    assert report.exit_code in (4, 5) and set(failed) == set(BINARY_TYPES)
+    assert set(failed.values()) <= {"wrong-content", "structure"}
+
+
+@pytest.mark.parametrize("size", [5_000, 600_000], ids=["small", "large"])
+async def test_a_text_before_an_archive_is_part_of_it(site, dest, size):
+    file = io.BytesIO(b"#!/bin/sh\n" + b"# this program unpacks what follows\n" * 20)
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("chip.bin", noise(size))
+    items = one(site, path="/chips.zip", body=file.getvalue())
+    assert await run_and_check(items, dest) == (0, "")
+    assert Mirrored(dest).bytes_of("one") == file.getvalue()
 
 
 @pytest.mark.parametrize("body", [b"quota exceeded", b"please wait " * 60_000], ids=["small", "large"])

@@ -64,6 +64,12 @@ def _unrecognised(file: BinaryIO, first: bytes, declared: list[Kind]) -> str | N
         return None
     if kinds.HDF5 in declared or kinds.NETCDF in declared:
         return _prefixed("HDF5", netcdf.check_hdf5(file))
+    if kinds.ZIP in declared:
+        return _prefixed("ZIP", archives.check_zip(file))
+    if kinds.GRIB in declared:
+        return None
+    if kinds.PDF in declared:
+        return _prefixed("PDF", documents.check_pdf(file))
     if any(kind.markup for kind in declared):
         return None
     found = f"it does not begin as {declared[0].name} does"

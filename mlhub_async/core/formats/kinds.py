@@ -47,47 +47,57 @@ _MEDIA_TYPES = {
 
 
 class Markup(enum.Flag):
-    """The kinds of text that a file of a format may be."""
+    """The kinds of text that a file of a format may be. PLAIN is what is none of the others."""
 
     NOTHING = 0
     JSON = enum.auto()
     XML = enum.auto()
     HTML = enum.auto()
-    NOT_HTML = JSON | XML
-    ANYTHING = JSON | XML | HTML
+    PLAIN = enum.auto()
+    NOT_HTML = JSON | XML | PLAIN
+    ANYTHING = JSON | XML | HTML | PLAIN
 
 
 class Kind(NamedTuple):
     """A file format, or a group of formats that are treated alike.
 
     `magics` are its possible first bytes; empty: it has no signature. `markup` is the text that it may be.
+    `late`: other bytes, a text too, may come before its signature.
     """
 
     name: str
     magics: tuple[bytes, ...] = ()
     markup: Markup = Markup.NOTHING
+    late: bool = False
 
 
 TIFF = Kind("TIFF", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"))
-ZIP = Kind("ZIP", (b"PK\3\4", b"PK\5\6", b"PK\7\x08"))
-HDF5 = Kind("HDF5", (b"\x89HDF\r\n\x1a\n",))
+ZIP = Kind("ZIP", (b"PK\3\4", b"PK\5\6", b"PK\7\x08"), late=True)
+"""A program that unpacks it may come before the signature."""
+HDF5 = Kind("HDF5", (b"\x89HDF\r\n\x1a\n",), late=True)
 """A user block of any content may come before the signature."""
-NETCDF = Kind("NetCDF", (b"CDF\1", b"CDF\2", b"CDF\5"))
+NETCDF = Kind("NetCDF", (b"CDF\1", b"CDF\2", b"CDF\5"), late=True)
+"""A file of this suffix may be HDF5."""
 JPEG = Kind("JPEG", (b"\xff\xd8\xff",))
 PNG = Kind("PNG", (b"\x89PNG\r\n\x1a\n",))
 JP2 = Kind("JPEG 2000", (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"))
 PARQUET = Kind("Parquet", (b"PAR1", b"PARE"))
-PDF = Kind("PDF", (b"%PDF-",))
+PDF = Kind("PDF", (b"%PDF-",), late=True)
+"""Readers look for the signature in the first KiB."""
+GRIB = Kind("GRIB", (b"GRIB",), late=True)
+"""A header of the telecommunication system may come before each message."""
 GZIP = Kind("gzip", (b"\x1f\x8b",), Markup.NOT_HTML)
 """A server may have decompressed it in transit, as Google Cloud Storage does."""
 JSON = Kind("JSON", (), Markup.JSON)
 _HDF4 = Kind("HDF4", (b"\x0e\x03\x13\x01",))
 _MEDIA = Kind("image, sound or film")
-"""Also the format of an image, video or audio media type that is not in the table: it is no web page."""
+_OTHER_MEDIA = Kind("another image, sound or film", (), Markup.PLAIN)
+"""The format of an image, video or audio media type that is not in the table: it is no web page."""
 _DATA = Kind("binary data")
 _RAW = Kind("anything binary", (), Markup.NOT_HTML)
 _TABLE = Kind("table", (), Markup.NOT_HTML)
-_TEXT = Kind("text", (), Markup.ANYTHING)
+_XML = Kind("XML", (), Markup.JSON | Markup.XML | Markup.HTML)
+TEXT = Kind("text", (), Markup.ANYTHING)
 
 _CHECKED = (TIFF, ZIP, HDF5, NETCDF, JPEG, PNG, JP2, PARQUET, PDF, GZIP)
 _SUFFIXES = {
@@ -103,13 +113,16 @@ _SUFFIXES = {
     PDF: "pdf",
     GZIP: "gz tgz",
     _MEDIA: "gif webp bmp ico mp4 webm mov avi mp3 wav ogg",
-    _DATA: "grib grib2 grb grb2 laz las gpkg fgb pmtiles mbtiles sqlite tar bz2 xz zst 7z npy shp shx dbf"
-    " onnx arrow feather",
+    GRIB: "grib grib2 grb grb2",
+    _DATA: "laz las gpkg fgb pmtiles mbtiles sqlite tar bz2 xz zst 7z npy shp shx dbf onnx arrow feather",
     _RAW: "bin img raw dat db pkl pth pt",
     _TABLE: "csv tsv",
     JSON: "json geojson topojson ipynb",
-    _TEXT: "html htm xhtml php asp aspx jsp xml xsd xsl rss atom svg kml gml gpx vrt qml dim safe"
-    " txt text md rst log asc prj wkt wld tfw yaml yml toml ini ndjson jsonl geojsonl py r js css tex",
+    _XML: "xml xsd xsl rss svg kml gpx vrt dim",
+    TEXT: "html htm xhtml php asp aspx jsp atom gml qml safe"
+    " txt text md rst log asc prj wkt wld tfw yaml yml toml ini ndjson jsonl geojsonl py r js css tex"
+    " hdr pgw jgw gfw bpw tifw tiffw eph att imd rpb rpc pvl lbl cpg qpj clr mtl meta cfg conf info list lst"
+    " sha256 sha1 sha512 md5 bib ttl rdf sql jsonld czml gltf xyz pts dxf grd",
 }
 _BY_SUFFIX = {suffix: kind for kind, suffixes in _SUFFIXES.items() for suffix in suffixes.split()}
 _SCIENCE_FORMATS = (HDF5, NETCDF, _HDF4)
@@ -135,8 +148,8 @@ def of_media_type(media_type: str | None) -> Kind | None:
         return _BY_SUFFIX.get(suffix[1:])
     family = media_type.strip().partition("/")[0].lower()
     if family == "text":
-        return _TEXT
-    return _MEDIA if family in ("image", "video", "audio") else None
+        return TEXT
+    return _OTHER_MEDIA if family in ("image", "video", "audio") else None
 
 
 def declared(path: str, media_type: str | None) -> list[Kind]:
@@ -148,7 +161,7 @@ def declared(path: str, media_type: str | None) -> list[Kind]:
 def may_be_empty(path: str, media_type: str | None) -> bool:
     """Whether a file of no bytes is valid as declared: text is, a TIFF is not."""
     found = declared(path, media_type)
-    return not found or any(kind in (_RAW, _TABLE, _TEXT) for kind in found)
+    return not found or any(kind in (_RAW, _TABLE, _XML, TEXT) for kind in found)
 
 
 def recognised(first: bytes) -> Kind | None:

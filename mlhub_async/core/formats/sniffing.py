@@ -1,7 +1,8 @@
-"""Recognises an error or login page that a server sent in place of a file, by the first bytes of the body.
+"""Recognises a page, a message or a pointer that a server sent in place of a file, by its first bytes.
 
-Refused is HTML, XML or JSON where neither suffix nor media type declare a format that may be such a text.
-Binary data of any other format than the declared one is accepted: catalogues often declare wrong types.
+Refused is a text (HTML, XML, JSON or plain) where neither suffix nor media type declare a format that may be
+such a text. Binary data of any other format than the declared one is accepted: catalogues often declare
+wrong types.
 """
 
 from __future__ import annotations
@@ -23,76 +24,125 @@ _HTML = re.compile(
 _XML = re.compile(rb"<(?:\?xml\s|[A-Za-z_][\w.:-]*(?:[\s>]|/>))")
 _JSON = re.compile(rb'\{\s*(?:"|\}|\Z)|\[\s*(?:[{\["\]\d-]|\Z)')
 _BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+_JSON_VALUE = re.compile(rb'["\[{]|-?\d|(?:true|false|null|NaN|-?Infinity)\b')
+_POINTERS = {
+    "a Git LFS pointer": re.compile(
+        rb"version https?://[\w./-]+/spec/v1\r?\n(?:[\w-]+ \S+\r?\n)*oid sha256:"
+    ),
+    "a git-annex pointer": re.compile(rb"(?:(?:\.\./)*+\.git|)/annex/objects/\S"),
+    "a Xet pointer": re.compile(rb"# xet version \d+\s+filesize = "),
+}
+"""Small files that a repository of source code holds in place of large ones, by their first bytes."""
+PLAIN_TEXT = "plain text"
+UNKNOWN = Kind("unknown", (), Markup.ANYTHING)
 _PAGE_TYPES = ("text/html", "application/xhtml")
 _UTF8 = codecs.getincrementaldecoder("utf-8")
+_NOT_ASCII = bytes(range(128, 256))
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\f\r")) + b"\x7f"
 
 
-def unexpected_markup(first: bytes, path: str, media_type: str | None = None, content_type: str = "") -> str:
-    """What a body is ("HTML", "XML" or "JSON") that the file at `path` cannot be; "" if nothing is wrong.
+def unexpected_text(first: bytes, path: str, media_type: str | None = None, content_type: str = "") -> str:
+    """What a body is ("HTML", "plain text" …) that the file at `path` cannot be; "" if nothing is wrong.
 
     `first`: its first `SNIFF_BYTES` bytes, or all that there are. `media_type`: that of the catalogue.
     `content_type`: the Content-Type of the response. Servers guess it, so it counts only for text where no
     text can be: any text that comes as text/html is a page then.
     """
-    _, dot, suffix = path[-12:].rpartition(".")
-    kind, markup = _declared(dot and suffix, (media_type or "")[:80])
-    if first.startswith(kind.magics) or markup is Markup.ANYTHING:
+    kind = _declared_at(path, media_type)
+    if first.startswith(kind.magics) or kind is kinds.TEXT or not first:
         return ""
-    text = _text(first)
+    if kind is UNKNOWN:
+        return _pointer(first)
+    if (text := _text(first)) is None:
+        return ""
     name, needed = _markup_of(text)
-    if (
-        text
-        and not name
-        and markup is Markup.NOTHING
-        and content_type.strip().lower().startswith(_PAGE_TYPES)
-    ):
+    if name:
+        return "" if needed & kind.markup else name
+    if (pointer := _pointer(text)) or kind.markup & Markup.PLAIN:
+        return pointer
+    if not kind.markup and content_type.strip().lower().startswith(_PAGE_TYPES):
         return "HTML"
-    return "" if needed & markup else name
+    return "" if _may_begin(kind, text, len(first)) else PLAIN_TEXT
+
+
+def _may_begin(kind: Kind, text: bytes, size: int) -> bool:
+    """Whether a file of a format that is no plain text may begin with a text, of `size` bytes here."""
+    if kind.markup & Markup.JSON and _JSON_VALUE.match(text):
+        return True
+    if kind.markup & Markup.XML and text.startswith(b"<"):
+        return True
+    return kind.late and (size >= SNIFF_BYTES or any(magic in text for magic in kind.magics))
+
+
+def is_undecided(first: bytes, path: str, media_type: str | None) -> bool:
+    """Whether only the rest of a file can show that it is no text: a ZIP or HDF5 file may follow one."""
+    kind = _declared_at(path, media_type)
+    if not kind.late or kind.markup or first.startswith(kind.magics):
+        return False
+    return len(first) >= SNIFF_BYTES and _text(first) is not None
 
 
 def wrong_content_error(name: str, found: str) -> TransferError:
-    """The error for a page in place of a file. An HTML page may be temporary, the rest is permanent.
+    """The error for a text in place of a file. A page or a message may be temporary, the rest is permanent.
 
-    `name`: the URL as it may be shown. `found`: what `unexpected_markup` returned.
+    `name`: the URL as it may be shown. `found`: what `unexpected_text` returned.
     """
     words = f"{name}: the server sent {found} instead"
-    if found == "HTML":
+    if found in ("HTML", PLAIN_TEXT):
         return Transient(words, kind="wrong-content", tries=3)
+    if found in _POINTERS:
+        words += "; take the URL at which the repository serves the file itself"
     return TransferError(words, kind="wrong-content")
 
 
+def _declared_at(path: str, media_type: str | None) -> Kind:
+    _, dot, suffix = path[-12:].rpartition(".")
+    return _declared(dot and suffix, (media_type or "")[:80])
+
+
 @lru_cache(1024)
-def _declared(suffix: str, media_type: str | None) -> tuple[Kind, Markup]:
-    """The first declared format, and the text that any of the declared formats may be."""
+def _declared(suffix: str, media_type: str | None) -> Kind:
+    """The first declared format, with the text that any of the declared formats may be."""
     found = kinds.declared(f"x.{suffix}", media_type)
     if not found:
-        return Kind("unknown"), Markup.ANYTHING
+        return UNKNOWN
+    if kinds.TEXT in found:
+        return kinds.TEXT
     markup = Markup.NOTHING
     for kind in found:
         markup |= kind.markup
-    return found[0], markup
+    return found[0]._replace(markup=markup, late=any(kind.late for kind in found))
 
 
-def _text(first: bytes) -> bytes:
-    """A body as UTF-8 without byte order mark and leading space, if it is a text; b"" for binary data."""
+def _text(first: bytes) -> bytes | None:
+    """A body as UTF-8 without byte order mark and leading space, if it is a text; None for binary data."""
     text = first
     if (coding := _BYTE_ORDER_MARKS.get(first[:2])) is not None:
         text = first[2 : len(first) & ~1].decode(coding, "replace").encode()
+        if not _is_mostly_ascii(text):
+            return None
     if not _is_text(text) or kinds.recognised(first) or kinds.is_other(first):
-        return b""
+        return None
     return text.removeprefix(b"\xef\xbb\xbf").lstrip()
 
 
 def _is_text(first: bytes) -> bool:
-    """Whether this is UTF-8, perhaps with its last character cut off, or markup in an 8-bit encoding."""
+    """Whether this is UTF-8, perhaps with its last character cut off, or a text in an 8-bit encoding."""
     if first.translate(None, _CONTROLS) != first:
         return False
     try:
         _UTF8().decode(first)
     except UnicodeDecodeError:
-        return first.lstrip().startswith((b"<", b"{"))
+        return first.lstrip().startswith((b"<", b"{")) or (len(first) >= 16 and _is_mostly_ascii(first))
     return True
+
+
+def _pointer(text: bytes) -> str:
+    return next((name for name, form in _POINTERS.items() if form.match(text)), "")
+
+
+def _is_mostly_ascii(text: bytes) -> bool:
+    return len(text.translate(None, _NOT_ASCII)) * 4 >= len(text) * 3
 
 
 def _markup_of(text: bytes) -> tuple[str, Markup]:
@@ -103,4 +153,4 @@ def _markup_of(text: bytes) -> tuple[str, Markup]:
         return "XML", Markup.XML
     if _JSON.match(text):
         return "JSON", Markup.JSON
-    return "", Markup.NOTHING  # plain text: only a digest can show that it is wrong
+    return "", Markup.NOTHING
