@@ -11,7 +11,7 @@ from mlhub_async.cli.selftest.crash_trials import check_lock, check_two_runs
 from mlhub_async.cli.selftest.filesystem import CASE_PAIRS, same_file_pairs
 from mlhub_async.cli.selftest.loopback import asset_bytes, find_damage, serve
 from mlhub_async.core.errors import StorageError
-from mlhub_async.storage.ledger.schema import file_system, on_network
+from mlhub_async.storage.file_systems import file_system, on_network
 from support.mirrored import wait_for
 from support.mounts import mounted
 

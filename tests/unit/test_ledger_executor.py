@@ -3,11 +3,10 @@
 import asyncio
 import sqlite3
 import threading
-import time
 
 import pytest
 
-from mlhub_async.storage.ledger import executor as module
+from mlhub_async.storage import inline
 from mlhub_async.storage.ledger.executor import StatementExecutor
 
 
@@ -79,15 +78,14 @@ async def test_after_a_call_that_was_cancelled_in_the_queue_the_loop_takes_over_
 async def test_two_slow_calls_in_a_row_are_the_last_in_the_loop(executor, monkeypatch):
     """The clock is that of the module: no test waits for a slow disk."""
     now = [0.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(executor, "_inline", inline.InlineWork(lambda: now[0]))
 
     def slow():
-        now[0] += 2 * module.SLOW_SECONDS
+        now[0] += 2 * inline.SLOW_SECONDS
         return here()
 
     for call in (slow, here, slow, slow):
         assert executor.submit(call, brief=True).result()
-    monkeypatch.setattr(module.time, "monotonic", time.monotonic)
     assert not await executor.submit(here, brief=True)
 
 

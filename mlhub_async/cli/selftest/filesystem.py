@@ -12,8 +12,9 @@ from pathlib import Path
 
 from ...core.telemetry import human_size
 from ...core.urls import term_safe
+from ...storage.file_systems import file_system
 from ...storage.layout import LEDGER_FILE
-from ...storage.ledger.schema import connect, file_system
+from ...storage.ledger.schema import connect
 from ...storage.local.store import LocalStore
 from ...storage.naming import MAX_COMPONENT_BYTES, fold, safe_component
 from .checks import Check, Finding

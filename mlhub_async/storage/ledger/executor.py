@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from ..inline import InlineWork
 from .schema import BUSY_CODES
 
 T = TypeVar("T")
 
-SLOW_SECONDS = 0.02
-"""A brief call that takes longer holds up the transfers: two in a row are the last in the loop."""
 LOCK_TIMEOUT_MS = 5000
 """Milliseconds that a statement in the thread waits for another process that has locked the database."""
 
@@ -33,8 +31,7 @@ class StatementExecutor:
         self._lock = threading.Lock()
         self._in_thread = 0
         """calls that wait for the thread or are in it: while there are some, none runs in the loop"""
-        self._slow_calls = 0
-        self._is_slow = False
+        self._inline = InlineWork()
         self._lock_timeout: int | None = None
 
     def allow_inline(self, database: sqlite3.Connection) -> None:
@@ -47,7 +44,7 @@ class StatementExecutor:
         The future of a call in the loop is done already. Raises nothing itself.
         """
         loop = asyncio.get_running_loop()
-        if brief and self._database is not None and not self._is_slow and not self._in_thread:
+        if brief and self._database is not None and self._inline.allowed and not self._in_thread:
             done: asyncio.Future[T] = loop.create_future()
             try:
                 done.set_result(self._call_here(call))
@@ -74,13 +71,8 @@ class StatementExecutor:
 
     def _call_here(self, call: Callable[[], T]) -> T:
         self._wait_for_lock(0)
-        started = time.monotonic()
-        try:
+        with self._inline.timed():
             return call()
-        finally:
-            slow = time.monotonic() - started > SLOW_SECONDS
-            self._slow_calls = self._slow_calls + 1 if slow else 0
-            self._is_slow = self._slow_calls > 1
 
     def _call_patiently(self, call: Callable[[], T]) -> T:
         """In the thread, where waiting for a lock holds up nobody else."""

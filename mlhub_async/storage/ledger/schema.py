@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import sqlite3
 import time
 from pathlib import Path
 
 from ...core.errors import DiskFull, StorageError, UsageError
+from ..file_systems import on_network
 from ..layout import CORRUPT_INFIX
 from ..local.directories import state_error
 
@@ -18,9 +18,6 @@ VERSION = 1
 CORRUPT_CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 BUSY_CODES = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 DISK_FULL_CODES = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
-NO_SHARED_MEMORY = frozenset({"nfs", "nfs4", "cifs", "smb3", "lustre", "gpfs", "9p", "beegfs", "ceph"})
-"""File systems without the shared memory that SQLite's write-ahead log needs; FUSE is added by prefix."""
-_ESCAPE = re.compile(r"\\([0-7]{3})")
 
 ASSET, ITEM, COLLECTION = 0, 1, 2
 """Roles: an asset, the JSON document of an item, that of a collection."""
@@ -130,28 +127,3 @@ def _migrate(database: sqlite3.Connection, path: Path) -> None:
     if version == 0:
         database.execute(f"PRAGMA application_id={APPLICATION_ID}")
         database.executescript(f"BEGIN;{SCHEMA}PRAGMA user_version={VERSION};COMMIT;")
-
-
-def file_system(path: Path) -> str:
-    """The kind of the file system that `path` lies on ("ext4", "nfs4"); "" where the system does not tell."""
-    try:
-        mounts = Path("/proc/self/mounts").read_text(errors="surrogateescape").splitlines()
-    except OSError:
-        return ""
-    place, found, deepest = f"{path.resolve()}/", "", 0
-    for line in mounts:
-        _, mounted, kind, *_ = line.split(" ")
-        point = _ESCAPE.sub(_plain, mounted).rstrip("/") + "/"
-        if len(point) >= deepest and place.startswith(point):  # of two at one point the later is on top
-            found, deepest = kind, len(point)
-    return found
-
-
-def _plain(escape: re.Match[str]) -> str:
-    return chr(int(escape[1], 8))
-
-
-def on_network(path: Path) -> bool:
-    """Whether `path` lies on a file system without the shared memory that a write-ahead log needs."""
-    kind = file_system(path)
-    return kind in NO_SHARED_MEMORY or kind.startswith("fuse")

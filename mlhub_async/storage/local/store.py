@@ -19,6 +19,7 @@ import orjson
 from ...core import checksum
 from ...core.errors import DiskFailing, DiskFull, LocalShortage, PartialLost, StorageError, TransferError
 from ...core.model import FileState, Record
+from ..file_systems import on_network
 from ..integrity import content_mismatch, file_state, is_unchanged, open_unfollowed
 from ..layout import (
     LINK_PREFIX,
@@ -88,6 +89,8 @@ class LocalStore:
             refuse_another_file_system(self._partials.folder, self.root)
             self._lock.take()
             self._partials.find_left()
+            if not self._sync and not on_network(self.root):
+                self._threads.allow_inline()
         except OSError as error:
             if error.errno in SHORTAGE_ERRNOS:
                 raise state_error(error, self.root) from None

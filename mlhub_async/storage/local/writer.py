@@ -1,4 +1,4 @@
-"""Writes bytes to a file in a background thread: they are collected first, then written in one batch."""
+"""Writes bytes to a file, in the event loop or in a thread: they are collected, then written in one batch."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from functools import partial
 from ...core.concurrency import LazyAwaitable, wait_until_idle
 from ...core.errors import DiskFull
 from ...core.ports import Buffer
+from ..inline import InlineWork
 from .directories import storage_error
 from .disk_space import WaitForSpace, do_not_wait
 
@@ -24,14 +25,23 @@ BATCHES_PER_BODY = 8
 """A body of known size is written in at least so many batches, so that the disk works meanwhile."""
 MAX_WAITING_BYTES = 16 << 20
 """Bytes that all bodies together collect for their next batch; twice that with the batches in flight."""
+
+
+def available_cores() -> int:
+    """Processors that this process may run on."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
 WRITER_THREADS = min(4, os.cpu_count() or 1)
 
 
 class FileWriter:
     """Writes the bytes of one body, in order. One caller at a time; see `ports.SegmentWriter`.
 
-    `put` writes what it can of a piece, in the thread, and returns how many bytes that was. `before_write`
-    is called with each piece before it is written, `after_batch` after each batch, both in the thread.
+    `put` writes what it can of a piece and returns how many bytes that was. `before_write` is called with
+    each piece before it is written, `after_batch` after each batch. All three are called in the event loop
+    or in a thread, as `WriterThreads.inline` says.
     """
 
     def __init__(
@@ -96,7 +106,7 @@ class FileWriter:
             return None
         if self.idle:
             self._start()
-            return LazyAwaitable(self.settled) if borrowed else None
+            return LazyAwaitable(self.settled) if borrowed and not self.idle else None
         return LazyAwaitable(partial(self._flush_next, borrowed))
 
     def write(self, data: Buffer) -> Awaitable[None] | None:
@@ -113,14 +123,17 @@ class FileWriter:
         self._raise_failure()
         self._batch.extend(self.pending)
         self.pending, self.pending_bytes = [], 0
-        self.run(self._write_batch)
+        if self._threads.inline:
+            self._in_flight = self._threads.run_here(self._write_batch)
+        else:
+            self.run(self._write_batch)
 
     def run(self, work: Callable[[], None]) -> None:
         """Do this in the thread; `settled` waits for it. Not while a batch is in flight."""
         self._in_flight = asyncio.get_running_loop().run_in_executor(self._threads.pool, work)
 
     def _write_batch(self) -> None:
-        """In the thread. Digests are computed while the bytes are in the processor's cache.
+        """Digests are computed while the bytes are in the processor's cache.
 
         Called again after the disk refused, it goes on with the next byte.
         """
@@ -194,6 +207,33 @@ class WriterThreads:
         self.batch_bytes = MAX_BATCH_BYTES
         """bytes that one body collects before they are written, at most"""
         self._writers = 0
+        self._inline: InlineWork | None = None
+        self._has_free_core = available_cores() > 1
+
+    def allow_inline(self) -> None:
+        """Write in the event loop where `inline` says so: the disk is local, and nothing is synced."""
+        self._inline = InlineWork()
+
+    @property
+    def inline(self) -> bool:
+        """Whether batches are written in the event loop. A thread is worth its hand-over where one body alone
+        is under way, while another core is free for it, and where the disk is slow."""
+        if self._inline is None or not self._inline.allowed:
+            return False
+        return self._writers > 1 or not self._has_free_core
+
+    def run_here(self, work: Callable[[], None]) -> asyncio.Future[None]:
+        """Do this in the event loop. The future is done."""
+        assert self._inline is not None
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        try:
+            with self._inline.timed():
+                work()
+        except Exception as error:
+            done.set_exception(error)
+        else:
+            done.set_result(None)
+        return done
 
     def add_writer(self) -> None:
         """Another body is written: the more there are, the less each may collect."""
