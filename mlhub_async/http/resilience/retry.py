@@ -6,12 +6,13 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeVar
-
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
+from typing import TYPE_CHECKING, TypeVar
 
 from ...core.errors import LocalShortage, Transient
 from ...core.options import RetryPolicy
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
 
 T = TypeVar("T")
 MAX_REQUESTED_WAIT_SECONDS = 1800.0
@@ -126,6 +127,8 @@ class Retry:
             return await attempt()
         except Transient as error:
             first = [error]
+        # Most runs never come here, and the import takes a twentieth of the start-up.
+        from tenacity import AsyncRetrying, retry_if_exception_type  # noqa: PLC0415
 
         async def repeat() -> T:
             # The first attempt ran outside tenacity, which costs more than a small file does.

@@ -9,11 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from email.utils import formatdate
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote
-
-import aiofiles
-from aiofiles.threadpool.binary import AsyncFileIO
 
 from ...core.concurrency import wait_until_idle
 from ...core.errors import TransferError
@@ -21,6 +18,9 @@ from ...core.model import Head, Request
 from ...core.ports import Sink
 from ...core.urls import redacted, to_path
 from ..status import FORBIDDEN, NOT_FOUND, OK, PARTIAL_CONTENT, refused
+
+if TYPE_CHECKING:
+    from aiofiles.threadpool.binary import AsyncFileIO
 
 T = TypeVar("T")
 PIECE_BYTES = 1 << 20
@@ -59,6 +59,8 @@ class FileTransport:
     @asynccontextmanager
     async def _opened(self, url: str) -> AsyncIterator[AsyncFileIO]:
         """The file, without a buffer. It is closed at the end, also when its opening was cancelled."""
+        import aiofiles  # noqa: PLC0415 - with all that it imports it takes long, and few runs need it
+
         opening = asyncio.ensure_future(aiofiles.open(url, "rb", buffering=0, opener=self._open).__aenter__())
         try:
             yield await _completed(opening)

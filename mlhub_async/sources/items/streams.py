@@ -10,8 +10,6 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Protocol
 
-import aiofiles
-
 from ...core import urls
 from ...core.errors import SourceError, TransferError
 from ...core.model import Request
@@ -33,6 +31,8 @@ class RawReader(Reader, Protocol):
 
 async def read_file(path: Path | int) -> Blocks:
     """A local file, or the file of an open descriptor, which stays open. Raises `SourceError`."""
+    import aiofiles  # noqa: PLC0415 - with all that it imports it takes long, and few runs need it
+
     try:
         async with aiofiles.open(path, "rb", closefd=isinstance(path, Path)) as file:
             while block := await file.read(BLOCK_BYTES):
