@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 from .. import __version__
 from ..core.errors import LimitReached, UsageError
@@ -31,6 +31,8 @@ from ..http.resilience.rate_limit import RateLimiter
 from ..http.resilience.retry import Retry
 from ..http.resilience.suspend import SuspendDetector
 from ..http.ssrf import AddressPolicy
+from ..http.transport.failures import AddressCheck
+from ..http.transport.fallback import FallbackTransport
 from ..http.transport.fast.transport import FastTransport
 from ..http.transport.file import FileTransport
 from ..http.transport.proxy import proxy_of
@@ -66,6 +68,16 @@ class Deadline:
 def store_at(dest: Path, options: Options, space: DiskSpace | None = None) -> LocalStore:
     """The store for DEST, not opened. Without `space` it does not wait when the disk is full."""
     return LocalStore(dest, durability=options.durability, space=space)
+
+
+class CommonArguments(TypedDict):
+    """What every transport for http and https is made with."""
+
+    user_agent: str
+    connect_timeout: float
+    idle_timeout: float
+    check: AddressCheck
+    tls: ssl.SSLContext | None
 
 
 class OpenedSource(NamedTuple):
@@ -168,31 +180,32 @@ def _origin_limits(options: Options) -> OriginLimits:
 def _web_transport(options: Options, addresses: AddressPolicy, suspends: SuspendDetector) -> Transport:
     """The fast transport, except where the general one is asked for or needed, as it is for a proxy.
 
-    A proxy resolves names itself: the only address that is seen here is its own.
+    The other one is there for servers that the first cannot read. A proxy resolves names itself: the only
+    address that is seen here is its own.
     """
-    agent, tls = f"mlhub_async/{__version__}", _tls_context(options.ca_file)
-    if options.transport != "aiohttp" and options.proxy is None:
-        return FastTransport(
-            user_agent=agent,
-            connect_timeout=options.connect_timeout,
-            idle_timeout=options.timeout,
-            check=addresses.check,
-            tls=tls,
-            suspends=suspends,
-        )
-    if options.transport == "fast":
-        raise UsageError("--transport fast cannot use a --proxy; leave one of them out")
-    from ..http.transport.aiohttp import AiohttpTransport  # noqa: PLC0415 - an import of 0.1 s
-
     proxy = None if options.proxy is None else proxy_of(options.proxy)
-    return AiohttpTransport(
-        user_agent=agent,
-        connect_timeout=options.connect_timeout,
-        idle_timeout=options.timeout,
-        check=addresses.check if proxy is None else lambda *_: None,
-        tls=tls,
-        proxy=proxy,
-    )
+    if proxy is not None and options.transport == "fast":
+        raise UsageError("--transport fast cannot use a --proxy; leave one of them out")
+    common: CommonArguments = {
+        "user_agent": f"mlhub_async/{__version__}",
+        "connect_timeout": options.connect_timeout,
+        "idle_timeout": options.timeout,
+        "check": addresses.check if proxy is None else lambda *_: None,
+        "tls": _tls_context(options.ca_file),
+    }
+
+    def fast() -> Transport:
+        return FastTransport(**common, suspends=suspends)
+
+    def general() -> Transport:
+        from ..http.transport.aiohttp import AiohttpTransport  # noqa: PLC0415 - an import of 0.1 s
+
+        return AiohttpTransport(**common, proxy=proxy)
+
+    if proxy is not None:
+        return general()
+    first, second = (general, fast) if options.transport == "aiohttp" else (fast, general)
+    return FallbackTransport(first(), second)
 
 
 def _tls_context(ca_file: str | None) -> ssl.SSLContext | None:

@@ -41,6 +41,9 @@ class Row:
         yield from (f"{self.id}: no such test: {test}" for test in self.tests if not exists(test))
 
 
+ROWS["L"] = 2
+
+
 def read(folder: Path, section: str) -> list[Row]:
     file = folder / f"{section.lower()}.toml"
     rows = tomllib.loads(file.read_text(encoding="utf-8")).get("row", []) if file.exists() else []

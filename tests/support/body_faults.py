@@ -48,6 +48,8 @@ from support.wire_format import Seen
 OFFERED = b"the very bytes that are offered at first"
 STRONG = {"etag": '"1"'}
 LONG_AGO = {"last_modified": 1e9}
+UNREADABLE = 4
+"""Requests for what is never valid HTTP: three attempts, the first of them by both transports."""
 NO_BODY = b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello"
 
 
@@ -199,9 +201,9 @@ def cases(size: int) -> dict[str, Case]:
         "1xx without end": Case([Raw(b"HTTP/1.1 103 Soon\r\n\r\n" * 1000, "hang")], requests=2),
         "garbage instead of HTTP": Case([Raw(b"\x00\xff\xfenot http at all\r\n\r\n")]),
         "HTTP/0.9": Case([Raw(b"<html>hello</html>")]),
-        "headers without end": Case(always=[header_bomb(300, 4000)], requests=3, final=None),
-        "a thousand headers": Case(always=[header_bomb(1000, 10)], requests=3, final=None),
-        "a header of a megabyte": Case(always=[header_bomb(1, 1 << 20)], requests=3, final=None),
+        "headers without end": Case(always=[header_bomb(300, 4000)], requests=UNREADABLE, final=None),
+        "a thousand headers": Case(always=[header_bomb(1000, 10)], requests=UNREADABLE, final=None),
+        "a header of a megabyte": Case(always=[header_bomb(1, 1 << 20)], requests=UNREADABLE, final=None),
         "500 twice": Case([Status(500), Status(502)], requests=3),
         "504 and 520": Case([Status(504), Status(520)], requests=3),
         "521 and 523": Case([Status(521), Status(523)], requests=3),
@@ -213,7 +215,7 @@ def cases(size: int) -> dict[str, Case]:
         "501": Case(always=[Status(501)], requests=1, final=None),
         "505": Case(always=[Status(505)], requests=1, final=None),
         "204": Case(always=[Status(204, body=b"")], requests=1, final=None),
-        "204 with a body": Case(always=[Raw(NO_BODY)], requests=3, final=None),
+        "204 with a body": Case(always=[Raw(NO_BODY)], requests=UNREADABLE, final=None),
         "205": Case(always=[Status(205)], requests=1, final=None),
         "412": Case([Status(412)], requests=2),
         "304 without a condition": Case(always=[Status(304, body=b"")], final=None),

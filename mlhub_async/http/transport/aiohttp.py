@@ -25,7 +25,7 @@ from ...core.ports import Sink
 from ...core.urls import redacted
 from ..status import FIRST_FINAL, PROXY_AUTHENTICATION_REQUIRED, WITHOUT_BODY, classified, refused
 from ..validators import MAX_LENGTH_DIGITS
-from .failures import AddressCheck, errno_reason, local_shortage, resolution_error
+from .failures import AddressCheck, errno_reason, invalid_response, local_shortage, resolution_error
 from .fast.head import MAX_FIELDS, MAX_HEAD_BYTES
 from .fast.pool import DNS_TTL_SECONDS, MAX_IDLE_SECONDS
 from .proxy import Proxy
@@ -96,7 +96,7 @@ class AiohttpTransport:
             except (aiohttp.ClientError, HttpProcessingError, TimeoutError, OSError) as error:
                 stale = isinstance(error, StaleConnectionError) and exchange.reused
                 if not (stale and retries_left and request.method == "GET"):
-                    raise translate(error, request.url) from None
+                    raise translate(error, request.url, head_complete=exchange.head_complete) from None
 
     async def _attempt(self, request: Request, sink: Sink, exchange: _Exchange) -> None:
         async with exchange.head_timeout, self._request(request, exchange) as response:
@@ -104,8 +104,8 @@ class AiohttpTransport:
             assert isinstance(response, TracedResponse)
             if flaw := framing_flaw(response):
                 response.protocol.close()
-                where = redacted(request.url)
-                raise Transient(f"{where}: the answer is not valid HTTP ({flaw})", kind="protocol", tries=3)
+                raise invalid_response(redacted(request.url), flaw, head_complete=False)
+            exchange.head_complete = True
             await self._deliver(response, sink, request.url)
 
     def _request(
@@ -154,11 +154,14 @@ class AiohttpTransport:
 
 
 class _Exchange:
-    """The state of one request. `reused`: it was sent over a connection that had been used before."""
+    """The state of one request. `reused`: it was sent over a connection that had been used before.
+
+    `head_complete`: the head of the response was received, and is valid.
+    """
 
     def __init__(self) -> None:
         self.head_timeout = asyncio.timeout(None)
-        self.reused = False
+        self.reused = self.head_complete = False
 
 
 async def _mark_reused(_: aiohttp.ClientSession, about: SimpleNamespace, __: object) -> None:
@@ -209,13 +212,15 @@ ERROR_KINDS: list[tuple[type[Exception] | tuple[type[Exception], ...], str, str,
     (aiohttp.ClientConnectorError, "unreachable", "no connection", None),
     (TimeoutError, "timeout", "no data in time", None),
     (aiohttp.ClientPayloadError, "truncated", "the body ended early", None),
-    ((aiohttp.ClientResponseError, HttpProcessingError), "protocol", "the answer is not valid HTTP", 3),
 ]
 """Transient errors: type, `kind`, message and maximal attempts. The first match counts."""
 
 
-def translate(error: Exception, url: str) -> TransferError:
-    """The error of this package for one of aiohttp. Its message is not used: it may quote a header or URL."""
+def translate(error: Exception, url: str, *, head_complete: bool = True) -> TransferError:
+    """The error of this package for one of aiohttp. Its message is not used: it may quote a header or URL.
+
+    `head_complete`: a valid head was received before it.
+    """
     where = redacted(url)
     code = getattr(error, "errno", None) or getattr(getattr(error, "os_error", None), "errno", None)
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
@@ -233,6 +238,8 @@ def translate(error: Exception, url: str) -> TransferError:
         if isinstance(error, types):
             reason = f" ({errno_reason(code)})" if code else ""
             return Transient(f"{where}: {words}{reason}", kind=kind, tries=tries)
+    if isinstance(error, (aiohttp.ClientResponseError, HttpProcessingError)):
+        return invalid_response(where, head_complete=head_complete)
     return Transient(f"{where}: connection lost ({errno_reason(code)})", kind="connection")
 
 

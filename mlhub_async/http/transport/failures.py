@@ -10,7 +10,25 @@ from ...core.errors import LocalShortage, Transient
 
 AddressCheck = Callable[[str, int, str], None]
 """Called with host, port and address before a connection; raises `TransferError` if it is not allowed."""
+PROTOCOL = "protocol"
+PROTOCOL_TRIES = 3
+"""Kind of the error for a response that is not valid HTTP, and its maximal attempts."""
 _LOCAL_SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOMEM})
+
+
+class UnreadableHead(Transient):
+    """The head of a response is not valid HTTP for this transport. Its sink was not called."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, kind=PROTOCOL, tries=PROTOCOL_TRIES)
+
+
+def invalid_response(where: str, reason: str = "", *, head_complete: bool) -> Transient:
+    """The error for a response that is not valid HTTP. `head_complete`: its head was."""
+    message = f"{where}: the answer is not valid HTTP" + (f" ({reason})" if reason else "")
+    return (
+        Transient(message, kind=PROTOCOL, tries=PROTOCOL_TRIES) if head_complete else UnreadableHead(message)
+    )
 
 
 def resolution_error(code: int | None, where: str) -> Transient:

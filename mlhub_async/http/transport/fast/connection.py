@@ -14,6 +14,7 @@ from ....core.model import Head
 from ....core.ports import Sink
 from ...status import FIRST_FINAL, SWITCHING_PROTOCOLS
 from .buffers import BUFFER_BYTES, BufferPool, ReceiveBuffer
+from .chunks import ChunkedBody
 from .head import (
     END_OF_HEAD,
     MAX_HEAD_BYTES,
@@ -41,6 +42,7 @@ class Connection(asyncio.BufferedProtocol):
         self._sink: Sink | None = None
         self._url = ""
         self._response: ResponseParser | None = None
+        self._chunks = ChunkedBody()
         self._interim_count = 0
         self._waiter: asyncio.Future[Awaitable[None] | None] | None = None
         self.sink_busy = False
@@ -108,6 +110,8 @@ class Connection(asyncio.BufferedProtocol):
                 return
             self._deliver(flush)
         except BaseException as error:  # raised where the exchange is awaited
+            if isinstance(error, BadResponseError):
+                error.head_complete = self._response is not None
             self._buffer.hand_over(False)  # the sink may still use what it took before it raised
             self._end(error)
             self.abort()
@@ -136,6 +140,8 @@ class Connection(asyncio.BufferedProtocol):
         self._sink.start(Head(response.status, response.fields, self._url))
         if response.remaining > BUFFER_BYTES:
             self._buffer.enlarge()
+        elif response.framing is Framing.CHUNKED:
+            self._chunks = ChunkedBody()
 
     def _deliver(self, flush: bool) -> None:
         response = self._response
@@ -143,8 +149,8 @@ class Connection(asyncio.BufferedProtocol):
         if response.framing is Framing.LENGTH:
             self._deliver_counted(response, flush)
         elif response.framing is Framing.CHUNKED:
-            piece = response.take_chunks(self._buffer.take_all())
-            self._push(piece, response.complete)
+            piece = self._chunks.feed(self._buffer.take_all())
+            self._push(piece, self._chunks.complete)
         elif response.framing is Framing.CLOSE:
             self._push(self._buffer.take_all(), False)
         else:

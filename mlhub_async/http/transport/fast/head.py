@@ -1,16 +1,18 @@
 """Parses the head of a response and determines the framing of its body (RFC 9112 section 6).
 
 The parser is llhttp, through httptools. In addition, a response is refused if its framing is ambiguous, as
-two recipients could interpret it differently (RFC 9112 section 11.2).
+two recipients could interpret it differently (RFC 9112 section 11.2). Lines that are folded are joined first.
 """
 
 from __future__ import annotations
 
+import re
 from enum import Enum, auto
 
 import httptools
 
 from ....core.checksum import DIGEST_LIST_FIELDS
+from ....core.ports import Buffer
 from ...status import FIRST_FINAL, REDIRECTION, WITHOUT_BODY
 from ...validators import MAX_LENGTH_DIGITS
 
@@ -18,6 +20,9 @@ END_OF_HEAD = b"\r\n\r\n"
 MAX_HEAD_BYTES = 64 << 10
 MAX_FIELDS = 128
 MAX_CACHED_FIELD_NAMES = 256
+_folds = re.compile(rb"[ \t]*\r\n[ \t]+")
+_has_fold = re.compile(rb"[^\r\n:]+:[^\r\n]*\r\n[ \t]").search
+"""A field line that goes on in the next line (obs-fold, RFC 9112 section 5.2)."""
 
 
 class Framing(Enum):
@@ -44,35 +49,21 @@ class ResponseParser:
     """One response. `fields` are by lower-case name; `remaining`: bytes of a body with Content-Length
     that are still to be received.
 
-    `keep_alive`: the connection may be reused. `parser` also decodes a chunked body.
+    `keep_alive`: the connection may be reused.
     """
 
-    __slots__ = (
-        "body",
-        "bytes_without_data",
-        "complete",
-        "fields",
-        "framing",
-        "keep_alive",
-        "parser",
-        "remaining",
-        "status",
-    )
+    __slots__ = ("_parser", "fields", "framing", "keep_alive", "remaining", "status")
 
     def __init__(self, head: memoryview) -> None:
         """Parse `head`: from the status line to the empty line, inclusive. Raises `BadResponseError`."""
-        self.fields: dict[str, str] = {}
-        self.body: list[bytes] = []
-        self.bytes_without_data = 0
-        self.complete = self.keep_alive = False
-        self.parser = httptools.HttpResponseParser(self)
         try:
-            self.parser.feed_data(head)
-        except httptools.HttpParserUpgrade:
-            raise BadResponseError("it switches protocols") from None
-        except httptools.HttpParserError as error:
-            raise BadResponseError(str(error)[:80]) from None
-        self.status: int = self.parser.get_status_code()
+            self._parse(head)
+        except BadResponseError:
+            if not _has_fold(head):
+                raise
+            line, _, rest = bytes(head).partition(b"\r\n")
+            self._parse(line + b"\r\n" + _folds.sub(b" ", rest))
+        self.status: int = self._parser.get_status_code()
         if self.status in REDIRECTION and (location := self.fields.get("location")):
             # Servers write UTF-8 here.
             self.fields["location"] = location.encode("latin-1").decode("utf-8", "surrogateescape")
@@ -81,8 +72,22 @@ class ResponseParser:
         if self.framing is Framing.CLOSE:
             self.keep_alive = False
 
+    def _parse(self, head: Buffer) -> None:
+        self.fields: dict[str, str] = {}
+        self.keep_alive = False
+        self._parser: httptools.HttpResponseParser = httptools.HttpResponseParser(self)
+        try:
+            self._parser.feed_data(head)
+        except httptools.HttpParserUpgrade:
+            raise BadResponseError("it switches protocols") from None
+        except httptools.HttpParserCallbackError as error:
+            # Its own message is that a callback failed; the exception of that is its context.
+            raise error.__context__ or BadResponseError("a field is not valid") from None
+        except httptools.HttpParserError as error:
+            raise BadResponseError(str(error)[:80]) from None
+
     def on_headers_complete(self) -> None:
-        self.keep_alive = self.parser.should_keep_alive()  # the parser forgets it at the end of the body
+        self.keep_alive = self._parser.should_keep_alive()  # the parser forgets it at the end of the body
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Of several fields of one name the first counts, of digests all. A second Transfer-Encoding is an
@@ -97,16 +102,6 @@ class ResponseParser:
             self.fields[field] += f", {text}"
         if len(self.fields) > MAX_FIELDS:
             raise BadResponseError(f"more than {MAX_FIELDS} header fields")
-
-    def on_body(self, data: bytes) -> None:
-        self.body.append(data)
-
-    def on_message_complete(self) -> None:
-        self.complete = True
-
-    def on_message_begin(self) -> None:
-        if self.complete:
-            raise BadResponseError("bytes after the end of the body")
 
     def _framing(self) -> Framing:
         length, coding = self.fields.get("content-length"), self.fields.get("transfer-encoding")
@@ -123,18 +118,6 @@ class ResponseParser:
         self.remaining = int(length)
         return Framing.LENGTH if self.remaining else Framing.NONE
 
-    def take_chunks(self, data: memoryview) -> bytes:
-        """Decode received bytes of a chunked body. `complete` is set at the last chunk."""
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            raise BadResponseError(str(error)[:80]) from None
-        pieces, self.body = self.body, []
-        self.bytes_without_data = 0 if pieces else self.bytes_without_data + len(data)
-        if self.bytes_without_data > MAX_HEAD_BYTES and not self.complete:
-            raise BadResponseError(f"more than {MAX_HEAD_BYTES} bytes between two chunks, or in a trailer")
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
 
 def check_partial_head(data: bytearray, start: int, end: int) -> None:
     """Raises `BadResponseError` if the received part of a head cannot become a valid one."""
@@ -148,7 +131,9 @@ def check_partial_head(data: bytearray, start: int, end: int) -> None:
 
 
 class BadResponseError(Exception):
-    """The received bytes are no valid HTTP response."""
+    """The received bytes are no valid HTTP response. `head_complete`: its head is valid."""
+
+    head_complete = False
 
 
 class DroppedError(Exception):

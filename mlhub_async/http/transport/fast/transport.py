@@ -11,7 +11,7 @@ from ....core.model import Request
 from ....core.ports import Sink
 from ....core.urls import Origin, origin, redacted
 from ...resilience.suspend import SuspendDetector
-from ..failures import AddressCheck, errno_reason, local_shortage, resolution_error
+from ..failures import AddressCheck, errno_reason, invalid_response, local_shortage, resolution_error
 from .connection import Connection
 from .head import BadResponseError, DroppedError
 from .pool import ConnectionPool
@@ -61,9 +61,8 @@ class FastTransport:
         except DroppedError as dropped:
             raise _dropped_error(dropped, request.url) from None
         except BadResponseError as error:
-            raise Transient(
-                f"{redacted(request.url)}: the answer is not valid HTTP ({error})", kind="protocol", tries=3
-            ) from None
+            where = redacted(request.url)
+            raise invalid_response(where, str(error), head_complete=error.head_complete) from None
         except TimeoutError:
             raise Transient(f"{redacted(request.url)}: no data in time", kind="timeout") from None
 
