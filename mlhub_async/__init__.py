@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .core.options import Selection as Selection
     from .core.telemetry import Meter as Meter
     from .engine.mirror import mirror as mirror
+    from .engine.planning.differences import diff as diff
     from .engine.report.receipt import Report as Report
     from .engine.verify import verify as verify
     from .sources.items.objects import assets as assets
@@ -64,6 +65,7 @@ _MODULES = {
     "TransferError": "core.errors",
     "UsageError": "core.errors",
     "assets": "sources.items.objects",
+    "diff": "engine.planning.differences",
     "mirror": "engine.mirror",
     "mirrored": "api.item_iterator",
     "verify": "engine.verify",

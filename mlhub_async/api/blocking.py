@@ -1,4 +1,4 @@
-"""`mirror`, `plan` and `verify` without `await`: for scripts, and for notebooks, which run a loop already."""
+"""`mirror`, `plan`, `diff`, `verify` without `await`: for scripts and notebooks, which run a loop already."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from ..engine.mirror import mirror as _mirror
-from ..engine.plan import plan_only as _plan_only
+from ..engine.planning.differences import diff as _diff
+from ..engine.planning.plan import plan_only as _plan_only
 from ..engine.verify import verify as _verify
 
 P = ParamSpec("P")
@@ -58,5 +59,6 @@ def _blocking(call: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
 
 
 mirror = _blocking(_mirror)
+diff = _blocking(_diff)
 plan = _blocking(_plan_only)
 verify = _blocking(_verify)

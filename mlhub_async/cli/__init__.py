@@ -33,6 +33,7 @@ def main_group() -> None:
 for command in (
     commands.mirror,
     commands.plan,
+    commands.diff,
     commands.verify,
     commands.status,
     commands.ls,

@@ -12,6 +12,7 @@ from .app import Command
 from .options import (
     CREDENTIALS,
     DESTINATION,
+    DIFFERENCE,
     DRY_RUN,
     FILES,
     KILLS,
@@ -74,7 +75,25 @@ def plan(source: str, save: str | None, **given: Any) -> int:
     from .console import console_from
 
     console = console_from(given)
-    return run_plan(source, ".", to_options(given), console, save)
+    return run_plan(source, None, to_options(given), console, save)
+
+
+@click.command(cls=Command)
+@click.argument("source")
+@click.argument("dest")
+@add_options(*READING, FILES, DIFFERENCE, OUTPUT)
+def diff(source: str, dest: str, exit_code: bool, **given: Any) -> int:
+    """Print what a mirror of SOURCE into DEST would change.
+
+    Item by item: + is fetched, ~ replaced, - not in the catalogue any more; with -v also what stays (=).
+    Fetches and changes nothing.
+    """
+    from .actions.diff import run_diff
+    from .console import console_from
+
+    every = given["verbose"] > 0
+    console = console_from(given)
+    return run_diff(source, dest, to_options(given), console, fails=exit_code, every=every)
 
 
 @click.command(cls=Command)

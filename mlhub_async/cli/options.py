@@ -242,10 +242,14 @@ _SAVE = "the items that would be mirrored; .ndjson: one per line. The file is a 
 
 PLAN = Section("Plan", [option("--save", metavar="FILE", help=f"Write {_SAVE}")])
 
+DIFFERENCE = Section(
+    "Difference", [option("--exit-code", is_flag=True, help="Exit code 4 if something differs.")]
+)
+
 DRY_RUN = Section(
     "Plan",
     [
-        option("-n", "--dry-run", is_flag=True, help="Fetch and remove nothing, as 'plan SOURCE'."),
+        option("-n", "--dry-run", is_flag=True, help="Fetch and remove nothing; compare with DEST."),
         option("--save", metavar="FILE", help=f"With -n: write {_SAVE}"),
     ],
 )

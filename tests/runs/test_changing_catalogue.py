@@ -3,7 +3,7 @@
 import pytest
 
 from mlhub_async import Options, Selection, mirror
-from mlhub_async.engine.plan import plan_only
+from mlhub_async.engine.planning.plan import plan_only
 from support.engine import AT_ONCE, run
 from support.mirrored import Mirrored, asset_requests, publish
 from support.server import Gone, tif

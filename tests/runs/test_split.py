@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mlhub_async import Options, Selection, mirror
-from mlhub_async.engine.plan import plan_only
+from mlhub_async.engine.planning.plan import plan_only
 from mlhub_async.sources.api.slices import Overlap, Slice
 from mlhub_async.stac import datetimes
 from support.counterparts import rustac

@@ -15,13 +15,16 @@ from ...core.options import Options
 from ...core.telemetry import Events, human_size
 from ...core.urls import term_safe
 from ...engine.connect import store_at
-from ...engine.plan import HideSecrets, Plan, Save, plan_only
+from ...engine.planning.comparison import Change
+from ...engine.planning.differences import Differences, diff
+from ...engine.planning.plan import HideSecrets, Plan, Save, plan_only
 from ...engine.prune import foreseen
 from ...engine.report.receipt import Pruned
 from ...sources.recognise import is_ndjson
 from ...stac.write.encode import encode_fetchable
 from ..console import Console
 from ..output import print_lines, print_warning
+from .diff import difference_lines
 from .summary import (
     MAX_TEXT_CHARS,
     announced_lines,
@@ -33,25 +36,35 @@ from .summary import (
 )
 
 
-def run_plan(source: str, dest: str, options: Options, console: Console, save: str | None) -> int:
-    """`dest` is only looked at: for free space, and with --prune for what would be removed."""
+def run_plan(source: str, dest: str | None, options: Options, console: Console, save: str | None) -> int:
+    """`dest` is only looked at, and compared with the catalogue; None: there is none."""
     return console.run(lambda: _plan(source, dest, options, console, save))
 
 
-async def _plan(source: str, dest: str, options: Options, console: Console, save: str | None) -> int:
+async def _plan(source: str, dest: str | None, options: Options, console: Console, save: str | None) -> int:
+    found: Differences | None = None
     with open_plan_file(save) as save_item:
-        plan = await console.show_progress(
-            plan_only(source, options, meter=console.meter, save=save_item, environ=os.environ)
-        )
+        if dest is None:
+            work = plan_only(source, options, meter=console.meter, save=save_item, environ=os.environ)
+            plan = await console.show_progress(work)
+        else:
+            found = await console.show_progress(
+                diff(source, dest, options, meter=console.meter, save=save_item, environ=os.environ)
+            )
+            plan = found.plan
+    dest = dest or "."
     store = store_at(Path(dest), options)
     free = store.free_bytes()
     pruned, paths = foreseen(Path(dest), store, plan.listed, options) if options.prune else (Pruned(), [])
     if console.as_json:
         prune = {"prune": {**pruned.receipt(), "refused": pruned.refused, "paths": paths}}
-        fields = {**plan.summary(), "free_bytes": free, **(prune if options.prune else {})}
+        compared = {"compared": found.summary()} if found is not None else {}
+        fields = {**plan.summary(), "free_bytes": free, **(prune if options.prune else {}), **compared}
         Events(console.emit).emit("summary", **fields)
     else:
-        print_lines(_count_lines(plan, free))
+        print_lines(_count_lines(plan))
+        print_lines(difference_lines(found) if found is not None and found.is_mirror else ())
+        print_lines([_space_line(plan, free, found)])
         print_lines(_prune_lines(pruned, paths) if options.prune else ())
         print_lines(remark_lines(plan.listing.remarks))
         print_lines(announced_lines(plan.listing))
@@ -67,13 +80,22 @@ def _prune_lines(pruned: Pruned, paths: list[str]) -> Iterator[str]:
     yield from pruned_lines(pruned, "would be")
 
 
-def _count_lines(plan: Plan, free: int) -> Iterator[str]:
+def _count_lines(plan: Plan) -> Iterator[str]:
     for name, assets in plan.by_collection.items():
         yield f"{term_safe(name)}: {assets} assets"
     filtered = f", {plan.filtered} more filtered out" if plan.filtered else ""
     yield f"total: {plan.items} items, {plan.assets} assets, {_size(plan)}{filtered}"
-    enough = "perhaps enough" if plan.unknown_sizes else "enough"
-    yield f"disk: {human_size(free)} free, {enough if plan.known_bytes <= free else 'not enough'}"
+
+
+def _space_line(plan: Plan, free: int, found: Differences | None) -> str:
+    """Whether there is room for what would be fetched. A file is replaced when its new bytes are there."""
+    needed, unknown = plan.known_bytes, plan.unknown_sizes
+    if found is not None:
+        fetched = (Change.FETCH, Change.REPLACE)
+        needed = sum(found.bytes[change] for change in fetched)
+        unknown = sum(found.unknown_sizes[change] for change in fetched)
+    enough = "perhaps enough" if unknown else "enough"
+    return f"disk: {human_size(free)} free, {enough if needed <= free else 'not enough'}"
 
 
 def _size(plan: Plan) -> str:

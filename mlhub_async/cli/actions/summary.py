@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from ...core.model import Flaw, ListingRemarks, Outcome, Proof
 from ...core.telemetry import human_size
 from ...core.urls import term_safe
-from ...engine.plan import Plan
+from ...engine.planning.plan import Plan
 from ...engine.report.completeness import Completeness
 from ...engine.report.receipt import Pruned, Report
 from ...storage.layout import ERRORS_FILE

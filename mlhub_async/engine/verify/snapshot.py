@@ -6,7 +6,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from ...core.urls import term_safe
 from ...storage.integrity import is_unchanged
 from ...storage.layout import LEDGER_FILE, RECEIPT_FILE, WRITE_AHEAD_LOG_FILES, in_state
 from ...storage.ledger.database import Statements
-from ...storage.ledger.schema import VERSION
+from ...storage.ledger.schema import VERSION, connect
 from ...storage.ledger.write_behind import WriteAheadLog
 
 LEDGER = in_state(LEDGER_FILE)
@@ -57,6 +57,24 @@ def open_snapshot(dest: Path) -> Iterator[LedgerSnapshot]:
         last = database.execute("SELECT id, finished FROM run ORDER BY id DESC LIMIT 1").fetchone()
         run_id, finished = last or (0, None)
         yield LedgerSnapshot(Statements(database, partial(_is_unchanged, dest)), run_id, finished is not None)
+
+
+@contextmanager
+def open_ledger_copy(dest: Path) -> Iterator[tuple[Statements, bool]]:
+    """A ledger that begins as that of DEST, in a temporary folder, and whether that has finished files.
+
+    A run has begun in it. A ledger that is broken counts as none, as for the next run. Raises `UsageError`
+    for one of a newer version of this program.
+    """
+    with TemporaryDirectory(prefix="mlhub-async-") as folder:
+        path = Path(folder, LEDGER_FILE)
+        if os.path.isfile(dest / LEDGER):
+            with suppress(sqlite3.DatabaseError), ExitStack() as stack:
+                copy = stack.enter_context(closing(sqlite3.connect(path)))
+                stack.enter_context(open_snapshot(dest)).statements.database.backup(copy)
+        with closing(connect(path)) as database:
+            book = Statements(database, partial(_is_unchanged, dest))
+            yield book, book.begin_run("", "{}", "")
 
 
 def _open_ledger(path: Path, stack: ExitStack) -> sqlite3.Connection:

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .. import stac
-from ..core.errors import NothingMatched
-from ..core.model import Collection, Entry, Flaw, Item
-from ..core.options import Options
-from ..core.telemetry import Meter
-from ..sources.recognise import Given
-from ..storage import naming
-from .connect import Deadline, open_source
-from .prune import ListedScope, listed_id, refuse_partial_selection
-from .report.completeness import Completeness, read_source
-from .report.empty_selection import Offered, matches_nothing
+from ... import stac
+from ...core.errors import NothingMatched
+from ...core.model import Collection, Entry, Flaw, Item
+from ...core.options import Options
+from ...core.telemetry import Meter
+from ...sources.recognise import Given
+from ...storage import naming
+from ..connect import Deadline, open_source
+from ..prune import ListedScope, listed_id, refuse_partial_selection
+from ..report.completeness import Completeness, read_source
+from ..report.empty_selection import Offered, matches_nothing
 
 HideSecrets = Callable[[str], str]
 """Removes the credentials of this run from a URL, and leaves what anybody needs to fetch it."""
 Save = Callable[[Item, HideSecrets], None]
+Observe = Callable[[Sequence[Item | Collection]], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -94,9 +95,11 @@ async def plan_only(
     *,
     meter: Meter | None = None,
     save: Save | None = None,
+    observe: Observe | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Plan:
-    """List a source and count what `mirror` would fetch. `save` is called once with every item.
+    """List a source and count what `mirror` would fetch. `save` is called once with every item, `observe`
+    awaited with every item and collection.
 
     Why a listing broke off is in the plan. Raises `UsageError`, `SourceError` or `LimitReached`.
     """
@@ -113,7 +116,7 @@ async def plan_only(
             if save is not None:
                 save(item, http.fetchable)
 
-        counter = _Counter(plan, options, meter or Meter(), save_item)
+        counter = _Counter(plan, options, meter or Meter(), save_item, observe)
         await read_source(found, counter.emit, plan.listing)
     return plan
 
@@ -121,9 +124,17 @@ async def plan_only(
 class _Counter:
     """Counts the entries of a listing into a plan. An item that is listed twice is counted once."""
 
-    def __init__(self, plan: Plan, options: Options, meter: Meter, save_item: Callable[[Item], None]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        options: Options,
+        meter: Meter,
+        save_item: Callable[[Item], None],
+        observe: Observe | None,
+    ) -> None:
         self._plan = plan
-        self._prunes = options.prune
+        self._observe = observe
+        self._remembers_assets = options.prune or observe is not None
         self._wants = stac.asset_filter(options.selection)
         self._meter = meter
         self._save_item = save_item
@@ -141,6 +152,8 @@ class _Counter:
         plan.listing.add_batch(entries, repeated, repeated_in_pass)
         for owner in new:
             self._add(owner)
+        if self._observe is not None:
+            await self._observe(new)
         if not plan.assets:
             plan.offered.add(new)
         for one in entries:
@@ -162,7 +175,7 @@ class _Counter:
         selected = assets if selects_all else [one for one in assets if self._wants(one, owner.body)]
         plan.items += bool(item)
         plan.items_of[collection] += bool(item)
-        if self._prunes:
+        if self._remembers_assets:
             plan.listed_ids.update(listed_id(collection, item, asset.key) for asset in selected)
         plan.assets += len(selected)
         plan.filtered += len(assets) - len(selected)
