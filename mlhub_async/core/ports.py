@@ -6,6 +6,7 @@ Implementations do not inherit from them: matching methods are enough.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from pathlib import Path
 from typing import BinaryIO, Protocol, TypeVar
 
 from .errors import StorageError
@@ -292,6 +293,12 @@ class DocumentStore(Protocol):
 
     def put_pieces(self, path: str, pieces: Iterable[bytes]) -> int:
         """Write a document, given in pieces, in the thread of the ledger. Otherwise as `Store.put`."""
+
+    def read_document(self, path: str) -> bytes:
+        """The bytes of a document. Raises OSError."""
+
+    def temporary_path(self, name: str) -> Path:
+        """Where a local file can be made before its bytes are `put_pieces`. The caller deletes it."""
 
     def remove(self, path: str, size: int, mtime_ns: int, *, dry_run: bool = False) -> bool | None:
         """Remove a finished file. True if it was removed, or would be; False if it is another file by now,

@@ -49,6 +49,7 @@ from ..transfer.segments.coordinator import segment_policy
 from .connect import Deadline, open_source, store_at
 from .executors.local import LocalExecutor
 from .finish import abandon, finish_run
+from .finish.index import refuse_without_libraries
 from .inventory import Inventory, PendingItem
 from .pipeline import Run, pump
 from .prune import prune, refuse_partial_selection
@@ -99,6 +100,8 @@ def _refuse_unusable(dest: str | os.PathLike[str], options: Options) -> None:
         raise UsageError("DEST is empty: give the name of a directory, '.' for this one")
     naming.check_template(options.path_template)
     refuse_partial_selection(options)
+    if options.index:
+        refuse_without_libraries()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@
     <collection>/<item>/<key><ext>    an asset, complete and checked            transfer
     <collection>/_common/<key><ext>   an asset of the collection itself         transfer
     _no-collection/<item>/...         items that name no collection             as above
+    items.parquet, items.geojson      all items (--index)                       engine/finish/index
+    pairs.csv                         label items and their sources (--index)   engine/finish/index
     .mlhub/
       lock                            locked by the run that owns DEST          local/destination
       ledger.sqlite                   files wanted, files done, digests         ledger/database
@@ -32,6 +34,9 @@ from ..core import model
 
 CATALOG_FILE = model.CATALOG_FILE
 COLLECTION_FILE = model.COLLECTION_FILE
+PARQUET_INDEX_FILE = "items.parquet"
+GEOJSON_INDEX_FILE = "items.geojson"
+PAIRS_FILE = "pairs.csv"
 COMMON_DIR = "_common"
 STATE_DIR = ".mlhub"
 

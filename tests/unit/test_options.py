@@ -22,7 +22,9 @@ IMPOSSIBLE = {
         **dict.fromkeys(("concurrency", "max_per_host", "parts", "bwlimit", "max_transfer"), NOT_COUNTS),
         **dict.fromkeys(("tpslimit", "connect_timeout", "timeout", "max_duration"), NOT_NUMBERS),
         **dict.fromkeys(("min_speed", "max_errors", "max_delete"), (-1, 0.5, "3", True)),
-        **dict.fromkeys(("allow_empty", "fail_fast", "prune", "allow_private", "netrc"), NOT_BOOLEANS),
+        **dict.fromkeys(
+            ("index", "allow_empty", "fail_fast", "prune", "allow_private", "netrc"), NOT_BOOLEANS
+        ),
         **dict.fromkeys(("path_template", "profile", "ca_file"), (5, ["x"])),
         **dict.fromkeys(("proxy", "api_key", "api_token"), (5, b"k")),
         **dict.fromkeys(CHOICES, ("nonsense", 1, None, ["auto"])),

@@ -105,6 +105,7 @@ OPTION_FIELDS = {
     "max_outage": NUMBER,
     "min_speed": COUNT,
     "path_template": TEXT,
+    "index": BOOLEAN,
     "allow_empty": BOOLEAN,
     "fail_fast": BOOLEAN,
     "max_errors": _or_none(COUNT),

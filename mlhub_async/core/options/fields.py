@@ -141,6 +141,8 @@ class Options:
     on_full: Literal["stop", "pause"] = "stop"
     path_template: str = "${collection}/${id}/${key}${ext}"
     asset_hrefs: Literal["relative", "absolute"] = "relative"
+    index: bool = False
+    """write items.parquet, items.geojson and pairs.csv beside catalog.json"""
     allow_empty: bool = False
     """whether a selection that nothing matches is no failure"""
     fail_fast: bool = False

@@ -10,7 +10,7 @@ from typing import Any
 from ...core import formats
 from ...core.json_text import parse_json
 from ...storage.integrity import content_mismatch, open_unfollowed
-from ...storage.ledger.schema import ASSET
+from ...storage.ledger.schema import ASSET, INDEX
 from .results import Damage
 from .snapshot import RECEIPT, LedgerSnapshot, receipt_of
 from .walk import ComparedPath
@@ -43,7 +43,7 @@ def file_damage(dest: Path, compared: ComparedPath, stop: Event, *, deep: bool =
                 flaw = ("structure", found)
     except OSError as error:
         return Damage(compared.path, "unreadable", error.strerror or type(error).__name__)
-    if flaw is None and compared.role != ASSET:
+    if flaw is None and compared.role not in (ASSET, INDEX):
         return document_damage(dest, compared.path)
     return Damage(compared.path, *flaw) if flaw else None
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 from ...core.concurrency import fan_out
 from ...core.telemetry import Meter
 from ...storage.layout import CATALOG_FILE
-from ...storage.ledger.schema import ASSET
+from ...storage.ledger.schema import ASSET, INDEX
 from .checks import document_damage, file_damage, receipt_damage
 from .results import Damage, Verification
 from .snapshot import LEDGER, LedgerSnapshot, open_snapshot
@@ -113,6 +113,8 @@ class _Verifier:
 
     def _damage(self, compared: ComparedPath) -> Damage | None:
         """Documents are written before their ledger rows: after a kill the recorded digest may be old."""
+        if compared.role == INDEX and compared.is_file and not self._snapshot.finished:
+            return None
         if compared.role != ASSET and compared.is_file and not self._snapshot.finished:
             return document_damage(self._dest, compared.path)
         return file_damage(self._dest, compared, self._stop, deep=self._deep)

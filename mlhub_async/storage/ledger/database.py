@@ -17,7 +17,7 @@ from ..naming import distinct, fold
 from .by_url import find, mark_known_urls
 from .claims import ClaimRequest, ClaimResult, Claims, IsUnchanged
 from .rows import Row, settle
-from .schema import ASSET, BUSY_CODES, COLLECTION, DONE, FAILED, ITEM
+from .schema import ASSET, BUSY_CODES, COLLECTION, DONE, FAILED, INDEX, ITEM
 from .unchanged import ItemFingerprint, UnchangedItem, confirm
 
 SYNCHRONOUS_NORMAL = 1
@@ -166,6 +166,25 @@ class Statements:
             (collection, ITEM, DONE),
         )
         return (str(path) for (path,) in rows)
+
+    def all_items(self) -> Iterator[tuple[str, str]]:
+        """Paths and digests of all item documents on disk, in the order of collections and ids."""
+        statement = "SELECT path, sha256 FROM file WHERE role=? AND state=? ORDER BY collection, item"
+        return iter(self._db.execute(statement, (ITEM, DONE)))
+
+    def index_files(self) -> dict[str, tuple[Record, str]]:
+        """The files that list all items, by name, with the digest of the items that they list."""
+        rows = self._db.execute(
+            "SELECT key, path, size, sha256, mtime_ns, stamp FROM file WHERE role=? AND state=?",
+            (INDEX, DONE),
+        )
+        return {
+            key: (Record(path, size, sha256, mtime_ns, Proof.NONE), stamp)
+            for key, path, size, sha256, mtime_ns, stamp in rows
+        }
+
+    def forget_index(self) -> None:
+        self._db.execute("DELETE FROM file WHERE role=?", (INDEX,))
 
     def records(self, collection: str, item: str) -> dict[str, Record]:
         """The finished assets of one item by key; `item` "" for the collection's own."""

@@ -19,8 +19,8 @@ CORRUPT_CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 BUSY_CODES = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 DISK_FULL_CODES = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
 
-ASSET, ITEM, COLLECTION = 0, 1, 2
-"""Roles: an asset, the JSON document of an item, that of a collection."""
+ASSET, ITEM, COLLECTION, INDEX = 0, 1, 2, 3
+"""Roles: an asset, the JSON document of an item, that of a collection, a file that lists all items."""
 PLANNED, DONE, FAILED = 0, 1, 2
 """States of a row."""
 

@@ -22,6 +22,7 @@ from ...core.model import FileState, Record
 from ..file_systems import on_network
 from ..integrity import content_mismatch, file_state, is_unchanged, open_unfollowed
 from ..layout import (
+    DOCUMENT_PREFIX,
     LINK_PREFIX,
     LOCK_FILE,
     PARTIAL_DIR,
@@ -229,6 +230,13 @@ class LocalStore:
             return (self.root / path).read_bytes()
         except OSError:
             return None
+
+    def read_document(self, path: str) -> bytes:
+        with open_unfollowed(self.root / path) as file:
+            return file.read()
+
+    def temporary_path(self, name: str) -> Path:
+        return self.state / PARTIAL_DIR / f"{DOCUMENT_PREFIX}{name}"
 
     def remove(self, path: str, size: int, mtime_ns: int, *, dry_run: bool = False) -> bool | None:
         return removal.remove(self.root, path, size, mtime_ns, dry_run=dry_run)

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import orjson
 
-from ..core.errors import MlhubError, SourceError, StorageError, TransferError, UsageError, error_json
-from ..core.json_text import parse_json
-from ..core.model import NO_COLLECTION, Collection, Concern, Flaw
-from ..core.ports import DocumentStore
-from ..core.urls import escape_json_controls
-from ..stac.write.collection import catalog_json, collection_json
-from ..stac.write.extent import Extent
-from ..storage.layout import CATALOG_FILE, ERRORS_FILE, RECEIPT_FILE, in_state
-from ..storage.ledger.database import Statements
-from ..storage.ledger.ledger import Ledger
-from ..storage.ledger.rows import Row
-from ..storage.ledger.schema import COLLECTION, DONE
-from .inventory import Inventory
-from .pipeline import Run
-from .report.receipt import Report
+from ...core.checksum import CountedPieces
+from ...core.errors import MlhubError, SourceError, StorageError, TransferError, UsageError, error_json
+from ...core.json_text import parse_json
+from ...core.model import NO_COLLECTION, Collection, Concern, Flaw
+from ...core.ports import DocumentStore
+from ...core.urls import escape_json_controls
+from ...stac.write.collection import catalog_json, collection_json
+from ...stac.write.extent import Extent
+from ...storage.layout import CATALOG_FILE, ERRORS_FILE, RECEIPT_FILE, in_state
+from ...storage.ledger.database import Statements
+from ...storage.ledger.ledger import Ledger
+from ...storage.ledger.rows import Row
+from ...storage.ledger.schema import COLLECTION, DONE
+from ..inventory import Inventory
+from ..pipeline import Run
+from ..report.receipt import Report
+from .index import IndexFiles
 
 RECEIPT = in_state(RECEIPT_FILE)
 
@@ -39,7 +40,7 @@ async def finish_run(run: Run, finished: str) -> None:
     if run.report.stopped is not None:
         run.store.stop_waiting()
     try:
-        await _write_all(run, _Documents(run.store, run.inventory, run.report))
+        await _write_all(run, _Documents(run.store, run.inventory, run.report, run.options.index))
     except StorageError:
         # After Ctrl-C on a full disk: the write-ahead log has what the ledger could not take.
         if not isinstance(run.report.stopped, asyncio.CancelledError):
@@ -63,6 +64,7 @@ async def _write_all(run: Run, documents: _Documents) -> None:
             return await ledger.query(Statements.forget_run)
         if not isinstance(report.stopped, asyncio.CancelledError):
             await ledger.query(documents.write_catalogue)
+            await ledger.query(documents.write_index)
             await ledger.query(documents.write_errors)
         await ledger.query(documents.write_receipt)
     except StorageError as error:
@@ -83,6 +85,7 @@ class _Documents:
     store: DocumentStore
     inventory: Inventory
     report: Report
+    wants_index: bool
 
     def write_catalogue(self, book: Statements) -> None:
         """The document of every collection in DEST, of this run and earlier ones, and the root catalogue."""
@@ -111,6 +114,13 @@ class _Documents:
         self.store.sync_names(row[4] for row in rows)
         book.settle(rows)
 
+    def write_index(self, book: Statements) -> None:
+        """The files that list all items. One that cannot be written is a flaw."""
+        try:
+            IndexFiles(self.store, book).update(wanted=self.wants_index)
+        except TransferError as error:
+            self._note_flaw(book, Flaw("index", error, concern=Concern.MIRROR))
+
     def _keep_extents(self, book: Statements) -> None:
         """Add the extents of this run's items to those in the ledger; replace those of pruned collections."""
         replaced = self.report.listing.whole if self.report.pruned.items else frozenset()
@@ -127,10 +137,12 @@ class _Documents:
         try:
             return [_write_document(self.store, path, pieces, collection)]
         except TransferError as error:
-            flaw = Flaw(path, error, concern=Concern.MIRROR)
-            self.report.add_flaw(flaw)
-            book.add_flaw(flaw, error_json(error))
+            self._note_flaw(book, Flaw(path, error, concern=Concern.MIRROR))
             return []
+
+    def _note_flaw(self, book: Statements, flaw: Flaw) -> None:
+        self.report.add_flaw(flaw)
+        book.add_flaw(flaw, error_json(flaw.error))
 
     def write_errors(self, book: Statements) -> None:
         """One line for every asset that is missing and every record that could not be used."""
@@ -165,18 +177,9 @@ class _Documents:
 
 
 def _write_document(store: DocumentStore, path: str, pieces: Iterable[bytes], collection: str) -> Row:
-    digest = hashlib.sha256()
-    size = 0
-
-    def counted() -> Iterator[bytes]:
-        nonlocal size
-        for piece in pieces:
-            digest.update(piece)
-            size += len(piece)
-            yield piece
-
-    mtime_ns = store.put_pieces(path, counted())
-    facts = (size, mtime_ns, digest.hexdigest(), "none", "", "", "", "")
+    counted = CountedPieces(pieces)
+    mtime_ns = store.put_pieces(path, counted)
+    facts = (counted.size, mtime_ns, counted.sha256, "none", "", "", "", "")
     return (collection, "", COLLECTION, "", path, DONE, *facts)
 
 
