@@ -204,6 +204,7 @@ FILES = Section(
             TEMPLATE,
         ),
         choice("--asset-hrefs", "asset_hrefs", "Form of the hrefs in the written catalogue."),
+        flag("--enrich", "enrich", "Add proj:code, proj:shape, proj:transform from TIFF headers to items."),
         flag("--index", "index", "Also write items.parquet, items.geojson and pairs.csv of all items."),
     ],
 )

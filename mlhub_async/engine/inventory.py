@@ -6,15 +6,18 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from .. import stac
 from ..core.errors import TransferError
 from ..core.model import NO_COLLECTION, Collection, Concern, Flaw, Item, Job, Outcome, Record
 from ..core.options import Options
+from ..core.ports import Store
 from ..stac.write.encode import to_json
 from ..stac.write.extent import Extent
 from ..stac.write.hrefs import DocumentLocation
 from ..stac.write.item import Fingerprinter, item_json
+from ..stac.write.projection import GridReader, projection_of, projections_of
 from ..storage.ledger.claims import ClaimRequest, ClaimResult
 from ..storage.ledger.database import changed_items
 from ..storage.ledger.ledger import Ledger
@@ -41,9 +44,12 @@ class Inventory:
         base: str,
         source_root: str,
         skips_unchanged: bool,
+        grid_of: GridReader | None = None,
     ) -> None:
         """`base`, `source_root`: see `DocumentLocation`. `skips_unchanged`: the ledger has files of an
-        earlier run, and nobody listens to what becomes of each asset."""
+        earlier run, and nobody listens to what becomes of each asset. `grid_of` reads the grid of a finished
+        raster; None: items are written as they came."""
+        self._grid_of = grid_of
         self._ledger = ledger
         self._files = files
         self._options = options
@@ -193,7 +199,9 @@ class Inventory:
         """Write the document of an item, unless an earlier run has left it just so."""
         item, before = pending.item, pending.document
         try:
-            data = item_json(item, pending.records, self.location(pending.path, item.collection))
+            projections = await projections_of(pending.records, self._grid_of)
+            location = self.location(pending.path, item.collection)
+            data = item_json(item, pending.records, location, projections)
             digest = hashlib.sha256(data).hexdigest()
             identity = (item.collection, item.id, ITEM, "")
             fingerprint = self._fingerprint(item) if len(pending.records) == pending.selected else ""
@@ -219,6 +227,11 @@ class Inventory:
         return {name: self._extents.get(name, Extent()) for name in self._collection_paths}
 
 
+def grid_reader(store: Store, options: Options) -> GridReader | None:
+    """Reads the grids of rasters in DEST, where `--enrich` asks for them."""
+    return partial(store.inspect, examine=projection_of) if options.enrich else None
+
+
 def _fingerprinter(options: Options, base: str, source_root: str) -> Fingerprinter:
     chosen = options.selection
     return Fingerprinter(
@@ -231,6 +244,7 @@ def _fingerprinter(options: Options, base: str, source_root: str) -> Fingerprint
         chosen.media_types,
         chosen.min_size,
         chosen.max_size,
+        options.enrich,
     )
 
 

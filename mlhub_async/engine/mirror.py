@@ -34,6 +34,7 @@ from ..core.ports import Source
 from ..core.telemetry import Events, Listener, Meter, human_size
 from ..http.client import Http
 from ..sources.recognise import Given
+from ..stac.write.projection import refuse_without_reader
 from ..storage import naming
 from ..storage.layout import LEARNED_LIMITS_FILE
 from ..storage.ledger.ledger import Ledger
@@ -50,7 +51,7 @@ from .connect import Deadline, open_source, store_at
 from .executors.local import LocalExecutor
 from .finish import abandon, finish_run
 from .finish.index import refuse_without_libraries
-from .inventory import Inventory, PendingItem
+from .inventory import Inventory, PendingItem, grid_reader
 from .pipeline import Run, pump
 from .prune import prune, refuse_partial_selection
 from .report.completeness import Completeness
@@ -100,6 +101,8 @@ def _refuse_unusable(dest: str | os.PathLike[str], options: Options) -> None:
         raise UsageError("DEST is empty: give the name of a directory, '.' for this one")
     naming.check_template(options.path_template)
     refuse_partial_selection(options)
+    if options.enrich:
+        refuse_without_reader()
     if options.index:
         refuse_without_libraries()
 
@@ -163,6 +166,7 @@ class _Parts:
             base=str(store.root.resolve()) if options.asset_hrefs == "absolute" else "",
             source_root=source_root,
             skips_unchanged=skips_unchanged,
+            grid_of=grid_reader(store, options),
         )
 
     def _transfer_context(self, existing: ExistingFiles) -> TransferContext:

@@ -23,7 +23,7 @@ IMPOSSIBLE = {
         **dict.fromkeys(("tpslimit", "connect_timeout", "timeout", "max_duration"), NOT_NUMBERS),
         **dict.fromkeys(("min_speed", "max_errors", "max_delete"), (-1, 0.5, "3", True)),
         **dict.fromkeys(
-            ("index", "allow_empty", "fail_fast", "prune", "allow_private", "netrc"), NOT_BOOLEANS
+            ("index", "enrich", "allow_empty", "fail_fast", "prune", "allow_private", "netrc"), NOT_BOOLEANS
         ),
         **dict.fromkeys(("path_template", "profile", "ca_file"), (5, ["x"])),
         **dict.fromkeys(("proxy", "api_key", "api_token"), (5, b"k")),

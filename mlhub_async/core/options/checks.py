@@ -106,6 +106,7 @@ OPTION_FIELDS = {
     "min_speed": COUNT,
     "path_template": TEXT,
     "index": BOOLEAN,
+    "enrich": BOOLEAN,
     "allow_empty": BOOLEAN,
     "fail_fast": BOOLEAN,
     "max_errors": _or_none(COUNT),

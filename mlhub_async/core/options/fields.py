@@ -143,6 +143,8 @@ class Options:
     asset_hrefs: Literal["relative", "absolute"] = "relative"
     index: bool = False
     """write items.parquet, items.geojson and pairs.csv beside catalog.json"""
+    enrich: bool = False
+    """add the fields of the projection extension that items lack, from the headers of their TIFF files"""
     allow_empty: bool = False
     """whether a selection that nothing matches is no failure"""
     fail_fast: bool = False

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -20,10 +20,12 @@ from ...core.ports import Store
 from ...core.urls import canonical, parse
 from ...stac.write.hrefs import DocumentLocation
 from ...stac.write.item import item_json
+from ...stac.write.projection import Projection, projections_of
 from ...storage.ledger.claims import Claim, ClaimRequest, ClaimResult
 from ...storage.ledger.database import Statements
 from ...storage.ledger.recovery import DocumentRecords
 from ...transfer.existing import ExistingFiles
+from ..inventory import grid_reader
 from ..placement import claim_request, document_path, job_of
 
 Owners = Sequence[Item | Collection]
@@ -87,6 +89,7 @@ class Comparison:
         self._template = options.path_template
         self._wants = stac.asset_filter(options.selection)
         self._existing = ExistingFiles.of(store, options.if_exists, options.verify)
+        self._grid_of = grid_reader(store, options)
         self._location = location
         self._collection_paths: dict[str, str] = {}
         self._fetched: set[int] = set()
@@ -123,22 +126,29 @@ class Comparison:
         assets = [await self._of_asset(claim) for claim in claims]
         found = OwnerChanges(request.collection, request.item, result.path, assets)
         if isinstance(owner, Item) and not found.differs:
-            return OwnerChanges(*self._written_otherwise(owner, result, claims, found))
+            return OwnerChanges(*await self._written_otherwise(owner, result, claims, found))
         return found
 
-    def _written_otherwise(
+    async def _written_otherwise(
         self, item: Item, result: ClaimResult, claims: Sequence[Claim], found: OwnerChanges
     ) -> tuple[str, str, str, list[AssetChange], bool]:
         """The changes of an item whose files all stay, with whether its document would be another one."""
         parent = None if item.collection in ("", NO_COLLECTION) else self._collection_paths[item.collection]
         location = DocumentLocation(result.path, parent, self._location.base, self._location.source_root)
         records = {claim.asset.key: claim.known for claim in claims if claim.known is not None}
-        rewritten = self._digest(item, records, location) != getattr(result.document, "sha256", "")
+        grids = await projections_of(records, self._grid_of)
+        rewritten = self._digest(item, records, location, grids) != getattr(result.document, "sha256", "")
         return found.collection, found.item, found.path, found.assets, rewritten
 
-    def _digest(self, item: Item, records: dict[str, Record], location: DocumentLocation) -> str:
+    def _digest(
+        self,
+        item: Item,
+        records: dict[str, Record],
+        location: DocumentLocation,
+        grids: Mapping[str, Projection],
+    ) -> str:
         try:
-            return hashlib.sha256(item_json(item, records, location)).hexdigest()
+            return hashlib.sha256(item_json(item, records, location, grids)).hexdigest()
         except TransferError:
             return ""
 

@@ -20,21 +20,30 @@ from .hrefs import (
     outward_href,
     relative_href,
 )
+from .projection import NO_PROJECTIONS, Projection, add_projections
 from .versions import readable_item
 
 FILE_EXTENSION = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
 _ANY_FILE_EXTENSION = ("https://stac-extensions.github.io/file/", "file")
 
 
-def item_json(item: Item, records: Mapping[str, Record], location: DocumentLocation) -> bytes:
+def item_json(
+    item: Item,
+    records: Mapping[str, Record],
+    location: DocumentLocation,
+    projections: Mapping[str, Projection] = NO_PROJECTIONS,
+) -> bytes:
     """The item as it came, with links of the mirror and with local assets where `records` has their key.
 
+    `projections`: the grids of files, by asset key, which are added where the item has none.
     On one line, since a catalogue may have a million items. Raises `TransferError` if the item holds a value
     that JSON cannot.
     """
     body = readable_item(item)
     body["links"] = _links(item, location)
     put_assets(body, records, item.href, location)
+    if projections:
+        add_projections(body, projections)
     return to_json(body) + b"\n"
 
 
