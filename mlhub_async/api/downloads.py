@@ -33,7 +33,7 @@ async def download_asset(
     `refresh` is asked for the asset's present href when the one it has is expired.
     Raises `TransferError` or `StorageError`.
     """
-    job, context = Job(*path_request(asset, options.path_template)), _context(store, http, options, refresh)
+    job, context = Job(*path_request(asset, options.template)), _context(store, http, options, refresh)
     outcome, _ = await run_single(partial(fetch, job, context), MAX_STREAMS, context.idle_slots)
     if outcome.record is None:
         raise outcome.error or TransferError(f"{asset.key}: it could not be downloaded")

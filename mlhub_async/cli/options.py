@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from .. import stac
-from ..core.options import Options
+from ..core.options import LAYOUTS, Options
 from . import parsing
 from .parsing import Value
 from .sections import Section, choice, default_of, flag, option, repeatable, single
@@ -203,6 +203,7 @@ FILES = Section(
             "Path of an asset; also ${filename} ${datetime} ${year} ${month} ${day}.",
             TEMPLATE,
         ),
+        choice("--layout", "layout", "A path template by its name, in place of -p.", tuple(LAYOUTS)),
         choice("--asset-hrefs", "asset_hrefs", "Form of the hrefs in the written catalogue."),
         flag("--enrich", "enrich", "Add proj:code, proj:shape, proj:transform from TIFF headers to items."),
         flag("--index", "index", "Also write items.parquet, items.geojson and pairs.csv of all items."),

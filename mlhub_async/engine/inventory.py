@@ -135,7 +135,7 @@ class Inventory:
     def _request(self, owner: Item | Collection) -> tuple[ClaimRequest, int]:
         """The claim request of an owner, and how many of its assets are not selected."""
         assets = stac.assets_of(owner) if isinstance(owner, Item) else stac.collection_assets(owner)
-        request = claim_request(owner, assets, self._wants, self._options.path_template)
+        request = claim_request(owner, assets, self._wants, self._options.template)
         return request, len(assets) - len(request.assets)
 
     async def _start(
@@ -235,7 +235,7 @@ def grid_reader(store: Store, options: Options) -> GridReader | None:
 def _fingerprinter(options: Options, base: str, source_root: str) -> Fingerprinter:
     chosen = options.selection
     return Fingerprinter(
-        options.path_template,
+        options.template,
         base,
         source_root,
         chosen.include,

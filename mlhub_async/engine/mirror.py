@@ -99,7 +99,7 @@ def _refuse_unusable(dest: str | os.PathLike[str], options: Options) -> None:
     """Raise `UsageError` for what is wrong with the call itself, before any request and any file."""
     if not os.fspath(dest):
         raise UsageError("DEST is empty: give the name of a directory, '.' for this one")
-    naming.check_template(options.path_template)
+    naming.check_template(options.template)
     refuse_partial_selection(options)
     if options.enrich:
         refuse_without_reader()

@@ -7,10 +7,10 @@ import pytest
 
 from mlhub_async import Options, RetryPolicy, Selection
 from mlhub_async.core.errors import UsageError
-from mlhub_async.core.options import CHOICES
+from mlhub_async.core.options import CHOICES, LAYOUTS
 from mlhub_async.core.options.checks import OPTION_FIELDS, RETRY_FIELDS, SELECTION_FIELDS
 
-CHECKED_ELSEWHERE = {"headers", "selection", "retry"}
+CHECKED_ELSEWHERE = {"headers", "layout", "selection", "retry"}
 
 NOT_COUNTS = (-3, 0, 1.5, "4", True, math.nan, [2])
 NOT_NUMBERS = (-1, 0, math.inf, math.nan, "10", False)
@@ -28,6 +28,7 @@ IMPOSSIBLE = {
         **dict.fromkeys(("path_template", "profile", "ca_file"), (5, ["x"])),
         **dict.fromkeys(("proxy", "api_key", "api_token"), (5, b"k")),
         **dict.fromkeys(CHOICES, ("nonsense", 1, None, ["auto"])),
+        "layout": ("nonsense", 1),
         "max_outage": (-1, math.nan, "x"),
         "allow_origins": NOT_TEXTS,
         "headers": (5, "ab", ["K: V"], [("K", 5)], {3: "v"}),
@@ -97,3 +98,10 @@ def test_possible_values_are_kept():
     options = Options(selection, concurrency=1, tpslimit=0.5, max_errors=0, max_outage=0, headers={"A": "b"})
     assert options.concurrency == 1 and len(options.headers) == 1
     assert Options(timeout=5).timeout == 5
+
+
+def test_a_layout_is_a_path_template_by_its_name():
+    options = Options(layout="torchgeo")
+    assert options.template == LAYOUTS["torchgeo"] == dataclasses.replace(options, timeout=1).template
+    with pytest.raises(UsageError, match="layout and path_template"):
+        Options(layout="torchgeo", path_template="${id}${ext}")

@@ -14,6 +14,11 @@ from ..model import JsonObject
 from ..secret import Secret
 from .checks import OPTION_FIELDS, RETRY_FIELDS, SELECTION_FIELDS, check_fields
 
+DEFAULT_TEMPLATE = "${collection}/${id}/${key}${ext}"
+LAYOUTS = {"torchgeo": "${collection}/${id}_${year}${month}${day}_${key}${ext}"}
+"""Path templates with a name. torchgeo: its `RasterDataset` reads date and band from the file name, such as
+by the regular expression `.*_(?P<date>\\d{8})_(?P<band>[^_]+)\\.tif`."""
+
 ITEM_CONDITIONS = (
     "collections",
     "dataset",
@@ -139,7 +144,9 @@ class Options:
     durability: Literal["process", "full"] = "process"
     """what finished files survive: "process": a kill of this process; "full": also a power cut"""
     on_full: Literal["stop", "pause"] = "stop"
-    path_template: str = "${collection}/${id}/${key}${ext}"
+    path_template: str = DEFAULT_TEMPLATE
+    layout: Literal["torchgeo"] | None = None
+    """the name of a path template (`LAYOUTS`), in place of one"""
     asset_hrefs: Literal["relative", "absolute"] = "relative"
     index: bool = False
     """write items.parquet, items.geojson and pairs.csv beside catalog.json"""
@@ -176,6 +183,8 @@ class Options:
         for name, words in CHOICES.items():
             if (word := getattr(self, name)) not in words:
                 raise UsageError(f"{name}={word!r}: it can be {', '.join(words)}")
+        if self.layout is not None:
+            self._check_layout(self.layout)
         object.__setattr__(self, "allow_origins", as_tuple(self.allow_origins))
         check_fields(self, OPTION_FIELDS)
         for name in ("proxy", "api_key", "api_token"):
@@ -185,6 +194,17 @@ class Options:
             if not isinstance(getattr(self, name), kind):
                 raise UsageError(f"{name}: it can be a {kind.__name__}")
         object.__setattr__(self, "headers", _header_pairs(self.headers))
+
+    def _check_layout(self, layout: str) -> None:
+        if layout not in LAYOUTS:
+            raise UsageError(f"layout={layout!r}: it can be None or {', '.join(LAYOUTS)}")
+        if self.path_template != DEFAULT_TEMPLATE:
+            raise UsageError("layout and path_template both say where files go: give only one")
+
+    @property
+    def template(self) -> str:
+        """The path template: the one that was given, or that of the layout."""
+        return self.path_template if self.layout is None else LAYOUTS[self.layout]
 
 
 def _header_pairs(given: Any) -> tuple[tuple[str, Secret], ...]:

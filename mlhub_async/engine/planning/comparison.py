@@ -86,7 +86,7 @@ class Comparison:
         self._book = book
         self._store = store
         self._documents = documents
-        self._template = options.path_template
+        self._template = options.template
         self._wants = stac.asset_filter(options.selection)
         self._existing = ExistingFiles.of(store, options.if_exists, options.verify)
         self._grid_of = grid_reader(store, options)

@@ -105,7 +105,7 @@ async def plan_only(
     """
     options = options or Options()
     deadline = Deadline(options.max_duration)
-    naming.check_template(options.path_template)
+    naming.check_template(options.template)
     refuse_partial_selection(options)
     environ = os.environ if environ is None else environ
     async with open_source(source, options, environ, deadline) as (found, http, _), deadline.enforced():
