@@ -91,6 +91,32 @@ SELECTION = Section(
             default=None,
             help="Also mirror the source imagery that label items link to.  [default: follow-sources]",
         ),
+        repeatable(
+            "--source-query",
+            "selection__source_query",
+            "JSON|COND",
+            "Only source imagery with this property.",
+            QUERY,
+        ),
+        single(
+            "--source-datetime",
+            "selection__source_datetime",
+            "A/B",
+            "Only source imagery from A to B.",
+            INTERVAL,
+        ),
+        repeatable(
+            "--source-include",
+            "selection__source_include",
+            "GLOB",
+            "Only assets of source imagery whose key matches.",
+        ),
+        repeatable(
+            "--source-exclude",
+            "selection__source_exclude",
+            "GLOB",
+            "No assets of source imagery whose key matches.",
+        ),
         flag("--allow-empty", "allow_empty", "Exit code 0, not 9, if nothing matches."),
         single("--limit", "selection__limit", "N", "Items per page to request of an API.", POSITIVE_COUNT),
         single("--split", "selection__split", "N", "List a search in N time slices in parallel.", SLICES),
@@ -341,8 +367,9 @@ def to_options(given: dict[str, Any]) -> Options:
         raise click.UsageError("--bbox and --intersects both select an area: give only one")
     if "selection__collections" in found:
         found["selection__collections"] = _separate(found["selection__collections"])
-    if "selection__query" in found:
-        found["selection__query"] = _merge_queries(found["selection__query"])
+    for name, word in (("selection__query", "--query"), ("selection__source_query", "--source-query")):
+        if name in found:
+            found[name] = _merge_queries(found[name], word)
     defaults = Options()
     return replace(
         defaults,
@@ -374,7 +401,7 @@ def _separate(lists: Iterable[str]) -> list[str]:
     return [name for name in names if name]
 
 
-def _merge_queries(queries: Iterable[dict[str, Any]]) -> dict[str, Any]:
+def _merge_queries(queries: Iterable[dict[str, Any]], word: str) -> dict[str, Any]:
     """All conditions in one query object: an item has to meet all of them."""
     merged: dict[str, Any] = {}
     for query in queries:
@@ -382,7 +409,7 @@ def _merge_queries(queries: Iterable[dict[str, Any]]) -> dict[str, Any]:
             known = merged.setdefault(name, {})
             if twice := [word for word in tests if word in known and known[word] != tests[word]]:
                 raise click.UsageError(
-                    f"--query {name}: {twice[0]!r} is given twice, with different values; an item would have"
+                    f"{word} {name}: {twice[0]!r} is given twice, with different values; an item would have"
                     " to meet both, which --filter can ask for"
                 )
             known.update(tests)

@@ -165,6 +165,8 @@ class Item:
     collection: str
     body: JsonObject = field(repr=False)
     href: str = field(repr=False)
+    followed: bool = False
+    """it was read because a label item names it as its source"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,8 @@ class Collection:
     id: str
     body: JsonObject = field(repr=False)
     href: str = field(repr=False)
+    followed: bool = False
+    """it was read because a label item names it as its source"""
 
 
 @dataclass(frozen=True, slots=True)

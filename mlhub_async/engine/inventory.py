@@ -11,7 +11,7 @@ from functools import partial
 from .. import stac
 from ..core.errors import TransferError
 from ..core.model import NO_COLLECTION, Collection, Concern, Flaw, Item, Job, Outcome, Record
-from ..core.options import Options
+from ..core.options import Options, Selection
 from ..core.ports import Store
 from ..stac.write.encode import to_json
 from ..stac.write.extent import Extent
@@ -25,7 +25,7 @@ from ..storage.ledger.recovery import DocumentRecords
 from ..storage.ledger.schema import ITEM
 from ..storage.ledger.unchanged import ItemFingerprint, UnchangedItem
 from ..transfer.existing import ExistingFilePolicy
-from .placement import claim_request, document_path, job_of
+from .placement import claim_request, document_path, job_of, wants_of
 
 
 class Inventory:
@@ -54,10 +54,13 @@ class Inventory:
         self._files = files
         self._options = options
         self._existing = existing
-        self._wants = stac.asset_filter(options.selection)
+        self._wants_of = wants_of(options.selection)
         self._base = base
         self._source_root = source_root
-        self._fingerprinter = _fingerprinter(options, base, source_root)
+        self._fingerprinter = _fingerprinter(options, options.selection, base, source_root)
+        self._source_fingerprinter = _fingerprinter(
+            options, options.selection.of_sources(), base, source_root
+        )
         self._skips_unchanged = skips_unchanged and existing.keeps_unchanged_items
         self._pending: dict[tuple[str, str], PendingItem] = {}
         self._extents: dict[str, Extent] = {}
@@ -135,7 +138,7 @@ class Inventory:
     def _request(self, owner: Item | Collection) -> tuple[ClaimRequest, int]:
         """The claim request of an owner, and how many of its assets are not selected."""
         assets = stac.assets_of(owner) if isinstance(owner, Item) else stac.collection_assets(owner)
-        request = claim_request(owner, assets, self._wants, self._options.template)
+        request = claim_request(owner, assets, self._wants_of(owner), self._options.template)
         return request, len(assets) - len(request.assets)
 
     async def _start(
@@ -214,7 +217,8 @@ class Inventory:
         return pending
 
     def _fingerprint(self, item: Item) -> str:
-        return self._fingerprinter.fingerprint(item, self._collection_paths.get(item.collection))
+        fingerprinter = self._source_fingerprinter if item.followed else self._fingerprinter
+        return fingerprinter.fingerprint(item, self._collection_paths.get(item.collection))
 
     def location(self, path: str, collection: str) -> DocumentLocation:
         """Where the document at `path` lies; `collection` is the id of its item's collection, or ""."""
@@ -232,8 +236,7 @@ def grid_reader(store: Store, options: Options) -> GridReader | None:
     return partial(store.inspect, examine=projection_of) if options.enrich else None
 
 
-def _fingerprinter(options: Options, base: str, source_root: str) -> Fingerprinter:
-    chosen = options.selection
+def _fingerprinter(options: Options, chosen: Selection, base: str, source_root: str) -> Fingerprinter:
     return Fingerprinter(
         options.template,
         base,

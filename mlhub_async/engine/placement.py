@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from .. import stac
 from ..core.formats.kinds import media_suffix
 from ..core.model import Asset, Collection, Item, Job, JsonObject
+from ..core.options import Selection
 from ..core.urls import suffix
 from ..storage import naming
 from ..storage.layout import collection_document, item_document
@@ -14,6 +15,16 @@ from ..storage.ledger.claims import Claim, ClaimRequest, PathRequest
 from ..transfer.existing import Decision, ExistingFilePolicy
 
 Wants = Callable[[stac.AssetLike, JsonObject], bool]
+WantsOf = Callable[[Item | Collection], Wants]
+
+
+def wants_of(selection: Selection) -> WantsOf:
+    """Gives the filter of assets for an owner: followed source imagery may have one of its own."""
+    ordinary = stac.asset_filter(selection)
+    if not (selection.source_include or selection.source_exclude):
+        return lambda _: ordinary
+    of_sources = stac.asset_filter(selection.of_sources())
+    return lambda owner: of_sources if owner.followed else ordinary
 
 
 def claim_request(

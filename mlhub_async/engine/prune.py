@@ -30,7 +30,11 @@ REMOVE_BATCH = 500
 """Files that are removed before the ledger forgets them."""
 MIN_MAX_DELETE = 10
 """Without --max-delete this many assets, or items, may be removed, or a tenth of those in the mirror."""
-_ITEM_FILTERS = ("max_items", *(name for name in ITEM_CONDITIONS if name not in ("collections", "dataset")))
+_ITEM_FILTERS = (
+    *("max_items", "source_query", "source_datetime"),
+    *(name for name in ITEM_CONDITIONS if name not in ("collections", "dataset")),
+)
+_ASSET_FILTERS = (*ASSET_CONDITIONS, "source_include", "source_exclude")
 
 
 def refuse_partial_selection(options: Options) -> None:
@@ -140,7 +144,7 @@ def _is_stale(row: StaleFile, scope: Scope, listed: ListedScope) -> bool:
 def _scopes(listing: Completeness, source: str, options: Options) -> list[Scope]:
     """What may be pruned of each collection. With a filter of assets whole items only: an asset that is not
     selected may still be in the catalogue."""
-    items_only = any(getattr(options.selection, name) not in ((), None) for name in ASSET_CONDITIONS)
+    items_only = any(getattr(options.selection, name) not in ((), None) for name in _ASSET_FILTERS)
     return [Scope(name, source, items_only) for name in sorted(listing.whole)]
 
 

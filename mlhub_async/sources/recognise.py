@@ -158,7 +158,7 @@ async def recognise(
     if is_split(selection) and not isinstance(found, ApiSource | MlhubSource):
         found = UnsplitSource(found)
     if selection.follow_sources:
-        found = FollowSources(found, reader, allowed, first_time, location.url)
+        found = FollowSources(found, reader, allowed, first_time, location.url, selection)
     return found
 
 

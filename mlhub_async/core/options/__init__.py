@@ -4,6 +4,7 @@ from .fields import ASSET_CONDITIONS as ASSET_CONDITIONS
 from .fields import CHOICES as CHOICES
 from .fields import ITEM_CONDITIONS as ITEM_CONDITIONS
 from .fields import LAYOUTS as LAYOUTS
+from .fields import SOURCE_CONDITIONS as SOURCE_CONDITIONS
 from .fields import Options as Options
 from .fields import RetryPolicy as RetryPolicy
 from .fields import Selection as Selection

@@ -94,6 +94,10 @@ SELECTION_FIELDS = {
     "max_size": _or_none(COUNT),
     "classes": TEXTS,
     "follow_sources": BOOLEAN,
+    "source_query": _or_none(QUERY),
+    "source_datetime": _or_none(INTERVAL),
+    "source_include": TEXTS,
+    "source_exclude": TEXTS,
 }
 OPTION_FIELDS = {
     "concurrency": _or_none(POSITIVE_COUNT),

@@ -33,8 +33,13 @@ ITEM_CONDITIONS = (
 """Fields of `Selection` that choose items."""
 ASSET_CONDITIONS = ("include", "exclude", "roles", "media_types", "min_size", "max_size")
 """Fields of `Selection` that choose assets of them."""
+SOURCE_CONDITIONS = ("source_query", "source_datetime", "source_include", "source_exclude")
+"""Fields of `Selection` that choose among the source imagery of label items."""
 
-TUPLE_FIELDS = ("collections", "ids", "include", "exclude", "roles", "media_types", "classes")
+TUPLE_FIELDS = (
+    *("collections", "ids", "include", "exclude", "roles", "media_types", "classes"),
+    *("source_include", "source_exclude"),
+)
 """Fields of `Selection` that take one string or an iterable of strings."""
 
 
@@ -101,6 +106,12 @@ class Selection:
     """label classes, any of which a label item must have"""
     follow_sources: bool = True
     """select the source imagery of label items too"""
+    source_query: JsonObject | None = None
+    """as `query`, for followed source imagery; `query` itself is for the other items"""
+    source_datetime: str | None = None
+    source_include: tuple[str, ...] = ()
+    """globs of the asset keys of followed source imagery, which `include` and `exclude` are not for then"""
+    source_exclude: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in TUPLE_FIELDS:
@@ -108,6 +119,25 @@ class Selection:
         if self.bbox is not None and not isinstance(self.bbox, str):
             object.__setattr__(self, "bbox", as_tuple(self.bbox))
         check_fields(self, SELECTION_FIELDS)
+        given = [name for name in SOURCE_CONDITIONS if getattr(self, name)]
+        if given and not self.follow_sources:
+            word = given[0].replace("_", "-")
+            raise UsageError(f"--{word} and --no-follow-sources exclude each other: leave one of them out")
+
+    def of_sources(self) -> Selection:
+        """The conditions for followed source imagery. Those of its items are its own; of its assets, globs of
+        keys are, where one is given, and the others are the same."""
+        has_globs = self.source_include or self.source_exclude
+        return Selection(
+            query=self.source_query,
+            datetime=self.source_datetime,
+            include=self.source_include if has_globs else self.include,
+            exclude=self.source_exclude if has_globs else self.exclude,
+            roles=self.roles,
+            media_types=self.media_types,
+            min_size=self.min_size,
+            max_size=self.max_size,
+        )
 
     def asked(self) -> dict[str, Any]:
         """The fields that differ from their defaults, for plan and receipt."""

@@ -26,7 +26,7 @@ from ...storage.ledger.database import Statements
 from ...storage.ledger.recovery import DocumentRecords
 from ...transfer.existing import ExistingFiles
 from ..inventory import grid_reader
-from ..placement import claim_request, document_path, job_of
+from ..placement import claim_request, document_path, job_of, wants_of
 
 Owners = Sequence[Item | Collection]
 
@@ -87,7 +87,7 @@ class Comparison:
         self._store = store
         self._documents = documents
         self._template = options.template
-        self._wants = stac.asset_filter(options.selection)
+        self._wants_of = wants_of(options.selection)
         self._existing = ExistingFiles.of(store, options.if_exists, options.verify)
         self._grid_of = grid_reader(store, options)
         self._location = location
@@ -107,7 +107,7 @@ class Comparison:
 
     def _request(self, owner: Item | Collection) -> ClaimRequest:
         assets = stac.assets_of(owner) if isinstance(owner, Item) else stac.collection_assets(owner)
-        return claim_request(owner, assets, self._wants, self._template)
+        return claim_request(owner, assets, self._wants_of(owner), self._template)
 
     def _claim(self, requests: Sequence[ClaimRequest]) -> list[ClaimResult | None]:
         names = dict.fromkeys(request.collection for request in requests)

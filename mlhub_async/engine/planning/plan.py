@@ -16,6 +16,7 @@ from ...core.telemetry import Meter
 from ...sources.recognise import Given
 from ...storage import naming
 from ..connect import Deadline, open_source
+from ..placement import wants_of
 from ..prune import ListedScope, listed_id, refuse_partial_selection
 from ..report.completeness import Completeness, read_source
 from ..report.empty_selection import Offered, matches_nothing
@@ -135,7 +136,7 @@ class _Counter:
         self._plan = plan
         self._observe = observe
         self._remembers_assets = options.prune or observe is not None
-        self._wants = stac.asset_filter(options.selection)
+        self._wants_of = wants_of(options.selection)
         self._meter = meter
         self._save_item = save_item
 
@@ -171,8 +172,10 @@ class _Counter:
         plan = self._plan
         item, collection = (owner.id, owner.collection) if isinstance(owner, Item) else ("", owner.id)
         assets = stac.outlines_of(owner)
-        selects_all = self._wants is stac.any_asset
-        selected = assets if selects_all else [one for one in assets if self._wants(one, owner.body)]
+        wants = self._wants_of(owner)
+        selected = assets
+        if wants is not stac.any_asset:
+            selected = [one for one in assets if wants(one, owner.body)]
         plan.items += bool(item)
         plan.items_of[collection] += bool(item)
         if self._remembers_assets:

@@ -57,8 +57,10 @@ class _Pending:
 class LinkFailures:
     """Of the URLs that were read: those under way, and those that failed. All URLs are canonical ones."""
 
-    def __init__(self, first_time: FirstTime) -> None:
+    def __init__(self, first_time: FirstTime, *, may_wait: bool = True) -> None:
+        """`may_wait`: URLs are read while the listing goes on, which may wait for one."""
         self._first_time = first_time
+        self._may_wait = may_wait
         self._pending: dict[str, _Pending] = {}
         self._failed: dict[str, LinkFailure] = {}
 
@@ -70,7 +72,7 @@ class LinkFailures:
         for url, owners in wanted.items():
             if (pending := self._pending.get(url)) is not None:
                 pending.owners.update(owners)
-                if len(pending.owners) > MAX_WAITING and url not in new:
+                if len(pending.owners) > MAX_WAITING and url not in new and self._may_wait:
                     await pending.done.wait()
         return new
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from collections.abc import Collection as Some
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ... import stac
@@ -12,10 +12,12 @@ from ...core import urls
 from ...core.concurrency import fan_out
 from ...core.errors import CatalogError, MlhubError, SourceError, TransferError, Transient
 from ...core.model import Asset, Collection, Document, Entry, Flaw, Item, Request
+from ...core.options import Selection
 from ...core.ports import Emit, Reader, Source
 from ...stac import DocumentKind
 from ..access import DAMAGED
 from ..item_limit import Entries
+from .choice import SourceChoice
 from .collections import LinkedCollections
 from .failures import FirstTime, LinkFailure, LinkFailures, Owner, remember_in_memory
 from .local_files import check_source, local_files_of
@@ -40,9 +42,10 @@ class FollowSources:
     """Any source, and the items that its label items name as their source, each once.
 
     Conditions on items (bbox, interval, class) do not apply to what is found that way: it is chosen by its
-    label. Filters of assets do. `--max-items` counts labels only. `source` links of these items are not
-    followed further. `root` is the URL of the document that the listing began with: links to files are
-    followed only within its folder, and into STAC collections beside it.
+    label, and by `--source-query` and `--source-datetime`. Filters of assets apply, unless there are others
+    for it. `--max-items` counts labels only. `source` links of these items are not followed further. `root`
+    is the URL of the document that the listing began with: links to files are followed only within its
+    folder, and into STAC collections beside it.
 
     A link to a catalogue, to a file that is no JSON or to nothing leaves the listing complete, and so does
     one that may not be followed: its item is told by a benign flaw. JSON that is no STAC, is broken, or
@@ -56,13 +59,15 @@ class FollowSources:
         allow_origins: Some[str] = frozenset(),
         first_time: FirstTime | None = None,
         root: str = "",
+        selection: Selection | None = None,
     ) -> None:
         self.name = inner.name
+        self._choice = SourceChoice(selection or Selection())
         self._inner = inner
         self._reader = reader
         self._allow = allow_origins
         self._files = local_files_of(root)
-        self._failures = LinkFailures(first_time or remember_in_memory())
+        self._failures = LinkFailures(first_time or remember_in_memory(), may_wait=not self._choice.defers)
         self._collections = LinkedCollections(reader, self._target, self._failures)
 
     async def list(self, emit: Emit, only: Sequence[str] = ()) -> None:
@@ -71,18 +76,25 @@ class FollowSources:
         Links that were followed before are not followed again.
         """
         broken: list[MlhubError] = []
+        at_once = not self._choice.defers
 
         async def produce(put: Callable[[_SourceLink], Awaitable[None]]) -> None:
+            deferred: Links = []
+
             async def emit_and_follow(entries: Sequence[Entry]) -> None:
-                self._collections.emitted.update(one.id for one in entries if isinstance(one, Collection))
+                self._note(entries)
                 await emit(entries)
-                for link in await self._new_links(entries, emit):
+                links = await self._new_links(entries, emit)
+                deferred.extend(() if at_once else links)
+                for link in links if at_once else ():
                     await put(link)
 
             try:
                 await self._inner.list(emit_and_follow, only)
             except (CatalogError, SourceError) as error:
                 broken.append(error)
+            for link in deferred:
+                await put(link)
 
         async def work(link: _SourceLink) -> None:
             failure = await self._read(link, emit)
@@ -90,11 +102,20 @@ class FollowSources:
                 await emit(flaws)
 
         await fan_out(produce, work, CONCURRENT_READS)
+        if said := self._choice.remarks():
+            await emit([said])
         for error in broken:
             raise error
 
     async def refresh(self, asset: Asset) -> Asset | None:
         return await self._inner.refresh(asset)
+
+    def _note(self, entries: Sequence[Entry]) -> None:
+        for one in entries:
+            if isinstance(one, Collection):
+                self._collections.emitted.add(one.id)
+            else:
+                self._choice.note(one)
 
     async def _new_links(self, entries: Sequence[Entry], emit: Emit) -> Links:
         """The links that no entry had before. Items whose links lead to nothing are told by flaws."""
@@ -144,8 +165,13 @@ class FollowSources:
         found = stac.item_of(document.body, document.url)
         if isinstance(found, Flaw):
             return LinkFailure(found.error)
-        await emit([*await self._collections.new(found), found])
+        await self._emit(found, emit)
         return None
+
+    async def _emit(self, item: Item, emit: Emit) -> None:
+        """Emit an item after its collection if that is new, unless it is not wanted."""
+        if (wanted := self._choice.wanted(item)) is not None:
+            await emit([*map(_as_followed, await self._collections.new(wanted)), wanted])
 
     async def _read_pages(self, document: Document, emit: Emit) -> LinkFailure | None:
         """Emit the items of a list of items, which may be the first page of a search."""
@@ -161,8 +187,14 @@ class FollowSources:
 
     async def _emit_items(self, records: Sequence[Any], url: str, emit: Emit) -> None:
         for found in stac.items_of([*records], url):
-            collection = await self._collections.new(found) if isinstance(found, Item) else []
-            await emit([*collection, found])
+            if isinstance(found, Item):
+                await self._emit(found, emit)
+            else:
+                await emit([found])
+
+
+def _as_followed(entry: Entry) -> Entry:
+    return replace(entry, followed=True) if isinstance(entry, Collection) else entry
 
 
 def _no_item(body: Any, kind: DocumentKind, url: str) -> LinkFailure:
