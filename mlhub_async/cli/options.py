@@ -6,7 +6,6 @@ is not given is left out, so that the defaults are defined in `Options` alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -366,10 +365,10 @@ def to_options(given: dict[str, Any]) -> Options:
     if {"selection__bbox", "selection__intersects"} <= found.keys():
         raise click.UsageError("--bbox and --intersects both select an area: give only one")
     if "selection__collections" in found:
-        found["selection__collections"] = _separate(found["selection__collections"])
+        found["selection__collections"] = parsing.separate(found["selection__collections"])
     for name, word in (("selection__query", "--query"), ("selection__source_query", "--source-query")):
         if name in found:
-            found[name] = _merge_queries(found[name], word)
+            found[name] = parsing.merge_queries(found[name], word)
     defaults = Options()
     return replace(
         defaults,
@@ -391,26 +390,3 @@ def single_value(what: str, *given: str | None) -> str | None:
 
 def _fields_of(prefix: str, found: dict[str, Any]) -> dict[str, Any]:
     return {name.removeprefix(prefix): value for name, value in found.items() if name.startswith(prefix)}
-
-
-def _separate(lists: Iterable[str]) -> list[str]:
-    """The collections of all -c, each of which may be a list with commas."""
-    names = [name.strip() for text in lists for name in text.split(",")]
-    if not any(names):
-        raise click.UsageError("-c is empty: give the id of a collection, or a glob such as 'ref_*'")
-    return [name for name in names if name]
-
-
-def _merge_queries(queries: Iterable[dict[str, Any]], word: str) -> dict[str, Any]:
-    """All conditions in one query object: an item has to meet all of them."""
-    merged: dict[str, Any] = {}
-    for query in queries:
-        for name, tests in query.items():
-            known = merged.setdefault(name, {})
-            if twice := [word for word in tests if word in known and known[word] != tests[word]]:
-                raise click.UsageError(
-                    f"{word} {name}: {twice[0]!r} is given twice, with different values; an item would have"
-                    " to meet both, which --filter can ask for"
-                )
-            known.update(tests)
-    return merged

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -186,6 +186,29 @@ def query(text: str) -> dict[str, Any]:
     if not (found := _TERM.fullmatch(text)):
         raise ValueError(f"{text!r}: expected JSON, or a condition such as eo:cloud_cover<10")
     return {found[1]: {_OPERATORS[found[2]]: _scalar(found[3])}}
+
+
+def separate(lists: Iterable[str]) -> list[str]:
+    """The collections of all -c, each of which may be a list with commas."""
+    names = [name.strip() for text in lists for name in text.split(",")]
+    if not any(names):
+        raise click.UsageError("-c is empty: give the id of a collection, or a glob such as 'ref_*'")
+    return [name for name in names if name]
+
+
+def merge_queries(queries: Iterable[dict[str, Any]], word: str) -> dict[str, Any]:
+    """All conditions in one query object: an item has to meet all of them."""
+    merged: dict[str, Any] = {}
+    for query in queries:
+        for name, tests in query.items():
+            known = merged.setdefault(name, {})
+            if twice := [word for word in tests if word in known and known[word] != tests[word]]:
+                raise click.UsageError(
+                    f"{word} {name}: {twice[0]!r} is given twice, with different values; an item would have"
+                    " to meet both, which --filter can ask for"
+                )
+            known.update(tests)
+    return merged
 
 
 def _scalar(text: str) -> Any:
