@@ -19,7 +19,7 @@ from .sections import Section, choice, default_of, flag, option, repeatable, sin
 
 BBOX = Value("bbox", parsing.bbox)
 GEOMETRY = Value("geojson", parsing.geometry)
-INTERVAL = Value("datetime", stac.interval_for_server)
+INTERVAL = Value("datetime", stac.normal_interval)
 QUERY = Value("query", parsing.query)
 CQL2 = Value("cql2", parsing.cql2)
 SIZE = Value("size", parsing.size)

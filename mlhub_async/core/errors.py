@@ -108,6 +108,8 @@ class TransferError(MlhubError):
     """the refusal may mean that a signed URL has expired"""
     rejected = False
     """the server does not accept the request in this form; it may accept another form"""
+    unsupported = False
+    """the server does not support the method or the function of the request, or so long an address"""
     no_content = False
     """the answer is complete and has no body"""
     none_found = False

@@ -260,6 +260,8 @@ class ListingRemarks:
     """members of "listing" in receipt.json"""
     lines: tuple[str, ...] = ()
     """sentences for people; control characters are not yet escaped"""
+    decided: JsonObject = field(default_factory=dict)
+    """who decided the conditions of the selection, as far as it was not this program alone"""
 
 
 Entry = Page | Collection | Item | Flaw | CollectionListed | ListingTotal | ListingRestarted | ListingRemarks

@@ -54,6 +54,7 @@ ABSENT = frozenset({NOT_FOUND, 410})
 EXPIRY = frozenset({400, *DENIED, *ABSENT})
 """How object stores refuse a signed URL that has expired."""
 REJECTED = frozenset({400, 422})
+UNSUPPORTED = frozenset({405, 414, 501})
 OVERSIZED = REJECTED | {413, 500, 502, 504}
 """How servers refuse, or fail at, a page that is larger than they can make."""
 FIRST_SERVER_ERROR = 500
@@ -72,6 +73,10 @@ _NONE_FOUND = re.compile(
     re.IGNORECASE,
 )
 _CODE = re.compile(rb"<Code>([A-Za-z0-9]{1,64})</Code>")
+_QUERY = re.compile(r"\?[^\s\"'<>]+")
+_EXPLAINING = ("detail", "description", "message", "title", "error")
+MAX_EXPLANATION = 200
+"""Characters of a server's explanation that are shown."""
 _DELTA = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
@@ -111,6 +116,7 @@ def classified(error: E) -> E:
     error.absent = status in ABSENT
     error.maybe_expired = status in EXPIRY
     error.rejected = status in REJECTED
+    error.unsupported = status in UNSUPPORTED
     error.oversized = status in OVERSIZED
     error.no_content = status == NO_CONTENT
     return error
@@ -127,11 +133,31 @@ def _says_none_found(body: bytes) -> bool:
 
 
 def _detail(head: Head, body: bytes) -> str:
-    """The error code of an object store, never its free text: that may quote the signed request."""
+    """The error code of an object store, never its free text: that may quote the signed request.
+
+    Of an API that refuses a request, which it explains in JSON, the explanation without queries of URLs.
+    """
     code = head.headers.get("x-ms-error-code", "")
     found = _CODE.search(body)
     code = code or (found.group(1).decode() if found else "")
-    return f" ({term_safe(code, 64)})" if code else ""
+    if not code and head.status in REJECTED | UNSUPPORTED:
+        code = _QUERY.sub("?…", _explanation(body))
+    return f" ({term_safe(code, MAX_EXPLANATION)})" if code else ""
+
+
+def _explanation(body: bytes) -> str:
+    """What the JSON of a refusal says for people (RFC 9457, OGC API, FastAPI); "" if it says nothing."""
+    try:
+        found = parse_json(body)
+    except ValueError:
+        return ""
+    said = [found.get(name) for name in _EXPLAINING] if isinstance(found, dict) else []
+    first = next((one for one in said if one), "")
+    if isinstance(first, list):
+        first = first[0]
+    if isinstance(first, dict):
+        first = first.get("msg") or first.get("message")
+    return first if isinstance(first, str) else ""
 
 
 def retry_after(head: Head) -> float | None:

@@ -1,8 +1,16 @@
 """STAC as servers write it: pages, items, assets, links, and filters by a selection."""
 
+from .conditions.boxes import parse_box
 from .conditions.names import CollectionChoice, has_globs
 from .conditions.query import query_for_server
-from .datetimes import interval_for_server, interval_text, parse_instant, parse_interval, time_span
+from .datetimes import (
+    interval_for_server,
+    interval_text,
+    normal_interval,
+    parse_instant,
+    parse_interval,
+    time_span,
+)
 from .documents import (
     DocumentKind,
     has_links_to_items,
@@ -25,7 +33,7 @@ from .links import (
     resolve_trusted,
 )
 from .listing.page_size import limit_of, post_request
-from .listing.paging import ListingPage, access_error, has_no_records, matched_of, pages
+from .listing.paging import REFUSED, ListingPage, access_error, has_no_records, matched_of, pages
 from .objects import (
     AssetOutline,
     assets_of,
@@ -37,12 +45,21 @@ from .objects import (
     outlines_of,
     source_links,
 )
-from .selection import AssetLike, any_asset, asset_filter, geometry_of, item_filter
+from .selection import (
+    AssetLike,
+    any_asset,
+    asset_filter,
+    geometry_of,
+    item_filter,
+    server_misreads,
+    server_shape,
+)
 
 __all__ = [
     "IS_JSON",
     "IS_OTHER",
     "MAY_BE_JSON",
+    "REFUSED",
     "UNSTATED",
     "AssetLike",
     "AssetOutline",
@@ -75,8 +92,10 @@ __all__ = [
     "looks_like",
     "matched_of",
     "media_rank",
+    "normal_interval",
     "outlines_of",
     "pages",
+    "parse_box",
     "parse_instant",
     "parse_interval",
     "post_request",
@@ -84,6 +103,8 @@ __all__ = [
     "records_member",
     "resolve",
     "resolve_trusted",
+    "server_misreads",
+    "server_shape",
     "source_links",
     "time_span",
 ]

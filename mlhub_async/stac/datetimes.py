@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import calendar
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from ..core.errors import UsageError
 from ..core.model import JsonObject
@@ -13,8 +13,12 @@ Interval = tuple[datetime | None, datetime | None]
 """First and last instant, both included; None for no bound."""
 
 _DATE = re.compile(r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?")
-_LEAP_SECOND = re.compile(r"(T\d\d:\d\d:)60(?:[.,]\d*)?")
+_LEAP_SECOND = re.compile(r"([T ]\d\d:\d\d:)60(?:[.,]\d*)?")
+_MIDNIGHT = re.compile(r"[T ]24:00(?::00(?:[.,]0*)?)?(?=Z|[+-]|$)")
+"""The end of a day, as ISO 8601 has it"""
 _OPEN = ("", "..")
+_SECOND = timedelta(seconds=1)
+_LAST = datetime.max.replace(tzinfo=UTC, microsecond=0)
 
 
 def parse_interval(text: str) -> Interval:
@@ -32,9 +36,20 @@ def parse_interval(text: str) -> Interval:
     return start, end
 
 
-def interval_for_server(text: str) -> str:
-    """An interval that the user wrote, as servers take it: RFC 3339, both ends. Raises `UsageError`."""
+def normal_interval(text: str) -> str:
+    """An interval that the user wrote, in RFC 3339, both ends. Raises `UsageError`."""
     return interval_text(parse_interval(text))
+
+
+def interval_for_server(text: str) -> str:
+    """An interval that the user wrote, as a server is asked for it: RFC 3339, both ends.
+
+    It is extended to whole seconds, since servers cut or round fractions. Raises `UsageError`.
+    """
+    start, end = parse_interval(text)
+    if end is not None and end.microsecond:
+        end = end if end > _LAST else end + (_SECOND - _fraction(end))
+    return interval_text((start - _fraction(start) if start else None, end))
 
 
 def interval_text(bounds: Interval) -> str:
@@ -51,8 +66,11 @@ def parse_instant(value: object) -> datetime | None:
     """
     if not isinstance(value, str):
         return None
+    text = _LEAP_SECOND.sub(r"\g<1>59.999999", value.strip().upper())
+    text, is_end_of_day = _MIDNIGHT.subn("T00:00:00", text, count=1) if "24:00" in text else (text, 0)
     try:
-        found = datetime.fromisoformat(_LEAP_SECOND.sub(r"\g<1>59.999999", value.strip().upper()))
+        found = datetime.fromisoformat(text)
+        found += timedelta(days=is_end_of_day)
         return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
     except OverflowError:  # the first or last day of the calendar, which means "no bound" in any zone
         return found.replace(tzinfo=UTC)
@@ -72,10 +90,25 @@ def is_within(properties: JsonObject, bounds: Interval) -> bool:
     return _overlaps(first, last, bounds)
 
 
+def item_span(properties: JsonObject) -> Interval:
+    """The first and the last time of an item: of its span if it has both ends of one, else its one time.
+
+    Of an item that has neither: what there is of a span.
+    """
+    moment, first, last = _times(properties)
+    if (first is None or last is None) and moment is not None:
+        return moment, moment
+    return first, last
+
+
+def _times(properties: JsonObject) -> list[datetime | None]:
+    names = ("datetime", "start_datetime", "end_datetime")
+    return [parse_instant(properties.get(name)) for name in names]
+
+
 def time_span(properties: JsonObject) -> Interval:
     """The earliest and the latest time of an item; (None, None) if it has only one end of a span."""
-    names = ("datetime", "start_datetime", "end_datetime")
-    moment, first, last = (parse_instant(properties.get(name)) for name in names)
+    moment, first, last = _times(properties)
     times = [one for one in (moment, first, last) if one is not None]
     has_both_ends = (first is None) == (last is None)
     return (min(times), max(times)) if times and has_both_ends else (None, None)
@@ -102,6 +135,10 @@ def _bounds(part: str, text: str) -> tuple[datetime, datetime]:
         return start, datetime(start.year, month or 12, last_day, 23, 59, 59, 999_999, tzinfo=UTC)
     except ValueError as error:
         raise _unusable(text) from error
+
+
+def _fraction(moment: datetime) -> timedelta:
+    return timedelta(microseconds=moment.microsecond)
 
 
 def _rfc3339(moment: datetime | None) -> str:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import fnmatch
-import importlib
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from types import ModuleType
 from typing import Any, Protocol
 
-import orjson
-
-from ..core.errors import UsageError
 from ..core.model import Item, JsonObject
 from ..core.options import Selection
-from . import datetimes, geometry
+from . import datetimes
+from .conditions import cql2, geometry
+from .conditions.boxes import parse_box
 from .conditions.classes import shows_any
 from .conditions.names import CollectionChoice
 from .conditions.query import matches_query
@@ -42,10 +39,10 @@ AssetFilter = Callable[[AssetLike, JsonObject], bool]
 
 
 def item_filter(selection: Selection, *, served: frozenset[str] = frozenset()) -> Callable[[Item], bool]:
-    """A test whether an item is selected. `served` names conditions that the server has evaluated already.
+    """A test whether an item is selected. `served`: {"filter"} where the server has evaluated that.
 
-    Of these, "intersects" and "filter" need an optional package here: they are evaluated again if it is
-    installed, and left to the server if not. A condition that nobody can evaluate raises `UsageError`.
+    All other conditions are evaluated, by whomever else they were before. One that cannot be raises
+    `UsageError`.
     """
     collections, ids = CollectionChoice(selection.collections), frozenset(selection.ids)
     tests = list(_tests(selection, served))
@@ -93,65 +90,35 @@ def _tests(selection: Selection, served: frozenset[str]) -> Iterator[Test]:
         bounds = datetimes.parse_interval(selection.datetime)
         yield lambda body: datetimes.is_within(_properties(body), bounds)
     if selection.bbox is not None:
-        yield geometry.touches_box(geometry.parse_box(selection.bbox))
+        yield geometry.touches_box(parse_box(selection.bbox))
     if selection.query is not None:
         yield matches_query(selection.query)
     if selection.classes:
         yield shows_any(selection.classes)
     if selection.intersects is not None:
-        yield from _intersects(geometry_of(selection.intersects), "intersects" in served)
-    if selection.filter is not None:
-        yield from _filter(selection.filter, "filter" in served)
-
-
-def _intersects(shape: JsonObject, served: bool) -> Iterator[Test]:
-    yield geometry.near_geometry(shape)
-    shapely = _optional("shapely", "--intersects", served)
-    if shapely is None:
-        return
-    try:
-        wanted = shapely.geometry.shape(shape)
-    except (ValueError, TypeError, KeyError, AttributeError, shapely.errors.ShapelyError) as error:
-        raise UsageError("--intersects is not a GeoJSON geometry") from error
-
-    def meets(body: JsonObject) -> bool:
-        try:
-            return bool(shapely.geometry.shape(body["geometry"]).intersects(wanted))
-        except (ValueError, TypeError, KeyError, AttributeError, shapely.errors.ShapelyError):
-            return False
-
-    yield meets
-
-
-def _filter(expression: Any, served: bool) -> Iterator[Test]:
-    """CQL2. Only `true` selects: with a property missing, the expression does not reduce to a value."""
-    cql2 = _optional("cql2", "--filter", served)
-    if cql2 is None:
-        return
-    try:
-        text = isinstance(expression, str)
-        parsed = cql2.parse_text(expression) if text else cql2.parse_json(orjson.dumps(expression).decode())
-    except cql2.ParseError as error:
-        raise UsageError(f"--filter is not CQL2:\n{error}") from error
-    yield lambda body: parsed.reduce(body).to_json() is True
-
-
-def _optional(module: str, option: str, served: bool) -> ModuleType | None:
-    """The module of an optional package; None if it is missing and the server evaluates the condition."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        if served:
-            return None
-        raise UsageError(
-            f"{option} has to be evaluated here, which needs a package: pip install 'mlhub-async[filter]'"
-        ) from error
+        yield geometry.meets_geometry(geometry_of(selection.intersects))
+    if selection.filter is not None and "filter" not in served:
+        yield cql2.cql2_test(selection.filter)
 
 
 def geometry_of(given: JsonObject) -> JsonObject:
-    """The geometry of a GeoJSON Feature; anything else is a geometry itself."""
+    """The geometry of a GeoJSON Feature or FeatureCollection; anything else is a geometry itself."""
+    listed = given.get("features")
+    if given.get("type") == "FeatureCollection" and isinstance(listed, list):
+        shapes = [one["geometry"] for one in listed if isinstance(one, dict) and one.get("geometry")]
+        return shapes[0] if len(shapes) == 1 else {"type": "GeometryCollection", "geometries": shapes}
     inner = given.get("geometry")
     return inner if given.get("type") == "Feature" and isinstance(inner, dict) else given
+
+
+def server_shape(given: JsonObject) -> JsonObject:
+    """The geometry of `--intersects` as a server is asked for it. Raises `UsageError` for what is none."""
+    return geometry.cut_geometry(geometry_of(given))
+
+
+def server_misreads(expression: Any) -> bool:
+    """Whether a filter has a part that servers read otherwise than it is meant."""
+    return cql2.is_misread(expression)
 
 
 def _properties(body: JsonObject) -> JsonObject:

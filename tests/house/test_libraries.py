@@ -16,6 +16,8 @@ USERS = {
     "aiofiles": ["sources/items/streams.py", "http/transport/file.py"],
     "aiohttp": ["http/transport/aiohttp.py", "cli/selftest/loopback.py", "demo/"],
     "click": ["cli/"],
+    "cql2": ["stac/conditions/cql2.py"],
+    "shapely": ["stac/conditions/geometry.py"],
     "sqlite3": ["storage/ledger/", "engine/verify/", "engine/prune.py"],
     "tenacity": ["http/resilience/retry.py"],
     "tqdm": ["api/progress.py"],

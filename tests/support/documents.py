@@ -9,7 +9,16 @@ import orjson
 from mlhub_async import stac
 from mlhub_async.core import urls
 from mlhub_async.core.errors import MlhubError, TransferError
-from mlhub_async.core.model import Collection, CollectionListed, Document, Entry, Flaw, Item, Request
+from mlhub_async.core.model import (
+    Collection,
+    CollectionListed,
+    Document,
+    Entry,
+    Flaw,
+    Item,
+    ListingRemarks,
+    Request,
+)
 from mlhub_async.core.options import Selection
 from mlhub_async.core.ports import Source
 from mlhub_async.http.status import classified, refused
@@ -174,7 +183,7 @@ def summary(found):
         if isinstance(one, Flaw)
         else "-"
         for one in found
-        if not isinstance(one, CollectionListed)
+        if not isinstance(one, CollectionListed | ListingRemarks)
     ]
 
 

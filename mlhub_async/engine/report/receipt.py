@@ -12,6 +12,7 @@ from typing import Any
 from ... import __version__
 from ...core.errors import CatalogError, MlhubError, NothingMatched
 from ...core.model import Concern, Flaw, Outcome, Proof, Status
+from ...core.options import ASSET_CONDITIONS, ITEM_CONDITIONS
 from ...core.urls import term_safe
 from ...storage.layout import RECEIPT_FILE, in_state
 from .completeness import Completeness
@@ -196,13 +197,19 @@ class Report:
         """What there is instead of what was asked for, where nothing matched."""
         return self.offered.lines(self.source, self.listing.unique, self.filtered, self.listing.returned)
 
+    def _decided(self) -> dict[str, Any]:
+        """Who decided each condition of the selection: the source, this program, or both."""
+        conditions = [name for name in (*ITEM_CONDITIONS, *ASSET_CONDITIONS) if name in self.selection]
+        decided = self.listing.remarks.decided
+        return {"decided": {name: decided.get(name, "here") for name in conditions}} if conditions else {}
+
     def receipt(self) -> dict[str, Any]:
         """The content of receipt.json."""
         return {
             "tool": "mlhub-async",
             "version": __version__,
             "source": self.source,
-            "selection": self.selection,
+            "selection": {**self.selection, **self._decided()},
             "started": self.started,
             "finished": self.finished,
             "listing": {**self.listing.receipt(), "dangling_source_links": self.dangling},

@@ -13,6 +13,7 @@ from ... import stac
 from ...core.errors import MlhubError, SourceError
 from ...core.model import JsonObject, Request
 from ...core.options import Selection
+from .abilities import Abilities
 
 PAGE_SIZE = 100
 """Items per page that are asked for where `--limit` says nothing."""
@@ -21,8 +22,8 @@ MIN_PAGE_SIZE = 10
 MAX_IDS_BY_GET = 50
 MAX_IDS_BY_POST = 1000
 """Ids in one search; more take several searches."""
-_FOR_ITEMS = ("limit", "bbox", "datetime")
-"""Parameters of OGC API - Features that every items endpoint takes."""
+_FOR_ITEMS = ("limit", "bbox", "datetime", "filter", "filter-lang")
+"""Parameters of an items endpoint (OGC API - Features)."""
 
 
 class Endpoints:
@@ -41,8 +42,7 @@ class Endpoints:
         self.search = next((url for _, url in search), "")
         """the URL of the search; "" for an API that has none"""
         self._search_by = dict(reversed(search))
-        self.served = _served(landing) if self.search else frozenset()
-        """the parts of a selection that the server's search evaluates: query, filter, intersects"""
+        self.abilities = Abilities(landing)
 
     def collection(self, name: str) -> str:
         """The URL of a collection."""
@@ -57,39 +57,39 @@ class Endpoints:
         return self.item(collection, item) if item else self.collection(collection)
 
     def items(self, collection: str, selection: Selection) -> Request:
-        """The first page of a collection's items; asks for no more of the selection than any server takes."""
-        parameters = _parameters(selection)
+        """The first page of a collection's items; asks for no more of the selection than the server takes."""
+        parameters = _parameters(self.abilities.asked(selection, by_search=False))
         taken = {name: parameters[name] for name in _FOR_ITEMS if name in parameters}
         return Request(f"{self.collection(collection)}/items?{urlencode(_as_text(taken))}")
 
-    def searches(self, selection: Selection) -> Iterator[Request]:
-        """The first page of a search, or of several where there are too many ids for one."""
-        query = stac.query_for_server(selection.query or {}) if "query" in self.served else None
-        understood = replace(
-            selection,
-            query=query,
-            filter=selection.filter if "filter" in self.served else None,
-        )
-        by_post = self._search_method(understood) == "POST"
-        step = MAX_IDS_BY_POST if by_post else MAX_IDS_BY_GET
-        for start in range(0, max(len(understood.ids), 1), step):
-            parameters = _parameters(replace(understood, ids=understood.ids[start : start + step]))
-            yield (
-                stac.post_request(self._search_by.get("POST") or self.search, parameters)
-                if by_post
-                else Request(self._search_url(parameters))
-            )
+    def searches(self, selection: Selection) -> Iterator[Selection]:
+        """The searches that a selection takes: several where there are too many ids for one, or two boxes."""
+        step = MAX_IDS_BY_POST if self.search_method(selection) == "POST" else MAX_IDS_BY_GET
+        for part in self.abilities.bbox_parts(selection, by_search=True):
+            for start in range(0, max(len(part.ids), 1), step):
+                yield replace(part, ids=part.ids[start : start + step])
 
-    def _search_url(self, parameters: JsonObject) -> str:
+    def search_request(self, selection: Selection) -> Request:
+        """The first page of one search."""
+        parameters = _parameters(self.abilities.asked(selection, by_search=True))
+        if self.search_method(selection) == "POST":
+            return stac.post_request(self._search_by.get("POST") or self.search, parameters)
         url = self._search_by.get("GET") or self.search
-        return f"{url}{'&' if '?' in url else '?'}{urlencode(_as_text(parameters))}"
+        return Request(f"{url}{'&' if '?' in url else '?'}{urlencode(_as_text(parameters))}")
 
-    def _search_method(self, selection: Selection) -> str:
-        """POST where it is offered; CQL2 as text can only go by GET."""
-        if selection.method:
-            return selection.method.upper()
-        is_text = isinstance(selection.filter, str)
-        return "GET" if is_text or "POST" not in self._search_by else "POST"
+    def search_method(self, selection: Selection) -> str:
+        """POST where it is offered; CQL2 as text can only go by GET. Another one where that was refused."""
+        is_text = isinstance(self.abilities.asked(selection, by_search=True).filter, str)
+        preferred = "GET" if is_text or "POST" not in self._search_by else "POST"
+        method = selection.method.upper() if selection.method else preferred
+        if method in self.abilities.refused and self.takes_other_method(method):
+            return "GET" if method == "POST" else "POST"
+        return method
+
+    def takes_other_method(self, method: str) -> bool:
+        """Whether the search can be asked by the other method: GET always, POST where it is offered."""
+        other = "GET" if method == "POST" else "POST"
+        return other not in self.abilities.refused and (other == "GET" or "POST" in self._search_by)
 
     def _linked(self, landing: JsonObject, rel: str, allowed: Collection[str]) -> list[tuple[str, str]]:
         """Method and URL of the landing page's usable links to JSON with this relation, the likeliest first.
@@ -124,18 +124,6 @@ def needs_search(selection: Selection) -> bool:
     return not selection.collections or any((*conditions, selection.query, selection.filter))
 
 
-def _served(landing: JsonObject) -> frozenset[str]:
-    """The parts of a selection that the API's search evaluates, by its conformance classes."""
-    listed = landing.get("conformsTo")
-    classes = " ".join(map(str, listed)) if isinstance(listed, list) else ""
-    served = {"intersects"}
-    if "item-search#query" in classes:
-        served.add("query")
-    if "#filter" in classes or "ogcapi-features-3" in classes or "/cql2/" in classes:
-        served.add("filter")
-    return frozenset(served)
-
-
 def _parameters(selection: Selection) -> JsonObject:
     """The selection as the parameters of a search, by the STAC API specification."""
     found: JsonObject = {"limit": _page_size(selection)}
@@ -146,7 +134,7 @@ def _parameters(selection: Selection) -> JsonObject:
     if selection.bbox is not None:
         found["bbox"] = list(selection.bbox)
     if selection.intersects is not None:
-        found["intersects"] = stac.geometry_of(selection.intersects)
+        found["intersects"] = stac.server_shape(selection.intersects)
     if selection.datetime is not None:
         found["datetime"] = stac.interval_for_server(selection.datetime)
     if selection.query is not None:

@@ -14,7 +14,6 @@ from ...core import urls
 from ...core.concurrency import prefetch_one
 from ...core.errors import CatalogDefect, MlhubError, SourceError
 from ...core.model import (
-    NO_COLLECTION,
     Asset,
     Collection,
     CollectionListed,
@@ -23,7 +22,6 @@ from ...core.model import (
     Item,
     JsonObject,
     Page,
-    Request,
 )
 from ...core.options import Selection
 from ...core.ports import Emit, Reader
@@ -34,9 +32,10 @@ from ..static.source import StaticSource
 from .by_id import ItemsById
 from .collections import CollectionIndex
 from .endpoints import Endpoints, needs_search
+from .item_pages import ItemPages, MethodChanged
 from .names import CollectionNames
 from .slices import temporal_extent, union_span
-from .split import Accept, ListingQuery, ListingReader, accept_all
+from .split import Accept, ListingQuery, ListingReader, is_split
 
 MAX_REFUSED = 10
 """Collections that are tried while all of them are refused."""
@@ -68,17 +67,18 @@ class ApiSource:
         self._allow = allow_origins
         self._endpoints = Endpoints(root, landing, allow_origins)
         self._shared_quota = quota
-        self._quota = quota or ItemQuota(selection)
         self._introduced: set[str] = set()
         self._has_landing_page = bool(landing)
-        self._are_described = False
         self._searching = bool(self._endpoints.search) and needs_search(selection)
-        self._admits = stac.item_filter(replace(selection, collections=()), served=self._endpoints.served)
         self.collections = CollectionIndex(reader, self._endpoints, allow_origins)
         self._names = CollectionNames(reader, self._endpoints)
-        self._by_id = ItemsById(reader, self._endpoints, self._names, self._admits)
+        self._pages = ItemPages(
+            reader, self._endpoints, self._names, selection, allow_origins, by_search=self._searching
+        )
         self._refresher = HrefRefresher(reader, self._names.document_url)
-        self._listings = ListingReader(reader, selection)
+        self._listings = ListingReader(reader, selection, self._pages.remarks)
+        self._parts: dict[str, tuple[str, Selection]] = {}
+        """of the listings of collections: the collection, and the selection with one box of several"""
 
     async def list(self, emit: Emit, only: Sequence[str] = ()) -> None:
         """When listings are read again, only collections of new items are emitted."""
@@ -86,23 +86,29 @@ class ApiSource:
             for name in only:
                 await prefetch_one(self._pages_of(name), emit)
             return
-        self._quota = self._shared_quota or ItemQuota(self._selection)
         self._introduced = set()
         if stac.has_globs(self._selection.collections):
             names = await self.collections.matching(self._selection.collections)
             self._selection = replace(self._selection, collections=tuple(names))
-            self._listings = ListingReader(self._reader, self._selection)
+            self._listings = ListingReader(self._reader, self._selection, self._pages.remarks)
+        self._pages.begin(self._selection, self._shared_quota or ItemQuota(self._selection))
         await self._listings.begin(emit)
+        try:
+            await self._list_all(emit)
+        except MlhubError:
+            await self._listings.end(emit)
+            raise
+        await self._listings.end(emit)
+        if self._shared_quota is None and (missing := self._pages.quota.missing(self.name)):
+            await emit(missing)
+
+    async def _list_all(self, emit: Emit) -> None:
         if self._searching:
             await self._by_search(emit)
-        elif self._selection.ids and self._selection.collections:
-            named = await self._named()
-            await emit([Page(), *named])
-            await self._by_id.list(named, self._selection.ids, self._quota, emit)
+        elif self._pages.by_id:
+            await self._by_ids(emit)
         else:
             await self._by_collection(emit)
-        if self._shared_quota is None and (missing := self._quota.missing(self.name)):
-            await emit(missing)
 
     async def having(self, names: Sequence[str]) -> dict[str, str]:
         """Those of the names that are collections of this API, each with the collection's own id."""
@@ -117,7 +123,8 @@ class ApiSource:
         if (pages := self._listings.slice_again(name)) is not None:
             return pages
         if not self._searching:
-            return self._items_of(name)
+            collection, part = self._parts[name]
+            return self._items_of(name, collection, part)
         number = int(name.removeprefix(SEARCH))
         return next(islice(self._searches((None, None)), number - 1, None)).pages()
 
@@ -131,8 +138,15 @@ class ApiSource:
             one = await self.collections.one(name)
             self._names.add(name, one)
             found.setdefault(one.id, one)
-        self._are_described = self._has_landing_page and all(one.body for one in found.values())
+        self._pages.are_described = self._has_landing_page and all(one.body for one in found.values())
         return found.values()
+
+    async def _by_ids(self, emit: Emit) -> None:
+        named = await self._named()
+        await emit([Page(), *named])
+        admits = stac.item_filter(replace(self._selection, collections=()))
+        by_id = ItemsById(self._reader, self._endpoints, self._names, admits)
+        await by_id.list(named, self._selection.ids, self._pages.quota, emit)
 
     async def _by_collection(self, emit: Emit) -> None:
         """Collection by collection, in any order. One that is refused is a flaw, unless all of them are; one
@@ -140,7 +154,7 @@ class ApiSource:
         refused: list[tuple[str, SourceError]] = []
         is_listed = False
         async for found in self._collections():
-            if self._quota.used_up:
+            if self._pages.quota.used_up:
                 break
             await emit([found])
             if isinstance(found, Flaw):
@@ -164,7 +178,8 @@ class ApiSource:
         """The items of a collection; by its links where these lead elsewhere than to an items endpoint that
         does not exist."""
         try:
-            await self._listings.read(self._listing_of(collection), emit)
+            for query in self._listings_of(collection):
+                await self._listings.read(query, emit)
         except SourceError as error:
             if error.kind != "not-found" or not (links := self._other_links(collection)):
                 raise
@@ -189,7 +204,8 @@ class ApiSource:
         name = collection.id
         body = {**collection.body, "type": "Collection", "links": links}
         chosen = replace(self._selection, collections=(name,) if self._selection.collections else ())
-        crawl = StaticSource(self._reader, body, collection.href, chosen, self._allow, quota=self._quota)
+        quota = self._pages.quota
+        crawl = StaticSource(self._reader, body, collection.href, chosen, self._allow, quota=quota)
         await crawl.list(emit_others)
 
     async def _collections(self) -> AsyncIterator[Collection | Flaw]:
@@ -199,21 +215,33 @@ class ApiSource:
         for one in await self._named():
             yield one
 
-    def _listing_of(self, collection: Collection) -> ListingQuery:
-        name = collection.id
+    def _listings_of(self, collection: Collection) -> Iterator[ListingQuery]:
+        """The listing of a collection, or one for each of the boxes that are searched in."""
+        span = temporal_extent(collection.body)
+        parts = self._endpoints.abilities.bbox_parts(self._selection, by_search=False)
+        for number, part in enumerate(parts, 1):
+            yield self._listing_of(collection, f"{collection.id} {number}".removesuffix(" 1"), part, span)
 
-        def slice_pages(request: Request, slice_name: str, accept: Accept) -> AsyncIterator[Entries]:
-            return self._walk(request, slice_name, name, name, accept)
+    def _listing_of(self, collection: Collection, name: str, part: Selection, span: Interval) -> ListingQuery:
+        owner = collection.id
+        self._parts[name] = owner, part
+
+        def slice_pages(chosen: Selection, slice_name: str, accept: Accept) -> AsyncIterator[Entries]:
+            make = partial(self._endpoints.items, owner, chosen)
+            return self._pages.read(make, slice_name, owner, name, accept)
 
         return ListingQuery(
             name,
-            temporal_extent(collection.body),
-            partial(self._endpoints.items, name),
-            partial(self._items_of, name, may_search=not self._other_links(collection)),
+            span,
+            part,
+            partial(self._endpoints.items, owner),
+            partial(self._items_of, name, owner, part, may_search=not self._other_links(collection)),
             slice_pages,
         )
 
-    async def _items_of(self, collection: str, *, may_search: bool = True) -> AsyncIterator[Entries]:
+    async def _items_of(
+        self, listing: str, collection: str, part: Selection, *, may_search: bool = True
+    ) -> AsyncIterator[Entries]:
         """By the collection's items endpoint; by a search where an API has that and nothing else.
 
         A collection that has another name too is asked for by that where there is nothing under its own id.
@@ -225,9 +253,8 @@ class ApiSource:
             pages: list[Entries] = []
             has_records = len(names) == 1
             try:
-                async for entries in self._walk(
-                    self._endpoints.items(name, self._selection), collection, collection
-                ):
+                make = partial(self._endpoints.items, name, part)
+                async for entries in self._pages.read(make, listing, collection):
                     has_records |= any(isinstance(one, Page) and one.returned > 0 for one in entries)
                     self._note_served(entries, name)
                     if has_records:
@@ -248,8 +275,8 @@ class ApiSource:
             return
         if not (may_search and self._endpoints.search):
             raise absent
-        (request,) = self._endpoints.searches(replace(self._selection, collections=tuple(names)))
-        async for entries in self._walk(request, collection):
+        make = partial(self._endpoints.search_request, replace(part, collections=tuple(names)))
+        async for entries in self._pages.read(make, listing):
             yield entries
 
     def _note_served(self, entries: Entries, name: str) -> None:
@@ -261,6 +288,21 @@ class ApiSource:
         if named := await self._named():
             self._introduced = {one.id for one in named}
             await emit([*named])
+        await self._ask_first()
+        while True:
+            try:
+                await self._read_searches(named, emit)
+            except MethodChanged:
+                continue
+            return
+
+    async def _ask_first(self) -> None:
+        """Before a listing is cut: what the server refuses is not to be counted."""
+        if is_split(self._selection):
+            first = next(self._endpoints.searches(self._by_all_names(self._selection)))
+            await self._pages.probe(partial(self._endpoints.search_request, first))
+
+    async def _read_searches(self, named: Some[Collection], emit: Emit) -> None:
         whole = not self._selection.ids
         for query in self._searches(union_span([temporal_extent(one.body) for one in named])):
             try:
@@ -272,19 +314,21 @@ class ApiSource:
             await emit([CollectionListed(name) for name in self._introduced])
 
     def _searches(self, span: Interval) -> Iterator[ListingQuery]:
-        def search(selection: Selection) -> Request:
-            return next(self._endpoints.searches(self._by_all_names(selection)))
-
-        def slice_pages(request: Request, name: str, accept: Accept) -> AsyncIterator[Entries]:
-            return self._with_collections(self._walk(request, name, "", f"{SEARCH}1", accept))
-
-        def pages(request: Request, name: str) -> AsyncIterator[Entries]:
-            return self._with_collections(self._walk(request, name))
-
         asked = self._by_all_names(self._selection)
-        for number, request in enumerate(self._endpoints.searches(asked), 1):
-            name = f"{SEARCH}{number}"
-            yield ListingQuery(name, span, search, partial(pages, request, name), slice_pages)
+        for number, part in enumerate(self._endpoints.searches(asked), 1):
+            yield self._search(f"{SEARCH}{number}", part, span)
+
+    def _search(self, name: str, part: Selection, span: Interval) -> ListingQuery:
+        request = self._endpoints.search_request
+
+        def slice_pages(chosen: Selection, slice_name: str, accept: Accept) -> AsyncIterator[Entries]:
+            pages = self._pages.read(partial(request, chosen), slice_name, "", name, accept)
+            return self._with_collections(pages)
+
+        def pages() -> AsyncIterator[Entries]:
+            return self._with_collections(self._pages.read(partial(request, part), name))
+
+        return ListingQuery(name, span, part, request, pages, slice_pages)
 
     def _by_all_names(self, selection: Selection) -> Selection:
         return replace(selection, collections=self._names.all(selection.collections))
@@ -308,33 +352,3 @@ class ApiSource:
             return []
         self._introduced.add(found.id)
         return [found]
-
-    async def _walk(
-        self,
-        request: Request,
-        name: str,
-        collection: str = "",
-        slice_of: str = "",
-        accept: Accept = accept_all,
-    ) -> AsyncIterator[Entries]:
-        """The pages of the listing `name`, from `request` on; `collection` is "" for a search."""
-        chosen = frozenset(() if collection else self._names.all(self._selection.collections))
-        only = collection or self._names.single(self._selection.collections)
-        pages = stac.pages(
-            self._reader,
-            request,
-            allow_origins=self._allow,
-            may_be_absent=not collection and self._are_described,
-        )
-        async for page in pages:
-            if not accept(page.records):
-                return
-            entries: Entries = [
-                Page(page.matched, name, len(page.records), only, slice_of, True, is_last=page.is_last)
-            ]
-            for one in stac.items_of(page.records, page.url, only or NO_COLLECTION):
-                if isinstance(one, Flaw) or (self._admits(one) and await self._names.admits(one, chosen)):
-                    entries.append(one)
-            yield self._quota.admit(entries)
-            if self._quota.used_up:
-                return

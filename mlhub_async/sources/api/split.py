@@ -40,17 +40,20 @@ class ListingQuery:
     name: str
     span: Interval
     """its extent in time, as far as the catalogue declares it"""
+    selection: Selection
+    """what it is a listing of"""
     request: Callable[[Selection], Request]
     pages: Callable[[], AsyncIterator[Entries]]
     """all of it"""
-    slice_pages: Callable[[Request, str, Accept], AsyncIterator[Entries]]
-    """a slice of it, by the slice's own request and name"""
+    slice_pages: Callable[[Selection, str, Accept], AsyncIterator[Entries]]
+    """a slice of it, by the slice's own selection and name"""
 
 
 class SplitReport:
     """What became of `--split`, for the receipt and for people."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_asked_for: bool = True) -> None:
+        self.is_asked_for = is_asked_for
         self._slices: dict[str, int] = {}
         self._reasons: list[str] = []
 
@@ -65,6 +68,8 @@ class SplitReport:
 
     def remarks(self) -> ListingRemarks:
         """What there is to report so far: `split` in the receipt, a line for each reason."""
+        if not self.is_asked_for:
+            return ListingRemarks()
         lines = tuple(f"--split: listed as a whole, {reason}" for reason in self._reasons)
         return ListingRemarks({"split": {"parts": {**self._slices}, "whole": [*self._reasons]}}, lines)
 
@@ -72,24 +77,38 @@ class SplitReport:
 class ListingReader:
     """Reads listings: each in as many time slices as `--split` asks for, or as a whole.
 
-    Where `--split` is not given it emits the pages of a listing and nothing else.
+    `remarks` adds what there is to remark beside `--split`.
     """
 
-    def __init__(self, reader: Reader, selection: Selection) -> None:
+    def __init__(
+        self, reader: Reader, selection: Selection, remarks: Callable[[ListingRemarks], ListingRemarks]
+    ) -> None:
         self._reader = reader
+        self._add_remarks = remarks
         self._selection = selection
         self._splits = is_split(selection)
         self._bounds = stac.parse_interval(selection.datetime) if selection.datetime else (None, None)
-        self._report = SplitReport()
-        self._slices: dict[str, tuple[ListingQuery, Request]] = {}
+        self._report = SplitReport(is_asked_for=self._splits)
+        self._slices: dict[str, tuple[ListingQuery, Selection]] = {}
+        self._emitted = ListingRemarks()
 
     async def begin(self, emit: Emit) -> None:
         """Start anew. To be called before the first listing."""
-        self._report, self._slices = SplitReport(), {}
-        if self._splits:
-            if self._selection.ids:
-                self._report.add_whole("the source: --ids names its items one by one")
-            await emit([self._report.remarks()])
+        self._report, self._slices = SplitReport(is_asked_for=self._splits), {}
+        if self._splits and self._selection.ids:
+            self._report.add_whole("the source: --ids names its items one by one")
+        self._emitted = ListingRemarks()
+        await self.end(emit)
+
+    async def end(self, emit: Emit) -> None:
+        """Emit the remarks if they have changed. To be called after the last listing, and after an error."""
+        before = self._emitted
+        if (remarks := self._remarks()) != before:
+            await emit([remarks])
+
+    def _remarks(self) -> ListingRemarks:
+        self._emitted = self._add_remarks(self._report.remarks())
+        return self._emitted
 
     async def read(self, query: ListingQuery, emit: Emit) -> None:
         """Emit all of a listing, in slices where that is possible.
@@ -105,8 +124,8 @@ class ListingReader:
         """The pages of a slice that was read before; None if `name` is none of a slice."""
         if name not in self._slices:
             return None
-        query, request = self._slices[name]
-        return query.slice_pages(request, name, accept_all)
+        query, chosen = self._slices[name]
+        return query.slice_pages(chosen, name, accept_all)
 
     async def _read_split(self, query: ListingQuery, emit: Emit) -> None:
         try:
@@ -118,11 +137,11 @@ class ListingReader:
                 raise CannotSplit(f"its parts came to {counts}")
         except CannotSplit as error:
             self._report.add_whole(f"{query.name}: {error.message}")
-            await emit([ListingRestarted(query.name), self._report.remarks()])
+            await emit([ListingRestarted(query.name), self._remarks()])
             await prefetch_one(query.pages(), emit)
         else:
             self._report.add_split(query.name, len(slices))
-            await emit([ListingTotal(query.name, matched), self._report.remarks()])
+            await emit([ListingTotal(query.name, matched), self._remarks()])
 
     async def _cut(self, query: ListingQuery) -> tuple[int, list[Slice]]:
         """The server's count for the listing, and the slices to read it in."""
@@ -187,9 +206,9 @@ class ListingReader:
     def _slice_pages(self, query: ListingQuery, one: Slice, accept: Accept) -> AsyncIterator[Entries]:
         text = stac.interval_text(one.bounds)
         name = f"{query.name} {text}"
-        request = query.request(replace(self._selection, datetime=text))
-        self._slices[name] = query, request
-        return query.slice_pages(request, name, accept)
+        chosen = replace(query.selection, datetime=text)
+        self._slices[name] = query, chosen
+        return query.slice_pages(chosen, name, accept)
 
 
 def is_split(selection: Selection) -> bool:

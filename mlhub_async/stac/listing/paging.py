@@ -17,6 +17,8 @@ from .loop_guard import NO_PROGRESS, LoopGuard
 from .page_size import JSON, PageSize, body_of, post_request
 
 ENDLESS = sys.maxsize
+REFUSED = "request-refused"
+"""The kind of the error for a first page that is refused, and might not be if it was asked for otherwise."""
 
 # Header fields that a next link may set, since paging tokens come in them. Fields that name a host, a
 # credential, a length, a hop or a sender are set by the client only.
@@ -131,7 +133,10 @@ def _broken(error: TransferError, request: Request, number: int) -> MlhubError:
         return access_error(request.url, error)
     if error.absent:
         return SourceError(f"{where} does not exist ({error.status}): check its spelling", kind="not-found")
-    return SourceError(f"{where} refuses the request: {error.message}; check the selection or --method")
+    kind = REFUSED if error.rejected or error.unsupported else None
+    return SourceError(
+        f"{where} refuses the request: {error.message}; check the selection or --method", kind=kind
+    )
 
 
 def access_error(url: str, error: TransferError) -> SourceError:
