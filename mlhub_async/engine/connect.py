@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -146,10 +146,13 @@ async def open_http(
     suspends = SuspendDetector()
     web = _web_transport(options, addresses, suspends)
     transports: dict[str, Transport] = {"http": web, "https": web, "file": FileTransport(location.admits)}
+    # A header or a key that was given replaces what netrc has: it comes later.
+    logins = [StaticSigner(partial(netrc_credentials, netrc_path(environ), named))] if options.netrc else []
     http = Http(
         transports,
         _origin_limits(options),
-        signers=SignerSet(_signers(location, named, options, environ)),
+        signers=SignerSet([*logins, *_signers(location, options, environ)]),
+        logins=SignerSet(logins),
         retry=Retry(options.retry, suspended_lately=suspends.lately, max_requested_wait=options.max_outage),
         addresses=addresses,
         watchdog=Watchdog(options.timeout, options.min_speed, suspends),
@@ -217,18 +220,10 @@ def _tls_context(ca_file: str | None) -> ssl.SSLContext | None:
         raise UsageError(f"--ca-file {ca_file}: {error.strerror or error}") from None
 
 
-def _signers(
-    location: SourceLocation, named: Sequence[str], options: Options, environ: Mapping[str, str]
-) -> Iterator[Signer]:
-    """Credentials of netrc come first, so that a header or a key that was given replaces them.
-
-    `named` are the URLs that the user gave.
-    """
+def _signers(location: SourceLocation, options: Options, environ: Mapping[str, str]) -> Iterator[Signer]:
     base = location.credentials_url
     if base and location.shared_access:
         yield SharedAccessSigner(base, location.shared_access)
-    if options.netrc:
-        yield StaticSigner(partial(netrc_credentials, netrc_path(environ), named))
     yield StaticSigner(partial(header_credentials, options.headers, base))
     yield StaticSigner(partial(_key_credentials, base, options, environ))
 

@@ -15,6 +15,7 @@ from ..core.json_text import parse_json
 from ..core.model import Document, Head, Request
 from ..core.ports import Sink, Transport
 from ..core.urls import Origin, origin, parse, redacted, without_user
+from .auth.sign_on import RedirectChain, SignOn, with_cookies
 from .auth.signer_set import SignerSet
 from .documents import DamageHistory, DocumentSink, RequestForms
 from .hop import ErrorBodyTooLongError, Hop, report_failure, report_refusal
@@ -24,7 +25,6 @@ from .ssrf import AddressPolicy
 from .status import ACCEPTED, REDIRECTS, REDIRECTS_WITH_METHOD, refusal
 from .watchdog import Watchdog
 
-MAX_REDIRECTS = 5
 FORWARDED_FIELDS = frozenset(
     {"accept", "accept-encoding", "content-type", "range", "if-range", "if-match", "if-none-match"}
 )
@@ -32,7 +32,8 @@ FORWARDED_FIELDS = frozenset(
 DOCUMENT_FIELDS = {"accept": "application/geo+json, application/json", "accept-encoding": "gzip"}
 AZURE_HOSTS = ".blob.core.windows.net"
 AZURE_API_VERSION = "2021-06-08"
-OnRedirect = Callable[[str], Awaitable[None]]
+NO_SIGNERS = SignerSet()
+OnRedirect = Callable[[str | None], Awaitable[None]]
 
 
 class Http:
@@ -44,6 +45,7 @@ class Http:
         limits: OriginLimits,
         *,
         signers: SignerSet,
+        logins: SignerSet = NO_SIGNERS,
         retry: Retry,
         addresses: AddressPolicy,
         watchdog: Watchdog,
@@ -51,6 +53,7 @@ class Http:
         self._transports = transports
         self.limits = limits
         self._signers = signers
+        self._sign_on = SignOn(logins)
         self.retry = retry
         self._addresses = addresses
         self._watchdog = watchdog
@@ -58,43 +61,66 @@ class Http:
     async def get(self, request: Request, sink: Sink, on_redirect: OnRedirect | None = None) -> Head:
         """Make one attempt: follow redirects, push the final body into `sink`, return the final head.
 
-        `on_redirect` is awaited with each new URL before it is requested, and may raise to stop there.
-        Credentials are added for every hop to the first origin, until a redirect leads to another one
-        (RFC 9110 section 15.4). Raises `Transient`, `TransferError`, or what the sink raises.
+        `on_redirect` is awaited with each new URL before it is requested, and may raise to stop there; with
+        None where cookies or a login decide what the URLs of the chain answer. Credentials are added for
+        every hop to the first origin, until a redirect leads to another one (RFC 9110 section 15.4).
+        Raises `Transient`, `TransferError`, or what the sink raises.
         """
-        here = home = origin(request.url)
-        signed, seen = True, {request.url}
-        for _ in range(MAX_REDIRECTS + 1):
-            sent = self._signers.sign(request, here) if signed else request
-            if sent is None:
-                sent = await self._signers.sign_renewed(request, here)
-            try:
-                head = await self._hop(sent, here, sink)
-            except TransferError as error:
-                if not (signed and error.unauthorized and self._signers.signs(here)):
-                    raise
-                sent = await self._renewed(error, request, sent, here, sink)
-                head = await self._hop(sent, here, sink)
-            if sent is not request and self._signers.signs(here):
-                self.limits.gate(here).access.accept_credentials(document=isinstance(sink, DocumentSink))
-            if head.status not in REDIRECTS:
-                # Not the signed URL: a key in its query must not become part of a base URL.
-                return head if head.url == request.url else head._replace(url=request.url)
-            request = self._signers.clean(_redirected(request, head))
-            if request.url in seen:
-                raise TransferError(f"{redacted(request.url)} redirects in a circle", kind="redirect-loop")
-            seen.add(request.url)
+        head = await self._signed_hop(request, origin(request.url), sink, self._signers)
+        return head if head.status not in REDIRECTS else await self._follow(request, head, sink, on_redirect)
+
+    async def _follow(self, request: Request, head: Head, sink: Sink, on_redirect: OnRedirect | None) -> Head:
+        """Follow redirects, the first of which is `head`. Only the requests of assets have cookies."""
+        home, signers = origin(request.url), self._signers
+        chain = RedirectChain(request, None if isinstance(sink, DocumentSink) else self._sign_on)
+        while head.status in REDIRECTS:
+            request = self._signers.clean(chain.follow(request, head, _redirected))
             here = origin(request.url)
-            signed = signed and here == home
+            if signers is self._signers and here != home:
+                signers = NO_SIGNERS
+            logs_in = chain.logs_in(here)
             if on_redirect is not None:
-                await on_redirect(request.url)
-        raise TransferError(f"{redacted(request.url)}: after {MAX_REDIRECTS} redirects", kind="redirect-loop")
+                await on_redirect(None if chain.is_stateful else request.url)
+            used = self._sign_on.logins if logs_in else signers
+            try:
+                head = await self._signed_hop(request, here, sink, used, chain.cookie_field(request))
+            except TransferError as error:
+                if error.unauthorized and here != home:
+                    chain.explain(error, here, logged_in=logs_in)
+                raise
+        chain.end()
+        return head
+
+    async def _signed_hop(
+        self, request: Request, here: Origin, sink: Sink, signers: SignerSet, cookies: str = ""
+    ) -> Head:
+        """One hop with the credentials of its origin, once more with newer ones where they are refused."""
+        sent = signers.sign(request, here)
+        if sent is None:
+            sent = await signers.sign_renewed(request, here)
+        try:
+            head = await self._hop(with_cookies(sent, cookies), here, sink)
+        except TransferError as error:
+            if not (error.unauthorized and signers.signs(here)):
+                raise
+            sent = await self._renewed(error, request, sent, here, sink, signers)
+            head = await self._hop(with_cookies(sent, cookies), here, sink)
+        if sent is not request and signers.signs(here):
+            self.limits.gate(here).access.accept_credentials(document=isinstance(sink, DocumentSink))
+        # Not the signed URL: a key in its query must not become part of a base URL.
+        return head if head.url == request.url else head._replace(url=request.url)
 
     async def _renewed(
-        self, error: TransferError, request: Request, sent: Request, here: Origin, sink: Sink
+        self,
+        error: TransferError,
+        request: Request,
+        sent: Request,
+        here: Origin,
+        sink: Sink,
+        signers: SignerSet,
     ) -> Request:
         """The request with newer credentials than those refused. Raises `error` if there are none."""
-        again = await self._signers.sign_renewed(request, here)
+        again = await signers.sign_renewed(request, here)
         if again == sent:
             self.limits.gate(here).access.refuse_credentials(document=isinstance(sink, DocumentSink))
             raise error

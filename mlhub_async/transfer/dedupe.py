@@ -115,6 +115,18 @@ class UrlDedupe:
         if self._in_flight.setdefault(url, own) is own:
             own.urls = (*own.urls, url)
 
+    def withdraw(self, own: InFlight, kept: str) -> None:
+        """Let nobody wait for this transfer by another URL than `kept`: they may lead others elsewhere."""
+        if own.urls in ((), (kept,)):
+            return
+        for url in own.urls:
+            if url != kept and self._in_flight.get(url) is own:
+                del self._in_flight[url]
+        own.urls = tuple(url for url in own.urls if url == kept)
+        if own.finished is not None:
+            own.finished.set_result(None)
+            own.finished = None
+
     def end(self, own: InFlight, urls: list[str], record: Record | None) -> None:
         """Tell those that wait that the transfer ended, with a file known by `urls` or without one."""
         for url in own.urls:

@@ -122,7 +122,8 @@ class Expectations:
         found = unexpected_text(
             self._first[:SNIFF_BYTES], self._path, self.asset.media_type, self._content_type
         )
-        return wrong_content_error(self.name, found) if found else None
+        place = redacted(self._url)
+        return wrong_content_error(self.name, found, "" if place == self.name else place) if found else None
 
     def compare(self, digests: Mapping[str, bytes]) -> bool:
         """Raises `Corrupt` for a digest that differs; false where one that is needed was not computed."""

@@ -85,7 +85,11 @@ class Transfer:
         fits = record is not None and await context.existing.fits(self._job.asset, record)
         return record if fits else None
 
-    async def _redirected(self, url: str) -> None:
+    async def _redirected(self, url: str | None) -> None:
+        if url is None:  # only the URL of the asset tells what comes
+            self.urls = self.urls[:1]
+            self._context.dedupe.withdraw(self._in_flight, self.urls[0])
+            return
         url = canonical(url)
         self.urls = [*self.urls[:1], url]
         if (record := await self._shared(url)) is not None:

@@ -82,12 +82,15 @@ def is_undecided(first: bytes, path: str, media_type: str | None) -> bool:
     return len(first) >= SNIFF_BYTES and _text(first) is not None
 
 
-def wrong_content_error(name: str, found: str) -> TransferError:
+def wrong_content_error(name: str, found: str, redirected_to: str = "") -> TransferError:
     """The error for a text in place of a file. A page or a message may be temporary, the rest is permanent.
 
-    `name`: the URL as it may be shown. `found`: what `unexpected_text` returned.
+    `name`, `redirected_to`: URLs as they may be shown. `found`: what `unexpected_text` returned.
     """
     words = f"{name}: the server sent {found} instead"
+    if redirected_to:
+        words += f", after a redirect to {redirected_to}"
+        words += ": a login may be needed there (--netrc)" if found == "HTML" else ""
     if found in ("HTML", PLAIN_TEXT):
         return Transient(words, kind="wrong-content", tries=3)
     if found in _POINTERS:

@@ -14,10 +14,14 @@ _CREDENTIAL = (
     r"|security-token|key|api[_-]?key|access[_-]?token|(?:ocp-apim-)?subscription-key|sas|sas_token"
     r"|hdnts|hdnea|__token__|auth|authorization|password|passwd|pwd|secret|session|jwt"
 )
+_OF_LOGINS = "|sig|token|code|ticket|saml(?:request|response)|(?:id|refresh)_token"
 _names_credential = re.compile(_CREDENTIAL, re.IGNORECASE | re.DOTALL).fullmatch
 
 # A `token` may say what is fetched, as a cursor does: it is not shown, but never left out of a URL.
-_names_secret = re.compile(_CREDENTIAL + "|sig|token|code", re.IGNORECASE | re.DOTALL).fullmatch
+_names_secret = re.compile(
+    _CREDENTIAL + "|sig|token|code|ticket|saml(?:request|response)|(?:id|refresh)_token",
+    re.IGNORECASE | re.DOTALL,
+).fullmatch
 
 _USERINFO = re.compile(
     r"^(\s*(?:[A-Za-z][A-Za-z0-9+.-]*:)?[/\\]*)"

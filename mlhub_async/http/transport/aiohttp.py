@@ -23,6 +23,7 @@ from ...core.errors import TransferError, Transient
 from ...core.model import Head, Request
 from ...core.ports import Sink
 from ...core.urls import redacted
+from ..auth.cookies import LINE_SEPARATOR, SET_COOKIE
 from ..status import FIRST_FINAL, PROXY_AUTHENTICATION_REQUIRED, WITHOUT_BODY, classified, refused
 from ..validators import MAX_LENGTH_DIGITS
 from .failures import AddressCheck, errno_reason, invalid_response, local_shortage, resolution_error
@@ -169,7 +170,7 @@ async def _mark_reused(_: aiohttp.ClientSession, about: SimpleNamespace, __: obj
 
 
 def _fields(headers: Mapping[str, str]) -> dict[str, str]:
-    """The fields by lower-case name. Of several of one name the first counts, of digests all."""
+    """The fields by lower-case name. Of several of one name the first counts, of digests and cookies all."""
     fields: dict[str, str] = {}
     for name, value in headers.items():
         field = name.lower()
@@ -177,6 +178,8 @@ def _fields(headers: Mapping[str, str]) -> dict[str, str]:
             fields[field] = value
         elif field in DIGEST_LIST_FIELDS:
             fields[field] += f", {value}"
+        elif field == SET_COOKIE:
+            fields[field] += LINE_SEPARATOR + value
     return fields
 
 

@@ -13,6 +13,7 @@ import httptools
 
 from ....core.checksum import DIGEST_LIST_FIELDS
 from ....core.ports import Buffer
+from ...auth.cookies import LINE_SEPARATOR, SET_COOKIE
 from ...status import FIRST_FINAL, REDIRECTION, WITHOUT_BODY
 from ...validators import MAX_LENGTH_DIGITS
 
@@ -90,8 +91,8 @@ class ResponseParser:
         self.keep_alive = self._parser.should_keep_alive()  # the parser forgets it at the end of the body
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Of several fields of one name the first counts, of digests all. A second Transfer-Encoding is an
-        error."""
+        """Of several fields of one name the first counts, of digests and cookies all. A second
+        Transfer-Encoding is an error."""
         field = _FIELD_NAMES.get(name) or _lower(name)
         text = value.decode("latin-1").rstrip(" \t")
         if field not in self.fields:
@@ -100,6 +101,8 @@ class ResponseParser:
             raise BadResponseError("its transfer coding leaves the length in doubt")
         elif field in DIGEST_LIST_FIELDS:
             self.fields[field] += f", {text}"
+        elif field == SET_COOKIE:
+            self.fields[field] += LINE_SEPARATOR + text
         if len(self.fields) > MAX_FIELDS:
             raise BadResponseError(f"more than {MAX_FIELDS} header fields")
 
