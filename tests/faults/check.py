@@ -42,6 +42,7 @@ class Row:
 
 
 ROWS["L"] = 6
+ROWS["M"] = 4
 
 
 def read(folder: Path, section: str) -> list[Row]:

@@ -12,7 +12,7 @@ from mlhub_async.storage.local.body import BodyWriter
 from mlhub_async.storage.local.writer import WriterThreads
 from support.engine import run, run_and_check
 from support.mirrored import Mirrored
-from support.samples import SAMPLES
+from support.samples import SAMPLES, UNCHECKED
 from support.server import Chunked, CloseDelimited, Cut, Gzip, Status, tif
 from support.stac_server import sizes_and_digests, stac_item, static_catalog
 
@@ -55,6 +55,31 @@ async def test_with_verify_deep_a_broken_image_never_gets_its_name(site, dest, b
     assert await run_and_check(one(site, body[:-1]), dest, verify="deep") == (4, "structure")
     assert site.count("/one.tif") == 2
     assert Mirrored(dest).bytes_of("one") is None
+
+
+CHECKED = sorted(SAMPLES.keys() - UNCHECKED - {"empty.zip", "first-00000.h5", "first-latest-00000.h5"})
+
+
+def sample_items(site, lost):
+    items = []
+    for number, name in enumerate(CHECKED):
+        body = SAMPLES[name]
+        href = site.put(f"/{number}/{name}", body[: len(body) - (len(body) * 3 // 7 if lost else 0)])
+        items.append(stac_item(f"n{number}", data={"href": href}))
+    return items
+
+
+async def test_a_cut_file_is_refused_when_it_is_looked_into(site, dest):
+    report = await run(sample_items(site, lost=True), dest, verify="deep")
+    kinds = {CHECKED[int(item[1:])]: kind for item, kind in Mirrored(dest).failed.items()}
+    assert report.exit_code == 4
+    assert kinds == dict.fromkeys(CHECKED, "structure")
+
+
+async def test_a_whole_file_of_every_format_passes_when_it_is_looked_into(site, dest):
+    report = await run(sample_items(site, lost=False), dest, verify="deep")
+    assert (report.exit_code, Mirrored(dest).failed) == (0, {})
+    assert await deep(dest) == {}
 
 
 @pytest.mark.parametrize("body", [SMALL, LARGE], ids=["small", "large"])

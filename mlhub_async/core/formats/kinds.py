@@ -43,6 +43,14 @@ _MEDIA_TYPES = {
     ".tar": "application/x-tar application/tar",
     ".gz": "application/gzip application/x-gzip",
     ".mp4": "video/mp4",
+    ".heic": "image/heic image/heif",
+    ".avif": "image/avif",
+    ".jxl": "image/jxl",
+    ".bmp": "image/bmp image/x-ms-bmp",
+    ".ntf": "application/vnd.nitf image/nitf application/nitf",
+    ".npy": "application/x-npy",
+    ".sqlite": "application/vnd.sqlite3 application/x-sqlite3",
+    ".arrow": "application/vnd.apache.arrow.file application/vnd.apache.arrow.stream",
 }
 
 
@@ -89,7 +97,29 @@ GRIB = Kind("GRIB", (b"GRIB",), late=True)
 GZIP = Kind("gzip", (b"\x1f\x8b",), Markup.NOT_HTML)
 """A server may have decompressed it in transit, as Google Cloud Storage does."""
 JSON = Kind("JSON", (), Markup.JSON)
-_HDF4 = Kind("HDF4", (b"\x0e\x03\x13\x01",))
+HDF4 = Kind("HDF4", (b"\x0e\x03\x13\x01",))
+NITF = Kind("NITF", (b"NITF0", b"NSIF0"))
+LAS = Kind("LAS", (b"LASF",))
+GIF = Kind("GIF", (b"GIF87a", b"GIF89a"))
+BMP = Kind("BMP", (b"BM",))
+RIFF = Kind("RIFF", (b"RIFF",))
+"""WebP, WAV and AVI."""
+ISO_MEDIA = Kind("ISO media", (b"\0\0\0\x0cJXL \r\n\x87\n",))
+"""MP4, HEIF, AVIF and JPEG XL. The first four bytes are the size of the first box, then comes "ftyp"."""
+ARROW = Kind("Arrow", (b"ARROW1\0\0", b"FEA1", b"\xff\xff\xff\xff"))
+"""A file, a Feather file of version 1, or a stream."""
+ORC = Kind("ORC", (b"ORC",))
+NPY = Kind("NumPy", (b"\x93NUMPY",))
+SQLITE = Kind("SQLite", (b"SQLite format 3\0",))
+DBF = Kind("dBase")
+FLATGEOBUF = Kind("FlatGeobuf", (b"fgb\3fgb",))
+PMTILES = Kind("PMTiles", (b"PMTiles",))
+SHAPEFILE = Kind("shapefile", (b"\0\0\x27\x0a",))
+XZ = Kind("xz", (b"\xfd7zXZ\0",))
+BZIP2 = Kind("bzip2", (b"BZh",))
+ZSTD = Kind("Zstandard", (b"\x28\xb5\x2f\xfd",))
+SEVEN_ZIP = Kind("7z", (b"7z\xbc\xaf\x27\x1c",))
+TAR = Kind("tar")
 _MEDIA = Kind("image, sound or film")
 _OTHER_MEDIA = Kind("another image, sound or film", (), Markup.PLAIN)
 """The format of an image, video or audio media type that is not in the table: it is no web page."""
@@ -99,22 +129,44 @@ _TABLE = Kind("table", (), Markup.NOT_HTML)
 _XML = Kind("XML", (), Markup.JSON | Markup.XML | Markup.HTML)
 TEXT = Kind("text", (), Markup.ANYTHING)
 
-_CHECKED = (TIFF, ZIP, HDF5, NETCDF, JPEG, PNG, JP2, PARQUET, PDF, GZIP)
+_PRINTABLE = (BMP, RIFF, GRIB, LAS, ORC, PMTILES, BZIP2)
+"""A text may begin as these do."""
+_CHECKED = (TIFF, ZIP, HDF5, NETCDF, JPEG, PNG, JP2, PARQUET, PDF, GZIP, HDF4, NITF, GIF, ARROW, NPY, SQLITE)
+_CHECKED_TOO = (FLATGEOBUF, SHAPEFILE, XZ, ZSTD, SEVEN_ZIP, ISO_MEDIA, *_PRINTABLE)
 _SUFFIXES = {
     TIFF: "tif tiff gtiff btf",
     ZIP: "zip kmz npz shz docx xlsx pptx odt ods",
     HDF5: "h5 hdf5 he5 nc4",
     NETCDF: "nc nc3 cdf",
-    _HDF4: "hdf hdf4",
-    JPEG: "jpg jpeg jpe jfif",
+    HDF4: "hdf hdf4",
+    JPEG: "jpg jpeg jpe jfif mpo",
     PNG: "png apng",
-    JP2: "jp2 j2k j2c jpx jpf jpc",
+    GIF: "gif",
+    BMP: "bmp dib",
+    RIFF: "webp wav avi",
+    JP2: "jp2 j2k j2c jpx jpf jpc jph jhc",
+    ISO_MEDIA: "mp4 mov m4v heic heif avif jxl",
     PARQUET: "parquet geoparquet",
+    ARROW: "arrow arrows feather",
+    ORC: "orc",
+    NPY: "npy",
+    SQLITE: "gpkg mbtiles sqlite sqlite3",
+    DBF: "dbf",
+    FLATGEOBUF: "fgb",
+    PMTILES: "pmtiles",
+    SHAPEFILE: "shp shx",
+    GRIB: "grib grib2 grb grb2",
+    NITF: "ntf nitf nsf",
+    LAS: "laz las",
     PDF: "pdf",
     GZIP: "gz tgz",
-    _MEDIA: "gif webp bmp ico mp4 webm mov avi mp3 wav ogg",
-    GRIB: "grib grib2 grb grb2",
-    _DATA: "laz las gpkg fgb pmtiles mbtiles sqlite tar bz2 xz zst 7z npy shp shx dbf onnx arrow feather",
+    XZ: "xz",
+    BZIP2: "bz2",
+    ZSTD: "zst",
+    SEVEN_ZIP: "7z",
+    TAR: "tar",
+    _MEDIA: "ico webm mp3 ogg",
+    _DATA: "onnx",
     _RAW: "bin img raw dat db pkl pth pt",
     _TABLE: "csv tsv",
     JSON: "json geojson topojson ipynb",
@@ -125,7 +177,7 @@ _SUFFIXES = {
     " sha256 sha1 sha512 md5 bib ttl rdf sql jsonld czml gltf xyz pts dxf grd",
 }
 _BY_SUFFIX = {suffix: kind for kind, suffixes in _SUFFIXES.items() for suffix in suffixes.split()}
-_SCIENCE_FORMATS = (HDF5, NETCDF, _HDF4)
+_SCIENCE_FORMATS = (HDF5, NETCDF, HDF4)
 """Formats that share suffixes: a .nc file is often HDF5."""
 
 
@@ -166,7 +218,13 @@ def may_be_empty(path: str, media_type: str | None) -> bool:
 
 def recognised(first: bytes) -> Kind | None:
     """The format whose signature a file begins with, if its structure can be checked; else None."""
-    return next((kind for kind in _CHECKED if first.startswith(kind.magics)), None)
+    if first[4:8] == b"ftyp":
+        return ISO_MEDIA
+    found = next((kind for kind in (*_CHECKED, *_CHECKED_TOO) if first.startswith(kind.magics)), None)
+    return None if found in _PRINTABLE and first.translate(None, _BINARY) == first else found
+
+
+_BINARY = bytes({*range(9), *range(14, 32), *range(127, 256)})
 
 
 def agrees(kind: Kind, first: bytes) -> bool:
@@ -176,10 +234,7 @@ def agrees(kind: Kind, first: bytes) -> bool:
 
 
 _has_other_signature = re.compile(
-    rb"GIF8|RIFF....WEBP|BM|BZh|\xfd7zXZ|\x28\xb5\x2f\xfd|7z\xbc\xaf|SQLite format 3|fgb|PMTiles|LASF|GRIB"
-    rb"|\x93NUMPY|SIMPLE  =|NITF|NSIF|EHFA_HEADER|%!PS|P[1-7]\s|\x0e\x03\x13\x01|\0\0\x27\x0a|ARROW1|OggS"
-    rb"|PDS_VERSION|CCSD3Z|.{4}ftyp|\0\0\0\x0cJXL |\xff\x0a",
-    re.DOTALL,
+    rb"SIMPLE  =|EHFA_HEADER|%!PS|P[1-7]\s|OggS|PDS_VERSION|CCSD3Z|\xff\x0a", re.DOTALL
 ).match
 
 

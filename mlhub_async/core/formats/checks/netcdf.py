@@ -112,6 +112,7 @@ def _check_ends(size: int, variables: list[_Variable], records: int) -> None:
 
 _SUPERBLOCK_OFFSETS = (0, *(512 << n for n in range(12)))
 """The superblock may come after a user block, at powers of two from 512."""
+_FAMILY_DRIVER, _MULTI_DRIVER = b"NCSAfami", b"NCSAmult"
 _WIDTHS = {2: "H", 4: "I", 8: "Q"}
 
 
@@ -136,7 +137,7 @@ def _examine_hdf5(reader: Reader) -> None:
 
 
 def _addresses(reader: Reader, offset: int, version: int) -> tuple[int, int] | None:
-    """Base address and end address; None for a file of a family, or an unknown version of the superblock."""
+    """Base address and end address; None where they tell nothing."""
     if version > 3:
         return None
     old = version < 2
@@ -146,9 +147,30 @@ def _addresses(reader: Reader, offset: int, version: int) -> tuple[int, int] | N
     first = offset + (24, 28, 12, 12)[version]
     base, other, end, last = reader.unpack(f"<4{_WIDTHS[width]}", first, "its superblock")
     undefined = (1 << 8 * width) - 1
-    if end == undefined or (old and last != undefined):
+    if end == undefined:
         return None
+    driver = last if old else other
+    if driver != undefined:
+        known, member = _member_size(reader, offset + int(driver), 0 if old else 2)
+        if member:
+            return int(base), min(int(end), member)
+        if old or known:
+            return None
     root = other if old else last
     if not old and root != undefined and root >= end:
         raise StructureError(f"its root is at byte {root}, behind its end at {end}")
     return int(base), int(end)
+
+
+def _member_size(reader: Reader, offset: int, gap: int) -> tuple[bool, int]:
+    """Whether a driver of several files is named at `offset`, and the size that each file has, if fixed.
+
+    `gap`: bytes between the name and its first number.
+    """
+    reader.exact(offset, 16, "its driver")
+    found = reader.available(offset, 512)
+    at = found.find(_FAMILY_DRIVER)
+    if at < 0:
+        return _MULTI_DRIVER in found, 0
+    reader.exact(offset + at, 16 + gap, "its driver")
+    return True, int.from_bytes(found[at + 8 + gap : at + 16 + gap], "little")

@@ -1,8 +1,9 @@
-"""Checks the structure of JSON, Parquet and PDF files."""
+"""Checks the structure of JSON and PDF files."""
 
 from __future__ import annotations
 
 import json
+import re
 from typing import BinaryIO
 
 import orjson
@@ -16,6 +17,10 @@ _CLOSING = {b"{": b"}", b"[": b"]"}
 
 PDF_TAIL_BYTES = 64 << 10
 """Where "%%EOF" is searched for. Readers search the last KiB; some programs append more than that."""
+_LINEARIZED = re.compile(rb"/Linearized\b[^>]{0,400}/L\s+(\d{1,15})\b")
+_OBJECT = re.compile(rb"[\r\n]\d+(?: \d+ obj\b|(?: \d+)?(?: ob?)? ?\Z)")
+"""The beginning of an object, which may be cut off."""
+_TABLE = re.compile(rb"startxref\s+(\d{1,15})\s")
 
 
 def check_json(file: BinaryIO) -> str | None:
@@ -48,24 +53,28 @@ def _parse(data: bytes) -> None:
             raise (StructureError if truncated else IntrinsicFlawError)(f"it is not JSON ({error})") from None
 
 
-def check_parquet(file: BinaryIO) -> str | None:
-    """Check the final magic number, and that the footer fits into the file."""
-    return run_check(_examine_parquet, file)
-
-
-def _examine_parquet(reader: Reader) -> None:
-    if reader.size < 12 or reader.exact(reader.size - 4, 4) not in (b"PAR1", b"PARE"):
-        raise StructureError("its end marker is missing")
-    (size,) = reader.unpack("<I", reader.size - 8)
-    if not 0 < size <= reader.size - 12:
-        raise StructureError(f"its footer of {size} bytes does not fit into {reader.size}")
-
-
 def check_pdf(file: BinaryIO) -> str | None:
-    """Check that "%%EOF" is near the end."""
+    """Check the length of a linearized file, the end marker, and that the last table of objects is there.
+
+    An older end marker is inside: each update appends objects, a table and another one.
+    """
     return run_check(_examine_pdf, file)
 
 
 def _examine_pdf(reader: Reader) -> None:
-    if reader.find(b"%%EOF", max(reader.size - PDF_TAIL_BYTES, 0)) < 0:
+    head = reader.available(0, 1024)
+    begin = head.find(b"%PDF-")
+    if begin < 0:
+        raise IntrinsicFlawError("it does not begin as PDF does")
+    linear = _LINEARIZED.search(reader.available(begin, 2048))
+    if linear and begin + int(linear[1]) > reader.size:
+        raise StructureError(f"it says that it has {int(linear[1])} bytes, but there are {reader.size}")
+    tail = reader.available(max(reader.size - PDF_TAIL_BYTES, 0), PDF_TAIL_BYTES)
+    end = tail.rfind(b"%%EOF")
+    if end < 0:
         raise StructureError("its end marker is missing")
+    if _OBJECT.search(tail, end):
+        raise StructureError("its last end marker is followed by a part of an update")
+    tables = _TABLE.findall(tail, 0, end)
+    if tables and int(tables[-1]) > reader.size:
+        raise StructureError(f"its table of objects is at byte {int(tables[-1])} of {reader.size}")

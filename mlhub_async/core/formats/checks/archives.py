@@ -1,12 +1,12 @@
-"""Checks the structure of ZIP, ZIP64 and gzip files."""
+"""Checks the structure of ZIP, ZIP64, tar and 7z archives."""
 
 from __future__ import annotations
 
+import re
 import struct
-import zlib
 from typing import BinaryIO, NamedTuple
 
-from .reader import Reader, StructureError, WorkLimitError, run_check
+from .reader import IntrinsicFlawError, Reader, StructureError, run_check
 
 _END, _END64, _LOCATOR, _ENTRY, _MEMBER = b"PK\5\6", b"PK\6\6", b"PK\6\7", b"PK\1\2", b"PK\3\4"
 """Signatures: end record, ZIP64 end record and its locator, entry of the central directory, local header."""
@@ -14,11 +14,9 @@ MAX_COMMENT_BYTES = 0xFFFF
 _IN_ZIP64_FIELD = 0xFFFFFFFF
 """The value of a 32-bit field whose number is in the ZIP64 extra field instead."""
 
-READ_BYTES = 64 << 10
-DECOMPRESS_BYTES = 1 << 20
-"""Bytes that one step may decompress to."""
-MAX_DECOMPRESSED_BYTES = 256 << 20
-"""Limit of the work for one file: a decompression bomb takes a second."""
+TAR_BLOCK = 512
+MAX_PAX_BYTES = 64 << 10
+_PAX_SIZE = re.compile(rb"\d+ size=(\d+)\n")
 
 
 def check_zip(file: BinaryIO) -> str | None:
@@ -113,55 +111,55 @@ def _zip64_values(extra: bytes, compressed: int, uncompressed: int, offset: int)
     return compressed, offset
 
 
-def check_gzip(file: BinaryIO) -> str | None:
-    """Decompress every member, with its CRC (RFC 1952)."""
-    return run_check(_examine_gzip, file)
+def check_tar(file: BinaryIO) -> str | None:
+    """Check the chain of members, each with the checksum of its header, to the block of zeros."""
+    return run_check(_examine_tar, file)
 
 
-def _examine_gzip(reader: Reader) -> None:
-    """Bytes behind the last member are ignored, as gzip does."""
-    members = _Members(reader)
-    while members.has_next():
-        members.check_next()
+def _examine_tar(reader: Reader) -> None:
+    offset, size = 0, None
+    while any(header := reader.exact(offset, TAR_BLOCK, "the header of a member")):
+        if not _is_tar_header(header):
+            raise IntrinsicFlawError(f"no member begins at byte {offset}")
+        size = _tar_number(header[124:136]) if size is None else size
+        sparse = header[156:157] == b"S" and header[482]
+        offset += TAR_BLOCK
+        while sparse:
+            sparse = reader.exact(offset, TAR_BLOCK, "the header of a member")[504]
+            offset += TAR_BLOCK
+        end = offset + -(-size // TAR_BLOCK) * TAR_BLOCK
+        if offset + size > reader.size:
+            raise StructureError(f"a member goes on to byte {offset + size} of {reader.size}")
+        found = None
+        if header[156:157] == b"x":
+            found = _PAX_SIZE.search(reader.exact(offset, min(size, MAX_PAX_BYTES)))
+        size = int(found[1]) if found else None
+        offset = end
+    if reader.size % TAR_BLOCK:
+        raise StructureError(f"its {reader.size} bytes are no number of blocks of {TAR_BLOCK}")
 
 
-class _Members:
-    """The members of a gzip file, read in order."""
+def _is_tar_header(header: bytes) -> bool:
+    """Whether the sum of its bytes is as recorded; some programs summed them up as signed numbers."""
+    plain = header[:148] + b" " * 8 + header[156:]
+    signed = sum(plain) - 256 * sum(byte > 127 for byte in plain)
+    return _tar_number(header[148:156]) in (sum(plain), signed)
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
-        self._offset = 0
-        self._data = b""
-        self._left = MAX_DECOMPRESSED_BYTES
 
-    def has_next(self) -> bool:
-        self._refill()
-        if len(self._data) < 2:
-            self._data += self._reader.available(self._offset, 1)
-            self._offset += 1
-        return self._data.startswith(b"\x1f\x8b")
+def _tar_number(field: bytes) -> int:
+    """A number in octal digits, or where the first bit is set in binary."""
+    if field[0] & 0x80:
+        return int.from_bytes(bytes([field[0] & 0x7F]) + field[1:])
+    digits = field.split(b"\0")[0].strip()
+    return int(digits, 8) if digits and not digits.strip(b"01234567") else 0
 
-    def _refill(self) -> None:
-        if not self._data:
-            self._data = self._reader.available(self._offset, READ_BYTES)
-            self._offset += len(self._data)
 
-    def _count(self, work: int) -> None:
-        self._left -= work
-        if self._left < 0:
-            raise WorkLimitError
+def check_7z(file: BinaryIO) -> str | None:
+    """Check that the header at the end lies inside the file."""
+    return run_check(_examine_7z, file)
 
-    def check_next(self) -> None:
-        decompressor = zlib.decompressobj(wbits=31)
-        while not decompressor.eof:
-            self._refill()
-            try:
-                size = len(decompressor.decompress(self._data, DECOMPRESS_BYTES))
-            except zlib.error as error:
-                raise StructureError(f"it cannot be decompressed ({error})") from None
-            if not (self._data or size or decompressor.eof):
-                raise StructureError("it ends in the middle of a member")
-            self._count(size)
-            self._data = decompressor.unconsumed_tail
-        self._data = decompressor.unused_data
-        self._count(len(self._data))
+
+def _examine_7z(reader: Reader) -> None:
+    offset, size = reader.unpack("<QQ", 12, "its header")
+    if 32 + offset + size > reader.size:
+        raise StructureError(f"its directory goes on to byte {32 + offset + size} of {reader.size}")
