@@ -47,9 +47,12 @@ def _is_bbox(value: Any) -> bool:
 
 
 def _is_geometry(value: Any) -> bool:
-    """A GeoJSON geometry, or a Feature with one."""
+    """A GeoJSON geometry, or a Feature with one, or a FeatureCollection of such."""
     if not isinstance(value, dict):
         return False
+    if value.get("type") == "FeatureCollection":
+        listed = value.get("features")
+        return isinstance(listed, list | tuple) and bool(listed) and all(map(_is_geometry, listed))
     if value.get("type") == "Feature":
         return _is_geometry(value.get("geometry"))
     member = "geometries" if value.get("type") == "GeometryCollection" else "coordinates"

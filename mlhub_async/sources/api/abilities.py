@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -37,7 +37,8 @@ class Abilities:
     def asked(self, selection: Selection, *, by_search: bool) -> Selection:
         """The selection without the conditions that the server is not asked for.
 
-        Servers take an `intersects` or a `bbox`, and a `filter` or a `query`, but not both.
+        Servers take an `intersects` or a `bbox`, and a `filter` or a `query`, but not both. Of a box they get
+        four numbers, of one over the antimeridian each of `bbox_parts`.
         """
         asks_filter = self._evaluates_filter(selection, by_search=by_search)
         asks_query = by_search and not asks_filter and self._declares("item-search#query")
@@ -49,16 +50,18 @@ class Abilities:
         )
         nothing: dict[str, Any] = {name: None for name in OPTIONAL if name in self.refused}
         asked = replace(asked, **nothing)
-        if asked.intersects is not None:
+        if asked.bbox is None or asked.intersects is not None:
             return replace(asked, bbox=None)
-        return asked
+        parts = stac.parse_box(asked.bbox).parts
+        return replace(asked, bbox=parts[0] if len(parts) == 1 else None)
 
     def bbox_parts(self, selection: Selection, *, by_search: bool) -> Iterator[Selection]:
         """The selection once for each box that is searched in: two for one over the antimeridian."""
-        if selection.bbox is None or self.asked(selection, by_search=by_search).bbox is None:
+        parts = stac.parse_box(selection.bbox).parts if selection.bbox is not None else ()
+        if not parts or self.asked(replace(selection, bbox=parts[0]), by_search=by_search).bbox is None:
             yield selection
             return
-        for part in stac.parse_box(selection.bbox).parts:
+        for part in parts:
             yield replace(selection, bbox=part)
 
     def evaluated(self, selection: Selection, *, by_search: bool) -> frozenset[str]:
@@ -70,7 +73,7 @@ class Abilities:
         """Who decides each condition that the server takes part in."""
         if by_id:
             return {"collections": BOTH, "ids": BOTH}
-        asked = self.asked(selection, by_search=by_search)
+        asked = self.asked(next(self.bbox_parts(selection, by_search=by_search)), by_search=by_search)
         named = {"collections": selection.collections, "ids": selection.ids if by_search else ()}
         found = {name: BOTH for name in OPTIONAL if getattr(asked, name) is not None}
         found |= {name: BOTH for name, values in named.items() if values}
@@ -90,18 +93,23 @@ class Abilities:
 
 
 def reductions(
-    asked: Selection, method: str, other_method: bool, *, method_first: bool
+    selection: Selection, methods: Sequence[str], *, method_first: bool
 ) -> Iterator[Collection[str]]:
     """What to leave out of a request that is refused: each condition alone, then more and more of them.
 
-    `other_method`: the server can be asked by the other method too. `method_first`: that it does not support
-    this one is the likeliest reason.
+    `methods`: those that the server need not be asked by, the present one first. `method_first`: that it does
+    not support this one is the likeliest reason.
     """
-    conditions: list[str] = [name for name in OPTIONAL if getattr(asked, name) is not None]
-    methods = [method] if other_method else []
-    order = methods + conditions if method_first else [*conditions[:3], *methods, *conditions[3:]]
-    yield from ([name] for name in order)
-    yield from (order[:count] for count in range(2, len(order) + 1))
+    conditions: list[str] = [name for name in OPTIONAL if getattr(selection, name) is not None]
+    present, post = list(methods[:1]), [one for one in methods if one == "POST"]
+    yield from ([name] for name in _ordered(conditions, present, method_first))
+    for chosen in dict.fromkeys((tuple(post), tuple(present))):
+        order = _ordered(conditions, list(chosen), method_first)
+        yield from (order[:count] for count in range(2, len(order) + 1))
+
+
+def _ordered(conditions: list[str], methods: list[str], method_first: bool) -> list[str]:
+    return methods + conditions if method_first else [*conditions[:3], *methods, *conditions[3:]]
 
 
 def refusal_line(left_out: Collection[str], status: Any) -> Iterator[str]:

@@ -22,6 +22,8 @@ MIN_PAGE_SIZE = 10
 MAX_IDS_BY_GET = 50
 MAX_IDS_BY_POST = 1000
 """Ids in one search; more take several searches."""
+MAX_URL = 7000
+"""Characters of a URL that servers take: many stop reading after 8 KiB of a request's head."""
 _FOR_ITEMS = ("limit", "bbox", "datetime", "filter", "filter-lang")
 """Parameters of an items endpoint (OGC API - Features)."""
 
@@ -70,12 +72,19 @@ class Endpoints:
                 yield replace(part, ids=part.ids[start : start + step])
 
     def search_request(self, selection: Selection) -> Request:
-        """The first page of one search."""
+        """The first page of one search. A geometry that makes the URL too long is not asked for again."""
         parameters = _parameters(self.abilities.asked(selection, by_search=True))
         if self.search_method(selection) == "POST":
             return stac.post_request(self._search_by.get("POST") or self.search, parameters)
+        url = self._search_url(parameters)
+        if len(url) > MAX_URL and "intersects" in parameters:
+            self.abilities.refused |= {"intersects"}
+            return self.search_request(selection)
+        return Request(url)
+
+    def _search_url(self, parameters: JsonObject) -> str:
         url = self._search_by.get("GET") or self.search
-        return Request(f"{url}{'&' if '?' in url else '?'}{urlencode(_as_text(parameters))}")
+        return f"{url}{'&' if '?' in url else '?'}{urlencode(_as_text(parameters))}"
 
     def search_method(self, selection: Selection) -> str:
         """POST where it is offered; CQL2 as text can only go by GET. Another one where that was refused."""

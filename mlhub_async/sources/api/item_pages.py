@@ -160,11 +160,12 @@ class ItemPages:
             raise error
 
     def _reductions(self, error: SourceError) -> list[Some[str]]:
-        asked = self._endpoints.abilities.asked(self._selection, by_search=self.by_search)
         method = self._endpoints.search_method(self._selection)
-        other = self.by_search and self._endpoints.takes_other_method(method)
+        other = "GET" if method == "POST" else "POST"
+        takes_other = self._endpoints.takes_other_method
+        methods = [one for one in (method, other) if self.by_search and takes_other(one)]
         first = bool(getattr(error.__cause__, "unsupported", False))
-        return list(reductions(asked, method, other, method_first=first))
+        return list(reductions(self._selection, methods, method_first=first))
 
     async def _try(self, request: Request) -> None:
         async for _ in stac.pages(
