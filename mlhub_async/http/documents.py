@@ -14,7 +14,8 @@ from ..core.json_text import BYTE_ORDER_MARK
 from ..core.model import Document, Head, Request
 from ..core.ports import Buffer
 from ..core.urls import redacted
-from .decoding import CODINGS, Decoder
+from .decoding.body import BodyDecoder, content_codings, decoder_for
+from .decoding.decoders import DecodingError
 from .status import OK
 
 MAX_DOCUMENT = 64 << 20
@@ -38,7 +39,7 @@ class DocumentSink:
         self._undecided = refuses_data
         self._parts: list[bytes] = []
         self._size = 0
-        self._decoder: Decoder | None = None
+        self._decoder: BodyDecoder | None = None
         self.received_crc = 0
         """of the bytes as received, where these are encoded"""
         self.damage: Transient | None = None
@@ -47,19 +48,16 @@ class DocumentSink:
     def start(self, head: Head) -> None:
         if head.status != OK:
             raise TransferError(f"{redacted(self._url)}: unexpected status {head.status}", status=head.status)
-        encoding = head.headers.get("content-encoding", "identity").strip().lower()
-        if encoding in CODINGS:
-            self._decoder = Decoder(encoding)
-        elif encoding not in ("", "identity"):
-            raise TransferError(f"{redacted(self._url)}: content encoding {encoding!r} was not asked for")
+        if codings := content_codings(head.headers):
+            self._decoder = decoder_for(codings, "", redacted(self._url))
 
     def write(self, data: Buffer) -> None:
         if self._decoder is not None:
             self.received_crc = zlib.crc32(data, self.received_crc)
             try:
                 data = self._decoder.feed(data, MAX_DOCUMENT - self._size)
-            except zlib.error as error:
-                message = f"{redacted(self._url)}: broken gzip ({error})"
+            except DecodingError as error:
+                message = f"{redacted(self._url)}: broken compression ({error})"
                 self.damage = Transient(message, kind="decoding")
                 raise self.damage from None
         self._size += len(data)

@@ -8,7 +8,7 @@ from ..core.model import Head, Job, Record, Request, Status
 from ..core.ports import Sink
 from ..core.urls import is_expiring, parse
 from ..http.client import OnRedirect
-from ..http.decoding import AS_STORED
+from ..http.decoding.body import AS_STORED
 from .commit import commit_body, link_file
 from .context import TransferContext
 from .dedupe import AlreadyFetched

@@ -14,7 +14,14 @@ from ..core.formats.sniffing import SNIFF_BYTES
 from ..core.model import Asset, Head, Job, Proof
 from ..core.ports import Buffer, PartialFile
 from ..core.urls import parse
-from ..http.decoding import AS_STORED, Decoder, content_coding, decode_piece, decoder_for, is_encoded
+from ..http.decoding.body import (
+    AS_STORED,
+    BodyDecoder,
+    content_codings,
+    decode_piece,
+    decoder_for,
+    is_encoded,
+)
 from ..http.status import NOT_MODIFIED, PARTIAL_CONTENT, PRECONDITION_FAILED, RANGE_NOT_SATISFIABLE
 from ..http.validators import ContentRange, content_length, content_range, strong_validator
 from .context import TransferContext
@@ -49,8 +56,9 @@ class Receiver:
         self._segments = segments
         self._write: Write = self.partial.body.write
         """takes the bytes of the present answer"""
-        self._decoder: Decoder | None = None
+        self._decoder: BodyDecoder | None = None
         self._encoded = False
+        self._framed_length: int | None = None
         self._keeps_encoding = False
         self._resume: RangeResume | None = None
         self._was_complete = False
@@ -128,11 +136,12 @@ class Receiver:
         self.expectations.begin(head)
         self._encoded = is_encoded(head.headers)
         decode = self._encoded and not self._keeps_encoding
-        coding = content_coding(head.headers)
-        self._decoder = decoder_for(coding, self.job.path, self.name) if decode else None
+        codings = content_codings(head.headers)
+        self._decoder = decoder_for(codings, self.job.path, self.name) if decode else None
+        self._framed_length = _whole_length(head)
         # What is said of an encoded body is not said of the file.
         about_file = {} if self._encoded else head.headers
-        self.total = None if self._decoder else _whole_length(head)
+        self.total = None if self._decoder else self._framed_length
         self.validator = strong_validator(about_file)
         self.expectations.check_size(self.total)
         self.expectations.published = checksum.from_headers(about_file)
@@ -223,6 +232,8 @@ class Receiver:
         if self._decoder is not None:
             room = None if self.asset.size is None else self.asset.size - body.offset
             data = decode_piece(self._decoder, data, room, self.name)
+            if self._decoder.is_stored:
+                self.total = self._framed_length
         elif self._was_complete:
             return None
         elif self._resume is not None:

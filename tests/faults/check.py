@@ -41,7 +41,7 @@ class Row:
         yield from (f"{self.id}: no such test: {test}" for test in self.tests if not exists(test))
 
 
-ROWS["L"] = 6
+ROWS["L"] = 10
 ROWS["M"] = 4
 
 

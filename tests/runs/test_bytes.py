@@ -12,7 +12,7 @@ import pytest
 from mlhub_async.core.errors import Corrupt, Transient
 from mlhub_async.core.model import Asset, Head, Job, PartialHeader, Status
 from mlhub_async.core.telemetry import Events, Meter
-from mlhub_async.http.decoding import Decoder
+from mlhub_async.http.decoding.body import BodyDecoder
 from mlhub_async.http.resilience.retry import Retry
 from mlhub_async.storage.local.store import LocalStore
 from mlhub_async.storage.local.writer import MIN_BATCH_BYTES, WRITER_THREADS
@@ -164,14 +164,14 @@ async def test_gzip_of_several_members_is_unpacked_to_its_end(site, dest, piece)
 
 def test_many_members_take_a_time_by_their_number():
     members = gzip.compress(b"") * 50_000 + gzip.compress(noise(100_000)) + gzip.compress(b"the end")
-    decoder = Decoder("gzip")
+    decoder = BodyDecoder(("gzip",))
     with cpu_seconds_below(0.5):
         assert decoder.feed(members[:-5], 1 << 20) == noise(100_000) + b"the end"
         assert decoder.feed(members[-5:], 1 << 20) == b"" and decoder.ended
 
 
 def test_a_second_member_that_breaks_off_is_no_end():
-    decoder = Decoder("gzip")
+    decoder = BodyDecoder(("gzip",))
     decoder.feed(gzip.compress(b"one") + gzip.compress(b"two")[:-3], 1000)
     assert not decoder.ended
 
@@ -191,8 +191,8 @@ async def test_a_gzip_bomb_is_refused_before_it_is_unpacked(site, dest):
 
 def test_unpacking_stops_one_byte_beyond_what_is_taken():
     packed = gzip.compress(bytes(1000)) * 5
-    assert len(Decoder("gzip").feed(packed, 2500)) == 2501
-    assert len(Decoder("gzip").feed(packed, 5000)) == 5000
+    assert len(BodyDecoder(("gzip",)).feed(packed, 2500)) == 2501
+    assert len(BodyDecoder(("gzip",)).feed(packed, 5000)) == 5000
 
 
 async def test_a_renewed_href_is_the_one_that_is_gone_on_with_after_a_cut(site, dest):

@@ -10,7 +10,7 @@ from ...core.concurrency import LazyAwaitable
 from ...core.model import Head, Request
 from ...core.ports import BodyWriter, Buffer
 from ...core.urls import canonical
-from ...http.decoding import AS_STORED, is_encoded
+from ...http.decoding.body import AS_STORED, is_encoded
 from ...http.status import OK, PARTIAL_CONTENT
 from ...http.validators import content_length, content_range, has_validator
 from .allocation import Segment
