@@ -118,6 +118,12 @@ class TransferError(MlhubError):
     """the same request for a smaller page may succeed"""
     throttled = False
     """the origin limits the rate of requests"""
+    misdirected = False
+    """another connection to the origin may lead to the server that has the resource (421)"""
+    untrusted = False
+    """the connection had no certificate that is trusted; another one may have"""
+    unanswered = False
+    """the origin sent no response, or a proxy in its place; another origin may have the same resource"""
     outage = False
     """the origin as a whole is down or overloaded, not this one resource"""
 
@@ -135,7 +141,8 @@ class Corrupt(TransferError):
 class Transient(TransferError):
     """Another attempt may succeed.
 
-    `retry_after`: seconds of the Retry-After field, None without one. `tries`: maximal attempts in a row for
+    `retry_after`: seconds until the server wants to be asked again, None where it does not say;
+    `waits_alone`: for this resource, not for others of the origin. `tries`: maximal attempts in a row for
     this kind of failure, if fewer than the policy allows. `free`: the failure does not count as an attempt,
     as the asset did not cause it. `final`: there is no further attempt in this run.
     """
@@ -158,6 +165,7 @@ class Transient(TransferError):
         self.tries = tries
         self.free = False
         self.final = False
+        self.waits_alone = False
 
 
 class PartialLost(Transient):

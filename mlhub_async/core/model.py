@@ -276,6 +276,8 @@ class Request(NamedTuple):
     body: bytes | None = None
     instead: Callable[[TransferError, int], Request | None] | None = None
     """after a failed attempt, and with so many attempts left: the request to send in place of this one"""
+    fresh: bool = False
+    """send it over a new connection"""
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {redacted(self.url)} {sorted(self.headers)}>"

@@ -25,6 +25,13 @@ from .ssrf import AddressPolicy
 from .status import ACCEPTED, REDIRECTS, REDIRECTS_WITH_METHOD, refusal
 from .watchdog import Watchdog
 
+MAX_DETOURS = 4
+"""So often a request begins anew at its own URL, in one attempt, where a redirect led to no response."""
+MAX_UNTRUSTED_CONNECTIONS = 5
+"""Connections with a certificate that is not trusted, after which the origin has no other one. Two are enough
+where the origin has shown one, as the request is repeated later."""
+UNTRUSTED_PAUSE_SECONDS = 0.1
+"""Before each of these connections but the first two there is a pause, longer by so much each time."""
 FORWARDED_FIELDS = frozenset(
     {"accept", "accept-encoding", "content-type", "range", "if-range", "if-match", "if-none-match"}
 )
@@ -63,14 +70,29 @@ class Http:
 
         `on_redirect` is awaited with each new URL before it is requested, and may raise to stop there; with
         None where cookies or a login decide what the URLs of the chain answer. Credentials are added for
-        every hop to the first origin, until a redirect leads to another one (RFC 9110 section 15.4).
-        Raises `Transient`, `TransferError`, or what the sink raises.
+        every hop to the first origin, until a redirect leads to another one (RFC 9110 section 15.4). Where
+        that one sends no response the request begins anew at its own URL: the redirect may lead elsewhere
+        then. Raises `Transient`, `TransferError`, or what the sink raises.
         """
-        head = await self._signed_hop(request, origin(request.url), sink, self._signers)
-        return head if head.status not in REDIRECTS else await self._follow(request, head, sink, on_redirect)
+        for detours_left in reversed(range(MAX_DETOURS + 1)):
+            head = await self._signed_hop(request, origin(request.url), sink, self._signers)
+            if head.status not in REDIRECTS:
+                break
+            try:
+                return await self._follow(request, head, sink, on_redirect, waits=not detours_left)
+            except TransferError as error:
+                if not (error.unanswered and detours_left):
+                    raise
+        return head
 
-    async def _follow(self, request: Request, head: Head, sink: Sink, on_redirect: OnRedirect | None) -> Head:
-        """Follow redirects, the first of which is `head`. Only the requests of assets have cookies."""
+    async def _follow(
+        self, request: Request, head: Head, sink: Sink, on_redirect: OnRedirect | None, *, waits: bool
+    ) -> Head:
+        """Follow redirects, the first of which is `head`. Only the requests of assets have cookies.
+
+        `waits`: for other origins that are out. The error of one that is, or that sends no response, is
+        `unanswered`.
+        """
         home, signers = origin(request.url), self._signers
         chain = RedirectChain(request, None if isinstance(sink, DocumentSink) else self._sign_on)
         while head.status in REDIRECTS:
@@ -82,29 +104,40 @@ class Http:
             if on_redirect is not None:
                 await on_redirect(None if chain.is_stateful else request.url)
             used = self._sign_on.logins if logs_in else signers
+            cookies, elsewhere = chain.cookie_field(request), here != home
             try:
-                head = await self._signed_hop(request, here, sink, used, chain.cookie_field(request))
+                if elsewhere and not waits:
+                    self.limits.gate(here).check_in_service()
+                head = await self._signed_hop(request, here, sink, used, cookies, elsewhere=elsewhere)
             except TransferError as error:
-                if error.unauthorized and here != home:
+                error.unanswered = error.unanswered and elsewhere
+                if error.unauthorized and elsewhere:
                     chain.explain(error, here, logged_in=logs_in)
                 raise
         chain.end()
         return head
 
     async def _signed_hop(
-        self, request: Request, here: Origin, sink: Sink, signers: SignerSet, cookies: str = ""
+        self,
+        request: Request,
+        here: Origin,
+        sink: Sink,
+        signers: SignerSet,
+        cookies: str = "",
+        *,
+        elsewhere: bool = False,
     ) -> Head:
         """One hop with the credentials of its origin, once more with newer ones where they are refused."""
         sent = signers.sign(request, here)
         if sent is None:
             sent = await signers.sign_renewed(request, here)
         try:
-            head = await self._hop(with_cookies(sent, cookies), here, sink)
+            head = await self._hop(with_cookies(sent, cookies), here, sink, elsewhere=elsewhere)
         except TransferError as error:
             if not (error.unauthorized and signers.signs(here)):
                 raise
             sent = await self._renewed(error, request, sent, here, sink, signers)
-            head = await self._hop(with_cookies(sent, cookies), here, sink)
+            head = await self._hop(with_cookies(sent, cookies), here, sink, elsewhere=elsewhere)
         if sent is not request and signers.signs(here):
             self.limits.gate(here).access.accept_credentials(document=isinstance(sink, DocumentSink))
         # Not the signed URL: a key in its query must not become part of a base URL.
@@ -126,16 +159,25 @@ class Http:
             raise error
         return again
 
-    async def _hop(self, request: Request, here: Origin, sink: Sink) -> Head:
+    async def _hop(self, request: Request, here: Origin, sink: Sink, *, elsewhere: bool = False) -> Head:
+        """Send one request, and once more over a new connection where that may make a difference.
+
+        `elsewhere`: a redirect has led to this origin, and may lead to another one the next time.
+        """
         if here.scheme != "file":
             self._addresses.check_literal(here)
         request = _with_host_fields(request, here)
         gate = self.limits.gate(here)
         if not gate.enter_at_once():
-            await gate.enter()
+            await gate.enter(elsewhere=elsewhere)
         hop = Hop(sink, self.limits, gate, request.url)
         try:
-            await self._send(request, here, hop)
+            try:
+                await self._send(request, here, hop)
+            except TransferError as error:
+                if not error.untrusted:
+                    raise
+                await self._send_until_trusted(error, request, here, hop, elsewhere=elsewhere)
         except BaseException as error:
             report_failure(error, hop)
             raise
@@ -149,8 +191,34 @@ class Http:
             return head
         refused = refusal(head, hop.error_body, hop.url)
         refused.signed = self._signers.signs(here)
+        if isinstance(refused, Transient):
+            refused.unanswered = refused.outage and refused.retry_after is None
         report_refusal(refused, hop)
+        if refused.misdirected and not request.fresh:
+            return await self._hop(request._replace(fresh=True), here, sink, elsewhere=elsewhere)
         raise refused
+
+    async def _send_until_trusted(
+        self, error: TransferError, request: Request, here: Origin, hop: Hop, *, elsewhere: bool
+    ) -> None:
+        """Send a request over other connections, as `error` came of a certificate that is not trusted.
+
+        One server of several may have it. Raises `Transient` where the origin has shown a certificate that is
+        trusted in this run, or another origin may be asked; otherwise `error`.
+        """
+        for number in range(1, MAX_UNTRUSTED_CONNECTIONS):
+            if number > 1 and (elsewhere or hop.breaker.has_answered):
+                break
+            await asyncio.sleep((number - 1) * UNTRUSTED_PAUSE_SECONDS)
+            try:
+                return await self._send(request, here, hop)
+            except TransferError as again:
+                if not again.untrusted:
+                    raise
+                error = again
+        if elsewhere or hop.breaker.has_answered:
+            raise Transient(error.message, kind=error.kind) from None
+        raise error
 
     async def _send(self, request: Request, here: Origin, hop: Hop) -> None:
         transport = self._transports.get(here.scheme)

@@ -16,7 +16,7 @@ from ..core.ports import Buffer
 from ..core.urls import redacted
 from .decoding.body import BodyDecoder, content_codings, decoder_for
 from .decoding.decoders import DecodingError
-from .status import OK
+from .status import OK, TRANSFORMED
 
 MAX_DOCUMENT = 64 << 20
 """Decoded bytes of one document. Larger pages need a smaller --limit."""
@@ -46,7 +46,7 @@ class DocumentSink:
         """why the encoded bytes could not be decoded"""
 
     def start(self, head: Head) -> None:
-        if head.status != OK:
+        if head.status not in (OK, TRANSFORMED):
             raise TransferError(f"{redacted(self._url)}: unexpected status {head.status}", status=head.status)
         if codings := content_codings(head.headers):
             self._decoder = decoder_for(codings, "", redacted(self._url))

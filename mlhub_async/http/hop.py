@@ -131,8 +131,9 @@ def report_failure(error: BaseException, hop: Hop) -> None:
         cost = TIMEOUT_COST_TOKENS if error.kind in TIMEOUT_KINDS else FAILURE_COST_TOKENS
         breaker.spend(0 if error.free else cost)
         if hop.head is None and error.kind in NO_ANSWER_KINDS:
+            error.unanswered = True
             error.free = breaker.failed(hop.generation, hop.url, _reason(error))
-    elif isinstance(error, TransferError) and error.kind == "tls":
+    elif isinstance(error, TransferError) and error.untrusted:
         breaker.give_up(error)
     breaker.release(hop.generation)
 
@@ -141,7 +142,8 @@ def report_refusal(error: TransferError, hop: Hop) -> None:
     """Report that the hop ended with a status that is neither a success nor a redirect."""
     breaker = hop.breaker
     if isinstance(error, Transient) and error.retry_after is not None:
-        hop.gate.postpone(error)
+        if not error.waits_alone:
+            hop.gate.postpone(error)
     elif isinstance(error, Transient):
         breaker.spend(FAILURE_COST_TOKENS)
         if error.outage:

@@ -7,19 +7,20 @@ An error carries the meaning of its status as attributes (`error.denied`, `error
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from ..core.errors import TransferError, Transient
 from ..core.json_text import parse_json
 from ..core.model import Head
 from ..core.urls import redacted, term_safe
+from .resilience.retry_after import retry_after
 
 E = TypeVar("E", bound=TransferError)
 
 SWITCHING_PROTOCOLS = 101
 OK = 200
+TRANSFORMED = 203
+"""A 200 whose body a proxy may have changed (RFC 9110 section 15.3.4): its length proves nothing."""
 NO_CONTENT = 204
 PARTIAL_CONTENT = 206
 NOT_MODIFIED = 304
@@ -29,12 +30,16 @@ NOT_FOUND = 404
 PROXY_AUTHENTICATION_REQUIRED = 407
 PRECONDITION_FAILED = 412
 RANGE_NOT_SATISFIABLE = 416
+MISDIRECTED = 421
+"""The request may be answered over another connection (RFC 9110 section 15.5.20)."""
 
 FIRST_FINAL = 200
 """Responses with smaller status codes are interim ones: the final response is still to come."""
 WITHOUT_BODY = frozenset({204, 304})
 """Final responses to a GET that have no body, whatever their header fields say (RFC 9112 section 6.3)."""
-ACCEPTED = frozenset({OK, PARTIAL_CONTENT, NOT_MODIFIED, PRECONDITION_FAILED, RANGE_NOT_SATISFIABLE})
+ACCEPTED = frozenset(
+    {OK, TRANSFORMED, PARTIAL_CONTENT, NOT_MODIFIED, PRECONDITION_FAILED, RANGE_NOT_SATISFIABLE}
+)
 """Statuses that the caller's sink decides about; every other one is a redirect or a refusal."""
 REDIRECTION = range(300, 400)
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -42,12 +47,31 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 REDIRECTS_WITH_METHOD = frozenset({307, 308})
 """Redirects after which a POST stays a POST, with its body."""
 
+SERVER_ERROR = range(500, 600)
+LASTING_SERVER_ERRORS = frozenset({501, 505, 506, 508, 510})
+"""The server cannot answer such a request. Every other server error may pass by itself, known or not."""
 THROTTLED = frozenset({429, 503})
-SERVER_TROUBLE = frozenset({408, 425, 500, 502, 504, 511, 520, 521, 522, 523, 524, 529})
-"""Refusals that may pass by themselves. These, `THROTTLED` and `NOT_READY` are all that are tried again."""
+PASSING = THROTTLED | {408, 425} | (frozenset(SERVER_ERROR) - LASTING_SERVER_ERRORS)
+"""Refusals that may pass by themselves. These, `NOT_READY` and some `PASSING_IF_SAID` are tried again."""
+PASSING_IF_SAID = frozenset({FORBIDDEN, 409, 423})
+"""Refusals that last, unless the answer says when to come again, or has one of `PASSING_CODES`."""
+PASSING_CODES = frozenset(
+    {
+        *("BandwidthLimitExceeded", "ConditionalRequestConflict", "InternalError", "OperationAborted"),
+        *("PriorRequestNotComplete", "RequestLimitExceeded", "RequestThrottled", "RequestTimeout"),
+        *("ServiceUnavailable", "SlowDown", "Throttling", "ThrottlingException", "TooManyRequests"),
+        *("TransactionInProgressException",),
+        *("AccountBeingCreated", "BlobBeingRehydrated", "ContainerBeingDeleted", "OperationTimedOut"),
+        *("PendingCopyOperation", "ServerBusy", "SnapshotOperationRateExceeded", "SystemInUse"),
+        *("backendError", "rateLimitExceeded", "userRateLimitExceeded"),
+    }
+)
+"""Error codes of S3, Azure and Google for conditions that pass."""
+PASSING_BY_CODE = PASSING_IF_SAID | {400}
+"""Statuses under which these codes are sent: S3 says RequestTimeout under 400."""
 NOT_READY = frozenset({202})
 """The server has accepted the request and will have the content later."""
-OUTAGE = frozenset({429, 502, 503, 504, 520, 521, 522, 523, 524, 529})
+OUTAGE = PASSING - {408, 425, 500}
 """Refusals by what stands in front of the server that has the asset: the origin is down or overloaded."""
 DENIED = frozenset({UNAUTHORIZED, FORBIDDEN})
 ABSENT = frozenset({NOT_FOUND, 410})
@@ -57,7 +81,6 @@ REJECTED = frozenset({400, 422})
 UNSUPPORTED = frozenset({405, 414, 501})
 OVERSIZED = REJECTED | {413, 500, 502, 504}
 """How servers refuse, or fail at, a page that is larger than they can make."""
-FIRST_SERVER_ERROR = 500
 KINDS = {
     400: "bad-request",
     401: "unauthorized",
@@ -72,12 +95,12 @@ _NONE_FOUND = re.compile(
     r"\b(no|0|zero) (matching |such )?(features?|items?|records?|results?)\b.{0,20}\b(found|match)",
     re.IGNORECASE,
 )
-_CODE = re.compile(rb"<Code>([A-Za-z0-9]{1,64})</Code>")
+_CODE = re.compile(rb"<Code>\s*([A-Za-z0-9]{1,64})\s*</Code>")
+_JSON_CODE = re.compile(rb'"(?:code|reason|status)"\s*:\s*"([A-Za-z0-9]{1,64})"')
 _QUERY = re.compile(r"\?[^\s\"'<>]+")
 _EXPLAINING = ("detail", "description", "message", "title", "error")
 MAX_EXPLANATION = 200
 """Characters of a server's explanation that are shown."""
-_DELTA = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
 def refusal(head: Head, body: bytes, url: str) -> TransferError:
@@ -85,10 +108,30 @@ def refusal(head: Head, body: bytes, url: str) -> TransferError:
     message = f"{redacted(url)}: HTTP {head.status}{_detail(head, body)}"
     if head.status in REDIRECTION:
         message += " without a usable Location"
+    if (passing := _passing(head, body, message)) is not None:
+        return passing
     error = refused(head.status, message)
     error.none_found = error.absent and _says_none_found(body)
-    if isinstance(error, Transient) and head.status in THROTTLED:
-        error.retry_after = retry_after(head)
+    error.misdirected = head.status == MISDIRECTED
+    if isinstance(error, Transient):
+        error.retry_after = retry_after(head.headers)
+        error.waits_alone = head.status in NOT_READY
+    return error
+
+
+def _passing(head: Head, body: bytes, message: str) -> Transient | None:
+    """The error for a refusal that lasts by its status and passes by what the server says of it."""
+    status, wait, said = head.status, None, False
+    if status in PASSING_IF_SAID:
+        wait = retry_after(head.headers, only_if_exhausted=True)
+        said = wait is not None or "retry-after" in head.headers
+    if not said and status in PASSING_BY_CODE:
+        codes = {_code(head, body), *(one.decode() for one in _JSON_CODE.findall(body))}
+        said = not codes.isdisjoint(PASSING_CODES)
+    if not said:
+        return None
+    error = Transient(message, kind="throttled", status=status, retry_after=wait)
+    error.throttled = True
     return error
 
 
@@ -96,13 +139,13 @@ def refused(status: int, message: str) -> TransferError:
     """The error that a status code other than a success stands for, with this message."""
     if status in THROTTLED:
         return classified(Transient(message, kind="throttled", status=status))
-    if status in SERVER_TROUBLE:
+    if status in PASSING:
         return classified(Transient(message, kind="server-error", status=status))
     if status in NOT_READY:
         return Transient(f"{message}, the server has it later", kind="not-ready", status=status)
     if status in REDIRECTION:
         return TransferError(message, kind="redirect-refused", status=status)
-    other = "refused" if status < FIRST_SERVER_ERROR else "server-error"
+    other = "server-error" if status in SERVER_ERROR else "refused"
     return classified(TransferError(message, kind=KINDS.get(status, other), status=status))
 
 
@@ -132,14 +175,18 @@ def _says_none_found(body: bytes) -> bool:
     return any(isinstance(text, str) and _NONE_FOUND.search(text) for text in texts)
 
 
+def _code(head: Head, body: bytes) -> str:
+    """The error code of an object store, "" without one."""
+    found = _CODE.search(body)
+    return head.headers.get("x-ms-error-code", "") or (found.group(1).decode() if found else "")
+
+
 def _detail(head: Head, body: bytes) -> str:
     """The error code of an object store, never its free text: that may quote the signed request.
 
     Of an API that refuses a request, which it explains in JSON, the explanation without queries of URLs.
     """
-    code = head.headers.get("x-ms-error-code", "")
-    found = _CODE.search(body)
-    code = code or (found.group(1).decode() if found else "")
+    code = _code(head, body)
     if not code and head.status in REJECTED | UNSUPPORTED:
         code = _QUERY.sub("?…", _explanation(body))
     return f" ({term_safe(code, MAX_EXPLANATION)})" if code else ""
@@ -158,21 +205,3 @@ def _explanation(body: bytes) -> str:
     if isinstance(first, dict):
         first = first.get("msg") or first.get("message")
     return first if isinstance(first, str) else ""
-
-
-def retry_after(head: Head) -> float | None:
-    """Seconds of Retry-After (RFC 9110 section 10.2.3), which may be a number or a date.
-
-    None where the field is absent, not understood or in the past. A date counts against the response's own
-    Date, so that a wrong local clock does not matter; where the response has none, against the local clock.
-    """
-    text = head.headers.get("retry-after", "").strip()
-    if _DELTA.fullmatch(text):
-        return float(text) or None
-    try:
-        until = parsedate_to_datetime(text)
-        date = head.headers.get("date", "")
-        since = parsedate_to_datetime(date) if date else datetime.now(UTC)
-        return max((until - since).total_seconds(), 0.0) or None
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None

@@ -12,6 +12,7 @@ from ..core.formats.sniffing import SNIFF_BYTES, is_undecided, unexpected_text, 
 from ..core.model import Asset, Checksum, Head, Job, Proof
 from ..core.ports import BodyWriter, Buffer
 from ..core.urls import redacted, suffix
+from ..http.status import TRANSFORMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,8 @@ class Expectations:
         """the digest that the server publishes"""
         self._framed = True
         """the framing says where the body ends, not the end of the connection alone"""
+        self._changed_on_the_way = False
+        """a proxy may have changed the body: no length proves it"""
         self._job = job
         self._digests = digests
         self._first = b""
@@ -67,6 +70,7 @@ class Expectations:
     def begin(self, head: Head) -> None:
         """Note the answer that brings the body from its first byte on."""
         self._url, self._content_type = head.url, head.headers.get("content-type", "")
+        self._changed_on_the_way = head.status == TRANSFORMED
         self._framed = "content-length" in head.headers or "transfer-encoding" in head.headers
 
     @property
@@ -176,4 +180,4 @@ class Expectations:
             raise Corrupt(f"{self.name}: {found}", kind="structure")
 
     def _sized(self, total: int | None) -> bool:
-        return total is not None or self.asset.size is not None
+        return not self._changed_on_the_way and (total is not None or self.asset.size is not None)

@@ -22,7 +22,13 @@ from ..http.decoding.body import (
     decoder_for,
     is_encoded,
 )
-from ..http.status import NOT_MODIFIED, PARTIAL_CONTENT, PRECONDITION_FAILED, RANGE_NOT_SATISFIABLE
+from ..http.status import (
+    NOT_MODIFIED,
+    PARTIAL_CONTENT,
+    PRECONDITION_FAILED,
+    RANGE_NOT_SATISFIABLE,
+    TRANSFORMED,
+)
 from ..http.validators import ContentRange, content_length, content_range, strong_validator
 from .context import TransferContext
 from .expectations import Expectations
@@ -115,11 +121,11 @@ class Receiver:
     def start(self, head: Head) -> None:
         """Decide what this answer means, before any byte of it (see `ports.Sink`).
 
-        1. 200: the whole of some version, from its first byte on; so is a 206 that says it is the whole.
-        2. 206: the rest of the version that is there, or it is refused; so is a 200 whose Content-Range is
-        not that of the whole (RFC 9110 section 14.4 gives it no meaning there, but servers answer so to a
-        range). 3. 304: the file of an earlier run is right. 4. 416: no bytes are missing, or it is refused.
-        5. 412, to no condition of ours: the next request is one without any.
+        1. 200 or 203: the whole of some version, from its first byte on; so is a 206 that says it is the
+        whole. 2. 206: the rest of the version that is there, or it is refused; so is a 200 whose
+        Content-Range is not that of the whole (RFC 9110 section 14.4 gives it no meaning there, but servers
+        answer so to a range). 3. 304: the file of an earlier run is right. 4. 416: no bytes are missing, or
+        it is refused. 5. 412, to no condition of ours: the next request is one without any.
         """
         if head.status == NOT_MODIFIED:
             self.unchanged = self.job.previous is not None
@@ -142,7 +148,7 @@ class Receiver:
         # What is said of an encoded body is not said of the file.
         about_file = {} if self._encoded else head.headers
         self.total = None if self._decoder else self._framed_length
-        self.validator = strong_validator(about_file)
+        self.validator = "" if head.status == TRANSFORMED else strong_validator(about_file)
         self.expectations.check_size(self.total)
         self.expectations.published = checksum.from_headers(about_file)
         self._urls, self._seen_now = (self.asset.href, head.url), True

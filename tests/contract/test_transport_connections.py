@@ -11,6 +11,7 @@ import pytest
 from mlhub_async.core.errors import TransferError
 from mlhub_async.core.model import Request
 from mlhub_async.http.transport import aiohttp as general
+from mlhub_async.http.transport import resolver
 from mlhub_async.http.transport.fast import pool
 from support.mirrored import Mirrored
 from support.server import noise, tif
@@ -477,9 +478,8 @@ class TestNames:
             assert names.asked == ["two.test"] and wire.connections == 9
             assert seen == [("two.test", wire.port, one) for one in ("127.0.0.1", "127.0.0.2")]
 
-    @FAST  # aiohttp has a thousand, whatever we say
     async def test_of_many_names_those_asked_for_last_are_remembered(self, name, names, monkeypatch):
-        monkeypatch.setattr(pool, "MAX_CACHED_HOSTS", 2)
+        monkeypatch.setattr(resolver, "MAX_CACHED_HOSTS", 2)
         async with Wire(says(counted(B), ending="fin")) as wire, connected(name) as transport:
             for host in ("a.test", "b.test", "c.test", "b.test", "a.test"):
                 names.answers[host] = [("127.0.0.1", wire.port)]
@@ -508,6 +508,103 @@ class TestNames:
             port = free.getsockname()[1]
         heard = await asked(transport, f"http://127.0.0.1:{port}/x")
         assert heard.kind == "unreachable" and "ECONNREFUSED" in heard.error.message
+
+
+class TestNamesThatMove:
+    """A name is looked up anew after a connection that failed, and its addresses are checked again."""
+
+    @pytest.fixture
+    async def wires(self):
+        """Two servers, on 127.0.0.1 and 127.0.0.2, that close each connection after the answer."""
+        answer = says(counted(B), ending="fin")
+        async with Wire(answer) as old, Wire(answer, host="127.0.0.2") as new:
+            yield old, new
+
+    @pytest.fixture
+    def names(self, names, monkeypatch):
+        monkeypatch.setattr(resolver, "FRESH_SECONDS", 0.0)
+        return names
+
+    @pytest.fixture
+    def refusing(self):
+        """A port of 127.0.0.1 that is taken and refuses connections."""
+        with closing(socket.socket()) as held:
+            held.bind(("127.0.0.1", 0))
+            yield held.getsockname()
+
+    async def test_a_request_goes_on_at_the_new_address(self, transport, names, wires, refusing):
+        old, new = wires
+        names.answers["moves.test"] = [("127.0.0.1", old.port)]
+        url = old.url(host="moves.test")
+        assert (await asked(transport, url)).body == B
+        await old.__aexit__()
+        names.answers["moves.test"] = [("127.0.0.2", new.port)]
+        assert (await asked(transport, url)).body == B
+        assert names.asked == ["moves.test"] * 2 and len(new.seen) == 1
+
+    async def test_the_new_address_is_checked(self, name, names, wires):
+        def check(host, port, address):
+            if address == "127.0.0.2":
+                raise TransferError("no", kind="private-address")
+
+        old, new = wires
+        async with connected(name, check=check) as transport:
+            names.answers["moves.test"] = [("127.0.0.1", old.port)]
+            assert (await asked(transport, old.url(host="moves.test"))).body == B
+            await old.__aexit__()
+            names.answers["moves.test"] = [("127.0.0.2", new.port)]
+            heard = await asked(transport, old.url(host="moves.test"))
+            assert heard.kind == "private-address" and new.connections == 0
+
+    async def test_a_name_that_cannot_be_looked_up_any_more_keeps_its_addresses(
+        self, transport, names, wires, monkeypatch
+    ):
+        monkeypatch.setattr(resolver, "FAILED_LOOKUP_TTL_SECONDS", -1.0)
+        old, new = wires
+        names.answers["moves.test"] = [("127.0.0.1", old.port)]
+        url = old.url(host="moves.test")
+        assert (await asked(transport, url)).body == B
+        await old.__aexit__()
+        names.answers["moves.test"] = socket.gaierror(socket.EAI_AGAIN, "no")
+        assert (await asked(transport, url)).kind == "unreachable"
+        names.answers["moves.test"] = [("127.0.0.2", new.port)]
+        assert (await asked(transport, url)).body == B
+
+    async def test_failures_at_the_same_time_look_the_name_up_once(self, transport, names, refusing):
+        names.answers["gone.test"] = [refusing]
+        url = f"http://gone.test:{refusing[1]}/x"
+        for lookups in (2, 4):
+            heard = await asyncio.gather(*(asked(transport, url) for _ in range(5)))
+            assert {one.kind for one in heard} == {"unreachable"}
+            assert len(names.asked) <= lookups
+
+    @pytest.mark.parametrize("trouble", ["hangs up", "resets", "speaks no HTTP", "is silent"])
+    async def test_after_a_node_without_an_answer_another_address_is_asked(self, name, names, trouble):
+        answers = {"hangs up": GONE, "resets": RESET, "is silent": says(ending="hang")}
+        async with Wire(answers.get(trouble, says(b"no HTTP", ending="fin"))) as odd, Wire(GOOD) as wire:
+            names.answers["two.test"] = [("127.0.0.1", odd.port), ("127.0.0.1", wire.port)]
+            async with connected(name, idle_timeout=0.3) as transport:
+                assert (await asked(transport, odd.url(host="two.test"))).error.retryable
+                for _ in range(3):
+                    assert (await asked(transport, odd.url(host="two.test"))).body == B
+            assert odd.connections == 1
+
+    async def test_after_a_bad_certificate_another_address_is_asked(self, name, names, authority):
+        bad, good = authority.without_traceback(), authority.context("DNS:two.test")
+        trusting = ssl.create_default_context(cafile=authority.pem)
+        async with Wire(GOOD, tls=bad) as odd, Wire(GOOD, tls=good) as wire:
+            names.answers["two.test"] = [("127.0.0.1", odd.port), ("127.0.0.1", wire.port)]
+            async with connected(name, tls=trusting) as transport:
+                heard = [await asked(transport, odd.url(host="two.test")) for _ in range(3)]
+            assert [one.body for one in heard][-2:] == [B, B] and odd.seen == []
+
+
+class TestFreshConnections:
+    async def test_a_request_may_want_a_new_connection(self, transport):
+        async with Wire(GOOD) as wire:
+            for fresh in (False, True, False, True):
+                assert (await asked(transport, wire.url(), fresh=fresh)).body == B
+            assert wire.connections == 3
 
 
 class TestTrust:

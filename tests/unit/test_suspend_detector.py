@@ -112,8 +112,8 @@ WALL = re.compile(r"\btime\.(?:time|time_ns|localtime|gmtime|strftime|ctime)\(|\
 
 def test_the_wall_clock_is_only_written_down():
     """No timeout and no proof reads it: it names a moment for people, guesses (in `sources/api/slices`) where
-    to cut a listing that stays open at its end, and (in `http/status`) how far away a date is that an answer
-    without a Date of its own asks to come back at."""
+    to cut a listing that stays open at its end, and (in `http/resilience/retry_after`) how far away a date is
+    that an answer without a Date of its own asks to come back at."""
     package = Path(mlhub_async.__file__).parent
     found = {
         path.relative_to(package).as_posix()
@@ -124,7 +124,7 @@ def test_the_wall_clock_is_only_written_down():
         "cli/output.py",
         "core/telemetry.py",
         "engine/mirror.py",
-        "http/status.py",
+        "http/resilience/retry_after.py",
         "sources/api/slices.py",
         "storage/ledger/schema.py",
     }

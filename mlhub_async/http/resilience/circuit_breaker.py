@@ -169,6 +169,11 @@ class CircuitBreaker:
         raise TransferError(verdict.message, kind=verdict.kind)
 
     @property
+    def has_answered(self) -> bool:
+        """Whether the origin has sent a response in this run."""
+        return self._first_answer_at is not None
+
+    @property
     def admits(self) -> bool:
         """Whether a request may be sent now."""
         return not self.open or (not self.probing and self._clock() >= self.open_until)

@@ -24,6 +24,8 @@ MAX_RETRY_AFTER_SECONDS = 3600.0
 REQUEST_DELAY_SECONDS = 60.0
 """A request that is sent at most so long after the end of a Retry-After counts as having waited for it."""
 MAX_JITTER_SECONDS = 30.0
+MAX_TRIES_ELSEWHERE = 3
+"""Attempts where a redirect leads to an origin that was given up."""
 
 
 class RequestedWait:
@@ -147,10 +149,28 @@ class Gate:
         self._unobstructed = admits and not self.breaker.open
         return admits
 
-    async def enter(self) -> None:
-        """Wait for a slot. Raises `TransferError` or `Transient` if the origin was given up for this run."""
-        while not await self._entered():
-            pass
+    def check_in_service(self) -> None:
+        """Raise `Transient` where the origin is out: for a request that may find another one instead."""
+        try:
+            self.breaker.raise_verdict()
+            if not self.breaker.admits:
+                raise Transient(f"{self.name} is out at present", kind="host-down")
+        except Transient as error:
+            error.unanswered, error.tries = error.kind == "host-down", None
+            raise
+
+    async def enter(self, *, elsewhere: bool = False) -> None:
+        """Wait for a slot. Raises `TransferError` or `Transient` if the origin was given up for this run.
+
+        `elsewhere`: the request may lead to another origin the next time.
+        """
+        try:
+            while not await self._entered():
+                pass
+        except Transient as error:
+            if elsewhere and error.kind == "host-down":
+                error.tries = MAX_TRIES_ELSEWHERE
+            raise
 
     async def _entered(self) -> bool:
         """False if requests were held back again while this one waited for a slot."""

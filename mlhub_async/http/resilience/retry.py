@@ -70,13 +70,19 @@ class _AttemptCounter:
         error = _error_of(state)
         if error.final or self.local_shortages >= MAX_LOCAL_SHORTAGES:
             return True
+        if error.waits_alone and (error.retry_after or 0.0) > self.max_requested_wait:
+            return True
         enough = error.tries is not None and self.few_tries >= error.tries
         return not error.free and (enough or self.fruitless >= self.policy.attempts)
 
     def backoff(self, state: RetryCallState) -> float:
-        """Seconds to wait, with full jitter. The origin's gate keeps the wait that the server asked for."""
-        exponent = max(self.fruitless - 1, 0)
-        return self.uniform(0, min(self.policy.cap, self.policy.base * 2**exponent))
+        """Seconds to wait, with full jitter.
+
+        The origin's gate keeps the wait that the server asked for, unless that is for one resource only.
+        """
+        exponent, error = max(self.fruitless - 1, 0), _error_of(state)
+        jitter = self.uniform(0, min(self.policy.cap, self.policy.base * 2**exponent))
+        return max(jitter, error.retry_after or 0.0) if error.waits_alone else jitter
 
 
 def _error_of(state: RetryCallState) -> Transient:

@@ -6,10 +6,11 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from types import SimpleNamespace
-from typing import Self
+from typing import Any, Self
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -22,14 +23,29 @@ from ...core.checksum import DIGEST_LIST_FIELDS
 from ...core.errors import TransferError, Transient
 from ...core.model import Head, Request
 from ...core.ports import Sink
-from ...core.urls import redacted
+from ...core.urls import origin, redacted
 from ..auth.cookies import LINE_SEPARATOR, SET_COOKIE
-from ..status import FIRST_FINAL, PROXY_AUTHENTICATION_REQUIRED, WITHOUT_BODY, classified, refused
+from ..status import (
+    FIRST_FINAL,
+    MISDIRECTED,
+    PROXY_AUTHENTICATION_REQUIRED,
+    WITHOUT_BODY,
+    classified,
+    refused,
+)
 from ..validators import MAX_LENGTH_DIGITS
-from .failures import AddressCheck, errno_reason, invalid_response, local_shortage, resolution_error
+from .failures import (
+    AddressCheck,
+    certificate_error,
+    errno_reason,
+    invalid_response,
+    local_shortage,
+    resolution_error,
+)
 from .fast.head import MAX_FIELDS, MAX_HEAD_BYTES
-from .fast.pool import DNS_TTL_SECONDS, MAX_IDLE_SECONDS
+from .fast.pool import MAX_IDLE_SECONDS
 from .proxy import Proxy
+from .resolver import Resolver
 
 READ_BUFFER_BYTES = 512 << 10
 """Bytes per response that aiohttp buffers before it stops reading. 64 KiB costs a tenth more time."""
@@ -55,22 +71,17 @@ class AiohttpTransport:
         tls: ssl.SSLContext | None = None,
         proxy: Proxy | None = None,
     ) -> None:
-        connector = aiohttp.TCPConnector(
-            limit=0,  # `resilience.gate` limits connections per origin
-            resolver=_CheckedResolver(check),
-            ssl=tls if tls is not None else True,
-            ttl_dns_cache=int(DNS_TTL_SECONDS),
-            keepalive_timeout=MAX_IDLE_SECONDS,
-        )
         self._proxy = proxy
         self._proxy_fields = _proxy_authorization(proxy)
         self._idle_timeout = idle_timeout
         self._endings = ConnectionEndings()
+        self._resolver = Resolver(check)
         tracing = aiohttp.TraceConfig()
         tracing.on_request_headers_sent.append(self._start_head_timeout)
         tracing.on_connection_reuseconn.append(_mark_reused)
-        self._session = aiohttp.ClientSession(
-            connector=connector,
+        tracing.on_dns_resolvehost_end.append(_mark_resolved)
+        self._new_session = partial(
+            aiohttp.ClientSession,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": user_agent},
             auto_decompress=False,
@@ -86,8 +97,29 @@ class AiohttpTransport:
                 total=None, connect=None, sock_connect=connect_timeout, sock_read=idle_timeout
             ),
         )
+        self._tls: ssl.SSLContext | bool = tls if tls is not None else True
+        self._session = self._new_session(connector=self._connector(keepalive_timeout=MAX_IDLE_SECONDS))
+        self._fresh_session: aiohttp.ClientSession | None = None
+        """for requests over new connections; made when there is one"""
+
+    def _connector(self, **about: Any) -> aiohttp.TCPConnector:
+        return aiohttp.TCPConnector(
+            limit=0,  # `resilience.gate` limits connections per origin
+            resolver=_SharedResolver(self._resolver),
+            ssl=self._tls,
+            use_dns_cache=False,  # the resolver has one
+            **about,
+        )
+
+    def _session_for(self, request: Request) -> aiohttp.ClientSession:
+        if not request.fresh:
+            return self._session
+        if self._fresh_session is None:
+            self._fresh_session = self._new_session(connector=self._connector(force_close=True))
+        return self._fresh_session
 
     async def send(self, request: Request, sink: Sink) -> None:
+        moved = False
         for retries_left in reversed(range(MAX_REUSE_ATTEMPTS)):
             exchange = _Exchange()
             try:
@@ -95,9 +127,23 @@ class AiohttpTransport:
             except UnicodeError:
                 raise TransferError(f"{redacted(request.url)}: not a host name", kind="bad-href") from None
             except (aiohttp.ClientError, HttpProcessingError, TimeoutError, OSError) as error:
-                stale = isinstance(error, StaleConnectionError) and exchange.reused
-                if not (stale and retries_left and request.method == "GET"):
+                if isinstance(error, StaleConnectionError) and exchange.reused:
+                    again = request.method == "GET"
+                else:
+                    again = not moved and await self._moved(error, request.url, exchange)
+                    moved = True
+                if not (again and retries_left):
                     raise translate(error, request.url, head_complete=exchange.head_complete) from None
+
+    async def _moved(self, error: Exception, url: str, exchange: _Exchange) -> bool:
+        """Whether the name has other addresses than those at which a connection could not be opened."""
+        if exchange.head_complete or not exchange.resolved_at:
+            return False
+        host, port = origin(self._proxy.url if self._proxy else url)[1:]
+        if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+            return await self._resolver.moved(host, port, exchange.resolved_at)
+        self._resolver.failed(host, port, exchange.resolved_at)
+        return False
 
     async def _attempt(self, request: Request, sink: Sink, exchange: _Exchange) -> None:
         async with exchange.head_timeout, self._request(request, exchange) as response:
@@ -115,7 +161,7 @@ class AiohttpTransport:
         fields = "".join([f"{name}{value}" for name, value in request.headers.items()])
         if _breaks_line(fields) or _breaks_line(request.url) or " " in request.url:
             raise TransferError(f"{redacted(request.url)}: a request field has a line break", kind="bad-href")
-        return self._session.request(
+        return self._session_for(request).request(
             request.method,
             URL(request.url, encoded=True),
             headers=self._headers(request) if self._proxy_fields else request.headers,
@@ -138,6 +184,8 @@ class AiohttpTransport:
         while data := await body.readany():
             if (busy := sink.write(data)) is not None:
                 await busy
+        if response.status == MISDIRECTED:
+            response.protocol.close()
         error = response.protocol.exception()
         if isinstance(error, HttpProcessingError):
             raise error  # invalid bytes after the body
@@ -152,6 +200,8 @@ class AiohttpTransport:
 
     async def close(self) -> None:
         await self._session.close()
+        if self._fresh_session is not None:
+            await self._fresh_session.close()
 
 
 class _Exchange:
@@ -163,10 +213,16 @@ class _Exchange:
     def __init__(self) -> None:
         self.head_timeout = asyncio.timeout(None)
         self.reused = self.head_complete = False
+        self.resolved_at = 0.0
+        """loop time at which the host name was resolved for a new connection; 0 without one"""
 
 
 async def _mark_reused(_: aiohttp.ClientSession, about: SimpleNamespace, __: object) -> None:
     about.trace_request_ctx.reused = True
+
+
+async def _mark_resolved(_: aiohttp.ClientSession, about: SimpleNamespace, __: object) -> None:
+    about.trace_request_ctx.resolved_at = asyncio.get_running_loop().time()
 
 
 def _fields(headers: Mapping[str, str]) -> dict[str, str]:
@@ -189,23 +245,35 @@ def _proxy_authorization(proxy: Proxy | None) -> dict[str, str] | None:
     return {"Proxy-Authorization": proxy.authorization.reveal()}
 
 
-class _CheckedResolver(AbstractResolver):
-    """Resolves host names in a thread, and checks every address. Raises what the check raises."""
+class _SharedResolver(AbstractResolver):
+    """The resolver of this package, as aiohttp wants it."""
 
-    def __init__(self, check: AddressCheck) -> None:
-        self._inner = aiohttp.ThreadedResolver()
-        self._check = check
+    def __init__(self, resolver: Resolver) -> None:
+        self._resolver = resolver
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        found = await self._inner.resolve(host, port, family)
-        for entry in found:
-            self._check(host, port, entry["host"])
-        return found
+        return [
+            ResolveResult(
+                hostname=host,
+                host=_literal(address),
+                port=int(address[1]),
+                family=family,
+                proto=protocol,
+                flags=0,
+            )
+            for family, _, protocol, _, address in await self._resolver.addresses(host, port)
+        ]
 
     async def close(self) -> None:
-        await self._inner.close()
+        """Nothing is kept open."""
+
+
+def _literal(address: Sequence[Any]) -> str:
+    """The host of a socket address, with its zone if that is an IPv6 address of one link."""
+    zone = address[3] if len(address) > 3 else 0
+    return f"{address[0]}%{zone}" if zone else str(address[0])
 
 
 ERROR_KINDS: list[tuple[type[Exception] | tuple[type[Exception], ...], str, str, int | None]] = [
@@ -228,7 +296,7 @@ def translate(error: Exception, url: str, *, head_complete: bool = True) -> Tran
     code = getattr(error, "errno", None) or getattr(getattr(error, "os_error", None), "errno", None)
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         reason = getattr(error.certificate_error, "verify_message", "not trusted")
-        return TransferError(f"{where}: certificate refused ({reason})", kind="tls")
+        return certificate_error(reason, where)
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return _refused_by_proxy(error.status, where)
     if isinstance(error, aiohttp.InvalidURL):

@@ -6,7 +6,7 @@ import errno
 import socket
 from collections.abc import Callable
 
-from ...core.errors import LocalShortage, Transient
+from ...core.errors import LocalShortage, TransferError, Transient
 
 AddressCheck = Callable[[str, int, str], None]
 """Called with host, port and address before a connection; raises `TransferError` if it is not allowed."""
@@ -39,6 +39,13 @@ def resolution_error(code: int | None, where: str) -> Transient:
     if code == socket.EAI_AGAIN:
         return Transient(f"{where}: the host name cannot be looked up at present (EAI_AGAIN)", kind="dns")
     return Transient(f"{where}: host name not found", kind="dns", tries=3)
+
+
+def certificate_error(reason: str, where: str) -> TransferError:
+    """The error for a certificate that is not trusted. Another connection may bring another one."""
+    error = TransferError(f"{where}: certificate refused ({reason})", kind="tls")
+    error.untrusted = True
+    return error
 
 
 def local_shortage(code: int | None, where: str) -> LocalShortage | None:

@@ -12,7 +12,7 @@ from typing import cast
 
 from ....core.model import Head
 from ....core.ports import Sink
-from ...status import FIRST_FINAL, SWITCHING_PROTOCOLS
+from ...status import FIRST_FINAL, MISDIRECTED, SWITCHING_PROTOCOLS
 from .buffers import BUFFER_BYTES, BufferPool, ReceiveBuffer
 from .chunks import ChunkedBody
 from .head import (
@@ -55,6 +55,11 @@ class Connection(asyncio.BufferedProtocol):
         self.created_at = loop.time()
         self.last_active = self.created_at
         """loop time at which bytes were last sent, received or taken by the sink"""
+
+    @property
+    def response_begun(self) -> bool:
+        """Whether the head of a response to the last request was received."""
+        return self._response is not None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are, but do not inherit from it
@@ -137,6 +142,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def _start(self, response: ResponseParser) -> None:
         assert self._sink is not None
+        if response.status == MISDIRECTED:
+            response.keep_alive = False
         self._sink.start(Head(response.status, response.fields, self._url))
         if response.remaining > BUFFER_BYTES:
             self._buffer.enlarge()

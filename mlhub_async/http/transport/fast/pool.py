@@ -7,13 +7,14 @@ import socket
 import ssl
 from collections import defaultdict, deque
 from collections.abc import Sequence
-from weakref import WeakValueDictionary
 
 import aiohappyeyeballs
+from aiohappyeyeballs import AddrInfoType
 
 from ....core.concurrency import spare_descriptors
 from ....core.urls import Origin
 from ..failures import AddressCheck
+from ..resolver import Resolver
 from .buffers import BufferPool
 from .connection import Connection
 
@@ -23,9 +24,6 @@ MAX_IDLE_SECONDS = 15.0
 """Idle connections are closed after so long: most servers keep theirs open for longer."""
 MAX_IDLE_CONNECTIONS = 256
 """Idle connections to all origins together; fewer where the limit of open files is low."""
-DNS_TTL_SECONDS = 300.0
-MAX_CACHED_HOSTS = 1000
-"""Host names in the cache of addresses."""
 HAPPY_EYEBALLS_DELAY_SECONDS = 0.25
 """After so long the next address is tried in parallel with one that does not answer (RFC 8305)."""
 
@@ -39,7 +37,7 @@ class ConnectionPool:
 
     def __init__(self, check: AddressCheck, tls: ssl.SSLContext | None, connect_timeout: float) -> None:
         self._loop = asyncio.get_running_loop()
-        self._resolver = _Resolver(self._loop, check)
+        self._resolver = Resolver(check)
         self._tls = tls
         self._connect_timeout = connect_timeout
         self._buffers = BufferPool()
@@ -58,25 +56,44 @@ class ConnectionPool:
         return None
 
     async def connect(self, origin: Origin) -> Connection:
-        """A new connection. Raises OSError (also TimeoutError, ssl.SSLError), or what `check` raises."""
-        async with asyncio.timeout(self._connect_timeout):
-            addresses = await self._resolver.addresses(origin.host, origin.port)
-            found = await aiohappyeyeballs.start_connection(
-                addresses, happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY_SECONDS, loop=self._loop
+        """A new connection. Raises OSError (also TimeoutError, ssl.SSLError), or what `check` raises.
+
+        A name that has other addresses by now is connected to there.
+        """
+        resolved_at = 0.0
+        try:
+            async with asyncio.timeout(self._connect_timeout):
+                addresses = await self._resolver.addresses(origin.host, origin.port)
+                resolved_at = self._loop.time()
+                return await self._open(origin, addresses)
+        except OSError:
+            async with asyncio.timeout(self._connect_timeout):
+                if not resolved_at or not await self._resolver.moved(origin.host, origin.port, resolved_at):
+                    raise
+                addresses = await self._resolver.addresses(origin.host, origin.port)
+                return await self._open(origin, addresses)
+
+    async def _open(self, origin: Origin, addresses: Sequence[AddrInfoType]) -> Connection:
+        found = await aiohappyeyeballs.start_connection(
+            addresses, happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY_SECONDS, loop=self._loop
+        )
+        try:
+            found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            secure = origin.scheme == "https"
+            _, connection = await self._loop.create_connection(
+                lambda: Connection(self._loop, self._buffers),
+                sock=found,
+                ssl=self._tls_context() if secure else None,
+                server_hostname=origin.host if secure else None,
             )
-            try:
-                found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                secure = origin.scheme == "https"
-                _, connection = await self._loop.create_connection(
-                    lambda: Connection(self._loop, self._buffers),
-                    sock=found,
-                    ssl=self._tls_context() if secure else None,
-                    server_hostname=origin.host if secure else None,
-                )
-            except BaseException:
-                found.close()
-                raise
+        except BaseException:
+            found.close()
+            raise
         return connection
+
+    def no_response(self, origin: Origin, connection: Connection) -> None:
+        """A connection brought no response: later ones go to another address, if there is one."""
+        self._resolver.failed(origin.host, origin.port, connection.created_at)
 
     def _tls_context(self) -> ssl.SSLContext:
         """Created for the first https origin: loading the certificates of the system is slow."""
@@ -125,29 +142,3 @@ class ConnectionPool:
                 connection.abort()
         self._idle.clear()
         self._idle_count = 0
-
-
-class _Resolver:
-    """Resolves host names, checks every address, and caches the addresses for `DNS_TTL_SECONDS`.
-
-    Concurrent look-ups of one name share one query.
-    """
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, check: AddressCheck) -> None:
-        self._loop = loop
-        self._check = check
-        self._cache: dict[tuple[str, int], tuple[float, Sequence[aiohappyeyeballs.AddrInfoType]]] = {}
-        self._locks: WeakValueDictionary[tuple[str, int], asyncio.Lock] = WeakValueDictionary()
-
-    async def addresses(self, host: str, port: int) -> Sequence[aiohappyeyeballs.AddrInfoType]:
-        async with self._locks.setdefault((host, port), asyncio.Lock()):
-            until, found = self._cache.get((host, port), (0.0, ()))
-            if until < self._loop.time():
-                found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-                for *_, address in found:
-                    self._check(host, port, str(address[0]))
-                self._cache.pop((host, port), None)
-                self._cache[host, port] = self._loop.time() + DNS_TTL_SECONDS, found
-                if len(self._cache) > MAX_CACHED_HOSTS:
-                    del self._cache[next(iter(self._cache))]  # the oldest entry
-        return found

@@ -11,7 +11,14 @@ from ....core.model import Request
 from ....core.ports import Sink
 from ....core.urls import Origin, origin, redacted
 from ...resilience.suspend import SuspendDetector
-from ..failures import AddressCheck, errno_reason, invalid_response, local_shortage, resolution_error
+from ..failures import (
+    AddressCheck,
+    certificate_error,
+    errno_reason,
+    invalid_response,
+    local_shortage,
+    resolution_error,
+)
 from .connection import Connection
 from .head import BadResponseError, DroppedError
 from .pool import ConnectionPool
@@ -47,7 +54,7 @@ class FastTransport:
     async def send(self, request: Request, sink: Sink) -> None:
         target = origin(request.url)
         message = self._serialise(request)
-        connection = self._pool.take(target)
+        connection = None if request.fresh else self._pool.take(target)
         try:
             if connection is not None:
                 try:
@@ -59,12 +66,19 @@ class FastTransport:
             connection = await self._connect(target, request.url)
             await self._exchange(connection, target, message, sink, request.url)
         except DroppedError as dropped:
+            self._note_failure(target, connection)
             raise _dropped_error(dropped, request.url) from None
         except BadResponseError as error:
+            self._note_failure(target, connection)
             where = redacted(request.url)
             raise invalid_response(where, str(error), head_complete=error.head_complete) from None
         except TimeoutError:
+            self._note_failure(target, connection)
             raise Transient(f"{redacted(request.url)}: no data in time", kind="timeout") from None
+
+    def _note_failure(self, target: Origin, connection: Connection | None) -> None:
+        if connection is not None and not connection.response_begun:
+            self._pool.no_response(target, connection)
 
     async def _connect(self, target: Origin, url: str) -> Connection:
         try:
@@ -149,7 +163,7 @@ def _connection_error(error: OSError, url: str) -> TransferError:
     """
     where = redacted(url)
     if isinstance(error, ssl.SSLCertVerificationError):
-        return TransferError(f"{where}: certificate refused ({error.verify_message})", kind="tls")
+        return certificate_error(error.verify_message, where)
     if isinstance(error, ssl.SSLError):
         return Transient(f"{where}: TLS failed", kind="tls", tries=3)
     if isinstance(error, TimeoutError) and error.errno is None:
