@@ -129,9 +129,9 @@ _TABLE = Kind("table", (), Markup.NOT_HTML)
 _XML = Kind("XML", (), Markup.JSON | Markup.XML | Markup.HTML)
 TEXT = Kind("text", (), Markup.ANYTHING)
 
-_PRINTABLE = (BMP, RIFF, GRIB, LAS, ORC, PMTILES, BZIP2)
+_PRINTABLE = (BMP, RIFF, GRIB, LAS, ORC, PMTILES, BZIP2, PARQUET, GIF, ARROW)
 """A text may begin as these do."""
-_CHECKED = (TIFF, ZIP, HDF5, NETCDF, JPEG, PNG, JP2, PARQUET, PDF, GZIP, HDF4, NITF, GIF, ARROW, NPY, SQLITE)
+_CHECKED = (TIFF, ZIP, HDF5, NETCDF, JPEG, PNG, JP2, PDF, GZIP, HDF4, NITF, NPY, SQLITE)
 _CHECKED_TOO = (FLATGEOBUF, SHAPEFILE, XZ, ZSTD, SEVEN_ZIP, ISO_MEDIA, *_PRINTABLE)
 _SUFFIXES = {
     TIFF: "tif tiff gtiff btf",
@@ -147,7 +147,7 @@ _SUFFIXES = {
     JP2: "jp2 j2k j2c jpx jpf jpc jph jhc",
     ISO_MEDIA: "mp4 mov m4v heic heif avif jxl",
     PARQUET: "parquet geoparquet",
-    ARROW: "arrow arrows feather",
+    ARROW: "arrow feather",
     ORC: "orc",
     NPY: "npy",
     SQLITE: "gpkg mbtiles sqlite sqlite3",

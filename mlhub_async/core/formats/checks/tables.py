@@ -16,6 +16,8 @@ _BODY_LENGTH = 3
 MAX_HEADER_BYTES = 1 << 16
 _BYTES_PER_UNIT = {"U": 4}
 """Of a type of NumPy whose size is not counted in bytes."""
+_LONG = re.compile(r"(?<=\d)L(?=[,)])")
+"""What Python 2 wrote behind some numbers."""
 _DATA_TYPE = re.compile(r"[<>|=]?([?a-zA-Z])(\d*)(?:\[[^\]]*\])?")
 
 
@@ -109,7 +111,7 @@ def _examine_npy(reader: Reader) -> None:
     begin = 12 if wide else 10
     text = reader.exact(begin, min(size, MAX_HEADER_BYTES), "its header").decode("latin-1")
     try:
-        header: Any = ast.literal_eval(text.strip())
+        header: Any = ast.literal_eval(_LONG.sub("", text.strip()))
         width, count = _item_size(header["descr"]), math.prod(header["shape"])
     except (ValueError, SyntaxError, TypeError, KeyError, AttributeError, RecursionError, MemoryError):
         raise IntrinsicFlawError("its header cannot be read") from None
