@@ -35,13 +35,13 @@ async def ended(items, dest, **options):
 async def test_more_bytes_than_announced_are_no_body_and_no_refusal(site, dest, size):
     items = publish(site, ["one"], size, always=[Length(-10)])
     assert await ended(items, dest) == (5, ["protocol"])
-    assert site.count("/one.tif") == 3 and Mirrored(dest).files == {}
+    assert site.count("/one.tif") == 4 and Mirrored(dest).files == {}
 
 
 @pytest.mark.parametrize("trouble", [Length(-10), Raw(b"no HTTP at all")], ids=["length", "no HTTP"])
 async def test_what_no_client_can_read_for_some_seconds_comes_in_the_next_run(site, dest, trouble):
-    """Who restarts behind a proxy may answer so: three times in a row are soon over."""
-    items = publish(site, ["one"], faults=[trouble] * 3)
+    """Who restarts behind a proxy may answer so: four attempts by both transports are soon over."""
+    items = publish(site, ["one"], faults=[trouble] * 4)
     assert await ended(items, dest) == (5, ["protocol"])
     assert all(row["error"]["retryable"] for row in Mirrored(dest).errors)
     assert await ended(items, dest) == (0, [])

@@ -209,4 +209,4 @@ async def test_of_a_kind_that_is_given_up_early_only_its_own_failures_count(site
     items = publish(site, ["mixed"], faults=mixed) + publish(site, ["never"], always=[Raw(b"no HTTP")])
     report = await run(items, dest, retry=policy(9, base=0))
     assert report.exit_code == 5 and Mirrored(dest).failed == {"never": "protocol"}
-    assert site.count("/never.tif") == 3 and "c1/mixed/data.tif" in Mirrored(dest).files
+    assert site.count("/never.tif") == 4 and "c1/mixed/data.tif" in Mirrored(dest).files

@@ -165,4 +165,4 @@ async def test_lengths_that_contradict_each_other_are_no_length(site, dest, leng
     items = publish(site, ["one"], always=[*framing, Headers((("Content-Length", length),))])
     report = await run(items, dest)
     assert report.exit_code == 5 and Mirrored(dest).failed == {"one": "protocol"}
-    assert site.count("/one.tif") == 3 and Mirrored(dest).files == {}
+    assert site.count("/one.tif") == 4 and Mirrored(dest).files == {}
