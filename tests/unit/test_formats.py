@@ -4,11 +4,12 @@ import gzip
 import io
 import random
 import struct
+import zipfile
 
 import pytest
 
 from mlhub_async.core.formats import IntrinsicFlaw, flaw
-from mlhub_async.core.formats.checks import compressed, netcdf, reader, tiff
+from mlhub_async.core.formats.checks import archives, compressed, netcdf, reader, tiff
 from mlhub_async.core.formats.checks import documents as json_format
 from support.machine_speed import cpu_seconds_below
 from support.samples import BETWEEN_PARTS, PADDED, SAMPLES, UNCHECKED, UNDECODED
@@ -199,6 +200,29 @@ def test_the_message_names_the_damaged_part(name, offset, replacement, message):
     assert message in (found or "nothing") if message else found is None
 
 
+def many_members(method, number=3):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        for n in range(number):
+            archive.writestr(f"{n}.bin", noise(500, n))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED], ids=["stored", "deflated"])
+def test_a_spoilt_byte_of_a_zip_member_is_found(method):
+    data = many_members(method)
+    assert found_in(data, "a.zip") is None
+    spoilt = data[:800] + bytes([data[800] ^ 1]) + data[801:]
+    found = found_in(spoilt, "a.zip")
+    assert found in ("ZIP: the CRC of a member is wrong",) or "cannot be decompressed" in found
+    assert isinstance(found, IntrinsicFlaw)
+
+
+def test_a_zip_member_of_a_method_that_is_not_looked_into_passes():
+    data = many_members(zipfile.ZIP_LZMA)
+    assert found_in(data[:800] + bytes([data[800] ^ 1]) + data[801:], "a.zip") is None
+
+
 def test_a_zip_member_at_a_wrong_offset_is_found():
     data = SAMPLES["members.zip"]
     assert "no member begins at byte 0" in found_in(b"PK\3\4"[:0] + b"PK\5\6" + data[4:], "a.zip")
@@ -275,6 +299,14 @@ def many_entries():
     return b"PK\3\4" + entry * number + b"PK\5\6" + bytes(8) + end
 
 
+def zip_bomb():
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for n in range(20):
+            archive.writestr(f"{n}", bytes(4 << 20))
+    return file.getvalue()
+
+
 BOMBS = {
     "loop.tif": ifd_loop,
     "chain.tif": ifd_chain,
@@ -288,6 +320,7 @@ BOMBS = {
     "parts.j2k": lambda: b"\xff\x4f" + b"\xff\x90\0\x0a\0\0\0\0\0\x0e\0\1\0\0" * 300_000,
     "records.zip": lambda: b"PK\3\4" + b"PK\5\6" * 20_000,
     "entries.zip": many_entries,
+    "bomb.zip": zip_bomb,
     "members.gz": lambda: gzip.compress(b"") * 200_000,
     "bomb.gz": lambda: gzip.compress(bytes(8 << 20)) * 50,
     "blocks.gif": lambda: SAMPLES["still.gif"][:800] + b"!\xfe\1a\0" * 400_000,
@@ -311,6 +344,7 @@ BOMBS = {
 def test_the_work_for_a_hostile_file_is_bounded(name, monkeypatch):
     """An eighth of the limits, so that the test takes an eighth of the time: work grows with them."""
     monkeypatch.setattr(reader, "MAX_WORK", reader.MAX_WORK // 8)
+    monkeypatch.setattr(archives, "MAX_UNPACKED_BYTES", archives.MAX_UNPACKED_BYTES // 8)
     monkeypatch.setattr(compressed, "MAX_DECOMPRESSED_BYTES", compressed.MAX_DECOMPRESSED_BYTES // 8)
     data = BOMBS[name]()
     with cpu_seconds_below(1.5):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import struct
+import zipfile
+import zlib
 from typing import BinaryIO, NamedTuple
 
-from .reader import IntrinsicFlawError, Reader, StructureError, run_check
+from .reader import IntrinsicFlaw, IntrinsicFlawError, Reader, StructureError, WorkLimitError, run_check
 
 _END, _END64, _LOCATOR, _ENTRY, _MEMBER = b"PK\5\6", b"PK\6\6", b"PK\6\7", b"PK\1\2", b"PK\3\4"
 """Signatures: end record, ZIP64 end record and its locator, entry of the central directory, local header."""
@@ -14,14 +16,46 @@ MAX_COMMENT_BYTES = 0xFFFF
 _IN_ZIP64_FIELD = 0xFFFFFFFF
 """The value of a 32-bit field whose number is in the ZIP64 extra field instead."""
 
+READ_BYTES = 1 << 20
+MAX_UNPACKED_BYTES = 256 << 20
+"""Limit of the work for the members of one archive."""
+MAX_DIRECTORY_BYTES = 4 << 20
+"""Of a larger directory the members are not unpacked: it takes many times its size in memory."""
+
 TAR_BLOCK = 512
 MAX_PAX_BYTES = 64 << 10
 _PAX_SIZE = re.compile(rb"\d+ size=(\d+)\n")
 
 
 def check_zip(file: BinaryIO) -> str | None:
-    """Check the end record, the central directory, and that every member lies before the directory."""
-    return run_check(_examine_zip, file)
+    """Check the end record, the directory, that every member lies before it, and the CRC of the members."""
+    return run_check(_examine_zip, file) or _spoilt_member(file)
+
+
+def _spoilt_member(file: BinaryIO) -> str | None:
+    """A member, stored or deflated, whose bytes are not those that were packed; up to a limit of work."""
+    left = MAX_UNPACKED_BYTES
+    try:
+        directory = _directory(Reader(file))
+        if directory.end - directory.first > MAX_DIRECTORY_BYTES:
+            return None
+        archive = zipfile.ZipFile(file)
+        for member in archive.infolist():
+            if member.flag_bits & 1 or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                continue
+            try:
+                with archive.open(member) as data:
+                    while piece := data.read(READ_BYTES):
+                        left -= len(piece)
+                        if left < 0:
+                            return None
+            except (zlib.error, EOFError) as error:
+                return IntrinsicFlaw(f"a member cannot be decompressed ({error})")
+    except zipfile.BadZipFile as error:
+        return IntrinsicFlaw("the CRC of a member is wrong") if "CRC" in str(error) else None
+    except (StructureError, WorkLimitError, ValueError, RuntimeError, struct.error):
+        return None  # perhaps valid: this reader takes fewer kinds of archives than there are
+    return None
 
 
 class _Directory(NamedTuple):
