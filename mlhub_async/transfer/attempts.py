@@ -125,11 +125,19 @@ class Attempts:
         answer = self._context.http.get(Request(self._url, headers=fields), sink, self._on_redirect)
         try:
             head = await self._segments.complete(answer)
-            return None if small is None and self._receiving().asks_for_rest() else head
+            return None if self._asks_again(small) else head
         except Transient:
             if small is not None:
                 small.hand_over()
             raise
+
+    def _asks_again(self, small: SmallFileSink | None) -> bool:
+        if small is not None:
+            return False
+        receiver = self._receiving()
+        receiver.joined |= self._segments.joined
+        self._segments.joined = False
+        return receiver.asks_again()
 
     async def _restart_after(self, error: Corrupt) -> None:
         """Begin again with the first byte, once, where that may help; else raise `error`."""

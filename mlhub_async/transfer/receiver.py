@@ -67,9 +67,13 @@ class Receiver:
         self._framed_length: int | None = None
         self._keeps_encoding = False
         self._resume: RangeResume | None = None
+        self._first_new = 0
+        """the offset when the present request was made"""
         self._was_complete = False
         """a 416 said that no bytes are missing"""
         self._compares_only = self._just_compared = False
+        self.joined = False
+        """the bytes came with several answers, and no later one has confirmed that they are of one version"""
         self._furthest = 0
         self._urls: tuple[str, ...] = ()
         self._seen_now = False
@@ -103,7 +107,7 @@ class Receiver:
         just_compared, self._just_compared = self._just_compared, False
         self.unchanged = self._was_complete = self._compares_only = False
         fields = dict(AS_STORED)
-        self._resume = None
+        self._resume, self._first_new = None, offset
         if offset and not self._encoded:
             tail, quirks = self.partial.body.tail, self._quirks
             resume = RangeResume(self._version(), offset, tail, quirks, just_compared=just_compared)
@@ -139,6 +143,7 @@ class Receiver:
             self._begin(head)
 
     def _begin(self, head: Head) -> None:
+        self.joined = False
         self.expectations.begin(head)
         self._encoded = is_encoded(head.headers)
         decode = self._encoded and not self._keeps_encoding
@@ -180,6 +185,7 @@ class Receiver:
             self.total = span.total
             self.expectations.check_size(self.total)
         self._compares_only = self._resume is not None and self._resume.brings_nothing_new(span)
+        self.joined = True
         self._write = self._segments.writer(self._target(head))
 
     def _is_part(self, head: Head) -> bool:
@@ -214,6 +220,7 @@ class Receiver:
         self._meter.restarts += self.partial.body.offset > 0
         self.validator = ""
         self.total = self._resume = None
+        self.joined = False
         self.partial.body.begin(())
 
     def restart_after(self, error: Corrupt) -> None:
@@ -264,10 +271,20 @@ class Receiver:
             self.restart()
             raise error
 
-    def asks_for_rest(self) -> bool:
-        """Whether the last answer only confirmed the bytes that are there: the next one brings the rest."""
-        self._just_compared = self._compares_only and self._resume is not None and self._resume.compared
-        return self._just_compared
+    def asks_again(self) -> bool:
+        """Whether another request is due at once after an answer that came to its end.
+
+        The answer only repeated bytes that are there: the next one brings the rest. Or all bytes are there,
+        from several answers of one ETag: the next one confirms that it still is theirs.
+        """
+        resume, size = self._resume, self.partial.body.offset
+        self._just_compared = self._compares_only and resume is not None and resume.compared
+        if self._just_compared:
+            return True
+        if self._first_new == size:  # this was the request that confirms
+            self.joined = False
+        is_whole = size == self.total and not self.expectations.algorithms()
+        return is_whole and self.joined and self.validator.startswith('"')
 
     async def complete(self) -> tuple[dict[str, bytes], Proof]:
         """Check a body after its last answer: its digests by algorithm, and how far they prove it.

@@ -111,12 +111,14 @@ class SegmentedDownload:
     `complete` goes around each request of the transfer; `writer` is called when its answer begins.
     """
 
-    __slots__ = ("_policy", "_progress", "_streams")
+    __slots__ = ("_policy", "_progress", "_streams", "joined")
 
     def __init__(self, policy: SegmentPolicy | None) -> None:
         self._policy = policy
         self._progress: _Progress | None = None
         self._streams: _Streams | None = None
+        self.joined = False
+        """other streams brought some of the bytes"""
 
     def writer(self, target: SegmentTarget) -> Write:
         """What takes the bytes of an answer: the body itself, or what lets other streams help it.
@@ -143,6 +145,7 @@ class SegmentedDownload:
         except (SegmentBoundary, Transient) as end:
             if self._streams is None:
                 raise
+            self.joined = True
             return await self._streams.carry_on(end)
         finally:
             if (streams := self._streams) is not None:
