@@ -125,16 +125,15 @@ class Attempts:
         answer = self._context.http.get(Request(self._url, headers=fields), sink, self._on_redirect)
         try:
             head = await self._segments.complete(answer)
-            return None if self._asks_again(small) else head
+            return None if self._asks_again() else head
         except Transient:
             if small is not None:
                 small.hand_over()
             raise
 
-    def _asks_again(self, small: SmallFileSink | None) -> bool:
-        if small is not None:
+    def _asks_again(self) -> bool:
+        if (receiver := self._receiver) is None:
             return False
-        receiver = self._receiving()
         receiver.joined |= self._segments.joined
         self._segments.joined = False
         return receiver.asks_again()
