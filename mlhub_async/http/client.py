@@ -132,7 +132,8 @@ class Http:
         if sent is None:
             sent = await signers.sign_renewed(request, here)
         try:
-            head = await self._hop(with_cookies(sent, cookies), here, sink, elsewhere=elsewhere)
+            hop = with_cookies(sent, cookies) if cookies else sent
+            head = await self._hop(hop, here, sink, elsewhere=elsewhere)
         except TransferError as error:
             if not (error.unauthorized and signers.signs(here)):
                 raise

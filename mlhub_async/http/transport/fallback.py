@@ -33,7 +33,7 @@ class FallbackTransport:
             target = origin(request.url)
             uses_second = self._uses_second.get(target, False)
         try:
-            await self._transport(uses_second).send(request, sink)
+            await (self._second_transport() if uses_second else self._first).send(request, sink)
         except Transient as error:
             if error.kind != PROTOCOL:
                 raise
@@ -45,9 +45,7 @@ class FallbackTransport:
                 raise
             await self.send(request, sink)
 
-    def _transport(self, second: bool) -> Transport:
-        if not second:
-            return self._first
+    def _second_transport(self) -> Transport:
         if self._second is None:
             self._second = self._make_second()
         return self._second
