@@ -1,36 +1,28 @@
-"""Structured concurrency: `fan_out` from one producer to an elastic pool of workers, and small helpers.
+"""`fan_out` from one producer to an elastic pool of workers.
 
-No task outlives the call that started it, every queue is bounded, and the first error is raised as it is.
+No task outlives the call that started it, the queue is bounded, and the first error is raised as it is.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import (
-    AsyncIterator,
     Awaitable,
     Callable,
-    Collection,
     Coroutine,
-    Generator,
     Iterator,
     Sequence,
 )
 from contextlib import contextmanager
 from contextvars import ContextVar
-from types import TracebackType
 from typing import TypeVar
 
-from .errors import MlhubError
+from .groups import FirstErrorGroup
+from .job_queue import JobQueue
 
 S = TypeVar("S")
 T = TypeVar("T")
 
-RESERVED_DESCRIPTORS = 64
-"""File descriptors left for everything that is not a transfer: ledger, locks, directories, listing."""
-DESCRIPTORS_PER_TRANSFER = 3
-"""A transfer has a connection, a partial file and the checkpoint file of that."""
 PARKED_PER_WORKER = 32
 """Tasks that may wait outside the pool, for each slot of it: this bounds their memory."""
 
@@ -54,7 +46,7 @@ async def fan_out(
     Returns when everything put was worked on. The first exception of `produce` or `work` cancels all the
     others and is raised as it is, never wrapped in a group.
     """
-    queue: asyncio.Queue[object] = asyncio.Queue(maxsize=workers)
+    queue = JobQueue(workers)
 
     def start_worker() -> None:
         worker = _worker(pool, queue, work)
@@ -65,12 +57,14 @@ async def fan_out(
             worker.close()
 
     async def put(job: T) -> None:
-        await queue.put(job)
+        if queue.is_full:
+            await queue.wait_for_room()
+        queue.put(job)
         pool.fill()
 
     async def produce_all() -> None:
         await produce(put)
-        await queue.put(_END)
+        queue.put(_END)
         pool.ended = True
 
     async with FirstErrorGroup() as group:
@@ -81,17 +75,17 @@ async def fan_out(
         pool.fill()
 
 
-async def _worker(
-    pool: WorkerPool, queue: asyncio.Queue[object], work: Callable[[T], Awaitable[None]]
-) -> None:
+async def _worker(pool: WorkerPool, queue: JobQueue, work: Callable[[T], Awaitable[None]]) -> None:
     """Work on job after job, until there are no more or the pool has more workers than it needs."""
     CURRENT_POOL.set(pool)
     while not pool.overstaffed:
-        pool.idle += 1
-        job = await queue.get()
-        pool.idle -= 1
+        if not queue.jobs:
+            pool.idle += 1
+            await queue.wait_for_job()
+            pool.idle -= 1
+        job = queue.take()
         if job is _END:
-            queue.put_nowait(_END)  # for the next worker
+            queue.put(_END)  # for the next worker
             break
         if job is _RECHECK:
             pool.rechecked()
@@ -114,7 +108,7 @@ class WorkerPool:
         useful_workers: Callable[[], int] | None,
         start_worker: Callable[[], object],
         group: asyncio.TaskGroup,
-        queue: asyncio.Queue[object],
+        queue: JobQueue,
     ) -> None:
         self._slots = slots
         self._useful_workers = useful_workers
@@ -175,7 +169,7 @@ class WorkerPool:
 
     @property
     def has_waiting_jobs(self) -> bool:
-        return self._queue.qsize() - self._rechecks > self.ended
+        return len(self._queue.jobs) - self._rechecks > self.ended
 
     @property
     def reserved(self) -> int:
@@ -195,7 +189,7 @@ class WorkerPool:
         self._working += 1
         if self.overstaffed and not self.ended:
             self._rechecks += 1
-            self._queue.put_nowait(_RECHECK)
+            self._queue.put(_RECHECK)
         task.add_done_callback(self._take_back)
         return task
 
@@ -289,108 +283,3 @@ async def map_in_order(work: Callable[[S], Awaitable[T]], inputs: Sequence[S], w
 
     await fan_out(produce, work_on, max(1, min(workers, len(inputs))))
     return [results[number] for number in range(len(inputs))]
-
-
-class FirstErrorGroup(asyncio.TaskGroup):
-    """A task group that raises its first error as it is, with its own cause, never an `ExceptionGroup`."""
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            return await super().__aexit__(kind, error, trace)
-        except BaseExceptionGroup as failures:
-            first = _first_error(failures)
-        try:
-            # Not where the group is handled: it would become the context of its own member.
-            raise first
-        finally:
-            del first  # or its traceback and this frame would keep each other in memory
-
-
-def _first_error(failures: BaseExceptionGroup[BaseException]) -> BaseException:
-    """TaskGroup lists errors in the order in which they happened."""
-    failure: BaseException = failures
-    while isinstance(failure, BaseExceptionGroup):
-        failure = failure.exceptions[0]
-    return failure
-
-
-async def gather_pair(one: Awaitable[T], other: Awaitable[T]) -> tuple[T, T]:
-    """The results of two awaitables that run together. The first error of either is raised as it is."""
-
-    async def of(awaitable: Awaitable[T]) -> T:
-        return await awaitable
-
-    async with FirstErrorGroup() as group:
-        first, second = group.create_task(of(one)), group.create_task(of(other))
-    return first.result(), second.result()
-
-
-async def prefetch_one(pages: AsyncIterator[T], consume: Callable[[T], Awaitable[None]]) -> None:
-    """Consume an async iterator while exactly one further element is being fetched, never more.
-
-    An `MlhubError` of the iterator is raised only after everything that it gave before was consumed.
-    """
-
-    async def fetch_next() -> tuple[T | object, MlhubError | None]:
-        try:
-            return await anext(pages, _END), None
-        except MlhubError as error:
-            return _END, error
-
-    async with FirstErrorGroup() as group:
-        following = group.create_task(fetch_next())
-        while (page := (await following)[0]) is not _END:
-            following = group.create_task(fetch_next())
-            await consume(page)  # type: ignore[arg-type]  # END is the only object that is not a T
-    if (error := following.result()[1]) is not None:
-        raise error
-
-
-async def wait_until_idle(running: Callable[[], Collection[asyncio.Future[T]]]) -> None:
-    """Return when `running()` is empty. A cancellation does not end the wait: it is raised after it."""
-    cancelled = None
-    while futures := running():
-        try:
-            await asyncio.wait(futures)
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled
-
-
-class LazyAwaitable:
-    """An awaitable that makes its coroutine when it is awaited, so that it need not be awaited at all."""
-
-    __slots__ = ("_call",)
-
-    def __init__(self, call: Callable[[], Awaitable[None]]) -> None:
-        self._call = call
-
-    def __await__(self) -> Generator[object, None, None]:
-        return self._call().__await__()
-
-
-def descriptor_limit() -> int | None:
-    """How many files this process may have open (RLIMIT_NOFILE); None: there is no limit."""
-    if sys.platform == "win32":
-        return None
-    import resource  # noqa: PLC0415 - not on Windows
-
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return None if soft == resource.RLIM_INFINITY else soft
-
-
-def affordable_transfers(wanted: int) -> int:
-    """How many of the wanted concurrent transfers the limit of open files allows; at least one."""
-    limit = descriptor_limit()
-    if limit is None:
-        return wanted
-    return max(1, min(wanted, (limit - RESERVED_DESCRIPTORS) // DESCRIPTORS_PER_TRANSFER))
-
-
-def spare_descriptors(wanted: int) -> int:
-    """How many of the wanted files may be kept open only because that is faster; at least one."""
-    limit = descriptor_limit()
-    return wanted if limit is None else max(1, min(wanted, (limit - RESERVED_DESCRIPTORS) // 8))
