@@ -141,6 +141,7 @@ def apache(folder: Path, port: int) -> Sequence[object]:
 
 def lighttpd(folder: Path, port: int) -> Sequence[object]:
     text = f'server.document-root = "{folder}/root"\nserver.port = {port}\nserver.bind = "127.0.0.1"\n'
+    text += 'mimetype.assign = (".tif" => "image/tiff")\n'  # without a type it sends no validator
     return [program("lighttpd"), "-D", "-f", config(folder, text)]
 
 
