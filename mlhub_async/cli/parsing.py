@@ -131,7 +131,10 @@ def bbox(text: str) -> tuple[float, ...]:
     half = len(numbers) // 2
     west, south, east, north = numbers[0], numbers[1], numbers[half], numbers[half + 1]
     if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south <= north <= 90):
-        raise ValueError("expected W S E N in degrees, with S not above N: longitudes come first")
+        swapped = " ".join(f"{one:g}" for one in (south, west, north, east))
+        looks_swapped = -90 <= west <= east <= 90 and all(-180 <= one <= 180 for one in (south, north))
+        advice = f"; if these are latitudes first, it is {swapped}" if looks_swapped else ""
+        raise ValueError(f"expected W S E N in degrees, with S not above N: longitudes come first{advice}")
     return numbers
 
 

@@ -156,11 +156,12 @@ class _Owner(NamedTuple):
 
 
 class AssetOutline(NamedTuple):
-    """The part of an asset that decides whether it is wanted, and its size in bytes."""
+    """The part of an asset that decides whether it is wanted; size in bytes, href as it is written."""
 
     key: str
     media_type: str | None
     size: int | None
+    href: str = ""
 
 
 def outlines_of(owner: Item | Collection) -> list[AssetOutline]:
@@ -171,9 +172,12 @@ def outlines_of(owner: Item | Collection) -> list[AssetOutline]:
 
 def _outline(key: str, raw: Any) -> AssetOutline:
     about = raw if isinstance(raw, dict) else {}
-    media_type = about.get("type")
+    media_type, href = about.get("type"), about.get("href")
     return AssetOutline(
-        key, media_type if isinstance(media_type, str) else None, _size(about.get("file:size"))
+        key,
+        media_type if isinstance(media_type, str) else None,
+        _size(about.get("file:size")),
+        href if isinstance(href, str) else "",
     )
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from support.mirrored import Mirrored, publish
-from support.stac_server import Api, stac_collection, static_catalog
+from support.stac_server import Api, stac_collection, stac_item, static_catalog
 
 NAMES = ["i0", "i1"]
 NOTHING = {
@@ -18,6 +18,12 @@ NOTHING = {
     "-x": ("-x", "*"),
     "--role": ("--role", "metadata"),
     "--media-type": ("--media-type", "image/png"),
+}
+SAID = {
+    "-i": "no asset key matches 'thumbnail'; keys here: data",
+    "-x": "-x '*' leaves no asset; keys here: data",
+    "--role": "no asset has the role 'metadata'; roles here: none",
+    "--media-type": "no asset has the media type 'image/png'; media types here: none",
 }
 
 
@@ -54,8 +60,8 @@ def test_nothing_matches_and_allow_empty_accepts_that(run_cli, source, dest, opt
     receipt = Mirrored(dest).receipt
     assert receipt["exit_code"] == 9 and receipt["listing"]["complete"] and not Mirrored(dest).files
     assert "nothing matches the selection" in ended.err
-    if option in ("-i", "-x", "--role", "--media-type"):
-        assert "keys data" in ended.err
+    if option in SAID:
+        assert SAID[option] in ended.err
     assert run_cli("plan", *words).code == run_cli("mirror", source, dest, *words[1:], "-n").code == 9
     assert run_cli("plan", *words, "--allow-empty").code == 0
     assert run_cli("mirror", source, dest, *words[1:], "--allow-empty").code == 0
@@ -104,3 +110,71 @@ def test_an_empty_listing_never_prunes(run_cli, site, dest, words):
     assert len(Mirrored(dest).files) == 2
     assert run_cli("mirror", api.url, dest, "--prune", *words).code == 4
     assert len(Mirrored(dest).files) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("-i", "label"), "no asset key matches 'label'; keys here: labels, documentation, source_dates"),
+        (("-i", "label*", "-x", "labels"), "-x 'labels' leaves no asset"),
+        (("--role", "thumbnail"), "no asset has the role 'thumbnail'; roles here: data, metadata"),
+        (("--media-type", "image/png"), "media types here: image/tiff, text/plain"),
+        (("--min-size", "1M"), "sizes here: 1.0 KiB to 2.0 KiB"),
+        (("-i", "labels", "--role", "metadata"), "no asset meets all conditions on assets together"),
+    ],
+)
+def test_the_conditions_that_no_asset_meets_are_named(words, said, tmp_path, run_cli):
+    assets = {
+        "labels": {"href": "http://h.test/l", "type": "image/tiff", "roles": ["data"], "file:size": 1024},
+        "documentation": {"href": "http://h.test/d", "type": "text/plain", "roles": ["metadata"]},
+        "source_dates": {"href": "http://h.test/s", "file:size": 2048, "roles": ["metadata"]},
+    }
+    file = tmp_path / "items.json"
+    sized = {key: {"file:size": 1024, **asset} for key, asset in assets.items()}
+    file.write_text(json.dumps({**stac_item("i"), "assets": sized}))
+    done = run_cli("plan", file, *words)
+    assert done.code == 9 and said in done.err, done.err
+
+
+KENYA = {"spatial": {"bbox": [[33.9, -4.7, 41.9, 5.5]]}, "temporal": {"interval": [[None, None]]}}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ("--bbox", "-2 36 -1 37"),
+            "--bbox look like latitude before longitude: it touches no collection, --bbox 36 -2 37 -1 does",
+        ),
+        (
+            ("--intersects", '{"type": "Point", "coordinates": [-2, 36]}'),
+            "--intersects look like latitude before longitude",
+        ),
+    ],
+)
+def test_latitude_before_longitude_is_told(words, said, site, run_cli, dest):
+    api = Api(site, publish(site, NAMES), collections=[stac_collection("c1", extent=KENYA)])
+    for source in (("mirror", api.url, dest), ("plan", api.url)):
+        done = run_cli(*source, "-c", "c1", *words)
+        assert done.code == 9 and said in done.err, done.err
+    elsewhere = run_cli("plan", api.url, "-c", "c1", "--bbox", "100 50 101 51")
+    assert elsewhere.code == 9 and "latitude" not in elsewhere.err
+
+
+def test_without_extents_the_order_of_the_numbers_is_told(site, run_cli, tmp_path):
+    file = tmp_path / "items.json"
+    file.write_text(json.dumps({"type": "FeatureCollection", "features": publish(site, NAMES)}))
+    done = run_cli("plan", file, "--bbox", "-2 36 -1 37")
+    assert done.code == 9 and "if yours are not, it is --bbox 36 -2 37 -1" in done.err
+    refused = run_cli("plan", file, "--bbox", "36 -122 37 -121")
+    assert refused.code == 2 and "if these are latitudes first, it is -122 36 -121 37" in refused.err
+
+
+@pytest.mark.parametrize(
+    "words", [("--bbox", "50 50 51 51"), ("--ids", "none", "-i", "x"), ("--class", "Wheat")]
+)
+def test_ls_of_nothing_is_9_too(site, run_cli, words):
+    url = static_catalog(site, publish(site, NAMES))
+    done = run_cli("ls", url, "-c", "c1", *words)
+    assert done.code == 9 and "nothing matches the selection" in done.err
+    assert run_cli("ls", url, "-c", "c1", *words, "--allow-empty").code == 0

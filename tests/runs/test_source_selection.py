@@ -144,3 +144,17 @@ def test_the_options_of_the_command_line(run_cli, troubled_thread, dest, tmp_pat
     assert refused.code == 2 and "--source-query a: no operator 'like'" in refused.err
     refused = run_cli(*words, "--source-query", "a<1", "--prune")
     assert refused.code == 2 and "--prune and --source-query" in refused.err
+
+
+async def test_a_plan_counts_urls_beside_references(site, tmp_path):
+    body = b"shared bytes" * 100
+    shared = {"href": site.put("/shared.bin", body), "file:size": len(body)}
+    own = {"href": site.put("/own.bin", body), "file:size": len(body)}
+    signed = {**shared, "href": shared["href"] + "?sig=abc&se=2030-01-01&sv=2020-01-01"}
+    items = [stac_item("a", data=shared, own=own), stac_item("b", data=shared), stac_item("c", data=signed)]
+    plan = await plan_only(items, engine.make_options(allow_private=True))
+    assert (plan.assets, plan.known_bytes) == (4, 4 * len(body))
+    assert (plan.urls, plan.url_bytes) == (2, 2 * len(body))
+    assert plan.summary()["urls"] == 2
+    report = await engine.run(items, tmp_path / "dest")
+    assert report.exit_code == 0 and sum(one.path in ("/shared.bin", "/own.bin") for one in site.log) == 2

@@ -9,8 +9,9 @@ from typing import Any
 
 from ... import stac
 from ...core import urls
-from ...core.model import Flaw, Item
-from ...core.options import Options, Selection
+from ...core.errors import NothingMatched
+from ...core.model import Concern, Flaw, Item
+from ...core.options import ASSET_CONDITIONS, ITEM_CONDITIONS, Options, Selection
 from ...engine.connect import browse_source
 from ...sources.browse import Branch
 from ..console import Console
@@ -19,6 +20,7 @@ from ..output import check_stdout, print_lines, print_warning, to_json_line
 Row = dict[str, Any]
 PrintRow = Callable[[Row], None]
 MAX_FIELD_CHARS = 200
+_CONDITIONS = {*ITEM_CONDITIONS, *ASSET_CONDITIONS}
 
 
 def run_ls(source: str, options: Options, console: Console) -> int:
@@ -41,25 +43,38 @@ def _print_text(row: Row) -> None:
 async def _list(source: str, options: Options, print_row: PrintRow) -> int:
     level = _Level(options.selection, print_row)
     await browse_source(source, options, os.environ, level.emit)
-    return 4 if level.flawed else 0
+    if level.flawed or (level.rows and level.unmatched):
+        return 4
+    if level.rows or options.allow_empty or not _CONDITIONS & options.selection.asked().keys():
+        return 0
+    print_warning("nothing matches the selection; exit code 9, with --allow-empty 0")
+    return NothingMatched.exit_code
 
 
 class _Level:
     """Prints a row for each dataset, collection or item of one level, or for each asset with --ids.
 
-    `flawed`: a record of the catalogue could not be used.
+    `flawed`: a record of the catalogue could not be used. `unmatched`: an id does not exist.
     """
 
     def __init__(self, selection: Selection, print_row: PrintRow) -> None:
         self.flawed = False
+        self.unmatched = False
+        self.rows = 0
         self._wants = stac.asset_filter(selection)
         self._shows_assets = bool(selection.ids)
-        self._print_row = print_row
+        self._print = print_row
+
+    def _print_row(self, row: Row) -> None:
+        self.rows += 1
+        self._print(row)
 
     async def emit(self, entries: Sequence[Branch | Item | Flaw]) -> None:
         for entry in entries:
             if isinstance(entry, Flaw):
-                self.flawed = self.flawed or not entry.benign
+                is_unmatched = entry.concern is Concern.SELECTION
+                self.unmatched |= is_unmatched
+                self.flawed |= not entry.benign and not is_unmatched
                 print_warning(entry.error.message)
             elif isinstance(entry, Branch):
                 self._print_row({"id": entry.id, "title": entry.title})

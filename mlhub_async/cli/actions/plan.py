@@ -85,11 +85,14 @@ def _count_lines(plan: Plan) -> Iterator[str]:
         yield f"{term_safe(name)}: {assets} assets"
     filtered = f", {plan.filtered} more filtered out" if plan.filtered else ""
     yield f"total: {plan.items} items, {plan.assets} assets, {_size(plan)}{filtered}"
+    if plan.urls < plan.assets:
+        known = f", {human_size(plan.url_bytes)} of known size" if plan.url_bytes else ""
+        yield f"these assets have {plan.urls} different URLs{known}: each is fetched once"
 
 
 def _space_line(plan: Plan, free: int, found: Differences | None) -> str:
     """Whether there is room for what would be fetched. A file is replaced when its new bytes are there."""
-    needed, unknown = plan.known_bytes, plan.unknown_sizes
+    needed, unknown = plan.url_bytes, plan.unknown_sizes
     if found is not None:
         fetched = (Change.FETCH, Change.REPLACE)
         needed = sum(found.bytes[change] for change in fetched)

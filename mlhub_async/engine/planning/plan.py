@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from ... import stac
-from ...core.errors import NothingMatched
+from ...core.errors import MlhubError, NothingMatched
 from ...core.model import Collection, Entry, Flaw, Item
 from ...core.options import Options
 from ...core.telemetry import Meter
+from ...core.urls import canonical
 from ...sources.recognise import Given
 from ...storage import naming
 from ..connect import Deadline, open_source
@@ -37,6 +39,10 @@ class Plan:
     items: int = 0
     assets: int = 0
     filtered: int = 0
+    urls: int = 0
+    """different URLs of these: each is fetched once, however many assets name it"""
+    url_bytes: int = 0
+    """the file:size of these"""
     known_bytes: int = 0
     unknown_sizes: int = 0
     by_collection: Counter[str] = field(default_factory=Counter)
@@ -73,7 +79,9 @@ class Plan:
 
     def offered_lines(self) -> Iterator[str]:
         """What there is instead of what was asked for, where nothing matched."""
-        return self.offered.lines(self.source, self.items, self.filtered, self.listing.returned)
+        return self.offered.lines(
+            self.selection, self.source, self.items, self.filtered, self.listing.returned
+        )
 
     def summary(self) -> dict[str, Any]:
         return {
@@ -81,6 +89,8 @@ class Plan:
             "selection": self.selection,
             "items": self.items,
             "assets": self.assets,
+            "urls": self.urls,
+            "url_bytes": self.url_bytes,
             "filtered": self.filtered,
             "known_bytes": self.known_bytes,
             "unknown_sizes": self.unknown_sizes,
@@ -135,6 +145,7 @@ class _Counter:
     ) -> None:
         self._plan = plan
         self._observe = observe
+        self._urls: set[int] = set()
         self._remembers_assets = options.prune or observe is not None
         self._wants_of = wants_of(options.selection)
         self._meter = meter
@@ -183,11 +194,23 @@ class _Counter:
         plan.assets += len(selected)
         plan.filtered += len(assets) - len(selected)
         plan.by_collection[collection] += len(selected)
+        self._count_urls(owner, selected)
         sizes = [asset.size for asset in selected if asset.size is not None]
         plan.known_bytes += sum(sizes)
         plan.unknown_sizes += len(selected) - len(sizes)
         if isinstance(owner, Item):
             self._save_item(owner)
+
+    def _count_urls(self, owner: Item | Collection, selected: Sequence[stac.AssetOutline]) -> None:
+        for asset in selected:
+            href = asset.href if asset.href.startswith("http") else stac.resolve(asset.href, owner.href)
+            with suppress(MlhubError):  # else it is told when it is to be fetched
+                href = canonical(href)
+            count = len(self._urls)
+            self._urls.add(hash(href))
+            if len(self._urls) > count:
+                self._plan.urls += 1
+                self._plan.url_bytes += asset.size or 0
 
 
 def _id_of(owner: Item | Collection) -> int:

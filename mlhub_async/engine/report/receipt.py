@@ -195,7 +195,9 @@ class Report:
 
     def offered_lines(self) -> Iterator[str]:
         """What there is instead of what was asked for, where nothing matched."""
-        return self.offered.lines(self.source, self.listing.unique, self.filtered, self.listing.returned)
+        return self.offered.lines(
+            self.selection, self.source, self.listing.unique, self.filtered, self.listing.returned
+        )
 
     def _decided(self) -> dict[str, Any]:
         """Who decided each condition of the selection: the source, this program, or both."""
