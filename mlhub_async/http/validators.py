@@ -38,6 +38,15 @@ def strong_validator(headers: Mapping[str, str]) -> str:
     return modified if age.total_seconds() >= 1 else ""
 
 
+def is_webdav_etag(etag: str, size: int) -> bool:
+    """Whether an ETag is the time in nanoseconds and the size, in hexadecimal digits without a sign between.
+
+    The WebDAV handler of Go's x/net makes it of what the file system says, and rclone's file system may say
+    once what it knew of the file before. A digest of 128 bits or more has more digits.
+    """
+    return re.fullmatch(rf'"[0-9a-f]{{16}}{size:x}"', etag) is not None
+
+
 def has_validator(headers: Mapping[str, str], known: str) -> bool | None:
     """Whether a response has the validator `known`, so is of that version; None if it has none to compare."""
     present = headers.get("etag" if known.startswith('"') else "last-modified", "").strip()

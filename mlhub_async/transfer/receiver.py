@@ -29,7 +29,7 @@ from ..http.status import (
     RANGE_NOT_SATISFIABLE,
     TRANSFORMED,
 )
-from ..http.validators import ContentRange, content_length, content_range, strong_validator
+from ..http.validators import ContentRange, content_length, content_range, is_webdav_etag, strong_validator
 from .context import TransferContext
 from .expectations import Expectations
 from .resume import PartialVersion, RangeResume, partial_header
@@ -275,7 +275,7 @@ class Receiver:
         """Whether another request is due at once after an answer that came to its end.
 
         The answer only repeated bytes that are there: the next one brings the rest. Or all bytes are there,
-        from several answers of one ETag: the next one confirms that it still is theirs.
+        from several answers of one ETag that may lag behind: the next one confirms that it still is theirs.
         """
         resume, size = self._resume, self.partial.body.offset
         self._just_compared = self._compares_only and resume is not None and resume.compared
@@ -284,7 +284,7 @@ class Receiver:
         if self._first_new == size:  # this was the request that confirms
             self.joined = False
         is_whole = size == self.total and not self.expectations.algorithms()
-        return is_whole and self.joined and self.validator.startswith('"')
+        return is_whole and self.joined and is_webdav_etag(self.validator, size)
 
     async def complete(self) -> tuple[dict[str, bytes], Proof]:
         """Check a body after its last answer: its digests by algorithm, and how far they prove it.

@@ -7,8 +7,9 @@ Then the last bytes that are there are asked for again and compared, so that mos
 A date is a validator of seconds, and servers that cache it were seen to send new bytes under the old one in
 the first answer after a change. So where there is no ETag, a request of its own asks for the last bytes again
 and compares them; the next one, which asks for the rest, must still be answered with that date and size.
-One was seen to send even a strong ETag so (rclone serve webdav): what was joined by an ETag is confirmed in
-the end by another request for the last bytes, unless a digest decides.
+One was seen to send even a strong ETag so (rclone serve webdav): what was joined by an ETag of its form
+(`validators.is_webdav_etag`) is confirmed in the end by another request for the last bytes, unless a digest
+decides.
 """
 
 from __future__ import annotations
@@ -100,13 +101,9 @@ class RangeResume:
         self._end = offset if is_date and not just_compared else None
         # All bytes may be there: then the last ones are asked for again, since a range cannot be empty.
         compares = not self._validator or self._end is not None or offset == version.total
-        again = (
-            0
-            if not compares
-            else min(OVERLAP_BYTES, offset - 1)
-            if offset == version.total
-            else OVERLAP_BYTES
-        )
+        again = OVERLAP_BYTES if compares else 0
+        if offset == version.total:
+            again = min(again, offset - 1)
         tied = bool(self._validator or version.has_digest)
         self._overlap = tail(again) if tied and again < offset else b""
         self._first = offset - again

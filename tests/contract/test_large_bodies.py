@@ -120,7 +120,7 @@ async def test_a_server_that_stalls_after_a_large_piece_is_left_before_the_idle_
     item = stac_item("one", data=site.put("/one.tif", tif(3 * MIB), etag='"1"'))
     site.things["/one.tif"].faults.append(Stall(2 * MIB + 100_000))
     report = await run([item], dest, timeout=3)
-    first, second, _ = asset_requests(site)  # the third confirms what was joined
+    first, second = asset_requests(site)
     assert report.exit_code == 0 and second.time - first.time < 3
     assert Mirrored(dest).bytes_of("one") == tif(3 * MIB)
     assert int(second.headers["range"][6:-1]) >= 2 * MIB

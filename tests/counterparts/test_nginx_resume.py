@@ -86,8 +86,7 @@ def test_after_kill_nine_only_the_rest_is_requested(run_cli, tmp_path, dest, how
     with nginx(tmp_path / "nginx", STOPPING + directives) as server:
         killed = start_and_kill(server, run_cli, dest, name, body)
         complete(run_cli, dest, killed, body)
-        requests, last = range_requests(server, name), f"bytes={SIZE - OVERLAP_BYTES}-"
-        *compared, second = requests if "etag off" in directives else requests[:-1]
+        *compared, second = range_requests(server, name)
         assert (second["status"], second["range"]) == (206, f"bytes={killed.kept}-")
         assert second["sent"] == SIZE - killed.kept < 0.6 * SIZE
         first = killed.kept - OVERLAP_BYTES
@@ -98,7 +97,6 @@ def test_after_kill_nine_only_the_rest_is_requested(run_cli, tmp_path, dest, how
             assert second["if_range"].endswith(" GMT")
         else:
             assert second["if_range"] == etag(server, name)
-            assert (requests[-1]["status"], requests[-1]["range"]) == (206, last)
         assert second["encoding"] == ""
 
 

@@ -10,19 +10,7 @@ from mlhub_async import Client, assets
 from mlhub_async.core.errors import TransferError
 from mlhub_async.core.model import Asset
 from support.engine import make_options, run
-from support.large_file import (
-    BODY,
-    MIB,
-    NEW,
-    SIZE,
-    SLOW,
-    STRONG,
-    fetch_by_clock,
-    fetched,
-    large,
-    parts,
-    unconfirming,
-)
+from support.large_file import BODY, MIB, NEW, SIZE, SLOW, STRONG, fetch_by_clock, fetched, large, parts
 from support.mirrored import Mirrored, asset_requests
 from support.server import (
     Change,
@@ -51,7 +39,7 @@ async def site(troubled):
 
 async def test_a_large_file_comes_in_parts_that_are_tied_to_one_version(site, dest):
     await fetched(large(site), dest)
-    asked = unconfirming(site)
+    asked = asset_requests(site)
     assert "range" not in asked[0].headers and "if-match" not in asked[0].headers
     assert {seen.headers.get("if-match") for seen in asked[1:]} == {'"1"'}
     assert all(seen.headers["accept-encoding"] == "identity" for seen in asked)
@@ -116,7 +104,7 @@ async def test_parts_take_no_place_from_other_files(site, dest):
 async def test_a_stream_that_breaks_off_is_no_loss_while_others_bring_parts(site, dest):
     report = await fetched(large(site, [Cut(2 * MIB)]), dest)
     assert report.received < SIZE + 2 * MIB
-    assert site.count("/one.tif") > 3 and all("if-match" in seen.headers for seen in unconfirming(site)[1:])
+    assert site.count("/one.tif") > 3 and all("if-match" in seen.headers for seen in asset_requests(site)[1:])
 
 
 async def test_bytes_are_taken_from_a_segment_that_is_slow(site, dest):
@@ -173,8 +161,7 @@ async def test_parts_go_where_a_redirect_leads_with_their_condition(troubled, si
     await fetched(item, dest, headers=((f"{site.origin} X-Secret", "canary"),))
     assert "x-secret" in site.log[0].headers
     assert len(asset_requests(away)) > 3
-    asked = unconfirming(away)[1:]
-    assert {seen.headers.get("if-match") for seen in asked} == {'"1"'}
+    assert {seen.headers.get("if-match") for seen in asset_requests(away)[1:]} == {'"1"'}
     assert not any("x-secret" in seen.headers for seen in away.log)
 
 
@@ -290,6 +277,6 @@ async def test_the_least_speed_is_that_of_all_parts_together(site, dest):
     """Each brings less than it, and none is cut."""
     slow = Drip(0.02, 16 << 10)
     await fetched(large(site, always=[slow]), dest, timeout=0.5, min_speed=MIB)
-    asked = unconfirming(site)
+    asked = asset_requests(site)
     assert [seen.headers.get("if-match") for seen in asked].count(None) == 1
     assert len(asked) > 1

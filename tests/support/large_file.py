@@ -16,11 +16,10 @@ from mlhub_async.transfer.context import TransferContext
 from mlhub_async.transfer.dedupe import UrlDedupe
 from mlhub_async.transfer.existing import ExistingFiles
 from mlhub_async.transfer.fetch import fetch
-from mlhub_async.transfer.resume import OVERLAP_BYTES
 from mlhub_async.transfer.segments.coordinator import MAX_STREAMS, segment_policy
 from support.engine import make_options, run
 from support.mirrored import Mirrored, asset_requests
-from support.server import Drip, Seen, Site, tif
+from support.server import Drip, tif
 from support.stac_server import stac_item
 
 MIB = 1 << 20
@@ -33,13 +32,6 @@ SLOW = Drip(0.002, 64 << 10)
 def large(site, faults=(), *, name="one", body=BODY, always=(SLOW,), about=STRONG, says=None):
     href = site.put(f"/{name}.tif", body, faults=faults, always=always, **about)
     return stac_item(name, data={"href": href, **(says or {})})
-
-
-def unconfirming(site: Site) -> list[Seen]:
-    """The requests for assets, without the last one, which only asks for the last bytes again."""
-    *asked, last = asset_requests(site)
-    assert last.headers.get("range") == f"bytes={SIZE - OVERLAP_BYTES}-"
-    return asked
 
 
 def parts(site):
