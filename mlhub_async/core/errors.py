@@ -110,6 +110,8 @@ class TransferError(MlhubError):
     """the server does not accept the request in this form; it may accept another form"""
     unsupported = False
     """the server does not support the method or the function of the request, or so long an address"""
+    failing = False
+    """the server failed at this request (500); it may not fail at one that asks for less"""
     no_content = False
     """the answer is complete and has no body"""
     none_found = False

@@ -30,6 +30,7 @@ NOT_FOUND = 404
 PROXY_AUTHENTICATION_REQUIRED = 407
 PRECONDITION_FAILED = 412
 RANGE_NOT_SATISFIABLE = 416
+INTERNAL_SERVER_ERROR = 500
 MISDIRECTED = 421
 """The request may be answered over another connection (RFC 9110 section 15.5.20)."""
 
@@ -160,6 +161,7 @@ def classified(error: E) -> E:
     error.maybe_expired = status in EXPIRY
     error.rejected = status in REJECTED
     error.unsupported = status in UNSUPPORTED
+    error.failing = status == INTERNAL_SERVER_ERROR
     error.oversized = status in OVERSIZED
     error.no_content = status == NO_CONTENT
     return error

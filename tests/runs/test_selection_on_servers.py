@@ -99,6 +99,7 @@ async def test_a_selection_means_the_same_on_every_server(name):
         "ignores": {"merge": True},
         "filters": {"filters": True},
         "refuses-conditions": {"refuses": CONDITIONS, "classes": ALL_CLASSES},
+        "fails": {"filters": True, "refuses": CONDITIONS, "classes": ALL_CLASSES, "status": 500},
         "refuses-POST": {"filters": True, "refuses": ("POST",), "status": 405},
         "refuses-all": {"refuses": everything, "status": 422, "classes": ALL_CLASSES},
     }

@@ -242,6 +242,16 @@ SELECTIONS: dict[str, Asked] = {
     "filter over the antimeridian": Asked(
         {"filter": "S_INTERSECTS(geometry, BBOX(170,-50,-170,50))"}, MERIDIAN
     ),
+    "filter of a date": Asked(
+        {"filter": "datetime > DATE('2020-05-01')"},
+        lambda one: span_of(one)[0] >= moment("2020-05-02T00:00:00Z"),
+    ),
+    "filter with a box": Asked(
+        {"filter": "S_INTERSECTS(geometry, BBOX(-20, -30, 40, 50))"}, in_box(-20, -30, 40, 50)
+    ),
+    "filter that servers fail at": Asked(
+        {"filter": "gsd div 20 = 1"}, having("gsd", lambda value: value in (20, 30))
+    ),
     "filter or": Asked(
         {"filter": 'gsd = 10 OR "eo:cloud_cover" >= 90'},
         lambda one: one["properties"].get("gsd") == 10 or one["properties"].get("eo:cloud_cover", 0) >= 90,

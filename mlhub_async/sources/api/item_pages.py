@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from collections.abc import Collection as Some
 from dataclasses import replace
 
 from ... import stac
-from ...core.errors import MlhubError, SourceError
+from ...core.errors import CatalogError, MlhubError, SourceError
 from ...core.model import NO_COLLECTION, Flaw, Item, ListingRemarks, Page, Request
 from ...core.options import Selection
 from ...core.ports import Reader
 from ..item_limit import Entries, ItemQuota
-from .abilities import reductions, refusal_line
+from .abilities import OPTIONAL, reductions, refusal_line
 from .endpoints import Endpoints
 from .names import CollectionNames
 from .split import Accept, accept_all
@@ -125,18 +125,20 @@ class ItemPages:
                     is_begun = True
                     yield page
                 return
-            except SourceError as error:
-                if is_begun or error.kind != stac.REFUSED:
+            except (SourceError, CatalogError) as error:
+                if is_begun or not (choices := self._reductions(error)):
                     raise
-                await self._negotiate(make, refused, error)
+                await self._negotiate(make, refused, error, choices)
 
     async def probe(self, make: MakeRequest) -> None:
         """Find out whether the server takes a request, and what to leave out if it does not."""
         async for _ in self._pages(make, may_be_absent=self.are_described):
             return
 
-    async def _negotiate(self, make: MakeRequest, refused: frozenset[str], error: SourceError) -> None:
-        """Leave out of all requests the first of `reductions` without which the server takes this one.
+    async def _negotiate(
+        self, make: MakeRequest, refused: frozenset[str], error: MlhubError, choices: Sequence[Some[str]]
+    ) -> None:
+        """Leave out of all requests the first of `choices` without which the server takes this one.
 
         Raises the server's last refusal if there is none.
         """
@@ -144,12 +146,12 @@ class ItemPages:
             abilities = self._endpoints.abilities
             if abilities.refused != refused:
                 return
-            for left_out in self._reductions(error):
+            for left_out in choices:
                 abilities.refused = refused | set(left_out)
                 try:
                     await self._try(make())
-                except SourceError as again:
-                    if again.kind != stac.REFUSED:
+                except (SourceError, CatalogError) as again:
+                    if not self._reductions(again):
                         abilities.refused = refused
                         raise
                     error = again
@@ -159,7 +161,13 @@ class ItemPages:
             abilities.refused = refused
             raise error
 
-    def _reductions(self, error: SourceError) -> list[Some[str]]:
+    def _reductions(self, error: MlhubError) -> Sequence[Some[str]]:
+        """What may be left out after this error: nothing, but after refusals and failures of the server."""
+        if getattr(error.__cause__, "failing", False):
+            names = [name for name in OPTIONAL[:3] if getattr(self._selection, name) is not None]
+            return [[name] for name in names] + [names[:count] for count in range(2, len(names) + 1)]
+        if error.kind != stac.REFUSED:
+            return []
         method = self._endpoints.search_method(self._selection)
         other = "GET" if method == "POST" else "POST"
         takes_other = self._endpoints.takes_other_method

@@ -67,9 +67,15 @@ def cql2_test(expression: Any) -> Callable[[JsonObject], bool]:
 
 
 def is_misread(expression: Any) -> bool:
-    """Whether servers misread an expression: it compares with a shape over the antimeridian."""
+    """Whether servers misread an expression: it has a shape over the antimeridian, a box, or a date.
+
+    pgstac 0.10.0 fails at boxes, and finds nothing that is before or after a date.
+    """
     try:
-        return any(map(has_meridian, _nodes(parsed(expression), 0)))
+        return any(
+            has_meridian(one) or (isinstance(one, dict) and ("bbox" in one or "date" in one))
+            for one in _nodes(parsed(expression), 0)
+        )
     except UsageError:
         return False
 
