@@ -69,8 +69,8 @@ def blind() -> None:
 
 
 def splicing() -> None:
-    """Takes a part of whatever version it is of."""
-    asked = SegmentSink.request
+    """Takes a part of whatever version it is of, and does not confirm in the end that it was one."""
+    asked, asks_again = SegmentSink.request, Receiver.asks_again
 
     def request(self: SegmentSink) -> Request:
         whole = asked(self)
@@ -81,7 +81,12 @@ def splicing() -> None:
         if head.status != 206:
             raise RangeRefused
 
+    def unconfirmed(self: Receiver) -> bool:
+        self.joined = False
+        return asks_again(self)
+
     SegmentSink.request, SegmentSink.start = request, start  # type: ignore[method-assign]
+    Receiver.asks_again = unconfirmed  # type: ignore[method-assign]
 
 
 def early() -> None:
