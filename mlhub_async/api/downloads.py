@@ -15,7 +15,7 @@ from ..core.errors import TransferError
 from ..core.model import Asset, Job
 from ..core.options import Options
 from ..core.telemetry import Events, Meter
-from ..engine.placement import path_request
+from ..engine.placement.paths import path_request
 from ..http.client import Http
 from ..storage.local.store import LocalStore
 from ..transfer.context import Refresh, TransferContext

@@ -25,7 +25,7 @@ from ..storage.ledger.recovery import DocumentRecords
 from ..storage.ledger.schema import ITEM
 from ..storage.ledger.unchanged import ItemFingerprint, UnchangedItem
 from ..transfer.existing import ExistingFilePolicy
-from .placement import claim_request, document_path, job_of, wants_of
+from .placement.paths import claim_request, collection_request, job_of, wants_of
 
 
 class Inventory:
@@ -79,8 +79,9 @@ class Inventory:
         """
         batch, repeated = BatchResult(), []
         remaining = await self._skip_unchanged(owners, batch) if self._skips_unchanged else owners
+        await self._claim_collections(remaining)
         requests = [self._request(owner) for owner in remaining]
-        results = await self._claim_all(remaining, [request for request, _ in requests])
+        results = await self._ledger.claim([request for request, _ in requests]) if requests else []
         for owner, (request, filtered), result in zip(remaining, requests, results, strict=True):
             batch.items += isinstance(owner, Item)
             if result is None:
@@ -102,8 +103,7 @@ class Inventory:
         self, owners: Sequence[Item | Collection], batch: BatchResult
     ) -> Sequence[Item | Collection]:
         """Count the items that are unchanged since an earlier run; returns the other owners."""
-        if new := self._new_collections(owners):
-            self._keep_paths(new, await self._ledger.claim(new))
+        await self._claim_collections(owners)
         items = [owner for owner in owners if isinstance(owner, Item)]
         fingerprints = [ItemFingerprint(one.collection, one.id, self._fingerprint(one)) for one in items]
         answers = iter(await self._ledger.confirm(fingerprints))
@@ -116,29 +116,20 @@ class Inventory:
                 remaining.append(owner)
         return remaining
 
-    async def _claim_all(
-        self, owners: Sequence[Item | Collection], requests: Sequence[ClaimRequest]
-    ) -> Sequence[ClaimResult | None]:
-        """Claim for the owners, and for the documents of collections that are new to this run."""
-        new = self._new_collections(owners)
-        results = await self._ledger.claim([*new, *requests]) if new or requests else []
-        self._keep_paths(new, results)
-        return results[len(new) :]
-
-    def _new_collections(self, owners: Sequence[Item | Collection]) -> list[ClaimRequest]:
+    async def _claim_collections(self, owners: Sequence[Item | Collection]) -> None:
+        """Claim the documents of collections that are new to this run, and so the directories of items."""
         named = (owner.collection if isinstance(owner, Item) else owner.id for owner in owners)
         new = [name for name in dict.fromkeys(named) if name not in self._collection_paths]
-        return [ClaimRequest(name, "", document_path(name, ""), ()) for name in new]
-
-    def _keep_paths(self, new: Sequence[ClaimRequest], results: Sequence[ClaimResult | None]) -> None:
-        for request, result in zip(new, results, strict=False):
+        results = await self._ledger.claim([collection_request(name) for name in new]) if new else []
+        for name, result in zip(new, results, strict=True):
             if result is not None:
-                self._collection_paths[request.collection] = result.path
+                self._collection_paths[name] = result.path
 
     def _request(self, owner: Item | Collection) -> tuple[ClaimRequest, int]:
         """The claim request of an owner, and how many of its assets are not selected."""
         assets = stac.assets_of(owner) if isinstance(owner, Item) else stac.collection_assets(owner)
-        request = claim_request(owner, assets, self._wants_of(owner), self._options.template)
+        document = self._collection_paths[owner.collection if isinstance(owner, Item) else owner.id]
+        request = claim_request(owner, assets, self._wants_of(owner), self._options.template, document)
         return request, len(assets) - len(request.assets)
 
     async def _start(

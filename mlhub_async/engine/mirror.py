@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -42,6 +43,7 @@ from ..storage.ledger.recovery import DocumentRecords
 from ..storage.local.destination import names_representable
 from ..storage.local.disk_space import DiskSpace
 from ..storage.local.store import LocalStore
+from ..storage.renaming.steps import rename_files
 from ..transfer.context import TransferContext
 from ..transfer.dedupe import UrlDedupe
 from ..transfer.existing import ExistingFilePolicy, ExistingFiles
@@ -195,7 +197,9 @@ async def _begin(parts: _Parts, source_root: str, each: EachItem | None) -> Run:
     selection = parts.options.selection
     report = Report(parts.source.name, parts.store.root, selection.asked(), _now())
     report.listing, report.allow_empty = Completeness.of(selection), parts.options.allow_empty
-    await parts.ledger.open(report.source, orjson.dumps(report.selection).decode(), report.started)
+    asked = orjson.dumps(report.selection).decode()
+    rename = partial(rename_files, store=parts.store)
+    await parts.ledger.open(report.source, asked, report.started, rename)
     try:
         return parts.run(report, source_root, each)
     except BaseException:

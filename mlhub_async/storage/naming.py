@@ -26,18 +26,18 @@ _plain = re.compile(
     r"[A-Za-z0-9_~!$&'()+,=@\[\]^`{}-])?"
 ).fullmatch
 _reserved = re.compile(_RESERVED).match
-_BAD = '\x00-\x1f\x7f-\x9f/\\\\:*?#;"<>|\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff'
-_UNSAFE = re.compile(rf"[{_BAD}%]|\A[.~ -]|[. ]\Z")
+_BAD = '\x00-\x1f\x7f-\x9f/\\\\:*?#;"<>|%\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff'
+"""Beside what file systems refuse: # ? ; end the path of a href, and % is decoded by some readers only."""
+_UNSAFE = re.compile(rf"[{_BAD}]|\A[.~ -]|[. ]\Z")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
-_is_result = re.compile(rf"(?:[^{_BAD}%]|%[0-9A-F]{{2}})+~[0-9a-f]{{10}}(?:\.[A-Za-z0-9]{{1,8}})?").fullmatch
 _SUFFIX = re.compile(r"(?<=.)\.[A-Za-z0-9]{1,8}\Z", re.DOTALL)
 _suffix = re.compile(r"\.[A-Za-z0-9]{1,8}", re.ASCII).fullmatch
-_HALF_ESCAPE = re.compile(r"%[0-9A-F]?\Z")
+_HALF_ESCAPE = re.compile(r"~[0-9A-F]?\Z")
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
 
 def safe_component(text: str, spare: int = 0) -> str:
-    """One path component for this text: the text if it is safe, else percent-encoded with a hash.
+    """One path component for this text: the text if it is safe, else escaped (`~3A`) with a hash.
 
     A text that is too long is cut so that `spare` bytes may follow. Deterministic and idempotent; different
     texts give different names unless their SHA-256 collides.
@@ -46,38 +46,37 @@ def safe_component(text: str, spare: int = 0) -> str:
         return text
     # The middle of a very long text is left out of the name, but not of the hash.
     seen = text if len(text) <= 2048 else text[:1024] + text[-16:]
-    name = _encoded(unicodedata.normalize("NFC", seen))
+    name = _escaped(unicodedata.normalize("NFC", seen))
     if name == text and _byte_length(name) <= MAX_COMPONENT_BYTES:
         return name
-    return _with_hash(name, text, MAX_COMPONENT_BYTES - spare)
+    return with_hash(name, text, MAX_COMPONENT_BYTES - spare)
 
 
-def _encoded(text: str) -> str:
-    if not _is_encoded(text):
-        text = _UNSAFE.sub(_percent_encode, text)
-        # The last letter of an escape may compose with an accent after it: encode all non-ASCII then.
-        if unicodedata.normalize("NFC", text) != text:
-            text = _NOT_ASCII.sub(_percent_encode, text)
-    return f"_{text}" if not text or _reserved(text) else text
+def _escaped(text: str) -> str:
+    text = _UNSAFE.sub(_escape, text)
+    # The last letter of an escape may compose with an accent after it: escape all non-ASCII then.
+    if unicodedata.normalize("NFC", text) != text:
+        text = _NOT_ASCII.sub(_escape, text)
+    return f"_{text}" if not text or text[0] == "~" or _reserved(text) else text
 
 
-def _is_encoded(text: str) -> bool:
-    return bool("%" in text and _is_result(text) and text[0] not in ".~ -")
-
-
-def _percent_encode(found: re.Match[str]) -> str:
-    return "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogatepass"))
+def _escape(found: re.Match[str]) -> str:
+    return "".join(f"~{byte:02X}" for byte in found[0].encode("utf-8", "surrogatepass"))
 
 
 def _byte_length(name: str) -> int:
     return len(name) if name.isascii() else len(name.encode("utf-8", "surrogatepass"))
 
 
-def _with_hash(name: str, seed: str, longest: int = MAX_COMPONENT_BYTES) -> str:
+def with_hash(name: str, seed: str, longest: int = MAX_COMPONENT_BYTES) -> str:
     """The name with a hash of the seed before its extension, cut to `longest` bytes."""
+    return with_tag(name, hashlib.sha256(seed.encode("utf-8", "surrogatepass")).hexdigest()[:10], longest)
+
+
+def with_tag(name: str, tag: str, longest: int = MAX_COMPONENT_BYTES) -> str:
+    """The same with these hexadecimal digits."""
     found = _SUFFIX.search(name)
     stem, suffix = (name[: found.start()], found[0]) if found else (name, "")
-    tag = hashlib.sha256(seed.encode("utf-8", "surrogatepass")).hexdigest()[:10]
     room = longest - len(tag) - len(suffix) - 1
     if _byte_length(stem) > room:
         stem = _HALF_ESCAPE.sub("", stem.encode("utf-8")[:room].decode("utf-8", "ignore"))
@@ -87,7 +86,14 @@ def _with_hash(name: str, seed: str, longest: int = MAX_COMPONENT_BYTES) -> str:
 def distinct(path: str, seed: str) -> str:
     """The same path with a hash of the seed in its last component: for the second of two that collide."""
     parent, slash, name = path.rpartition("/")
-    return parent + slash + _with_hash(name, seed)
+    return parent + slash + with_hash(name, seed)
+
+
+def distinct_document(path: str, seed: str) -> str:
+    """The same for the path of a document: its directory gets the hash, and the document with it."""
+    *above, folder, name = path.split("/")
+    other = with_hash(folder, seed, MAX_COMPONENT_BYTES - len(".json"))
+    return "/".join((*above, other, f"{other}.json" if name == f"{folder}.json" else name))
 
 
 def fold(path: str) -> str:
@@ -139,8 +145,9 @@ def check_template(template: str) -> None:
 def render(template: str, fields: Mapping[str, str]) -> str:
     """The relative path of one asset; it has the levels of the template, whatever the values contain.
 
-    A missing value counts as empty, an empty `id` as the collection itself. A path that the mirror needs
-    for a document of its own gets a hash.
+    `collection` and `id` may also be the names that their directories have got. A missing value counts as
+    empty, an empty `id` as the collection itself. A path that the mirror needs for a document of its own
+    gets a hash.
     """
     if template == DEFAULT_TEMPLATE:
         name = fields.get("key", "") + fields.get("ext", "")
@@ -160,6 +167,7 @@ class ItemFolder(NamedTuple):
 
 
 def item_folder(collection: str, item: str) -> ItemFolder:
+    """By the ids, or by the names that their directories have got."""
     folder = f"{collection_dir(collection)}/{item_dir(item)}"
     return ItemFolder(collection, item, folder, ".json" in folder.casefold())
 

@@ -89,14 +89,14 @@ async def test_the_documents_keep_the_names_that_paths_cannot_have(site, dest, f
 
 
 PATHS = {
-    "/a/%2e%2e%2f%2e%2e%2fout.tif": "%2E.%2F..%2Fout~",
-    "/a/%252e%252e%252fout.tif": "%252e%252e%252fout~",
-    "/a/..%5c..%5cout.tif": "%2E.%5C..%5Cout~",
-    "/a/%00out.tif": "%00out~",
-    "/a/out%0a.tif": "out%0A~",
-    "/a/%2fetc%2fout.tif": "%2Fetc%2Fout~",
-    "/a/%7eout.tif": "%7Eout~",
-    "/a/out.t%2fif": "out.t%2Fif~",
+    "/a/%2e%2e%2f%2e%2e%2fout.tif": "_~2E.~2F..~2Fout~",
+    "/a/%252e%252e%252fout.tif": "_~252e~252e~252fout~",
+    "/a/..%5c..%5cout.tif": "_~2E.~5C..~5Cout~",
+    "/a/%00out.tif": "_~00out~",
+    "/a/out%0a.tif": "out~0A~",
+    "/a/%2fetc%2fout.tif": "_~2Fetc~2Fout~",
+    "/a/%7eout.tif": "_~7Eout~",
+    "/a/out.t%2fif": "out.t~2Fif~",
 }
 
 

@@ -26,7 +26,7 @@ from ...storage.ledger.database import Statements
 from ...storage.ledger.recovery import DocumentRecords
 from ...transfer.existing import ExistingFiles
 from ..inventory import grid_reader
-from ..placement import claim_request, document_path, job_of, wants_of
+from ..placement.paths import claim_request, collection_request, job_of, wants_of
 
 Owners = Sequence[Item | Collection]
 
@@ -97,9 +97,10 @@ class Comparison:
 
     async def changes(self, owners: Owners) -> list[OwnerChanges]:
         """What becomes of the items and collections of a batch, none of which was in an earlier one."""
+        self._claim_collections(owners)
         requests = [self._request(owner) for owner in owners]
         found: list[OwnerChanges] = []
-        results = self._claim(requests)
+        results = self._book.claim(requests) if requests else []
         for owner, request, result in zip(owners, requests, results, strict=True):
             if result is not None:
                 found.append(await self._of_owner(owner, request, result))
@@ -107,17 +108,16 @@ class Comparison:
 
     def _request(self, owner: Item | Collection) -> ClaimRequest:
         assets = stac.assets_of(owner) if isinstance(owner, Item) else stac.collection_assets(owner)
-        return claim_request(owner, assets, self._wants_of(owner), self._template)
+        document = self._collection_paths[owner.collection if isinstance(owner, Item) else owner.id]
+        return claim_request(owner, assets, self._wants_of(owner), self._template, document)
 
-    def _claim(self, requests: Sequence[ClaimRequest]) -> list[ClaimResult | None]:
-        names = dict.fromkeys(request.collection for request in requests)
-        new = [name for name in names if name not in self._collection_paths]
-        folders = [ClaimRequest(name, "", document_path(name, ""), ()) for name in new]
-        results = self._book.claim([*folders, *requests]) if requests else []
-        for name, result in zip(new, results, strict=False):
+    def _claim_collections(self, owners: Owners) -> None:
+        named = (owner.collection if isinstance(owner, Item) else owner.id for owner in owners)
+        new = [name for name in dict.fromkeys(named) if name not in self._collection_paths]
+        results = self._book.claim([collection_request(name) for name in new]) if new else []
+        for name, result in zip(new, results, strict=True):
             if result is not None:
                 self._collection_paths[name] = result.path
-        return results[len(new) :]
 
     async def _of_owner(
         self, owner: Item | Collection, request: ClaimRequest, result: ClaimResult

@@ -113,9 +113,10 @@ class _Verifier:
 
     def _damage(self, compared: ComparedPath) -> Damage | None:
         """Documents are written before their ledger rows: after a kill the recorded digest may be old."""
-        if compared.role == INDEX and compared.is_file and not self._snapshot.finished:
+        is_stable = self._snapshot.finished and not self._snapshot.renaming
+        if compared.role == INDEX and compared.is_file and not is_stable:
             return None
-        if compared.role != ASSET and compared.is_file and not self._snapshot.finished:
+        if compared.role != ASSET and compared.is_file and not is_stable:
             return document_damage(self._dest, compared.path)
         return file_damage(self._dest, compared, self._stop, deep=self._deep)
 

@@ -22,6 +22,7 @@ from ...storage.layout import LEDGER_FILE, RECEIPT_FILE, WRITE_AHEAD_LOG_FILES, 
 from ...storage.ledger.database import Statements
 from ...storage.ledger.schema import VERSION, connect
 from ...storage.ledger.write_behind import WriteAheadLog
+from ...storage.renaming.journal import is_under_way, old_manifest, record_found
 
 LEDGER = in_state(LEDGER_FILE)
 RECEIPT = in_state(RECEIPT_FILE)
@@ -29,11 +30,21 @@ RECEIPT = in_state(RECEIPT_FILE)
 
 @dataclass(frozen=True, slots=True)
 class LedgerSnapshot:
-    """The ledger after the last run. `finished`: that run was neither killed nor is still going on."""
+    """The ledger after the last run. `finished`: that run was neither killed nor is still going on.
+
+    `renaming`: the files are being given other names, see `storage/renaming`.
+    """
 
     statements: Statements
     run_id: int
     finished: bool
+    renaming: bool = False
+
+    def has_manifest(self, digest: object) -> bool:
+        """Whether the manifest of the run is this one."""
+        if digest == self.statements.manifest(self.run_id):
+            return True
+        return self.renaming and digest == old_manifest(self.statements.database, self.run_id)
 
 
 def _is_unchanged(dest: Path, path: str, size: int, mtime_ns: int) -> bool:
@@ -56,7 +67,8 @@ def open_snapshot(dest: Path) -> Iterator[LedgerSnapshot]:
             raise UsageError(f"{LEDGER} was written by a newer mlhub-async (format {version}); use that one")
         last = database.execute("SELECT id, finished FROM run ORDER BY id DESC LIMIT 1").fetchone()
         run_id, finished = last or (0, None)
-        yield LedgerSnapshot(Statements(database, partial(_is_unchanged, dest)), run_id, finished is not None)
+        statements = Statements(database, partial(_is_unchanged, dest))
+        yield LedgerSnapshot(statements, run_id, finished is not None, is_under_way(database))
 
 
 @contextmanager
@@ -81,7 +93,9 @@ def _open_ledger(path: Path, stack: ExitStack) -> sqlite3.Connection:
     """The database itself, if it was closed; else a temporary copy with its write-ahead logs applied."""
     try:
         if _is_closed(path):
-            return stack.enter_context(closing(_connect(path, "immutable=1")))
+            closed = stack.enter_context(closing(_connect(path, "immutable=1")))
+            if not is_under_way(closed):
+                return closed
         return _copy_recovered(path, stack)
     except OSError as error:
         raise StorageError(f"{LEDGER}: cannot be read ({error.strerror or type(error).__name__})") from None
@@ -127,5 +141,8 @@ def _copy_recovered(path: Path, stack: ExitStack) -> sqlite3.Connection:
     with closing(_connect(path, "mode=ro" if _sqlite_wal(path).exists() else "immutable=1")) as original:
         original.backup(copy)
     with closing(WriteAheadLog(folder)) as logs:
-        Statements(copy, partial(_is_unchanged, path.parent.parent)).settle(logs.uncommitted())
+        statements = Statements(copy, partial(_is_unchanged, path.parent.parent))
+        statements.settle(logs.uncommitted())
+    if is_under_way(copy):
+        record_found(statements, lambda name: os.path.lexists(path.parent.parent / name))
     return copy

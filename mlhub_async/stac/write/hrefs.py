@@ -1,9 +1,8 @@
 """Hrefs of the mirror's documents: relative within it, absolute and without secrets to anything else.
 
 A path is written into a href as it is, not percent-encoded: pystac opens a relative href as a file name
-without decoding it, so it finds the file "a%3Ab" by "./a%3Ab" and never by "./a%253Ab". Spaces and letters
-beyond ASCII work in pystac and rustac alike; "#", "?" and ";", which would end the path for them, are in
-no name that storage/naming makes.
+without decoding it. Spaces and letters beyond ASCII work in pystac and rustac alike; "#", "?" and ";", which
+would end the path, and "%", which some readers decode, are in no name that storage/naming makes.
 """
 
 from __future__ import annotations

@@ -24,6 +24,8 @@ from .projection import NO_PROJECTIONS, Projection, add_projections
 from .versions import readable_item
 
 FILE_EXTENSION = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
+DOCUMENTS = 2
+"""Grows when items are written otherwise than before: then an item that has not changed is written again."""
 _ANY_FILE_EXTENSION = ("https://stac-extensions.github.io/file/", "file")
 
 
@@ -121,7 +123,7 @@ class Fingerprinter:
     """
 
     def __init__(self, *context: object) -> None:
-        text = repr((__version__, *context)).encode("utf-8", "surrogatepass")
+        text = repr((__version__, DOCUMENTS, *context)).encode("utf-8", "surrogatepass")
         self._context_digest = blake2b(text, digest_size=16)
 
     def fingerprint(self, item: Item, collection: str | None) -> str:

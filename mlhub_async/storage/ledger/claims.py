@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ...core.model import Asset, Proof, Record
-from ..naming import distinct, fold
+from ..naming import distinct, distinct_document, fold
 from .rows import execute_in_chunks, rows_changed
 from .schema import ASSET, COLLECTION, DONE, ITEM, PLANNED
 
@@ -32,13 +32,15 @@ class PathRequest(NamedTuple):
 class ClaimRequest:
     """One item with its selected assets.
 
-    `path` is that of the item's own document; an item of "" stands for the collection itself.
+    `path` is that of the item's own document; an item of "" stands for the collection itself. `place` gives
+    the assets other paths, by the name of the directory of the item: that of `path` may be taken.
     """
 
     collection: str
     item: str
     path: str
     assets: Sequence[PathRequest]
+    place: Callable[[str], Sequence[PathRequest]] | None = None
 
     @property
     def identity(self) -> Identity:
@@ -125,14 +127,17 @@ class Claims:
         identity, document = wanted.identity, None
         row = self._known.get(identity)
         if row is None:
-            path = self._insert(identity, wanted.path, "")
+            path = self._insert(identity, wanted.path, "", distinct_document)
         else:
             path, run, _, size, mtime_ns, sha256, *_ = row
             if run == self._run and wanted.item:
                 return None
             self._touch(identity, row)
             document = Record(path, size, sha256, mtime_ns, Proof.NONE) if sha256 else None
-        claims = [claim for request in wanted.assets if (claim := self._claim_asset(request))]
+        assets = wanted.assets
+        if path != wanted.path and wanted.item and wanted.place is not None:
+            assets = wanted.place(path.split("/")[-2])
+        claims = [claim for request in assets if (claim := self._claim_asset(request))]
         return ClaimResult(path, document, claims)
 
     def _claim_asset(self, request: PathRequest) -> Claim | None:
@@ -151,14 +156,16 @@ class Claims:
         record = Record(path, size, sha256, mtime_ns, Proof(proof), validator)
         return Claim(asset, path, record, stamp == asset.stamp, suffix_pending)
 
-    def _insert(self, identity: Identity, path: str, stamp: str) -> str:
+    def _insert(
+        self, identity: Identity, path: str, stamp: str, other: Callable[[str, str], str] = distinct
+    ) -> str:
         """Insert a new row; returns its path: the requested one, or a similar one if that is taken."""
         for attempt in range(3):
             row = (*identity, path, fold(path), stamp, PLANNED, self._run)
             if rows_changed(self._db, INSERT, [row]):
                 self._known[identity] = (path, self._run, PLANNED, 0, 0, "", "", "", stamp)
                 return path
-            path = distinct(path, f"{attempt or ''}" + "\0".join(map(str, identity)))
+            path = other(path, f"{attempt or ''}" + "\0".join(map(str, identity)))
         raise AssertionError(f"no free place for {identity}")
 
     def _touch(self, identity: Identity, row: Known) -> None:

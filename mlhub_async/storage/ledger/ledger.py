@@ -63,8 +63,17 @@ class Ledger:
         self._touched_rows = 0
         """rows written since the last checkpoint, about"""
 
-    async def open(self, source: str, selection: str, started: str) -> None:
-        """Raises `StorageError`, or `UsageError` for a ledger of a newer program."""
+    async def open(
+        self,
+        source: str,
+        selection: str,
+        started: str,
+        prepare: Callable[[Statements], None] = lambda _: None,
+    ) -> None:
+        """`prepare` is called in the ledger's thread before the run begins.
+
+        Raises `StorageError`, or `UsageError` for a ledger of a newer program.
+        """
         try:
             self._log = WriteAheadLog(self._state)
         except OSError as error:
@@ -72,7 +81,7 @@ class Ledger:
             raise StorageError(f"{self._state}: {error.strerror}") from None
         opened: list[Statements] = []
         try:
-            await self._call(lambda: opened.append(self._open(source, selection, started)))
+            await self._call(lambda: opened.append(self._open(source, selection, started, prepare)))
         except BaseException:
             # After a cancellation the thread may still be opening the database: discard that run afterwards.
             self._executor.start(partial(_discard_run, opened))
@@ -83,13 +92,16 @@ class Ledger:
         if self._commits_fast:
             self._executor.allow_inline(self._book.database)
 
-    def _open(self, source: str, selection: str, started: str) -> Statements:
+    def _open(
+        self, source: str, selection: str, started: str, prepare: Callable[[Statements], None]
+    ) -> Statements:
         database = connect(self._state / LEDGER_FILE, full_sync=self._store.is_synced)
         try:
             book = Statements(database, self._store.is_unchanged)
             if left := self._log.uncommitted():
                 book.settle([row for row in left if self._is_current(row)])
                 self._log.clear()
+            prepare(book)
             self.resumed = book.begin_run(source, selection, started)
             self._commits_fast = not self._store.is_synced and book.trial_commit() < FAST_COMMIT
         except BaseException:

@@ -25,7 +25,10 @@ PLANNED, DONE, FAILED = 0, 1, 2
 """States of a row."""
 
 TABLES = frozenset({"file", "collection", "flaw", "seen", "run"})
-SCHEMA = """
+RENAMING = """renaming (fold TEXT PRIMARY KEY, old TEXT NOT NULL, new TEXT NOT NULL,
+  collection TEXT NOT NULL, item TEXT NOT NULL) WITHOUT ROWID"""
+"""The table of `storage/renaming`. A ledger without it is of a version with other names of files."""
+SCHEMA = f"""
 CREATE TABLE file (
   collection TEXT NOT NULL, item TEXT NOT NULL, role INTEGER NOT NULL, key TEXT NOT NULL,
   path TEXT NOT NULL, fold TEXT NOT NULL UNIQUE, state INTEGER NOT NULL, run INTEGER NOT NULL,
@@ -36,6 +39,7 @@ CREATE TABLE file (
 CREATE TABLE collection (id TEXT PRIMARY KEY, body BLOB, href TEXT, extent TEXT) WITHOUT ROWID;
 CREATE TABLE flaw (run INTEGER NOT NULL, place TEXT NOT NULL, error TEXT NOT NULL, benign INTEGER NOT NULL);
 CREATE TABLE seen (url_key INTEGER PRIMARY KEY, run INTEGER NOT NULL);
+CREATE TABLE {RENAMING};
 CREATE TABLE run (
   id INTEGER PRIMARY KEY, source TEXT NOT NULL, selection TEXT NOT NULL, started TEXT NOT NULL,
   finished TEXT, exit_code INTEGER

@@ -26,7 +26,7 @@ def remove(root: Path, path: str, size: int, mtime_ns: int, *, dry_run: bool = F
     if not _NOT_NAMES.isdisjoint((*folders, name)):
         return False  # not a path that we record: the ledger was edited
     try:
-        with _opened(root, folders) as (place, fd):
+        with opened(root, folders) as (place, fd):
             if not matches_stat(place + name, size, mtime_ns, fd):
                 return False
             if not dry_run:
@@ -47,13 +47,13 @@ def remove_empty(root: Path, paths: Iterable[str]) -> None:
         *above, name = folder.split("/")
         with contextlib.suppress(OSError):
             while name:
-                with _opened(root, above) as (place, fd):
+                with opened(root, above) as (place, fd):
                     os.rmdir(place + name, dir_fd=fd)
                 *above, name = above or [""]
 
 
 @contextmanager
-def _opened(root: Path, folders: Sequence[str]) -> Iterator[tuple[str, int | None]]:
+def opened(root: Path, folders: Sequence[str]) -> Iterator[tuple[str, int | None]]:
     """Open a directory without following links: a prefix of paths, and the `dir_fd` they are relative to."""
     if not HAS_DIR_FD:
         real = root.resolve().joinpath(*folders)

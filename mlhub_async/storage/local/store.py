@@ -31,7 +31,7 @@ from ..layout import (
     STATE_DIR,
     partial_file,
 )
-from . import removal
+from . import removal, renames
 from .atomic_write import DocumentWriter
 from .body import SMALL_BODY_BYTES, BodyWriter
 from .destination import RunLock, make_root, refuse_another_file_system, refuse_links, reserve_space, unusable
@@ -240,6 +240,13 @@ class LocalStore:
 
     def remove(self, path: str, size: int, mtime_ns: int, *, dry_run: bool = False) -> bool | None:
         return removal.remove(self.root, path, size, mtime_ns, dry_run=dry_run)
+
+    def rename(self, old: str, new: str) -> bool:
+        """Rename a file; false where there is none, or something else has the new name.
+
+        In the ledger's thread, before a run begins. Raises what `DirectoryTree.place` does.
+        """
+        return renames.rename(self._tree, old, new)
 
     def remove_empty_directories(self, paths: Iterable[str]) -> None:
         removal.remove_empty(self.root, paths)

@@ -1,0 +1,59 @@
+"""Files that find each other by their names, such as scene.tif and scene.tif.msk, keep these names."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from ...core import urls
+from ...core.model import Asset
+
+_NAMING_OTHERS = (".vrt", "_mtl.txt", "_mtl.json", "_mtl.xml", "manifest.safe", "mtd_tl.xml")
+"""Ends of the names of files that name the files beside them."""
+_DOUBLE = (".aux.xml",)
+
+
+def companions(assets: Sequence[Asset]) -> dict[str, str]:
+    """File names by asset key, for the assets of one owner that have to keep the names of their hrefs.
+
+    These are assets whose hrefs are in one directory and share a stem: one name is another one with a suffix
+    more (scene.tif, scene.tif.msk), or they differ in the suffix only (scene.tif, scene.tfw). Where a file
+    names others in its directory (a VRT), it and all of these are among them.
+    """
+    places = [asset.href.partition("#")[0].partition("?")[0] for asset in assets]
+    if not _may_have_companions(places):
+        return {}
+    names = [urls.filename(asset.href) for asset in assets]
+    folders = [place.rpartition("/")[0] for place in places]
+    unique = Counter(zip(folders, names, strict=True))
+    listing = {folder for folder, name in unique if name.lower().endswith(_NAMING_OTHERS)}
+    counts: Counter[tuple[str, str]] = Counter()
+    for folder, name in unique:
+        counts.update({(folder, stem) for stem in _stems(name)})
+    return {
+        asset.key: name
+        for asset, folder, name in zip(assets, folders, names, strict=True)
+        if name
+        and unique[folder, name] == 1
+        and (folder in listing or any(counts[folder, stem] > 1 for stem in _stems(name)))
+    }
+
+
+def _may_have_companions(places: list[str]) -> bool:
+    """Cheap, as nearly no item has any."""
+    stems = {place.rpartition(".")[0] for place in places}
+    return (
+        len(stems) < len(places)
+        or not stems.isdisjoint(places)
+        or any(place.lower().endswith((*_NAMING_OTHERS, *_DOUBLE)) for place in places)
+    )
+
+
+def _stems(name: str) -> set[str]:
+    """What the names of its companions may have in common with a name: the name itself, and its stem."""
+    for double in _DOUBLE:
+        if name.lower().endswith(double):
+            base = name[: -len(double)]
+            return {name, base}
+    base, dot, _ = name.rpartition(".")
+    return {name, base} if dot and base.strip(".") else {name}

@@ -1,0 +1,102 @@
+"""Where the files of an item belong, and what is to be done for each asset. No I/O."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+
+from ... import stac
+from ...core.formats.kinds import media_suffix
+from ...core.model import Asset, Collection, Item, Job, JsonObject
+from ...core.options import Selection
+from ...core.urls import suffix
+from ...storage import naming
+from ...storage.layout import collection_document, item_document
+from ...storage.ledger.claims import Claim, ClaimRequest, PathRequest
+from ...transfer.existing import Decision, ExistingFilePolicy
+from .companions import companions
+
+Wants = Callable[[stac.AssetLike, JsonObject], bool]
+WantsOf = Callable[[Item | Collection], Wants]
+
+
+def wants_of(selection: Selection) -> WantsOf:
+    """Gives the filter of assets for an owner: followed source imagery may have one of its own."""
+    ordinary = stac.asset_filter(selection)
+    if not (selection.source_include or selection.source_exclude):
+        return lambda _: ordinary
+    of_sources = stac.asset_filter(selection.of_sources())
+    return lambda owner: of_sources if owner.followed else ordinary
+
+
+def collection_request(collection: str) -> ClaimRequest:
+    """What is claimed for the document of a collection, which decides about the directory of its items."""
+    return ClaimRequest(collection, "", collection_document(naming.collection_dir(collection)), ())
+
+
+def claim_request(
+    owner: Item | Collection, assets: list[Asset], wants: Wants, template: str, document: str
+) -> ClaimRequest:
+    """What is claimed in the ledger for one item or collection: its document and its selected assets.
+
+    `assets` are all of its assets; `document` is the path that the document of its collection has got.
+    """
+    item, collection = (owner.id, owner.collection) if isinstance(owner, Item) else ("", owner.id)
+    own_names = companions(assets) if len(assets) > 1 and template == naming.DEFAULT_TEMPLATE else {}
+    if wants is not stac.any_asset:
+        assets = [asset for asset in assets if wants(asset, owner.body)]
+    folder, name = posixpath.dirname(document), naming.item_dir(item)
+    if item:
+        document = item_document(folder, name)
+    place = partial(_paths, assets, template, own_names, folder)
+    return ClaimRequest(collection, item, document, place(name), place)
+
+
+def path_request(asset: Asset, template: str) -> PathRequest:
+    """The path under DEST that an asset gets if no other file has it."""
+    folder, name = naming.collection_dir(asset.collection), naming.item_dir(asset.item)
+    return _paths([asset], template, {}, folder, name)[0]
+
+
+def _paths(
+    assets: Iterable[Asset], template: str, own_names: Mapping[str, str], folder: str, name: str
+) -> list[PathRequest]:
+    """The paths of the assets of one owner. `folder`, `name`: the directories of collection and item.
+
+    `own_names`: file names by asset key, of assets that do not get their key as their name.
+    """
+    if template != naming.DEFAULT_TEMPLATE:
+        return [_by_template(asset, template, folder, name) for asset in assets]
+    place = naming.item_folder(folder, name)
+    paths = []
+    for asset in assets:
+        if own_names and asset.key in own_names:
+            paths.append(PathRequest(asset, naming.path_in_folder(place, own_names[asset.key]), False))
+            continue
+        extension = _extension(asset)
+        file = asset.key if extension and asset.key.endswith(extension) else asset.key + extension
+        paths.append(PathRequest(asset, naming.path_in_folder(place, file), not extension))
+    return paths
+
+
+def _by_template(asset: Asset, template: str, folder: str, name: str) -> PathRequest:
+    extension = _extension(asset)
+    fields = {**asset.fields, "collection": folder, "id": name, "key": asset.key, "ext": extension}
+    return PathRequest(asset, naming.render(template, fields), not extension)
+
+
+def _extension(asset: Asset) -> str:
+    """From the path of the href, else from the media type; "" where only a redirect can tell."""
+    return suffix(asset.href) or media_suffix(asset.media_type)
+
+
+def job_of(claim: Claim, existing: ExistingFilePolicy) -> tuple[Job, bool]:
+    """The job for a claim, and whether it is done already: its file exists and is kept without reading it."""
+    decision = Decision.FETCH
+    if (known := claim.known) is not None:
+        decision = existing.of_recorded(unchanged=claim.current, recovered=claim.unsure)
+    if known is None or decision is Decision.FETCH:
+        return Job(claim.asset, claim.path, claim.suffix_pending, known_url=claim.known_url), False
+    recheck = decision is Decision.REREAD
+    return Job(claim.asset, known.path, previous=known, recheck=recheck), decision is Decision.KEEP
