@@ -300,7 +300,7 @@ class DocumentStore(Protocol):
     def temporary_path(self, name: str) -> Path:
         """Where a local file can be made before its bytes are `put_pieces`. The caller deletes it."""
 
-    def remove(self, path: str, size: int, mtime_ns: int, *, dry_run: bool = False) -> bool | None:
+    def remove(self, record: Record, *, dry_run: bool = False) -> bool | None:
         """Remove a finished file. True if it was removed, or would be; False if it is another file by now,
         None if there is none. Raises `StorageError`."""
 

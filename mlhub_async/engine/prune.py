@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import StorageError, UsageError
+from ..core.model import Proof, Record
 from ..core.options import ASSET_CONDITIONS, ITEM_CONDITIONS, Options
 from ..core.ports import DocumentStore
 from ..core.urls import term_safe
@@ -122,7 +123,7 @@ def _foresee(
         empty += [scope.collection] if count.total() and not listed.items[scope.collection] else []
         for row in rows:
             if row.state == DONE:
-                removed = store.remove(row.path, row.size, row.mtime_ns, dry_run=True)
+                removed = store.remove(_record_of(row), dry_run=True)
                 pruned.count(row.path, row.role == ASSET, row.size, removed)
                 paths += [row.path] if removed else []
     files = count_files(book, listed.listing.whole)
@@ -193,13 +194,17 @@ def _refuse_many(stale: Counter[int], files: Counter[int], limit: int | None) ->
     )
 
 
+def _record_of(row: StaleFile) -> Record:
+    return Record(row.path, row.size, row.sha256, row.mtime_ns, Proof.NONE)
+
+
 def _remove(book: Statements, store: DocumentStore, rows: list[StaleFile], pruned: Pruned) -> None:
     """Remove files, then their rows: after a kill in between the next run finds the rows again."""
     done: list[StaleFile] = []
     try:
         for row in rows:
             if row.state == DONE:
-                removed = store.remove(row.path, row.size, row.mtime_ns)
+                removed = store.remove(_record_of(row))
                 pruned.count(row.path, row.role == ASSET, row.size, removed)
             done.append(row)
     finally:

@@ -68,9 +68,12 @@ def content_mismatch(
     return None
 
 
-def open_unfollowed(path: str | Path) -> FileIO:
-    """Open a file to read it, unbuffered; see `OPEN_FLAGS`. Raises OSError."""
-    return FileIO(path, opener=lambda name, _: os.open(name, OPEN_FLAGS))
+def open_unfollowed(path: str | Path, directory: int | None = None) -> FileIO:
+    """Open a file to read it, unbuffered; see `OPEN_FLAGS`. A relative path is looked up in `directory`.
+
+    Raises OSError.
+    """
+    return FileIO(path, opener=lambda name, _: os.open(name, OPEN_FLAGS, dir_fd=directory))
 
 
 def _sha256(file: FileIO, size: int, stopped: Callable[[], bool]) -> str:

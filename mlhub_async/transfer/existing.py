@@ -34,12 +34,14 @@ class ExistingFilePolicy:
         the file is                            resume      skip    overwrite  refresh     error
         recorded, asset described as then      KEEP*       KEEP*   FETCH      REVALIDATE  REFUSE
         recorded, asset described otherwise    REVALIDATE  KEEP*   FETCH      REVALIDATE  REFUSE
+        recorded, another mtime                REREAD      REREAD  FETCH      REVALIDATE  REFUSE
         recorded in its item document only     REREAD      REREAD  FETCH      REVALIDATE  REFUSE
         not recorded                           FETCH       KEEP    FETCH      FETCH       REFUSE
 
     KEEP* is REREAD with `--verify checksum` and `--verify deep`.
 
     "Recorded": the ledger has a record of it, and size and modification time are still the recorded ones.
+    "Another mtime": the same, but for the time; one that is described otherwise counts as not recorded.
     "Described": its URL, size, digest and `updated` in the catalogue. "In its item document only": the
     ledger was lost. Before REREAD and REVALIDATE a recorded file is compared with the size and digest that
     the catalogue publishes (and with `--verify deep` its structure is checked): a file that differs counts
@@ -66,7 +68,7 @@ class ExistingFilePolicy:
         return cls(if_exists, *columns[if_exists])
 
     def of_recorded(self, *, unchanged: bool, recovered: bool) -> Decision:
-        """The decision for a recorded file; `recovered`: its record is from an item document."""
+        """The decision for a recorded file; `recovered`: its bytes are not known to be the recorded ones."""
         if recovered:
             return self.recovered
         return self.unchanged if unchanged else self.changed

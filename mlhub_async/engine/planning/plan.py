@@ -18,7 +18,7 @@ from ...core.urls import canonical
 from ...sources.recognise import Given
 from ...storage import naming
 from ..connect import Deadline, open_source
-from ..placement import wants_of
+from ..placement.paths import wants_of
 from ..prune import ListedScope, listed_id, refuse_partial_selection
 from ..report.completeness import Completeness, read_source
 from ..report.empty_selection import Offered, matches_nothing

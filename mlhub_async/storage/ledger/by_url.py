@@ -20,7 +20,7 @@ def mark_known_urls(database: sqlite3.Connection, results: Iterable[ClaimResult 
     asked: dict[str, list[tuple[list[Claim], int]]] = {}
     for claims in [claimed.claims for claimed in results if claimed is not None]:
         for place, claim in enumerate(claims):
-            if claim.known is None and (url := _identity(claim.asset.href)):
+            if (claim.known is None or claim.unsure) and (url := _identity(claim.asset.href)):
                 asked.setdefault(url, []).append((claims, place))
     if not asked:
         return

@@ -51,7 +51,8 @@ class Claim(NamedTuple):
     """The path that an asset was given. `known`: the record of its file, which an earlier run finished.
 
     `current`: the catalogue has not changed its description since. `unsure`: the file must be read first, as
-    its record is not from the ledger. `known_url`: there is a finished file that was fetched from its URL.
+    its record is not from the ledger, or its size or mtime is another one. `known_url`: there is a finished
+    file that was fetched from its URL.
     """
 
     asset: Asset
@@ -151,10 +152,11 @@ class Claims:
             return None
         suffix_pending = suffix_pending and path == requested  # else it has its suffix
         self._touch(identity, row)
-        if state != DONE or not self._is_unchanged(path, size, mtime_ns):
+        if state != DONE:
             return Claim(asset, path, suffix_pending=suffix_pending)
         record = Record(path, size, sha256, mtime_ns, Proof(proof), validator)
-        return Claim(asset, path, record, stamp == asset.stamp, suffix_pending)
+        unsure = not self._is_unchanged(path, size, mtime_ns)
+        return Claim(asset, path, record, stamp == asset.stamp, suffix_pending, unsure)
 
     def _insert(
         self, identity: Identity, path: str, stamp: str, other: Callable[[str, str], str] = distinct

@@ -23,11 +23,22 @@ class DocumentRecords:
         """The claims of an item or collection, with the records that its document on disk gives.
 
         Such a record is `unsure`: the file stays if its bytes have that digest. It is not used if the
-        catalogue has changed its description of the item.
+        catalogue has changed its description of the item. The same holds for a file of the ledger with
+        another mtime: a copy of a mirror, or a file system of whole seconds, has the same bytes.
         """
+        if any(claim.unsure for claim in claimed.claims):
+            claims = [await self._touched(one) if one.unsure else one for one in claimed.claims]
+            claimed = claimed._replace(claims=claims)
         if self.document is None or (document := await self.document(claimed.path)) is None:
             return claimed.claims
         return await self._with_records(claimed.claims, body, _read(document))
+
+    async def _touched(self, claim: Claim) -> Claim:
+        """The claim with the present mtime of its file, or without a record: it has another size."""
+        known, found = claim.known, await self.stat(claim.path)
+        if known is None or found is None or found.size != known.size or not (known.sha256 and claim.current):
+            return claim._replace(known=None, current=False, unsure=False)
+        return claim._replace(known=known._replace(mtime_ns=found.mtime_ns))
 
     async def _with_records(self, claims: list[Claim], body: JsonObject, written: JsonObject) -> list[Claim]:
         same = all(written.get(name) == body.get(name) for name in ("id", "properties"))

@@ -30,13 +30,16 @@ class StaleFile(NamedTuple):
     state: int
     size: int
     mtime_ns: int
+    sha256: str
 
 
 NOT_LISTED = f"""FROM file WHERE collection=:collection AND role IN ({ASSET}, {ITEM}) AND run<>:run
   AND run IN (SELECT id FROM run WHERE source=:source)"""
 ITEM_NOT_LISTED = """ AND NOT EXISTS (SELECT 1 FROM file AS owner WHERE owner.collection=file.collection
   AND owner.item=file.item AND owner.role<>0 AND owner.run=:run)"""
-COLUMNS = "collection, item, role, key, path, state, coalesce(size, 0), coalesce(mtime_ns, 0)"
+COLUMNS = (
+    "collection, item, role, key, path, state, coalesce(size, 0), coalesce(mtime_ns, 0), coalesce(sha256, '')"
+)
 
 
 def _select(book: Statements, columns: str, scope: Scope, suffix: str = "") -> sqlite3.Cursor:

@@ -10,24 +10,26 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ...core.errors import StorageError
-from ..integrity import matches_stat
+from ...core.model import Record
+from ..integrity import content_mismatch, matches_stat, open_unfollowed
 from .directories import HAS_DIR_FD, open_directory
 
 _NOT_NAMES = frozenset({"", ".", ".."})
 _NO_DIRECTORY_ERRNOS = frozenset({errno.ELOOP, errno.ENOTDIR})
 
 
-def remove(root: Path, path: str, size: int, mtime_ns: int, *, dry_run: bool = False) -> bool | None:
+def remove(root: Path, record: Record, *, dry_run: bool = False) -> bool | None:
     """True if the file was removed (or would be), None if there is none, False if it is another file by now.
 
-    Raises `StorageError` if the disk refuses.
+    One whose mtime alone is another is read. Raises `StorageError` if the disk refuses.
     """
+    path = record.path
     *folders, name = path.split("/")
     if not _NOT_NAMES.isdisjoint((*folders, name)):
         return False  # not a path that we record: the ledger was edited
     try:
         with opened(root, folders) as (place, fd):
-            if not matches_stat(place + name, size, mtime_ns, fd):
+            if not _is_ours(place + name, record, fd):
                 return False
             if not dry_run:
                 os.unlink(place + name, dir_fd=fd)
@@ -39,6 +41,15 @@ def remove(root: Path, path: str, size: int, mtime_ns: int, *, dry_run: bool = F
             return False
         reason = error.strerror or type(error).__name__
         raise StorageError(f"{path}: cannot be removed ({reason}); allow it, then run again") from None
+
+
+def _is_ours(path: str, record: Record, directory: int | None) -> bool:
+    if matches_stat(path, record.size, record.mtime_ns, directory):
+        return True
+    if not record.sha256 or os.stat(path, dir_fd=directory, follow_symlinks=False).st_size != record.size:
+        return False
+    with open_unfollowed(path, directory) as file:
+        return content_mismatch(file, record) is None
 
 
 def remove_empty(root: Path, paths: Iterable[str]) -> None:

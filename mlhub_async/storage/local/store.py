@@ -238,8 +238,8 @@ class LocalStore:
     def temporary_path(self, name: str) -> Path:
         return self.state / PARTIAL_DIR / f"{DOCUMENT_PREFIX}{name}"
 
-    def remove(self, path: str, size: int, mtime_ns: int, *, dry_run: bool = False) -> bool | None:
-        return removal.remove(self.root, path, size, mtime_ns, dry_run=dry_run)
+    def remove(self, record: Record, *, dry_run: bool = False) -> bool | None:
+        return removal.remove(self.root, record, dry_run=dry_run)
 
     def rename(self, old: str, new: str) -> bool:
         """Rename a file; false where there is none, or something else has the new name.
