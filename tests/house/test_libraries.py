@@ -18,7 +18,7 @@ USERS = {
     "click": ["cli/"],
     "cql2": ["stac/conditions/cql2.py"],
     "shapely": ["stac/conditions/geometry.py"],
-    "sqlite3": ["storage/ledger/", "engine/verify/", "engine/prune.py"],
+    "sqlite3": ["storage/ledger/", "storage/renaming/", "engine/verify/", "engine/prune.py"],
     "tenacity": ["http/resilience/retry.py"],
     "tqdm": ["api/progress.py"],
 }

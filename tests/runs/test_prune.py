@@ -10,6 +10,7 @@ import pytest
 
 from mlhub_async import Options, Selection, mirror, verify
 from mlhub_async.core.errors import UsageError
+from mlhub_async.core.model import Proof, Record
 from mlhub_async.storage.local.removal import remove, remove_empty
 from support.engine import AT_ONCE
 from support.mirrored import Mirrored, asset_requests, publish
@@ -338,9 +339,10 @@ def test_only_empty_directories_are_removed(tmp_path):
 
     def gone(path):
         about = (tmp_path / path).stat()
-        return remove(tmp_path, path, about.st_size, about.st_mtime_ns)
+        return remove(tmp_path, Record(path, about.st_size, "", about.st_mtime_ns, Proof.NONE))
 
     assert gone("a/b/c/one") and gone("d/three")
     remove_empty(tmp_path, ["a/b/c/one", "d/three", "no/such/file", "top"])
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["a", "b", "two"]
-    assert remove(tmp_path, "a/none", 0, 0) is None and remove(tmp_path, "a/b/two", 1, 0) is False
+    assert remove(tmp_path, Record("a/none", 0, "", 0, Proof.NONE)) is None
+    assert remove(tmp_path, Record("a/b/two", 1, "", 0, Proof.NONE)) is False

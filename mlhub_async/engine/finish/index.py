@@ -66,7 +66,7 @@ class IndexFiles:
     def _forget(self, known: dict[str, tuple[Record, str]]) -> None:
         """Remove the files of an earlier run: they would list other items than there are."""
         for record, _ in known.values():
-            self._store.remove(record.path, record.size, record.mtime_ns)
+            self._store.remove(record)
         self._book.forget_index()
 
     def _stamp(self) -> str:
