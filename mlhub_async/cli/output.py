@@ -7,6 +7,8 @@ import io
 import json
 import os
 import re
+import select
+import stat
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,6 +19,7 @@ from typing import TextIO
 import orjson
 
 from ..core.errors import MlhubError, StorageError
+from ..core.ports import Buffer
 from ..core.urls import escape_controls, escape_json_controls, redacted, term_safe
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s'\"]+")
@@ -25,6 +28,10 @@ _MAX_REASON_CHARS = 300
 
 BROKEN_PIPE = 141
 """The exit code when the reader of stdout has gone, as shells report it (128 + SIGPIPE)."""
+PATIENCE_SECONDS = 2.0
+"""Messages wait so long for a reader of stderr; without one they are dropped, and the run goes on."""
+ATOMIC_BYTES = min(getattr(select, "PIPE_BUF", 512), 4096)
+"""A pipe that can be written takes so many bytes without making the writer wait."""
 
 
 def safe_line(line: str) -> str:
@@ -118,6 +125,9 @@ def prepare_streams() -> None:
             setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115 - stays open until exit
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+        sys.stdout = patient(sys.stdout, PatientFile)
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr = patient(sys.stderr, ForgetfulFile)
 
 
 @contextlib.contextmanager
@@ -139,3 +149,67 @@ def ignore_lost_stderr() -> Iterator[None]:
         yield
     except OSError:
         discard(sys.stderr)
+
+
+class PatientFile(io.RawIOBase):
+    """Waits until a descriptor can be written that does not block: node, ssh, CI runners and asyncio leave
+    them so. The flag is not taken off: other processes share it."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def isatty(self) -> bool:
+        return os.isatty(self._fd)
+
+    def write(self, data: Buffer, /) -> int:  # type: ignore[override]  # typeshed has another name for it
+        while True:
+            try:
+                return os.write(self._fd, data)
+            except BlockingIOError:
+                wait_writable(self._fd, None)
+
+
+class ForgetfulFile(PatientFile):
+    """For messages: drops them where a pipe or socket is full and stays so, as under a supervisor that never
+    reads. Later ones come through again as soon as there is room."""
+
+    def __init__(self, fd: int) -> None:
+        super().__init__(fd)
+        self._patience = PATIENCE_SECONDS
+
+    def write(self, data: Buffer, /) -> int:  # type: ignore[override]
+        if not wait_writable(self._fd, self._patience):
+            self._patience = 0.0
+            return len(data)
+        self._patience = PATIENCE_SECONDS
+        try:
+            return os.write(self._fd, memoryview(data)[:ATOMIC_BYTES])
+        except BlockingIOError:
+            return len(data)
+
+
+def wait_writable(fd: int, seconds: float | None) -> bool:
+    """Whether a descriptor can be written, after at most so many seconds; None: wait for ever."""
+    poll = select.poll()
+    poll.register(fd, select.POLLOUT)
+    return bool(poll.poll(None if seconds is None else seconds * 1000))
+
+
+def patient(stream: TextIO, kind: type[PatientFile]) -> TextIO:
+    """The same stream, written by such a file if it is a pipe or a socket."""
+    if sys.platform == "win32":
+        return stream
+    try:
+        mode = os.fstat(fd := stream.fileno()).st_mode
+    except (OSError, ValueError):
+        return stream
+    if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
+        return stream
+    buffer = io.BufferedWriter(kind(fd))  # type: ignore[type-var]  # any RawIOBase will do
+    return io.TextIOWrapper(buffer, stream.encoding, stream.errors, line_buffering=kind is ForgetfulFile)

@@ -8,8 +8,12 @@ import gc
 import os
 import signal
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
+
+from ..core.concurrency import NO_THREADS, ThreadPool, can_start_threads, is_thread_limit
+from ..core.errors import StorageError
 
 STOP_SECONDS = 5.0
 """From the first request to stop to the end of the process, whatever is still running."""
@@ -17,11 +21,17 @@ STOP_SECONDS = 5.0
 MAX_OPEN_FILES = 10_240
 """The limit of open descriptors to ask the system for: the most that macOS allows."""
 
+SPARE_THREADS = 4
+"""Threads that a run needs: for the ledger, the disk, names of hosts, and uvloop."""
+ONE_STOP_SECONDS = 0.5
+"""What comes sooner after the first request to stop is the same request: `timeout` signals its child and then
+its group, a wrapper hands on what the terminal has sent to both, systemd sends SIGHUP after SIGTERM."""
+
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 class Stop:
-    """Stops a run early: the first signal cancels it, the second ends the process.
+    """Stops a run early: the first signal cancels it, the next one ends the process.
 
     `code` is the exit code of a run that was stopped, else None.
     """
@@ -32,6 +42,7 @@ class Stop:
         self._task: asyncio.Task[Any] | None = None
         self._deadline: threading.Timer | None = None
         self._handled: list[int] = []
+        self._stopped_at = 0.0
 
     def listen(self) -> None:
         """Let signals cancel the current task from now on."""
@@ -49,12 +60,17 @@ class Stop:
 
     def _on_signal(self, number: int) -> None:
         if self.code is not None:
-            os._exit(128 + number)
+            return self._exit_at_once(number)
+        self._stopped_at = time.monotonic()
         for other in self._handled:
             # Not by the loop: it handles no signal while it is not running, and closing it runs it in steps.
-            signal.signal(other, _exit_at_once)
+            signal.signal(other, self._exit_at_once)
         self._say(f"{signal.Signals(number).name}: stopping; a second signal stops at once")
         self.request(128 + number)
+
+    def _exit_at_once(self, number: int, _: object = None) -> None:
+        if time.monotonic() - self._stopped_at > ONE_STOP_SECONDS:
+            os._exit(128 + number)
 
     def request(self, code: int) -> None:
         """Cancel the run, which then ends with this exit code; end the process if it takes too long."""
@@ -63,17 +79,14 @@ class Stop:
             # In a thread, since the loop itself may be blocked.
             self._deadline = threading.Timer(STOP_SECONDS, _exit_process, (code,))
             self._deadline.daemon = True
-            self._deadline.start()
+            with contextlib.suppress(RuntimeError):  # no more threads: then there is no deadline
+                self._deadline.start()
             self._task.cancel(code)  # the receipt gets its exit code from this message
 
     def disarm(self) -> None:
         """The run has ended: do not end the process any more."""
         if self._deadline is not None:
             self._deadline.cancel()
-
-
-def _exit_at_once(number: int, _: object) -> NoReturn:
-    os._exit(128 + number)
 
 
 def _exit_process(code: int) -> NoReturn:
@@ -83,15 +96,25 @@ def _exit_process(code: int) -> NoReturn:
 def run(work: Callable[[], Awaitable[int | None]], stop: Stop) -> int:
     """Run `work` to its end; returns its exit code, or that of the signal that stopped it."""
 
+    ended: list[int] = []
+
     async def stoppable() -> int:
         stop.listen()
-        return await work() or 0
+        asyncio.get_running_loop().set_default_executor(ThreadPool(thread_name_prefix="mlhub"))
+        ended.append(await work() or 0)
+        return ended[0]
 
     _raise_open_file_limit()
     gc.freeze()
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(stoppable())
+    except RuntimeError as error:
+        if not is_thread_limit(error):
+            raise
+        if not ended:
+            raise StorageError(NO_THREADS) from None
+        return ended[0]  # only the loop's own end wanted one more thread
     except asyncio.CancelledError:
         if stop.code is None:
             raise
@@ -116,9 +139,16 @@ def _raise_open_file_limit() -> None:
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop where it is installed; None for asyncio's own loop."""
+    """uvloop where it is installed; None for asyncio's own loop.
+
+    With its first connection uvloop starts threads to resolve addresses, and where it cannot it ends the
+    process by abort(). One of them is enough: names are resolved elsewhere (`http.transport.lookup`).
+    """
     try:
         import uvloop  # noqa: PLC0415 - not on every system, and not needed to show help
     except ImportError:
         return None
+    if not can_start_threads(SPARE_THREADS):
+        return None
+    os.environ.setdefault("UV_THREADPOOL_SIZE", "1")
     return uvloop.new_event_loop

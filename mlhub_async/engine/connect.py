@@ -36,6 +36,7 @@ from ..http.transport.fallback import FallbackTransport
 from ..http.transport.fast.transport import FastTransport
 from ..http.transport.file import FileTransport
 from ..http.transport.proxy import proxy_of
+from ..http.transport.tls import default_context, usable_key_log
 from ..http.watchdog import Watchdog
 from ..sources.browse import EmitLevel, browse
 from ..sources.linked.failures import FirstTime
@@ -201,7 +202,8 @@ def _web_transport(options: Options, addresses: AddressPolicy, suspends: Suspend
         return FastTransport(**common, suspends=suspends)
 
     def general() -> Transport:
-        from ..http.transport.aiohttp import AiohttpTransport  # noqa: PLC0415 - an import of 0.1 s
+        with usable_key_log():
+            from ..http.transport.aiohttp import AiohttpTransport  # noqa: PLC0415 - an import of 0.1 s
 
         return AiohttpTransport(**common, proxy=proxy)
 
@@ -215,7 +217,7 @@ def _tls_context(ca_file: str | None) -> ssl.SSLContext | None:
     if ca_file is None:
         return None
     try:
-        return ssl.create_default_context(cafile=ca_file)
+        return default_context(ca_file)
     except (OSError, ssl.SSLError) as error:
         raise UsageError(f"--ca-file {ca_file}: {error.strerror or error}") from None
 

@@ -76,6 +76,14 @@ def open_unfollowed(path: str | Path, directory: int | None = None) -> FileIO:
     return FileIO(path, opener=lambda name, _: os.open(name, OPEN_FLAGS, dir_fd=directory))
 
 
+def is_annexed(path: str | Path) -> bool:
+    """Whether there is a link of git-annex in place of a file."""
+    try:
+        return "annex/objects/" in os.readlink(path).replace("\\", "/")
+    except OSError:
+        return False
+
+
 def _sha256(file: FileIO, size: int, stopped: Callable[[], bool]) -> str:
     """In pieces: so memory stays small, and the check of a large file can be stopped."""
     digest, buffer = hashlib.sha256(), bytearray(min(size + 1, READ_BYTES))

@@ -8,6 +8,7 @@
     _no-collection/<item>/...         items that name no collection             as above
     items.parquet, items.geojson      all items (--index)                       engine/finish/index
     pairs.csv                         label items and their sources (--index)   engine/finish/index
+    <collection>/.../.mlhub-<name>    a copy, where that is a mount point       local/directories
     .mlhub/
       lock                            locked by the run that owns DEST          local/destination
       ledger.sqlite                   files wanted, files done, digests         ledger/database
@@ -18,6 +19,7 @@
       partial/document.<name>         a document that is being written          local/atomic_write
       partial/link.<name>.part        a link or copy before it is renamed       local/store
       partial/probe                   written to find out if the disk is full   local/disk_space
+      probe                           renamed to find out if that sets its time local/destination
       reserve                         space for the receipt on a full disk      local/destination
       receipt.json                    proof of the last run                     engine/finish
       errors.jsonl                    assets that are missing, with reasons     engine/finish
@@ -53,6 +55,7 @@ PARTIAL_DIR = "partial"
 DOCUMENT_PREFIX = "document."
 LINK_PREFIX = "link."
 PROBE_FILE = "probe"
+COPY_PREFIX = f"{STATE_DIR}-"
 
 
 def in_state(name: str) -> str:

@@ -45,7 +45,7 @@ class ExistingFilePolicy:
     "Described": its URL, size, digest and `updated` in the catalogue. "In its item document only": the
     ledger was lost. Before REREAD and REVALIDATE a recorded file is compared with the size and digest that
     the catalogue publishes (and with `--verify deep` its structure is checked): a file that differs counts
-    as not recorded.
+    as not recorded, and with `skip` so does one that REREAD finds changed, unless KEEP* is REREAD.
     """
 
     if_exists: str
@@ -121,7 +121,11 @@ class ExistingFiles:
         """
         known, published = job.previous, job.asset.checksum
         if known is not None:
-            return known if job.recheck and await self._reread(known, job.asset) else None
+            if job.recheck and await self._reread(known, job.asset):
+                return known
+            # With `skip`, a file that somebody has changed since stays, unless each file is to be read.
+            keeps = job.recheck and self.policy.unrecorded is Decision.KEEP and not self.checks.rereads
+            return await self._unrecorded(job.path) if keeps else None
         if self.policy.unrecorded is not Decision.FETCH:
             return await self._unrecorded(job.path)
         if published is None or not published.usable:

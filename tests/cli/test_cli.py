@@ -475,8 +475,23 @@ sys.exit(runner.run(work, runner.Stop(lambda line: print(line, flush=True))))
         with self.working(stubborn) as process:
             process.send_signal(signal.SIGINT)
             assert process.stdout.readline().startswith("SIGINT")
+            assert self.ended_by(process, signal.SIGTERM) == 143
+
+    @staticmethod
+    def ended_by(process, number):
+        """The exit code of a process that is signalled until it ends: at first that is the same stop."""
+        while True:
+            process.send_signal(number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return process.wait(0.2)
+
+    @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGHUP])
+    def test_one_stop_that_is_told_twice_is_one_stop(self, second):
+        with self.working("await asyncio.sleep(60)") as process:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(40) == 143
+            process.send_signal(second)
+            assert process.wait(40) in (143, 128 + second)
+            assert process.stdout.read().endswith("stopping; a second signal stops at once\ncleaned up\n")
 
     def test_the_second_signal_works_while_the_loop_is_not_running(self):
         setup = """
@@ -490,8 +505,7 @@ asyncio.Runner.close = slowly
             process.send_signal(signal.SIGINT)
             while process.stdout.readline() != "between two runs\n":
                 pass
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(40) == 143
+            assert self.ended_by(process, signal.SIGTERM) == 143
 
     def test_work_that_does_not_stop_in_time_is_ended(self):
         setup = "runner.STOP_SECONDS = 0.1"

@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from mlhub_async.core.errors import DiskFailing, DiskFull, LocalShortage, StorageError, TransferError
-from mlhub_async.storage.local.directories import DirectoryTree, storage_error
+from mlhub_async.storage.local.directories import DirectoryTree
+from mlhub_async.storage.os_errors import storage_error
 from support.engine import run
 from support.mirrored import Mirrored, publish
 from support.mounts import mounted

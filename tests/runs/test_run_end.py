@@ -129,7 +129,7 @@ async def test_a_lock_file_that_cannot_be_opened_is_a_storage_error(site, dest):
 def test_a_write_ahead_log_that_takes_no_line_is_a_storage_error(tmp_path, room):
     journal = WriteAheadLog(tmp_path)
     row = ("c1", "one", 0, "data", "c1/one/data.tif", 1, 1, 1, "0", "size", "", "", "", "")
-    with no_file_over(room), pytest.raises(StorageError, match="free some space"):
+    with no_file_over(room), pytest.raises(StorageError, match="raise the limit"):
         journal.append(row)
     journal.close()
 

@@ -1,4 +1,4 @@
-"""Structured concurrency: a pool of workers, groups of tasks, and the limits of open descriptors."""
+"""Structured concurrency: a pool of workers, groups of tasks, limits of descriptors and threads."""
 
 from .descriptors import affordable_transfers as affordable_transfers
 from .descriptors import descriptor_limit as descriptor_limit
@@ -16,3 +16,7 @@ from .pool import map_in_order as map_in_order
 from .pool import parked as parked
 from .pool import run_single as run_single
 from .pool import shrink_pool as shrink_pool
+from .threads import NO_THREADS as NO_THREADS
+from .threads import ThreadPool as ThreadPool
+from .threads import can_start_threads as can_start_threads
+from .threads import is_thread_limit as is_thread_limit

@@ -9,14 +9,16 @@ from typing import Any
 
 from ...core import formats
 from ...core.json_text import parse_json
-from ...storage.integrity import content_mismatch, open_unfollowed
+from ...storage.integrity import content_mismatch, is_annexed, open_unfollowed
 from ...storage.ledger.schema import ASSET, INDEX
+from ...storage.os_errors import is_unreachable, state_error
 from .results import Damage
 from .snapshot import RECEIPT, LedgerSnapshot, receipt_of
 from .walk import ComparedPath
 
 MAX_PARSED_DOCUMENT_BYTES = 64 << 20
 """Larger JSON documents are not parsed: only their digest is checked."""
+ANNEXED = "a link of git-annex: 'git annex unlock' puts the file in its place, after 'git annex get'"
 ASSET_COUNTS = ("selected", "verified_checksum", "verified_size", "unverifiable", "failed")
 
 
@@ -30,7 +32,8 @@ def file_damage(dest: Path, compared: ComparedPath, stop: Event, *, deep: bool =
     if record is None or compared.is_file is None:
         return Damage(compared.path, "missing")
     if not compared.is_file:
-        return Damage(compared.path, "not a regular file")
+        annexed = is_annexed(dest / compared.path)
+        return Damage(compared.path, "not a regular file", ANNEXED if annexed else "")
     try:
         with open_unfollowed(f"{dest}/{compared.path}") as file:
             flaw: tuple[str, str] | None = content_mismatch(file, record, stop.is_set)
@@ -42,6 +45,8 @@ def file_damage(dest: Path, compared: ComparedPath, stop: Event, *, deep: bool =
             ):
                 flaw = ("structure", found)
     except OSError as error:
+        if is_unreachable(error):
+            raise state_error(error, compared.path) from None
         return Damage(compared.path, "unreadable", error.strerror or type(error).__name__)
     if flaw is None and compared.role not in (ASSET, INDEX):
         return document_damage(dest, compared.path)

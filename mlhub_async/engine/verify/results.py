@@ -13,7 +13,7 @@ from ...core.errors import StorageError
 from ...core.telemetry import human_size
 from ...core.urls import term_safe
 from ...storage.ledger.schema import DONE, FAILED
-from .snapshot import LEDGER, open_snapshot, receipt_of
+from .snapshot import LEDGER, open_mirror, receipt_of
 
 EXIT_DAMAGED, EXIT_UNFINISHED = 6, 5
 
@@ -138,7 +138,7 @@ def status(dest: Path) -> StatusReport:
     """
     report = StatusReport()
     try:
-        with open_snapshot(dest) as snapshot:
+        with open_mirror(dest) as snapshot:
             report.interrupted = not snapshot.finished
             for collection, state, kind, files, size in snapshot.statements.count_assets():
                 _add(report, collection, state, kind, files, size)

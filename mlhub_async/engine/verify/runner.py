@@ -6,19 +6,19 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
 from typing import TypeVar
 
-from ...core.concurrency import fan_out
+from ...core.concurrency import ThreadPool, fan_out
 from ...core.telemetry import Meter
 from ...storage.layout import CATALOG_FILE
 from ...storage.ledger.schema import ASSET, INDEX
+from ...storage.naming import fold
 from .checks import document_damage, file_damage, receipt_damage
 from .results import Damage, Verification
-from .snapshot import LEDGER, LedgerSnapshot, open_snapshot
-from .walk import ComparedPath, files_under, merge_listings
+from .snapshot import LEDGER, LedgerSnapshot, open_mirror
+from .walk import ComparedPath, files_under, merge_listings, stored_kind
 
 T = TypeVar("T")
 CHUNK_FILES, CHUNK_BYTES = 64, 32 << 20
@@ -43,7 +43,7 @@ async def verify(
     """
     found, dest = Verification(), Path(dest)
     try:
-        with open_snapshot(dest) as snapshot:
+        with open_mirror(dest) as snapshot:
             found.interrupted = not snapshot.finished
             await _Verifier(dest, snapshot, found, meter or Meter(), deep=deep).run(
                 workers or os.cpu_count() or 1
@@ -67,17 +67,19 @@ class _Verifier:
         self._deep = deep
         self._stop = Event()
         self._documents: set[str] = set()
+        self._respelled: set[str] = set()
 
     async def run(self, workers: int) -> None:
-        with ThreadPoolExecutor(1) as self._ledger_thread, ThreadPoolExecutor(workers) as self._pool:
+        with ThreadPool(1) as self._ledger_thread, ThreadPool(workers) as self._pool:
             try:
                 self._documents = await self._run_in(self._ledger_thread, self._known_documents)
                 await fan_out(self._put_chunks, self._check_chunk, workers)
+                self._forget_respelled()
                 await self._run_in(self._ledger_thread, self._check_receipt)
             finally:
                 self._stop.set()
 
-    async def _run_in(self, pool: ThreadPoolExecutor, call: Callable[[], T]) -> T:
+    async def _run_in(self, pool: ThreadPool, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(pool, call)
 
     def _known_documents(self) -> set[str]:
@@ -87,9 +89,22 @@ class _Verifier:
         return {CATALOG_FILE, *filter(None, paths)}
 
     async def _put_chunks(self, put: Callable[[list[ComparedPath]], Awaitable[None]]) -> None:
-        chunks = _chunks(merge_listings(self._snapshot.statements.finished(), files_under(self._dest)))
+        rows, files = self._snapshot.statements.finished(), files_under(self._dest)
+        chunks = _chunks(merge_listings(rows, files, self._ask))
         while chunk := await self._run_in(self._ledger_thread, lambda: next(chunks, None)):
             await put(chunk)
+
+    def _ask(self, path: str) -> bool | None:
+        """See `stored_kind`; notes the paths that a directory lists in another spelling."""
+        if (kind := stored_kind(self._dest, path)) is not None:
+            self._respelled.add(fold(path))
+        return kind
+
+    def _forget_respelled(self) -> None:
+        """What is listed in another spelling than the ledger's is part of the mirror."""
+        if self._respelled:
+            ours = self._respelled | {fold(path) for path in self._documents}
+            self._found.foreign = [path for path in self._found.foreign if fold(path) not in ours]
 
     async def _check_chunk(self, chunk: list[ComparedPath]) -> None:
         recorded = [compared for compared in chunk if compared.record is not None]
@@ -133,7 +148,8 @@ class _Verifier:
     def _check_receipt(self) -> None:
         """Check the receipt, and report a missing root catalogue: neither ledger nor disk has one."""
         receipt, damage = receipt_damage(self._dest, self._snapshot)
-        if CATALOG_FILE in self._documents and receipt is not None and receipt.get("exit_code") == 0:
+        gone = CATALOG_FILE in self._documents and stored_kind(self._dest, CATALOG_FILE) is None
+        if gone and receipt is not None and receipt.get("exit_code") == 0:
             damage.append(Damage(CATALOG_FILE, "missing"))
         self._found.receipt = receipt
         self._found.damage += damage

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
@@ -18,14 +17,20 @@ import orjson
 from ...core.errors import StorageError, UsageError
 from ...core.urls import term_safe
 from ...storage.integrity import is_unchanged
-from ...storage.layout import LEDGER_FILE, RECEIPT_FILE, WRITE_AHEAD_LOG_FILES, in_state
+from ...storage.layout import LEDGER_FILE, RECEIPT_FILE, STATE_DIR, WRITE_AHEAD_LOG_FILES, in_state
 from ...storage.ledger.database import Statements
-from ...storage.ledger.schema import VERSION, connect
-from ...storage.ledger.write_behind import WriteAheadLog
+from ...storage.ledger.schema import VERSION, choose_temporary_store, connect
+from ...storage.ledger.write_behind import uncommitted_rows
+from ...storage.os_errors import GONE_ERRNOS, state_error
 from ...storage.renaming.journal import is_under_way, old_manifest, record_found
+from ...storage.scratch import scratch_folder
 
 LEDGER = in_state(LEDGER_FILE)
 RECEIPT = in_state(RECEIPT_FILE)
+MAX_BYTES_IN_MEMORY = 32 << 20
+"""Of a ledger that is copied to apply its write-ahead logs."""
+MIN_COPY_BYTES = 8 << 20
+"""Room for a copy of a ledger that is to grow by the claims of a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ def open_snapshot(dest: Path) -> Iterator[LedgerSnapshot]:
     Raises `UsageError` if there is none, or one of a newer version of this program, `StorageError` if it
     cannot be read, `sqlite3.DatabaseError` for a broken one.
     """
-    if not os.path.isfile(dest / LEDGER):
+    if not _has_ledger(dest):
         raise UsageError(f"no mirror at {term_safe(dest, 300)}: there is no {LEDGER}")
     with ExitStack() as stack:
         database = _open_ledger(dest / LEDGER, stack)
@@ -71,6 +76,28 @@ def open_snapshot(dest: Path) -> Iterator[LedgerSnapshot]:
         yield LedgerSnapshot(statements, run_id, finished is not None, is_under_way(database))
 
 
+def _has_ledger(dest: Path) -> bool:
+    """Raises `StorageError` where the disk does not tell."""
+    try:
+        return stat.S_ISREG(os.stat(dest / LEDGER).st_mode)
+    except OSError as error:
+        if error.errno in GONE_ERRNOS:
+            return False
+        raise state_error(error, dest / LEDGER) from None
+
+
+@contextmanager
+def open_mirror(dest: Path) -> Iterator[LedgerSnapshot]:
+    """The same; raises `UsageError` also where no run has got as far as a listing."""
+    with open_snapshot(dest) as snapshot:
+        if not snapshot.run_id:
+            raise UsageError(
+                f"no mirror yet at {term_safe(dest, 300)}: no run has come to a listing; "
+                "run 'mlhub-async mirror' again"
+            )
+        yield snapshot
+
+
 @contextmanager
 def open_ledger_copy(dest: Path) -> Iterator[tuple[Statements, bool]]:
     """A ledger that begins as that of DEST, in a temporary folder, and whether that has finished files.
@@ -78,9 +105,11 @@ def open_ledger_copy(dest: Path) -> Iterator[tuple[Statements, bool]]:
     A run has begun in it. A ledger that is broken counts as none, as for the next run. Raises `UsageError`
     for one of a newer version of this program.
     """
-    with TemporaryDirectory(prefix="mlhub-async-") as folder:
-        path = Path(folder, LEDGER_FILE)
-        if os.path.isfile(dest / LEDGER):
+    exists = _has_ledger(dest)
+    size = 2 * os.path.getsize(dest / LEDGER) if exists else 0
+    with scratch_folder(size + MIN_COPY_BYTES, dest / STATE_DIR, dest, dest.absolute().parent) as folder:
+        path = folder / LEDGER_FILE
+        if exists:
             with suppress(sqlite3.DatabaseError), ExitStack() as stack:
                 copy = stack.enter_context(closing(sqlite3.connect(path)))
                 stack.enter_context(open_snapshot(dest)).statements.database.backup(copy)
@@ -126,23 +155,27 @@ def _sqlite_wal(path: Path) -> Path:
 
 
 def _connect(path: Path, parameters: str) -> sqlite3.Connection:
-    return sqlite3.connect(
+    database = sqlite3.connect(
         f"{path.absolute().as_uri()}?{parameters}", uri=True, isolation_level=None, check_same_thread=False
     )
+    choose_temporary_store(database, path.stat().st_size)
+    return database
 
 
 def _copy_recovered(path: Path, stack: ExitStack) -> sqlite3.Connection:
-    folder = Path(stack.enter_context(TemporaryDirectory(prefix="mlhub-async-")))
-    for name in WRITE_AHEAD_LOG_FILES:
-        if path.with_name(name).exists():
-            shutil.copyfile(path.with_name(name), folder / name)
-    copy = sqlite3.connect(folder / path.name, isolation_level=None, check_same_thread=False)
+    """In memory if it is small: a temporary file may be impossible. The logs are read first: rows that are
+    committed meanwhile are in the copy too."""
+    rows, size = uncommitted_rows(path.parent), path.stat().st_size
+    place: str | Path = ":memory:"
+    if size > MAX_BYTES_IN_MEMORY:
+        place = stack.enter_context(scratch_folder(2 * size, path.parent)) / path.name
+    copy = sqlite3.connect(place, isolation_level=None, check_same_thread=False)
     stack.enter_context(closing(copy))
+    choose_temporary_store(copy, size)
     with closing(_connect(path, "mode=ro" if _sqlite_wal(path).exists() else "immutable=1")) as original:
         original.backup(copy)
-    with closing(WriteAheadLog(folder)) as logs:
-        statements = Statements(copy, partial(_is_unchanged, path.parent.parent))
-        statements.settle(logs.uncommitted())
+    statements = Statements(copy, partial(_is_unchanged, path.parent.parent))
+    statements.settle(rows)
     if is_under_way(copy):
         record_found(statements, lambda name: os.path.lexists(path.parent.parent / name))
     return copy

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from ...core.model import Record
 from ...storage.layout import STATE_DIR
+from ...storage.os_errors import is_unreachable, state_error
 
 
 class ComparedPath(NamedTuple):
@@ -23,9 +24,14 @@ class ComparedPath(NamedTuple):
 
 
 def merge_listings(
-    rows: Iterable[tuple[int, Record]], files: Iterable[tuple[str, bool]]
+    rows: Iterable[tuple[int, Record]],
+    files: Iterable[tuple[str, bool]],
+    ask: Callable[[str], bool | None] = lambda path: None,
 ) -> Iterator[ComparedPath]:
-    """Merge rows of the ledger with files on disk. Both must be sorted by the bytes of their paths."""
+    """Merge rows of the ledger with files on disk. Both must be sorted by the bytes of their paths.
+
+    `ask` is called for a path that is not among the files, and returns what `is_file` of it is.
+    """
     disk = iter(files)
     path, is_file = next(disk, (None, False))
     for role, record in rows:
@@ -37,10 +43,29 @@ def merge_listings(
             yield ComparedPath(path, role, record, is_file)
             path, is_file = next(disk, (None, False))
         else:
-            yield ComparedPath(record.path, role, record, None)
+            yield ComparedPath(record.path, role, record, ask(record.path))
     while path is not None:
         yield ComparedPath(path, 0, None, is_file)
         path, is_file = next(disk, (None, False))
+
+
+def stored_kind(dest: Path, path: str) -> bool | None:
+    """Whether the path itself leads to a regular file; None where it leads to nothing.
+
+    To be asked for a path that no listing of a directory has: some file systems do not tell A from a, or
+    compose letters, and list a name in another spelling than it was written in. Raises `StorageError` where
+    the file system has gone.
+    """
+    folder = os.path.dirname(path)
+    if os.path.realpath(dest / folder) != os.path.normpath(os.path.join(os.path.realpath(dest), folder)):
+        return None  # a link is in the way
+    try:
+        mode = os.stat(dest / path, follow_symlinks=False).st_mode
+        return None if stat.S_ISDIR(mode) else stat.S_ISREG(mode)
+    except OSError as error:
+        if is_unreachable(error):
+            raise state_error(error, path) from None
+        return None
 
 
 def files_under(dest: Path) -> Iterator[tuple[str, bool]]:
@@ -67,7 +92,9 @@ def _sorted_entries(root: str, folder: str) -> list[tuple[bytes, int]]:
     try:
         with os.scandir(os.path.join(root, folder)) as found:
             return sorted(map(_sort_key, found))
-    except OSError:
+    except OSError as error:
+        if is_unreachable(error):
+            raise state_error(error, os.path.join(root, folder)) from None
         return []
 
 

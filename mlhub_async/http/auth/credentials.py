@@ -12,7 +12,7 @@ from typing import Literal
 from ...core.errors import TransferError, UsageError
 from ...core.secret import Secret, one_line
 from ...core.urls import Origin, origin, parse
-from .profiles import ANONYMOUS, profile_key, profiles_path
+from .profiles import ANONYMOUS, default_key, profile_key, profiles_path
 
 BEARER = "Bearer "
 _is_field_name = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
@@ -54,7 +54,9 @@ def mlhub_credential(
     key = api_key or (None if profile else environ.get("MLHUB_API_KEY"))
     if not key and name == ANONYMOUS:
         return None
-    if key := key or profile_key(profiles_path(environ), name):
+    if not key:
+        key = profile_key(profiles_path(environ), name) if name else default_key(environ)
+    if key:
         return Credential("query", "key", Secret(one_line(key, "the API key")), origins)
     token = environ.get("MLHUB_ACCESS_TOKEN")
     return _bearer(token, origins) if token else None

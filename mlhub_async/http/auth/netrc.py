@@ -10,11 +10,12 @@ from ...core import urls
 from ...core.errors import TransferError, UsageError
 from ...core.secret import open_to_others
 from .credentials import Credential, basic
+from .profiles import under_home
 
 
 def netrc_path(environ: Mapping[str, str]) -> Path:
     """The file that the variable NETRC names, else ~/.netrc, as for curl and requests."""
-    return Path(environ.get("NETRC") or "~/.netrc").expanduser()
+    return under_home(environ.get("NETRC") or "~/.netrc", "NETRC")
 
 
 def netrc_credentials(path: Path, named: Collection[str]) -> list[Credential]:

@@ -20,7 +20,25 @@ ANONYMOUS = "__anonymous__"
 def profiles_path(environ: Mapping[str, str] | None = None) -> Path:
     """Where the official client keeps its profiles: `profiles` in MLHUB_HOME, by default ~/.mlhub."""
     environ = os.environ if environ is None else environ
-    return Path(environ.get("MLHUB_HOME") or "~/.mlhub").expanduser() / "profiles"
+    return under_home(environ.get("MLHUB_HOME") or "~/.mlhub", "MLHUB_HOME") / "profiles"
+
+
+def under_home(path: str, variable: str) -> Path:
+    """A path that may begin with ~. Raises `UsageError` where nobody's home is known, as in a container that
+    runs as a user without a name; `variable` is another way to say where the file is."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise UsageError(f"{path}: this user has no home directory: set HOME or {variable}") from None
+
+
+def default_key(environ: Mapping[str, str]) -> str | None:
+    """The API key of [default]; None if there is none, nor a home directory to have it in."""
+    try:
+        path = profiles_path(environ)
+    except UsageError:
+        return None
+    return profile_key(path, None)
 
 
 def profile_key(path: Path, profile: str | None) -> str | None:

@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 from aiohappyeyeballs import AddrInfoType
 
 from .failures import AddressCheck
+from .lookup import look_up
 
 DNS_TTL_SECONDS = 300.0
 FAILED_LOOKUP_TTL_SECONDS = 5.0
@@ -68,7 +69,7 @@ class Resolver:
         failed, ttl = known.failed if known is not None else (), DNS_TTL_SECONDS
         found: Sequence[AddrInfoType]
         try:
-            found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found = await look_up(host, port)
         except socket.gaierror:
             if known is None:
                 raise

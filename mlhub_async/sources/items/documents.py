@@ -148,10 +148,13 @@ def of_stdin(selection: Selection, reader: Reader | None = None) -> ItemsSource:
     """Standard input: NDJSON as it comes, or a FeatureCollection, or items one after another."""
 
     async def batches() -> Batches:
-        base = urls.from_path(Path.cwd()) + "/"
+        base, empty = urls.from_path(Path.cwd()) + "/", True
         async with aclosing(read_stdin()) as blocks:
             async for batch in records_in(blocks, "standard input"):
                 yield batch, base, Page()
+                empty = False
+        if empty:  # whatever should have written to it has failed: a listing without items has a text, too
+            raise SourceError("standard input is empty: there are no items to read", kind="empty")
 
     return ItemsSource("-", batches, selection, reader=reader)
 

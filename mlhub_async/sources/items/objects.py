@@ -6,12 +6,12 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from ... import stac
 from ...core import urls
+from ...core.concurrency import ThreadPool
 from ...core.errors import UsageError
 from ...core.model import Asset, Item, JsonObject, Page
 from ...core.options import Selection, as_tuple
@@ -78,7 +78,7 @@ async def _each_in_thread(given: Iterator[Any]) -> AsyncIterator[Any]:
     It is one thread for all of them: the iterator may hold a connection of a thread. After a cancellation
     the thread ends when the iterator has given the item that it was asked for.
     """
-    thread = ThreadPoolExecutor(1, thread_name_prefix="mlhub-items")
+    thread = ThreadPool(1, thread_name_prefix="mlhub-items")
     try:
         ended: Exception | None = None
         while ended is None:

@@ -6,9 +6,10 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import TypeVar
 
+from ...core.concurrency import ThreadPool
 from ..inline import InlineWork
 from .schema import BUSY_CODES
 
@@ -26,7 +27,7 @@ class StatementExecutor:
     """
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="mlhub-ledger")
+        self._thread = ThreadPool(1, thread_name_prefix="mlhub-ledger")
         self._database: sqlite3.Connection | None = None
         self._lock = threading.Lock()
         self._in_thread = 0

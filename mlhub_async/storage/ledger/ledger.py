@@ -13,6 +13,7 @@ from ...core.errors import DiskFull, StorageError
 from ...core.model import Outcome, Record
 from ..layout import LEDGER_FILE
 from ..local.disk_space import retry_when_space
+from ..os_errors import state_error
 from .claims import ClaimRequest, ClaimResult
 from .database import Statements
 from .executor import StatementExecutor
@@ -119,14 +120,17 @@ class Ledger:
         while True:
             try:
                 return await self._executor.submit(call, brief=brief)
-            except (sqlite3.Error, DiskFull) as error:
+            except (sqlite3.Error, OSError, DiskFull) as error:
                 failure = self._translate_error(error)
             if not isinstance(failure, DiskFull):
                 raise failure
             await self._store.wait_for_space(failure)
 
     def _translate_error(self, error: BaseException) -> BaseException:
-        return ledger_error(self._state / LEDGER_FILE, error) if isinstance(error, sqlite3.Error) else error
+        path = self._state / LEDGER_FILE
+        if isinstance(error, OSError):
+            return state_error(error, error.filename or path)
+        return ledger_error(path, error) if isinstance(error, sqlite3.Error) else error
 
     async def query(self, question: Callable[[Statements], T]) -> T:
         """Ask in the ledger's thread, after the commits that have begun."""

@@ -1,4 +1,4 @@
-"""Recovers records from the mirrored documents when the ledger was lost."""
+"""Recovers records: from the mirrored documents when the ledger was lost, of files with another mtime."""
 
 from __future__ import annotations
 

@@ -11,10 +11,12 @@ from pathlib import Path
 from ...core.errors import DiskFull, StorageError, UsageError
 from ..file_systems import on_network
 from ..layout import CORRUPT_INFIX
-from ..local.directories import state_error
+from ..os_errors import TOO_LARGE, largest_file, state_error, with_cause
+from ..scratch import sqlite_lacks_room
 
 APPLICATION_ID = 0x4D4C4842  # "MLHB"
 VERSION = 1
+PAGE_BYTES = 4096
 CORRUPT_CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 BUSY_CODES = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 DISK_FULL_CODES = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
@@ -76,6 +78,7 @@ def _open(path: Path, full_sync: bool) -> sqlite3.Connection | None:
     try:
         database.execute("PRAGMA busy_timeout=5000")
         database.execute("PRAGMA cache_size=-3072")  # KiB
+        choose_temporary_store(database, path.stat().st_size)
         database.execute("PRAGMA wal_autocheckpoint=0")  # see `Statements.checkpoint_some`
         if not fresh and _is_foreign(database):
             database.close()
@@ -100,11 +103,26 @@ def ledger_error(path: Path, error: sqlite3.Error) -> StorageError:
     """Our error for one of SQLite, with advice."""
     code = getattr(error, "sqlite_errorcode", 0) or 0
     if code in DISK_FULL_CODES:
-        return DiskFull(f"{path}: {error}; free some space, then run again")
+        return _full_error(path, error)
     do = "check the disk, its free space and the limit on open files"
     if code & 0xFF in BUSY_CODES:
         do = "end the program that uses it"
     return StorageError(f"{path}: {error}; {do}, then run again")
+
+
+def choose_temporary_store(database: sqlite3.Connection, size: int) -> None:
+    """Let SQLite sort in memory where its temporary files have no room; `size` is that of the ledger."""
+    if sqlite_lacks_room(size):
+        database.execute("PRAGMA temp_store=MEMORY")
+
+
+def _full_error(path: Path, error: sqlite3.Error) -> StorageError:
+    """SQLite says the same where the disk is full and where the shell allows no larger file."""
+    largest = largest_file()
+    sizes = [one.stat().st_size for one in path.parent.glob(f"{path.name}*")]
+    if largest is not None and max(sizes, default=0) >= largest - 2 * PAGE_BYTES:
+        return StorageError(f"{path}: {TOO_LARGE}; raise the limit, then run again")
+    return with_cause(DiskFull(f"{path}: {error}; free some space, then run again"), path.parent)
 
 
 def _choose_journal(database: sqlite3.Connection, path: Path, full_sync: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import errno
+import contextlib
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -12,8 +12,8 @@ import orjson
 
 from ...core.errors import DiskFull
 from ..layout import WRITE_AHEAD_LOG_FILES
-from ..local.directories import state_error
 from ..local.disk_space import WaitForSpace
+from ..os_errors import state_error, write_whole
 from .database import Statements
 from .rows import ROW_FIELDS, Row
 
@@ -137,7 +137,7 @@ class WriteAheadLog:
 
     def uncommitted(self) -> list[Row]:
         """The rows that a killed run did not get to commit."""
-        return [row for path in self._paths for row in _rows(path.read_bytes())]
+        return uncommitted_rows(self._paths[0].parent)
 
     def append(self, row: Row) -> None:
         """Raises `StorageError` if the disk does not take the line: nothing of it is written then."""
@@ -145,8 +145,7 @@ class WriteAheadLog:
         fd = self._fds[self._current]
         try:
             if (written := os.write(fd, line)) != len(line):
-                os.ftruncate(fd, os.fstat(fd).st_size - written)
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                _write_rest(fd, line, written)
         except OSError as error:
             raise state_error(error, self._paths[0].parent) from None
 
@@ -156,12 +155,37 @@ class WriteAheadLog:
         return before
 
     def clear(self, number: int | None = None) -> None:
+        """Raises `StorageError` if the disk refuses: the lines would come again after newer ones."""
         for index in (0, 1) if number is None else (number,):
-            os.ftruncate(self._fds[index], 0)
+            try:
+                os.ftruncate(self._fds[index], 0)
+            except OSError as error:
+                raise state_error(error, self._paths[index]) from None
 
     def close(self) -> None:
+        """An error that comes this late does not matter: the database has the rows, or the log still has."""
         for fd in self._fds:
-            os.close(fd)
+            with contextlib.suppress(OSError):
+                os.close(fd)
+
+
+def uncommitted_rows(directory: Path) -> list[Row]:
+    """The rows in the log files of a directory, as far as there are such. Raises OSError."""
+    found: list[Row] = []
+    for path in (directory / name for name in WRITE_AHEAD_LOG_FILES):
+        with contextlib.suppress(FileNotFoundError):
+            found += _rows(path.read_bytes())
+    return found
+
+
+def _write_rest(fd: int, line: bytes, written: int) -> None:
+    """Write what is left of a line, or take back its beginning. Raises the OSError of the disk."""
+    start = os.fstat(fd).st_size - written
+    try:
+        write_whole(fd, line[written:])
+    except OSError:
+        os.ftruncate(fd, start)
+        raise
 
 
 def _rows(data: bytes) -> list[Row]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 from collections.abc import Iterable
 from typing import BinaryIO
 
-from ...core.errors import LocalShortage, MlhubError
+from ...core.errors import DiskFull, LocalShortage, MlhubError
 from ..layout import DOCUMENT_PREFIX, partial_file
-from .directories import DirectoryTree, storage_error
+from ..os_errors import storage_error, with_cause, write_whole
+from .directories import DirectoryTree
 from .partials import Partials
 
 CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -22,7 +22,7 @@ class DocumentWriter:
     def __init__(self, partials: Partials, tree: DirectoryTree, *, sync: bool) -> None:
         self._partials = partials
         self._sync = sync
-        self._ledger_tree = DirectoryTree(tree.root)
+        self._ledger_tree = DirectoryTree(tree.root, sync=sync)
         self._tree = self._ledger_tree if sync else tree
 
     def write(self, path: str, data: bytes) -> int:
@@ -30,22 +30,22 @@ class DocumentWriter:
         name, mtime = self._partials.path(self._partials.unique_name(DOCUMENT_PREFIX)), None
         try:
             mtime = self._write_temporary(name, data)
-            self._tree.place(name, self._partials.directory, path)
+            return self._tree.place_or_copy(name, self._partials.directory, path) or mtime
         except (OSError, MlhubError) as error:
             self._delete(name)
             ours = storage_error(error, path) if isinstance(error, OSError) else error
+            if isinstance(ours, DiskFull):
+                raise with_cause(ours, self._partials.folder) from None
             if not isinstance(ours, LocalShortage):
                 raise ours from None
             if mtime is not None or not self._tree.release_descriptors():
                 raise ours.as_fatal() from None
             return self.write(path, data)
-        return mtime
 
     def _write_temporary(self, name: str, data: bytes) -> int:
         fd = os.open(name, CREATE_FLAGS, 0o666, dir_fd=self._partials.directory)
         try:
-            if os.write(fd, data) != len(data):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            write_whole(fd, data)
             if self._sync:
                 os.fsync(fd)
             return os.fstat(fd).st_mtime_ns
@@ -58,12 +58,18 @@ class DocumentWriter:
         try:
             with open(self._partials.folder / name, "wb") as file:
                 mtime = self._fill(file, pieces)
-            self._ledger_tree.place(self._partials.path(name), self._partials.directory, path)
+            moved = self._ledger_tree.place_or_copy(self._partials.path(name), self._partials.directory, path)
         except (OSError, MlhubError) as error:
             self._delete(self._partials.path(name))
             ours = storage_error(error, path) if isinstance(error, OSError) else error
+            if isinstance(ours, DiskFull):
+                raise with_cause(ours, self._partials.folder) from None
             raise (ours.as_fatal() if isinstance(ours, LocalShortage) else ours) from None
-        return mtime
+        return moved or mtime
+
+    def renames_set_time(self) -> None:
+        """See `DirectoryTree`."""
+        self._ledger_tree.renames_set_time = True
 
     def _fill(self, file: BinaryIO, pieces: Iterable[bytes]) -> int:
         for piece in pieces:

@@ -15,10 +15,10 @@ from typing import BinaryIO, TypeVar
 
 from ...core import checksum
 from ...core.checksum import Hasher
-from ...core.errors import DiskFailing, DiskFull
+from ...core.errors import DiskFailing
 from ...core.ports import Buffer
+from ..os_errors import storage_error, write_whole
 from .checkpoint import READ_BYTES, Checkpoints
-from .directories import storage_error
 from .writer import FileWriter, WriterThreads
 
 T = TypeVar("T")
@@ -105,10 +105,25 @@ class BodyWriter:
     def _restore(self, total: int) -> None:
         """In the thread: keep what is proven."""
         assert self._fd is not None
+        if os.fstat(self._fd).st_nlink > 1:
+            self._part_from_links(self._fd)
         proven = self.digests.restore(self._fd, total)
         os.ftruncate(self._fd, proven)
         os.lseek(self._fd, proven, os.SEEK_SET)
         self.offset = self._out.written = proven
+
+    def _part_from_links(self, shared: int) -> None:
+        """In the thread: go on in a copy. A snapshot of hard links has the file under another name too."""
+        own = f"{self._path}.own"
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
+        fd = os.open(own, flags, 0o666, dir_fd=self._directory)
+        try:
+            while piece := os.read(shared, READ_BYTES):
+                write_whole(fd, piece)
+            os.replace(own, self._path, src_dir_fd=self._directory, dst_dir_fd=self._directory)
+            os.dup2(fd, shared, inheritable=False)
+        finally:
+            os.close(fd)
 
     def tail(self, size: int) -> bytes:
         """See `ports.BodyWriter`."""
@@ -231,8 +246,7 @@ class BodyWriter:
         assert self._fd is not None
         pending = self._out.pending
         data = pending[0] if len(pending) == 1 else b"".join(pending)
-        if data and os.write(self._fd, data) != len(data):
-            raise DiskFull(f"{self._path}: the disk is full; free some space, then run again")
+        write_whole(self._fd, data)
 
     async def close(self, *, keep: bool = True) -> None:
         """Wait for the write in flight and close the file. `keep`: write pending bytes first, if the disk

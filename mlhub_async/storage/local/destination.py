@@ -5,12 +5,17 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
+import stat
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from ...core.errors import Locked, StorageError
+from ...core.errors import DiskFull, Locked, StorageError
+from ..integrity import is_annexed
+from ..layout import PROBE_FILE
+from ..os_errors import DISK_FULL_ERRNOS, state_error, with_cause
 from .directories import HAS_DIR_FD, sync_directory
 
 RESERVE_BYTES = 64 << 10
@@ -26,7 +31,16 @@ _HELD_ERRNOS = frozenset({errno.EACCES, errno.EAGAIN, errno.EDEADLK})
 def unusable(error: OSError, root: Path) -> StorageError:
     """The error for a DEST that cannot be created or opened."""
     reason = error.strerror or type(error).__name__
+    if error.errno in DISK_FULL_ERRNOS:
+        return with_cause(DiskFull(f"{root}: {reason}; free some space, then run again"), _existing(root))
     return StorageError(f"{root}: cannot be used as DEST ({reason})")
+
+
+def _existing(path: Path) -> Path:
+    """The nearest directory that is there."""
+    while not os.path.exists(path) and path != path.parent:
+        path = path.parent
+    return path
 
 
 @contextlib.contextmanager
@@ -57,7 +71,10 @@ def refuse_links(*paths: Path) -> None:
     """Files of the state directory are overwritten without a check: a link would lead out of DEST."""
     for path in paths:
         if path.is_symlink():
-            raise StorageError(f"{path} is a link; remove it, or put a directory in its place")
+            do = "remove it, or put a directory in its place"
+            if is_annexed(path):
+                do = f"git-annex keeps its content elsewhere: run 'git annex unlock {path.parent}' first"
+            raise StorageError(f"{path} is a link; {do}")
 
 
 def refuse_another_file_system(folder: Path, root: Path) -> None:
@@ -66,12 +83,47 @@ def refuse_another_file_system(folder: Path, root: Path) -> None:
         raise StorageError(f"{folder} is on another file system than {root}; unmount it")
 
 
+def part_from_links(folder: Path, *, but: str = "") -> None:
+    """Give the files of a directory that have other names too, elsewhere, contents of their own.
+
+    A snapshot made of hard links (`cp -al`, DVC) shares them, and they are written in place. Raises OSError.
+    """
+    for path in folder.iterdir():
+        found = path.stat(follow_symlinks=False)
+        if stat.S_ISREG(found.st_mode) and found.st_nlink > 1 and path.name != but:
+            own = path.with_name(f"{path.name}.{os.getpid()}")
+            try:
+                shutil.copyfile(path, own, follow_symlinks=False)
+                own.chmod(stat.S_IMODE(found.st_mode) | stat.S_IRUSR | stat.S_IWUSR)
+                own.replace(path)
+            finally:
+                own.unlink(missing_ok=True)
+
+
+def rename_sets_time(folder: Path, state: Path) -> bool:
+    """Whether a rename sets the mtime of a file, as encfs and some mounts of object stores do."""
+    before, after = folder / PROBE_FILE, state / PROBE_FILE
+    try:
+        before.touch()
+        os.utime(before, ns=(10**18, 10**18))  # long ago: two events may have the same time
+        written = before.stat().st_mtime_ns
+        before.replace(after)
+        return after.stat().st_mtime_ns != written
+    except OSError:
+        return True
+    finally:
+        for probe in (before, after):
+            with contextlib.suppress(OSError):
+                probe.unlink()
+
+
 def reserve_space(reserve: Path) -> None:
     """Keep space for the receipt of a run that fills the disk."""
     try:
         reserve.write_bytes(b"\0" * RESERVE_BYTES)
     except OSError as error:
-        raise StorageError(f"{reserve.parent}: {error.strerror}; free some space, then run again") from None
+        ours = state_error(error, reserve)
+        raise with_cause(ours, reserve.parent) if isinstance(ours, DiskFull) else ours from None
 
 
 if sys.platform == "win32":
@@ -109,6 +161,16 @@ class RunLock:
             self._name = name
 
     def _take(self) -> None:
+        while True:
+            fd = self._locked_file()
+            if self._is_still_named(fd):
+                break
+            os.close(fd)  # a run into a copy that shared this file has just replaced it by its own
+        self._fd = fd
+        if os.fstat(fd).st_nlink > 1:
+            self._part(fd)
+
+    def _locked_file(self) -> int:
         try:
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
@@ -118,7 +180,23 @@ class RunLock:
         except OSError as error:
             os.close(fd)
             raise self._lock_error(error) from None
-        self._fd = fd
+        return fd
+
+    def _is_still_named(self, fd: int) -> bool:
+        try:
+            return sys.platform == "win32" or os.path.samestat(os.fstat(fd), os.stat(self._path))
+        except OSError:
+            return False
+
+    def _part(self, shared: int) -> None:
+        """Lock a file of DEST's own: the one that is locked is that of a snapshot of hard links too."""
+        own = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+        self._fd = os.open(own, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            _lock_file(self._fd)
+            os.replace(own, self._path)
+        finally:
+            os.close(shared)
 
     def _lock_error(self, error: OSError) -> Locked | StorageError:
         """Either another run holds the lock, or the file system has no locks (NFS without lock daemon)."""
@@ -140,7 +218,9 @@ class RunLock:
         return self._fd is not None
 
     def release(self) -> None:
+        """An error that comes this late says nothing about the files: the lock is gone with the process."""
         if self._fd is not None:
-            os.close(self._fd)
+            with contextlib.suppress(OSError):
+                os.close(self._fd)
             _held_here.discard(self._name)
             self._fd = None

@@ -4,53 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
+import secrets
+import shutil
 import stat
 from collections import OrderedDict
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from ...core.concurrency import spare_descriptors
-from ...core.errors import DiskFailing, DiskFull, LocalShortage, MlhubError, StorageError, TransferError
+from ...core.errors import StorageError, TransferError
+from ..layout import COPY_PREFIX
+from ..os_errors import GONE_ERRNOS, SHORTAGE_ERRNOS, storage_error
 
 HAS_DIR_FD = {os.open, os.mkdir, os.rename, os.stat, os.unlink} <= os.supports_dir_fd
 MAX_OPEN_DIRECTORIES = 128
 MAX_NAME_BYTES = 255
-DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
-FATAL_ERRNOS = {
-    errno.EROFS: "make it writable or choose another DEST",
-    errno.ENOMEM: "give it more memory or fewer transfers (-j)",
-}
-SHORTAGE_ERRNOS = frozenset({errno.EMFILE, errno.ENFILE})
+COPY_BYTES = 1 << 20
+_COPIES = f"{COPY_PREFIX}{secrets.token_hex(4)}-"
+"""What the names of this process's copies begin with."""
+_copy_numbers = itertools.count()
 NO_SYNC_ERRNOS = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF})
 """What fsync says of a directory where the file system can sync files alone: older CIFS, the shared folders
 of virtual machines, some of FUSE. Names are then as safe as that file system makes them."""
 NOT_SYNCED = "the directory cannot be synced; use --durability process, or another DEST"
-GONE_ERRNOS = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
-
-
-def storage_error(error: OSError, path: str | Path) -> MlhubError:
-    """Our error for an OSError: a `StorageError` ends the run, a `TransferError` concerns this path only."""
-    reason = error.strerror or type(error).__name__
-    if error.errno in DISK_FULL_ERRNOS:
-        return DiskFull(f"{path}: {reason}; free some space or choose another DEST, then run again")
-    if error.errno == errno.EIO:
-        return DiskFailing(f"{path}: {reason}; the disk may be failing, check it before you run again")
-    if error.errno in SHORTAGE_ERRNOS:
-        return LocalShortage(f"{path}: {reason}")
-    if error.errno in FATAL_ERRNOS:
-        return StorageError(f"{path}: {reason}; {FATAL_ERRNOS[error.errno]}, then run again")
-    return TransferError(f"{path}: {reason}", kind="path")
-
-
-def state_error(error: OSError, path: str | Path) -> StorageError:
-    """The same for a file that the run cannot do without: always a `StorageError`."""
-    ours = storage_error(error, path)
-    if isinstance(ours, StorageError):
-        return ours
-    if isinstance(ours, LocalShortage):
-        return ours.as_fatal()
-    return StorageError(f"{ours.message}; free some space or choose another DEST, then run again")
 
 
 def _max_folder_bytes(root: Path) -> int:
@@ -93,31 +72,92 @@ def sync_names(root: Path, paths: Iterable[str]) -> None:
             raise ours from None
 
 
+class AnotherFileSystem(Exception):
+    """A directory is on another file system than DEST, or behaves so: no file can be renamed into it.
+
+    `copy` places the file all the same, by a copy in that directory which is renamed. Call it once, in a
+    thread if the file is large.
+    """
+
+    def __init__(self, source: str, source_dir: int | None, path: str, folder: int, *, sync: bool) -> None:
+        super().__init__(path)
+        self._source, self._source_dir, self._path = source, source_dir, path
+        self._folder = folder
+        self._sync = sync
+
+    def copy(self) -> int:
+        """Returns the mtime of the copy in nanoseconds; the source is gone. Raises as `place` does."""
+        name, beside = self._path.rpartition("/")[2], f"{_COPIES}{next(_copy_numbers):x}"
+        try:
+            self._delete_stale()
+            try:
+                self._copy_to(beside)
+                os.rename(beside, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    os.unlink(beside, dir_fd=self._folder)
+                raise
+            with contextlib.suppress(OSError):
+                os.unlink(self._source, dir_fd=self._source_dir)
+            return os.stat(name, dir_fd=self._folder, follow_symlinks=False).st_mtime_ns
+        except OSError as error:
+            raise storage_error(error, self._path) from None
+        finally:
+            os.close(self._folder)
+
+    def _copy_to(self, beside: str) -> None:
+        with open(self._source, "rb", opener=partial(os.open, dir_fd=self._source_dir)) as given:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+            with os.fdopen(os.open(beside, flags, 0o666, dir_fd=self._folder), "wb") as copy:
+                shutil.copyfileobj(given, copy, COPY_BYTES)
+                copy.flush()
+                if self._sync:
+                    os.fsync(copy.fileno())
+
+    def _delete_stale(self) -> None:
+        """Copies that a killed run left."""
+        for name in os.listdir(self._folder):
+            if name.startswith(COPY_PREFIX) and not name.startswith(_COPIES):
+                with contextlib.suppress(OSError):
+                    os.unlink(name, dir_fd=self._folder)
+
+
 class DirectoryTree:
     """Places finished files under the root. Not for several threads at once; close it when done."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, sync: bool = False) -> None:
         self.root = root
+        self.sync = sync
+        self.renames_set_time = False
+        """whether a file may have another mtime after it was renamed, as encfs and some of FUSE have it"""
         self._fds: OrderedDict[str, int] = OrderedDict()
         self._created: set[str] = set()
         self._max_open = spare_descriptors(MAX_OPEN_DIRECTORIES)
         self._max_folder_bytes = _max_folder_bytes(root)
 
-    def place(self, source: str, source_dir: int | None, path: str) -> None:
+    def place(self, source: str, source_dir: int | None, path: str) -> int | None:
         """Rename the finished file `source` (in `source_dir`) to `path`, replacing a regular file there.
 
-        Raises `TransferError` (kind "path") where something else is in the way, links among the parents
-        included, and `StorageError` when the disk refuses.
+        Returns its mtime in nanoseconds where the rename may have set it, else None. Raises `TransferError`
+        (kind "path") where something else is in the way, links among the parents included, `StorageError`
+        when the disk refuses, and `AnotherFileSystem` where the directory of `path` is a mount point.
         """
         try:
             try:
-                self._place(source, source_dir, path)
+                return self._place(source, source_dir, path)
             except OSError as error:
                 if error.errno not in SHORTAGE_ERRNOS or not self.release_descriptors():
                     raise
-                self._place(source, source_dir, path)
+                return self._place(source, source_dir, path)
         except OSError as error:
             raise storage_error(error, path) from None
+
+    def place_or_copy(self, source: str, source_dir: int | None, path: str) -> int | None:
+        """The same for a small file: one that cannot be renamed to there is copied at once."""
+        try:
+            return self.place(source, source_dir, path)
+        except AnotherFileSystem as other:
+            return other.copy()
 
     def release_descriptors(self) -> bool:
         """Close the directories, which are only kept open to save time; false if none was open."""
@@ -126,13 +166,13 @@ class DirectoryTree:
         self.close()
         return found
 
-    def _place(self, source: str, source_dir: int | None, path: str) -> None:
+    def _place(self, source: str, source_dir: int | None, path: str) -> int | None:
         folder, _, name = path.rpartition("/")
         if not HAS_DIR_FD:
             target = self.root / path
             target.parent.mkdir(parents=True, exist_ok=True)
             os.replace(source, target)
-            return
+            return target.stat().st_mtime_ns if self.renames_set_time else None
         fd = self._directory(folder)
         if folder not in self._created:
             with contextlib.suppress(FileNotFoundError):
@@ -144,7 +184,15 @@ class DirectoryTree:
         except FileNotFoundError:
             # Another program removed the directory: create it again, once.
             self._close_folder(folder)
-            os.rename(source, name, src_dir_fd=source_dir, dst_dir_fd=self._directory(folder))
+            fd = self._directory(folder)
+            os.rename(source, name, src_dir_fd=source_dir, dst_dir_fd=fd)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            raise AnotherFileSystem(source, source_dir, path, os.dup(fd), sync=self.sync) from None
+        if self.renames_set_time:
+            return os.stat(name, dir_fd=fd, follow_symlinks=False).st_mtime_ns
+        return None
 
     def _directory(self, folder: str) -> int:
         fd = self._fds.get(folder)

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from ...core.errors import DiskFull
 from ..layout import PARTIAL_DIR, PROBE_FILE, STATE_DIR
-from .directories import DISK_FULL_ERRNOS
+from ..os_errors import DISK_FULL_ERRNOS, with_cause
 
 CHECK_SECONDS = 3.0
 """Between two checks of a disk that is full."""
@@ -64,6 +64,7 @@ class DiskSpace:
 
     async def wait(self, full: DiskFull) -> None:
         """Return when what met a full disk can be tried again; raises `full` if this does not wait."""
+        full = with_cause(full, self._root)
         if not self._waits:
             raise full
         self.full = self.full or full

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from ...core.model import PartialHeader
 from ..layout import checkpoints_file, partial_file
+from ..os_errors import storage_error
 from .body import BodyWriter
 from .checkpoint import Checkpoints
-from .directories import HAS_DIR_FD, storage_error
+from .directories import HAS_DIR_FD
 from .writer import WriterThreads
 
 

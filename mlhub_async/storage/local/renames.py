@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import stat
 
-from .directories import DirectoryTree, storage_error
+from ..os_errors import storage_error
+from .directories import DirectoryTree
 from .removal import opened
 
 

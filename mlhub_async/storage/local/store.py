@@ -31,11 +31,21 @@ from ..layout import (
     STATE_DIR,
     partial_file,
 )
+from ..os_errors import SHORTAGE_ERRNOS, state_error, storage_error
 from . import removal, renames
 from .atomic_write import DocumentWriter
 from .body import SMALL_BODY_BYTES, BodyWriter
-from .destination import RunLock, make_root, refuse_another_file_system, refuse_links, reserve_space, unusable
-from .directories import SHORTAGE_ERRNOS, DirectoryTree, state_error, storage_error, sync_names
+from .destination import (
+    RunLock,
+    make_root,
+    part_from_links,
+    refuse_another_file_system,
+    refuse_links,
+    rename_sets_time,
+    reserve_space,
+    unusable,
+)
+from .directories import AnotherFileSystem, DirectoryTree, sync_names
 from .disk_space import DiskSpace, free_bytes, retry_when_space
 from .partials import PartialFile, Partials
 from .writer import WriterThreads
@@ -56,7 +66,7 @@ class LocalStore:
         self._sync = durability == "full"
         self.is_synced = self._sync
         self.small_bytes = 0 if self._sync else SMALL_BODY_BYTES
-        self._tree = DirectoryTree(root)
+        self._tree = DirectoryTree(root, sync=self._sync)
         self._documents = DocumentWriter(self._partials, self._tree, sync=self._sync)
         self.put = self._documents.write
         self.put_pieces = self._documents.write_pieces
@@ -89,6 +99,10 @@ class LocalStore:
             self._partials.open()
             refuse_another_file_system(self._partials.folder, self.root)
             self._lock.take()
+            part_from_links(self.state, but=LOCK_FILE)
+            if rename_sets_time(self._partials.folder, self.state):
+                self._tree.renames_set_time = True
+                self._documents.renames_set_time()
             self._partials.find_left()
             if not self._sync and not on_network(self.root):
                 self._threads.allow_inline()
@@ -118,8 +132,7 @@ class LocalStore:
             try:
                 if mtime_ns is None:
                     mtime_ns = await body.in_thread(body.finish, True) if self._sync else body.finish(False)
-                self._tree.place(body.path, self._partials.directory, path)
-                return mtime_ns
+                return await self._place(body, path) or mtime_ns
             except DiskFull as full:
                 if mtime_ns is None and not body.in_memory:
                     raise  # the bytes that were not written are not in memory
@@ -131,6 +144,13 @@ class LocalStore:
                 if mtime_ns is None or self._partials.has(body):
                     raise
                 raise PartialLost(f"{path}: its unfinished file was removed by somebody else") from None
+
+    async def _place(self, body: BodyWriter, path: str) -> int | None:
+        """See `DirectoryTree.place`; where another file system is in the way, the file is copied."""
+        try:
+            return self._tree.place(body.path, self._partials.directory, path)
+        except AnotherFileSystem as other:
+            return await asyncio.get_running_loop().run_in_executor(self._threads.pool, other.copy)
 
     async def recover(self, error: StorageError) -> None:
         """See `ports.Store`. A full disk may be waited for. The first error of the disk itself is ignored."""
@@ -161,14 +181,14 @@ class LocalStore:
             except OSError:
                 self._copy(source, target)
             mtime_ns = os.stat(target, follow_symlinks=False).st_mtime_ns
-            self._tree.place(self._partials.path(name), self._partials.directory, path)
+            moved = self._tree.place_or_copy(self._partials.path(name), self._partials.directory, path)
         except OSError as error:
             raise storage_error(error, path) from None
         finally:
             # rename() does nothing if both names are links to the same file: `target` still exists then.
             with contextlib.suppress(OSError):
                 target.unlink()
-        return mtime_ns
+        return moved or mtime_ns
 
     def _copy(self, source: Path, target: Path) -> None:
         shutil.copyfile(source, target, follow_symlinks=False)

@@ -6,14 +6,13 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from ...core.concurrency import LazyAwaitable, wait_until_idle
+from ...core.concurrency import LazyAwaitable, ThreadPool, wait_until_idle
 from ...core.errors import DiskFull
 from ...core.ports import Buffer
 from ..inline import InlineWork
-from .directories import storage_error
+from ..os_errors import storage_error
 from .disk_space import WaitForSpace, do_not_wait
 
 MIN_BORROWED_BYTES = 512 << 10
@@ -202,7 +201,7 @@ class WriterThreads:
     """The threads that write for all bodies of a run. To be used from the event loop only."""
 
     def __init__(self, threads: int = WRITER_THREADS, *, wait_for_space: WaitForSpace = do_not_wait) -> None:
-        self.pool = ThreadPoolExecutor(threads, thread_name_prefix="mlhub-disk")
+        self.pool = ThreadPool(threads, thread_name_prefix="mlhub-disk")
         self.wait_for_space = wait_for_space
         self.batch_bytes = MAX_BATCH_BYTES
         """bytes that one body collects before they are written, at most"""

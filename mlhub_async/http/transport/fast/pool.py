@@ -15,6 +15,7 @@ from ....core.concurrency import spare_descriptors
 from ....core.urls import Origin
 from ..failures import AddressCheck
 from ..resolver import Resolver
+from ..tls import default_context
 from .buffers import BufferPool
 from .connection import Connection
 
@@ -98,7 +99,7 @@ class ConnectionPool:
     def _tls_context(self) -> ssl.SSLContext:
         """Created for the first https origin: loading the certificates of the system is slow."""
         if self._tls is None:
-            self._tls = ssl.create_default_context()
+            self._tls = default_context()
         return self._tls
 
     def give_back(self, origin: Origin, connection: Connection) -> None:
