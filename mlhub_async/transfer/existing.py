@@ -34,7 +34,7 @@ class ExistingFilePolicy:
         the file is                            resume      skip    overwrite  refresh     error
         recorded, asset described as then      KEEP*       KEEP*   FETCH      REVALIDATE  REFUSE
         recorded, asset described otherwise    REVALIDATE  KEEP*   FETCH      REVALIDATE  REFUSE
-        recorded, another mtime                REREAD      REREAD  FETCH      REVALIDATE  REFUSE
+        recorded, another mtime                REREAD      KEEP    FETCH      FETCH       REFUSE
         recorded in its item document only     REREAD      REREAD  FETCH      REVALIDATE  REFUSE
         not recorded                           FETCH       KEEP    FETCH      FETCH       REFUSE
 
@@ -45,7 +45,7 @@ class ExistingFilePolicy:
     "Described": its URL, size, digest and `updated` in the catalogue. "In its item document only": the
     ledger was lost. Before REREAD and REVALIDATE a recorded file is compared with the size and digest that
     the catalogue publishes (and with `--verify deep` its structure is checked): a file that differs counts
-    as not recorded, and with `skip` so does one that REREAD finds changed, unless KEEP* is REREAD.
+    as not recorded.
     """
 
     if_exists: str
@@ -76,6 +76,11 @@ class ExistingFilePolicy:
     @property
     def links_known_urls(self) -> bool:
         """Whether a file that an earlier run fetched from the URL of a new asset is linked, not fetched."""
+        return self.if_exists == "resume"
+
+    @property
+    def rereads_touched(self) -> bool:
+        """Whether a file with another mtime than recorded stays if its bytes are the recorded ones."""
         return self.if_exists == "resume"
 
     @property
@@ -121,11 +126,7 @@ class ExistingFiles:
         """
         known, published = job.previous, job.asset.checksum
         if known is not None:
-            if job.recheck and await self._reread(known, job.asset):
-                return known
-            # With `skip`, a file that somebody has changed since stays, unless each file is to be read.
-            keeps = job.recheck and self.policy.unrecorded is Decision.KEEP and not self.checks.rereads
-            return await self._unrecorded(job.path) if keeps else None
+            return known if job.recheck and await self._reread(known, job.asset) else None
         if self.policy.unrecorded is not Decision.FETCH:
             return await self._unrecorded(job.path)
         if published is None or not published.usable:

@@ -207,22 +207,13 @@ def test_a_directory_that_nobody_may_write_to_fails_its_own_assets_alone(run_cli
     assert run_cli("mirror", url, dest).code == 0
 
 
-@pytest.mark.parametrize(
-    ("mount", "reason"),
-    [
-        ("touch {d}/x; mount --bind {d}/x {d}/c1/one/data.tif", "busy"),
-        ("mount -t tmpfs none {d}/c1/one", "cross-device"),
-    ],
-    ids=["EBUSY", "EXDEV"],
-)
-def test_a_rename_that_is_refused_fails_its_asset_and_keeps_the_rest(
-    run_cli, url, dest, mounting, mount, reason
-):
+def test_a_rename_that_is_refused_fails_its_asset_and_keeps_the_rest(run_cli, url, dest, mounting):
     (dest / "c1/one").mkdir(parents=True)
     (dest / "c1/one/data.tif").write_bytes(b"")
-    ended = run_cli("mirror", url, dest, under=mounting(mount.format(d=dest)))
+    mount = f"touch {dest}/x; mount --bind {dest}/x {dest}/c1/one/data.tif"
+    ended = run_cli("mirror", url, dest, under=mounting(mount))
     assert ended.code == 4, ended.err
-    assert told(dest)["one"][0] == "path" and reason in told(dest)["one"][1]
+    assert told(dest)["one"][0] == "path" and "busy" in told(dest)["one"][1]
     assert Mirrored(dest).files["c1/two/data.tif"] == tif(20_000, 1)
     assert Mirrored(dest).partial == []
 
@@ -237,7 +228,7 @@ def test_a_file_larger_than_a_file_may_be_fails_alone(run_cli, site, dest):
 
 
 @pytest.mark.parametrize("change", ["deleted", "cut", "longer", "same size", "touched"])
-def test_a_finished_file_that_somebody_touched_is_fetched_again(run_cli, site, url, dest, change):
+def test_a_finished_file_with_other_bytes_is_fetched_again(run_cli, site, url, dest, change):
     assert run_cli("mirror", url, dest).code == 0
     place = dest / "c1/one/data.tif"
     bodies = {"cut": SAME[:-1], "longer": SAME + b"x", "same size": bytes(len(SAME)), "touched": SAME}
@@ -246,7 +237,7 @@ def test_a_finished_file_that_somebody_touched_is_fetched_again(run_cli, site, u
         place.write_bytes(bodies[change])
     assert run_cli("mirror", url, dest).code == 0
     assert place.read_bytes() == SAME
-    assert (site.count("/one.tif"), site.count("/two.tif")) == (2, 1)
+    assert (site.count("/one.tif"), site.count("/two.tif")) == (1 if change == "touched" else 2, 1)
     Mirrored(dest).check(0)
 
 
@@ -343,5 +334,5 @@ async def test_times_before_1970_are_times(troubled, dest):
     os.utime(dest / "c1/one/data.tif", ns=(long_ago, long_ago))
     assert (await verify(dest)).ok
     assert (await run(items, dest)).exit_code == 0
-    assert (site.count("/one.tif"), site.count("/two.tif")) == (2, 1)
+    assert (site.count("/one.tif"), site.count("/two.tif")) == (1, 1)
     Mirrored(dest).check(0)

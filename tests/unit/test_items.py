@@ -248,9 +248,16 @@ async def test_standard_input_that_is_no_json_is_no_source(typed):
         await asyncio.gather(listed("-", Documents()), typed(b"<html>\n"))
 
 
-async def test_an_empty_standard_input_is_no_items(typed):
-    found, _ = await asyncio.gather(listed("-", Documents()), typed(b""))
-    assert found == []
+@pytest.mark.parametrize("text", [b"", b" \n\n"])
+async def test_an_empty_standard_input_is_an_error(typed, text):
+    with pytest.raises(SourceError, match="standard input is empty"):
+        await asyncio.gather(listed("-", Documents()), typed(text))
+
+
+async def test_an_empty_feature_collection_on_standard_input_is_no_items(typed):
+    text = b'{"type": "FeatureCollection", "features": []}'
+    found, _ = await asyncio.gather(listed("-", Documents()), typed(text))
+    assert [one for one in found if not isinstance(one, Page)] == []
 
 
 async def blocks(*some):

@@ -94,7 +94,8 @@ def _extension(asset: Asset) -> str:
 def job_of(claim: Claim, existing: ExistingFilePolicy) -> tuple[Job, bool]:
     """The job for a claim, and whether it is done already: its file exists and is kept without reading it."""
     decision = Decision.FETCH
-    if (known := claim.known) is not None:
+    known = claim.known if existing.rereads_touched or not claim.touched else None
+    if known is not None:
         decision = existing.of_recorded(unchanged=claim.current, recovered=claim.unsure)
     if known is None or decision is Decision.FETCH:
         return Job(claim.asset, claim.path, claim.suffix_pending, known_url=claim.known_url), False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import stat
@@ -21,7 +22,7 @@ from ...storage.layout import LEDGER_FILE, RECEIPT_FILE, STATE_DIR, WRITE_AHEAD_
 from ...storage.ledger.database import Statements
 from ...storage.ledger.schema import VERSION, choose_temporary_store, connect
 from ...storage.ledger.write_behind import uncommitted_rows
-from ...storage.os_errors import GONE_ERRNOS, state_error
+from ...storage.os_errors import is_unreachable, state_error
 from ...storage.renaming.journal import is_under_way, old_manifest, record_found
 from ...storage.scratch import scratch_folder
 
@@ -81,9 +82,9 @@ def _has_ledger(dest: Path) -> bool:
     try:
         return stat.S_ISREG(os.stat(dest / LEDGER).st_mode)
     except OSError as error:
-        if error.errno in GONE_ERRNOS:
-            return False
-        raise state_error(error, dest / LEDGER) from None
+        if is_unreachable(error) or error.errno in (errno.EACCES, errno.EIO):
+            raise state_error(error, dest / LEDGER) from None
+        return False
 
 
 @contextmanager

@@ -52,7 +52,7 @@ class Claim(NamedTuple):
 
     `current`: the catalogue has not changed its description since. `unsure`: the file must be read first, as
     its record is not from the ledger, or its size or mtime is another one. `known_url`: there is a finished
-    file that was fetched from its URL.
+    file that was fetched from its URL. `touched`: the mtime is another one, and that of `known` by now.
     """
 
     asset: Asset
@@ -62,6 +62,7 @@ class Claim(NamedTuple):
     suffix_pending: bool = False
     unsure: bool = False
     known_url: bool = False
+    touched: bool = False
 
 
 class ClaimResult(NamedTuple):

@@ -38,7 +38,7 @@ class DocumentRecords:
         known, found = claim.known, await self.stat(claim.path)
         if known is None or found is None or found.size != known.size or not (known.sha256 and claim.current):
             return claim._replace(known=None, current=False, unsure=False)
-        return claim._replace(known=known._replace(mtime_ns=found.mtime_ns))
+        return claim._replace(known=known._replace(mtime_ns=found.mtime_ns), touched=True)
 
     async def _with_records(self, claims: list[Claim], body: JsonObject, written: JsonObject) -> list[Claim]:
         same = all(written.get(name) == body.get(name) for name in ("id", "properties"))
