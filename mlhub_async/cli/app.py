@@ -96,9 +96,11 @@ def _report(failure: MlhubError, args: Sequence[str] | None) -> int:
     output.print_error(failure.message)
     if "--json" in (sys.argv[1:] if args is None else args):
         event = output.summary_event(failure.exit_code, output.error_fields(failure))
-        with contextlib.suppress(OSError, MlhubError):
+        try:
             output.print_lines([output.to_json_line(event).decode()])
             sys.stdout.flush()
+        except (OSError, MlhubError):
+            output.discard(sys.stdout)  # or the interpreter would complain at its end
     return failure.exit_code
 
 

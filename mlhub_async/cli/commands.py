@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
 
+from ..storage.layout import STATE_DIR
 from .app import Command
 from .options import (
     CREDENTIALS,
@@ -44,14 +46,14 @@ def mirror(source: str, save: str | None, dry_run: bool, **given: Any) -> int:
     """Copy a catalogue's assets; run again to resume or refresh.
 
     SOURCE is "mlhub" (with -c or --dataset), the URL of a STAC API, or the URL or path of a STAC document;
-    "-" reads items from stdin. DEST is the current directory by default.
+    "-" reads items from stdin. Without DEST the mirror in the current directory is continued.
     """
     from .actions.mirror import run_mirror
     from .actions.plan import run_plan
     from .console import console_from
 
     dest = single_value("DEST", given.pop("dest"), given.pop("output_dir"))
-    dest = "." if dest is None else dest
+    dest = _mirror_here(dry_run=dry_run) if dest is None else dest
     aliases = [name for name in ("overwrite", "skip_existing") if given.pop(name)]
     modes = [name.removesuffix("_existing") for name in aliases]
     given["if_exists"] = single_value("--if-exists", given["if_exists"], *modes)
@@ -61,6 +63,13 @@ def mirror(source: str, save: str | None, dry_run: bool, **given: Any) -> int:
     if dry_run:
         return run_plan(source, dest, options, console, save)
     return run_mirror(source, dest, options, console)
+
+
+def _mirror_here(*, dry_run: bool) -> str:
+    """The current directory as DEST, where it has a mirror: a forgotten DEST must not fill another folder."""
+    if not dry_run and not os.path.isdir(STATE_DIR):
+        raise click.UsageError("DEST is missing: give a directory, or '.' for the current one")
+    return "."
 
 
 @click.command(cls=Command)
