@@ -62,9 +62,7 @@ class TestMirror:
         done = run_cli("mirror", site.url("/closed"), dest, "--allow-private", *words)
         assert done.code == 3 and message in done.err
 
-    def test_dest_can_be_given_with_o_and_is_left_out_where_there_is_a_mirror(
-        self, mlhub, run_cli
-    ):
+    def test_dest_can_be_given_with_o_and_is_left_out_where_there_is_a_mirror(self, mlhub, run_cli):
         assert mlhub("mirror", "mlhub", "-o", "there", "-c", LABELS, "-i", "labels", "-q").code == 0
         assert (run_cli.home / "there" / "catalog.json").exists()
         assert mlhub("mirror", "mlhub", "-c", LABELS, "-i", "labels", "-q").code == 2

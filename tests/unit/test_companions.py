@@ -52,6 +52,7 @@ def test_files_that_belong_together_keep_their_names(names):
         {"a": "https://h.test/one/scene.tif", "b": "https://h.test/two/scene.tif.msk"},
         {"a": "https://h.test/.tif", "b": "https://h.test/.msk"},
         {"a": "", "b": ""},
+        {"data": "https://h.test/0.tif", "table": "https://h.test/0.csv", "picture": "https://h.test/0.png"},
     ],
 )
 def test_all_others_do_not(hrefs):

@@ -11,13 +11,21 @@ from ...core.model import Asset
 _NAMING_OTHERS = (".vrt", "_mtl.txt", "_mtl.json", "_mtl.xml", "manifest.safe", "mtd_tl.xml")
 """Ends of the names of files that name the files beside them."""
 _DOUBLE = (".aux.xml",)
+_SIDECARS = (
+    *(".msk", ".ovr", ".aux.xml", ".aux", ".rrd", ".ige", ".hdr", ".rpb", ".imd", ".til"),
+    *(".tfw", ".tifw", ".tiffw", ".jgw", ".jpgw", ".jpegw", ".pgw", ".pngw", ".j2w", ".jp2w", ".wld"),
+    *(".shp", ".shx", ".dbf", ".prj", ".cpg", ".qix", ".qpj", ".sbn", ".sbx"),
+)
+"""Suffixes of files that a reader looks for beside another one: masks, overviews, headers, world files, parts
+of a shapefile."""
 
 
 def companions(assets: Sequence[Asset]) -> dict[str, str]:
     """File names by asset key, for the assets of one owner that have to keep the names of their hrefs.
 
-    These are assets whose hrefs are in one directory and share a stem: one name is another one with a suffix
-    more (scene.tif, scene.tif.msk), or they differ in the suffix only (scene.tif, scene.tfw). Where a file
+    These are assets whose hrefs are in one directory and share a stem, one of which is a sidecar: one name is
+    another one with a suffix more (scene.tif, scene.tif.msk), or they differ in the suffix only (scene.tif,
+    scene.tfw). A picture and a table of one stem (scene.png, scene.csv) do not need each other. Where a file
     names others in its directory (a VRT), it and all of these are among them.
     """
     places = [asset.href.partition("#")[0].partition("?")[0] for asset in assets]
@@ -30,13 +38,21 @@ def companions(assets: Sequence[Asset]) -> dict[str, str]:
     counts: Counter[tuple[str, str]] = Counter()
     for folder, name in unique:
         counts.update({(folder, stem) for stem in _stems(name)})
+    led = {
+        (folder, stem) for folder, name in unique if name.lower().endswith(_SIDECARS) for stem in _stems(name)
+    }
     return {
         asset.key: name
         for asset, folder, name in zip(assets, folders, names, strict=True)
         if name
         and unique[folder, name] == 1
-        and (folder in listing or any(counts[folder, stem] > 1 for stem in _stems(name)))
+        and (folder in listing or any(counts[one] > 1 for one in _led_by(folder, name, led)))
     }
+
+
+def _led_by(folder: str, name: str, led: set[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The stems of a name that a sidecar has, too."""
+    return [(folder, stem) for stem in _stems(name) if (folder, stem) in led]
 
 
 def _may_have_companions(places: list[str]) -> bool:

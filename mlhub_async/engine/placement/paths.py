@@ -46,7 +46,7 @@ def claim_request(
     own_names = companions(assets) if len(assets) > 1 and template == naming.DEFAULT_TEMPLATE else {}
     if wants is not stac.any_asset:
         assets = [asset for asset in assets if wants(asset, owner.body)]
-    folder, name = posixpath.dirname(document), naming.item_dir(item)
+    folder, name = posixpath.dirname(document), naming.item_dir(item) if item else ""
     if item:
         document = item_document(folder, name)
     place = partial(_paths, assets, template, own_names, folder)
@@ -55,14 +55,15 @@ def claim_request(
 
 def path_request(asset: Asset, template: str) -> PathRequest:
     """The path under DEST that an asset gets if no other file has it."""
-    folder, name = naming.collection_dir(asset.collection), naming.item_dir(asset.item)
+    folder, name = naming.collection_dir(asset.collection), naming.item_dir(asset.item) if asset.item else ""
     return _paths([asset], template, {}, folder, name)[0]
 
 
 def _paths(
     assets: Iterable[Asset], template: str, own_names: Mapping[str, str], folder: str, name: str
 ) -> list[PathRequest]:
-    """The paths of the assets of one owner. `folder`, `name`: the directories of collection and item.
+    """The paths of the assets of one owner. `folder`, `name`: the directories of collection and item; "" for
+    the collection itself.
 
     `own_names`: file names by asset key, of assets that do not get their key as their name.
     """
