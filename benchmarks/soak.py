@@ -100,6 +100,8 @@ FAULTS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
 """The response that is sent instead, and what happens to the connection afterwards."""
 RARE = {"nothing at all", "half a body, then nothing"}
 """Each costs a timeout."""
+FAULTS_PER_FILE = 2
+"""A third response that is not valid HTTP would end the attempts at a file, as it should."""
 WEIGHTS = [0.1 if name in RARE else 1.0 for name in FAULTS]
 
 
@@ -109,6 +111,8 @@ class FaultyConnection(endless_api.Connection):
     share = 0.0
     rng = random.Random(20)
     counts: ClassVar[Counter[str]] = Counter()
+    spoilt: ClassVar[Counter[str]] = Counter()
+    """faulty responses by target"""
 
     def data_received(self, data: bytes) -> None:
         *heads, self._pending = (self._pending + data).split(b"\r\n\r\n")
@@ -119,7 +123,12 @@ class FaultyConnection(endless_api.Connection):
         assert self._transport is not None
         self.counts["requests"] += 1
         response, ending = self._reply(target), "keep"
-        if target.startswith("/files/") and self.rng.random() < self.share:
+        if (
+            target.startswith("/files/")
+            and self.spoilt[target] < FAULTS_PER_FILE
+            and self.rng.random() < self.share
+        ):
+            self.spoilt[target] += 1
             [name] = self.rng.choices(list(FAULTS), WEIGHTS)
             self.counts[name] += 1
             alter, ending = FAULTS[name]
@@ -187,7 +196,7 @@ class Observer:
 
     def __init__(self, dest: Path, count: int) -> None:
         self.dest, self.count = dest, count
-        self.done = self.wrong = 0
+        self.done = self.wrong = self.missing = 0
         self.step = min(SAMPLE_ITEMS, max(count // 4, 1))
         self.samples: list[int] = []
         self.began = time.monotonic()
@@ -195,7 +204,8 @@ class Observer:
     async def each(self, item: Any, records: Mapping[str, Any]) -> None:
         folder = self.dest / item.collection / item.id
         wanted = body_of(int(item.id.rpartition("-")[2]))
-        self.wrong += [(self.dest / record.path).read_bytes() for record in records.values()] != [wanted]
+        self.missing += not records
+        self.wrong += any((self.dest / record.path).read_bytes() != wanted for record in records.values())
         for path in folder.iterdir():
             path.unlink()
         folder.rmdir()
@@ -213,6 +223,8 @@ class Observer:
     def flaws(self, report: Report) -> Iterator[str]:
         if report.exit_code or report.fetched != self.count or self.done != self.count:
             yield f"exit {report.exit_code}: {report.fetched:,} of {self.count:,} fetched"
+        if self.missing:
+            yield f"{self.missing} items without their file"
         if self.wrong:
             yield f"{self.wrong} files with other bytes"
         if self.samples[-1] - self.samples[1] > MAX_GROWTH_BYTES:
