@@ -7,20 +7,21 @@ import socket
 import struct
 from collections.abc import Awaitable, Callable
 
-from support.connections import Connections
+from support.connections import LoopbackServer
 
 PIECE_BYTES = 64 << 10
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER of no time at all: the connection ends by RST."""
 
 
-class FaultyRelay:
+class FaultyRelay(LoopbackServer):
     """`async with FaultyRelay(port) as relay`: what comes to `relay.port` goes to `port`, and back.
 
     Bytes of an answer are counted from its head on, anew after each request on a connection.
     """
 
     def __init__(self, to_port: int) -> None:
+        super().__init__()
         self.received = 0
         """bytes that clients got"""
         self._to_port = to_port
@@ -28,7 +29,6 @@ class FaultyRelay:
         self._reset = False
         self._at_cut: Callable[[], Awaitable[object]] | None = None
         self._flip_at, self._flips_left = 0, 0.0
-        self._connections = Connections()
 
     def cut(
         self, *after: int, reset: bool = False, then: Callable[[], Awaitable[object]] | None = None
@@ -43,24 +43,15 @@ class FaultyRelay:
         """Turn one bit of this byte of the answers; so many times."""
         self._flip_at, self._flips_left = at, times
 
-    async def __aenter__(self) -> FaultyRelay:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._connections.close(self._server)
-
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async with self._connections.serving(writer):
-            from_server, to_server = await asyncio.open_connection("127.0.0.1", self._to_port)
-            answer = _Answer()
-            requests = asyncio.create_task(self._pass_requests(reader, to_server, answer))
-            try:
-                await self._pass_answers(from_server, writer, answer)
-            finally:
-                requests.cancel()
-                to_server.close()
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from_server, to_server = await asyncio.open_connection("127.0.0.1", self._to_port)
+        answer = _Answer()
+        requests = asyncio.create_task(self._pass_requests(reader, to_server, answer))
+        try:
+            await self._pass_answers(from_server, writer, answer)
+        finally:
+            requests.cancel()
+            to_server.close()
 
     async def _pass_requests(
         self, reader: asyncio.StreamReader, to_server: asyncio.StreamWriter, answer: _Answer

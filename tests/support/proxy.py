@@ -6,36 +6,24 @@ import asyncio
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from support.connections import Connections
+from support.connections import LoopbackServer
 from support.wire_format import Seen, read_request
 
 
-class Gateway:
+class Gateway(LoopbackServer):
     """`async with Gateway() as proxy`: every name leads to this machine, whatever it is.
 
     `wants` is the Proxy-Authorization without which it answers 407; `answers` a status it answers always.
     """
 
     def __init__(self, wants: str | None = None, answers: int | None = None) -> None:
+        super().__init__()
         self.wants, self.answers = wants, answers
         self.log: list[Seen] = []
-        self._connections = Connections()
 
     @property
     def place(self) -> str:
         return f"127.0.0.1:{self.port}"
-
-    async def __aenter__(self) -> Gateway:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._connections.close(self._server)
-
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async with self._connections.serving(writer):
-            await self._serve(reader, writer)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         seen = await read_request(reader, 0)
