@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..core import checksum, formats
 from ..core.errors import Corrupt, TransferError, Transient
+from ..core.formats.directories import Answer, directory_error, listed_instead
 from ..core.formats.kinds import may_be_empty
 from ..core.formats.sniffing import SNIFF_BYTES, is_undecided, unexpected_text, wrong_content_error
 from ..core.model import Asset, Checksum, Head, Job, Proof
@@ -123,11 +124,20 @@ class Expectations:
         return self._wrong_content() if 0 < size == len(self._first) < SNIFF_BYTES else None
 
     def _wrong_content(self) -> TransferError | None:
+        if (error := self._listed_instead()) is not None:
+            return error
         found = unexpected_text(
             self._first[:SNIFF_BYTES], self._path, self.asset.media_type, self._content_type
         )
         place = redacted(self._url)
         return wrong_content_error(self.name, found, "" if place == self.name else place) if found else None
+
+    def _listed_instead(self) -> TransferError | None:
+        """The error if the asset is a directory, and this is what a server sends in its place."""
+        href, media_type = self.asset.href, self.asset.media_type
+        answer = Answer(self._first[:SNIFF_BYTES], self._url, self._content_type)
+        found = listed_instead(answer, href, media_type, self._path)
+        return directory_error(self.name, self.asset.key, href, media_type, found) if found else None
 
     def compare(self, digests: Mapping[str, bytes]) -> bool:
         """Raises `Corrupt` for a digest that differs; false where one that is needed was not computed."""
@@ -144,6 +154,8 @@ class Expectations:
 
         Raises `Corrupt` for an empty body that neither catalogue nor format allows for.
         """
+        if not size and self.asset.size is None and (error := self._listed_instead()) is not None:
+            raise error
         proof = self.proof(Proof.SIZE if self._sized(total) else Proof.NONE)
         promised = size or self.asset.size == 0 or proof is Proof.CHECKSUM
         if not (promised or may_be_empty(self._path, self.asset.media_type)):

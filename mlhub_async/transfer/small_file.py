@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from ..core.checksum import DIGEST_FIELDS
 from ..core.errors import MlhubError
+from ..core.formats.directories import kind_of_directory
 from ..core.formats.sniffing import SNIFF_BYTES, is_undecided, unexpected_text
 from ..core.model import Head, Job, Proof, Record
 from ..core.ports import Buffer, Sink, Store
@@ -42,7 +43,9 @@ class SmallFileSink:
             self._successor.start(head)
 
     def _is_ordinary(self, head: Head) -> bool:
-        """A whole body of a known and small length, not encoded, with no digest in the header fields."""
+        """A whole body of a known and small length, not encoded, with no digest in the header fields.
+
+        Not from a URL that a directory may have."""
         fields, size = head.headers, self._job.asset.size
         self._length = length = content_length(fields) or 0
         return (
@@ -52,6 +55,7 @@ class SmallFileSink:
             and "content-encoding" not in fields
             and "content-range" not in fields
             and DIGEST_FIELDS.isdisjoint(fields)
+            and not head.url.endswith("/")
         )
 
     def write(self, data: Buffer) -> Awaitable[None] | None:
@@ -112,4 +116,6 @@ def is_eligible(job: Job) -> bool:
     """
     published = job.asset.checksum
     new = job.previous is None and not job.suffix_pending
+    if kind_of_directory(job.asset.href, job.asset.media_type):
+        return False
     return new and (published is None or published.algorithm == "sha256")

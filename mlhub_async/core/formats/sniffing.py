@@ -22,6 +22,8 @@ _HTML = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _XML = re.compile(rb"<(?:\?xml\s|[A-Za-z_][\w.:-]*(?:[\s>]|/>))")
+_LISTING = re.compile(rb"(?:<\?xml[^>]*+>\s*+)?<(?:ListBucketResult|EnumerationResults)[\s>]")
+"""How S3 and Azure list a container."""
 _JSON = re.compile(rb'\{\s*(?:"|\}|\Z)|\[\s*(?:[{\["\]\d-]|\Z)')
 _BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 _JSON_VALUE = re.compile(rb'["\[{]|-?\d|(?:true|false|null|NaN|-?Infinity)\b')
@@ -80,6 +82,19 @@ def is_undecided(first: bytes, path: str, media_type: str | None) -> bool:
     if not kind.late or kind.markup or first.startswith(kind.magics):
         return False
     return len(first) >= SNIFF_BYTES and _text(first) is not None
+
+
+def directory_listing(first: bytes, content_type: str = "") -> str:
+    """What a body is ("HTML", "XML") that lists a directory, by its first bytes; "" if it is none.
+
+    Any page counts: none is the content of a directory.
+    """
+    text = _text(first)
+    if not text:
+        return ""
+    if _HTML.match(text) or content_type.strip().lower().startswith(_PAGE_TYPES):
+        return "HTML"
+    return "XML" if _LISTING.match(text) else ""
 
 
 def wrong_content_error(name: str, found: str, redirected_to: str = "") -> TransferError:
