@@ -16,9 +16,8 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import TextIO
 
-import orjson
-
 from ..core.errors import MlhubError, StorageError
+from ..core.json_text import dumps
 from ..core.ports import Buffer
 from ..core.urls import escape_controls, escape_json_controls, redacted, term_safe
 
@@ -78,8 +77,8 @@ def print_traceback(kind: type[BaseException], failure: BaseException, trace: Tr
 def to_json_line(value: object) -> bytes:
     """JSON on one line, without characters that act on a terminal."""
     try:
-        return escape_json_controls(orjson.dumps(value, default=str))
-    except orjson.JSONEncodeError:  # lone surrogates: the json module escapes them
+        return escape_json_controls(dumps(value, default=str))
+    except TypeError:  # lone surrogates: the json module escapes them
         return escape_json_controls(json.dumps(value, default=str).encode("ascii"))
 
 

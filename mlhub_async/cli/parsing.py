@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-import orjson
 
 from ..core import errors, urls
+from ..core.json_text import JSONDecodeError, loads
 from ..core.secret import Secret
 from ..http.auth import credentials
 from ..storage import naming
@@ -152,8 +152,8 @@ def _content(text: str) -> str:
 
 def _json(text: str) -> Any:
     try:
-        return orjson.loads(_content(text))
-    except orjson.JSONDecodeError as error:
+        return loads(_content(text))
+    except JSONDecodeError as error:
         raise ValueError(f"not valid JSON: {error}") from None
 
 
@@ -216,8 +216,8 @@ def merge_queries(queries: Iterable[dict[str, Any]], word: str) -> dict[str, Any
 
 def _scalar(text: str) -> Any:
     try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
+        value = loads(text)
+    except JSONDecodeError:
         return text
     return text if isinstance(value, dict | list) else value
 

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from typing import Self
 
-import orjson
+from .json_text import dumps
 
 
 class MlhubError(Exception):
@@ -250,4 +250,4 @@ def error_json(error: MlhubError) -> str:
     message = error.message.encode("utf-8", "backslashreplace").decode()
     shown = {"class": error.kind, "message": message, "retryable": error.retryable}
     status = getattr(error, "status", None)
-    return orjson.dumps(shown | ({"status": status} if status else {})).decode()
+    return dumps(shown | ({"status": status} if status else {})).decode()

@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
-
 from .errors import error_json
+from .json_text import loads
 from .model import Job, Outcome, Page, Status
 from .urls import redacted
 
@@ -59,7 +58,7 @@ class Events:
             **(more or {}),
         }
         if fields.get("error") is not None:
-            fields["error"] = orjson.loads(error_json(fields["error"]))
+            fields["error"] = loads(error_json(fields["error"]))
         self.emit(event, **fields)
 
     def outcome(self, outcome: Outcome) -> None:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from ..core.json_text import dumps
 from ..core.model import JsonObject
 from . import sample, search
 from .config import PREFIX, DemoConfig, Site
@@ -124,7 +124,7 @@ class Api:
 
 def json_response(request: web.Request, document: Any, media_type: str = "application/json") -> web.Response:
     """A JSON document, compressed if it is large and the client accepts gzip."""
-    body, headers = orjson.dumps(document), {"Vary": "Accept-Encoding", "Content-Type": media_type}
+    body, headers = dumps(document), {"Vary": "Accept-Encoding", "Content-Type": media_type}
     if len(body) > _MIN_GZIP_BYTES and "gzip" in request.headers.get("Accept-Encoding", ""):
         body = gzip.compress(body, compresslevel=1, mtime=0)
         headers["Content-Encoding"] = "gzip"

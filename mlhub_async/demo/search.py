@@ -12,8 +12,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
-import orjson
-
+from ..core.json_text import dumps, loads
 from ..core.model import JsonObject
 from . import sample
 from .sample import LABELS, Box, ItemKey, Sample, bounds
@@ -37,18 +36,18 @@ def from_query_string(query: Mapping[str, str]) -> JsonObject:
     """The parameters of a query string in the form of a POST body."""
     asked: JsonObject = {n: v.split(",") if n in _LIST_PARAMETERS and v else v for n, v in query.items()}
     if asked.get("intersects"):
-        asked["intersects"] = orjson.loads(asked["intersects"])
+        asked["intersects"] = loads(asked["intersects"])
     return asked
 
 
 def to_query_string(asked: JsonObject) -> dict[str, str]:
     """The inverse of `from_query_string`."""
     flat = {name: ",".join(value) if name in _LIST_PARAMETERS else value for name, value in asked.items()}
-    return {n: orjson.dumps(v).decode() if isinstance(v, dict) else str(v) for n, v in flat.items()}
+    return {n: dumps(v).decode() if isinstance(v, dict) else str(v) for n, v in flat.items()}
 
 
 def from_body(body: bytes) -> JsonObject:
-    asked = orjson.loads(body)
+    asked = loads(body)
     if not isinstance(asked, dict):
         raise ValueError("The body must be a JSON object.")
     return asked

@@ -16,8 +16,6 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-import orjson
-
 from ..core.concurrency import IdleSlots
 from ..core.errors import (
     DiskFull,
@@ -29,6 +27,7 @@ from ..core.errors import (
     UsageError,
     error_json,
 )
+from ..core.json_text import dumps, loads
 from ..core.model import Concern, Flaw, Item, Record
 from ..core.options import Options
 from ..core.ports import Source
@@ -197,7 +196,7 @@ async def _begin(parts: _Parts, source_root: str, each: EachItem | None) -> Run:
     selection = parts.options.selection
     report = Report(parts.source.name, parts.store.root, selection.asked(), _now())
     report.listing, report.allow_empty = Completeness.of(selection), parts.options.allow_empty
-    asked = orjson.dumps(report.selection).decode()
+    asked = dumps(report.selection).decode()
     rename = partial(rename_files, store=parts.store)
     await parts.ledger.open(report.source, asked, report.started, rename)
     try:
@@ -256,6 +255,6 @@ def disk_space_for(dest: str | os.PathLike[str], options: Options, events: Event
             DiskFullWarning,
             stacklevel=2,
         )
-        events.emit("throttle", error=orjson.loads(error_json(full)), free=free)
+        events.emit("throttle", error=loads(error_json(full)), free=free)
 
     return DiskSpace(Path(dest), waits=options.on_full == "pause", listener=warn)

@@ -6,9 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import orjson
-
 from ..core.errors import MlhubError, TooManyErrors, error_json
+from ..core.json_text import loads
 from ..core.model import Collection, Entry, Flaw, Item, Outcome, Page, Status
 from ..core.options import Options
 from ..core.ports import DocumentStore, Executor, Source, Submit
@@ -131,12 +130,12 @@ class Run:
         error = error_json(flaw.error)
         self.ledger.enqueue(partial(Statements.add_flaw, flaw=flaw, error=error))
         owner = dict(zip(("collection", "item"), flaw.owner, strict=False))
-        self.events.emit("error", **owner, href=flaw.where, error=orjson.loads(error))
+        self.events.emit("error", **owner, href=flaw.where, error=loads(error))
 
     def report_listing_error(self) -> None:
         """Emit the error by which the listing broke off, if it did."""
         if (failure := self.report.listing.error) is not None:
-            error = orjson.loads(error_json(failure))
+            error = loads(error_json(failure))
             self.events.emit("error", collection=None, item=None, href=self.source.name, error=error)
 
 

@@ -1,10 +1,10 @@
 """Paging over real sockets: every form of next link, and links that must not be followed."""
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import aiohttp
-import orjson
 import pytest
 from aiohttp import web
 
@@ -77,7 +77,7 @@ async def post_walk(link_of: Callable[[dict, int], dict]) -> tuple[list[str], li
     bodies: list[dict] = []
 
     async def answer(request: web.Request) -> web.Response:
-        body = orjson.loads(await request.read())
+        body = json.loads(await request.read())
         bodies.append(body)
         at = int(body.get("token", 0))
         following = {"href": f"http://{request.host}/search", **link_of(body, at + 2)}
@@ -107,7 +107,7 @@ async def test_a_next_link_by_post_is_followed_to_the_end(link_of, filters_kept)
 
 async def test_a_post_link_without_a_body_sends_the_body_sent_before():
     async def answer(request: web.Request) -> web.Response:
-        at, body = int(request.query.get("token", 0)), orjson.loads(await request.read())
+        at, body = int(request.query.get("token", 0)), json.loads(await request.read())
         following = {"method": "POST", "href": f"?token={at + 2}"} if at < 4 else None
         return web.json_response(page(*ITEMS[at : at + 2] if body == {"limit": 2} else [], next=following))
 

@@ -17,6 +17,7 @@ USERS = {
     "aiohttp": ["http/transport/aiohttp.py", "cli/selftest/loopback.py", "demo/"],
     "click": ["cli/"],
     "cql2": ["stac/conditions/cql2.py"],
+    "orjson": ["core/json_text/codec.py"],
     "shapely": ["stac/conditions/geometry.py"],
     "sqlite3": ["storage/ledger/", "storage/renaming/", "engine/verify/", "engine/prune.py"],
     "tenacity": ["http/resilience/retry.py"],

@@ -27,6 +27,8 @@ INHERITED_VARIABLES = (
     "LD_LIBRARY_PATH",
 )
 TRANSFERRING = {"mirror", "plan", "ls"}
+WITHOUT_ORJSON = str(REPOSITORY / "tests/support/without_orjson")
+"""In front of the module path it hides orjson, also from the programs that tests start."""
 HANG_SECONDS = 200.0
 """A run that takes longer hangs, on whatever machine."""
 ERROR_SIGNS = (
@@ -64,7 +66,9 @@ class Finished:
 def clean_environment(home: Path, env: dict[str, str]) -> dict[str, str]:
     """The variables of a run: few of this process, and those of `env`."""
     known = {name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ}
-    return {**known, "HOME": str(home), "USERPROFILE": str(home), "PYTHONPATH": str(REPOSITORY), **env}
+    paths = [path for path in sys.path if path == WITHOUT_ORJSON] + [str(REPOSITORY)]
+    home_variables = {"HOME": str(home), "USERPROFILE": str(home)}
+    return {**known, **home_variables, "PYTHONPATH": os.pathsep.join(paths), **env}
 
 
 class Running:

@@ -1,10 +1,10 @@
 """Readers for tests (documents in a dict, and HTTP by aiohttp), and STAC documents to read with them."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import aiohttp
-import orjson
 
 from mlhub_async import stac
 from mlhub_async.core import urls
@@ -37,7 +37,7 @@ class Documents:
 
     async def read(self, request: Request) -> Document:
         self.asked.append(request.url)
-        body = orjson.loads(request.body) if request.body else None
+        body = json.loads(request.body) if request.body else None
         found = self.known.get(posted(request.url, body) if request.method == "POST" else request.url)
         if isinstance(found, TransferError):
             raise classified(found)
@@ -47,7 +47,7 @@ class Documents:
             found = parsed(_from_disk(request.url), 200)
         if found is None:
             raise refused(404, f"{urls.redacted(request.url)}: 404")
-        return Document(orjson.loads(orjson.dumps(found)), request.url)
+        return Document(json.loads(json.dumps(found)), request.url)
 
     read_unless_data = read
 
@@ -56,7 +56,7 @@ class Documents:
 
 
 def posted(url: str, body: Any) -> str:
-    return f"POST {url} {orjson.dumps(body, option=orjson.OPT_SORT_KEYS).decode()}"
+    return f"POST {url} {json.dumps(body, sort_keys=True)}"
 
 
 class Wire:
@@ -78,8 +78,8 @@ def parsed(body: bytes, status: int) -> Any:
     if status != 200:
         raise refused(status, f"answered {status}")
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
+        return json.loads(body)
+    except json.JSONDecodeError as error:
         raise TransferError("not JSON", kind="not-json", status=status) from error
 
 

@@ -1,7 +1,8 @@
 """Paging errors: empty pages, loops, pages that are too large, refusals, and documents that are no page."""
 
+import json
+
 import aiohttp
-import orjson
 import pytest
 
 from mlhub_async import stac
@@ -83,7 +84,7 @@ class Limited(Documents):
         self.most, self.error, self.own, self.sizes = most, error, own, []
 
     async def read(self, request):
-        asked = aiohttp.client.URL(request.url).query if not request.body else orjson.loads(request.body)
+        asked = aiohttp.client.URL(request.url).query if not request.body else json.loads(request.body)
         limit, at = int(asked.get("limit", self.own)), int(asked.get("skip", 0))
         self.sizes.append(limit)
         if limit > self.most:

@@ -7,11 +7,9 @@ import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import orjson
-
 from ...core.checksum import CountedPieces
 from ...core.errors import MlhubError, SourceError, StorageError, TransferError, UsageError, error_json
-from ...core.json_text import parse_json
+from ...core.json_text import dumps, loads, parse_json
 from ...core.model import NO_COLLECTION, Collection, Concern, Flaw
 from ...core.ports import DocumentStore
 from ...core.urls import escape_json_controls
@@ -128,7 +126,7 @@ class _Documents:
         for name, extent in self.inventory.extents.items():
             merged = _extent_of(earlier.get(name))
             merged.merge(extent)
-            book.put_collection(name, None, "", orjson.dumps(merged.state).decode())
+            book.put_collection(name, None, "", dumps(merged.state).decode())
 
     def _try_to_write(
         self, book: Statements, path: str, pieces: Iterable[bytes], collection: str
@@ -146,7 +144,7 @@ class _Documents:
 
     def write_errors(self, book: Statements) -> None:
         """One line for every asset that is missing and every record that could not be used."""
-        lines = (escape_json_controls(orjson.dumps(row)) + b"\n" for row in book.missing(book.run))
+        lines = (escape_json_controls(dumps(row)) + b"\n" for row in book.missing(book.run))
         self._write_state_file(in_state(ERRORS_FILE), lines)
 
     def write_receipt(self, book: Statements) -> None:
@@ -164,7 +162,7 @@ class _Documents:
             self.store.put_pieces(RECEIPT, [self._receipt()])
 
     def _receipt(self) -> bytes:
-        return orjson.dumps(self.report.receipt(), option=orjson.OPT_INDENT_2) + b"\n"
+        return dumps(self.report.receipt(), indent=True) + b"\n"
 
     def _write_state_file(self, path: str, pieces: Iterable[bytes]) -> None:
         """A run that cannot write this has failed: there is no other place for it."""
@@ -184,7 +182,7 @@ def _write_document(store: DocumentStore, path: str, pieces: Iterable[bytes], co
 
 
 def _extent_of(state_json: str | None) -> Extent:
-    return Extent(orjson.loads(state_json) if state_json else None)
+    return Extent(loads(state_json) if state_json else None)
 
 
 def _catalogue_id(report: Report) -> str:

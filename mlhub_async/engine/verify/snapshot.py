@@ -13,9 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from ...core.errors import StorageError, UsageError
+from ...core.json_text import loads
 from ...core.urls import term_safe
 from ...storage.integrity import is_unchanged
 from ...storage.layout import LEDGER_FILE, RECEIPT_FILE, STATE_DIR, WRITE_AHEAD_LOG_FILES, in_state
@@ -134,7 +133,7 @@ def _open_ledger(path: Path, stack: ExitStack) -> sqlite3.Connection:
 def receipt_of(dest: Path) -> dict[str, Any] | None:
     """The receipt of the last run, None if there is none. Raises ValueError if it is no JSON object."""
     try:
-        receipt = orjson.loads((dest / RECEIPT).read_bytes())
+        receipt = loads((dest / RECEIPT).read_bytes())
     except FileNotFoundError:
         return None
     except OSError as error:

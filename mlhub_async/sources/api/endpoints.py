@@ -7,10 +7,9 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import orjson
-
 from ... import stac
 from ...core.errors import MlhubError, SourceError
+from ...core.json_text import dumps
 from ...core.model import JsonObject, Request
 from ...core.options import Selection
 from .abilities import Abilities
@@ -166,4 +165,4 @@ def _as_text(parameters: JsonObject) -> dict[str, str]:
 def _text(value: Any) -> str:
     if isinstance(value, list):
         return ",".join(map(str, value))
-    return orjson.dumps(value).decode() if isinstance(value, dict) else str(value)
+    return dumps(value).decode() if isinstance(value, dict) else str(value)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import orjson
-
 from ...core import urls
 from ...core.errors import TransferError
+from ...core.json_text import loads
 from ...core.model import COLLECTION_FILE
 
 MAX_COLLECTION_BYTES = 16 << 20
@@ -47,7 +46,7 @@ def _holds_collection(folder: Path) -> bool:
     try:
         if document.is_symlink() or document.stat().st_size > MAX_COLLECTION_BYTES:
             return False
-        body = orjson.loads(document.read_bytes())
+        body = loads(document.read_bytes())
     except (OSError, ValueError):
         return False
     is_stac = isinstance(body, dict) and isinstance(body.get("id"), str) and "stac_version" in body

@@ -15,9 +15,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from ...core.errors import UsageError
+from ...core.json_text import dumps
 from ...core.model import JsonObject
 from ..datetimes import parse_instant
 from .rooted import WrittenItem, rooted
@@ -134,7 +133,7 @@ class _Columns:
             self.geometry_types.add(f"{shape.geom_type}{' Z' if shape.has_z else ''}")
 
     def _shape(self, geometry: JsonObject) -> Any:
-        return self._shapely.from_geojson(orjson.dumps(geometry), on_invalid="ignore")
+        return self._shapely.from_geojson(dumps(geometry), on_invalid="ignore")
 
     def _learn_column(self, name: str, values: list[Any]) -> None:
         if name in self._json:
@@ -173,7 +172,7 @@ class _Columns:
                 for one, row in zip(values, rows, strict=True)
             ]
         if name in self._json:
-            return [None if one is None else orjson.dumps(one).decode() for one in values]
+            return [None if one is None else dumps(one).decode() for one in values]
         return values
 
     def _bounds(self, row: Row) -> tuple[float, ...] | None:
@@ -196,4 +195,4 @@ def _metadata(columns: _Columns, collections: Mapping[str, JsonObject]) -> dict[
     }
     geo = {"version": VERSION, "primary_column": "geometry", "columns": {"geometry": geometry}}
     stac = {"version": VERSION, "collections": dict(collections)}
-    return {"geo": orjson.dumps(geo), "stac-geoparquet": orjson.dumps(stac)}
+    return {"geo": dumps(geo), "stac-geoparquet": dumps(stac)}

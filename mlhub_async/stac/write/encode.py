@@ -1,4 +1,4 @@
-"""Encodes JSON documents without the secrets of URLs in them; also what orjson refuses, and long ones."""
+"""Encodes JSON documents without the secrets of URLs in them; also odd values, and long documents."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
-import orjson
-
 from ...core.errors import TransferError
+from ...core.json_text import dumps
 from ...core.model import JsonObject
 from ...core.urls import without_credentials
 
@@ -42,7 +41,7 @@ def encode_fetchable(value: JsonObject, hide: Callable[[str], str]) -> bytes:
 
 def _encoded(value: JsonObject, indent: bool) -> bytes:
     try:
-        return orjson.dumps(value, option=orjson.OPT_INDENT_2 if indent else 0)
+        return dumps(value, indent=indent)
     except TypeError:
         return _encode_oddity(value, indent)
 
@@ -92,7 +91,7 @@ def stream(head: JsonObject, links: Iterable[JsonObject]) -> Iterator[bytes]:
 
 
 def _encode_oddity(value: JsonObject, indent: bool) -> bytes:
-    """Lone surrogates, integers over 64 bits and deep nesting: legal JSON that orjson does not write."""
+    """Lone surrogates, integers over 64 bits, deep nesting: JSON that the strict codec does not write."""
     try:
         if _is_deeper(value, MAX_DEPTH):
             raise RecursionError

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
 
-import orjson
-
 from ... import __version__
 from ...core import checksum
+from ...core.json_text import dumps
 from ...core.model import CATALOG_FILE, Item, JsonObject, Proof, Record
 from .encode import to_json
 from .hrefs import (
@@ -127,12 +126,12 @@ class Fingerprinter:
         self._context_digest = blake2b(text, digest_size=16)
 
     def fingerprint(self, item: Item, collection: str | None) -> str:
-        """The fingerprint of an item; "" for one that orjson cannot encode.
+        """The fingerprint of an item; "" for one that strict JSON cannot hold.
 
         `collection` is the path of its collection's document.
         """
         try:
-            text = orjson.dumps((item.id, item.collection, item.href, collection, item.body))
+            text = dumps((item.id, item.collection, item.href, collection, item.body))
         except TypeError:
             return ""
         digest = self._context_digest.copy()

@@ -10,8 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
-import orjson
-
+from ...core.json_text import dumps, loads
 from ...core.model import Asset, Flaw, Proof, Record
 from ..naming import distinct, fold
 from .by_url import find, mark_known_urls
@@ -137,7 +136,7 @@ class Statements:
 
     def add_flaw(self, flaw: Flaw, error: str) -> None:
         """`error`: as JSON. The owner of the flaw is stored in its member `of`."""
-        said = orjson.dumps({**orjson.loads(error), "of": flaw.owner}).decode() if flaw.owner else error
+        said = dumps({**loads(error), "of": flaw.owner}).decode() if flaw.owner else error
         self._db.execute("INSERT INTO flaw VALUES (?, ?, ?, ?)", (self.run, flaw.where, said, flaw.benign))
 
     def put_collection(self, id: str, body: bytes | None, href: str, extent: str | None) -> None:
@@ -240,11 +239,11 @@ class Statements:
                 "key": key,
                 "path": path,
                 "href": url,
-                "error": orjson.loads(error) if state == FAILED and error else UNFINISHED,
+                "error": loads(error) if state == FAILED and error else UNFINISHED,
             }
         flaws = self._db.execute("SELECT place, error, benign FROM flaw WHERE run=?", (run,))
         for place, error, benign in flaws:
-            said = orjson.loads(error)
+            said = loads(error)
             owner = (name or None for name in said.pop("of", ()))
             names = dict(zip_longest(("collection", "item", "key", "path"), owner))
             yield {**names, "href": place, "error": said, "benign": bool(benign)}

@@ -11,8 +11,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import orjson
-
+from ...core.json_text import dumps, loads
 from .claims import IsUnchanged
 from .schema import ASSET, DONE, ITEM
 
@@ -44,16 +43,16 @@ def confirm(
     To be called inside a transaction. An item that this run has seen already is never confirmed.
     """
     first = {one[:2]: number for number, one in reversed(list(enumerate(asked))) if one.fingerprint}
-    parameters = orjson.dumps([(*asked[number], number) for number in first.values()]).decode()
+    parameters = dumps([(*asked[number], number) for number in first.values()]).decode()
     if NUL in parameters:
         return [None] * len(asked)
     (found,) = database.execute(FILES, (parameters, run)).fetchone()
-    unchanged = _unchanged_items(is_unchanged, orjson.loads(found))
+    unchanged = _unchanged_items(is_unchanged, loads(found))
     seen: dict[tuple[str, int], list[str]] = {}
     for number, known in unchanged.items():
         seen.setdefault((asked[number].collection, known.run), []).append(asked[number].item)
     for (collection, earlier), items in seen.items():
-        database.execute(SEEN, (run, collection, orjson.dumps(items).decode(), earlier))
+        database.execute(SEEN, (run, collection, dumps(items).decode(), earlier))
     return [unchanged.get(number) for number in range(len(asked))]
 
 

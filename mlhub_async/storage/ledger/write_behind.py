@@ -8,9 +8,8 @@ import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import orjson
-
 from ...core.errors import DiskFull
+from ...core.json_text import dumps, loads
 from ..layout import WRITE_AHEAD_LOG_FILES
 from ..local.disk_space import WaitForSpace
 from ..os_errors import state_error, write_whole
@@ -141,7 +140,7 @@ class WriteAheadLog:
 
     def append(self, row: Row) -> None:
         """Raises `StorageError` if the disk does not take the line: nothing of it is written then."""
-        line = orjson.dumps(row) + b"\n"
+        line = dumps(row) + b"\n"
         fd = self._fds[self._current]
         try:
             if (written := os.write(fd, line)) != len(line):
@@ -192,7 +191,7 @@ def _rows(data: bytes) -> list[Row]:
     rows: list[Row] = []
     for line in data.split(b"\n"):
         try:
-            row = orjson.loads(line)
+            row = loads(line)
         except ValueError:
             continue  # the run was killed while it wrote this line
         if isinstance(row, list) and len(row) == ROW_FIELDS:

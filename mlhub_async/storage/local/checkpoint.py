@@ -15,9 +15,8 @@ import os
 import re
 from collections.abc import Mapping
 
-import orjson
-
 from ...core.checksum import Hasher
+from ...core.json_text import dumps, loads
 from ...core.model import PartialHeader
 
 VERSION = 1
@@ -131,7 +130,7 @@ def _digest_next(fd: int, size: int, hashes: Hashes) -> bool:
 
 
 def _header_line(key: str, header: PartialHeader) -> bytes:
-    return orjson.dumps(
+    return dumps(
         {
             "journal": VERSION,
             "key": key,
@@ -145,7 +144,7 @@ def _header_line(key: str, header: PartialHeader) -> bytes:
 
 def _parse_header(line: bytes) -> tuple[str, PartialHeader] | None:
     try:
-        fields = orjson.loads(line)
+        fields = loads(line)
         if fields["journal"] != VERSION:
             return None
         header = PartialHeader(

@@ -14,10 +14,9 @@ from io import FileIO
 from pathlib import Path
 from typing import TypeVar
 
-import orjson
-
 from ...core import checksum
 from ...core.errors import DiskFailing, DiskFull, LocalShortage, PartialLost, StorageError, TransferError
+from ...core.json_text import dumps, loads
 from ...core.model import FileState, Record
 from ..file_systems import on_network
 from ..integrity import content_mismatch, file_state, is_unchanged, open_unfollowed
@@ -205,7 +204,7 @@ class LocalStore:
     def load_numbers(self, name: str) -> dict[str, int]:
         """Positive integers that an earlier run saved in the state directory; {} if there are none."""
         try:
-            saved = orjson.loads((self.state / name).read_bytes())
+            saved = loads((self.state / name).read_bytes())
         except (OSError, ValueError):
             return {}
         numbers = saved.items() if isinstance(saved, dict) else ()
@@ -214,7 +213,7 @@ class LocalStore:
     def save_numbers(self, name: str, numbers: Mapping[str, int]) -> None:
         """Save integers for the next run, if the disk takes them."""
         with contextlib.suppress(OSError):
-            (self.state / name).write_bytes(orjson.dumps(dict(numbers), option=orjson.OPT_SORT_KEYS))
+            (self.state / name).write_bytes(dumps(dict(numbers), sort_keys=True))
 
     async def stat(self, path: str) -> FileState | None:
         """The state of the regular file at `path`, None if there is none."""

@@ -13,9 +13,8 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Protocol
 
-import orjson
-
 from ...core.errors import LocalShortage, TransferError
+from ...core.json_text import dumps, loads
 from ..integrity import open_unfollowed
 from ..layout import RECEIPT_FILE, in_state
 from ..ledger.database import Statements
@@ -141,7 +140,7 @@ def _write_receipt(book: Statements, store: RenamingStore) -> None:
     run = journal.last_run(book.database)
     path = in_state(RECEIPT_FILE)
     try:
-        receipt = orjson.loads((store.root / path).read_bytes())
+        receipt = loads((store.root / path).read_bytes())
     except (OSError, ValueError):
         return
     if not isinstance(receipt, dict) or receipt.get("manifest_sha256") != journal.old_manifest(
@@ -149,5 +148,5 @@ def _write_receipt(book: Statements, store: RenamingStore) -> None:
     ):
         return
     receipt["manifest_sha256"] = book.manifest(run)
-    store.put_pieces(path, [orjson.dumps(receipt, option=orjson.OPT_INDENT_2) + b"\n"])
+    store.put_pieces(path, [dumps(receipt, indent=True) + b"\n"])
     store.sync_names([path])

@@ -6,8 +6,7 @@ import json
 import re
 from typing import BinaryIO
 
-import orjson
-
+from ...json_text import loads
 from .reader import IntrinsicFlawError, Reader, StructureError, run_check
 
 MAX_PARSED_BYTES = 16 << 20
@@ -39,9 +38,9 @@ def _examine_json(reader: Reader) -> None:
 
 
 def _parse(data: bytes) -> None:
-    """Try orjson, then the parser of Python, which also takes NaN, UTF-16 and lone surrogates."""
+    """Try the strict codec, then the parser of Python, which also takes NaN, UTF-16 and lone surrogates."""
     try:
-        orjson.loads(data.removeprefix(b"\xef\xbb\xbf"))
+        loads(data.removeprefix(b"\xef\xbb\xbf"))
     except ValueError:
         try:
             json.loads(data)

@@ -1,4 +1,4 @@
-"""Parses JSON by RFC 8259: strictly, except that a text may hold half a character (a lone surrogate)."""
+"""JSON as catalogues have it: strict, except that a text may hold half a character (a lone surrogate)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any, NoReturn
 
-import orjson
+from .codec import JSONDecodeError, dumps, loads
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
@@ -21,14 +21,14 @@ def parse_json(raw: bytes) -> Any:
     """
     text = raw.removeprefix(BYTE_ORDER_MARK)
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError as error:
+        return loads(text)
+    except JSONDecodeError as error:
         if not _SURROGATE.search(text):
             raise ValueError(_reason(text, error)) from None
     try:
-        orjson.loads(_SURROGATE.sub(rb"\\u0041", text))
+        loads(_SURROGATE.sub(rb"\\u0041", text))
         return _DECODER.decode(text.decode())
-    except orjson.JSONDecodeError as error:
+    except JSONDecodeError as error:
         raise ValueError(_reason(text, error)) from None
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
@@ -37,7 +37,7 @@ def parse_json(raw: bytes) -> Any:
 def encode_json(value: Any, *, sort_keys: bool = False) -> bytes:
     """The JSON text of a value that `parse_json` gave. Half a character is written as its escape."""
     try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS if sort_keys else 0)
+        return dumps(value, sort_keys=sort_keys)
     except TypeError:
         return json.dumps(value, sort_keys=sort_keys).encode("ascii")
 
@@ -46,7 +46,7 @@ def decode_next(text: str, start: int) -> tuple[Any, int]:
     """The JSON value that begins at `start`, and where it ends. Raises `ValueError` as `parse_json` does."""
     try:
         return _DECODER.raw_decode(text, start)
-    except json.JSONDecodeError as error:
+    except JSONDecodeError as error:
         raise ValueError(_POSITION.sub(r": \1", str(error))) from None
 
 
@@ -57,7 +57,7 @@ def _refuse_constant(name: str) -> NoReturn:
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
-def _reason(text: bytes, error: json.JSONDecodeError) -> str:
+def _reason(text: bytes, error: JSONDecodeError) -> str:
     try:
         text.decode()
     except UnicodeDecodeError as found:

@@ -1,0 +1,14 @@
+"""JSON texts (RFC 8259): the one place that knows the library which reads and writes them."""
+
+from .codec import JSONDecodeError, dumps, loads
+from .tolerant import BYTE_ORDER_MARK, decode_next, encode_json, parse_json
+
+__all__ = [
+    "BYTE_ORDER_MARK",
+    "JSONDecodeError",
+    "decode_next",
+    "dumps",
+    "encode_json",
+    "loads",
+    "parse_json",
+]
