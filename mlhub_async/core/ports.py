@@ -22,8 +22,22 @@ Emit = Callable[[Sequence[Entry]], Awaitable[None]]
 Submit = Callable[[Job], Awaitable[None]]
 """Gives a job to an executor. Waits while its queue is full (back-pressure)."""
 
-Settle = Callable[[Outcome, str], Awaitable[None]]
-"""Takes the outcome of a job, and its URL without secrets, by which a later job can find the same file."""
+Settled = tuple[Outcome, str]
+"""The outcome of a job, and its URL without secrets, by which a later job can find the same file."""
+
+Place = Callable[[Outcome], bool]
+"""Gives the checked file of an outcome its final path. False: it has none, so the outcome does not hold."""
+
+
+class Settle(Protocol):
+    """Takes outcomes of jobs: of any number, as each call costs more than one outcome more does.
+
+    With `place` the files have no final paths yet: it is called for each, after the write-ahead log has them
+    and before the ledger does. An outcome for which it returns False is not taken.
+    """
+
+    async def __call__(self, batch: Sequence[Settled], place: Place | None = None) -> None: ...
+
 
 Buffer = bytes | bytearray | memoryview
 
@@ -119,7 +133,7 @@ class Source(Protocol):
 class Executor(Protocol):
     """Carries out jobs, many at a time: in this event loop, in other processes, or on other machines.
 
-    `run` awaits `produce(submit)`, which submits jobs one by one, and awaits `settle` exactly once for
+    `run` awaits `produce(submit)`, which submits jobs one by one, and gives `settle` exactly one outcome of
     every job, in the event loop of the caller, concurrently and in any order. It returns when `produce` has
     returned and every job is settled. That a job fails is an outcome; retries are inside, and no job is
     submitted twice. The first exception of `produce` or `settle`, a `Fatal` error or a bug in a job cancels

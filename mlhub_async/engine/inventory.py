@@ -148,7 +148,7 @@ class Inventory:
         if result.claims:
             self._pending[owner.collection, owner.id] = pending
         else:
-            batch.finished.append(await self._write(pending))
+            batch.finished.append(await self.write(pending))
 
     def _keep_collection(self, collection: Collection) -> None:
         body = to_json(collection.body)
@@ -175,8 +175,8 @@ class Inventory:
         keys = ["\0".join((pass_name, item.collection, item.id)) for item in items]
         return len(await self._ledger.first_time(keys))
 
-    async def settle(self, outcome: Outcome) -> PendingItem | None:
-        """Note the outcome of one asset. With the last one its item is written, and returned."""
+    def settle(self, outcome: Outcome) -> PendingItem | None:
+        """Note the outcome of one asset. With the last one its item is returned, to be written."""
         asset = outcome.job.asset
         pending = self._pending.get((asset.collection, asset.item))
         if pending is None:
@@ -186,10 +186,9 @@ class Inventory:
             pending.records[asset.key] = outcome.record
         if pending.missing:
             return None
-        del self._pending[asset.collection, asset.item]
-        return await self._write(pending)
+        return self._pending.pop((asset.collection, asset.item))
 
-    async def _write(self, pending: PendingItem) -> PendingItem:
+    async def write(self, pending: PendingItem) -> PendingItem:
         """Write the document of an item, unless an earlier run has left it just so."""
         item, before = pending.item, pending.document
         try:

@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from ..core.errors import MlhubError, TooManyErrors, error_json
+from ..core.errors import TooManyErrors, error_json
 from ..core.json_text import loads
 from ..core.model import Collection, Entry, Flaw, Item, Outcome, Page, Status
 from ..core.options import Options
-from ..core.ports import DocumentStore, Executor, Source, Submit
+from ..core.ports import DocumentStore, Executor, Place, Settled, Source, Submit
 from ..core.telemetry import Events, Meter
 from ..core.urls import redacted
 from ..storage.ledger.database import Statements
@@ -30,7 +30,7 @@ async def pump(run: Run) -> None:
                 await run.each(item)
             for job, done in batch.jobs:
                 if done:
-                    await run.settle(Outcome(job, Status.SKIPPED, job.previous), None)
+                    await run.count([Outcome(job, Status.SKIPPED, job.previous)])
                 else:
                     await submit(job)
 
@@ -90,35 +90,45 @@ class Run:
         meter.selected += len(batch.jobs)
         meter.add_unchanged(batch.unchanged, batch.bytes)
 
-    async def settle(self, outcome: Outcome, url: str | None) -> None:
-        """Record, count and emit one outcome. Called once for every job.
+    async def settle(self, batch: Sequence[Settled], place: Place | None = None) -> None:
+        """Record, count and emit outcomes; see `ports.Settle`. Each job has one, in one of the calls."""
+        refused = [outcome for outcome, _ in batch if outcome.error is not None and outcome.record]
+        for outcome in refused:
+            self._record_presence(outcome)
+        if refused:
+            batch = [one for one in batch if one[0] not in refused]
+        recorded = await self.ledger.record(batch, place) if batch else ()
+        await self.count(refused + [outcome for outcome, _ in recorded])
 
-        `url` is that of the bytes; None where the ledger has the record already.
-        """
-        if outcome.error is not None and outcome.record is not None:
-            self._record_presence(outcome, outcome.error)
-        elif url is not None and (waiting := self.ledger.record(outcome, url)) is not None:
-            await waiting
-        finished = await self.inventory.settle(outcome)
+    async def count(self, outcomes: Sequence[Outcome]) -> None:
+        """Count and emit outcomes that the ledger has, and write the items that are complete with them."""
+        finished = [item for one in outcomes if (item := self.inventory.settle(one)) is not None]
+        for outcome in outcomes:
+            self.report.add(outcome)
+            self.meter.settle(outcome)
+            self.events.outcome(outcome)
+        for item in finished:
+            await self.inventory.write(item)
         self._report_flaws()
-        self.report.add(outcome)
-        self.meter.settle(outcome)
-        self.events.outcome(outcome)
-        allowed = 0 if self.options.fail_fast else self.options.max_errors
-        if allowed is not None and self.report.failures > allowed:
-            error = outcome.error
-            raise TooManyErrors(f"stopped after {self.report.failures} failed assets; the last: {error}")
-        if finished is not None:
-            await self.each(finished)
+        self._stop_after_failures(outcomes)
+        for item in finished:
+            await self.each(item)
         if (backlog := self.ledger.backpressure()) is not None:
             await backlog
 
-    def _record_presence(self, outcome: Outcome, error: MlhubError) -> None:
+    def _stop_after_failures(self, outcomes: Sequence[Outcome]) -> None:
+        allowed = 0 if self.options.fail_fast else self.options.max_errors
+        if allowed is not None and self.report.failures > allowed:
+            last = next(one.error for one in reversed(outcomes) if one.status is Status.FAILED)
+            raise TooManyErrors(f"stopped after {self.report.failures} failed assets; the last: {last}")
+
+    def _record_presence(self, outcome: Outcome) -> None:
         """With `--if-exists error` a file that exists is a failure, but its record stays as it was."""
         asset = outcome.job.asset
         owner = (asset.collection, asset.item, asset.key, outcome.job.path)
-        flaw = Flaw(redacted(asset.href), error, owner=owner)
-        self.ledger.enqueue(partial(Statements.add_flaw, flaw=flaw, error=error_json(error)))
+        assert outcome.error is not None
+        flaw = Flaw(redacted(asset.href), outcome.error, owner=owner)
+        self.ledger.enqueue(partial(Statements.add_flaw, flaw=flaw, error=error_json(outcome.error)))
 
     def _report_flaws(self) -> None:
         while self.inventory.flaws:

@@ -67,10 +67,12 @@ async def test_every_job_is_settled_once_and_a_failed_one_is_an_outcome(executor
     jobs.append(job(site.url("/lost.tif"), "lost"))
     settled = {}
 
-    async def settle(outcome, url):
+    async def settle(batch, place=None):
         await asyncio.sleep(0)
-        assert outcome.job.asset.item not in settled and url == outcome.job.asset.href
-        settled[outcome.job.asset.item] = outcome.status
+        for outcome, url in batch:
+            assert place is None or place(outcome)
+            assert outcome.job.asset.item not in settled and url == outcome.job.asset.href
+            settled[outcome.job.asset.item] = outcome.status
 
     await executor.run(produce_all(jobs), settle)
     assert settled == {f"i{n}": Status.FETCHED for n in range(20)} | {"lost": Status.FAILED}

@@ -165,7 +165,7 @@ async def test_a_batch_that_met_a_full_disk_is_committed_when_there_is_room(smal
     await ledger.open("here", "{}", "now")
     names = [f"{n:0>2000}" for n in range(60)]
     for name in names:
-        ledger.record(fetched(name), "")
+        await ledger.record([(fetched(name), "")])
     fill(small / "other")
     await ledger.flush()
     assert waited and all(isinstance(full, DiskFull) for full in waited)
@@ -179,7 +179,7 @@ async def test_a_full_disk_that_nobody_waits_for_leaves_the_batch_in_the_journal
     ledger = Ledger(small, LocalStore(small))
     await ledger.open("here", "{}", "now")
     for n in range(60):
-        ledger.record(fetched(f"{n:0>2000}"), "")
+        await ledger.record([(fetched(f"{n:0>2000}"), "")])
     fill(small / "other")
     for _ in range(2):
         with pytest.raises(DiskFull):
@@ -197,10 +197,10 @@ def test_a_line_that_was_half_written_does_not_spoil_the_next_one(small):
     written = 0
     with pytest.raises(DiskFull):
         while True:
-            journal.append(row)
+            journal.append([row])
             written += 1
     (small / "other").unlink()
-    journal.append(row)
+    journal.append([row])
     assert journal.uncommitted() == [row] * (written + 1)
     journal.close()
 

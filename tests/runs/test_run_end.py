@@ -65,8 +65,8 @@ async def commit_that_fails_in_the_background(ledger):
     await asyncio.sleep(0)
     ledger.enqueue(refuse)
     for n in range(COMMIT_ROWS):
-        ledger.record(fetched(f"a{n}"), "")
-    ledger.record(fetched("b"), "")
+        await ledger.record([(fetched(f"a{n}"), "")])
+    await ledger.record([(fetched("b"), "")])
     asyncio.get_running_loop().call_later(COMMIT_SECONDS + 0.02, passed.set)
     gate.set()
     await busy
@@ -130,7 +130,7 @@ def test_a_write_ahead_log_that_takes_no_line_is_a_storage_error(tmp_path, room)
     journal = WriteAheadLog(tmp_path)
     row = ("c1", "one", 0, "data", "c1/one/data.tif", 1, 1, 1, "0", "size", "", "", "", "")
     with no_file_over(room), pytest.raises(StorageError, match="raise the limit"):
-        journal.append(row)
+        journal.append([row])
     journal.close()
 
 

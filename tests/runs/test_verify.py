@@ -47,14 +47,14 @@ class Mirror:
         ]
         await ledger.claim(wanted)
         for name in names:
-            ledger.record(self.fetched(assets[name]), assets[name].href)
+            await ledger.record([(self.fetched(assets[name]), assets[name].href)])
             document = json.dumps({"id": name}).encode()
             digest = hashlib.sha256(document).hexdigest()
             await ledger.record_document(("c", name, 1, ""), f"c/{name}/{name}.json", document, digest)
         for name in failed:
             error = TransferError("gone", kind="not-found")
             outcome = Outcome(Job(assets[name], f"c/{name}/data.tif"), Status.FAILED, error=error)
-            ledger.record(outcome, assets[name].href)
+            await ledger.record([(outcome, assets[name].href)])
         await ledger.flush()
         self.write("catalog.json", b'{"type": "Catalog"}')
         if ended:

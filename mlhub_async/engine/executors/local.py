@@ -30,7 +30,7 @@ class LocalExecutor:
 
         async def work(job: Job) -> None:
             context.events.job("start", job)
-            await settle(*await fetch(job, context))
+            await settle([await fetch(job, context)])
 
         limits = context.http.limits
         useful = None if limits.fixed else partial(limits.slots, self._workers)

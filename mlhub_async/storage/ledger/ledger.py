@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from itertools import compress
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from ...core.errors import DiskFull, StorageError
-from ...core.model import Outcome, Record
+from ...core.model import Record
+from ...core.ports import Place, Settled
 from ..layout import LEDGER_FILE
 from ..local.disk_space import retry_when_space
 from ..os_errors import state_error
@@ -167,24 +169,20 @@ class Ledger:
         """See `Statements.move`."""
         return await self._brief_query(lambda book: book.move(identity, path))
 
-    def record(self, outcome: Outcome, url: str) -> Awaitable[None] | None:
-        """Record the outcome of a job: at once in the write-ahead log, with the next batch in the database.
+    async def record(self, batch: Sequence[Settled], place: Place | None = None) -> Sequence[Settled]:
+        """Record outcomes of jobs: at once in the write-ahead log, with the next commit in the database.
 
-        Returns an awaitable if the disk is full: the outcome is recorded only when it has ended. Raises
-        `StorageError` if the disk does not take it.
+        For `place`, and what is returned, see `ports.Settle`. Waits while the disk is full. Raises
+        `StorageError` if it does not take the lines.
         """
-        row = row_of(outcome, url)
-        try:
-            self._log.append(row)
-        except DiskFull as full:
-            return self._record_when_space(row, full)
-        self._batches.add(row)
-        return None
-
-    async def _record_when_space(self, row: Row, full: DiskFull) -> None:
-        await self._store.wait_for_space(full)
-        await retry_when_space(self._store.wait_for_space, lambda: self._log.append(row))
-        self._batches.add(row)
+        rows = [row_of(outcome, url) for outcome, url in batch]
+        await retry_when_space(self._store.wait_for_space, lambda: self._log.append(rows))
+        # Nothing is awaited from here on: the rows are committed before the log with their lines is cleared.
+        if place is not None:
+            placed = [place(outcome) for outcome, _ in batch]
+            batch, rows = list(compress(batch, placed)), list(compress(rows, placed))
+        self._batches.add(rows)
+        return batch
 
     async def record_document(
         self, identity: tuple[str, str, int, str], path: str, data: bytes, digest: str, fingerprint: str = ""
@@ -201,7 +199,7 @@ class Ledger:
             await self.query(lambda _: self._store.sync_names([path]))
         else:
             row = await retry_when_space(self._store.wait_for_space, put)
-        self._batches.add(row)
+        self._batches.add([row])
 
     def _put(
         self, identity: tuple[str, str, int, str], path: str, data: bytes, digest: str, fingerprint: str
@@ -214,7 +212,8 @@ class Ledger:
     ) -> None:
         """Record the fingerprint for a document that is still as an earlier run wrote it."""
         path, size, digest, mtime_ns, *_ = document
-        self._batches.add((*identity, path, DONE, size, mtime_ns, digest, "none", "", fingerprint, "", ""))
+        row = (*identity, path, DONE, size, mtime_ns, digest, "none", "", fingerprint, "", "")
+        self._batches.add([row])
 
     def enqueue(self, update: Update) -> None:
         """Make an update with the next batch."""

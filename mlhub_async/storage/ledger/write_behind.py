@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from ...core.errors import DiskFull
@@ -50,8 +50,8 @@ class GroupCommit:
         self._flushing: asyncio.Future[None] | None = None
         self._failure: BaseException | None = None
 
-    def add(self, row: Row) -> None:
-        self._rows.append(row)
+    def add(self, rows: Sequence[Row]) -> None:
+        self._rows += rows
         if self._timer is None or len(self._rows) >= COMMIT_ROWS:
             self._schedule()
 
@@ -138,13 +138,13 @@ class WriteAheadLog:
         """The rows that a killed run did not get to commit."""
         return uncommitted_rows(self._paths[0].parent)
 
-    def append(self, row: Row) -> None:
-        """Raises `StorageError` if the disk does not take the line: nothing of it is written then."""
-        line = dumps(row) + b"\n"
+    def append(self, rows: Sequence[Row]) -> None:
+        """Raises `StorageError` if the disk does not take the lines: nothing of them is written then."""
+        lines = b"".join([dumps(row) + b"\n" for row in rows])
         fd = self._fds[self._current]
         try:
-            if (written := os.write(fd, line)) != len(line):
-                _write_rest(fd, line, written)
+            if (written := os.write(fd, lines)) != len(lines):
+                _write_rest(fd, lines, written)
         except OSError as error:
             raise state_error(error, self._paths[0].parent) from None
 
@@ -177,11 +177,11 @@ def uncommitted_rows(directory: Path) -> list[Row]:
     return found
 
 
-def _write_rest(fd: int, line: bytes, written: int) -> None:
-    """Write what is left of a line, or take back its beginning. Raises the OSError of the disk."""
+def _write_rest(fd: int, lines: bytes, written: int) -> None:
+    """Write what is left of some lines, or take back their beginning. Raises the OSError of the disk."""
     start = os.fstat(fd).st_size - written
     try:
-        write_whole(fd, line[written:])
+        write_whole(fd, lines[written:])
     except OSError:
         os.ftruncate(fd, start)
         raise

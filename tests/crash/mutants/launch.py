@@ -97,7 +97,7 @@ def early() -> None:
         job, size = receiver.job, receiver.partial.body.offset
         record = Record(job.path, size, digests["sha256"].hex(), 0, proof, receiver.validator)
         ledger = context.move.__self__  # type: ignore[attr-defined]
-        ledger.record(Outcome(job, Status.FETCHED, record), canonical(head.url))
+        await ledger.record([(Outcome(job, Status.FETCHED, record), canonical(head.url))])
         mtime = await receiver.partial.commit(job.path)
         return record._replace(mtime_ns=mtime)
 
