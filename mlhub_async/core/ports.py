@@ -70,6 +70,21 @@ class Transport(Protocol):
     async def close(self) -> None: ...
 
 
+Send = Callable[[Request, Sink], Awaitable[Head]]
+"""Sends one request, follows redirects and returns the final head: one attempt of the HTTP client."""
+
+
+class Members(Protocol):
+    """The members of an archive, each of which has a URL that begins with that of the archive.
+
+    `get` answers a request for one of them as a server would that has it as a file, and returns the head
+    that `sink` got. Bytes of the archive are asked for by `send`. It makes one attempt and raises as `send`
+    does; `Corrupt` where the archive contradicts itself.
+    """
+
+    async def get(self, request: Request, sink: Sink, send: Send) -> Head: ...
+
+
 class Signer(Protocol):
     """Adds credentials to requests to its `origins`. The client sends them nowhere else.
 

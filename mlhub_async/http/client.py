@@ -13,7 +13,7 @@ from functools import partial
 from ..core.errors import TransferError, Transient
 from ..core.json_text import parse_json
 from ..core.model import Document, Head, Request
-from ..core.ports import Sink, Transport
+from ..core.ports import Members, Sink, Transport
 from ..core.urls import Origin, origin, parse, redacted, without_user
 from .auth.sign_on import RedirectChain, SignOn, with_cookies
 from .auth.signer_set import SignerSet
@@ -64,8 +64,20 @@ class Http:
         self.retry = retry
         self._addresses = addresses
         self._watchdog = watchdog
+        self._archives: dict[str, Members] = {}
+
+    def mount(self, prefix: str, members: Members) -> None:
+        """From now on `members` answers the requests for URLs that begin with `prefix`."""
+        self._archives[prefix] = members
 
     async def get(self, request: Request, sink: Sink, on_redirect: OnRedirect | None = None) -> Head:
+        """Make one attempt at a URL, or at a member of an archive: see `_get` and `ports.Members`."""
+        for prefix, members in self._archives.items():
+            if request.url.startswith(prefix):
+                return await members.get(request, sink, self._get)
+        return await self._get(request, sink, on_redirect)
+
+    async def _get(self, request: Request, sink: Sink, on_redirect: OnRedirect | None = None) -> Head:
         """Make one attempt: follow redirects, push the final body into `sink`, return the final head.
 
         `on_redirect` is awaited with each new URL before it is requested, and may raise to stop there; with

@@ -25,6 +25,7 @@ from ..stac import DocumentKind
 from .access import unreadable
 from .api.source import ApiSource
 from .api.split import UnsplitSource, is_split
+from .files.archives.addresses import is_archive
 from .item_limit import ItemQuota
 from .items.documents import of_document, of_lines, of_stdin
 from .items.objects import of_objects
@@ -39,7 +40,7 @@ Given = str | os.PathLike[str] | Iterable[Any] | AsyncIterable[Any]
 """A SOURCE of the command line, or STAC items: dicts or objects with `to_dict`, pystac's for example."""
 
 _NDJSON = (".ndjson", ".jsonl", ".geojsonl", ".ndgeojson")
-_NOT_YET = (".parquet", ".geoparquet", ".tar", ".tar.gz", ".tgz", ".zip")
+_NOT_YET = (".parquet", ".geoparquet", ".tar", ".tar.gz", ".tgz")
 _OBJECT_STORES = ("s3://", "az://", "gs://")
 _is_url = re.compile(r"https?:|file:|.*://", re.IGNORECASE | re.DOTALL).match
 
@@ -51,6 +52,7 @@ class SourceKind(enum.Enum):
     DOCUMENT = enum.auto()
     """a JSON document, which says itself what it is the root of"""
     NDJSON = enum.auto()
+    ARCHIVE = enum.auto()
     STDIN = enum.auto()
     OBJECTS = enum.auto()
 
@@ -75,16 +77,21 @@ class SourceLocation:
 
     @property
     def admits(self) -> Callable[[Path], bool] | None:
-        """Whether a local file (a path without symbolic links) may be read; None for a SOURCE on the web."""
+        """Whether a local file (a path without symbolic links) may be read; None for a SOURCE on the web.
+
+        What an archive names is in it: no other file may be read.
+        """
+        if self.folder is not None and self.kind is SourceKind.ARCHIVE:
+            return urls.to_path(self.url).resolve().__eq__
         return None if self.folder is None else LocalFiles(self.folder).admits
 
     @property
     def catalogue_folder(self) -> str:
         """The absolute folder of a catalogue on this machine; "" for one on the network.
 
-        "" for Python objects too: nothing says that their files belong together.
+        "" for Python objects too: nothing says that their files belong together; and for an archive.
         """
-        if self.folder is None or self.kind is SourceKind.OBJECTS:
+        if self.folder is None or self.kind in (SourceKind.OBJECTS, SourceKind.ARCHIVE):
             return ""
         return str(self.folder.resolve())
 
@@ -176,12 +183,23 @@ async def source_at(
             found: Source = of_stdin(selection, reader)
         case SourceKind.NDJSON:
             found = of_lines(reader, url, selection)
+        case SourceKind.ARCHIVE:
+            found = _archive_source(reader, url, selection, allowed)
         case SourceKind.DOCUMENT:
             found = _source_of(await _read_root(reader, url), reader, selection, allowed, urls.redacted(url))
     if selection.dataset and not isinstance(found, MlhubSource):
         where = urls.redacted(url) if url else "-"
         raise UsageError(f"--dataset is for an MLHub, which {where} is not: use -c for collections")
     return found
+
+
+def _archive_source(reader: RawReader, url: str, selection: Selection, allowed: Some[str]) -> Source:
+    from .files.archives.source import ArchiveSource  # noqa: PLC0415 - few runs need it
+
+    def open_static(root: Document) -> Source:
+        return _source_of(root, reader, selection, allowed, urls.redacted(url))
+
+    return ArchiveSource(reader, url, selection, open_static)
 
 
 async def _read_root(reader: RawReader, url: str) -> Document:
@@ -230,6 +248,8 @@ def _kind_of(url: str) -> SourceKind:
     path = url.partition("?")[0]
     if path.lower().endswith(_NOT_YET):
         raise UsageError(f"{urls.redacted(url)}: such a file cannot be read yet; give its catalogue's JSON")
+    if is_archive(path):
+        return SourceKind.ARCHIVE
     return SourceKind.NDJSON if is_ndjson(path) else SourceKind.DOCUMENT
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from email.utils import formatdate
@@ -26,7 +27,7 @@ T = TypeVar("T")
 PIECE_BYTES = 1 << 20
 _encoded_always = re.compile("(?:%(?:2[02]|3[CE]|5[CE]|60|7[B-D]|[89A-F][0-9A-F]))+", re.IGNORECASE)
 """Encoded characters that a URL must not contain literally, whichever program wrote it."""
-_range = re.compile(r"bytes=([0-9]{1,18})-")
+_range = re.compile(r"bytes=([0-9]{1,18})-([0-9]{1,18})?")
 
 
 class FileTransport:
@@ -42,11 +43,13 @@ class FileTransport:
         try:
             async with self._opened(request.url) as file:
                 status = os.fstat(file.fileno())
-                start = _start(request, status.st_size)
+                start, end = _span(request, status.st_size)
                 if start:
                     await _completed(file.seek(start))
-                sink.start(_head(request.url, status, start))
-                while data := await _completed(file.read(PIECE_BYTES)):
+                sink.start(_head(request.url, status, start, end))
+                left = end - start if end < status.st_size else sys.maxsize
+                while left and (data := await _completed(file.read(min(left, PIECE_BYTES)))):
+                    left -= len(data)
                     if (busy := sink.write(data)) is not None:
                         await busy
         except FileNotFoundError:
@@ -113,11 +116,13 @@ def _absent(url: str) -> TransferError:
     return refused(NOT_FOUND, f"{redacted(url)}: no such file")
 
 
-def _start(request: Request, size: int) -> int:
-    """The first byte of the requested range; 0 without a range, or for one beyond the end."""
+def _span(request: Request, size: int) -> tuple[int, int]:
+    """The requested range, from its first byte to before its end; all without one, or for one beyond the
+    end."""
     asked = _range.fullmatch(request.headers.get("range", ""))
-    start = int(asked.group(1)) if asked else 0
-    return start if start < size else 0
+    start = int(asked[1]) if asked else 0
+    end = int(asked[2]) + 1 if asked and asked[2] else size
+    return (start, min(end, size)) if start < min(end, size) else (0, size)
 
 
 def _as_written(url: str, anchor: str) -> Path:
@@ -134,12 +139,13 @@ def _as_written(url: str, anchor: str) -> Path:
     return path
 
 
-def _head(url: str, status: os.stat_result, start: int) -> Head:
+def _head(url: str, status: os.stat_result, start: int, end: int) -> Head:
     headers = {
-        "content-length": str(status.st_size - start),
+        "content-length": str(end - start),
         "etag": f'"{status.st_mtime_ns:x}-{status.st_size:x}"',
         "last-modified": formatdate(status.st_mtime, usegmt=True),
     }
-    if start:
-        headers["content-range"] = f"bytes {start}-{status.st_size - 1}/{status.st_size}"
-    return Head(PARTIAL_CONTENT if start else OK, headers, url)
+    is_part = start > 0 or end < status.st_size
+    if is_part:
+        headers["content-range"] = f"bytes {start}-{end - 1}/{status.st_size}"
+    return Head(PARTIAL_CONTENT if is_part else OK, headers, url)

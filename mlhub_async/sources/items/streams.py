@@ -12,8 +12,9 @@ from typing import Protocol
 
 from ...core import urls
 from ...core.errors import SourceError, TransferError
-from ...core.model import Request
-from ...core.ports import Reader
+from ...core.model import Head, Request
+from ...core.ports import Members, Reader, Sink
+from ...http.resilience.retry import Retry
 from ..access import unreadable
 
 BLOCK_BYTES = 1 << 18
@@ -22,7 +23,17 @@ Blocks = AsyncGenerator[bytes, None]
 
 
 class RawReader(Reader, Protocol):
-    """A `Reader` that also reads what is not one JSON document."""
+    """A `Reader` that also reads what is not one JSON document, and the members of archives.
+
+    `get` makes one attempt, `retry` repeats one; see `http.client.Http`.
+    """
+
+    @property
+    def retry(self) -> Retry: ...
+
+    async def get(self, request: Request, sink: Sink) -> Head: ...
+
+    def mount(self, prefix: str, members: Members) -> None: ...
 
     async def read_bytes(self, request: Request) -> tuple[bytes, str]:
         """The whole body, and the URL that it finally came from. Raises as `Reader.read` does."""

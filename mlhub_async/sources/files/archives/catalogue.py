@@ -1,0 +1,49 @@
+"""The STAC in an archive: the documents that its catalogue begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .... import stac
+from ....core.errors import TransferError
+from ....core.model import CATALOG_FILE, COLLECTION_FILE, Document, Request
+from ....stac import DocumentKind
+from ...items.streams import RawReader
+from .addresses import member_url
+
+_ROOTS = (DocumentKind.CATALOG, DocumentKind.COLLECTION)
+
+
+def root_names(names: Iterable[str]) -> list[str]:
+    """The names of the catalogues that are nearest to the top, or of such collections if there are none."""
+    found: dict[str, list[str]] = {CATALOG_FILE: [], COLLECTION_FILE: []}
+    for name in names:
+        last = name[name.rfind("/") + 1 :]
+        if last in found:
+            found[last].append(name)
+    roots = found[CATALOG_FILE] or found[COLLECTION_FILE]
+    depth = min((name.count("/") for name in roots), default=0)
+    return sorted(name for name in roots if name.count("/") == depth)
+
+
+async def read_root(reader: RawReader, names: Iterable[str], base: str) -> Document | None:
+    """The document that the STAC in an archive begins with, None where there is no STAC in it.
+
+    Several that lie beside each other are linked by a catalogue that is made for them.
+    """
+    roots = root_names(names)
+    if not roots:
+        return None
+    try:
+        first = await reader.read(Request(member_url(base, roots[0])))
+    except TransferError as error:
+        if error.kind == "not-json":
+            return None
+        raise
+    if stac.kind_of(first.body) not in _ROOTS:
+        return None
+    if len(roots) == 1:
+        return first
+    links = [{"rel": "child", "href": member_url(base, name)} for name in roots]
+    made = {"type": "Catalog", "stac_version": "1.0.0", "id": "archive", "description": "", "links": links}
+    return Document(made, member_url(base, CATALOG_FILE))

@@ -1,0 +1,170 @@
+"""The members of a ZIP archive: its directory read by ranges, and each member as a server would send it."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Awaitable, Iterator
+from functools import partial
+from urllib.parse import unquote
+
+from ....core.concurrency import LazyAwaitable
+from ....core.errors import Corrupt, TransferError, Transient
+from ....core.formats.archives.errors import ArchiveDefect
+from ....core.formats.archives.zip_directory import TAIL_BYTES, ZipDirectory, ZipMember, end_record
+from ....core.formats.archives.zip_member import MemberDecoder
+from ....core.model import Head, Request
+from ....core.ports import Buffer, Send, Sink
+from ....core.urls import redacted
+from ....http.status import NOT_FOUND, NOT_MODIFIED, OK, PARTIAL_CONTENT, refused
+from ...items.streams import RawReader
+from .ranges import ArchiveBytes
+from .read_ahead import SMALL_BYTES, ReadAhead
+
+MAX_DIRECTORY_BYTES = 512 << 20
+MAX_INTERRUPTED = 64
+"""Members that broke off and whose state is kept: the next request is for their missing bytes only."""
+_rest = re.compile(r"bytes=([0-9]{1,18})-").fullmatch
+
+
+async def read_directory(archive: ArchiveBytes, reader: RawReader) -> ZipDirectory:
+    """The directory of an archive, by two or three requests, with retries.
+
+    Raises `ArchiveDefect`, `RangesRefused` and what the reader raises.
+    """
+
+    async def read(first: int, end: int) -> bytes:
+        return await reader.retry(lambda: archive.read(reader.get, first, end))
+
+    first = await read(0, TAIL_BYTES)
+    begin = max(archive.total - TAIL_BYTES, 0)
+    tail = await read(begin, archive.total) if begin else first
+    end = end_record(tail, archive.total)
+    if end.size > MAX_DIRECTORY_BYTES:
+        raise ArchiveDefect(f"has a directory of over {MAX_DIRECTORY_BYTES >> 20} MiB")
+    if end.offset >= begin:
+        raw = tail[end.offset - begin : end.offset - begin + end.size]
+    else:
+        raw = await read(end.offset, end.offset + end.size)
+    return ZipDirectory(raw, end)
+
+
+class ZipMembers:
+    """See `ports.Members`. `base` begins the URLs of the members."""
+
+    def __init__(self, archive: ArchiveBytes, directory: ZipDirectory, base: str) -> None:
+        self.directory = directory
+        self._archive = archive
+        self._base = base
+        self._read_ahead = ReadAhead(archive, directory)
+        self._interrupted: OrderedDict[str, MemberDecoder] = OrderedDict()
+
+    async def get(self, request: Request, sink: Sink, send: Send) -> Head:
+        """A range is answered as far as it goes to the end; the bytes before it are unpacked once more, but
+        where the last answer broke off just there."""
+        member = self._find(request.url)
+        etag = f'"{member.crc:08x}-{member.size:x}"'
+        if request.headers.get("if-none-match") == etag:
+            head = Head(NOT_MODIFIED, {"etag": etag}, request.url)
+            sink.start(head)
+            return head
+        first = _first_byte(request, member, etag)
+        answer = _Answer(sink, _head(request.url, member, etag, first), first)
+        decoder = self._interrupted.pop(member.name, None)
+        if decoder is None or decoder.produced != answer.skipped:
+            decoder = MemberDecoder(member)
+        else:
+            answer.skipped = 0
+        try:
+            await self._bring(member, decoder, answer, send)
+            decoder.finish()
+        except ArchiveDefect as defect:
+            where = redacted(request.url)
+            raise Corrupt(f"{where}: the member {defect}", kind="checksum-mismatch") from None
+        except Transient:
+            self._keep(member, decoder)
+            raise
+        answer.begin()
+        return answer.head
+
+    def _find(self, url: str) -> ZipMember:
+        """Raises `TransferError` where there is no such member, or none that can be read."""
+        path = url.removeprefix(self._base).partition("?")[0]
+        member = self.directory.member(unquote(path)) or self.directory.member(path)
+        if member is None:
+            raise refused(NOT_FOUND, f"{redacted(url)}: the archive has no such member")
+        if member.flaw:
+            raise TransferError(f"{redacted(url)}: {member.flaw}", kind="unreadable-member")
+        return member
+
+    async def _bring(self, member: ZipMember, decoder: MemberDecoder, answer: _Answer, send: Send) -> None:
+        if member.limit - member.offset <= SMALL_BYTES:
+            data = await self._read_ahead.read(member, send)
+            for piece in decoder.feed(data):
+                if (busy := answer.write(piece)) is not None:
+                    await busy
+            return
+
+        def take(data: Buffer) -> Awaitable[None] | None:
+            return answer.write_all(decoder.feed(data))
+
+        first = member.offset + decoder.taken
+        if not decoder.ended:
+            await self._archive.stream(send, first, member.limit, take)
+
+    def _keep(self, member: ZipMember, decoder: MemberDecoder) -> None:
+        if decoder.produced:
+            self._interrupted[member.name] = decoder
+            while len(self._interrupted) > MAX_INTERRUPTED:
+                self._interrupted.popitem(last=False)
+
+
+class _Answer:
+    """What a sink gets of a member: `head` before the first byte, then all but the first `skipped` bytes."""
+
+    def __init__(self, sink: Sink, head: Head, skipped: int) -> None:
+        self._sink = sink
+        self.head = head
+        self.skipped = skipped
+        self._begun = False
+
+    def begin(self) -> None:
+        if not self._begun:
+            self._begun = True
+            self._sink.start(self.head)
+
+    def write(self, piece: Buffer) -> Awaitable[None] | None:
+        self.begin()
+        left_out = min(self.skipped, len(piece))
+        self.skipped -= left_out
+        piece = memoryview(piece)[left_out:] if left_out else piece
+        return self._sink.write(piece) if len(piece) else None
+
+    def write_all(self, pieces: Iterator[Buffer]) -> Awaitable[None] | None:
+        for piece in pieces:
+            if (busy := self.write(piece)) is not None:
+                return LazyAwaitable(partial(self._write_rest, busy, pieces))
+        return None
+
+    async def _write_rest(self, busy: Awaitable[None], pieces: Iterator[Buffer]) -> None:
+        await busy
+        for piece in pieces:
+            if (again := self.write(piece)) is not None:
+                await again
+
+
+def _first_byte(request: Request, member: ZipMember, etag: str) -> int:
+    """The first byte that is asked for. Raises `TransferError` for a range that ends before the member."""
+    asked = request.headers.get("range", "")
+    found = _rest(asked)
+    if asked and found is None:
+        raise TransferError(f"{redacted(request.url)}: a member is read to its end", kind="range")
+    first = int(found[1]) if found else 0
+    return first if first < member.size and request.headers.get("if-range", etag) == etag else 0
+
+
+def _head(url: str, member: ZipMember, etag: str, first: int) -> Head:
+    fields = {"content-length": str(member.size - first), "etag": etag}
+    if first:
+        fields["content-range"] = f"bytes {first}-{member.size - 1}/{member.size}"
+    return Head(PARTIAL_CONTENT if first else OK, fields, url)

@@ -1,0 +1,196 @@
+"""A ZIP archive as SOURCE, by URL and by path: read by ranges, never unpacked on disk."""
+
+import random
+import zipfile
+
+import pytest
+
+from mlhub_async import SourceError, verify
+from support.archives import (
+    ATTRIBUTES,
+    CRC,
+    FLAGS,
+    METHOD,
+    OFFSET,
+    TOP,
+    as_zip64,
+    catalogue,
+    entry_of,
+    patched,
+    zipped,
+)
+from support.engine import run
+from support.mirrored import Mirrored
+from support.server import Change, Cut, Status
+
+FILES = catalogue()
+LARGE = catalogue(2, 900_000)
+ASSETS = {
+    f"c1/{name.removeprefix(TOP).split('/')[0]}/{key}.tif": data
+    for name, data in FILES.items()
+    for key, file in (("data", "data.tif"), ("label", "label one.tif"))
+    if name.endswith(file)
+}
+SPOILT = f"{TOP}i1/data.tif"
+
+
+@pytest.fixture
+async def site(troubled):
+    return await troubled.site()
+
+
+def requests(site, path="/kenya.zip"):
+    return len(site.requests[path])
+
+
+@pytest.mark.parametrize(
+    "archive",
+    [
+        zipped(FILES),
+        zipped(FILES, zipfile.ZIP_STORED),
+        zipped(FILES, streamed=True),
+        as_zip64(zipped(FILES)),
+        b"#!/bin/sh\n" * 50 + zipped(FILES),
+        zipped({**FILES, "__MACOSX/kenya/._a": b"x", f"{TOP}.DS_Store": b"x"}),
+    ],
+    ids=["deflated", "stored", "data-descriptors", "zip64", "bytes-before-it", "macos"],
+)
+async def test_the_files_of_a_zip_are_those_that_its_catalogue_names(site, dest, archive):
+    report = await run(site.put("/kenya.zip", archive, etag='"1"'), dest)
+    assert report.exit_code == 0, report.summary()
+    assert Mirrored(dest).files == ASSETS
+    Mirrored(dest).check(0)
+    assert (await verify(dest)).damage == []
+    assert set(site.requests) == {"/kenya.zip"} and requests(site) <= 3
+
+
+async def test_a_zip_on_this_machine_is_read_as_one_on_a_server(dest, tmp_path):
+    path = tmp_path / "kenya.zip"
+    path.write_bytes(zipped(LARGE))
+    assert (await run(path, dest)).exit_code == 0
+    assert sorted(Mirrored(dest).files.values()) == sorted(
+        data for name, data in LARGE.items() if name.endswith(".tif")
+    )
+
+
+async def test_a_second_run_reads_the_directory_and_no_member_of_an_asset(site, dest):
+    url = site.put("/kenya.zip", zipped(LARGE), etag='"1"')
+    await run(url, dest)
+    before = sum(one.headers.get("range", "") != "" for one in site.log)
+    report = await run(url, dest)
+    assert report.exit_code == 0 and report.skipped == 4
+    asked = [one.headers["range"] for one in site.log][before:]
+    sizes = [int(last) - int(first) for first, last in (one[6:].split("-") for one in asked)]
+    assert max(sizes) < 400_000  # the directory, and the documents with their small neighbours
+
+
+async def test_every_range_is_tied_to_the_version_of_the_directory(site, dest):
+    url = site.put("/kenya.zip", zipped(LARGE), etag='"1"')
+    await run(url, dest)
+    first, *others = site.requests["/kenya.zip"]
+    assert "if-match" not in first.headers
+    assert {one.headers.get("if-match") for one in others} == {'"1"'}
+
+
+async def test_an_archive_that_changes_while_it_is_read_gives_no_mixture(site, dest):
+    url = site.put(
+        "/kenya.zip", zipped(LARGE), etag='"1"', faults=[None, None, Change(b"x" * 4_000_000, '"2"')]
+    )
+    report = await run(url, dest)
+    assert report.exit_code == 5
+    assert set(Mirrored(dest).files.values()) <= set(LARGE.values())
+
+
+async def test_a_member_that_broke_off_goes_on_where_it_was(site, dest):
+    url = site.put("/kenya.zip", zipped(LARGE, zipfile.ZIP_STORED), etag='"1"')
+    other = dest.parent / "other"
+    await run(url, other)
+    count = requests(site)
+    site.put("/kenya.zip", site.things["/kenya.zip"].body, etag='"1"')
+    site.things["/kenya.zip"].faults.extend([None, None, None, Cut(after=300_000), Status(503)])
+    assert (await run(url, dest)).exit_code == 0
+    assert Mirrored(dest).files == Mirrored(other).files
+    assert requests(site) > 2 * count
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "kind"),
+    [
+        (FLAGS, 1, "unreadable-member"),
+        (METHOD, 9, "unreadable-member"),
+        (METHOD, 93, "unreadable-member"),
+        (CRC, 1, "checksum-mismatch"),
+        (OFFSET, 0, "unreadable-member"),
+    ],
+    ids=["encrypted", "deflate64", "zstd", "crc", "overlapping"],
+)
+async def test_a_member_that_cannot_be_had_is_one_row_and_the_others_come(site, dest, field, value, kind):
+    archive = patched(zipped(FILES), SPOILT, *field, value)
+    report = await run(site.put("/kenya.zip", archive), dest)
+    assert report.exit_code == 4
+    rows = Mirrored(dest).errors
+    assert ("i1", "data", kind) in {(row["item"], row["key"], row["error"]["class"]) for row in rows}
+    assert set(Mirrored(dest).files.items()) <= set(ASSETS.items())
+    if field is not OFFSET:  # what it overlaps cannot be had either
+        assert len(rows) == 1 and len(Mirrored(dest).files) == len(ASSETS) - 1
+
+
+async def test_a_local_header_of_another_name_is_refused(site, dest):
+    archive = zipped(FILES).replace(SPOILT.encode(), SPOILT.encode().replace(b"data", b"DATA"), 1)
+    report = await run(site.put("/kenya.zip", archive), dest)
+    assert report.exit_code == 4 and "another name" in Mirrored(dest).errors[0]["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "name", ["../evil.tif", "/evil.tif", "a/../../evil.tif", "C:/evil.tif", "a\\evil.tif"]
+)
+async def test_a_member_that_leads_out_is_refused_by_name(site, dest, name):
+    raw = zipped({**FILES, "x" * len(name): b"x"}).replace(b"x" * len(name), name.encode())
+    report = await run(site.put("/kenya.zip", raw), dest)
+    assert report.exit_code == 4
+    assert [row["error"]["class"] for row in Mirrored(dest).errors] == ["refused-member"]
+    assert Mirrored(dest).files == ASSETS and not list(dest.parent.rglob("*evil*"))
+
+
+async def test_a_symbolic_link_is_refused_by_name(site, dest):
+    raw = patched(zipped({**FILES, "link": b"/etc/passwd"}), "link", *ATTRIBUTES, 0o120777 << 16)
+    raw = raw[: entry_of(raw, "link") + 5] + b"\3" + raw[entry_of(raw, "link") + 6 :]
+    report = await run(site.put("/kenya.zip", raw), dest)
+    assert report.exit_code == 4
+    assert "symbolic link" in Mirrored(dest).errors[0]["error"]["message"]
+
+
+async def test_a_zip_that_was_cut_anywhere_never_ends_in_0(site, dest):
+    archive = zipped(FILES)
+    places = [entry_of(archive, name) for name in FILES] + random.Random(1).sample(range(1, len(archive)), 20)
+    for number, place in enumerate(places):
+        report = await run(site.put("/kenya.zip", archive[:place]), dest / str(number))
+        assert report.exit_code in (4, 5), place
+        assert "is cut" in str(report.listing.error)
+
+
+async def test_what_is_no_zip_is_said(site, dest):
+    report = await run(site.put("/kenya.zip", b"<html>no such file</html>" * 9), dest)
+    assert report.exit_code != 0 and "kenya.zip" in str(report.listing.error)
+    with pytest.raises(SourceError, match="404"):
+        await run(site.url("/absent.zip"), dest)
+
+
+async def test_an_archive_names_no_other_file_of_this_machine(dest, tmp_path):
+    (tmp_path / "secret.tif").write_bytes(b"secret")
+    files = dict(FILES)
+    files[f"{TOP}i0/i0.json"] = files[f"{TOP}i0/i0.json"].replace(b'"data.tif"', b'"../../../secret.tif"')
+    path = tmp_path / "kenya.zip"
+    path.write_bytes(zipped(files))
+    report = await run(path, dest)
+    assert report.exit_code == 4
+    assert {row["error"]["class"] for row in Mirrored(dest).errors} == {"outside-root"}
+
+
+async def test_the_query_of_an_archive_goes_with_every_range_and_into_no_file(site, dest):
+    url = site.put("/kenya.zip", zipped(LARGE), etag='"1"') + "?key=SECRET"
+    report = await run(url, dest)
+    assert report.exit_code == 0
+    assert all("key=SECRET" in one.target for one in site.log)
+    written = b"".join(path.read_bytes() for path in dest.rglob("*") if path.is_file())
+    assert b"SECRET" not in written
