@@ -27,7 +27,7 @@ SIZE, DPI = (10.5, 6.2), 75
 def main(found: Path, picture: Path) -> int:
     try:
         # Not at the top, so that a missing package is explained.
-        from matplotlib.figure import Figure  # noqa: PLC0415
+        from matplotlib.figure import Figure
     except ImportError:
         print(f"{Path(sys.argv[0]).name} needs matplotlib: python -m pip install matplotlib", file=sys.stderr)
         return 2

@@ -14,7 +14,7 @@ def main() -> NoReturn:
     for number in numbers:
         if signal.getsignal(number) is not signal.SIG_IGN:  # else started by nohup
             signal.signal(number, _exit)
-    from .cli import main as run  # noqa: PLC0415 - it takes long enough to be interrupted
+    from .cli import main as run  # it takes long enough to be interrupted
 
     if signal.getsignal(signal.SIGINT) is _exit:
         signal.signal(signal.SIGINT, signal.default_int_handler)

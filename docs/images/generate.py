@@ -36,9 +36,9 @@ _SHORT, _LONG = 3, 4
 
 def run_demo(directory: Path) -> str:
     """Run `mlhub-async demo` in a directory, on a pseudo-terminal; returns what it printed."""
-    import fcntl  # noqa: PLC0415 - POSIX only, as is this script
-    import pty  # noqa: PLC0415
-    import termios  # noqa: PLC0415
+    import fcntl  # POSIX only, as is this script
+    import pty
+    import termios
 
     pid, terminal = pty.fork()
     if pid == 0:

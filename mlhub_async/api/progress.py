@@ -84,7 +84,7 @@ class LogLines:
 
 @cache
 def _tqdm() -> type[tqdm[NoReturn]]:
-    from tqdm import tqdm  # noqa: PLC0415 -- a run without a bar starts sooner without it
+    from tqdm import tqdm  # a run without a bar starts sooner without it
 
     class UnmonitoredBar(tqdm):  # type: ignore[type-arg]  # generic only in its stubs
         monitor_interval = 0  # no thread of tqdm's that refreshes the bar: `watch` does

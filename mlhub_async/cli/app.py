@@ -6,23 +6,53 @@ import contextlib
 import signal
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
 import click
 
 from ..core.errors import DiskFullWarning, MlhubError, UsageError
 from . import output
-from .arguments import join_bbox, repeat_option_names
-from .sections import OTHER_SECTION, Option
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+OTHER_SECTION = "Other"
+
+
+class Option(click.Option):
+    """An option that names the section of the help text it is listed in."""
+
+    def __init__(self, *names: Any, section: str = OTHER_SECTION, **attributes: Any) -> None:
+        super().__init__(*names, **attributes)
+        self.section = section
 
 
 class Command(click.Command):
-    """A command with its options in sections, a --bbox of several words and repeatable options likewise."""
+    """A command with its options in sections, a --bbox of several words and repeatable options likewise.
+
+    `declared` makes its options when they are needed: the help of the program needs none.
+    """
+
+    def __init__(
+        self, *args: Any, declared: Callable[[], Iterable[Option]] | None = None, **attributes: Any
+    ) -> None:
+        self._declared = declared
+        super().__init__(*args, **attributes)
+
+    @property
+    def params(self) -> list[click.Parameter]:
+        """The arguments, then the options in the order of their sections."""
+        if self._declared is not None:
+            declared, self._declared = self._declared, None
+            self._params += declared()
+        return self._params
+
+    @params.setter
+    def params(self, arguments: list[click.Parameter]) -> None:
+        self._params = arguments
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        from .arguments import join_bbox, repeat_option_names
+
         return super().parse_args(ctx, repeat_option_names(join_bbox(args), self))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -1,56 +1,44 @@
 """Names, arguments and help of the commands. What a command needs is imported when it runs."""
 
-# ruff: noqa: PLC0415 - help and completion should not wait for the import of the engine
-
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import click
 
-from ..storage.layout import STATE_DIR
-from .app import Command
-from .options import (
-    CREDENTIALS,
-    DESTINATION,
-    DIFFERENCE,
-    DRY_RUN,
-    FILES,
-    KILLS,
-    LIMITS,
-    NETWORK,
-    OUTPUT,
-    PLAN,
-    PORT,
-    PROFILE,
-    PRUNE,
-    SAMPLE,
-    SELECTION,
-    TRANSFER,
-    VERIFICATION,
-    single_value,
-    to_options,
-)
-from .sections import add_options
+from .app import Command, Option
 
-READING = (SELECTION, TRANSFER, NETWORK, CREDENTIALS)
+READING = ("SELECTION", "TRANSFER", "NETWORK", "CREDENTIALS")
 """The options of every command that reads a SOURCE."""
+WRITING = ("FILES", "DESTINATION", "LIMITS", "PRUNE")
 
 
-@click.command(cls=Command)
+def options_of(*sections: str) -> Callable[[], list[Option]]:
+    """Makes the options of these sections; `cli.options` is imported only then."""
+
+    def make() -> list[Option]:
+        from . import options
+
+        return [option for section in sections for option in getattr(options, section).make()]
+
+    return make
+
+
+@click.command(
+    cls=Command, declared=options_of(*READING, "FILES", "DESTINATION", "LIMITS", "PRUNE", "DRY_RUN", "OUTPUT")
+)
 @click.argument("source")
 @click.argument("dest", required=False)
-@add_options(*READING, FILES, DESTINATION, LIMITS, PRUNE, DRY_RUN, OUTPUT)
 def mirror(source: str, save: str | None, dry_run: bool, **given: Any) -> int:
     """Copy a catalogue's assets; run again to resume or refresh.
 
     SOURCE is "mlhub" (with -c or --dataset), the URL of a STAC API, or the URL or path of a STAC document;
     "-" reads items from stdin. Without DEST the mirror in the current directory is continued.
     """
-    from .actions.mirror import run_mirror
-    from .actions.plan import run_plan
     from .console import console_from
+    from .options import single_value, to_options
 
     dest = single_value("DEST", given.pop("dest"), given.pop("output_dir"))
     dest = _mirror_here(dry_run=dry_run) if dest is None else dest
@@ -61,20 +49,25 @@ def mirror(source: str, save: str | None, dry_run: bool, **given: Any) -> int:
         raise click.UsageError("--save needs -n: a mirror writes its own catalogue into DEST")
     console, options = console_from(given), to_options(given)
     if dry_run:
+        from .actions.plan import run_plan
+
         return run_plan(source, dest, options, console, save)
+    from .actions.mirror import run_mirror
+
     return run_mirror(source, dest, options, console)
 
 
 def _mirror_here(*, dry_run: bool) -> str:
     """The current directory as DEST, where it has a mirror: a forgotten DEST must not fill another folder."""
+    from ..storage.layout import STATE_DIR
+
     if not dry_run and not os.path.isdir(STATE_DIR):
         raise click.UsageError("DEST is missing: give a directory, or '.' for the current one")
     return "."
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, declared=options_of(*READING, "FILES", "LIMITS", "PLAN", "OUTPUT"))
 @click.argument("source")
-@add_options(*READING, FILES, LIMITS, PLAN, OUTPUT)
 def plan(source: str, save: str | None, **given: Any) -> int:
     """Count what a mirror of SOURCE would fetch.
 
@@ -82,15 +75,15 @@ def plan(source: str, save: str | None, **given: Any) -> int:
     """
     from .actions.plan import run_plan
     from .console import console_from
+    from .options import to_options
 
     console = console_from(given)
     return run_plan(source, None, to_options(given), console, save)
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, declared=options_of(*READING, "FILES", "DIFFERENCE", "OUTPUT"))
 @click.argument("source")
 @click.argument("dest")
-@add_options(*READING, FILES, DIFFERENCE, OUTPUT)
 def diff(source: str, dest: str, exit_code: bool, **given: Any) -> int:
     """Print what a mirror of SOURCE into DEST would change.
 
@@ -99,15 +92,15 @@ def diff(source: str, dest: str, exit_code: bool, **given: Any) -> int:
     """
     from .actions.diff import run_diff
     from .console import console_from
+    from .options import to_options
 
     every = given["verbose"] > 0
     console = console_from(given)
     return run_diff(source, dest, to_options(given), console, fails=exit_code, every=every)
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, declared=options_of("VERIFICATION", "OUTPUT"))
 @click.argument("dest", default=".")
-@add_options(VERIFICATION, OUTPUT)
 def verify(dest: str, workers: int | None, deep: bool, **given: Any) -> int:
     """Check a mirror offline; exit code 6 if it is damaged.
 
@@ -119,9 +112,8 @@ def verify(dest: str, workers: int | None, deep: bool, **given: Any) -> int:
     return run_verify(dest, workers, console_from(given), deep=deep)
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, declared=options_of("OUTPUT"))
 @click.argument("dest", default=".")
-@add_options(OUTPUT)
 def status(dest: str, **given: Any) -> int:
     """Print the counts of a mirror by collection and failure."""
     from .actions.status import run_status
@@ -130,9 +122,8 @@ def status(dest: str, **given: Any) -> int:
     return run_status(dest, console_from(given))
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, declared=options_of(*READING, "OUTPUT"))
 @click.argument("source", default="mlhub")
-@add_options(*READING, OUTPUT)
 def ls(source: str, **given: Any) -> int:
     """List datasets, collections, items or assets.
 
@@ -141,13 +132,13 @@ def ls(source: str, **given: Any) -> int:
     """
     from .actions.ls import run_ls
     from .console import console_from
+    from .options import to_options
 
     console = console_from(given)
     return run_ls(source, to_options(given), console)
 
 
-@click.command(cls=Command)
-@add_options(PROFILE)
+@click.command(cls=Command, declared=options_of("PROFILE"))
 def configure(**given: Any) -> int:
     """Write an MLHub API key to the profiles file.
 
@@ -158,9 +149,8 @@ def configure(**given: Any) -> int:
     return run_configure(**given)
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, declared=options_of("KILLS", "OUTPUT"))
 @click.argument("directory", metavar="[DIR]", default=".")
-@add_options(KILLS, OUTPUT)
 def selftest(directory: str, kills: int, **given: Any) -> int:
     """Check whether the disk of DIR can hold a mirror.
 
@@ -173,9 +163,8 @@ def selftest(directory: str, kills: int, **given: Any) -> int:
     return run_selftest(directory, kills, console_from(given))
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, declared=options_of("SAMPLE", "OUTPUT"))
 @click.argument("dest", default="demo-mirror")
-@add_options(SAMPLE, OUTPUT)
 def demo(dest: str, **given: Any) -> int:
     """Mirror the sample catalogue, served on loopback, into DEST.
 
@@ -188,8 +177,7 @@ def demo(dest: str, **given: Any) -> int:
     return run_demo(dest, given, console)
 
 
-@click.command("serve-demo", cls=Command)
-@add_options(PORT, SAMPLE)
+@click.command("serve-demo", cls=Command, declared=options_of("PORT", "SAMPLE"))
 def serve_demo(**given: Any) -> int:
     """Serve the sample catalogue on loopback until interrupted."""
     from .actions.serve_demo import run_serve_demo

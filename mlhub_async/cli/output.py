@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import os
 import re
 import select
 import stat
 import sys
-import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
+from ..core import urls
 from ..core.errors import MlhubError, StorageError
-from ..core.json_text import dumps
-from ..core.ports import Buffer
-from ..core.urls import escape_controls, escape_json_controls, redacted, term_safe
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s'\"]+")
+if TYPE_CHECKING:
+    from ..core.ports import Buffer
+
+_URL = r"[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s'\"]+"
 _MAX_MESSAGE_CHARS = 1000
 _MAX_REASON_CHARS = 300
 
@@ -35,7 +34,7 @@ ATOMIC_BYTES = min(getattr(select, "PIPE_BUF", 512), 4096)
 
 def safe_line(line: str) -> str:
     """One line without control characters but tabs. All text that is printed goes through here."""
-    return "\t".join(map(escape_controls, line.split("\t")))
+    return "\t".join(map(urls.escape_controls, line.split("\t")))
 
 
 def print_message(line: str) -> None:
@@ -53,7 +52,7 @@ def print_lines(lines: Iterable[str]) -> None:
 
 def print_error(message: str) -> None:
     one_line = " ".join(message.split())
-    print_message(f"mlhub-async: error: {term_safe(one_line, _MAX_MESSAGE_CHARS)}")
+    print_message(f"mlhub-async: error: {urls.term_safe(one_line, _MAX_MESSAGE_CHARS)}")
 
 
 def print_warning(message: Warning | str, *_: object, **__: object) -> None:
@@ -62,7 +61,7 @@ def print_warning(message: Warning | str, *_: object, **__: object) -> None:
 
 
 def warning_line(message: Warning | str) -> str:
-    return f"mlhub-async: warning: {term_safe(str(message), _MAX_MESSAGE_CHARS)}"
+    return f"mlhub-async: warning: {urls.term_safe(str(message), _MAX_MESSAGE_CHARS)}"
 
 
 def print_traceback(kind: type[BaseException], failure: BaseException, trace: TracebackType | None) -> None:
@@ -70,16 +69,22 @@ def print_traceback(kind: type[BaseException], failure: BaseException, trace: Tr
 
     The message of an exception that another library raised may hold a URL with a secret.
     """
+    import traceback
+
     for line in "".join(traceback.format_exception(kind, failure, trace)).rstrip().split("\n"):
-        print_message(_URL.sub(lambda found: redacted(found[0]), line))
+        print_message(re.sub(_URL, lambda found: urls.redacted(found[0]), line))
 
 
 def to_json_line(value: object) -> bytes:
     """JSON on one line, without characters that act on a terminal."""
+    from ..core.json_text import dumps
+
     try:
-        return escape_json_controls(dumps(value, default=str))
-    except TypeError:  # lone surrogates: the json module escapes them
-        return escape_json_controls(json.dumps(value, default=str).encode("ascii"))
+        return urls.escape_json_controls(dumps(value, default=str))
+    except TypeError:
+        import json  # which escapes lone surrogates
+
+        return urls.escape_json_controls(json.dumps(value, default=str).encode("ascii"))
 
 
 def summary_event(exit_code: int, error: dict[str, object] | None = None) -> dict[str, object]:
@@ -97,9 +102,10 @@ def error_fields(failure: MlhubError) -> dict[str, object]:
 def event_line(event: Mapping[str, object]) -> str:
     """An event on one line for people: its kind, the asset or URL, and the error message if it has one."""
     names = (event.get("collection"), event.get("item"), event.get("key"))
-    subject = "/".join(term_safe(name) for name in names if name) or term_safe(event.get("href") or "")
+    subject = "/".join(urls.term_safe(name) for name in names if name)
+    subject = subject or urls.term_safe(event.get("href") or "")
     error = event.get("error")
-    reason = term_safe(error.get("message", ""), _MAX_REASON_CHARS) if isinstance(error, dict) else ""
+    reason = urls.term_safe(error.get("message", ""), _MAX_REASON_CHARS) if isinstance(error, dict) else ""
     return f"{event.get('event')}: " + ": ".join(part for part in (subject, reason) if part)
 
 

@@ -128,7 +128,7 @@ def run(work: Callable[[], Awaitable[int | None]], stop: Stop) -> int:
 def _raise_open_file_limit() -> None:
     """Every transfer takes two descriptors, and some systems allow a program only 256 by default."""
     try:
-        import resource  # noqa: PLC0415 - not on Windows, which has no such limit
+        import resource  # not on Windows, which has no such limit
     except ImportError:
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -145,7 +145,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     process by abort(). One of them is enough: names are resolved elsewhere (`http.transport.lookup`).
     """
     try:
-        import uvloop  # noqa: PLC0415 - not on every system, and not needed to show help
+        import uvloop  # not on every system, and not needed to show help
     except ImportError:
         return None
     if not can_start_threads(SPARE_THREADS):

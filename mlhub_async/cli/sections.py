@@ -5,27 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from ..core.options import CHOICES, Options
+from .app import Option
 
-OTHER_SECTION = "Other"
-
-C = TypeVar("C", bound=Callable[..., Any])
-
-
-class Option(click.Option):
-    """An option that names the section of the help text it is listed in."""
-
-    def __init__(self, *names: Any, section: str = OTHER_SECTION, **attributes: Any) -> None:
-        super().__init__(*names, **attributes)
-        self.section = section
-
-
-Declaration = Callable[..., Callable[[Any], Any]]
-"""Makes a click decorator; takes the section of the help text as `section`."""
+Declaration = Callable[..., Option]
+"""Makes the option; takes the section of the help text as `section`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +23,9 @@ class Section:
     title: str
     options: Sequence[Declaration]
 
-
-def add_options(*sections: Section) -> Callable[[C], C]:
-    """A decorator that gives a command all options of these sections, in their order."""
-
-    def decorate(command: C) -> C:
-        for section in reversed(sections):
-            for declare in reversed(section.options):
-                declare(section=section.title)(command)
-        return command
-
-    return decorate
+    def make(self) -> list[Option]:
+        """The options, for one command."""
+        return [declare(section=self.title) for declare in self.options]
 
 
 def default_of(field: str) -> Any:
@@ -57,7 +37,7 @@ def default_of(field: str) -> Any:
 
 
 def option(*names: str, **attributes: Any) -> Declaration:
-    return partial(click.option, *names, cls=Option, **attributes)
+    return partial(Option, names, **attributes)
 
 
 def single(

@@ -29,8 +29,6 @@ from __future__ import annotations
 
 from typing import Self
 
-from .json_text import dumps
-
 
 class MlhubError(Exception):
     """Base class of all exceptions of this package. `kind` identifies the kind of failure for programs."""
@@ -247,6 +245,8 @@ class Locked(Fatal):
 
 def error_json(error: MlhubError) -> str:
     """An error as JSON, for errors.jsonl and events: class (its `kind`), message, retryable, status."""
+    from .json_text import dumps
+
     message = error.message.encode("utf-8", "backslashreplace").decode()
     shown = {"class": error.kind, "message": message, "retryable": error.retryable}
     status = getattr(error, "status", None)

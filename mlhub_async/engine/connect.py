@@ -203,7 +203,7 @@ def _web_transport(options: Options, addresses: AddressPolicy, suspends: Suspend
 
     def general() -> Transport:
         with usable_key_log():
-            from ..http.transport.aiohttp import AiohttpTransport  # noqa: PLC0415 - an import of 0.1 s
+            from ..http.transport.aiohttp import AiohttpTransport  # an import of 0.1 s
 
         return AiohttpTransport(**common, proxy=proxy)
 

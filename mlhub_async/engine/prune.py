@@ -94,7 +94,7 @@ def foreseen(
 
     Raises `StorageError` for a ledger that cannot be read.
     """
-    from .verify.snapshot import LEDGER, open_snapshot  # noqa: PLC0415 -- a run that only mirrors starts sooner
+    from .verify.snapshot import LEDGER, open_snapshot  # a run that only mirrors starts sooner
 
     pruned = Pruned(refused=_refuse_listing(listed.listing, listed.flaws))
     if pruned.refused or not os.path.isfile(dest / LEDGER):

@@ -194,7 +194,7 @@ async def source_at(
 
 
 def _archive_source(reader: RawReader, url: str, selection: Selection, allowed: Some[str]) -> Source:
-    from .files.archives.source import ArchiveSource  # noqa: PLC0415 - few runs need it
+    from .files.archives.source import ArchiveSource
 
     def open_static(root: Document) -> Source:
         return _source_of(root, reader, selection, allowed, urls.redacted(url))

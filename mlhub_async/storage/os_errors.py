@@ -89,7 +89,7 @@ def largest_file() -> int | None:
     """Bytes of the largest file that this process may write (RLIMIT_FSIZE); None: there is no limit."""
     if sys.platform == "win32":
         return None
-    import resource  # noqa: PLC0415 - not on Windows
+    import resource  # not on Windows
 
     soft, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
     return None if soft == resource.RLIM_INFINITY else soft

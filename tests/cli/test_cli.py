@@ -14,11 +14,10 @@ import pytest
 from click.testing import CliRunner
 
 from mlhub_async.cli import console, main_group
-from mlhub_async.cli import options as table
-from mlhub_async.cli.app import Command
+from mlhub_async.cli.app import OTHER_SECTION, Command
 from mlhub_async.cli.arguments import join_bbox
+from mlhub_async.cli.commands import READING, options_of
 from mlhub_async.cli.options import to_options
-from mlhub_async.cli.sections import OTHER_SECTION, add_options
 from mlhub_async.core.errors import StorageError
 from mlhub_async.core.options import Options
 from mlhub_async.core.secret import Secret
@@ -100,23 +99,14 @@ NOT_THE_DEFAULT = {
 }
 
 
-SECTIONS = (
-    table.SELECTION,
-    table.TRANSFER,
-    table.NETWORK,
-    table.CREDENTIALS,
-    table.FILES,
-    table.LIMITS,
-    table.PRUNE,
-)
+mirror_options = options_of(*READING, "FILES", "LIMITS", "PRUNE")
 
 
 def read(*args):
     """The Options for these words, by the declarations that `mirror` uses."""
     found = []
 
-    @click.command(cls=Command)
-    @add_options(*SECTIONS)
+    @click.command(cls=Command, declared=mirror_options)
     def command(**given):
         found.append(to_options(given))
 
@@ -163,7 +153,7 @@ class TestEveryOptionReachesOptions:
         assert {path for _, path, _ in NOT_THE_DEFAULT.values()} == set(leaves())
 
     def test_no_option_is_missing_from_this_table(self):
-        for option in add_options(*SECTIONS)(click.Command("x", callback=print)).params:
+        for option in mirror_options():
             assert set(NOT_THE_DEFAULT) & {*option.opts, *option.secondary_opts}, option.opts
 
     def test_without_options_the_defaults_apply(self):

@@ -394,8 +394,8 @@ class TestTerminal:
     """The program on a pseudo-terminal of 100 columns."""
 
     def on_terminal(self, home, *words, typed=(), env=None):
-        import fcntl  # noqa: PLC0415 - not on Windows
-        import termios  # noqa: PLC0415
+        import fcntl  # not on Windows
+        import termios
 
         ours, theirs = os.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))

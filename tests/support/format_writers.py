@@ -9,7 +9,6 @@ out; so is a sample that is there already, as a new one would have other bytes. 
 so that a missing byte cannot be made up.
 """
 
-# ruff: noqa: PLC0415 (a program that is not installed is left out)
 from __future__ import annotations
 
 import base64

@@ -14,7 +14,7 @@ def descriptor_limit() -> int | None:
     """How many files this process may have open (RLIMIT_NOFILE); None: there is no limit."""
     if sys.platform == "win32":
         return None
-    import resource  # noqa: PLC0415 - not on Windows
+    import resource  # not on Windows
 
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return None if soft == resource.RLIM_INFINITY else soft

@@ -16,6 +16,6 @@ def flaw(file: BinaryIO, path: str, media_type: str | None = None) -> str | None
 
     `file` is open for reading in binary mode and seekable; the caller closes it. `path` is its final name.
     """
-    from .structure import find_flaw  # noqa: PLC0415 -- most runs look into no file, and start sooner
+    from .structure import find_flaw  # most runs look into no file, and start sooner
 
     return find_flaw(file, path, media_type)

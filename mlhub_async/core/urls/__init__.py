@@ -5,38 +5,40 @@ returned. Only `redacted`, `term_safe` and the `escape_…` functions take any t
 what `parse` refused.
 """
 
-from .identity import (
-    canonical,
-    is_expiring,
-    split_shared_access,
-    with_parameter,
-    without_credentials,
-    without_parameter_values,
-    without_parameters,
-    without_secrets,
-)
-from .parsing import Origin, filename, from_path, origin, parse, suffix, to_path
-from .redaction import escape_controls, escape_json_controls, redacted, term_safe, without_user
+from __future__ import annotations
 
-__all__ = [
-    "Origin",
-    "canonical",
-    "escape_controls",
-    "escape_json_controls",
-    "filename",
-    "from_path",
-    "is_expiring",
-    "origin",
-    "parse",
-    "redacted",
-    "split_shared_access",
-    "suffix",
-    "term_safe",
-    "to_path",
-    "with_parameter",
-    "without_credentials",
-    "without_parameter_values",
-    "without_parameters",
-    "without_secrets",
-    "without_user",
-]
+from typing import TYPE_CHECKING
+
+from .. import lazy_exports
+
+if TYPE_CHECKING:
+    from .identity import canonical as canonical
+    from .identity import is_expiring as is_expiring
+    from .identity import split_shared_access as split_shared_access
+    from .identity import with_parameter as with_parameter
+    from .identity import without_credentials as without_credentials
+    from .identity import without_parameter_values as without_parameter_values
+    from .identity import without_parameters as without_parameters
+    from .identity import without_secrets as without_secrets
+    from .parsing import Origin as Origin
+    from .parsing import filename as filename
+    from .parsing import from_path as from_path
+    from .parsing import origin as origin
+    from .parsing import parse as parse
+    from .parsing import suffix as suffix
+    from .parsing import to_path as to_path
+    from .redaction import escape_controls as escape_controls
+    from .redaction import escape_json_controls as escape_json_controls
+    from .redaction import redacted as redacted
+    from .redaction import term_safe as term_safe
+    from .redaction import without_user as without_user
+else:
+    __getattr__ = lazy_exports(
+        __name__,
+        {
+            "identity": "canonical is_expiring split_shared_access with_parameter without_credentials"
+            " without_parameter_values without_parameters without_secrets",
+            "parsing": "Origin filename from_path origin parse suffix to_path",
+            "redaction": "escape_controls escape_json_controls redacted term_safe without_user",
+        },
+    )

@@ -97,7 +97,7 @@ def raw_deflate_member() -> Member:
 def zstd_member() -> Member:
     """Raises `TransferError` where no library is installed that decodes zstd."""
     if sys.version_info >= (3, 14):
-        from compression import zstd  # noqa: PLC0415 - needed rarely
+        from compression import zstd  # needed rarely
 
         class NativeFrame(zstd.ZstdDecompressor):
             """Raises `ValueError`, as the others do."""
@@ -117,7 +117,7 @@ class _ZstdFrame:
 
     def __init__(self) -> None:
         try:
-            import zstandard  # noqa: PLC0415 - needed rarely
+            import zstandard  # needed rarely
         except ImportError:
             raise TransferError(
                 "content encoding 'zstd' needs the package zstandard: pip install zstandard", kind="encoding"

@@ -134,7 +134,7 @@ class Retry:
         except Transient as error:
             first = [error]
         # Most runs never come here, and the import takes a twentieth of the start-up.
-        from tenacity import AsyncRetrying, retry_if_exception_type  # noqa: PLC0415
+        from tenacity import AsyncRetrying, retry_if_exception_type
 
         async def repeat() -> T:
             # The first attempt ran outside tenacity, which costs more than a small file does.

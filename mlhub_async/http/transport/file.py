@@ -62,7 +62,7 @@ class FileTransport:
     @asynccontextmanager
     async def _opened(self, url: str) -> AsyncIterator[AsyncFileIO]:
         """The file, without a buffer. It is closed at the end, also when its opening was cancelled."""
-        import aiofiles  # noqa: PLC0415 - with all that it imports it takes long, and few runs need it
+        import aiofiles  # with all that it imports it takes long, and few runs need it
 
         opening = asyncio.ensure_future(aiofiles.open(url, "rb", buffering=0, opener=self._open).__aenter__())
         try:

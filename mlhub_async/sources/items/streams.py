@@ -42,7 +42,7 @@ class RawReader(Reader, Protocol):
 
 async def read_file(path: Path | int) -> Blocks:
     """A local file, or the file of an open descriptor, which stays open. Raises `SourceError`."""
-    import aiofiles  # noqa: PLC0415 - with all that it imports it takes long, and few runs need it
+    import aiofiles  # with all that it imports it takes long, and few runs need it
 
     try:
         async with aiofiles.open(path, "rb", closefd=isinstance(path, Path)) as file:

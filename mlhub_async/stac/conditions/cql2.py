@@ -84,7 +84,7 @@ def parsed(expression: Any) -> Any:
     """The expression as JSON. Raises `UsageError` for text that is no CQL2."""
     if not isinstance(expression, str):
         return expression
-    import cql2  # noqa: PLC0415
+    import cql2
 
     try:
         return cql2.parse_text(expression).to_json()

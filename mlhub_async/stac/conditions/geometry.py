@@ -27,8 +27,8 @@ MAX_LATITUDE = 1000
 
 @cache
 def _shapely() -> Any:
-    import shapely  # type: ignore[import-untyped]  # noqa: PLC0415
-    import shapely.affinity  # type: ignore[import-untyped]  # noqa: PLC0415
+    import shapely  # type: ignore[import-untyped]
+    import shapely.affinity  # type: ignore[import-untyped]
 
     return shapely
 

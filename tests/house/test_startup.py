@@ -1,0 +1,81 @@
+"""How many modules a start imports, the standard library included: most of a short run is that.
+
+A module that few runs need is imported in the function that needs it. The bounds are for CPython 3.11.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import mlhub_async
+
+PACKAGE = Path(mlhub_async.__file__).parent
+MAIN = "from mlhub_async.__main__ import main\nmain()"
+MOST = {"import": 65, "help": 120}
+"""The most modules that may be imported by `import mlhub_async` and `mlhub-async --help`."""
+
+
+def imported(code: str, *args: str, out: Path) -> set[str]:
+    """The modules that a new interpreter has imported when it ends, after this code with these arguments."""
+    counting = (
+        f"import atexit, sys\natexit.register(lambda: open({str(out)!r}, 'w').write(' '.join(sys.modules)))"
+    )
+    subprocess.run(
+        [sys.executable, "-c", f"{counting}\n{code}", *args], capture_output=True, timeout=100, check=True
+    )
+    return set(out.read_text().split()) - {"atexit"}
+
+
+def bounded(what: str, modules: set[str]) -> None:
+    if sys.version_info[:2] == (3, 11):  # other versions divide the standard library differently
+        assert len(modules) <= MOST[what], sorted(modules)
+
+
+def test_the_import_of_the_package_is_cheap(tmp_path):
+    bounded("import", imported("import mlhub_async", out=tmp_path / "names"))
+
+
+def test_the_help_needs_no_options_and_no_engine(tmp_path):
+    modules = imported(MAIN, "--help", out=tmp_path / "names")
+    assert "mlhub_async.cli.commands" in modules
+    assert not {"asyncio", "sqlite3", "orjson", "mlhub_async.cli.options", "mlhub_async.engine"} & modules
+    bounded("help", modules)
+
+
+def typed_exports(init: Path) -> dict[str, str]:
+    """The names that an `__init__` imports for type checkers, each with the module it is in."""
+    blocks = [node for node in ast.parse(init.read_text()).body if isinstance(node, ast.If)]
+    return {
+        alias.name: node.module or ""
+        for block in blocks
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+
+LAZY = [path for path in PACKAGE.rglob("__init__.py") if "lazy_exports(" in path.read_text()]
+
+
+@pytest.mark.parametrize("init", LAZY, ids=lambda path: path.parent.name)
+def test_a_package_gives_the_names_that_type_checkers_see_in_it_and_no_others(init):
+    name = ".".join(("mlhub_async", *init.parent.relative_to(PACKAGE).parts))
+    package, exports = importlib.import_module(name), typed_exports(init)
+    for export, module in exports.items():
+        assert getattr(package, export) is getattr(importlib.import_module(f"{name}.{module}"), export)
+    named = {
+        word
+        for node in ast.walk(ast.parse(init.read_text()))
+        if isinstance(node, ast.Dict)
+        for value in node.values
+        for word in ast.literal_eval(value).split()
+    }
+    assert named == set(exports)
+    with pytest.raises(AttributeError, match=f"module '{name}' has no attribute 'misspelt'"):
+        package.misspelt  # noqa: B018
