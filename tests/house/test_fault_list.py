@@ -8,6 +8,8 @@ import pytest
 
 from faults import check
 
+pytestmark = pytest.mark.xdist_group("files of the repository, parsed once")
+
 
 def test_every_fault_has_its_tests_or_a_reason():
     print(f"\n{check.summary()}")

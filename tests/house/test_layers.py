@@ -33,6 +33,7 @@ MAX_ENTRIES = 12
 MAX_MODULE_LINES = 400
 MAX_FUNCTION_LINES = 45
 PACKAGE = Path(mlhub_async.__file__).parent
+pytestmark = pytest.mark.xdist_group("modules of the package, parsed once")
 
 
 class Import(NamedTuple):
