@@ -21,9 +21,9 @@ from ..stac.write.projection import GridReader, projection_of, projections_of
 from ..storage.ledger.claims import ClaimRequest, ClaimResult
 from ..storage.ledger.database import changed_items
 from ..storage.ledger.ledger import Ledger
+from ..storage.ledger.lookups.unchanged import ItemFingerprint, UnchangedItem
 from ..storage.ledger.recovery import DocumentRecords
 from ..storage.ledger.schema import ITEM
-from ..storage.ledger.unchanged import ItemFingerprint, UnchangedItem
 from ..transfer.existing import ExistingFilePolicy
 from .placement.paths import claim_request, collection_request, job_of, wants_of
 

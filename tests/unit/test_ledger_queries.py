@@ -2,7 +2,8 @@
 
 import pytest
 
-from mlhub_async.storage.ledger import by_url, claims, rows
+from mlhub_async.storage.ledger import claims, rows
+from mlhub_async.storage.ledger.lookups import by_url
 from mlhub_async.storage.ledger.rows import ROWS_PER_STATEMENT, execute_in_chunks
 from mlhub_async.storage.ledger.schema import connect
 

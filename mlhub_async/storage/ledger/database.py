@@ -13,11 +13,11 @@ from itertools import zip_longest
 from ...core.json_text import dumps, loads
 from ...core.model import Asset, Flaw, Proof, Record
 from ..naming import distinct, fold
-from .by_url import find, mark_known_urls
 from .claims import ClaimRequest, ClaimResult, Claims, IsUnchanged
+from .lookups.by_url import find, mark_known_urls
+from .lookups.unchanged import ItemFingerprint, UnchangedItem, confirm
 from .rows import Row, settle
 from .schema import ASSET, BUSY_CODES, COLLECTION, DONE, FAILED, INDEX, ITEM
-from .unchanged import ItemFingerprint, UnchangedItem, confirm
 
 SYNCHRONOUS_NORMAL = 1
 """The value of SQLite's pragma."""

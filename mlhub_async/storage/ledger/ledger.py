@@ -19,9 +19,9 @@ from ..os_errors import state_error
 from .claims import ClaimRequest, ClaimResult
 from .database import Statements
 from .executor import StatementExecutor
+from .lookups.unchanged import ItemFingerprint, UnchangedItem
 from .rows import Row, row_of
 from .schema import DONE, connect, ledger_error
-from .unchanged import ItemFingerprint, UnchangedItem
 from .write_behind import GroupCommit, Update, WriteAheadLog
 
 T = TypeVar("T")

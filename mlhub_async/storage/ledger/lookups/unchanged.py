@@ -11,9 +11,9 @@ import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ...core.json_text import dumps, loads
-from .claims import IsUnchanged
-from .schema import ASSET, DONE, ITEM
+from ....core.json_text import dumps, loads
+from ..claims import IsUnchanged
+from ..schema import ASSET, DONE, ITEM
 
 NUL = "\\u0000"
 """SQLite's JSON ends a text there: a page with such an id is not confirmed."""

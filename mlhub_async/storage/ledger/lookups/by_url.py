@@ -8,11 +8,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
-from ...core.errors import TransferError
-from ...core.model import Proof, Record
-from ...core.urls import canonical, parse
-from .claims import Claim, ClaimResult, IsUnchanged
-from .rows import execute_in_chunks
+from ....core.errors import TransferError
+from ....core.model import Proof, Record
+from ....core.urls import canonical, parse
+from ..claims import Claim, ClaimResult, IsUnchanged
+from ..rows import execute_in_chunks
 
 
 def mark_known_urls(database: sqlite3.Connection, results: Iterable[ClaimResult | None]) -> None:
