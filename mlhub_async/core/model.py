@@ -167,6 +167,8 @@ class Item:
     href: str = field(repr=False)
     followed: bool = False
     """it was read because a label item names it as its source"""
+    addresses: tuple[str, ...] = field(default=(), repr=False)
+    """URLs of a document that is this item alone, before and after redirects"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,12 @@ from ..stac.write.projection import GridReader, projection_of, projections_of
 from ..storage.ledger.claims import ClaimRequest, ClaimResult
 from ..storage.ledger.database import changed_items
 from ..storage.ledger.ledger import Ledger
+from ..storage.ledger.lookups.item_links import note_addresses, note_written, related_paths
 from ..storage.ledger.lookups.unchanged import ItemFingerprint, UnchangedItem
 from ..storage.ledger.recovery import DocumentRecords
 from ..storage.ledger.schema import ITEM
 from ..transfer.existing import ExistingFilePolicy
-from .placement.paths import claim_request, collection_request, job_of, wants_of
+from .placement.paths import address_hashes, claim_request, collection_request, job_of, wants_of
 
 
 class Inventory:
@@ -87,7 +88,7 @@ class Inventory:
             if result is None:
                 repeated.append(request)
             else:
-                await self._start(owner, result, batch, len(request.assets))
+                await self._start(owner, result, batch, request)
                 batch.duplicates += len(request.assets) - len(result.claims)
                 batch.filtered += filtered
         batch.repeated = len(repeated)
@@ -112,9 +113,16 @@ class Inventory:
             if isinstance(owner, Item) and (unchanged := next(answers)) is not None:
                 self._extents.setdefault(owner.collection, Extent()).add(owner.body)
                 batch.add_unchanged(unchanged, _count_assets(owner))
+                self._note_addresses(owner)
             else:
                 remaining.append(owner)
         return remaining
+
+    def _note_addresses(self, item: Item) -> None:
+        """Of an unchanged item: it may be read by another link than before, which is redirected."""
+        if len(set(item.addresses)) > 1:
+            rows = [(item.collection, item.id, one) for one in address_hashes(item)]
+            self._ledger.enqueue(lambda book: note_addresses(book.database, rows))
 
     async def _claim_collections(self, owners: Sequence[Item | Collection]) -> None:
         """Claim the documents of collections that are new to this run, and so the directories of items."""
@@ -133,7 +141,7 @@ class Inventory:
         return request, len(assets) - len(request.assets)
 
     async def _start(
-        self, owner: Item | Collection, result: ClaimResult, batch: BatchResult, selected: int
+        self, owner: Item | Collection, result: ClaimResult, batch: BatchResult, request: ClaimRequest
     ) -> None:
         claims = await self._files.claims_with_records(result, owner.body)
         batch.jobs += [job_of(claim, self._existing) for claim in claims]
@@ -144,7 +152,14 @@ class Inventory:
                 self.flaws.append(Flaw(result.path, error, concern=Concern.MIRROR))
             return
         self._extents.setdefault(owner.collection, Extent()).add(owner.body)
-        pending = PendingItem(owner, result.path, len(result.claims), result.document, selected)
+        pending = PendingItem(
+            owner,
+            result.path,
+            len(result.claims),
+            result.document,
+            len(request.assets),
+            has_links=bool(request.links),
+        )
         if result.claims:
             self._pending[owner.collection, owner.id] = pending
         else:
@@ -194,7 +209,8 @@ class Inventory:
         try:
             projections = await projections_of(pending.records, self._grid_of)
             location = self.location(pending.path, item.collection)
-            data = item_json(item, pending.records, location, projections)
+            related = await self._related_paths(item) if pending.has_links else {}
+            data = item_json(item, pending.records, location, projections, related)
             digest = hashlib.sha256(data).hexdigest()
             identity = (item.collection, item.id, ITEM, "")
             fingerprint = self._fingerprint(item) if len(pending.records) == pending.selected else ""
@@ -202,9 +218,19 @@ class Inventory:
                 await self._ledger.record_document(identity, pending.path, data, digest, fingerprint)
             elif fingerprint:
                 self._ledger.record_unchanged_document(identity, before, fingerprint)
+            if pending.has_links:
+                owner = (item.collection, item.id)
+                self._ledger.enqueue(lambda book: note_written(book.database, owner, related))
         except TransferError as error:
             self.flaws.append(Flaw(pending.path, error, concern=Concern.MIRROR))
         return pending
+
+    async def _related_paths(self, item: Item) -> dict[int, str]:
+        """Items in DEST that the links of an item lead to; of a new DEST the end of the run finds them."""
+        if not self._ledger.resumed:
+            return {}
+        owner = (item.collection, item.id)
+        return await self._ledger.query(lambda book: related_paths(book.database, owner))
 
     def _fingerprint(self, item: Item) -> str:
         fingerprinter = self._source_fingerprinter if item.followed else self._fingerprinter
@@ -270,6 +296,8 @@ class PendingItem:
     document: Record | None = None
     selected: int = 0
     """how many of its assets are selected"""
+    has_links: bool = False
+    """to other items"""
     records: dict[str, Record] = field(default_factory=dict)
 
 

@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from .objects import items_of as items_of
     from .objects import outlines_of as outlines_of
     from .objects import source_links as source_links
+    from .related import addresses_of as addresses_of
+    from .related import targets_of as targets_of
     from .selection import AssetLike as AssetLike
     from .selection import any_asset as any_asset
     from .selection import asset_filter as asset_filter
@@ -75,6 +77,7 @@ else:
             "listing.paging": "ListingPage REFUSED access_error has_no_records matched_of pages",
             "objects": "AssetOutline assets_of collection_assets collection_of is_label item_of items_of"
             " outlines_of source_links",
+            "related": "addresses_of targets_of",
             "selection": "AssetLike any_asset asset_filter geometry_of item_filter server_misreads"
             " server_shape",
         },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -42,7 +43,8 @@ def items_of(
 
 def item_of(record: Any, url: str, collection: str = NO_COLLECTION) -> Item | Flaw:
     """One document as an item, or why it is none. Its hrefs are relative to where it was read from."""
-    return _item(record, url, collection, "")
+    found = _item(record, url, collection, "")
+    return replace(found, addresses=(url,)) if isinstance(found, Item) else found
 
 
 def _item(record: Any, url: str, collection: str, origin: str) -> Item | Flaw:

@@ -24,6 +24,7 @@ from ..inventory import Inventory
 from ..pipeline import Run
 from ..report.receipt import Report
 from .index import IndexFiles
+from .item_links import update_item_links
 
 RECEIPT = in_state(RECEIPT_FILE)
 
@@ -61,6 +62,7 @@ async def _write_all(run: Run, documents: _Documents) -> None:
         if isinstance(report.stopped, SourceError | UsageError) and not store.receipt_removed:
             return await ledger.query(Statements.forget_run)
         if not isinstance(report.stopped, asyncio.CancelledError):
+            await ledger.query(documents.update_item_links)
             await ledger.query(documents.write_catalogue)
             await ledger.query(documents.write_index)
             await ledger.query(documents.write_errors)
@@ -84,6 +86,11 @@ class _Documents:
     inventory: Inventory
     report: Report
     wants_index: bool
+
+    def update_item_links(self, book: Statements) -> None:
+        """Items whose links to other items lead elsewhere by now. One that cannot be written is a flaw."""
+        for flaw in update_item_links(book, self.store):
+            self._note_flaw(book, flaw)
 
     def write_catalogue(self, book: Statements) -> None:
         """The document of every collection in DEST, of this run and earlier ones, and the root catalogue."""

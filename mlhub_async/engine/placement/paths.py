@@ -14,6 +14,7 @@ from ...core.urls import suffix
 from ...storage import naming
 from ...storage.layout import collection_document, item_document
 from ...storage.ledger.claims import Claim, ClaimRequest, PathRequest
+from ...storage.ledger.database import hash64
 from ...transfer.existing import Decision, ExistingFilePolicy
 from .companions import companions
 
@@ -43,6 +44,7 @@ def claim_request(
     `assets` are all of its assets; `document` is the path that the document of its collection has got.
     """
     item, collection = (owner.id, owner.collection) if isinstance(owner, Item) else ("", owner.id)
+    addresses, links = _neighbourhood(owner)
     own_names = companions(assets) if len(assets) > 1 and template == naming.DEFAULT_TEMPLATE else {}
     if wants is not stac.any_asset:
         assets = [asset for asset in assets if wants(asset, owner.body)]
@@ -50,7 +52,20 @@ def claim_request(
     if item:
         document = item_document(folder, name)
     place = partial(_paths, assets, template, own_names, folder)
-    return ClaimRequest(collection, item, document, place(name), place)
+    return ClaimRequest(collection, item, document, place(name), place, addresses, links)
+
+
+def _neighbourhood(owner: Item | Collection) -> tuple[list[int], list[tuple[int, int]]]:
+    """The addresses of an item, and the links to other items, by hashes of their URLs."""
+    if isinstance(owner, Collection):
+        return [], []
+    links = [(number, hash64(url)) for number, url in stac.targets_of(owner)]
+    return address_hashes(owner), links
+
+
+def address_hashes(item: Item) -> list[int]:
+    """Hashes of the URLs that lead to an item."""
+    return [hash64(url) for url in stac.addresses_of(item)]
 
 
 def path_request(asset: Asset, template: str) -> PathRequest:

@@ -23,6 +23,7 @@ from ...stac.write.item import item_json
 from ...stac.write.projection import Projection, projections_of
 from ...storage.ledger.claims import Claim, ClaimRequest, ClaimResult
 from ...storage.ledger.database import Statements
+from ...storage.ledger.lookups.item_links import related_paths
 from ...storage.ledger.recovery import DocumentRecords
 from ...transfer.existing import ExistingFiles
 from ..inventory import grid_reader
@@ -147,8 +148,9 @@ class Comparison:
         location: DocumentLocation,
         grids: Mapping[str, Projection],
     ) -> str:
+        related = related_paths(self._book.database, (item.collection, item.id))
         try:
-            return hashlib.sha256(item_json(item, records, location, grids)).hexdigest()
+            return hashlib.sha256(item_json(item, records, location, grids, related)).hexdigest()
         except TransferError:
             return ""
 

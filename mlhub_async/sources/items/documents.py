@@ -43,8 +43,11 @@ class ItemsSource:
         selection: Selection,
         *,
         reader: Reader | None = None,
+        addresses: tuple[str, ...] = (),
     ) -> None:
+        """`addresses`: those of the item, where there is only one."""
         self.name = name
+        self._addresses = addresses
         self._batches = batches
         self._selection = selection
         self._admits = stac.item_filter(selection)
@@ -69,7 +72,7 @@ class ItemsSource:
         async for records, url, begun in batches:
             found = list(_items(records, url, number))
             number += len(records)
-            chosen = [one for one in found if isinstance(one, Flaw) or self._admits(one)]
+            chosen = [self._placed(one) for one in found if isinstance(one, Flaw) or self._admits(one)]
             if missing:
                 ids = {one.collection for one in found if isinstance(one, Item)}
                 missing.intersection_update(choice.unmatched(ids))
@@ -80,6 +83,9 @@ class ItemsSource:
                 return
         if flaws := [*self._missing_collections(missing, found_ids), *quota.missing(self.name)]:
             yield flaws
+
+    def _placed(self, one: Item | Flaw) -> Item | Flaw:
+        return replace(one, addresses=self._addresses) if self._addresses and isinstance(one, Item) else one
 
     def _remember_self_links(self, chosen: Iterable[Item | Flaw], url: str) -> None:
         """Of the latest items only, whose assets may still be in progress."""
@@ -129,7 +135,8 @@ def of_document(
         except CatalogDefect as error:
             yield [Flaw(name, error, listing="")], url, Page()
 
-    return ItemsSource(name, batches, selection, reader=reader)
+    addresses = () if is_collection else (url,)
+    return ItemsSource(name, batches, selection, reader=reader, addresses=addresses)
 
 
 def of_lines(reader: RawReader, url: str, selection: Selection) -> ItemsSource:

@@ -165,7 +165,7 @@ class FollowSources:
         found = stac.item_of(document.body, document.url)
         if isinstance(found, Flaw):
             return LinkFailure(found.error)
-        await self._emit(found, emit)
+        await self._emit(replace(found, addresses=(*found.addresses, link.url)), emit)
         return None
 
     async def _emit(self, item: Item, emit: Emit) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from collections.abc import Collection as Some
+from dataclasses import replace
 
 from ... import stac
 from ...core import urls
@@ -169,7 +170,7 @@ class StaticSource:
                     return item
                 if link.rel == "items":
                     self._doubtful.add(collection or NO_COLLECTION)
-                await self._emit_chosen([item], emit)
+                await self._emit_chosen([replace(item, addresses=(url, link.url))], emit)
             case DocumentKind.FEATURES:
                 return await self._features(document, link, emit)
             case DocumentKind.COLLECTIONS if link.rel == "root" or stac.has_records(body):

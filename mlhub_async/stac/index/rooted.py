@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ...core.model import JsonObject
-
-_is_absolute = re.compile(r"[a-z][a-z0-9+.-]*:|/", re.IGNORECASE).match
+from ..write.hrefs import is_absolute
 
 
 class WrittenItem(NamedTuple):
@@ -41,7 +39,7 @@ def _with_root_href(described: Any, folder: str) -> Any:
 
 def root_href(href: str, folder: str) -> str:
     """A href of a document in `folder`, relative to the root; an absolute one stays."""
-    return href if _is_absolute(href) else posixpath.normpath(posixpath.join(folder, href))
+    return href if is_absolute(href) else posixpath.normpath(posixpath.join(folder, href))
 
 
 def source_paths(item: WrittenItem) -> Iterator[str]:
@@ -50,5 +48,5 @@ def source_paths(item: WrittenItem) -> Iterator[str]:
     for link in links if isinstance(links, list) else ():
         if isinstance(link, dict) and link.get("rel") == "source" and isinstance(link.get("href"), str):
             path = root_href(link["href"], posixpath.dirname(item.path))
-            if not _is_absolute(path) and not path.startswith("../"):
+            if not is_absolute(path) and not path.startswith("../"):
                 yield path

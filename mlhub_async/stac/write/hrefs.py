@@ -20,7 +20,8 @@ from ...core.model import JsonObject
 _STRUCTURAL_RELS = frozenset(
     {"self", "root", "parent", "collection", "child", "item", "items", "next", "prev", "previous"}
 )
-_is_remote = re.compile(r"(https?|s3|gs|az|abfss?)://", re.I).match
+is_remote = re.compile(r"(https?|s3|gs|az|abfss?)://", re.I).match
+is_absolute = re.compile(r"[a-z][a-z0-9+.-]*:|/", re.I).match
 _opens_no_file = re.compile(r"(?!file:|https?:|[a-z]:)[a-z][a-z0-9+.-]*:", re.I).match
 UNUSABLE = "unusable:"
 """Scheme of hrefs that no reader shall open."""
@@ -57,7 +58,7 @@ def asset_href(path: str, location: DocumentLocation) -> str:
     """The href of an asset file that is in the mirror."""
     if not location.base:
         return relative_href(path, location.path)
-    return f"{location.base.rstrip('/')}/{quote(path) if _is_remote(location.base) else path}"
+    return f"{location.base.rstrip('/')}/{quote(path) if is_remote(location.base) else path}"
 
 
 def outward_href(href: str, base: str, location: DocumentLocation) -> str:
@@ -103,7 +104,7 @@ def origin_link(listed: object, base: str, location: DocumentLocation, media_typ
     stated = [link["href"] for link in own if link.get("rel") == "self" and isinstance(link.get("href"), str)]
     for href in (*stated, base):
         target = outward_href(href, base, location)
-        if _is_remote(target):
+        if is_remote(target):
             rel = "via" if any(link.get("rel") == "canonical" for link in own) else "canonical"
             return [{"rel": rel, "href": target, "type": media_type}]
     return []
@@ -115,7 +116,7 @@ def _unusable(href: str) -> str:
 
 def _is_in_source(target: str, base: str, source_root: str) -> bool:
     """Whether a file: URL is in the local catalogue; for a document from the network it never is."""
-    if not source_root or _is_remote(base):
+    if not source_root or is_remote(base):
         return False
     path = posixpath.normpath(unquote(urlsplit(target).path))
     return path.startswith(source_root.rstrip("/") + "/")

@@ -20,10 +20,11 @@ from .hrefs import (
     relative_href,
 )
 from .projection import NO_PROJECTIONS, Projection, add_projections
+from .related import NO_PATHS, with_related
 from .versions import readable_item
 
 FILE_EXTENSION = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
-DOCUMENTS = 2
+DOCUMENTS = 3
 """Grows when items are written otherwise than before: then an item that has not changed is written again."""
 _ANY_FILE_EXTENSION = ("https://stac-extensions.github.io/file/", "file")
 
@@ -33,15 +34,17 @@ def item_json(
     records: Mapping[str, Record],
     location: DocumentLocation,
     projections: Mapping[str, Projection] = NO_PROJECTIONS,
+    related: Mapping[int, str] = NO_PATHS,
 ) -> bytes:
     """The item as it came, with links of the mirror and with local assets where `records` has their key.
 
-    `projections`: the grids of files, by asset key, which are added where the item has none.
+    `projections`: the grids of files, by asset key, which are added where the item has none. `related`: see
+    `with_related`.
     On one line, since a catalogue may have a million items. Raises `TransferError` if the item holds a value
     that JSON cannot.
     """
     body = readable_item(item)
-    body["links"] = _links(item, location)
+    body["links"] = _links(item, location, related)
     put_assets(body, records, item.href, location)
     if projections:
         add_projections(body, projections)
@@ -101,7 +104,7 @@ def _declare_file_extension(body: JsonObject) -> None:
         body["stac_extensions"] = [*listed, FILE_EXTENSION]
 
 
-def _links(item: Item, location: DocumentLocation) -> list[JsonObject]:
+def _links(item: Item, location: DocumentLocation, related: Mapping[int, str]) -> list[JsonObject]:
     root = relative_href(CATALOG_FILE, location.path)
     parent = relative_href(location.collection, location.path) if location.collection else root
     found = [
@@ -112,7 +115,8 @@ def _links(item: Item, location: DocumentLocation) -> list[JsonObject]:
         found.append({"rel": "collection", "href": parent, "type": "application/json"})
     listed = item.body.get("links")
     found += origin_link(listed, item.href, location, "application/geo+json")
-    return found + list(kept_links(listed, item.href, location))
+    kept = list(kept_links(listed, item.href, location))
+    return found + with_related(kept, related, item.href, location)
 
 
 class Fingerprinter:

@@ -33,7 +33,8 @@ class ClaimRequest:
     """One item with its selected assets.
 
     `path` is that of the item's own document; an item of "" stands for the collection itself. `place` gives
-    the assets other paths, by the name of the directory of the item: that of `path` may be taken.
+    the assets other paths, by the name of the directory of the item: that of `path` may be taken. `addresses`
+    are hashes of the URLs that lead to the item, `links` those of its numbered links to other items.
     """
 
     collection: str
@@ -41,6 +42,8 @@ class ClaimRequest:
     path: str
     assets: Sequence[PathRequest]
     place: Callable[[str], Sequence[PathRequest]] | None = None
+    addresses: Sequence[int] = ()
+    links: Sequence[tuple[int, int]] = ()
 
     @property
     def identity(self) -> Identity:

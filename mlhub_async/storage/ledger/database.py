@@ -15,6 +15,7 @@ from ...core.model import Asset, Flaw, Proof, Record
 from ..naming import distinct, fold
 from .claims import ClaimRequest, ClaimResult, Claims, IsUnchanged
 from .lookups.by_url import find, mark_known_urls
+from .lookups.item_links import note_claimed
 from .lookups.unchanged import ItemFingerprint, UnchangedItem, confirm
 from .rows import Row, settle
 from .schema import ASSET, BUSY_CODES, COLLECTION, DONE, FAILED, INDEX, ITEM
@@ -76,6 +77,7 @@ class Statements:
         """For each owner what it was given; None for an item that was seen in this run before."""
         with self.transaction():
             results = Claims(self._db, self._is_unchanged, self.run, wanted).results(new=self._new)
+            note_claimed(self._db, wanted, results, new=self._new)
         if not self._new:
             mark_known_urls(self._db, results)
         return results

@@ -30,6 +30,13 @@ TABLES = frozenset({"file", "collection", "flaw", "seen", "run"})
 RENAMING = """renaming (fold TEXT PRIMARY KEY, old TEXT NOT NULL, new TEXT NOT NULL,
   collection TEXT NOT NULL, item TEXT NOT NULL) WITHOUT ROWID"""
 """The table of `storage/renaming`. A ledger without it is of a version with other names of files."""
+ITEM_LINKS = """
+CREATE TABLE IF NOT EXISTS item_address (collection TEXT NOT NULL, item TEXT NOT NULL, url INTEGER NOT NULL,
+  PRIMARY KEY (collection, item, url)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS item_link (collection TEXT NOT NULL, item TEXT NOT NULL, number INTEGER NOT NULL,
+  url INTEGER NOT NULL, path TEXT, PRIMARY KEY (collection, item, number)) WITHOUT ROWID;
+"""
+"""The tables of `lookups/item_links`, which ledgers of earlier versions do not have."""
 SCHEMA = f"""
 CREATE TABLE file (
   collection TEXT NOT NULL, item TEXT NOT NULL, role INTEGER NOT NULL, key TEXT NOT NULL,
@@ -149,3 +156,4 @@ def _migrate(database: sqlite3.Connection, path: Path) -> None:
     if version == 0:
         database.execute(f"PRAGMA application_id={APPLICATION_ID}")
         database.executescript(f"BEGIN;{SCHEMA}PRAGMA user_version={VERSION};COMMIT;")
+    database.executescript(ITEM_LINKS)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from .database import Statements
+from .lookups.item_links import forget_items
 from .schema import ASSET, DONE, ITEM
 
 
@@ -79,3 +80,4 @@ def forget(book: Statements, rows: Sequence[StaleFile]) -> None:
         book.database.executemany(
             "DELETE FROM file WHERE collection=? AND item=? AND role=? AND key=?", [row[:4] for row in rows]
         )
+        forget_items(book.database, [row[:2] for row in rows if row.role == ITEM])
