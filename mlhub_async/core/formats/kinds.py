@@ -246,6 +246,15 @@ def is_other(first: bytes) -> bool:
 _SUFFIX_OF_MEDIA_TYPE = {kind: suffix for suffix, kinds in _MEDIA_TYPES.items() for kind in kinds.split()}
 
 
+_SAME_SUFFIX = {".tiff": ".tif", ".jpeg": ".jpg", ".htm": ".html", ".hdf5": ".h5", ".geoparquet": ".parquet"}
+
+
+def media_type_of(suffix: str) -> str:
+    """The media type of files with a suffix such as ".tif"; "" if it is unknown."""
+    suffix = suffix.lower()
+    return _MEDIA_TYPES.get(_SAME_SUFFIX.get(suffix, suffix), "").partition(" ")[0]
+
+
 def media_suffix(media_type: str | None) -> str:
     """The suffix for a media type, such as ".tif"; "" if it is unknown. Parameters are ignored."""
     if not media_type:

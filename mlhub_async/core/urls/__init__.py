@@ -32,6 +32,15 @@ if TYPE_CHECKING:
     from .redaction import redacted as redacted
     from .redaction import term_safe as term_safe
     from .redaction import without_user as without_user
+    from .stores import AZURE as AZURE
+    from .stores import GOOGLE as GOOGLE
+    from .stores import S3 as S3
+    from .stores import StoreAddress as StoreAddress
+    from .stores import StoreEndpoints as StoreEndpoints
+    from .stores import at_region as at_region
+    from .stores import is_store_address as is_store_address
+    from .stores import quoted_key as quoted_key
+    from .stores import store_address as store_address
 else:
     __getattr__ = lazy_exports(
         __name__,
@@ -40,5 +49,7 @@ else:
             " without_parameter_values without_parameters without_secrets",
             "parsing": "Origin filename from_path origin parse suffix to_path",
             "redaction": "escape_controls escape_json_controls redacted term_safe without_user",
+            "stores": "AZURE GOOGLE S3 StoreAddress StoreEndpoints at_region is_store_address quoted_key"
+            " store_address",
         },
     )
