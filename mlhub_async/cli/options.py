@@ -119,6 +119,12 @@ SELECTION = Section(
         flag("--allow-empty", "allow_empty", "Exit code 0, not 9, if nothing matches."),
         single("--limit", "selection__limit", "N", "Items per page to request of an API.", POSITIVE_COUNT),
         single("--split", "selection__split", "N", "List a search in N time slices in parallel.", SLICES),
+        choice(
+            "--group-by",
+            "selection__group_by",
+            "Which files without STAC become one item.",
+            ("folder", "stem", "none"),
+        ),
         choice("--method", "selection__method", "HTTP method for STAC API searches.", ("GET", "POST")),
     ],
 )
@@ -179,6 +185,7 @@ NETWORK = Section(
     [
         choice("--transport", "transport", "HTTP implementation; --proxy needs aiohttp."),
         single("--proxy", "proxy", "URL|@FILE", "Use the proxy http://[user:password@]host:port.", SECRET),
+        single("--endpoint-url", "endpoint_url", "URL", "Object store of s3://, gs:// and az:// addresses."),
         single("--ca-file", "ca_file", "PEM", "Certificates to trust, instead of the system's.", PEM_FILE),
         flag("--allow-private", "allow_private", "Let a remote catalogue refer to private addresses."),
         repeatable(

@@ -1,7 +1,8 @@
 """Reads and writes digests: multihash (STAC file:checksum), bare hexadecimal, HTTP header fields.
 
 Algorithms have the names of hashlib ("md5", "sha256", "sha3_512"). That of a BLAKE2 includes its size in
-bytes, as a different size is a different function: "blake2b-32", "blake2s-16".
+bytes, as a different size is a different function: "blake2b-32", "blake2s-16". So does that of a blob of git,
+whose digest begins with the size of the content: "gitblob-1234".
 """
 
 from __future__ import annotations
@@ -39,9 +40,12 @@ _ALGORITHMS = {
 _CODES = {name: code for code, name in _ALGORITHMS.items()}
 _ALGORITHM_OF_SIZE = {16: "md5", 20: "sha1", 32: "sha256", 64: "sha512"}
 _LABELLED_ALGORITHMS = {"md5", "sha1", "sha224", "sha256", "sha384", "sha512"}
+GIT_BLOB = "gitblob"
+"""SHA-1 of "blob SIZE", a null byte and the content: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects"""
 _sha256_multihash = re.compile(r"1220([0-9a-f]{64})", re.ASCII).fullmatch
 _hex = re.compile(r"(?:[0-9A-Fa-f]{2})+", re.ASCII).fullmatch
 _digests = re.compile(r"([a-z0-9-]+)=:([A-Za-z0-9+/]*={0,2}):", re.ASCII).findall
+_is_git_blob = re.compile(rf"{GIT_BLOB}-\d{{1,18}}:[0-9a-f]{{40}}", re.ASCII).fullmatch
 _instance_digests = re.compile(r"([A-Za-z0-9-]+)=([A-Za-z0-9+/]+={0,2})(?=\s*(?:,|$))", re.ASCII).findall
 _goog_md5 = re.compile(r"(?:^|,)\s*md5=([A-Za-z0-9+/]+={0,2})\s*(?:,|$)", re.ASCII).search
 
@@ -69,12 +73,19 @@ def parse(text: object) -> Checksum | None:
     if found := _sha256_multihash(text):
         return Checksum("sha256", bytes.fromhex(found[1]))
     label, colon, digits = text.strip().strip('"').rpartition(":")
+    if label.startswith(GIT_BLOB):
+        return Checksum(label, bytes.fromhex(digits)) if _is_git_blob(text) else UNUSABLE
     if not _hex(digits):
         return UNUSABLE
     digest = bytes.fromhex(digits)
     if colon:
         return _parse_labelled(label, digest)
     return _parse_multihash(digest) or _parse_bare(digest)
+
+
+def git_blob(digits: object, size: int | None) -> str:
+    """The checksum, for `parse`, of a content of `size` bytes by the id that git gives to it."""
+    return f"{GIT_BLOB}-{size}:{digits}"
 
 
 def _parse_labelled(label: str, digest: bytes) -> Checksum:
@@ -130,9 +141,11 @@ def hasher(algorithm: str) -> Hasher:
     """A new hash object. Raises KeyError for a name that is not one of this module."""
     if algorithm == "sha256":
         return hashlib.sha256(usedforsecurity=False)
+    name, _, size = algorithm.partition("-")
+    if name == GIT_BLOB:
+        return hashlib.sha1(b"blob %d\0" % int(size), usedforsecurity=False)
     if algorithm not in _CODES:
         raise KeyError(algorithm)
-    name, _, size = algorithm.partition("-")
     if name == "blake2b":
         return hashlib.blake2b(digest_size=int(size), usedforsecurity=False)
     if name == "blake2s":
@@ -152,6 +165,8 @@ def file_digest(file: BinaryIO, algorithm: str) -> bytes:
 def _size(algorithm: str) -> int:
     """Bytes of a full digest."""
     name, _, size = algorithm.partition("-")
+    if name == GIT_BLOB:
+        return hashlib.sha1(usedforsecurity=False).digest_size
     return int(size) if size else hashlib.new(name, usedforsecurity=False).digest_size
 
 

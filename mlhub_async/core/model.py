@@ -77,6 +77,7 @@ class Asset(NamedTuple):
     checksum: Checksum | None = None
     stamp: str = ""
     date: str = ""
+    unavailable: str = ""
 
     @property
     def identity(self) -> tuple[str, str, str]:
@@ -302,6 +303,8 @@ class Document:
 
     body: Any = field(repr=False)
     url: str = field(repr=False)
+    link_field: str = field(default="", repr=False)
+    """the Link header field of the response (RFC 8288), by which some APIs name the next page"""
 
 
 _DATE_GROUPS = {"year": 1, "month": 2, "day": 3}

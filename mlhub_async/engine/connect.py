@@ -17,8 +17,9 @@ from .. import __version__
 from ..core.errors import LimitReached, UsageError
 from ..core.options import Options
 from ..core.ports import Signer, Source, Transport
-from ..core.urls import parse
+from ..core.urls import StoreEndpoints, parse
 from ..http.auth.credentials import Credential, header_credentials, mlhub_credential
+from ..http.auth.hub_token import hub_credential, hub_token
 from ..http.auth.netrc import netrc_credentials, netrc_path
 from ..http.auth.signer_set import SignerSet
 from ..http.auth.signers.shared_access import SharedAccessSigner
@@ -40,11 +41,12 @@ from ..http.transport.tls import default_context, usable_key_log
 from ..http.watchdog import Watchdog
 from ..sources.browse import EmitLevel, browse
 from ..sources.linked.failures import FirstTime
-from ..sources.recognise import Given, SourceLocation, locate, recognise, user_url
+from ..sources.recognise import Given, Services, SourceLocation, locate, recognise, user_url
 from ..storage.local.disk_space import DiskSpace
 from ..storage.local.store import LocalStore
 
 MLHUB_ROOT = "https://api.radiant.earth/mlhub/v1"
+HUB = "https://huggingface.co"
 
 
 class Deadline:
@@ -103,7 +105,7 @@ async def open_source(
     `first_time` is told the URLs of linked items and returns those that are new to this run.
     Raises `UsageError`, `SourceError`, `CatalogError` (run again), or `LimitReached`.
     """
-    location = location_of(source, environ)
+    location = location_of(source, environ, options)
     async with open_http(location, options, environ) as http:
         async with deadline.enforced():
             found = await recognise(
@@ -118,14 +120,27 @@ async def open_source(
 
 async def browse_source(source: Given, options: Options, environ: Mapping[str, str], emit: EmitLevel) -> None:
     """Emit one level of the catalogue that a SOURCE means; see `sources.browse`."""
-    location = location_of(source, environ)
+    location = location_of(source, environ, options)
     async with open_http(location, options, environ) as http:
         await browse(location, http, options.selection, emit, options.allow_origins)
 
 
-def location_of(source: Given, environ: Mapping[str, str]) -> SourceLocation:
+def location_of(source: Given, environ: Mapping[str, str], options: Options | None = None) -> SourceLocation:
     """Where a SOURCE is. Raises as `locate` does."""
-    return locate(source, mlhub_root(environ))
+    hub = environ.get("HF_ENDPOINT") or HUB
+    services = Services(store_endpoints(options, environ), hub, partial(hub_token, environ))
+    return locate(source, mlhub_root(environ), services)
+
+
+def store_endpoints(options: Options | None, environ: Mapping[str, str]) -> StoreEndpoints:
+    """Where object stores are: at `--endpoint-url`, or of S3 where the variables of AWS tools say so."""
+    if options is not None and options.endpoint_url:
+        given = user_url(options.endpoint_url, "--endpoint-url").rstrip("/")
+        return StoreEndpoints(given, given, given)
+    for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"):
+        if environ.get(name):
+            return StoreEndpoints(user_url(environ[name], name).rstrip("/"))
+    return StoreEndpoints()
 
 
 def mlhub_root(environ: Mapping[str, str]) -> str:
@@ -140,6 +155,7 @@ async def open_http(
     """The HTTP client for a source at one location. It is closed at the end."""
     base = location.credentials_url
     named = ([base] if base else []) + [user_url(one, "--allow-origin") for one in options.allow_origins]
+    named += [one for one in set(store_endpoints(options, environ)) if one]
 
     addresses = AddressPolicy(allow_private=options.allow_private, local_root=location.folder is not None)
     for url in named:
@@ -226,6 +242,8 @@ def _signers(location: SourceLocation, options: Options, environ: Mapping[str, s
     base = location.credentials_url
     if base and location.shared_access:
         yield SharedAccessSigner(base, location.shared_access)
+    if base and location.place is not None and location.place.token:
+        yield StaticSigner(partial(hub_credential, base, location.place.token))
     yield StaticSigner(partial(header_credentials, options.headers, base))
     yield StaticSigner(partial(_key_credentials, base, options, environ))
 

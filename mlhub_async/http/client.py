@@ -282,24 +282,25 @@ class Http:
         """One attempt. Raises `Transient` for damage that is new, `TransferError` if it came before."""
         sink = DocumentSink(request.url, refuses_data=refuses_data)
         try:
-            raw, url = await self._read_into(sink, request)
+            raw, head = await self._read_into(sink, request)
         except Transient as error:
             if error is not sink.damage:
                 raise
             raise history.judge(error, sink.received_crc) from None
         try:
-            return Document(parse_json(raw), url)
+            return Document(parse_json(raw), head.url, head.headers.get("link", ""))
         except ValueError as error:
             found = "an HTML page" if raw.lstrip()[:1] == b"<" else f"not JSON ({error})"
-            damage = Transient(f"{redacted(url)}: the answer is {found}", kind="not-json", tries=3)
+            damage = Transient(f"{redacted(head.url)}: the answer is {found}", kind="not-json", tries=3)
             raise history.judge(damage, hash(raw)) from None
 
     async def _read_once(self, request: Request) -> tuple[bytes, str]:
-        return await self._read_into(DocumentSink(request.url), request)
+        raw, head = await self._read_into(DocumentSink(request.url), request)
+        return raw, head.url
 
-    async def _read_into(self, sink: DocumentSink, request: Request) -> tuple[bytes, str]:
+    async def _read_into(self, sink: DocumentSink, request: Request) -> tuple[bytes, Head]:
         head = await self.get(request._replace(headers={**DOCUMENT_FIELDS, **request.headers}), sink)
-        return sink.whole(), head.url
+        return sink.whole(), head
 
     async def close(self) -> None:
         """Close all connections. No request may be under way."""

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from collections.abc import Collection as Some
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import stac
 from ..core import urls
@@ -21,6 +21,7 @@ from ..core.model import CATALOG_FILE, COLLECTION_FILE, Document, Request
 from ..core.options import Selection
 from ..core.ports import Source
 from ..core.secret import Secret
+from ..core.urls import StoreEndpoints
 from ..stac import DocumentKind
 from .access import unreadable
 from .api.source import ApiSource
@@ -36,12 +37,22 @@ from .linked.source_links import FollowSources
 from .mlhub import MlhubSource
 from .static.source import StaticSource
 
+if TYPE_CHECKING:
+    from .files.places import Place
+
 Given = str | os.PathLike[str] | Iterable[Any] | AsyncIterable[Any]
 """A SOURCE of the command line, or STAC items: dicts or objects with `to_dict`, pystac's for example."""
 
 _NDJSON = (".ndjson", ".jsonl", ".geojsonl", ".ndgeojson")
+_DOCUMENTS = (".json", ".geojson", *_NDJSON)
 _NOT_YET = (".parquet", ".geoparquet", ".tar", ".tar.gz", ".tgz")
-_OBJECT_STORES = ("s3://", "az://", "gs://")
+_may_name_files = re.compile(
+    r"(?:s3a?|gs|az|azure|abfss?|hf)://|(?:source\.coop|mlhub-azure|zenodo|figshare|doi):|10\.\d+/"
+    r"|https?://(?:(?:www\.|dx\.)?doi\.org/|[a-z]+\.google\.com/|[^/?]*/"
+    r"(?:datasets/|(?:api/)?records?/|articles/|v2/articles/|dataset\.xhtml|.*persistentId=))",
+    re.IGNORECASE,
+).match
+"""Cheap, as most sources are none of these: `files.places` decides."""
 _is_url = re.compile(r"https?:|file:|.*://", re.IGNORECASE | re.DOTALL).match
 
 
@@ -55,6 +66,16 @@ class SourceKind(enum.Enum):
     ARCHIVE = enum.auto()
     STDIN = enum.auto()
     OBJECTS = enum.auto()
+    FILES = enum.auto()
+    """files that no STAC describes: see `files`"""
+
+
+class Services(NamedTuple):
+    """Where services are that a SOURCE names without their address, and the key of the hub."""
+
+    endpoints: StoreEndpoints = StoreEndpoints()
+    hub: str = "https://huggingface.co"
+    hub_token: Callable[[], str] = str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +90,8 @@ class SourceLocation:
     objects: Any = None
     shared_access: Secret = field(default_factory=lambda: Secret(""))
     """the shared access signature that the user gave with the URL; it is no part of `url`"""
+    place: Place | None = None
+    """the store, data set or record of a SOURCE of files"""
 
     @property
     def credentials_url(self) -> str | None:
@@ -96,7 +119,10 @@ class SourceLocation:
         return str(self.folder.resolve())
 
 
-def locate(given: Given, mlhub_root: str) -> SourceLocation:
+NO_SERVICES = Services()
+
+
+def locate(given: Given, mlhub_root: str, services: Services = NO_SERVICES) -> SourceLocation:
     """Where the SOURCE that the user gave is; `mlhub_root` is the URL that the word `mlhub` stands for.
 
     Reads nothing but the names of local files. Raises `UsageError` for what is no address of a source, or
@@ -110,6 +136,8 @@ def locate(given: Given, mlhub_root: str) -> SourceLocation:
         return SourceLocation(SourceKind.MLHUB, url, shared_access=Secret(signature))
     if text == "-":
         return SourceLocation(SourceKind.STDIN, folder=Path.cwd())
+    if _may_name_files(text) and (found := _files_at(text, services)) is not None:
+        return found
     url = user_url(text, "SOURCE") if _is_url(text) else urls.from_path(_existing(text))
     if url.startswith("file:"):
         path = urls.to_path(url)
@@ -118,14 +146,23 @@ def locate(given: Given, mlhub_root: str) -> SourceLocation:
     return SourceLocation(_kind_of(url), url, shared_access=Secret(signature))
 
 
+def _files_at(text: str, services: Services) -> SourceLocation | None:
+    """The location of files, or of a document among them that is named by its ending."""
+    from .files.places import place_of
+
+    hub = user_url(services.hub, "HF_ENDPOINT").rstrip("/")
+    place = place_of(text, services.endpoints, hub, services.hub_token)
+    if place is None:
+        return None
+    if place.glob is None and place.url.partition("?")[0].lower().endswith(_DOCUMENTS):
+        return SourceLocation(_kind_of(place.url), place.url)
+    return SourceLocation(SourceKind.FILES, place.url, place=place)
+
+
 def user_url(text: str, name: str) -> str:
     """A URL that the user gave as `name`, parsed. Raises `UsageError` for what is none."""
     if "://" not in text and not text.lower().startswith("file:"):
         raise UsageError(f"{name} {urls.redacted(text)}: write it as an address, with https://")
-    if text.lower().startswith(_OBJECT_STORES):
-        raise UsageError(
-            f"{name} {urls.redacted(text)}: object stores cannot be listed yet; give its https:// catalogue"
-        )
     try:
         parsed = urls.parse(text)
         urls.origin(parsed)
@@ -185,6 +222,8 @@ async def source_at(
             found = of_lines(reader, url, selection)
         case SourceKind.ARCHIVE:
             found = _archive_source(reader, url, selection, allowed)
+        case SourceKind.FILES if location.place is not None:
+            found = await _files_source(location.place, reader, selection, allowed)
         case SourceKind.DOCUMENT:
             found = _source_of(await _read_root(reader, url), reader, selection, allowed, urls.redacted(url))
     if selection.dataset and not isinstance(found, MlhubSource):
@@ -200,6 +239,17 @@ def _archive_source(reader: RawReader, url: str, selection: Selection, allowed: 
         return _source_of(root, reader, selection, allowed, urls.redacted(url))
 
     return ArchiveSource(reader, url, selection, open_static)
+
+
+async def _files_source(place: Place, reader: RawReader, selection: Selection, allowed: Some[str]) -> Source:
+    """The files of a place; the STAC catalogue among them, where there is one."""
+    from .files.catalogue import catalogue_in
+    from .files.source import FilesSource
+
+    listing = place.open(reader)
+    if place.glob is None and (document := await catalogue_in(listing, reader)) is not None:
+        return _source_of(document, reader, selection, allowed, listing.where)
+    return FilesSource(listing, selection, place.glob)
 
 
 async def _read_root(reader: RawReader, url: str) -> Document:

@@ -244,7 +244,9 @@ def _asset(key: str, raw: Any, owner: _Owner) -> Asset:
         href = resolve(href, owner.base)
     size = _size(about.get("file:size"))
     published = about.get("file:checksum") or about.get("checksum:multihash")
-    media_type = about.get("type")
+    if published is None and "git:blob" in about:
+        published = checksum.git_blob(about["git:blob"], size)
+    media_type, etag = about.get("type"), about.get("etag")
     return Asset(
         href,
         key,
@@ -253,8 +255,9 @@ def _asset(key: str, raw: Any, owner: _Owner) -> Asset:
         media_type if isinstance(media_type, str) else None,
         size,
         checksum.parse(published) if published is not None else None,
-        _stamp(href, size, published, owner.updated),
+        _stamp("" if etag else href, size, published, owner.updated if not etag else str(etag)),
         owner.date,
+        str(about.get("unavailable", "")),
     )
 
 

@@ -53,6 +53,9 @@ class Transfer:
                 status, record = Status.SKIPPED, kept
             elif (shared := await self._shared(self.urls[0], known_url=self._job.known_url)) is not None:
                 status, record = Status.FETCHED, await link_file(self._job, shared, context)
+            elif self._job.asset.unavailable:
+                where = f"{redacted(url)}: {self._job.asset.unavailable}"
+                raise TransferError(where, kind="unavailable")
             else:
                 context.dedupe.begin(self.urls[0], self._in_flight)
                 self._attempts = Attempts(self._job, context, url, self._redirected)

@@ -25,7 +25,7 @@ IMPOSSIBLE = {
         **dict.fromkeys(
             ("index", "enrich", "allow_empty", "fail_fast", "prune", "allow_private", "netrc"), NOT_BOOLEANS
         ),
-        **dict.fromkeys(("path_template", "profile", "ca_file"), (5, ["x"])),
+        **dict.fromkeys(("path_template", "profile", "ca_file", "endpoint_url"), (5, ["x"])),
         **dict.fromkeys(("proxy", "api_key", "api_token"), (5, b"k")),
         **dict.fromkeys(CHOICES, ("nonsense", 1, None, ["auto"])),
         "layout": ("nonsense", 1),
@@ -42,6 +42,7 @@ IMPOSSIBLE = {
         **dict.fromkeys(("collections", "ids", "include", "exclude", "roles", "media_types"), NOT_TEXTS),
         **dict.fromkeys(("classes", "source_include", "source_exclude"), NOT_TEXTS),
         "dataset": (5, ["x"]),
+        "group_by": ("bucket", None, 5),
         "bbox": (
             (1, 2, 3),
             5,

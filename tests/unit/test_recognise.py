@@ -80,9 +80,9 @@ async def test_a_root_that_cannot_be_read_now_is_a_temporary_error():
     [
         "https://r.test/a.parquet",
         "https://r.test/a.TAR.gz?x=1",
-        "s3://bucket/x",
+        "s3:///x",
         "az://a/b",
-        "gs://b",
+        "hf://models/x",
         "ftp://x",
         "https://u:p@r.test/",
     ],

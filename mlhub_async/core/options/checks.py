@@ -73,6 +73,7 @@ GEOMETRY = Allowed("a GeoJSON geometry as a dict", _is_geometry)
 INTERVAL = Allowed("a text, such as '2020-01/2020-06'", lambda value: isinstance(value, str))
 QUERY = Allowed("a dict such as {'eo:cloud_cover': {'lt': 10}}", lambda value: isinstance(value, dict))
 FILTER = Allowed("CQL2 as a text or as a dict", lambda value: isinstance(value, str | dict))
+GROUPING = Allowed("'folder', 'stem' or 'none'", lambda value: value in ("folder", "stem", "none"))
 METHOD = Allowed("'GET' or 'POST'", lambda value: value in ("GET", "POST"))
 
 RETRY_FIELDS = {"attempts": POSITIVE_COUNT, "base": NUMBER, "cap": NUMBER}
@@ -89,6 +90,7 @@ SELECTION_FIELDS = {
     "max_items": _or_none(POSITIVE_COUNT),
     "method": _or_none(METHOD),
     "split": POSITIVE_COUNT,
+    "group_by": GROUPING,
     "include": TEXTS,
     "exclude": TEXTS,
     "roles": TEXTS,
@@ -123,6 +125,7 @@ OPTION_FIELDS = {
     "max_duration": _or_none(POSITIVE_NUMBER),
     "allow_private": BOOLEAN,
     "allow_origins": TEXTS,
+    "endpoint_url": _or_none(TEXT),
     "ca_file": _or_none(PATH),
     "parts": _or_none(POSITIVE_COUNT),
     "proxy": _or_none(SECRET),

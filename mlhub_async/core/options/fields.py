@@ -94,6 +94,8 @@ class Selection:
     """HTTP method of searches, "GET" or "POST"; None: what the API supports"""
     split: int = 1
     """time slices to list a search in, in parallel"""
+    group_by: str = "folder"
+    """which files of a listing without STAC become one item: those of a "folder", of a "stem", or "none" """
     include: tuple[str, ...] = ()
     """globs of asset keys; `exclude` wins"""
     exclude: tuple[str, ...] = ()
@@ -197,6 +199,8 @@ class Options:
     """whether a remote catalogue may refer to hosts with private addresses"""
     allow_origins: tuple[str, ...] = ()
     """origins that catalogue links may lead to, beside that of the source"""
+    endpoint_url: str | None = None
+    """where the object store of s3://, gs:// and az:// addresses is, in place of the services' own hosts"""
     ca_file: str | None = None
     transport: Literal["auto", "aiohttp", "fast"] = "auto"
     parts: int | None = None

@@ -134,7 +134,7 @@ def _comparison(
     with open_ledger_copy(root) as (book, has_records):
         reads_documents = not has_records and root.exists() and store.has_files
         base = str(root.resolve()) if options.asset_hrefs == "absolute" else ""
-        folder = location_of(source, environ).catalogue_folder
+        folder = location_of(source, environ, options).catalogue_folder
         documents = DocumentRecords(store.is_as_recorded, store.stat, store.read if reads_documents else None)
         where = DocumentLocation("", None, base, folder)
         yield Comparison(book, store, documents, options, where), has_records or reads_documents

@@ -62,6 +62,11 @@ def mlhub_credential(
     return _bearer(token, origins) if token else None
 
 
+def bearer(token: str | Secret, url: str) -> Credential:
+    """A bearer token (RFC 6750) for the origin of a URL."""
+    return _bearer(token, _origins(url))
+
+
 def _bearer(token: str | Secret, origins: frozenset[Origin]) -> Credential:
     secret = Secret(f"{BEARER}{one_line(token, 'the access token')}")
     return Credential("header", "Authorization", secret, origins)

@@ -1,1 +1,1 @@
-"""Files that no STAC describes: object stores, data hubs and records. A listing of them becomes items."""
+"""Files that no STAC describes: archives, object stores, data hubs and records. Listings become items."""

@@ -1,0 +1,59 @@
+"""A data set of a Dataverse installation: its files with their digests.
+
+https://guides.dataverse.org/en/latest/api/native-api.html. Tables are converted on arrival; their size and
+digest in the listing are those of the file as it was uploaded, which is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from ....core import checksum
+from ....core.errors import SourceError
+from ....core.model import Document
+from ..listing import FileEntry
+from .record_listing import RecordListing, objects_in, size_of
+
+
+class DataverseListing(RecordListing):
+    """The latest published version, with the folders of its files."""
+
+    async def files_of(self, record: Document) -> Sequence[FileEntry]:
+        data = record.body.get("data")
+        version = data.get("latestVersion") if isinstance(data, dict) else None
+        if not isinstance(version, dict):
+            raise SourceError(f"{self.where} is no data set of a Dataverse", kind="not-a-record")
+        license_of = version.get("license")
+        updated = str(version.get("lastUpdateTime") or "")
+        self.about = {
+            "license": str(license_of.get("name") or "") if isinstance(license_of, dict) else "",
+            "sci:doi": str(version.get("datasetPersistentId") or "").removeprefix("doi:"),
+            "updated": updated,
+        }
+        split = urlsplit(self._url)
+        root = f"{split.scheme}://{split.netloc}"
+        return [_file(one, root, updated) for one in objects_in(version.get("files"))]
+
+
+def _file(found: dict[str, Any], root: str, updated: str) -> FileEntry:
+    about = found.get("dataFile")
+    about = about if isinstance(about, dict) else {}
+    is_converted = bool(about.get("originalFileFormat"))
+    name = str((about.get("originalFileName") if is_converted else None) or found.get("label") or "")
+    folder = str(found.get("directoryLabel") or "")
+    stated = about.get("checksum")
+    stated = stated if isinstance(stated, dict) else {}
+    digest = str(stated.get("value") or about.get("md5") or "")
+    known = checksum.parse(f"{stated.get('type') or 'MD5'}:{digest}") if digest else None
+    size = about.get("originalFileSize") if is_converted else about.get("filesize")
+    return FileEntry(
+        f"{folder}/{name}" if folder else name,
+        size_of(size),
+        f"{root}/api/access/datafile/{about.get('id')}{'?format=original' if is_converted else ''}",
+        etag=digest or str(about.get("id", "")),
+        modified=updated,
+        checksum=checksum.multihash(known.algorithm, known.digest) if known and known.usable else "",
+        refused="access to it is restricted: ask for it at its record" if found.get("restricted") else "",
+    )

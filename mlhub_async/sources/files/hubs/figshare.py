@@ -1,0 +1,51 @@
+"""An article of figshare: its files with the MD5 that figshare computed. https://docs.figshare.com"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ....core import checksum
+from ....core.errors import CatalogDefect
+from ....core.model import Document
+from ..listing import FileEntry
+from .record_listing import RecordListing, objects_in, size_of
+
+PAGE_FILES = 1000
+MAX_PAGES = 1000
+
+
+class FigshareListing(RecordListing):
+    """Files that are only links to other places are not figshare's, and have no digest."""
+
+    async def files_of(self, record: Document) -> Sequence[FileEntry]:
+        body = record.body
+        license_of = body.get("license")
+        updated = str(body.get("modified_date") or "")
+        self.about = {
+            "title": str(body.get("title") or ""),
+            "license": str(license_of.get("name") or "") if isinstance(license_of, dict) else "",
+            "sci:doi": str(body.get("doi") or ""),
+            "updated": updated,
+        }
+        files: list[FileEntry] = []
+        for number in range(1, MAX_PAGES + 1):
+            page = (await self._read(f"{self._url}/files?page={number}&page_size={PAGE_FILES}")).body
+            listed = objects_in(page)
+            files += [_file(one, updated) for one in listed]
+            if len(listed) < PAGE_FILES:
+                return files
+        raise CatalogDefect(f"{self.where}: more than {MAX_PAGES * PAGE_FILES} files in one record")
+
+
+def _file(found: dict[str, Any], updated: str) -> FileEntry:
+    digest = str(found.get("computed_md5") or found.get("supplied_md5") or "")
+    known = checksum.parse(digest) if digest else None
+    return FileEntry(
+        str(found.get("name", "")),
+        size_of(found.get("size")),
+        str(found.get("download_url", "")),
+        etag=digest or str(found.get("id", "")),
+        modified=updated,
+        checksum=checksum.multihash("md5", known.digest) if known and known.algorithm == "md5" else "",
+    )

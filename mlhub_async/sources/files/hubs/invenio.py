@@ -1,0 +1,68 @@
+"""A record of Zenodo, or of another repository that runs InvenioRDM: its files with their MD5.
+
+https://developers.zenodo.org, https://inveniordm.docs.cern.ch/reference/rest_api_drafts_records/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ....core import checksum
+from ....core.errors import SourceError
+from ....core.model import Document, JsonObject
+from ....core.urls import quoted_key
+from ..listing import FileEntry
+from .record_listing import RecordListing, objects_in, size_of
+
+
+class InvenioListing(RecordListing):
+    """The id of all versions of a record leads to the newest: that one's own id is the collection's."""
+
+    async def files_of(self, record: Document) -> Sequence[FileEntry]:
+        body = record.body
+        own = body.get("id")
+        if isinstance(own, str | int) and not isinstance(own, bool) and str(own):
+            self.collection = str(own)
+        root = f"{self._url.rpartition('/')[0]}/{self.collection}"
+        self._refuse_restricted(body)
+        self.about = _about(body)
+        listed = body.get("files")
+        if not isinstance(listed, list):
+            answer = (await self._read(f"{root}/files")).body
+            listed = answer.get("entries") if isinstance(answer, dict) else None
+        return [self._file(one, root, str(body.get("updated") or "")) for one in objects_in(listed)]
+
+    def _refuse_restricted(self, body: JsonObject) -> None:
+        access, metadata = body.get("access"), body.get("metadata")
+        kinds = [access.get("files") if isinstance(access, dict) else None]
+        kinds += [metadata.get("access_right") if isinstance(metadata, dict) else None]
+        if "restricted" in kinds or "closed" in kinds or "embargoed" in kinds:
+            raise SourceError(f"{self.where}: the files of this record are not public", kind="forbidden")
+
+    def _file(self, found: dict[str, Any], root: str, updated: str) -> FileEntry:
+        key, links = str(found.get("key", "")), found.get("links")
+        links = links if isinstance(links, dict) else {}
+        url = links.get("content") or (links.get("self") if "content" in str(links.get("self")) else None)
+        digest = found.get("checksum")
+        known = checksum.parse(digest) if isinstance(digest, str) else None
+        return FileEntry(
+            key,
+            size_of(found.get("size")),
+            str(url) if url else f"{root}/files/{quoted_key(key)}/content",
+            etag=str(digest or ""),
+            modified=updated,
+            checksum=checksum.multihash(known.algorithm, known.digest) if known and known.usable else "",
+        )
+
+
+def _about(body: JsonObject) -> JsonObject:
+    metadata = body.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    license_of = metadata.get("license")
+    return {
+        "title": str(metadata.get("title") or ""),
+        "license": str(license_of.get("id") or "") if isinstance(license_of, dict) else "",
+        "sci:doi": str(body.get("doi") or ""),
+        "updated": str(body.get("updated") or ""),
+    }

@@ -1,0 +1,70 @@
+"""The vocabulary of listings: one file of a listing, and what a listing is to those that make items of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from typing import NamedTuple, Protocol
+
+from ...core.model import JsonObject
+
+ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE", "ARCHIVE"})
+"""Storage classes and access tiers whose objects have to be restored before anybody can read them."""
+
+
+class FileEntry(NamedTuple):
+    """One file of a listing. `key` is its whole name there, `url` where its bytes are.
+
+    `checksum` is a multihash, `git_blob` the id that git gives to the content; "" where there is none. `etag`
+    and `modified` (RFC 3339) tell versions apart and prove nothing.
+    """
+
+    key: str
+    size: int | None
+    url: str
+    etag: str = ""
+    modified: str = ""
+    checksum: str = ""
+    git_blob: str = ""
+    tier: str = ""
+    refused: str = ""
+    """why it cannot be had, if the listing says so already"""
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it only stands for a folder, as consoles and Hadoop make them."""
+        return not self.key or (not self.size and self.key.endswith(("/", "_$folder$")))
+
+    @property
+    def unavailable(self) -> str:
+        """Why it cannot be fetched, "" if nothing is known against it."""
+        if self.tier.upper() in ARCHIVED:
+            return f"it is archived ({self.tier}): restore the object first, then run again"
+        return self.refused
+
+
+class FileListing(Protocol):
+    """All files of one prefix, data set or record.
+
+    `prefix` begins all keys; what follows it in a key is the path of the file. `where` names the listing for
+    people, without secrets. `pages` may be called several times, and calls `begin` where nobody has. It
+    raises `SourceError` where the root cannot be listed, `CatalogError` where the listing broke off. `about`
+    has fields for the collection; it is complete after the first page. `is_sorted`: keys that begin alike
+    come one after another. `is_whole`: it is that of a whole bucket, data set or record, which may be empty.
+    """
+
+    collection: str
+    where: str
+    prefix: str
+    is_sorted: bool
+    is_whole: bool
+    about: JsonObject
+
+    async def begin(self) -> None:
+        """Read what has to be known before any URL is. Raises as `pages` does for its first page."""
+        ...
+
+    def pages(self) -> AsyncGenerator[Sequence[FileEntry], None]: ...
+
+    def url_of(self, key: str) -> str:
+        """Where the file with this key would be; "" where it is known that there is none."""
+        ...

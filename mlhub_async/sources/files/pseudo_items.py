@@ -1,0 +1,92 @@
+"""Items and a collection for files that no STAC describes: valid STAC, with what the listing says."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+
+from ...core import urls
+from ...core.formats.kinds import media_type_of
+from ...core.model import JsonObject
+from .grouping import FileGroup
+from .listing import FileEntry, FileListing
+
+STAC_VERSION = "1.0.0"
+FILE_EXTENSION = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
+SEPARATOR = "__"
+"""In the id of an item between the folders of its path: readers and file systems refuse slashes in ids."""
+_is_ambiguous = re.compile(r"(?:\A|.*/)(?:_[^/]*|[^/]*_|[^/]*__[^/]*|)(?:/.*)?", re.DOTALL).fullmatch
+_UNKNOWN_DATE = "1970-01-01T00:00:00Z"
+
+
+def collection_of(listing: FileListing) -> JsonObject:
+    """The collection of a listing. Its extent is left to whoever knows the items."""
+    given = {name: value for name, value in listing.about.items() if value}
+    return {
+        "type": "Collection",
+        "stac_version": STAC_VERSION,
+        "id": listing.collection,
+        "description": f"The files of {listing.where}.",
+        "license": "other",
+        **given,
+        "links": [],
+    }
+
+
+def item_of(group: FileGroup, listing: FileListing) -> JsonObject:
+    """The item of a group. Its assets have the names of the files as their keys.
+
+    `datetime` is the time of the newest file, as an item needs one: it is no time of acquisition.
+    """
+    newest = max((file.modified for file in group.files), default="") or listing.about.get("updated", "")
+    return {
+        "type": "Feature",
+        "stac_version": STAC_VERSION,
+        "stac_extensions": [FILE_EXTENSION],
+        "id": item_id(group.path, listing.collection),
+        "collection": listing.collection,
+        "geometry": None,
+        "properties": {"title": group.path or listing.collection, "datetime": newest or _UNKNOWN_DATE},
+        "links": [],
+        "assets": dict(_named(group.files)),
+    }
+
+
+def item_id(path: str, collection: str) -> str:
+    """The id of the item for a path. Paths that would give one id are told apart by a hash."""
+    name = path.removesuffix("/")
+    if not path:
+        return collection
+    flat = name.replace("/", SEPARATOR)
+    if not _is_ambiguous(name) and name != collection:
+        return flat
+    return f"{flat}~{hashlib.sha256(path.encode('utf-8', 'surrogatepass')).hexdigest()[:10]}"
+
+
+def _named(files: Iterable[FileEntry]) -> Iterable[tuple[str, JsonObject]]:
+    """The assets by key: the last component of the file's own key."""
+    for file in files:
+        yield file.key[file.key.rstrip("/").rfind("/") + 1 :] or file.key, asset_of(file)
+
+
+def asset_of(file: FileEntry) -> JsonObject:
+    """The asset of a file, with the fields that the listing gives."""
+    asset: JsonObject = {"href": file.url}
+    if media_type := media_type_of(urls.suffix(file.url)):
+        asset["type"] = media_type
+    if file.size is not None:
+        asset["file:size"] = file.size
+    if file.checksum:
+        asset["file:checksum"] = file.checksum
+    if file.git_blob:
+        asset["git:blob"] = file.git_blob
+    if file.modified:
+        asset["updated"] = file.modified
+    if file.etag:
+        asset["etag"] = file.etag
+    if file.tier:
+        asset["storage:tier"] = file.tier
+    if file.unavailable:
+        asset["unavailable"] = file.unavailable
+    return asset

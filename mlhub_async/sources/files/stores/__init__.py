@@ -1,0 +1,1 @@
+"""Listings of object stores: one request per page, over the HTTP client of the run."""

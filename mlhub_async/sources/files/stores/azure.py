@@ -1,0 +1,80 @@
+"""Listings of containers of Azure Blob Storage (List Blobs), without keys.
+
+https://learn.microsoft.com/rest/api/storageservices/list-blobs
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from html import unescape
+from urllib.parse import quote, unquote
+
+from ....core.checksum import multihash
+from ....core.model import Request
+from ....core.urls import quoted_key
+from ..listing import FileEntry
+from .store_listing import StoreListing, StorePage, not_a_store
+
+API_VERSION = "2021-06-08"
+"""The first that encodes names which XML cannot hold."""
+PAGE_BLOBS = 5000
+_name = re.compile(r"<Name( Encoded=\"true\")?>([^<]*)<").search
+_fields = re.compile(
+    r"<(Content-Length|Etag|Last-Modified|Content-MD5|AccessTier|ResourceType|hdi_isfolder)>([^<]*)<"
+).findall
+_following = re.compile(r"<NextMarker>([^<]+)<").search
+_END = "</EnumerationResults>"
+
+
+class AzureListing(StoreListing):
+    """Directories of accounts with a hierarchy are in the list too: they are no files."""
+
+    async def read_page(self, prefix: str, token: str) -> StorePage:
+        query = f"restype=container&comp=list&maxresults={PAGE_BLOBS}&prefix={quote(prefix, safe='')}"
+        if token:
+            query += f"&marker={quote(token, safe='')}"
+        url = f"{self._bucket_url.removesuffix('/')}?{query}"
+        body, _ = await self._reader.read_bytes(Request(url, headers={"x-ms-version": API_VERSION}))
+        text = body.decode("utf-8-sig", "replace")
+        if not text.rstrip().endswith(_END):
+            raise not_a_store(self.where, "no list of blobs, or not the whole of it")
+        found = [self._file(one) for one in text.split("<Blob>")[1:]]
+        following = _following(text)
+        files = [one for one in found if one is not None]
+        return StorePage(files, unescape(following[1]) if following else "")
+
+    def _file(self, text: str) -> FileEntry | None:
+        name, found = _name(text), dict(_fields(text))
+        if name is None or found.get("ResourceType") == "directory" or "hdi_isfolder" in found:
+            return None
+        key = unquote(unescape(name[2])) if name[1] else unescape(name[2])
+        size = found.get("Content-Length", "")
+        return FileEntry(
+            key,
+            int(size) if size.isdecimal() else None,
+            self._bucket_url + quoted_key(key),
+            f'"{unescape(found.get("Etag", "")).strip(chr(34))}"',
+            _rfc3339(found.get("Last-Modified", "")),
+            md5_multihash(found.get("Content-MD5", "")),
+            tier="Archive" if found.get("AccessTier") == "Archive" else "",
+        )
+
+
+def md5_multihash(text: str) -> str:
+    """A multihash of an MD5 in base64; "" for what is none."""
+    try:
+        digest = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return ""
+    return multihash("md5", digest) if len(digest) == 16 else ""
+
+
+def _rfc3339(date: str) -> str:
+    try:
+        return parsedate_to_datetime(date).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, TypeError):
+        return ""

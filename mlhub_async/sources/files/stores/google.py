@@ -1,0 +1,45 @@
+"""Listings of buckets of Google Cloud Storage (its JSON API), without keys.
+
+https://cloud.google.com/storage/docs/json_api/v1/objects/list
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from ....core.model import Request
+from ....core.urls import quoted_key
+from ..listing import FileEntry
+from .azure import md5_multihash
+from .store_listing import StoreListing, StorePage, not_a_store
+
+API = "https://storage.googleapis.com"
+_FIELDS = "items(name,size,etag,md5Hash,updated,storageClass),nextPageToken"
+
+
+class GoogleListing(StoreListing):
+    """Objects that were composed of others have no MD5."""
+
+    async def read_page(self, prefix: str, token: str) -> StorePage:
+        query = f"prefix={quote(prefix, safe='')}&fields={quote(_FIELDS, safe='')}"
+        if token:
+            query += f"&pageToken={quote(token, safe='')}"
+        url = f"{self._endpoint or API}/storage/v1/b/{quote(self._address.bucket, safe='')}/o?{query}"
+        body = (await self._reader.read(Request(url))).body
+        listed = body.get("items", []) if isinstance(body, dict) else None
+        if not isinstance(listed, list):
+            raise not_a_store(self.where, "no list of objects")
+        files = [self._file(one) for one in listed if isinstance(one, dict)]
+        return StorePage(files, str(body.get("nextPageToken") or ""))
+
+    def _file(self, found: dict[str, Any]) -> FileEntry:
+        key, size = str(found.get("name", "")), str(found.get("size", ""))
+        return FileEntry(
+            key,
+            int(size) if size.isdecimal() else None,
+            self._bucket_url + quoted_key(key),
+            str(found.get("etag", "")),
+            str(found.get("updated", "")),
+            md5_multihash(str(found.get("md5Hash", ""))),
+        )

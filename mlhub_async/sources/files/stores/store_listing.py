@@ -1,0 +1,103 @@
+"""What the listings of all object stores have in common: pages by a token, the prefix, and their errors."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from typing import NamedTuple
+
+from ....core.errors import CatalogDefect, CatalogError, MlhubError, SourceError, TransferError, Transient
+from ....core.model import JsonObject
+from ....core.urls import StoreAddress, quoted_key, term_safe
+from ...items.streams import RawReader
+from ..listing import FileEntry
+from ..paths import last_component
+
+
+class StorePage(NamedTuple):
+    """Files of one page, and what to ask the next one with; "" after the last."""
+
+    files: Sequence[FileEntry]
+    following: str
+
+
+class StoreListing:
+    """The objects below one prefix. A subclass reads one page.
+
+    A prefix without a slash at its end is a folder, if there is one of that name; else it is what the names
+    of the objects begin with, as the stores themselves mean it.
+    """
+
+    is_sorted = True
+
+    def __init__(self, reader: RawReader, address: StoreAddress, endpoint: str = "") -> None:
+        self._reader = reader
+        self._address = address
+        self._endpoint = endpoint
+        self._bucket_url = address.bucket_url(endpoint)
+        self.where = term_safe(str(address), 300)
+        self.collection = last_component(address.key) or address.bucket
+        self.about: JsonObject = {}
+        self.is_whole = not address.key
+        self.prefix = address.key
+        if self.prefix and not self.prefix.endswith("/"):
+            self.prefix += "/"
+
+    async def read_page(self, prefix: str, token: str) -> StorePage:
+        """One page of the keys that begin with `prefix`. Raises `TransferError`, or `SourceError`."""
+        raise NotImplementedError
+
+    async def begin(self) -> None:
+        """All is known from the address."""
+
+    def url_of(self, key: str) -> str:
+        return self._bucket_url + quoted_key(key)
+
+    async def pages(self) -> AsyncGenerator[Sequence[FileEntry], None]:
+        asked = self.prefix
+        page = await self._first_page(asked)
+        if not page.files and not page.following and asked != self._address.key:
+            asked = self._address.key
+            self.prefix = asked[: asked.rfind("/") + 1]
+            page = await self._first_page(asked)
+        while True:
+            yield page.files
+            if not page.following:
+                return
+            page = await self._next_page(asked, page.following)
+
+    async def _first_page(self, prefix: str) -> StorePage:
+        try:
+            return await self.read_page(prefix, "")
+        except TransferError as error:
+            raise self._unlistable(error) from error
+
+    async def _next_page(self, prefix: str, token: str) -> StorePage:
+        try:
+            page = await self.read_page(prefix, token)
+        except (TransferError, SourceError) as error:
+            kind = CatalogError if isinstance(error, Transient) else CatalogDefect
+            raise kind(f"{self.where}: the listing broke off: {error.message}") from error
+        if page.following == token:
+            raise CatalogDefect(f"{self.where}: the listing leads back to the page that it came from")
+        return page
+
+    def _unlistable(self, error: TransferError) -> MlhubError:
+        """The error for a first page that could not be read: why, and what to do."""
+        if isinstance(error, Transient):
+            return CatalogError(f"{self.where} could not be listed: {error.message}; run again later")
+        if error.absent:
+            return SourceError(f"{self.where}: there is no such bucket ({error.message})", kind="not-found")
+        advice = ""
+        if error.denied:
+            advice = (
+                "; it is read without keys, and is not public, or its objects are and its listing is not: "
+                "then give the address of a catalogue or list of its files"
+            )
+        return SourceError(f"{self.where} cannot be listed: {error.message}{advice}", kind=error.kind)
+
+
+def not_a_store(where: str, found: str) -> SourceError:
+    """The error for an answer that is no page of a listing."""
+    return SourceError(
+        f"{where} cannot be listed: the answer is {found}; check --endpoint-url", kind="not-a-store"
+    )

@@ -1,0 +1,182 @@
+"""Data hubs and records as SOURCE, against stubs with the forms of their documentation."""
+
+import json
+
+import pytest
+
+from support.hubs import (
+    COMMIT,
+    Hub,
+    publish_article,
+    publish_data_set,
+    publish_rdm_record,
+    publish_record,
+)
+from support.mirrored import Mirrored
+from support.server import tif
+from support.wire_format import Reply
+
+TOKEN = "hf_canary0123456789"
+FILES = {
+    "README.md": b"# A set\n",
+    "train/a b.tif": tif(3000, 1),
+    "train/b.tif": tif(300, 2),
+    "test/\u00e9.tif": tif(3000, 3),
+}
+SOURCE = "hf://datasets/org/name"
+
+
+@pytest.fixture
+def cdn(troubled_thread):
+    return troubled_thread.site("localhost")
+
+
+def run(run_cli, hub, *words, token="", **env):
+    env = {"HF_ENDPOINT": hub.site.origin, **({"HF_TOKEN": token} if token else {}), **env}
+    return run_cli(*words, "--allow-private", env=env)
+
+
+def test_a_data_set_is_mirrored_at_one_commit_and_proven_by_its_digests(site, cdn, run_cli, dest):
+    hub = Hub(site, cdn, "org/name", FILES, page_size=2)
+    ran = run(run_cli, hub, "mirror", SOURCE, dest)
+    assert ran.code == 0, ran.err
+    mirrored = Mirrored(dest)
+    mirrored.check(0)
+    assert set(mirrored.files) == {
+        "name/name/README.md",
+        "name/train/a b.tif",
+        "name/train/b.tif",
+        "name/test/\u00e9.tif",
+    }
+    assert mirrored.receipt["assets"]["verified_checksum"] == 4
+    assert mirrored.receipt["source"] == f"hf://datasets/org/name@{COMMIT}"
+    collection = json.loads((dest / "name/collection.json").read_text())
+    assert (collection["title"], collection["license"]) == ("A set", "cc-by-4.0")
+    written = b"".join(path.read_bytes() for path in dest.rglob("*") if path.is_file())
+    assert b"SIGNED" not in written
+    before = len(site.log)
+    assert "0 fetched, 4 already there" in run(run_cli, hub, "mirror", SOURCE, dest).err
+    assert not [seen for seen in site.log[before:] if seen.path.endswith(".tif")]
+
+
+def test_a_new_commit_fetches_what_it_has_changed(site, cdn, run_cli, dest):
+    run(run_cli, Hub(site, cdn, "org/name", FILES), "mirror", SOURCE, dest)
+    later = Hub(site, cdn, "org/name", {**FILES, "train/b.tif": tif(300, 9)}, commit=COMMIT[::-1])
+    before = len(site.log)
+    ran = run(run_cli, later, "mirror", SOURCE, dest)
+    assert ran.code == 0 and Mirrored(dest).files["name/train/b.tif"] == tif(300, 9)
+    fetched = [seen.path for seen in site.log[before:] if "/resolve/" in seen.path]
+    assert [path for path in fetched if path.endswith((".tif", ".md"))] == [
+        f"/datasets/org/name/resolve/{COMMIT[::-1]}/train/b.tif"
+    ]
+
+
+def test_a_small_file_with_other_bytes_than_git_has_is_refused(site, cdn, run_cli, dest):
+    hub = Hub(site, cdn, "org/name", FILES)
+    site.put(f"/datasets/org/name/resolve/{COMMIT}/train/b.tif", tif(300, 77))
+    site.routes.pop(f"/datasets/org/name/resolve/{COMMIT}/train/b.tif")
+    ran = run(run_cli, hub, "mirror", SOURCE, dest)
+    assert ran.code == 4 and Mirrored(dest).errors[0]["error"]["class"] == "checksum-mismatch"
+
+
+@pytest.mark.parametrize(
+    ("source", "count"),
+    [
+        ("hf://datasets/org/name/train", 2),
+        ("hf://datasets/org/name@main/train/b*", 1),
+        ("{hub}/datasets/org/name", 4),
+        ("{hub}/datasets/org/name/tree/main/train", 2),
+        ("hf://datasets/org/name/**/*.tif", 3),
+    ],
+)
+def test_a_folder_a_page_and_a_glob_name_parts_of_it(site, cdn, run_cli, source, count):
+    hub = Hub(site, cdn, "org/name", FILES)
+    ran = run(run_cli, hub, "plan", source.format(hub=site.origin), "--json")
+    assert (ran.code, ran.events[-1]["assets"], ran.events[-1]["unknown_sizes"]) == (0, count, 0), ran.err
+
+
+def test_the_token_goes_to_the_hub_and_not_to_the_cdn(site, cdn, run_cli, dest):
+    hub = Hub(site, cdn, "org/name", FILES, token=TOKEN)
+    ran = run(run_cli, hub, "mirror", SOURCE, dest, "--json", token=TOKEN)
+    assert ran.code == 0 and len(Mirrored(dest).files) == 4
+    assert all("authorization" not in seen.headers for seen in cdn.log) and cdn.log
+    written = b"".join(path.read_bytes() for path in dest.rglob("*") if path.is_file())
+    assert TOKEN.encode() not in written and TOKEN not in ran.out + ran.err
+
+
+def test_the_token_that_the_hubs_tools_have_saved_is_used(site, cdn, run_cli, dest, tmp_path):
+    hub = Hub(site, cdn, "org/name", FILES, token=TOKEN)
+    (tmp_path / "token").write_text(TOKEN + "\n")
+    assert run(run_cli, hub, "mirror", SOURCE, dest, HF_HOME=str(tmp_path)).code == 0
+
+
+@pytest.mark.parametrize(
+    ("source", "about", "token", "told"),
+    [
+        (SOURCE, {"token": TOKEN}, "", "set HF_TOKEN"),
+        (SOURCE, {"token": TOKEN}, "hf_other", "HF_TOKEN may not read it"),
+        (SOURCE, {"token": TOKEN, "gated": "manual"}, "", "is gated: accept its terms at"),
+        ("hf://datasets/org/name@gone", {}, "", "no such data set, revision or folder"),
+        ("hf://datasets/org/name/gone", {}, "", "no such data set, revision or folder"),
+    ],
+)
+def test_what_the_hub_does_not_give_is_exit_code_3(site, cdn, run_cli, dest, source, about, token, told):
+    hub = Hub(site, cdn, "org/name", FILES, **about)
+    ran = run(run_cli, hub, "mirror", source, dest, token=token)
+    assert (ran.code, told in ran.err) == (3, True), ran.err
+
+
+def test_a_rate_limit_without_retry_after_holds_the_hub_and_fails_nothing(site, cdn, run_cli, dest):
+    hub = Hub(site, cdn, "org/name", {f"f{n}.tif": tif(300, n) for n in range(30)})
+    path = f"/datasets/org/name/resolve/{COMMIT}/f7.tif"
+    limited = [("RateLimit", '"resolvers";r=0;t=1'), ("RateLimit-Policy", '"resolvers";q=100;w=300')]
+    answers = iter([Reply(429, limited, b"")])
+    site.route(path, lambda seen: next(answers, None) or hub.resolve(seen))
+    ran = run(run_cli, hub, "mirror", SOURCE, dest, "--json", "-R", "1")
+    assert ran.code == 0 and Mirrored(dest).receipt["assets"]["failed"] == 0, ran.err
+    held = [event for event in ran.events if event["event"] == "throttle"]
+    assert len(held) == 1 and held[0]["key"] == "f7.tif"
+
+
+RECORDS = {
+    "zenodo": (publish_record, "8475"),
+    "rdm": (publish_rdm_record, "abcde-fgh12"),
+    "figshare": (publish_article, "77"),
+    "dataverse": (publish_data_set, "ABC"),
+}
+
+
+@pytest.mark.parametrize("kind", RECORDS)
+def test_a_record_is_mirrored_and_proven_by_its_md5(site, run_cli, dest, kind):
+    publish, name = RECORDS[kind]
+    files = {"a b.zip": b"PK\3\4" + tif(500, 1), "labels.csv": b"a,b\n1,2\n"}
+    source = publish(site, files)
+    ran = run_cli("mirror", source, dest, "--verify", "checksum")
+    assert ran.code == 0, ran.err
+    mirrored = Mirrored(dest)
+    mirrored.check(0)
+    assert mirrored.files == {f"{name}/{name}/{key}": body for key, body in files.items()}
+    assert mirrored.receipt["assets"]["verified_checksum"] == 2
+    assert "0 fetched, 2 already there" in run_cli("mirror", source, dest).err
+
+
+def test_the_id_of_all_versions_leads_to_the_newest_record(site, run_cli, dest):
+    publish_record(site, {"a.bin": b"a" * 50})
+    site.redirect("/api/records/8474", site.url("/api/records/8475"))
+    assert run_cli("mirror", site.url("/records/8474"), dest).code == 0
+    assert set(Mirrored(dest).files) == {"8475/8475/a.bin"}
+
+
+def test_restricted_records_and_missing_ones_are_exit_code_3(site, run_cli, dest):
+    site.json("/api/records/1", {"id": 1, "metadata": {"access_right": "restricted"}, "files": []})
+    site.put("/api/records/2", status=404)
+    for number, told in (("1", "are not public"), ("2", "is not there")):
+        ran = run_cli("mirror", site.url(f"/records/{number}"), dest)
+        assert (ran.code, told in ran.err) == (3, True), ran.err
+
+
+def test_a_record_of_many_files_is_listed_whole(site, run_cli):
+    rows = [{"key": f"{n:06}.bin", "size": 1, "checksum": f"md5:{n:032x}"} for n in range(100_000)]
+    site.json("/api/records/9", {"id": 9, "metadata": {}, "files": rows})
+    ran = run_cli("plan", site.url("/records/9"), "--json")
+    assert (ran.code, ran.events[-1]["assets"], ran.events[-1]["items"]) == (0, 100_000, 100_000)
