@@ -36,7 +36,7 @@ from ..http.transport.failures import AddressCheck
 from ..http.transport.fallback import FallbackTransport
 from ..http.transport.fast.transport import FastTransport
 from ..http.transport.file import FileTransport
-from ..http.transport.proxy import proxy_of
+from ..http.transport.proxy import proxy_of, unused_proxy_advice
 from ..http.transport.tls import default_context, usable_key_log
 from ..http.watchdog import Watchdog
 from ..sources.browse import EmitLevel, browse
@@ -173,6 +173,7 @@ async def open_http(
         retry=Retry(options.retry, suspended_lately=suspends.lately, max_requested_wait=options.max_outage),
         addresses=addresses,
         watchdog=Watchdog(options.timeout, options.min_speed, suspends),
+        advice="" if options.proxy is not None else unused_proxy_advice(environ),
     )
     try:
         with suspends.watching():

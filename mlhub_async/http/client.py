@@ -18,7 +18,14 @@ from ..core.urls import Origin, origin, parse, redacted, without_user
 from .auth.sign_on import RedirectChain, SignOn, with_cookies
 from .auth.signer_set import SignerSet
 from .documents import DamageHistory, DocumentSink, RequestForms
-from .hop import ErrorBodyTooLongError, Hop, report_failure, report_refusal
+from .hop import (
+    NO_CONNECTION_KINDS,
+    ErrorBodyTooLongError,
+    Hop,
+    no_connection_error,
+    report_failure,
+    report_refusal,
+)
 from .resilience.gate import OriginLimits
 from .resilience.retry import Retry
 from .ssrf import AddressPolicy
@@ -56,7 +63,9 @@ class Http:
         retry: Retry,
         addresses: AddressPolicy,
         watchdog: Watchdog,
+        advice: str = "",
     ) -> None:
+        """`advice` is added to the errors of connections that could not be opened."""
         self._transports = transports
         self.limits = limits
         self._signers = signers
@@ -64,6 +73,7 @@ class Http:
         self.retry = retry
         self._addresses = addresses
         self._watchdog = watchdog
+        self._advice = advice
         self._archives: dict[str, Members] = {}
 
     def mount(self, prefix: str, members: Members) -> None:
@@ -241,6 +251,11 @@ class Http:
         self._watchdog.begin(hop)
         try:
             await transport.send(request, hop)
+        except Transient as error:
+            if hop.head is not None or error.kind not in NO_CONNECTION_KINDS:
+                raise
+            where = redacted(request.url)
+            raise no_connection_error(error, here.host, where, self._advice) from None
         except ErrorBodyTooLongError:
             pass
         except asyncio.CancelledError:

@@ -29,6 +29,13 @@ TIMEOUT_COST_TOKENS = 10
 TIMEOUT_KINDS = frozenset({"timeout", "too-slow"})
 NO_ANSWER_KINDS = frozenset({"connection", "dns", "protocol", "proxy", "timeout", "tls", "unreachable"})
 """Kinds of errors without any response that count as failures of the origin."""
+CLOSED_SERVICES = {
+    "api.radiant.earth": "Radiant MLHub closed in 2023; set MLHUB_ROOT_URL to a server with its API, or give "
+    "the address of a catalogue that has the data set now"
+}
+"""What to do instead, by host: that these do not answer is not temporary."""
+NO_CONNECTION_KINDS = frozenset({"dns", "unreachable", "timeout"})
+"""Kinds of errors for hosts that are not there, or that may be reached through a proxy only."""
 LOCAL_KINDS = frozenset({"local-shortage"})
 """Kinds of errors that this machine causes."""
 
@@ -122,6 +129,15 @@ class Hop:
             if reason is not None:
                 await reason
         self.paused = False
+
+
+def no_connection_error(error: Transient, host: str, where: str, advice: str) -> TransferError:
+    """The error for a host without an answer, `error`, with what to do. `advice` for hosts of any kind."""
+    if host in CLOSED_SERVICES:
+        reason = error.message.removeprefix(f"{where}: ")
+        return TransferError(f"{where}: {CLOSED_SERVICES[host]} ({reason})", kind="closed")
+    error.message += advice
+    return error
 
 
 def report_failure(error: BaseException, hop: Hop) -> None:

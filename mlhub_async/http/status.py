@@ -28,6 +28,7 @@ UNAUTHORIZED = 401
 FORBIDDEN = 403
 NOT_FOUND = 404
 PROXY_AUTHENTICATION_REQUIRED = 407
+PROXY_LOGIN = "a proxy requires a login: --proxy http://user:password@host:port"
 PRECONDITION_FAILED = 412
 RANGE_NOT_SATISFIABLE = 416
 INTERNAL_SERVER_ERROR = 500
@@ -96,6 +97,12 @@ _NONE_FOUND = re.compile(
     r"\b(no|0|zero) (matching |such )?(features?|items?|records?|results?)\b.{0,20}\b(found|match)",
     re.IGNORECASE,
 )
+_PLAIN_TO_TLS = re.compile(
+    rb"plain HTTP request (?:was )?sent to (?:an )?HTTPS port|speaking plain HTTP to an SSL"
+    rb"|HTTP request to an HTTPS server",
+    re.IGNORECASE,
+)
+"""How nginx, Apache and Go answer a plain request where they speak TLS, under the status 400."""
 _CODE = re.compile(rb"<Code>\s*([A-Za-z0-9]{1,64})\s*</Code>")
 _JSON_CODE = re.compile(rb'"(?:code|reason|status)"\s*:\s*"([A-Za-z0-9]{1,64})"')
 _QUERY = re.compile(r"\?[^\s\"'<>]+")
@@ -107,6 +114,10 @@ MAX_EXPLANATION = 200
 def refusal(head: Head, body: bytes, url: str) -> TransferError:
     """The error for a response that is neither a success nor a redirect. `body`: its first bytes."""
     message = f"{redacted(url)}: HTTP {head.status}{_detail(head, body)}"
+    if head.status == PROXY_AUTHENTICATION_REQUIRED:
+        message += f": {PROXY_LOGIN}"
+    if head.status in REJECTED and url.startswith("http:") and _PLAIN_TO_TLS.search(body):
+        message += ": did you mean https://?"
     if head.status in REDIRECTION:
         message += " without a usable Location"
     if (passing := _passing(head, body, message)) is not None:

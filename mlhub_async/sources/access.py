@@ -15,10 +15,6 @@ ENOUGH_IDS = 10_000
 """Ids to collect before guessing which one was meant."""
 
 
-CLOSED_HOST = "api.radiant.earth"
-"""Answers no more: what cannot be read there is not temporary."""
-
-
 def unreadable(error: TransferError, url: str) -> MlhubError:
     """The error to raise for a root document that could not be read: where, why, and what to do."""
     where = urls.redacted(url)
@@ -31,12 +27,6 @@ def unreadable(error: TransferError, url: str) -> MlhubError:
     if error.denied:
         return stac.access_error(url, error)
     why = error.message.removeprefix(f"{where}: ")
-    if urls.origin(urls.parse(url)).host == CLOSED_HOST:
-        return SourceError(
-            f"{where}: Radiant MLHub closed in 2023; set MLHUB_ROOT_URL to a server with its API, or give "
-            f"the address of a catalogue that has the data set now ({why})",
-            kind="closed",
-        )
     if isinstance(error, Transient):
         return CatalogError(f"{where} could not be read: {why}; check the address, or run again later")
     return SourceError(f"{where} cannot be read: {why}", kind=error.kind)

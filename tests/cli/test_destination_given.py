@@ -1,7 +1,5 @@
 """Where a mirror goes: to a directory that is named, or on in the one that has a mirror already."""
 
-from mlhub_async.core.errors import SourceError, Transient
-from mlhub_async.sources.access import unreadable
 from support.mirrored import publish
 from support.stac_server import static_catalog
 
@@ -18,9 +16,3 @@ def test_without_a_destination_the_mirror_in_the_current_directory_is_continued(
     assert run_cli("mirror", url, ".", "--allow-private").code == 0
     ended = run_cli("mirror", url, "--allow-private")
     assert ended.code == 0 and "1 already there" in ended.err
-
-
-def test_the_closed_host_of_mlhub_is_no_temporary_failure():
-    error = unreadable(Transient("no address", kind="dns"), "https://api.radiant.earth/mlhub/v1/datasets")
-    assert isinstance(error, SourceError) and error.exit_code == 3
-    assert "closed in 2023" in error.message and "MLHUB_ROOT_URL" in error.message

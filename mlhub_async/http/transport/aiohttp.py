@@ -29,18 +29,21 @@ from ..status import (
     FIRST_FINAL,
     MISDIRECTED,
     PROXY_AUTHENTICATION_REQUIRED,
+    PROXY_LOGIN,
     WITHOUT_BODY,
     classified,
     refused,
 )
 from ..validators import MAX_LENGTH_DIGITS
 from .failures import (
+    TLS_ALERT,
+    TLS_IN_PLACE_OF_HTTP,
     AddressCheck,
-    certificate_error,
     errno_reason,
     invalid_response,
     local_shortage,
     resolution_error,
+    tls_error,
 )
 from .fast.head import MAX_FIELDS, MAX_HEAD_BYTES
 from .fast.pool import MAX_IDLE_SECONDS
@@ -277,7 +280,6 @@ def _literal(address: Sequence[Any]) -> str:
 
 
 ERROR_KINDS: list[tuple[type[Exception] | tuple[type[Exception], ...], str, str, int | None]] = [
-    ((aiohttp.ClientSSLError, ssl.SSLError), "tls", "TLS failed", 3),
     (aiohttp.ClientProxyConnectionError, "proxy", "proxy not reached", 3),
     (aiohttp.ConnectionTimeoutError, "timeout", "no connection in time", None),
     (aiohttp.ClientConnectorError, "unreachable", "no connection", None),
@@ -294,9 +296,8 @@ def translate(error: Exception, url: str, *, head_complete: bool = True) -> Tran
     """
     where = redacted(url)
     code = getattr(error, "errno", None) or getattr(getattr(error, "os_error", None), "errno", None)
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        reason = getattr(error.certificate_error, "verify_message", "not trusted")
-        return certificate_error(reason, where)
+    if isinstance(error, (aiohttp.ClientSSLError, ssl.SSLError)):
+        return tls_error(_cause_in_tls(error), where)
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return _refused_by_proxy(error.status, where)
     if isinstance(error, aiohttp.InvalidURL):
@@ -310,14 +311,21 @@ def translate(error: Exception, url: str, *, head_complete: bool = True) -> Tran
             reason = f" ({errno_reason(code)})" if code else ""
             return Transient(f"{where}: {words}{reason}", kind=kind, tries=tries)
     if isinstance(error, (aiohttp.ClientResponseError, HttpProcessingError)):
-        return invalid_response(where, head_complete=head_complete)
+        reason = TLS_IN_PLACE_OF_HTTP if repr(TLS_ALERT)[2:-1] in error.message else ""
+        return invalid_response(where, reason, head_complete=head_complete)
     return Transient(f"{where}: connection lost ({errno_reason(code)})", kind="connection")
+
+
+def _cause_in_tls(error: Exception) -> BaseException:
+    """The error of `ssl` in one of aiohttp."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return error.certificate_error
+    return error.os_error if isinstance(error, aiohttp.ClientConnectorSSLError) else error
 
 
 def _refused_by_proxy(status: int, where: str) -> TransferError:
     if status == PROXY_AUTHENTICATION_REQUIRED:
-        what = "the proxy requires a login: --proxy http://user:password@host:port"
-        return refused(status, f"{where}: {what}")
+        return refused(status, f"{where}: {PROXY_LOGIN}")
     return classified(
         Transient(f"{where}: the proxy answered {status}", kind="proxy", status=status, tries=3)
     )

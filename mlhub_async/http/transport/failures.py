@@ -1,9 +1,10 @@
-"""The errors of all transports for failed name resolution and for shortages of this machine."""
+"""The errors of all transports: for names, TLS, responses that are no HTTP, shortages of this machine."""
 
 from __future__ import annotations
 
 import errno
 import socket
+import ssl
 from collections.abc import Callable
 
 from ...core.errors import LocalShortage, TransferError, Transient
@@ -13,6 +14,19 @@ AddressCheck = Callable[[str, int, str], None]
 PROTOCOL = "protocol"
 PROTOCOL_TRIES = 3
 """Kind of the error for a response that is not valid HTTP, and its maximal attempts."""
+TLS_IN_PLACE_OF_HTTP = "the server speaks TLS here: did you mean https://?"
+TLS_ALERT = b"\x15\x03"
+"""How the answer of a TLS server to a plain request begins (RFC 8446 section 5.1): an alert."""
+_NO_TLS_REASONS = frozenset(
+    {
+        *("HTTP_REQUEST", "HTTPS_PROXY_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"),
+        *("UNKNOWN_PROTOCOL", "WRONG_VERSION_NUMBER"),
+    }
+)
+"""What OpenSSL says of bytes that are no record of TLS."""
+_UNKNOWN_ISSUER_CODES = frozenset({2, 18, 19, 20, 21})
+"""X509_V_ERR: no issuer found, or one that is not trusted, or none at all (self-signed)."""
+_NOT_YET_VALID_CODE = 9
 _LOCAL_SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOMEM})
 
 
@@ -41,11 +55,30 @@ def resolution_error(code: int | None, where: str) -> Transient:
     return Transient(f"{where}: host name not found", kind="dns", tries=3)
 
 
-def certificate_error(reason: str, where: str) -> TransferError:
-    """The error for a certificate that is not trusted. Another connection may bring another one."""
-    error = TransferError(f"{where}: certificate refused ({reason})", kind="tls")
-    error.untrusted = True
-    return error
+def tls_error(error: BaseException, where: str) -> TransferError:
+    """The error for a handshake that failed: why, and what to do. `error`: of `ssl`, or without a reason.
+
+    Another connection may bring another certificate.
+    """
+    if isinstance(error, ssl.SSLCertVerificationError):
+        refused = TransferError(f"{where}: certificate refused ({_certificate_flaw(error)})", kind="tls")
+        refused.untrusted = True
+        return refused
+    reason = getattr(error, "reason", None) or ""
+    if reason in _NO_TLS_REASONS:
+        why = " (the server speaks no TLS here: did you mean http://?)"
+    else:
+        why = f" ({reason.lower().replace('_', ' ')})" if reason else ""
+    return Transient(f"{where}: TLS failed{why}", kind="tls", tries=3)
+
+
+def _certificate_flaw(error: ssl.SSLCertVerificationError) -> str:
+    flaw = (error.verify_message or "not trusted").rstrip(".")
+    if error.verify_code in _UNKNOWN_ISSUER_CODES:
+        return f"{flaw}; --ca-file PEM names an authority to trust"
+    if error.verify_code == _NOT_YET_VALID_CODE:
+        return f"{flaw}; is the clock of this machine right?"
+    return flaw
 
 
 def local_shortage(code: int | None, where: str) -> LocalShortage | None:

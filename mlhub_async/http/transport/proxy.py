@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -10,6 +11,8 @@ from ...core.errors import TransferError, UsageError
 from ...core.secret import Secret
 from ..auth.credentials import basic
 
+PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
+
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
@@ -17,6 +20,12 @@ class Proxy:
 
     url: str
     authorization: Secret | None = None
+
+
+def unused_proxy_advice(environ: Mapping[str, str]) -> str:
+    """What to say, where no connection is made, of a proxy that the environment names; "" for none."""
+    names = [name for one in PROXY_VARIABLES for name in (one, one.lower()) if environ.get(name)]
+    return f"; {names[0]} is set, but only a proxy that --proxy names is used" if names else ""
 
 
 def proxy_of(given: str | Secret) -> Proxy:

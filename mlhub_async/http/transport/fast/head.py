@@ -16,6 +16,7 @@ from ....core.ports import Buffer
 from ...auth.cookies import LINE_SEPARATOR, SET_COOKIE
 from ...status import FIRST_FINAL, REDIRECTION, WITHOUT_BODY
 from ...validators import MAX_LENGTH_DIGITS
+from ..failures import TLS_ALERT, TLS_IN_PLACE_OF_HTTP
 
 END_OF_HEAD = b"\r\n\r\n"
 MAX_HEAD_BYTES = 64 << 10
@@ -128,7 +129,8 @@ def check_partial_head(data: bytearray, start: int, end: int) -> None:
     if count >= MAX_HEAD_BYTES:
         raise BadResponseError(f"a head of more than {MAX_HEAD_BYTES} bytes")
     if not data.startswith(b"HTTP/"[:count], start):
-        raise BadResponseError("it does not begin with HTTP/")
+        speaks_tls = data.startswith(TLS_ALERT, start)
+        raise BadResponseError(TLS_IN_PLACE_OF_HTTP if speaks_tls else "it does not begin with HTTP/")
     if data.find(b"\n\n", start, end) >= 0:
         raise BadResponseError("its lines do not end with CRLF")
 

@@ -13,11 +13,11 @@ from ....core.urls import Origin, origin, redacted
 from ...resilience.suspend import SuspendDetector
 from ..failures import (
     AddressCheck,
-    certificate_error,
     errno_reason,
     invalid_response,
     local_shortage,
     resolution_error,
+    tls_error,
 )
 from .connection import Connection
 from .head import BadResponseError, DroppedError
@@ -162,10 +162,8 @@ def _connection_error(error: OSError, url: str) -> TransferError:
     contain URLs.
     """
     where = redacted(url)
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return certificate_error(error.verify_message, where)
     if isinstance(error, ssl.SSLError):
-        return Transient(f"{where}: TLS failed", kind="tls", tries=3)
+        return tls_error(error, where)
     if isinstance(error, TimeoutError) and error.errno is None:
         return Transient(f"{where}: no connection in time", kind="timeout")
     if isinstance(error, socket.gaierror):
