@@ -62,7 +62,10 @@ def _mirror_here(*, dry_run: bool) -> str:
     from ..storage.layout import STATE_DIR
 
     if not dry_run and not os.path.isdir(STATE_DIR):
-        raise click.UsageError("DEST is missing: give a directory, or '.' for the current one")
+        raise click.UsageError(
+            "DEST is missing: give a directory, or '.' for the current one; behind an option for several "
+            "values, such as -i, write it with a slash: ./DEST"
+        )
     return "."
 
 

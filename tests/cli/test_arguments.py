@@ -10,6 +10,7 @@ import pytest
 from mlhub_async.core.errors import UsageError
 from mlhub_async.core.options import CHOICES, Options, Selection
 from support.mirrored import Mirrored, publish
+from support.server import tif
 from support.stac_server import stac_item, static_catalog
 
 
@@ -33,6 +34,34 @@ def test_a_word_after_a_repeatable_option_is_dest_if_dest_is_missing(run_cli, ca
     assert run_cli("mirror", catalogue, "--ids", "a", dest).code == 0
     assert (dest / "catalog.json").exists()
     assert run_cli("mirror", catalogue, "--ids", "a", dest, "b").code == 2
+
+
+@pytest.fixture
+def bands(site):
+    """The address of an item with the assets labels, B04 and B08."""
+    assets = {key: site.put(f"/{key}.tif", tif(300)) for key in ("labels", "B04", "B08")}
+    return site.json("/item.json", stac_item("one", **assets))
+
+
+def test_several_words_behind_an_option_mean_the_same_to_every_command(run_cli, bands, dest):
+    planned = run_cli("plan", bands, "-i", "labels", "B04", "--json")
+    assert planned.code == 0 and planned.events[-1]["assets"] == 2
+    turned = run_cli("plan", "-i", "labels", "B04", bands, "--json").events[-1]
+    assert (turned["assets"], turned["selection"]) == (2, planned.events[-1]["selection"])
+    for words in ([bands, "-i", "labels", "B04"], ["-i", "labels", "B04", bands]):
+        refused = run_cli("mirror", *words)
+        assert refused.code == 2 and "DEST is missing" in refused.err and "./DEST" in refused.err
+    assert not (run_cli.home / "B04").exists()
+    assert run_cli("mirror", bands, dest, "-i", "labels", "B04").code == 0
+    assert len(Mirrored(dest).files) == 2
+    assert run_cli("mirror", bands, "-i", "labels", "B04", "./there").code == 0
+    assert len(Mirrored(run_cli.home / "there").files) == 2
+
+
+def test_a_word_that_a_command_cannot_do_without_is_no_value(run_cli, bands):
+    (run_cli.home / "item.json").write_text(json.dumps(stac_item("two", labels="./x.tif", B08="./y.tif")))
+    assert run_cli("plan", "-i", "labels", "item.json", "--json").events[-1]["assets"] == 1
+    assert run_cli("plan", "-i", "labels", "--role", "x", "item.json").code == 9
 
 
 def test_ids_take_several_words_if_dest_is_given_with_o(run_cli, catalogue, dest):
