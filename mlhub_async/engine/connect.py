@@ -40,8 +40,10 @@ from ..http.transport.proxy import proxy_of, unused_proxy_advice
 from ..http.transport.tls import default_context, usable_key_log
 from ..http.watchdog import Watchdog
 from ..sources.browse import EmitLevel, browse
+from ..sources.files.workspace import workspace
 from ..sources.linked.failures import FirstTime
 from ..sources.recognise import Given, Services, SourceLocation, locate, recognise, user_url
+from ..storage.layout import UNPACKED_DIR
 from ..storage.local.disk_space import DiskSpace
 from ..storage.local.store import LocalStore
 
@@ -99,30 +101,36 @@ async def open_source(
     environ: Mapping[str, str],
     deadline: Deadline,
     first_time: FirstTime | None = None,
+    state: Path | None = None,
 ) -> AsyncIterator[OpenedSource]:
     """The source that a SOURCE means. Its HTTP client is closed at the end.
 
-    `first_time` is told the URLs of linked items and returns those that are new to this run.
-    Raises `UsageError`, `SourceError`, `CatalogError` (run again), or `LimitReached`.
+    `state` is the folder for what a source keeps for later runs; None: nothing stays. `first_time` is told
+    the URLs of linked items and returns those that are new to this run. Raises `UsageError`, `SourceError`,
+    `CatalogError` (run again), or `LimitReached`.
     """
     location = location_of(source, environ, options)
+    kept = None if state is None else state / UNPACKED_DIR
     async with open_http(location, options, environ) as http:
-        async with deadline.enforced():
-            found = await recognise(
-                location,
-                http,
-                options.selection,
-                allow_origins=options.allow_origins,
-                first_time=first_time,
-            )
-        yield OpenedSource(found, http, location.catalogue_folder)
+        with workspace(kept) as room:
+            async with deadline.enforced():
+                found = await recognise(
+                    location,
+                    http,
+                    options.selection,
+                    allow_origins=options.allow_origins,
+                    first_time=first_time,
+                    workspace=room,
+                )
+            yield OpenedSource(found, http, location.catalogue_folder)
 
 
 async def browse_source(source: Given, options: Options, environ: Mapping[str, str], emit: EmitLevel) -> None:
     """Emit one level of the catalogue that a SOURCE means; see `sources.browse`."""
     location = location_of(source, environ, options)
     async with open_http(location, options, environ) as http:
-        await browse(location, http, options.selection, emit, options.allow_origins)
+        with workspace() as room:
+            await browse(location, http, options.selection, emit, options.allow_origins, room)
 
 
 def location_of(source: Given, environ: Mapping[str, str], options: Options | None = None) -> SourceLocation:

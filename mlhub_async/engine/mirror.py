@@ -87,7 +87,8 @@ async def mirror(
     store = store_at(Path(dest), options, disk_space_for(dest, options, emitter))
     ledger = Ledger(store.state, store)
     store.refuse_unless_directory()
-    async with open_source(source, options, environ, deadline, ledger.first_time) as (found, http, folder):
+    opening = open_source(source, options, environ, deadline, ledger.first_time, store.state)
+    async with opening as (found, http, folder):
         with contextlib.closing(store):
             store.open()
             parts = _Parts(found, http, store, ledger, options, meter or Meter(), emitter)

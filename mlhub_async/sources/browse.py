@@ -12,6 +12,7 @@ from ..core.options import Selection
 from ..core.ports import Reader
 from .access import unreadable
 from .api.source import ApiSource
+from .files.workspace import Workspace
 from .items.streams import RawReader
 from .mlhub import Datasets, api_root
 from .recognise import SourceKind, SourceLocation, source_at, user_origins
@@ -37,6 +38,7 @@ async def browse(
     selection: Selection,
     emit: EmitLevel,
     allow_origins: Sequence[str] = (),
+    workspace: Workspace | None = None,
 ) -> None:
     """Emit what is one level below the selection. Raises as `recognise` and `Source.list` do.
 
@@ -52,13 +54,13 @@ async def browse(
         async for branch in _mlhub_branches(reader, location.url, selection):
             await emit([branch])
         return
-    source = await source_at(location, reader, selection, user_origins(allow_origins))
+    source = await source_at(location, reader, selection, user_origins(allow_origins), workspace)
     if _asks_for_items(selection):
         await source.list(_ItemsOnly(emit).emit)
     elif isinstance(source, ApiSource):
         async for one in source.collections.all():
             await emit([_branch(one) if isinstance(one, Collection) else one])
-    elif isinstance(source, StaticSource):
+    elif isinstance(source, StaticSource) or location.kind is SourceKind.ARCHIVE:
         with suppress(_LevelComplete):
             await source.list(_Branches(emit).emit)
     else:

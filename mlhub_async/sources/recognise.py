@@ -27,6 +27,7 @@ from .access import unreadable
 from .api.source import ApiSource
 from .api.split import UnsplitSource, is_split
 from .files.archives.addresses import is_archive
+from .files.workspace import Workspace
 from .item_limit import ItemQuota
 from .items.documents import of_document, of_lines, of_stdin
 from .items.objects import of_objects
@@ -45,7 +46,7 @@ Given = str | os.PathLike[str] | Iterable[Any] | AsyncIterable[Any]
 
 _NDJSON = (".ndjson", ".jsonl", ".geojsonl", ".ndgeojson")
 _DOCUMENTS = (".json", ".geojson", *_NDJSON)
-_NOT_YET = (".parquet", ".geoparquet", ".tar", ".tar.gz", ".tgz")
+_NOT_YET = (".parquet", ".geoparquet")
 _may_name_files = re.compile(
     r"(?:s3a?|gs|az|azure|abfss?|hf)://|(?:source\.coop|mlhub-azure|zenodo|figshare|doi):|10\.\d+/"
     r"|https?://(?:(?:www\.|dx\.)?doi\.org/|[a-z]+\.google\.com/|[^/?]*/"
@@ -190,6 +191,7 @@ async def recognise(
     *,
     allow_origins: Sequence[str] = (),
     first_time: FirstTime | None = None,
+    workspace: Workspace | None = None,
 ) -> Source:
     """The source at a location, with everything that the selection asks of any source.
 
@@ -198,7 +200,7 @@ async def recognise(
     may do better next time.
     """
     allowed = user_origins(allow_origins)
-    found = await source_at(location, reader, selection, allowed)
+    found = await source_at(location, reader, selection, allowed, workspace)
     if is_split(selection) and not isinstance(found, ApiSource | MlhubSource):
         found = UnsplitSource(found)
     if selection.follow_sources:
@@ -207,7 +209,11 @@ async def recognise(
 
 
 async def source_at(
-    location: SourceLocation, reader: RawReader, selection: Selection, allowed: Some[str] = frozenset()
+    location: SourceLocation,
+    reader: RawReader,
+    selection: Selection,
+    allowed: Some[str] = frozenset(),
+    workspace: Workspace | None = None,
 ) -> Source:
     """The source at a location and nothing around it. Raises as `recognise` does."""
     url = location.url
@@ -221,7 +227,7 @@ async def source_at(
         case SourceKind.NDJSON:
             found = of_lines(reader, url, selection)
         case SourceKind.ARCHIVE:
-            found = _archive_source(reader, url, selection, allowed)
+            found = _archive_source(reader, url, selection, allowed, workspace or Workspace())
         case SourceKind.FILES if location.place is not None:
             found = await _files_source(location.place, reader, selection, allowed)
         case SourceKind.DOCUMENT:
@@ -232,13 +238,15 @@ async def source_at(
     return found
 
 
-def _archive_source(reader: RawReader, url: str, selection: Selection, allowed: Some[str]) -> Source:
+def _archive_source(
+    reader: RawReader, url: str, selection: Selection, allowed: Some[str], workspace: Workspace
+) -> Source:
     from .files.archives.source import ArchiveSource
 
     def open_static(root: Document) -> Source:
         return _source_of(root, reader, selection, allowed, urls.redacted(url))
 
-    return ArchiveSource(reader, url, selection, open_static)
+    return ArchiveSource(reader, url, selection, open_static, workspace)
 
 
 async def _files_source(place: Place, reader: RawReader, selection: Selection, allowed: Some[str]) -> Source:

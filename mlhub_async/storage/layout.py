@@ -24,6 +24,8 @@
       receipt.json                    proof of the last run                     engine/finish
       errors.jsonl                    assets that are missing, with reasons     engine/finish
       pace.json                       request limits that earlier runs learned  engine/mirror
+      unpacked/index, unpacked/documents  what is in a tar archive, for later runs  sources/files/archives
+      unpacked/data                   its files, while a run is under way       sources/files/archives
 
 SQLite adds `ledger.sqlite-wal` and `ledger.sqlite-shm` while the ledger is open. The names under
 <collection> are those of the default path template; `naming` makes them safe. Other modules take names from
@@ -52,6 +54,7 @@ ERRORS_FILE = "errors.jsonl"
 LEARNED_LIMITS_FILE = "pace.json"
 
 PARTIAL_DIR = "partial"
+UNPACKED_DIR = "unpacked"
 DOCUMENT_PREFIX = "document."
 LINK_PREFIX = "link."
 PROBE_FILE = "probe"

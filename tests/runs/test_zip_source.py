@@ -1,5 +1,6 @@
 """A ZIP archive as SOURCE, by URL and by path: read by ranges, never unpacked on disk."""
 
+import gzip
 import random
 import zipfile
 
@@ -17,11 +18,12 @@ from support.archives import (
     catalogue,
     entry_of,
     patched,
+    tarred,
     zipped,
 )
 from support.engine import run
 from support.mirrored import Mirrored
-from support.server import Change, Cut, Status
+from support.server import Change, Cut, Status, tif
 
 FILES = catalogue()
 LARGE = catalogue(2, 900_000)
@@ -194,3 +196,32 @@ async def test_the_query_of_an_archive_goes_with_every_range_and_into_no_file(si
     assert all("key=SECRET" in one.target for one in site.log)
     written = b"".join(path.read_bytes() for path in dest.rglob("*") if path.is_file())
     assert b"SECRET" not in written
+
+
+CHIPS = {f"kenya/{folder}/{band}.tif": tif(3_000, hash((folder, band))) for folder in "ab" for band in "xyz"}
+
+
+async def test_an_archive_without_a_catalogue_has_an_item_per_folder(site, dest):
+    report = await run(site.put("/kenya.zip", zipped(CHIPS), etag='"1"'), dest)
+    assert report.exit_code == 0
+    found = {name.removeprefix("kenya/").replace(".tif.tif", ".tif") for name in Mirrored(dest).files}
+    assert found == {name.removeprefix("kenya/") for name in CHIPS}
+    Mirrored(dest).check(0)
+    assert (await run(site.url("/kenya.zip"), dest)).skipped == 6
+
+
+async def test_the_same_files_give_the_same_manifest_from_every_kind_of_archive(site, dest):
+    urls = [site.put("/kenya.zip", zipped(CHIPS)), site.put("/kenya.tar.gz", gzip.compress(tarred(CHIPS)))]
+    bare = {name.removeprefix("kenya/"): data for name, data in CHIPS.items()}
+    urls.append(site.put("/bare/kenya.tar", tarred(dict(reversed(bare.items())))))
+    reports = [await run(url, dest / str(number)) for number, url in enumerate(urls)]
+    assert [report.exit_code for report in reports] == [0, 0, 0]
+    assert len({report.manifest_sha256 for report in reports}) == 1
+
+
+async def test_an_encrypted_member_without_a_catalogue_is_one_row(site, dest):
+    archive = patched(zipped(CHIPS), "kenya/a/x.tif", *FLAGS, 1)
+    report = await run(site.put("/kenya.zip", archive), dest)
+    assert report.exit_code == 4 and len(Mirrored(dest).files) == 5
+    (row,) = Mirrored(dest).errors
+    assert "encrypted" in row["error"]["message"] and row["item"] == "a"

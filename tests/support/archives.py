@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import struct
+import tarfile
 import zipfile
 from collections.abc import Mapping
 
@@ -79,3 +81,29 @@ def as_zip64(archive: bytes) -> bytes:
 
 
 FLAGS, METHOD, CRC, ATTRIBUTES, OFFSET = (8, "<H"), (10, "<H"), (16, "<I"), (38, "<I"), (42, "<I")
+
+
+def tarred(files: Mapping[str, bytes], form: int = tarfile.PAX_FORMAT, **special: bytes) -> bytes:
+    """A tar. `special`: names of members of another type, with that type; they link to /etc/passwd."""
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w", format=form) as archive:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+        for name, kind in special.items():
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, "/etc/passwd"
+            archive.addfile(member)
+    return target.getvalue()
+
+
+def in_several_members(data: bytes, size: int = 4_000) -> bytes:
+    """Gzip as bgzip and pigz write it: many members, one behind the other."""
+    return b"".join(gzip.compress(data[at : at + size], mtime=0) for at in range(0, len(data), size))
+
+
+def heads_of(archive: bytes) -> list[int]:
+    """Where the heads of the members of a tar begin, and where its end does."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
+        return [*(member.offset for member in opened), opened.offset]

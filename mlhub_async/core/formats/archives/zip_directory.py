@@ -62,6 +62,11 @@ class ZipMember(NamedTuple):
     raw_name: bytes
     flaw: str
 
+    @property
+    def etag(self) -> str:
+        """A validator of its content."""
+        return f'"{self.crc:08x}-{self.size:x}"'
+
 
 def end_record(tail: bytes, total: int) -> EndRecord:
     """The end record in the last bytes of an archive of `total` bytes. Raises `ArchiveDefect`."""

@@ -7,13 +7,18 @@ from urllib.parse import quote
 
 from ....core import urls
 
-_suffix = re.compile(r"\.(zip)\Z", re.IGNORECASE).search
+_suffix = re.compile(r"\.(?:zip|tar|tar\.gz|tgz|tar\.zst|tzst)\Z", re.IGNORECASE).search
 _SAFE = "/-_.~!$&'()*+,;=:@"
 
 
 def is_archive(path: str) -> bool:
     """Whether a file of this name is read as an archive."""
     return _suffix(path) is not None
+
+
+def is_zip(url: str) -> bool:
+    """Whether it is read by ranges, and not as a stream."""
+    return url.partition("?")[0].lower().endswith(".zip")
 
 
 def collection_id(url: str) -> str:

@@ -7,11 +7,11 @@ import copy
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from ....core.concurrency import parked
-from ....core.errors import MlhubError, Transient
-from ....core.formats.archives.zip_directory import ZipDirectory, ZipMember
-from ....core.ports import Send
-from .ranges import ArchiveBytes
+from .....core.concurrency import parked
+from .....core.errors import MlhubError, Transient
+from .....core.formats.archives.zip_directory import ZipDirectory, ZipMember
+from .....core.ports import Send
+from ..ranges import ArchiveBytes
 
 CELL_BYTES = 2 << 20
 SMALL_BYTES = 256 << 10

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
-from collections.abc import Awaitable, Iterator
-from functools import partial
+from collections.abc import Awaitable
 from urllib.parse import unquote
 
-from ....core.concurrency import LazyAwaitable
-from ....core.errors import Corrupt, TransferError, Transient
-from ....core.formats.archives.errors import ArchiveDefect
-from ....core.formats.archives.zip_directory import TAIL_BYTES, ZipDirectory, ZipMember, end_record
-from ....core.formats.archives.zip_member import MemberDecoder
-from ....core.model import Head, Request
-from ....core.ports import Buffer, Send, Sink
-from ....core.urls import redacted
-from ....http.status import NOT_FOUND, NOT_MODIFIED, OK, PARTIAL_CONTENT, refused
-from ...items.streams import RawReader
-from .ranges import ArchiveBytes
+from .....core.errors import Corrupt, TransferError, Transient
+from .....core.formats.archives.errors import ArchiveDefect
+from .....core.formats.archives.zip_directory import TAIL_BYTES, ZipDirectory, ZipMember, end_record
+from .....core.formats.archives.zip_member import MemberDecoder
+from .....core.model import Head, Request
+from .....core.ports import Buffer, Send, Sink
+from .....core.urls import redacted
+from .....http.status import NOT_FOUND, refused
+from ....items.streams import RawReader
+from ..answers import MemberAnswer
+from ..ranges import ArchiveBytes
 from .read_ahead import SMALL_BYTES, ReadAhead
 
 MAX_DIRECTORY_BYTES = 512 << 20
 MAX_INTERRUPTED = 64
 """Members that broke off and whose state is kept: the next request is for their missing bytes only."""
-_rest = re.compile(r"bytes=([0-9]{1,18})-").fullmatch
 
 
 async def read_directory(archive: ArchiveBytes, reader: RawReader) -> ZipDirectory:
@@ -63,15 +60,12 @@ class ZipMembers:
         """A range is answered as far as it goes to the end; the bytes before it are unpacked once more, but
         where the last answer broke off just there."""
         member = self._find(request.url)
-        etag = f'"{member.crc:08x}-{member.size:x}"'
-        if request.headers.get("if-none-match") == etag:
-            head = Head(NOT_MODIFIED, {"etag": etag}, request.url)
-            sink.start(head)
-            return head
-        first = _first_byte(request, member, etag)
-        answer = _Answer(sink, _head(request.url, member, etag, first), first)
+        answer = MemberAnswer(request, sink, member.size, member.etag)
+        if answer.unchanged:
+            answer.begin()
+            return answer.head
         decoder = self._interrupted.pop(member.name, None)
-        if decoder is None or decoder.produced != answer.skipped:
+        if decoder is None or decoder.produced != answer.first:
             decoder = MemberDecoder(member)
         else:
             answer.skipped = 0
@@ -97,12 +91,13 @@ class ZipMembers:
             raise TransferError(f"{redacted(url)}: {member.flaw}", kind="unreadable-member")
         return member
 
-    async def _bring(self, member: ZipMember, decoder: MemberDecoder, answer: _Answer, send: Send) -> None:
+    async def _bring(
+        self, member: ZipMember, decoder: MemberDecoder, answer: MemberAnswer, send: Send
+    ) -> None:
         if member.limit - member.offset <= SMALL_BYTES:
             data = await self._read_ahead.read(member, send)
-            for piece in decoder.feed(data):
-                if (busy := answer.write(piece)) is not None:
-                    await busy
+            if (busy := answer.write_all(decoder.feed(data))) is not None:
+                await busy
             return
 
         def take(data: Buffer) -> Awaitable[None] | None:
@@ -113,58 +108,7 @@ class ZipMembers:
             await self._archive.stream(send, first, member.limit, take)
 
     def _keep(self, member: ZipMember, decoder: MemberDecoder) -> None:
-        if decoder.produced:
+        if decoder.produced and member.limit - member.offset > SMALL_BYTES:
             self._interrupted[member.name] = decoder
             while len(self._interrupted) > MAX_INTERRUPTED:
                 self._interrupted.popitem(last=False)
-
-
-class _Answer:
-    """What a sink gets of a member: `head` before the first byte, then all but the first `skipped` bytes."""
-
-    def __init__(self, sink: Sink, head: Head, skipped: int) -> None:
-        self._sink = sink
-        self.head = head
-        self.skipped = skipped
-        self._begun = False
-
-    def begin(self) -> None:
-        if not self._begun:
-            self._begun = True
-            self._sink.start(self.head)
-
-    def write(self, piece: Buffer) -> Awaitable[None] | None:
-        self.begin()
-        left_out = min(self.skipped, len(piece))
-        self.skipped -= left_out
-        piece = memoryview(piece)[left_out:] if left_out else piece
-        return self._sink.write(piece) if len(piece) else None
-
-    def write_all(self, pieces: Iterator[Buffer]) -> Awaitable[None] | None:
-        for piece in pieces:
-            if (busy := self.write(piece)) is not None:
-                return LazyAwaitable(partial(self._write_rest, busy, pieces))
-        return None
-
-    async def _write_rest(self, busy: Awaitable[None], pieces: Iterator[Buffer]) -> None:
-        await busy
-        for piece in pieces:
-            if (again := self.write(piece)) is not None:
-                await again
-
-
-def _first_byte(request: Request, member: ZipMember, etag: str) -> int:
-    """The first byte that is asked for. Raises `TransferError` for a range that ends before the member."""
-    asked = request.headers.get("range", "")
-    found = _rest(asked)
-    if asked and found is None:
-        raise TransferError(f"{redacted(request.url)}: a member is read to its end", kind="range")
-    first = int(found[1]) if found else 0
-    return first if first < member.size and request.headers.get("if-range", etag) == etag else 0
-
-
-def _head(url: str, member: ZipMember, etag: str, first: int) -> Head:
-    fields = {"content-length": str(member.size - first), "etag": etag}
-    if first:
-        fields["content-range"] = f"bytes {first}-{member.size - 1}/{member.size}"
-    return Head(PARTIAL_CONTENT if first else OK, fields, url)

@@ -1,0 +1,44 @@
+"""The members of an archive without STAC as a listing of files, of which items are made."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+
+from ....core import urls
+from ....core.formats.archives.names import common_folder
+from ....core.model import JsonObject
+from ..listing import FileEntry
+from .addresses import base_of, collection_id, member_url
+from .opening import OpenedArchive
+
+PAGE_FILES = 1_000
+
+
+class MemberListing:
+    """See `FileListing`. The one folder at the top that all members are in, if there is one, is left out."""
+
+    is_sorted = is_whole = True
+
+    def __init__(self, url: str, opened: OpenedArchive) -> None:
+        self.collection = collection_id(url)
+        self.where = urls.redacted(url)
+        self.prefix = common_folder(opened.names)
+        self.about: JsonObject = {}
+        self._base = base_of(url)
+        self._opened = opened
+
+    async def begin(self) -> None:
+        """Everything is known."""
+
+    async def pages(self) -> AsyncGenerator[Sequence[FileEntry], None]:
+        names = self._opened.names
+        for at in range(0, max(len(names), 1), PAGE_FILES):
+            yield [self._entry(name) for name in names[at : at + PAGE_FILES]]
+
+    def url_of(self, key: str) -> str:
+        return member_url(self._base, key)
+
+    def _entry(self, name: str) -> FileEntry:
+        facts = self._opened.facts(name)
+        url = member_url(self._base, name)
+        return FileEntry(name, facts.size, url, facts.etag, facts.modified, refused=facts.refused)

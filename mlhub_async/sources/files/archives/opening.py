@@ -1,0 +1,98 @@
+"""Opens an archive by its kind: its members get their URLs, and what is wrong with it is said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from ....core import urls
+from ....core.errors import CatalogDefect, CatalogError, SourceError, TransferError, Transient
+from ....core.formats.archives.errors import ArchiveCut, ArchiveDefect
+from ....core.formats.archives.names import is_junk
+from ...access import unreadable
+from ...items.streams import RawReader
+from ..workspace import Workspace
+from .addresses import base_of
+from .ranges import ArchiveBytes
+from .tar.members import TarMembers
+from .zip.members import ZipMembers, read_directory
+
+
+class MemberFacts(NamedTuple):
+    """What an archive says of a member: its size, its time (RFC 3339, or ""), its version, and why it cannot
+    be had, if it cannot."""
+
+    size: int
+    modified: str
+    etag: str
+    refused: str = ""
+
+
+class OpenedArchive(NamedTuple):
+    """`names` of the members that are files of the data, sorted. `flaws`: those that are refused, and
+    why. `broken`: why it is not whole, if it is not."""
+
+    names: list[str]
+    facts: Callable[[str], MemberFacts]
+    flaws: list[tuple[str, str]]
+    broken: CatalogError | None = None
+
+
+async def open_zip(reader: RawReader, url: str) -> OpenedArchive:
+    """Raises `CatalogError` for what is no whole ZIP, `SourceError` for what cannot be read at all."""
+    archive, base = ArchiveBytes(url), base_of(url)
+    try:
+        directory = await read_directory(archive, reader)
+    except (ArchiveDefect, TransferError) as error:
+        raise _unusable(error, url) from error
+
+    def facts(name: str) -> MemberFacts:
+        member = directory.member(name)
+        assert member is not None
+        return MemberFacts(member.size, member.modified, member.etag, member.flaw)
+
+    reader.mount(base, ZipMembers(archive, directory, base))
+    flaws = [one for one in directory.flaws if not is_junk(one[0])]
+    return OpenedArchive([name for name in directory.names() if not is_junk(name)], facts, flaws)
+
+
+async def open_tar(reader: RawReader, url: str, workspace: Workspace) -> OpenedArchive:
+    """The same for a tar archive. What is whole of one that broke off can be had all the same."""
+    base, broken = base_of(url), None
+    members = TarMembers(url, base, reader, workspace)
+    unpacked = members.unpacked
+    workspace.on_close(lambda completed: unpacked.drop_data() if completed else unpacked.close())
+    try:
+        await members.open()
+    except (ArchiveCut, Transient) as error:
+        if not unpacked.members:
+            raise _unusable(error, url) from error
+        message = error.message if isinstance(error, Transient) else f"{urls.redacted(url)} {error}"
+        broken = CatalogError(message, kind="truncated")
+    except (ArchiveDefect, TransferError) as error:
+        raise _unusable(error, url) from error
+
+    def facts(name: str) -> MemberFacts:
+        member = unpacked.members[name]
+        return MemberFacts(member.size, _rfc3339(member.modified), member.etag)
+
+    reader.mount(base, members)
+    return OpenedArchive(sorted(unpacked.members), facts, unpacked.flaws, broken)
+
+
+def _unusable(error: ArchiveDefect | TransferError, url: str) -> CatalogError | SourceError:
+    where = urls.redacted(url)
+    if isinstance(error, TransferError):
+        found = unreadable(error, url)
+        return found if isinstance(found, CatalogError | SourceError) else SourceError(found.message)
+    if isinstance(error, ArchiveCut):
+        return CatalogError(f"{where} {error}", kind="truncated")
+    return CatalogDefect(f"{where} {error}", kind="damaged-archive")
+
+
+def _rfc3339(seconds: float) -> str:
+    try:
+        return datetime.fromtimestamp(int(seconds), UTC).isoformat().replace("+00:00", "Z") if seconds else ""
+    except (ValueError, OverflowError, OSError):
+        return ""

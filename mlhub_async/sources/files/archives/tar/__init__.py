@@ -1,0 +1,1 @@
+"""Tar archives, which are read as a stream."""

@@ -1,0 +1,147 @@
+"""The members of a tar archive on disk, one behind the other in two files: documents, and data.
+
+The documents and an index of all members stay for the next run: an archive that has not changed is not read
+again. The data is there only while a run is under way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from .....core.formats.archives.names import is_hostile, is_junk
+from .....core.json_text import dumps, loads
+
+MAX_DOCUMENT_BYTES = 64 << 20
+PIECE_BYTES = 1 << 20
+_INDEX, _DOCUMENTS, _DATA = "index", "documents", "data"
+
+
+class TarMember(NamedTuple):
+    """One member that is whole. `offset` is that in the file of documents or of data."""
+
+    offset: int
+    size: int
+    crc: int
+    modified: float
+    is_document: bool
+
+    @property
+    def etag(self) -> str:
+        return f'"{self.crc:08x}-{self.size:x}"'
+
+
+class UnpackedMembers:
+    """Takes the members of an archive (see `TarReceiver`), and gives them back by name.
+
+    `keeps_data` false: only documents are kept. Of two members with one name the later one counts.
+    Raises OSError.
+    """
+
+    def __init__(self, folder: Path, *, keeps_data: bool) -> None:
+        self.members: dict[str, TarMember] = {}
+        self.flaws: list[tuple[str, str]] = []
+        self.has_data = False
+        self._folder = folder
+        self._keeps_data = keeps_data
+        self._files: dict[bool, BinaryIO] = {}
+        self._now: tuple[str, TarMember] | None = None
+        self._target: BinaryIO | None = None
+        self._crc = 0
+
+    def load(self, url: str) -> str:
+        """Read the index that an earlier run left of the archive at `url`: its validator, "" for none."""
+        try:
+            with open(self._folder / _INDEX, "rb") as lines:
+                head = loads(next(lines))
+                documents = open(self._folder / _DOCUMENTS, "rb")  # noqa: SIM115 - it stays open
+                if head["url"] != url or documents.seek(0, 2) != head["documents"]:
+                    documents.close()
+                    return ""
+                members = {name: TarMember(*fields) for name, *fields in map(loads, lines)}
+            self.flaws = [(name, what) for name, what in head["flaws"]]
+            self.members, self._files[True] = members, documents
+            with contextlib.suppress(OSError):
+                data = open(self._folder / _DATA, "rb")  # noqa: SIM115
+                self._files[False], self.has_data = data, data.seek(0, 2) == head["data"]
+            return str(head["validator"])
+        except (OSError, ValueError, TypeError, KeyError, StopIteration):
+            return ""
+
+    def clear(self) -> None:
+        """Begin to take members, none of which is there."""
+        self.close()
+        self.members, self.flaws, self.has_data = {}, [], False
+        (self._folder / _INDEX).unlink(missing_ok=True)
+        for is_document, name in ((True, _DOCUMENTS), (False, _DATA)):
+            self._files[is_document] = open(self._folder / name, "wb+")  # noqa: SIM115
+
+    def begin(self, name: str, size: int, modified: float) -> None:
+        self._crc, self._now = 0, None
+        if is_junk(name) or is_junk(name.removeprefix("./")):
+            return
+        name = name.removeprefix("./")
+        if is_hostile(name):
+            self.refuse(name, "its name leads out of the archive, or is no path: it is left out")
+            return
+        is_document = name.lower().endswith(".json") and size <= MAX_DOCUMENT_BYTES
+        file = self._files[is_document]
+        self._target = file if is_document or self._keeps_data else None
+        self._now = name, TarMember(file.tell(), size, 0, modified, is_document)
+
+    def write(self, data: bytes | memoryview) -> None:
+        if self._now is not None:
+            self._crc = zlib.crc32(data, self._crc)
+            if self._target is not None:
+                self._target.write(data)
+
+    def end(self) -> None:
+        if self._now is not None:
+            name, member = self._now
+            self.members[name] = member._replace(crc=self._crc)
+
+    def refuse(self, name: str, what: str) -> None:
+        self.flaws.append((name, what))
+
+    def finish(self) -> None:
+        """No more members come. Those that were taken can be read."""
+        for file in self._files.values():
+            file.flush()
+        self.has_data = self._keeps_data
+
+    def save(self, url: str, validator: str) -> None:
+        """Leave an index for later runs."""
+        sizes = {name: self._files[key].seek(0, 2) for key, name in ((True, _DOCUMENTS), (False, _DATA))}
+        head = {"url": url, "validator": validator, **sizes, "flaws": self.flaws}
+        new = self._folder / f"{_INDEX}.new"
+        with open(new, "wb") as file:
+            file.write(dumps(head) + b"\n")
+            for name, member in self.members.items():
+                file.write(dumps([name, *member]) + b"\n")
+        new.replace(self._folder / _INDEX)
+
+    def pieces(self, member: TarMember) -> Iterator[bytes]:
+        """The bytes of a member; the last of them are missing if the file is shorter."""
+        file, position, left = self._files[member.is_document], member.offset, member.size
+        while left:
+            file.seek(position)
+            piece = file.read(min(left, PIECE_BYTES))
+            if not piece:
+                return
+            position, left = position + len(piece), left - len(piece)
+            yield piece
+
+    def drop_data(self) -> None:
+        """Remove the data, which another run would unpack again."""
+        self.close()
+        self.has_data = False
+        with contextlib.suppress(OSError):
+            (self._folder / _DATA).unlink()
+
+    def close(self) -> None:
+        for file in self._files.values():
+            file.close()
+        self._files.clear()

@@ -1,0 +1,1 @@
+"""ZIP archives, which are read by ranges."""

@@ -1,0 +1,156 @@
+"""A tar archive as SOURCE, plain or compressed: read once as a stream, and whole or said not to be."""
+
+import asyncio
+import gzip
+import random
+import tarfile
+
+import pytest
+import zstandard
+
+from mlhub_async import verify
+from support.archives import TOP, catalogue, heads_of, in_several_members, tarred
+from support.engine import run
+from support.mirrored import Mirrored
+from support.server import Cut, Flip, IgnoreRange, Status
+
+FILES = catalogue(3, 9_000)
+TAR = tarred(FILES)
+LONG = {name.replace("kenya", "k" * 120 + "/" + "ä" * 60): data for name, data in FILES.items()}
+DIGESTS = sorted(data for name, data in FILES.items() if name.endswith(".tif"))
+
+
+@pytest.fixture
+async def site(troubled):
+    return await troubled.site()
+
+
+def zstd(data):
+    frame = zstandard.ZstdCompressor().compress
+    return frame(data[:5_000]) + b"\x50\x2a\x4d\x18\x04\0\0\0skip" + frame(data[5_000:])
+
+
+@pytest.mark.parametrize(
+    ("name", "archive"),
+    [
+        ("a.tar", TAR),
+        ("a.tar.gz", gzip.compress(TAR)),
+        ("a.tgz", in_several_members(TAR)),
+        ("a.tar.zst", zstd(TAR)),
+        ("a.tar.gz", gzip.compress(tarred(LONG, tarfile.PAX_FORMAT))),
+        ("a.tar.gz", gzip.compress(tarred(LONG, tarfile.GNU_FORMAT))),
+        ("a.tar.gz", gzip.compress(tarred({f"./{name}": data for name, data in FILES.items()}))),
+        ("a.tar.gz", gzip.compress(tarred(dict(reversed(FILES.items())))) + bytes(512)),
+        ("a.tar.gz", gzip.compress(tarred(dict([*FILES.items()][:4])) + tarred(dict([*FILES.items()][4:])))),
+        ("a.tar.gz", gzip.compress(tarred({**FILES, f"{TOP}._x.tif": b"x", f"{TOP}.DS_Store": b"x"}))),
+    ],
+    ids=["tar", "gzip", "bgzip", "zstd", "pax", "gnu", "dot", "items-first", "concatenated", "macos"],
+)
+async def test_the_files_of_a_tar_are_those_that_tar_would_extract(site, dest, name, archive):
+    report = await run(site.put(f"/{name}", archive, etag='"1"'), dest)
+    assert report.exit_code == 0, report.summary()
+    assert sorted(Mirrored(dest).files.values()) == DIGESTS
+    Mirrored(dest).check(0)
+    assert (await verify(dest)).damage == []
+    assert len(site.log) == 1 and not (dest / ".mlhub/unpacked/data").exists()
+
+
+async def test_a_second_run_is_one_conditional_request_without_a_body(site, dest):
+    url = site.put("/a.tar.gz", gzip.compress(TAR), etag='"1"')
+    first = await run(url, dest)
+    second = await run(url, dest)
+    assert second.exit_code == 0 and second.skipped == 6
+    assert second.manifest_sha256 == first.manifest_sha256
+    assert [one.headers.get("if-none-match") for one in site.log] == [None, '"1"']
+
+
+async def test_an_archive_that_has_changed_is_read_anew(site, dest):
+    await run(site.put("/a.tar.gz", gzip.compress(TAR), etag='"1"'), dest)
+    more = catalogue(4, 9_000)
+    report = await run(site.put("/a.tar.gz", gzip.compress(tarred(more)), etag='"2"'), dest)
+    assert report.exit_code == 0 and report.fetched == 2
+
+
+async def test_a_file_that_was_deleted_comes_from_the_archive_again(site, dest):
+    url = site.put("/a.tar.gz", gzip.compress(TAR), etag='"1"')
+    await run(url, dest)
+    (dest / "c1/i1/data.tif").unlink()
+    report = await run(url, dest)
+    assert report.exit_code == 0 and report.fetched == 1
+    assert sorted(Mirrored(dest).files.values()) == DIGESTS
+
+
+@pytest.mark.parametrize("fault", [None, IgnoreRange()], ids=["ranges", "no ranges"])
+async def test_a_stream_that_breaks_off_goes_on_where_it_was(site, dest, fault):
+    faults = [Cut(after=20_000), Status(503), *([fault] if fault else [])]
+    report = await run(site.put("/a.tar", TAR, etag='"1"', faults=faults), dest)
+    assert report.exit_code == 0 and sorted(Mirrored(dest).files.values()) == DIGESTS
+    assert site.log[-1].headers["range"].startswith("bytes=")
+
+
+async def test_a_tar_that_was_cut_anywhere_never_ends_in_0(site, dest):
+    places = heads_of(TAR) + random.Random(1).sample(range(len(TAR)), 10)
+    for number, place in enumerate(places):
+        for suffix, packed in (("tar", TAR[:place]), ("tar.gz", gzip.compress(TAR[:place]))):
+            report = await run(site.put(f"/{number}.{suffix}", packed), dest / f"{number}.{suffix}")
+            assert report.exit_code in (4, 5), (place, suffix)
+            assert set(Mirrored(dest / f"{number}.{suffix}").files.values()) <= set(DIGESTS)
+
+
+async def test_compressed_data_that_was_cut_never_ends_in_0(site, dest):
+    for name, packed in (
+        ("g.tgz", gzip.compress(TAR)),
+        ("b.tgz", in_several_members(TAR)),
+        ("z.tar.zst", zstd(TAR)),
+    ):
+        for place in [len(packed) - 1, len(packed) - 8, *random.Random(2).sample(range(len(packed)), 10)]:
+            report = await run(site.put(f"/{place}{name}", packed[:place]), dest / f"{place}{name}")
+            assert report.exit_code in (4, 5), (name, place)
+
+
+async def test_what_is_whole_of_a_cut_archive_stays(site, dest):
+    report = await run(site.put("/a.tar", tarred(dict(reversed(FILES.items())))[:-9_000]), dest)
+    assert report.exit_code == 5 and Mirrored(dest).files
+    assert "is cut" in report.listing.error.message
+
+
+async def test_a_wrong_crc_of_gzip_is_said_and_nothing_of_it_is_taken(site, dest):
+    packed = bytearray(gzip.compress(TAR))
+    packed[-8] ^= 1
+    report = await run(site.put("/a.tar.gz", bytes(packed)), dest)
+    assert report.exit_code == 4 and Mirrored(dest).files == {}
+    assert "damaged" in report.listing.error.message
+
+
+async def test_members_that_are_no_files_or_lead_out_are_refused_by_name(site, dest):
+    bad = {"../evil.tif": b"x", "/evil.tif": b"x", "a\\evil.tif": b"x"}
+    archive = tarred({**FILES, **bad}, hard=tarfile.LNKTYPE, soft=tarfile.SYMTYPE, device=tarfile.CHRTYPE)
+    report = await run(site.put("/a.tar", archive), dest)
+    assert report.exit_code == 4
+    rows = [row["error"] for row in Mirrored(dest).errors]
+    assert len(rows) == 6 and {row["class"] for row in rows} == {"refused-member"}
+    assert sorted(Mirrored(dest).files.values()) == DIGESTS
+    assert not list(dest.parent.rglob("*evil*"))
+
+
+@pytest.mark.parametrize("body", [b"", b"no archive" * 100, b"BZh91AY&SY" * 100, b"\xfd7zXZ\0" * 100])
+async def test_what_is_no_tar_is_said(site, dest, body):
+    report = await run(site.put("/a.tar.gz", body), dest)
+    assert report.exit_code == 4 and "a.tar.gz" in report.listing.error.message
+
+
+async def test_bytes_that_were_flipped_on_the_way_are_never_taken(site, dest):
+    report = await run(site.put("/a.tar.gz", gzip.compress(TAR), always=[Flip(at=20_000)]), dest)
+    assert report.exit_code == 4 and Mirrored(dest).files == {}
+
+
+async def test_a_run_that_is_stopped_reads_the_archive_again_or_what_is_left_of_it(site, dest):
+    url = site.put("/a.tar.gz", gzip.compress(TAR), etag='"1"')
+    running = asyncio.ensure_future(run(url, dest))
+    while not (dest / ".mlhub/unpacked/index").exists():  # noqa: ASYNC110 - nothing tells of it
+        await asyncio.sleep(0)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    report = await run(url, dest)
+    assert report.exit_code == 0 and sorted(Mirrored(dest).files.values()) == DIGESTS
