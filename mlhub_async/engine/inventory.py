@@ -18,6 +18,7 @@ from ..stac.write.extent import Extent
 from ..stac.write.hrefs import DocumentLocation
 from ..stac.write.item import Fingerprinter, item_json
 from ..stac.write.projection import GridReader, projection_of, projections_of
+from ..stac.write.versions import readable_body
 from ..storage.ledger.claims import ClaimRequest, ClaimResult
 from ..storage.ledger.database import changed_items
 from ..storage.ledger.ledger import Ledger
@@ -143,7 +144,7 @@ class Inventory:
     async def _start(
         self, owner: Item | Collection, result: ClaimResult, batch: BatchResult, request: ClaimRequest
     ) -> None:
-        claims = await self._files.claims_with_records(result, owner.body)
+        claims = await self._files.claims_with_records(result, readable_body(owner))
         batch.jobs += [job_of(claim, self._existing) for claim in claims]
         if isinstance(owner, Collection):
             try:

@@ -22,3 +22,17 @@ async def test_torchgeo_reads_date_and_band_from_the_file_name(site, dest):
 def test_a_layout_beside_a_template_is_a_usage_error(run_cli):
     ended = run_cli("mirror", "nowhere.json", "out", "--layout", "torchgeo", "-p", "${id}${ext}")
     assert ended.code == 2 and "layout and path_template" in ended.err
+
+
+TOKEN = "gAAAAAB" + "x" * 120
+
+
+async def test_a_file_name_is_never_a_download_token(site, dest):
+    picture = {"href": site.put(f"/download/{TOKEN}", b"II*\0" + bytes(99)), "type": "image/tiff"}
+    unstated = site.put(f"/download/{TOKEN}y", b"abc", content_type="application/octet-stream")
+    named = site.put("/download/scene.tif", b"II*\0" + bytes(98))
+    one = stac_item("one", B04=picture, other=unstated, named=named)
+    assert (await run([one], dest, path_template="${id}/${filename}")).ok
+    found = {path.name for path in (dest / "one").iterdir()}
+    assert {name.partition(".")[0] for name in found} == {"B04", "other", "scene"}
+    assert "B04.tif" in found and "scene.tif" in found

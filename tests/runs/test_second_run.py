@@ -184,3 +184,17 @@ async def test_hrefs_that_are_written_otherwise_make_other_documents(site, dest)
     assert Mirrored(dest).href("one", "b").startswith("/")
     assert (await run(api.url, dest)).exit_code == 0
     assert Mirrored(dest).href("one", "b") == "./b.tif"
+
+
+async def test_without_a_ledger_files_of_an_item_with_changed_fields_are_still_known(site, dest):
+    """Fields that are added to the document, or left out of it, are no change of the catalogue."""
+    one = item(site)
+    del one["properties"]["datetime"]
+    one["properties"] |= {"start_datetime": "2020-01-01T00:00:00Z", "end_datetime": "2020-02-01T00:00:00Z"}
+    one["properties"]["storage:platform"] = "AWS"
+    assert (await run([one], dest)).ok
+    assert Mirrored(dest).item("one")["properties"]["datetime"] is None
+    for path in (dest / ".mlhub").glob("ledger*"):
+        path.unlink()
+    report = await run([one], dest)
+    assert report.ok and (report.skipped, report.fetched) == (len(KEYS), 0)

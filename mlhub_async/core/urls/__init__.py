@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .parsing import to_path as to_path
     from .redaction import escape_controls as escape_controls
     from .redaction import escape_json_controls as escape_json_controls
+    from .redaction import has_download_token as has_download_token
     from .redaction import redacted as redacted
     from .redaction import term_safe as term_safe
     from .redaction import without_user as without_user
@@ -48,7 +49,8 @@ else:
             "identity": "canonical is_expiring split_shared_access with_parameter without_credentials"
             " without_parameter_values without_parameters without_secrets",
             "parsing": "Origin filename from_path origin parse suffix to_path",
-            "redaction": "escape_controls escape_json_controls redacted term_safe without_user",
+            "redaction": "escape_controls escape_json_controls has_download_token redacted term_safe"
+            " without_user",
             "stores": "AZURE GOOGLE S3 StoreAddress StoreEndpoints at_region is_store_address quoted_key"
             " store_address",
         },

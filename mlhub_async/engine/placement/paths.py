@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from ... import stac
+from ...core import urls
 from ...core.formats.kinds import media_suffix
 from ...core.model import Asset, Collection, Item, Job, JsonObject
 from ...core.options import Selection
@@ -91,7 +92,7 @@ def _paths(
             paths.append(PathRequest(asset, naming.path_in_folder(place, own_names[asset.key]), False))
             continue
         extension = _extension(asset)
-        file = asset.key if extension and asset.key.endswith(extension) else asset.key + extension
+        file = _key_with(extension, asset.key)
         paths.append(PathRequest(asset, naming.path_in_folder(place, file), not extension))
     return paths
 
@@ -99,7 +100,13 @@ def _paths(
 def _by_template(asset: Asset, template: str, folder: str, name: str) -> PathRequest:
     extension = _extension(asset)
     fields = {**asset.fields, "collection": folder, "id": name, "key": asset.key, "ext": extension}
+    if "filename" not in fields or urls.has_download_token(asset.href):
+        fields["filename"] = _key_with(extension, asset.key)
     return PathRequest(asset, naming.render(template, fields), not extension)
+
+
+def _key_with(extension: str, key: str) -> str:
+    return key if extension and key.endswith(extension) else key + extension
 
 
 def _extension(asset: Asset) -> str:

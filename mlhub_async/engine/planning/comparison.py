@@ -21,6 +21,7 @@ from ...core.urls import canonical, parse
 from ...stac.write.hrefs import DocumentLocation
 from ...stac.write.item import item_json
 from ...stac.write.projection import Projection, projections_of
+from ...stac.write.versions import readable_body
 from ...storage.ledger.claims import Claim, ClaimRequest, ClaimResult
 from ...storage.ledger.database import Statements
 from ...storage.ledger.lookups.item_links import related_paths
@@ -123,7 +124,7 @@ class Comparison:
     async def _of_owner(
         self, owner: Item | Collection, request: ClaimRequest, result: ClaimResult
     ) -> OwnerChanges:
-        claims = await self._documents.claims_with_records(result, owner.body)
+        claims = await self._documents.claims_with_records(result, readable_body(owner))
         assets = [await self._of_asset(claim) for claim in claims]
         found = OwnerChanges(request.collection, request.item, result.path, assets)
         if isinstance(owner, Item) and not found.differs:

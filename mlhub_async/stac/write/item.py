@@ -10,6 +10,7 @@ from ... import __version__
 from ...core import checksum
 from ...core.json_text import dumps
 from ...core.model import CATALOG_FILE, Item, JsonObject, Proof, Record
+from .access import drop_access
 from .encode import to_json
 from .hrefs import (
     DocumentLocation,
@@ -24,7 +25,7 @@ from .related import NO_PATHS, with_related
 from .versions import readable_item
 
 FILE_EXTENSION = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
-DOCUMENTS = 3
+DOCUMENTS = 4
 """Grows when items are written otherwise than before: then an item that has not changed is written again."""
 _ANY_FILE_EXTENSION = ("https://stac-extensions.github.io/file/", "file")
 
@@ -54,12 +55,17 @@ def item_json(
 def put_assets(
     body: JsonObject, records: Mapping[str, Record], base: str, location: DocumentLocation
 ) -> None:
-    """Replace `assets` in `body`, and declare the file extension if it is used. Null becomes no assets."""
+    """Replace `assets` in `body`, and declare the file extension if it is used. Null becomes no assets.
+
+    Of files that are there, what says how to open the original goes.
+    """
     assets = body.get("assets", {})
     if assets is None:
         body["assets"] = {}
     if not isinstance(assets, dict) or not assets:
         return
+    drop_access(body, records)
+    assets = body["assets"]
     body["assets"] = {key: _asset(asset, records.get(key), base, location) for key, asset in assets.items()}
     if any(isinstance(assets.get(key), dict) for key in records):
         _declare_file_extension(body)

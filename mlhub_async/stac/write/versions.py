@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from ...core.model import Item, JsonObject
+from ...core.model import Collection, Item, JsonObject
 
 STAC_VERSION = "1.0.0"
 _is_version = re.compile(r"\d+\.\d+\.\d+", re.ASCII).match
@@ -27,6 +27,11 @@ def _readable_version(version: str) -> str:
     return version if _is_version(version) and not _is_too_old(version) else STAC_VERSION
 
 
+def readable_body(owner: Item | Collection) -> JsonObject:
+    """The body of an item with the members that its document will have; that of a collection as it is."""
+    return readable_item(owner) if isinstance(owner, Item) else owner.body
+
+
 def readable_item(item: Item) -> JsonObject:
     """A copy of the item's body that says that it is an item, with the members that every item has.
 
@@ -35,7 +40,7 @@ def readable_item(item: Item) -> JsonObject:
     body = dict(item.body)
     version = body.get("stac_version")
     if body.get("type") == "Feature" and readable_version(version) == version:
-        return body
+        return _with_null_datetime(body)
     body["type"] = "Feature"
     body["stac_version"] = readable_version(version)
     body["id"] = item.id
@@ -46,6 +51,14 @@ def readable_item(item: Item) -> JsonObject:
         body["assets"] = {}
     if not isinstance(body.get("stac_extensions", []), list):
         body["stac_extensions"] = []
+    return body
+
+
+def _with_null_datetime(body: JsonObject) -> JsonObject:
+    """STAC requires it of an item with a time range; servers such as pgstac leave null members out."""
+    properties = body.get("properties")
+    if isinstance(properties, dict) and "datetime" not in properties and properties.keys() >= _TIMES.keys():
+        body["properties"] = {**properties, "datetime": None}
     return body
 
 

@@ -22,6 +22,8 @@ class DocumentRecords:
     async def claims_with_records(self, claimed: ClaimResult, body: JsonObject) -> list[Claim]:
         """The claims of an item or collection, with the records that its document on disk gives.
 
+        `body` is the present one, with the fields that are added to documents.
+
         Such a record is `unsure`: the file stays if its bytes have that digest. It is not used if the
         catalogue has changed its description of the item. The same holds for a file of the ledger with
         another mtime: a copy of a mirror, or a file system of whole seconds, has the same bytes.
@@ -41,7 +43,7 @@ class DocumentRecords:
         return claim._replace(known=known._replace(mtime_ns=found.mtime_ns), touched=True)
 
     async def _with_records(self, claims: list[Claim], body: JsonObject, written: JsonObject) -> list[Claim]:
-        same = all(written.get(name) == body.get(name) for name in ("id", "properties"))
+        same = _description(written) == _description(body)
         assets, found = written.get("assets"), []
         for claim in claims:
             described = assets.get(claim.asset.key) if same and isinstance(assets, dict) else None
@@ -57,6 +59,14 @@ class DocumentRecords:
             return None
         sha256, proof = published.digest, _proof(claim.asset, found.size, published.digest)
         return Record(claim.path, found.size, sha256.hex(), found.mtime_ns, proof)
+
+
+def _description(body: JsonObject) -> tuple[object, object]:
+    """What a document says about its item; where the files are is not the same in the mirror."""
+    properties = body.get("properties")
+    if isinstance(properties, dict):
+        properties = {name: one for name, one in properties.items() if not name.startswith("storage:")}
+    return body.get("id"), properties
 
 
 def _read(document: bytes) -> JsonObject:
