@@ -66,6 +66,9 @@ class Asset(NamedTuple):
     `item` is "" for an asset of the collection itself. `href` is absolute, or as the catalogue has it where
     it is invalid. `size` is file:size in bytes. `stamp` changes when the catalogue says that the content
     changed. `date` is the date of the item, as the catalogue writes it.
+
+    `unavailable`: why it cannot be fetched, where that is known before it is asked for. `via` says which of
+    its addresses `href` is, "" for the plain one; `others` are further ones, each with its own `via`.
     """
 
     href: str
@@ -78,6 +81,8 @@ class Asset(NamedTuple):
     stamp: str = ""
     date: str = ""
     unavailable: str = ""
+    via: str = ""
+    others: tuple[tuple[str, str], ...] = ()
 
     @property
     def identity(self) -> tuple[str, str, str]:
@@ -170,6 +175,8 @@ class Item:
     """it was read because a label item names it as its source"""
     addresses: tuple[str, ...] = field(default=(), repr=False)
     """URLs of a document that is this item alone, before and after redirects"""
+    endpoints: urls.StoreEndpoints | None = field(default=None, repr=False)
+    """where the object stores are that its hrefs name; None: the services' own"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +188,7 @@ class Collection:
     href: str = field(repr=False)
     followed: bool = False
     """it was read because a label item names it as its source"""
+    endpoints: urls.StoreEndpoints | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypedDict
@@ -136,8 +137,9 @@ async def browse_source(source: Given, options: Options, environ: Mapping[str, s
 def location_of(source: Given, environ: Mapping[str, str], options: Options | None = None) -> SourceLocation:
     """Where a SOURCE is. Raises as `locate` does."""
     hub = environ.get("HF_ENDPOINT") or HUB
-    services = Services(store_endpoints(options, environ), hub, partial(hub_token, environ))
-    return locate(source, mlhub_root(environ), services)
+    endpoints = store_endpoints(options, environ)
+    location = locate(source, mlhub_root(environ), Services(endpoints, hub, partial(hub_token, environ)))
+    return replace(location, endpoints=endpoints) if any(endpoints) else location
 
 
 def store_endpoints(options: Options | None, environ: Mapping[str, str]) -> StoreEndpoints:

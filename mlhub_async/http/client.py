@@ -29,7 +29,7 @@ from .hop import (
 from .resilience.gate import OriginLimits
 from .resilience.retry import Retry
 from .ssrf import AddressPolicy
-from .status import ACCEPTED, REDIRECTS, REDIRECTS_WITH_METHOD, refusal
+from .status import ACCEPTED, REDIRECTS, REDIRECTS_WITH_METHOD, moved_to_region, refusal
 from .watchdog import Watchdog
 
 MAX_DETOURS = 4
@@ -210,6 +210,7 @@ class Http:
         head = hop.head
         if head is None:
             raise Transient(f"{redacted(request.url)}: no response", kind="protocol", tries=3)
+        head = moved_to_region(head)
         if head.status in ACCEPTED or (head.status in REDIRECTS and head.headers.get("location")):
             return head
         refused = refusal(head, hop.error_body, hop.url)

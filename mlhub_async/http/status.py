@@ -12,7 +12,7 @@ from typing import TypeVar
 from ..core.errors import TransferError, Transient
 from ..core.json_text import parse_json
 from ..core.model import Head
-from ..core.urls import redacted, term_safe
+from ..core.urls import at_region, redacted, term_safe
 from .resilience.retry_after import retry_after
 
 E = TypeVar("E", bound=TransferError)
@@ -23,7 +23,10 @@ TRANSFORMED = 203
 """A 200 whose body a proxy may have changed (RFC 9110 section 15.3.4): its length proves nothing."""
 NO_CONTENT = 204
 PARTIAL_CONTENT = 206
+MOVED = 301
 NOT_MODIFIED = 304
+TEMPORARY = 307
+BAD_REQUEST = 400
 UNAUTHORIZED = 401
 FORBIDDEN = 403
 NOT_FOUND = 404
@@ -109,6 +112,15 @@ _QUERY = re.compile(r"\?[^\s\"'<>]+")
 _EXPLAINING = ("detail", "description", "message", "title", "error")
 MAX_EXPLANATION = 200
 """Characters of a server's explanation that are shown."""
+
+
+def moved_to_region(head: Head) -> Head:
+    """The head as a redirect, where Amazon S3 says in which region a bucket is, and not where that is."""
+    region = head.headers.get("x-amz-bucket-region", "")
+    if not region or head.status not in (MOVED, BAD_REQUEST) or "location" in head.headers:
+        return head
+    url = at_region(head.url, region)
+    return head._replace(status=TEMPORARY, headers={**head.headers, "location": url}) if url else head
 
 
 def refusal(head: Head, body: bytes, url: str) -> TransferError:

@@ -93,6 +93,8 @@ class SourceLocation:
     """the shared access signature that the user gave with the URL; it is no part of `url`"""
     place: Place | None = None
     """the store, data set or record of a SOURCE of files"""
+    endpoints: StoreEndpoints | None = None
+    """the object stores that hrefs name, where the user says where these are"""
 
     @property
     def credentials_url(self) -> str | None:
@@ -205,6 +207,10 @@ async def recognise(
         found = UnsplitSource(found)
     if selection.follow_sources:
         found = FollowSources(found, reader, allowed, first_time, location.url, selection)
+    if location.endpoints is not None:
+        from .linked.store_endpoints import WithEndpoints
+
+        found = WithEndpoints(found, location.endpoints)
     return found
 
 

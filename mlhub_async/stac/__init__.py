@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from .objects import assets_of as assets_of
     from .objects import collection_assets as collection_assets
     from .objects import collection_of as collection_of
+    from .objects import is_item_list as is_item_list
     from .objects import is_label as is_label
     from .objects import item_of as item_of
     from .objects import items_of as items_of
@@ -75,8 +76,8 @@ else:
             " media_rank resolve resolve_trusted",
             "listing.page_size": "limit_of post_request",
             "listing.paging": "ListingPage REFUSED access_error has_no_records matched_of pages",
-            "objects": "AssetOutline assets_of collection_assets collection_of is_label item_of items_of"
-            " outlines_of source_links",
+            "objects": "AssetOutline assets_of collection_assets collection_of is_item_list is_label item_of"
+            " items_of outlines_of source_links",
             "related": "addresses_of targets_of",
             "selection": "AssetLike any_asset asset_filter geometry_of item_filter server_misreads"
             " server_shape",

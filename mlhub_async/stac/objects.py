@@ -11,7 +11,8 @@ from ..core import checksum, urls
 from ..core.errors import MlhubError, TransferError
 from ..core.model import NO_COLLECTION, Asset, Collection, Flaw, Item, JsonObject
 from .documents import DocumentKind, is_item, kind_of, looks_like
-from .legacy import present_structure
+from .fields.legacy import present_structure
+from .fields.locations import locations_of
 from .links import is_table_or_lines, links_of, resolve
 
 _NOT_UNICODE = "has an id, or names a collection, that is not valid Unicode"
@@ -155,6 +156,9 @@ class _Owner(NamedTuple):
     base: str
     date: str
     updated: str
+    about: JsonObject
+    """the properties of the item, or the collection"""
+    endpoints: urls.StoreEndpoints | None
 
 
 class AssetOutline(NamedTuple):
@@ -185,12 +189,23 @@ def _outline(key: str, raw: Any) -> AssetOutline:
 
 def assets_of(item: Item) -> list[Asset]:
     """The item's assets. One without a usable href is among them: its transfer fails by name."""
-    return _assets(item.body, item.id, item.collection, item.href)
+    return _assets(item, item.id, item.collection)
 
 
 def collection_assets(collection: Collection) -> list[Asset]:
     """The collection's own assets; their item is ""."""
-    return _assets(collection.body, "", collection.id, collection.href)
+    return _assets(collection, "", collection.id)
+
+
+def is_item_list(asset: object) -> bool:
+    """Whether an asset of a collection is its items once more, as a table in an object store.
+
+    Planetary Computer has one in each collection, which nobody reads without a key.
+    """
+    if not isinstance(asset, dict) or not urls.is_store_address(str(asset.get("href"))):
+        return False
+    roles = asset.get("roles")
+    return isinstance(roles, list) and "stac-items" in roles
 
 
 def is_label(body: JsonObject) -> bool:
@@ -224,24 +239,28 @@ def _is_web_page(link: JsonObject) -> bool:
     return path.lower().endswith((".html", ".htm", ".pdf"))
 
 
-def _assets(body: JsonObject, item: str, collection: str, base: str) -> list[Asset]:
+def _assets(given: Item | Collection, item: str, collection: str) -> list[Asset]:
+    body = given.body
     raw = body.get("assets")
     if not isinstance(raw, dict):
         return []
     properties = body.get("properties")
     known: JsonObject = properties if isinstance(properties, dict) else {}
     date = known.get("datetime") or known.get("start_datetime")
-    owner = _Owner(item, collection, base, date if isinstance(date, str) else "", str(known.get("updated")))
+    text = date if isinstance(date, str) else ""
+    about = known if item else body
+    owner = _Owner(item, collection, given.href, text, str(known.get("updated")), about, given.endpoints)
     return [_asset(key, one, owner) for key, one in raw.items()]
 
 
 def _asset(key: str, raw: Any, owner: _Owner) -> Asset:
     about = raw if isinstance(raw, dict) else {}
-    href = about.get("href")
+    href, via = about.get("href"), ""
+    others: tuple[tuple[str, str], ...] = ()
     if not isinstance(href, str):
         href = ""
-    elif not href.startswith(_WEB):
-        href = resolve(href, owner.base)
+    elif not href.startswith(_WEB) or "alternate" in about:
+        href, via, others = _located(about, href, owner)
     size = _size(about.get("file:size"))
     published = about.get("file:checksum") or about.get("checksum:multihash")
     if published is None and "git:blob" in about:
@@ -258,7 +277,18 @@ def _asset(key: str, raw: Any, owner: _Owner) -> Asset:
         _stamp("" if etag else href, size, published, owner.updated if not etag else str(etag)),
         owner.date,
         str(about.get("unavailable", "")),
+        via,
+        others,
     )
+
+
+def _located(about: JsonObject, href: str, owner: _Owner) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+    """The href to fetch first, which one it is, and the others."""
+    if "alternate" not in about and "://" not in href:
+        return resolve(href, owner.base), "", ()
+    schemes = owner.about.get("storage:schemes")
+    found = locations_of(about, owner.base, schemes, owner.about, owner.endpoints)
+    return (*found[0], tuple(found[1:])) if found else (resolve(href, owner.base), "", ())
 
 
 def _size(declared: object) -> int | None:

@@ -42,6 +42,11 @@ class Attempts:
             self._small = SmallFileSink(job, store, context.meter, self._receiving)
         self._refreshes = 0
         self._found_damage = False
+        self._others = [*job.asset.others]
+        self._refusal: TransferError | None = None
+        """why the first of several addresses did not give the asset"""
+        self.via = job.asset.via
+        """which of the asset's addresses is used"""
 
     def _receiving(self) -> Receiver:
         """The receiver, made when it is needed: most small files do without."""
@@ -112,7 +117,8 @@ class Attempts:
                 await self._context.store.recover(error)
                 await self._receiving().restart_in_new_file()
             except TransferError as error:
-                await self._refresh_url(error)
+                if not await self._refresh_url(error):
+                    self._use_other_address(error)
 
     async def _request(self, small: SmallFileSink | None) -> Head | None:
         """The head of an answer, its body received to the end; None if bytes are still to be asked for."""
@@ -147,17 +153,44 @@ class Attempts:
         self._found_damage = True
         receiver.restart_after(error)
 
-    async def _refresh_url(self, error: TransferError) -> None:
-        """Go on with the present href where the one that was used may have expired; else raise `error`."""
+    async def _refresh_url(self, error: TransferError) -> bool:
+        """Whether there is a present href, where the one that was used may have expired."""
         if not error.maybe_expired or self._refreshes >= MAX_REFRESHES:
-            raise error
+            return False
         receiver = self._receiving()
         asset = receiver.asset
         if not is_expiring(asset.href):
-            raise error
+            return False
         self._refreshes += 1
         fresh = await self._context.refresh(asset)
         if fresh is None or fresh.href == asset.href:
-            raise error
+            return False
         receiver.expectations.asset = fresh
         self._url = parse(fresh.href)
+        return True
+
+    def _use_other_address(self, error: TransferError) -> None:
+        """Go on with the next address of the asset where this one has failed for good; else raise.
+
+        Where none is left, the first refusal is raised: it is that of the best address.
+        """
+        if isinstance(error, Transient):
+            raise error
+        explain_refusal(error, self.via)
+        self._refusal = self._refusal or error
+        if not self._others:
+            raise self._refusal
+        href, via = self._others.pop(0)
+        receiver = self._receiving()
+        receiver.restart()
+        self._url, self.via = parse(href), f"{via or 'href'} after {error.kind}"
+        receiver.expectations.asset = receiver.asset._replace(href=href)
+
+
+def explain_refusal(error: TransferError, via: str) -> None:
+    """Say what can be done where an object store refuses access to an object."""
+    if error.denied and via and not error.signed:
+        error.message += (
+            f'; this is the address "{via}" of the asset, which is read without keys: the store wants some, '
+            "or wants the reader to pay"
+        )

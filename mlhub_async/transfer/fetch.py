@@ -71,7 +71,10 @@ class Transfer:
     def outcome(self, status: Status, record: Record | None, error: MlhubError | None = None) -> Outcome:
         attempts = self._attempts
         count, received = (attempts.attempts, attempts.received) if attempts is not None else (0, 0)
-        return Outcome(self._job, status, record, error, count, received)
+        job = self._job
+        if attempts is not None and attempts.via != job.asset.via:
+            job = job._replace(asset=job.asset._replace(via=attempts.via))
+        return Outcome(job, status, record, error, count, received)
 
     async def _shared(self, url: str, *, known_url: bool = True) -> Record | None:
         """The file that a URL is or was fetched to, if it is what the catalogue publishes for this asset.

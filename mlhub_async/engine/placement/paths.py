@@ -25,11 +25,22 @@ WantsOf = Callable[[Item | Collection], Wants]
 
 def wants_of(selection: Selection) -> WantsOf:
     """Gives the filter of assets for an owner: followed source imagery may have one of its own."""
-    ordinary = stac.asset_filter(selection)
-    if not (selection.source_include or selection.source_exclude):
-        return lambda _: ordinary
-    of_sources = stac.asset_filter(selection.of_sources())
-    return lambda owner: of_sources if owner.followed else ordinary
+    ordinary = of_sources = stac.asset_filter(selection)
+    if selection.source_include or selection.source_exclude:
+        of_sources = stac.asset_filter(selection.of_sources())
+
+    def wants(owner: Item | Collection) -> Wants:
+        chosen = of_sources if owner.followed else ordinary
+        return chosen if isinstance(owner, Item) else _without_item_lists(owner, chosen)
+
+    return wants
+
+
+def _without_item_lists(collection: Collection, wants: Wants) -> Wants:
+    """The filter of a collection's own assets: its items as a table are in the mirror already."""
+    assets = collection.body.get("assets")
+    lists = {key for key, one in assets.items() if stac.is_item_list(one)} if isinstance(assets, dict) else ()
+    return (lambda asset, body: asset.key not in lists and wants(asset, body)) if lists else wants
 
 
 def collection_request(collection: str) -> ClaimRequest:

@@ -88,6 +88,8 @@ class Report:
     flaws: list[Flaw] = field(default_factory=list)
     flaw_count: int = 0
     dangling: int = 0
+    fetched_via: Counter[str] = field(default_factory=Counter)
+    """files that this run fetched by another address than a plain href, by which one"""
     pruned: Pruned = field(default_factory=Pruned)
     stopped: BaseException | None = None
 
@@ -101,6 +103,8 @@ class Report:
                 self.failed.append(outcome)
             return
         self.fetched += outcome.status is Status.FETCHED
+        if outcome.status is Status.FETCHED and (via := outcome.job.asset.via):
+            self.fetched_via[via] += 1
         self.skipped += outcome.status is Status.SKIPPED
         self.bytes += outcome.record.size
         self.proofs[outcome.record.proof] += 1
@@ -225,6 +229,7 @@ class Report:
                 "filtered": self.filtered,
                 "duplicates": self.duplicates,
             },
+            **({"fetched_via": dict(self.fetched_via)} if self.fetched_via else {}),
             "bytes": self.bytes,
             "pruned": self.pruned.receipt(),
             "manifest_sha256": self.manifest_sha256,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core.model import JsonObject
-from .links import listed_links
+from ...core.model import JsonObject
+from ..links import listed_links
 
 _KEY_FIELDS = ("key", "id", "name", "title", "role", "rel")
 
