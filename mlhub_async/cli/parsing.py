@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ..core import errors, urls
+from ..core import errors, pattern_on_use, urls
 from ..core.json_text import JSONDecodeError, loads
 from ..core.secret import Secret
 from ..http.auth import credentials
@@ -26,11 +26,11 @@ else:
 
 T = TypeVar("T")
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGTP]?)(?:I?B)?", re.IGNORECASE)
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([SMHD]?)", re.IGNORECASE)
+_SIZE = pattern_on_use(r"(\d+(?:\.\d+)?)\s*([KMGTP]?)(?:I?B)?", re.IGNORECASE)
+_DURATION = pattern_on_use(r"(\d+(?:\.\d+)?)\s*([SMHD]?)", re.IGNORECASE)
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_HEADER = re.compile(r"((?:https?://[^\s@]+\s+)?[!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*[:=]\s*(.*)")
-_TERM = re.compile(r"\s*([^<>=]+?)\s*(>=|<=|<>|!=|>|<|=)\s*(.+?)\s*")
+_HEADER = pattern_on_use(r"((?:https?://[^\s@]+\s+)?[!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*[:=]\s*(.*)")
+_TERM = pattern_on_use(r"\s*([^<>=]+?)\s*(>=|<=|<>|!=|>|<|=)\s*(.+?)\s*")
 _OPERATORS = {">=": "gte", "<=": "lte", "<>": "neq", "!=": "neq", ">": "gt", "<": "lt", "=": "eq"}
 _GEOMETRIES = {"Point", "LineString", "Polygon", "MultiPoint", "MultiLineString", "MultiPolygon"}
 

@@ -1,11 +1,16 @@
-"""Values, errors, protocols and helpers that all other folders use. Imports none of them."""
+"""Values, errors, protocols and helpers that all other folders use. Imports none of them.
+
+What is here itself makes a start cheap: exports and patterns that wait for their first use.
+"""
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import Any, AnyStr, cast
 
 
 def lazy_exports(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
@@ -24,3 +29,23 @@ def lazy_exports(package: str, modules: Mapping[str, str]) -> Callable[[str], An
         return value
 
     return get
+
+
+def pattern_on_use(pattern: AnyStr, flags: int = 0) -> re.Pattern[AnyStr]:
+    """The same as `re.compile`, for use by its methods; it is compiled when the first of them is called.
+
+    A program has over a hundred patterns, and most runs need few.
+    """
+    waiting = _PatternOnUse()
+    waiting.compiled = partial(re.compile, pattern, flags)
+    return cast("re.Pattern[AnyStr]", waiting)
+
+
+class _PatternOnUse:
+    compiled: Callable[[], Any]
+
+    def __getattr__(self, name: str) -> Any:
+        """A method of the pattern, which is found here from then on."""
+        method = getattr(self.compiled(), name)
+        setattr(self, name, method)
+        return method

@@ -6,13 +6,12 @@ Those that are made for every file are named tuples: making one costs a third of
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from . import urls
+from . import pattern_on_use, urls
 from .errors import MlhubError, TransferError
 from .urls import redacted
 
@@ -26,7 +25,7 @@ COLLECTION_FILE = "collection.json"
 """File names that the STAC best practices recommend: a mirror is written with them, a local SOURCE found by
 them."""
 
-_DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?!\d)")
+_DATE = pattern_on_use(r"(\d{4})-(\d\d)-(\d\d)(?!\d)")
 
 
 class Status(enum.Enum):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from typing import NoReturn
 
+from . import pattern_on_use
 from .errors import UsageError
 
-_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
+_CONTROL = pattern_on_use("[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 
 
 class Secret:

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from .. import __version__
 from ..core.errors import LimitReached, UsageError
@@ -21,9 +21,7 @@ from ..core.ports import Signer, Source, Transport
 from ..core.urls import StoreEndpoints, parse
 from ..http.auth.credentials import Credential, header_credentials, mlhub_credential
 from ..http.auth.hub_token import hub_credential, hub_token
-from ..http.auth.netrc import netrc_credentials, netrc_path
 from ..http.auth.signer_set import SignerSet
-from ..http.auth.signers.shared_access import SharedAccessSigner
 from ..http.auth.signers.static import StaticSigner
 from ..http.client import Http
 from ..http.resilience.circuit_breaker import DEFAULT_OUTAGE_POLICY, OutagePolicy
@@ -38,15 +36,16 @@ from ..http.transport.fallback import FallbackTransport
 from ..http.transport.fast.transport import FastTransport
 from ..http.transport.file import FileTransport
 from ..http.transport.proxy import proxy_of, unused_proxy_advice
-from ..http.transport.tls import default_context, usable_key_log
 from ..http.watchdog import Watchdog
-from ..sources.browse import EmitLevel, browse
 from ..sources.files.workspace import workspace
 from ..sources.linked.failures import FirstTime
 from ..sources.recognise import Given, Services, SourceLocation, locate, recognise, user_url
 from ..storage.layout import UNPACKED_DIR
 from ..storage.local.disk_space import DiskSpace
 from ..storage.local.store import LocalStore
+
+if TYPE_CHECKING:
+    from ..sources.browse import EmitLevel
 
 MLHUB_ROOT = "https://api.radiant.earth/mlhub/v1"
 HUB = "https://huggingface.co"
@@ -128,6 +127,8 @@ async def open_source(
 
 async def browse_source(source: Given, options: Options, environ: Mapping[str, str], emit: EmitLevel) -> None:
     """Emit one level of the catalogue that a SOURCE means; see `sources.browse`."""
+    from ..sources.browse import browse
+
     location = location_of(source, environ, options)
     async with open_http(location, options, environ) as http:
         with workspace() as room:
@@ -174,7 +175,7 @@ async def open_http(
     web = _web_transport(options, addresses, suspends)
     transports: dict[str, Transport] = {"http": web, "https": web, "file": FileTransport(location.admits)}
     # A header or a key that was given replaces what netrc has: it comes later.
-    logins = [StaticSigner(partial(netrc_credentials, netrc_path(environ), named))] if options.netrc else []
+    logins = [_netrc_logins(environ, named)] if options.netrc else []
     http = Http(
         transports,
         _origin_limits(options),
@@ -190,6 +191,12 @@ async def open_http(
             yield http
     finally:
         await http.close()
+
+
+def _netrc_logins(environ: Mapping[str, str], named: list[str]) -> Signer:
+    from ..http.auth.netrc import netrc_credentials, netrc_path
+
+    return StaticSigner(partial(netrc_credentials, netrc_path(environ), named))
 
 
 def _origin_limits(options: Options) -> OriginLimits:
@@ -229,6 +236,8 @@ def _web_transport(options: Options, addresses: AddressPolicy, suspends: Suspend
         return FastTransport(**common, suspends=suspends)
 
     def general() -> Transport:
+        from ..http.transport.tls import usable_key_log
+
         with usable_key_log():
             from ..http.transport.aiohttp import AiohttpTransport  # an import of 0.1 s
 
@@ -243,6 +252,8 @@ def _web_transport(options: Options, addresses: AddressPolicy, suspends: Suspend
 def _tls_context(ca_file: str | None) -> ssl.SSLContext | None:
     if ca_file is None:
         return None
+    from ..http.transport.tls import default_context
+
     try:
         return default_context(ca_file)
     except (OSError, ssl.SSLError) as error:
@@ -252,6 +263,8 @@ def _tls_context(ca_file: str | None) -> ssl.SSLContext | None:
 def _signers(location: SourceLocation, options: Options, environ: Mapping[str, str]) -> Iterator[Signer]:
     base = location.credentials_url
     if base and location.shared_access:
+        from ..http.auth.signers.shared_access import SharedAccessSigner
+
         yield SharedAccessSigner(base, location.shared_access)
     if base and location.place is not None and location.place.token:
         yield StaticSigner(partial(hub_credential, base, location.place.token))

@@ -51,10 +51,8 @@ from ..transfer.segments.coordinator import segment_policy
 from .connect import Deadline, open_source, store_at
 from .executors.local import LocalExecutor
 from .finish import abandon, finish_run
-from .finish.index import refuse_without_libraries
 from .inventory import Inventory, PendingItem, grid_reader
 from .pipeline import Run, pump
-from .prune import prune, refuse_partial_selection
 from .report.completeness import Completeness
 from .report.receipt import Report
 
@@ -102,10 +100,15 @@ def _refuse_unusable(dest: str | os.PathLike[str], options: Options) -> None:
     if not os.fspath(dest):
         raise UsageError("DEST is empty: give the name of a directory, '.' for this one")
     naming.check_template(options.template)
-    refuse_partial_selection(options)
+    if options.prune:
+        from .prune import refuse_partial_selection
+
+        refuse_partial_selection(options)
     if options.enrich:
         refuse_without_reader()
     if options.index:
+        from .finish.index import refuse_without_libraries
+
         refuse_without_libraries()
 
 
@@ -234,6 +237,8 @@ async def _run_to_end(run: Run, deadline: Deadline) -> Report:
 
 async def _prune(run: Run) -> None:
     """Remove what has left the catalogue; a refusal to do so is a flaw of the run."""
+    from .prune import prune
+
     await run.ledger.flush()
     await run.ledger.query(lambda book: prune(book, run.store, run.report, run.options))
     if reason := run.report.pruned.refused:

@@ -5,10 +5,10 @@ A document that is damaged may be right the next time; one that is damaged twice
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Awaitable, Callable
 
+from ..core import pattern_on_use
 from ..core.errors import TransferError, Transient
 from ..core.json_text import BYTE_ORDER_MARK
 from ..core.model import Document, Head, Request
@@ -23,7 +23,7 @@ MAX_DOCUMENT = 64 << 20
 
 _MAY_BE_JSON = (b"{", b"[", b"/", b"\xff\xfe", b"\xfe\xff")
 """First bytes of JSON objects and arrays, and of such with comments or in UTF-16, which are refused whole."""
-_CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
+_CONTROLS = pattern_on_use(rb"[\x00-\x08\x0e-\x1f\x7f]")
 MAX_LEADING_SPACE_BYTES = 64 << 10
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TypeVar
 
+from ..core import pattern_on_use
 from ..core.errors import TransferError, Transient
 from ..core.json_text import parse_json
 from ..core.model import Head
@@ -96,19 +97,19 @@ KINDS = {
     413: "too-big",
 }
 """`error.kind` of a refusal that is not tried again."""
-_NONE_FOUND = re.compile(
+_NONE_FOUND = pattern_on_use(
     r"\b(no|0|zero) (matching |such )?(features?|items?|records?|results?)\b.{0,20}\b(found|match)",
     re.IGNORECASE,
 )
-_PLAIN_TO_TLS = re.compile(
+_PLAIN_TO_TLS = pattern_on_use(
     rb"plain HTTP request (?:was )?sent to (?:an )?HTTPS port|speaking plain HTTP to an SSL"
     rb"|HTTP request to an HTTPS server",
     re.IGNORECASE,
 )
 """How nginx, Apache and Go answer a plain request where they speak TLS, under the status 400."""
-_CODE = re.compile(rb"<Code>\s*([A-Za-z0-9]{1,64})\s*</Code>")
-_JSON_CODE = re.compile(rb'"(?:code|reason|status)"\s*:\s*"([A-Za-z0-9]{1,64})"')
-_QUERY = re.compile(r"\?[^\s\"'<>]+")
+_CODE = pattern_on_use(rb"<Code>\s*([A-Za-z0-9]{1,64})\s*</Code>")
+_JSON_CODE = pattern_on_use(rb'"(?:code|reason|status)"\s*:\s*"([A-Za-z0-9]{1,64})"')
+_QUERY = pattern_on_use(r"\?[^\s\"'<>]+")
 _EXPLAINING = ("detail", "description", "message", "title", "error")
 MAX_EXPLANATION = 200
 """Characters of a server's explanation that are shown."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import NamedTuple
+
+from ..core import pattern_on_use
 
 # Beyond ASCII it is not certain which bytes must be sent back.
 _is_strong_etag = re.compile(r'"[\x21\x23-\x7e]*"').fullmatch
-_content_range = re.compile(r"bytes (?:([0-9]{1,18})-([0-9]{1,18})|\*)/([0-9]{1,18}|\*)", re.ASCII)
+_content_range = pattern_on_use(r"bytes (?:([0-9]{1,18})-([0-9]{1,18})|\*)/([0-9]{1,18}|\*)", re.ASCII)
 MAX_LENGTH_DIGITS = 18
 """So many digits always fit into a signed number of 64 bits."""
 
@@ -31,6 +32,10 @@ def strong_validator(headers: Mapping[str, str]) -> str:
     if etag:
         return etag if _is_strong_etag(etag) else ""
     modified = headers.get("last-modified", "").strip()
+    if not modified:
+        return ""
+    from email.utils import parsedate_to_datetime
+
     try:
         age = parsedate_to_datetime(headers.get("date", "")) - parsedate_to_datetime(modified)
     except (ValueError, TypeError, IndexError, OverflowError):

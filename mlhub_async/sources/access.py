@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 from .. import stac
 from ..core import urls
@@ -40,6 +39,8 @@ def unknown_id(what: str, name: str, ids: Sequence[str], why: str = "") -> Sourc
     folded = {one.casefold(): one for one in ids}
 
     def nearest(count: int, cutoff: float) -> str:
+        from difflib import get_close_matches
+
         found = get_close_matches(name.casefold(), folded, n=count, cutoff=cutoff)
         return ", ".join(urls.term_safe(folded[one]) for one in found)
 

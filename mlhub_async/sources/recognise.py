@@ -24,22 +24,17 @@ from ..core.secret import Secret
 from ..core.urls import StoreEndpoints
 from ..stac import DocumentKind
 from .access import unreadable
-from .api.source import ApiSource
-from .api.split import UnsplitSource, is_split
 from .files.archives.addresses import is_archive
 from .files.workspace import Workspace
 from .item_limit import ItemQuota
-from .items.documents import of_document, of_lines, of_stdin
-from .items.objects import of_objects
-from .items.streams import RawReader
 from .linked.failures import FirstTime
 from .linked.local_files import LocalFiles
 from .linked.source_links import FollowSources
-from .mlhub import MlhubSource
-from .static.source import StaticSource
 
 if TYPE_CHECKING:
+    from .api.source import ApiSource
     from .files.places import Place
+    from .items.streams import RawReader
 
 Given = str | os.PathLike[str] | Iterable[Any] | AsyncIterable[Any]
 """A SOURCE of the command line, or STAC items: dicts or objects with `to_dict`, pystac's for example."""
@@ -203,8 +198,7 @@ async def recognise(
     """
     allowed = user_origins(allow_origins)
     found = await source_at(location, reader, selection, allowed, workspace)
-    if is_split(selection) and not isinstance(found, ApiSource | MlhubSource):
-        found = UnsplitSource(found)
+    found = _split(found, selection)
     if selection.follow_sources:
         found = FollowSources(found, reader, allowed, first_time, location.url, selection)
     if location.endpoints is not None:
@@ -212,6 +206,16 @@ async def recognise(
 
         found = WithEndpoints(found, location.endpoints)
     return found
+
+
+def _split(found: Source, selection: Selection) -> Source:
+    if selection.split == 1:
+        return found
+    from .api.source import ApiSource
+    from .api.split import UnsplitSource
+    from .mlhub import MlhubSource
+
+    return found if isinstance(found, ApiSource | MlhubSource) else UnsplitSource(found)
 
 
 async def source_at(
@@ -225,12 +229,20 @@ async def source_at(
     url = location.url
     match location.kind:
         case SourceKind.OBJECTS:
+            from .items.objects import of_objects
+
             return of_objects(location.objects, selection, reader)
         case SourceKind.MLHUB:
+            from .mlhub import MlhubSource
+
             return MlhubSource(reader, url, selection, allowed)
         case SourceKind.STDIN:
+            from .items.documents import of_stdin
+
             found: Source = of_stdin(selection, reader)
         case SourceKind.NDJSON:
+            from .items.documents import of_lines
+
             found = of_lines(reader, url, selection)
         case SourceKind.ARCHIVE:
             found = _archive_source(reader, url, selection, allowed, workspace or Workspace())
@@ -238,10 +250,16 @@ async def source_at(
             found = await _files_source(location.place, reader, selection, allowed)
         case SourceKind.DOCUMENT:
             found = _source_of(await _read_root(reader, url), reader, selection, allowed, urls.redacted(url))
-    if selection.dataset and not isinstance(found, MlhubSource):
-        where = urls.redacted(url) if url else "-"
-        raise UsageError(f"--dataset is for an MLHub, which {where} is not: use -c for collections")
+    if selection.dataset:
+        _refuse_unless_mlhub(found, urls.redacted(url) if url else "-")
     return found
+
+
+def _refuse_unless_mlhub(found: Source, where: str) -> None:
+    from .mlhub import MlhubSource
+
+    if not isinstance(found, MlhubSource):
+        raise UsageError(f"--dataset is for an MLHub, which {where} is not: use -c for collections")
 
 
 def _archive_source(
@@ -283,19 +301,29 @@ def _source_of(
     body, url = document.body, document.url
 
     def open_api(landing: Document, selection: Selection, quota: ItemQuota) -> ApiSource:
+        from .api.source import ApiSource
+
         return ApiSource(reader, landing.url, landing.body, selection, allowed, quota)
 
     match stac.kind_of(body):
         case DocumentKind.ITEM:
+            from .items.documents import of_document
+
             return of_document(reader, document, selection, allowed)
         case DocumentKind.FEATURES:
+            from .items.documents import of_document
+
             features = body if isinstance(body, list) else body.get("features")
             whole = {**({} if isinstance(body, list) else body), "type": "FeatureCollection"}
             document = Document({**whole, "features": features}, url)
             return of_document(reader, document, selection, allowed)
         case DocumentKind.LANDING_PAGE:
             if selection.dataset:
+                from .mlhub import MlhubSource
+
                 return MlhubSource(reader, url, selection, allowed)
+            from .api.source import ApiSource
+
             return ApiSource(reader, url, body, selection, allowed)
         case DocumentKind.NONE:
             raise SourceError(
@@ -304,6 +332,8 @@ def _source_of(
                 kind="not-stac",
             )
         case _:
+            from .static.source import StaticSource
+
             return StaticSource(reader, body, url, selection, allowed, open_api)
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import calendar
-import re
 from datetime import UTC, datetime, timedelta
 
+from ..core import pattern_on_use
 from ..core.errors import UsageError
 from ..core.model import JsonObject
 
 Interval = tuple[datetime | None, datetime | None]
 """First and last instant, both included; None for no bound."""
 
-_DATE = re.compile(r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?")
-_LEAP_SECOND = re.compile(r"([T ]\d\d:\d\d:)60(?:[.,]\d*)?")
-_MIDNIGHT = re.compile(r"[T ]24:00(?::00(?:[.,]0*)?)?(?=Z|[+-]|$)")
+_DATE = pattern_on_use(r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?")
+_LEAP_SECOND = pattern_on_use(r"([T ]\d\d:\d\d:)60(?:[.,]\d*)?")
+_MIDNIGHT = pattern_on_use(r"[T ]24:00(?::00(?:[.,]0*)?)?(?=Z|[+-]|$)")
 """The end of a day, as ISO 8601 has it"""
 _OPEN = ("", "..")
 _SECOND = timedelta(seconds=1)
@@ -129,9 +128,11 @@ def _bounds(part: str, text: str) -> tuple[datetime, datetime]:
     if not date:
         raise _unusable(text)
     year, month, day = (int(found) if found else None for found in date.groups())
+    from calendar import monthrange
+
     try:
         start = datetime(year or 0, month or 1, day or 1, tzinfo=UTC)
-        last_day = day or calendar.monthrange(start.year, month or 12)[1]
+        last_day = day or monthrange(start.year, month or 12)[1]
         return start, datetime(start.year, month or 12, last_day, 23, 59, 59, 999_999, tzinfo=UTC)
     except ValueError as error:
         raise _unusable(text) from error

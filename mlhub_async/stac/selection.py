@@ -10,10 +10,6 @@ from typing import Any, Protocol
 
 from ..core.model import Item, JsonObject
 from ..core.options import Selection
-from . import datetimes
-from .conditions import cql2, geometry
-from .conditions.boxes import parse_box
-from .conditions.classes import shows_any
 from .conditions.names import CollectionChoice
 from .conditions.query import matches_query
 
@@ -87,17 +83,28 @@ def any_asset(asset: AssetLike, owner: JsonObject) -> bool:
 def _tests(selection: Selection, served: frozenset[str]) -> Iterator[Test]:
     """The conditions of a selection, cheap ones first."""
     if selection.datetime is not None:
+        from . import datetimes
+
         bounds = datetimes.parse_interval(selection.datetime)
         yield lambda body: datetimes.is_within(_properties(body), bounds)
     if selection.bbox is not None:
+        from .conditions import geometry
+        from .conditions.boxes import parse_box
+
         yield geometry.touches_box(parse_box(selection.bbox))
     if selection.query is not None:
         yield matches_query(selection.query)
     if selection.classes:
+        from .conditions.classes import shows_any
+
         yield shows_any(selection.classes)
     if selection.intersects is not None:
+        from .conditions import geometry
+
         yield geometry.meets_geometry(geometry_of(selection.intersects))
     if selection.filter is not None and "filter" not in served:
+        from .conditions import cql2
+
         yield cql2.cql2_test(selection.filter)
 
 
@@ -113,11 +120,15 @@ def geometry_of(given: JsonObject) -> JsonObject:
 
 def server_shape(given: JsonObject) -> JsonObject:
     """The geometry of `--intersects` as a server is asked for it. Raises `UsageError` for what is none."""
+    from .conditions import geometry
+
     return geometry.cut_geometry(geometry_of(given))
 
 
 def server_misreads(expression: Any) -> bool:
     """Whether a filter has a part that servers read otherwise than it is meant."""
+    from .conditions import cql2
+
     return cql2.is_misread(expression)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
+from ..core import pattern_on_use
+
 NO_SHARED_MEMORY = frozenset({"nfs", "nfs4", "cifs", "smb3", "lustre", "gpfs", "9p", "beegfs", "ceph"})
 """File systems without the shared memory that SQLite's write-ahead log needs; FUSE is added by prefix."""
-_ESCAPE = re.compile(r"\\([0-7]{3})")
+_ESCAPE = pattern_on_use(r"\\([0-7]{3})")
 
 
 def file_system(path: Path) -> str:
@@ -33,3 +36,13 @@ def on_network(path: Path) -> bool:
     """Whether `path` lies on a file system without the shared memory that a write-ahead log needs."""
     kind = file_system(path)
     return kind in NO_SHARED_MEMORY or kind.startswith("fuse")
+
+
+def disk_free(path: Path) -> int:
+    """Free bytes of the disk that `path` is on. Raises `OSError`."""
+    if hasattr(os, "statvfs"):
+        found = os.statvfs(path)
+        return found.f_bavail * found.f_frsize
+    import shutil  # for Windows: it imports every kind of archive
+
+    return shutil.disk_usage(path).free

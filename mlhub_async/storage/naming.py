@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
+from ..core import pattern_on_use
 from ..core.errors import UsageError
 from ..core.urls import term_safe
 from .layout import CATALOG_FILE, COLLECTION_FILE, COMMON_DIR, collection_document, item_document
@@ -28,12 +29,12 @@ _plain = re.compile(
 _reserved = re.compile(_RESERVED).match
 _BAD = '\x00-\x1f\x7f-\x9f/\\\\:*?#;"<>|%\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff'
 """Beside what file systems refuse: # ? ; end the path of a href, and % is decoded by some readers only."""
-_UNSAFE = re.compile(rf"[{_BAD}]|\A[.~ -]|[. ]\Z")
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
-_SUFFIX = re.compile(r"(?<=.)\.[A-Za-z0-9]{1,8}\Z", re.DOTALL)
+_UNSAFE = pattern_on_use(rf"[{_BAD}]|\A[.~ -]|[. ]\Z")
+_NOT_ASCII = pattern_on_use(r"[^\x00-\x7f]")
+_SUFFIX = pattern_on_use(r"(?<=.)\.[A-Za-z0-9]{1,8}\Z", re.DOTALL)
 _suffix = re.compile(r"\.[A-Za-z0-9]{1,8}", re.ASCII).fullmatch
-_HALF_ESCAPE = re.compile(r"~[0-9A-F]?\Z")
-_VARIABLE = re.compile(r"\$\{([^}]*)\}")
+_HALF_ESCAPE = pattern_on_use(r"~[0-9A-F]?\Z")
+_VARIABLE = pattern_on_use(r"\$\{([^}]*)\}")
 
 
 def safe_component(text: str, spare: int = 0) -> str:

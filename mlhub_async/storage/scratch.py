@@ -6,13 +6,12 @@ A container may have a read-only root, a login node a /tmp of a few kilobytes: D
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ..core.errors import StorageError
+from .file_systems import disk_free
 
 PREFIX = "mlhub-async-"
 SPARE_BYTES = 256 << 20
@@ -25,6 +24,8 @@ SQLITE_FOLDERS = ("/var/tmp", "/usr/tmp", "/tmp")
 def scratch_folder(size: int, *others: Path) -> Iterator[Path]:
     """A folder for a copy of so many bytes, removed afterwards: in the system's temporary folder, or, where
     that cannot take it, in the first of the `others` that can. Raises `StorageError` if none can."""
+    import tempfile
+
     for parent in (*_temporary_folder(), *others):
         if _free(parent) < size:
             continue
@@ -39,6 +40,8 @@ def scratch_folder(size: int, *others: Path) -> Iterator[Path]:
 
 
 def _temporary_folder() -> list[Path]:
+    import tempfile
+
     try:
         return [Path(tempfile.gettempdir())]
     except OSError:
@@ -47,7 +50,7 @@ def _temporary_folder() -> list[Path]:
 
 def _free(folder: Path) -> int:
     try:
-        return shutil.disk_usage(folder).free
+        return disk_free(folder)
     except OSError:
         return -1
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -14,11 +15,40 @@ from pathlib import Path
 import pytest
 
 import mlhub_async
+from support.items import item
 
 PACKAGE = Path(mlhub_async.__file__).parent
 MAIN = "from mlhub_async.__main__ import main\nmain()"
-MOST = {"import": 65, "help": 120}
-"""The most modules that may be imported by `import mlhub_async` and `mlhub-async --help`."""
+MOST = {"import": 65, "help": 120, "mirror": 410}
+"""The most modules for `import mlhub_async`, `mlhub-async --help` and a mirror of one item.
+
+Of the last, 185 are the interpreter's, asyncio's, click's and those of the compiled dependencies.
+"""
+RARE = [
+    "aiohttp",
+    "aiofiles",
+    "cql2",
+    "csv",
+    "difflib",
+    "email",
+    "netrc",
+    "pyarrow",
+    "shapely",
+    "shutil",
+    "tempfile",
+    "tenacity",
+    "tqdm",
+    "mlhub_async.demo",
+    "mlhub_async.engine.planning",
+    "mlhub_async.engine.prune",
+    "mlhub_async.engine.verify",
+    "mlhub_async.sources.api.source",
+    "mlhub_async.sources.mlhub",
+    "mlhub_async.sources.static",
+    "mlhub_async.stac.conditions.cql2",
+    "mlhub_async.stac.index",
+]
+"""What a mirror of one item over http does without, with all that is in it."""
 
 
 def imported(code: str, *args: str, out: Path) -> set[str]:
@@ -46,6 +76,15 @@ def test_the_help_needs_no_options_and_no_engine(tmp_path):
     assert "mlhub_async.cli.commands" in modules
     assert not {"asyncio", "sqlite3", "orjson", "mlhub_async.cli.options", "mlhub_async.engine"} & modules
     bounded("help", modules)
+
+
+def test_a_mirror_of_one_item_imports_nothing_that_it_does_not_need(site, tmp_path):
+    site.put("/a.bin", b"bytes", etag='"1"')
+    site.put("/item.json", json.dumps(item(assets={"a": {"href": site.url("/a.bin")}}).body).encode())
+    modules = imported(MAIN, "mirror", site.url("/item.json"), str(tmp_path / "dest"), out=tmp_path / "names")
+    assert (tmp_path / "dest/c/i/a.bin").read_bytes() == b"bytes"
+    assert not {name for name in modules for rare in RARE if f"{name}.".startswith(f"{rare}.")}
+    bounded("mirror", modules)
 
 
 def typed_exports(init: Path) -> dict[str, str]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from ...core.model import Flaw, ListingRemarks, Outcome, Proof
 from ...core.telemetry import human_size
 from ...core.urls import term_safe
-from ...engine.planning.plan import Plan
 from ...engine.report.completeness import Completeness
 from ...engine.report.receipt import Pruned, Report
 from ...storage.layout import ERRORS_FILE
+
+if TYPE_CHECKING:
+    from ...engine.planning.plan import Plan
 
 MAX_EXAMPLES = 5
 MAX_TEXT_CHARS = 300

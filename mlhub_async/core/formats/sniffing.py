@@ -11,22 +11,23 @@ import codecs
 import re
 from functools import lru_cache
 
+from .. import pattern_on_use
 from ..errors import TransferError, Transient
 from . import kinds
 from .kinds import Kind, Markup
 
 SNIFF_BYTES = 256
 """Bytes that are enough to recognise a page; a shorter body is examined when it is complete."""
-_HTML = re.compile(
+_HTML = pattern_on_use(
     rb"(?:<\?xml[^>]*+>|(?><!--.*?-->)|\s)*+<(?:!doctype\s+html|(?:html|head|body|script|title|meta|center)[\s>])",
     re.IGNORECASE | re.DOTALL,
 )
-_XML = re.compile(rb"<(?:\?xml\s|[A-Za-z_][\w.:-]*(?:[\s>]|/>))")
-_LISTING = re.compile(rb"(?:<\?xml[^>]*+>\s*+)?<(?:ListBucketResult|EnumerationResults)[\s>]")
+_XML = pattern_on_use(rb"<(?:\?xml\s|[A-Za-z_][\w.:-]*(?:[\s>]|/>))")
+_LISTING = pattern_on_use(rb"(?:<\?xml[^>]*+>\s*+)?<(?:ListBucketResult|EnumerationResults)[\s>]")
 """How S3 and Azure list a container."""
-_JSON = re.compile(rb'\{\s*(?:"|\}|\Z)|\[\s*(?:[{\["\]\d-]|\Z)')
+_JSON = pattern_on_use(rb'\{\s*(?:"|\}|\Z)|\[\s*(?:[{\["\]\d-]|\Z)')
 _BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
-_JSON_VALUE = re.compile(rb'["\[{]|-?\d|(?:true|false|null|NaN|-?Infinity)\b')
+_JSON_VALUE = pattern_on_use(rb'["\[{]|-?\d|(?:true|false|null|NaN|-?Infinity)\b')
 _POINTERS = {
     "a Git LFS pointer": re.compile(
         rb"version https?://[\w./-]+/spec/v1\r?\n(?:[\w-]+ \S+\r?\n)*oid sha256:"

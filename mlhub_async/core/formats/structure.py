@@ -5,10 +5,10 @@ A check finds truncated files and pointers that lead out of the file. It does no
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import BinaryIO
 
+from .. import pattern_on_use
 from . import kinds
 from .checks import archives, compressed, documents, grids, images, netcdf, tables, tiff, vectors
 from .checks.reader import IntrinsicFlaw
@@ -52,7 +52,7 @@ _CHECKS: dict[Kind, Check] = {
 }
 _OTHER_TIFF = frozenset({"ndpi", "lsm", "stk"})
 """Suffixes of formats that begin as TIFF does and then go their own way."""
-_MEMBER_OF_SET = re.compile(r"(?:-[a-z]|(?<!\d)\d{1,6})\.[^./]+$")
+_MEMBER_OF_SET = pattern_on_use(r"(?:-[a-z]|(?<!\d)\d{1,6})\.[^./]+$")
 """Names of the members of an HDF5 file in several: only the first has a superblock."""
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import datetime
 import json
-import re
 from collections.abc import Callable
 from enum import Enum
 from json.encoder import encode_basestring
 from math import isfinite
 from typing import Any, NoReturn
 from uuid import UUID
+
+from .. import pattern_on_use
 
 MAX_READ_DEPTH = 1024
 MAX_WRITTEN_DEPTH = 254
@@ -24,8 +25,8 @@ _MOST_DIGITS = 20
 _SMALLEST_PLAIN, _SMALLEST_EXPONENT = 1e-5, 1e-4
 """Floats between these two: Python writes them with an exponent, orjson without."""
 _STRING = r'"(?:[^"\\]|\\.)*+"'
-_TOKEN = re.compile(rf"{_STRING}|[][{{}}]|[-+.\w]+")
-_ESCAPE = re.compile(
+_TOKEN = pattern_on_use(rf"{_STRING}|[][{{}}]|[-+.\w]+")
+_ESCAPE = pattern_on_use(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)"
 )
 """An escape: a pair of surrogates, a lone one (group 1), or another."""

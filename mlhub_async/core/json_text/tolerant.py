@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any, NoReturn
 
+from .. import pattern_on_use
 from .codec import JSONDecodeError, dumps, loads
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
-_POSITION = re.compile(r": (line \d+ column \d+) \(char \d+\)$")
+_SURROGATE = pattern_on_use(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_POSITION = pattern_on_use(r": (line \d+ column \d+) \(char \d+\)$")
 
 
 def parse_json(raw: bytes) -> Any:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote, unquote, unquote_to_bytes
 
+from .. import pattern_on_use
 from ..errors import TransferError
 from .redaction import redacted, term_safe
 
@@ -41,10 +42,10 @@ _is_number = re.compile(r"(?:.*\.)?(?:\d+|0x[0-9a-f]*)\.?", re.ASCII).fullmatch
 _has_scheme = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:", re.ASCII).match
 _authority_of = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//[^/?#]*", re.ASCII).match
 _BEFORE_HOST = ("\\\\", "/\\", "\\/")
-_ILLEGAL = re.compile(rf"%(?![0-9A-Fa-f]{{2}})|[^{_LEGAL}%]+")
-_CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+_ILLEGAL = pattern_on_use(rf"%(?![0-9A-Fa-f]{{2}})|[^{_LEGAL}%]+")
+_CONTROL = pattern_on_use("[\x00-\x1f\x7f\ud800-\udfff]")
 _is_unusual = re.compile(r"[?#%]").search
-_END_OF_HOST = re.compile("[/?#]")
+_END_OF_HOST = pattern_on_use("[/?#]")
 
 
 class Origin(NamedTuple):

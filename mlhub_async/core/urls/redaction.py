@@ -7,6 +7,8 @@ import json
 import re
 from urllib.parse import unquote_plus
 
+from .. import pattern_on_use
+
 MAX_SHOWN_CHARS = 300
 
 _CREDENTIAL = (
@@ -23,23 +25,23 @@ _names_secret = re.compile(
     re.IGNORECASE | re.DOTALL,
 ).fullmatch
 
-_USERINFO = re.compile(
+_USERINFO = pattern_on_use(
     r"^(\s*(?:[A-Za-z][A-Za-z0-9+.-]*:)?[/\\]*)"
     r"(?:[^/?#]*@|[^/?#@:\[\]]*:(?!\d*(?:[/?#]|$))[^@]*@)",
     re.DOTALL,
 )
 """The second form is a password with a slash in it: no valid URL, but not to be shown either."""
 
-_DOWNLOAD_TOKEN = re.compile(
+_DOWNLOAD_TOKEN = pattern_on_use(
     r"(/download/)(?![^/?#]*\.[A-Za-z0-9]{1,8}(?:[/?#]|$))([^/?#]{32,})(?=[?#]|$)",
 )
 
-_TOKEN = re.compile(
+_TOKEN = pattern_on_use(
     r"([?&](?:t|%[57]4)(?:o|%[46]f)(?:k|%[46]b)(?:e|%[46]5)(?:n|%[46]e)=)([^&]+)", re.IGNORECASE
 )
 _is_placeholder = re.compile("~[0-9a-f]{16}").fullmatch
 
-_UNSAFE = re.compile(
+_UNSAFE = pattern_on_use(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff"
     "\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )

@@ -45,10 +45,8 @@ class IndexFiles:
         self._book = book
 
     def update(self, *, wanted: bool) -> None:
-        """Write the files if they are wanted or there are earlier ones, and the items have changed."""
+        """Write the files if the items have changed. Not `wanted`: there are earlier ones to keep up."""
         known = self._book.index_files()
-        if not wanted and not known:
-            return
         stamp = self._stamp()
         if {stamp} == {stamped for _, stamped in known.values()} and len(known) == 3:
             return

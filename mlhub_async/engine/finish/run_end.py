@@ -23,7 +23,6 @@ from ...storage.ledger.schema import COLLECTION, DONE
 from ..inventory import Inventory
 from ..pipeline import Run
 from ..report.receipt import Report
-from .index import IndexFiles
 from .item_links import update_item_links
 
 RECEIPT = in_state(RECEIPT_FILE)
@@ -121,6 +120,10 @@ class _Documents:
 
     def write_index(self, book: Statements) -> None:
         """The files that list all items. One that cannot be written is a flaw."""
+        if not self.wants_index and not book.index_files():
+            return
+        from .index import IndexFiles
+
         try:
             IndexFiles(self.store, book).update(wanted=self.wants_index)
         except TransferError as error:

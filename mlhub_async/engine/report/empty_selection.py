@@ -12,7 +12,6 @@ from ...core.model import Collection, Item, JsonObject
 from ...core.options import ASSET_CONDITIONS, ITEM_CONDITIONS
 from ...core.telemetry import human_size
 from ...core.urls import term_safe
-from .swapped_box import box_hint
 
 MAX_NAMED = 5
 """Collections that are described."""
@@ -83,6 +82,8 @@ class Offered:
             return
         came = f"{returned} items were listed, none is selected" if returned else "no items were listed"
         yield f"nothing matches the selection: {came}"
+        from .swapped_box import box_hint
+
         yield from box_hint(selection, self.boxes)
         yield f"'mlhub-async ls {term_safe(source)}' lists what there is"
         for name, extent in self.collections.items():

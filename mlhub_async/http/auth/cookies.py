@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -72,6 +71,8 @@ class CookieJar:
         """Max-Age counts before Expires. One that is not understood is ignored."""
         if _is_seconds(said.get("max-age", "")):
             return self._clock() + int(said["max-age"]) if int(said["max-age"]) > 0 else 0.0
+        from email.utils import parsedate_to_datetime
+
         try:
             return parsedate_to_datetime(said["expires"]).timestamp()
         except (KeyError, ValueError, TypeError, IndexError, OverflowError):

@@ -10,7 +10,8 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+
+from ...core import pattern_on_use
 
 MILLISECONDS_FIELDS = ("retry-after-ms", "x-ms-retry-after-ms")
 RESET_FIELDS = ("ratelimit-reset", "x-ratelimit-reset", "x-rate-limit-reset", "x-ratelimit-reset-after")
@@ -19,8 +20,10 @@ REMAINING_FIELDS = ("ratelimit-remaining", "x-ratelimit-remaining", "x-rate-limi
 FIRST_UNIX_TIME = 1e9
 """A larger number is a time since 1970, not a number of seconds to wait."""
 FIRST_UNIX_MILLISECONDS = 1e11
-_NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{0,9})?", re.ASCII)
-_PARAMETER = re.compile(r"(?:^|[;,\s])(t|reset|r|remaining)\s*=\s*([0-9]{1,15}(?:\.[0-9]{0,9})?)", re.ASCII)
+_NUMBER = pattern_on_use(r"[0-9]{1,15}(\.[0-9]{0,9})?", re.ASCII)
+_PARAMETER = pattern_on_use(
+    r"(?:^|[;,\s])(t|reset|r|remaining)\s*=\s*([0-9]{1,15}(?:\.[0-9]{0,9})?)", re.ASCII
+)
 
 
 def retry_after(fields: Mapping[str, str], *, only_if_exhausted: bool = False) -> float | None:
@@ -95,6 +98,8 @@ def _now(fields: Mapping[str, str]) -> float:
 
 def _date(text: str) -> float | None:
     """Seconds since 1970 of a date as HTTP or ISO 8601 writes it."""
+    from email.utils import parsedate_to_datetime
+
     for parse in (parsedate_to_datetime, datetime.fromisoformat):
         try:
             found = parse(text)

@@ -8,11 +8,11 @@ import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from email.utils import formatdate
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote
 
+from ...core import pattern_on_use
 from ...core.concurrency import wait_until_idle
 from ...core.errors import TransferError
 from ...core.model import Head, Request
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 PIECE_BYTES = 1 << 20
-_encoded_always = re.compile("(?:%(?:2[02]|3[CE]|5[CE]|60|7[B-D]|[89A-F][0-9A-F]))+", re.IGNORECASE)
+_encoded_always = pattern_on_use("(?:%(?:2[02]|3[CE]|5[CE]|60|7[B-D]|[89A-F][0-9A-F]))+", re.IGNORECASE)
 """Encoded characters that a URL must not contain literally, whichever program wrote it."""
-_range = re.compile(r"bytes=([0-9]{1,18})-([0-9]{1,18})?")
+_range = pattern_on_use(r"bytes=([0-9]{1,18})-([0-9]{1,18})?")
 
 
 class FileTransport:
@@ -140,6 +140,8 @@ def _as_written(url: str, anchor: str) -> Path:
 
 
 def _head(url: str, status: os.stat_result, start: int, end: int) -> Head:
+    from email.utils import formatdate
+
     headers = {
         "content-length": str(end - start),
         "etag": f'"{status.st_mtime_ns:x}-{status.st_size:x}"',

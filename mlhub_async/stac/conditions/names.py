@@ -7,7 +7,9 @@ import re
 from collections.abc import Collection, Iterable
 from functools import lru_cache
 
-_GLOB = re.compile(r"[*?\[]")
+from ...core import pattern_on_use
+
+_GLOB = pattern_on_use(r"[*?\[]")
 
 
 def has_globs(names: Iterable[str]) -> bool:

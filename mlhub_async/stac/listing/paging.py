@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...core import urls
+from ...core import pattern_on_use, urls
 from ...core.errors import CatalogDefect, CatalogError, MlhubError, SourceError, TransferError, Transient
 from ...core.model import Document, JsonObject, Request
 from ...core.ports import Reader
@@ -22,12 +22,12 @@ REFUSED = "request-refused"
 
 # Header fields that a next link may set, since paging tokens come in them. Fields that name a host, a
 # credential, a length, a hop or a sender are set by the client only.
-_HEADER_ALLOWED = re.compile(
+_HEADER_ALLOWED = pattern_on_use(
     r"accept|accept-language|prefer|continuation-token"
     r"|x-(?!forwarded|http-method|original|rewrite|real|api|auth|access|amz|ms-|goog|key|csrf)[a-z0-9-]{1,64}",
     re.IGNORECASE,
 )
-_HEADER_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,4094}[\x21-\x7e])?")
+_HEADER_VALUE = pattern_on_use(r"[\x21-\x7e]([\x20-\x7e]{0,4094}[\x21-\x7e])?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
+from ...core import pattern_on_use
 from ...core.errors import TransferError
 from ...core.json_text import dumps
 from ...core.model import JsonObject
@@ -15,11 +16,11 @@ from ...core.urls import without_credentials
 _LINKS_PER_PIECE = 1000
 MAX_DEPTH = 600
 """Levels of nesting that are written. How many Python can encode differs by version, layout and caller."""
-_QUERY = re.compile(rb'[?](?:[^"\\]|\\.)*')
-_USER = re.compile(rb'://(?:[^"\\/?]|\\.)*@')
-_TOKEN = re.compile(rb'/download/[^"\\/?#]{32}')
-_URL = re.compile(rb'"[A-Za-z][A-Za-z0-9+.-]{1,20}://(?:[^"\\]|\\.)*"')
-_TEXT = re.compile(rb'"(?:[^"\\?@]|\\.)*[?@](?:[^"\\]|\\.)*"')
+_QUERY = pattern_on_use(rb'[?](?:[^"\\]|\\.)*')
+_USER = pattern_on_use(rb'://(?:[^"\\/?]|\\.)*@')
+_TOKEN = pattern_on_use(rb'/download/[^"\\/?#]{32}')
+_URL = pattern_on_use(rb'"[A-Za-z][A-Za-z0-9+.-]{1,20}://(?:[^"\\]|\\.)*"')
+_TEXT = pattern_on_use(rb'"(?:[^"\\?@]|\\.)*[?@](?:[^"\\]|\\.)*"')
 
 
 def to_json(value: JsonObject, *, indent: bool = False) -> bytes:

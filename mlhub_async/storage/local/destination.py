@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import shutil
 import stat
 import sys
 import threading
@@ -93,6 +92,8 @@ def part_from_links(folder: Path, *, but: str = "") -> None:
         if stat.S_ISREG(found.st_mode) and found.st_nlink > 1 and path.name != but:
             own = path.with_name(f"{path.name}.{os.getpid()}")
             try:
+                import shutil
+
                 shutil.copyfile(path, own, follow_symlinks=False)
                 own.chmod(stat.S_IMODE(found.st_mode) | stat.S_IRUSR | stat.S_IWUSR)
                 own.replace(path)

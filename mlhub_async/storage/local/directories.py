@@ -6,8 +6,6 @@ import contextlib
 import errno
 import itertools
 import os
-import secrets
-import shutil
 import stat
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -23,7 +21,7 @@ HAS_DIR_FD = {os.open, os.mkdir, os.rename, os.stat, os.unlink} <= os.supports_d
 MAX_OPEN_DIRECTORIES = 128
 MAX_NAME_BYTES = 255
 COPY_BYTES = 1 << 20
-_COPIES = f"{COPY_PREFIX}{secrets.token_hex(4)}-"
+_COPIES = f"{COPY_PREFIX}{os.urandom(4).hex()}-"
 """What the names of this process's copies begin with."""
 _copy_numbers = itertools.count()
 NO_SYNC_ERRNOS = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF})
@@ -109,6 +107,8 @@ class AnotherFileSystem(Exception):
         with open(self._source, "rb", opener=partial(os.open, dir_fd=self._source_dir)) as given:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
             with os.fdopen(os.open(beside, flags, 0o666, dir_fd=self._folder), "wb") as copy:
+                import shutil
+
                 shutil.copyfileobj(given, copy, COPY_BYTES)
                 copy.flush()
                 if self._sync:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
 from ...core.errors import DiskFull
+from ..file_systems import disk_free
 from ..layout import PARTIAL_DIR, PROBE_FILE, STATE_DIR
 from ..os_errors import DISK_FULL_ERRNOS, with_cause
 
@@ -124,6 +124,6 @@ def free_bytes(path: Path) -> int:
     try:
         while not path.exists() and path != path.parent:
             path = path.parent
-        return shutil.disk_usage(path).free
+        return disk_free(path)
     except OSError:
         return 0

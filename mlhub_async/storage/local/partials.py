@@ -6,8 +6,6 @@ import contextlib
 import hashlib
 import itertools
 import os
-import secrets
-import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -41,6 +39,8 @@ class PartialFile:
         ours, theirs = (folder / checkpoints_file(name) for name in (self.stem, stem))
         checkpoints = self._partials.checkpoints(self.stem)
         try:
+            import shutil
+
             shutil.copyfile(theirs, ours, follow_symlinks=False)
             if (found := checkpoints.reopen()) is not None:
                 (folder / partial_file(stem)).rename(folder / partial_file(self.stem))
@@ -114,7 +114,7 @@ class Partials:
         self.threads = threads
         self.publish = publish
         self.directory: int | None = None
-        self._run = secrets.token_hex(4)
+        self._run = os.urandom(4).hex()
         self._counter = itertools.count()
         self._left: dict[str, str] = {}
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from io import FileIO
 from pathlib import Path
@@ -31,7 +30,6 @@ from ..layout import (
     partial_file,
 )
 from ..os_errors import SHORTAGE_ERRNOS, state_error, storage_error
-from . import removal, renames
 from .atomic_write import DocumentWriter
 from .body import SMALL_BODY_BYTES, BodyWriter
 from .destination import (
@@ -190,6 +188,8 @@ class LocalStore:
         return moved or mtime_ns
 
     def _copy(self, source: Path, target: Path) -> None:
+        import shutil
+
         shutil.copyfile(source, target, follow_symlinks=False)
         if self._sync:
             with open(target, "rb+") as copy:
@@ -258,6 +258,8 @@ class LocalStore:
         return self.state / PARTIAL_DIR / f"{DOCUMENT_PREFIX}{name}"
 
     def remove(self, record: Record, *, dry_run: bool = False) -> bool | None:
+        from . import removal
+
         return removal.remove(self.root, record, dry_run=dry_run)
 
     def rename(self, old: str, new: str) -> bool:
@@ -265,9 +267,13 @@ class LocalStore:
 
         In the ledger's thread, before a run begins. Raises what `DirectoryTree.place` does.
         """
+        from . import renames
+
         return renames.rename(self._tree, old, new)
 
     def remove_empty_directories(self, paths: Iterable[str]) -> None:
+        from . import removal
+
         removal.remove_empty(self.root, paths)
 
     def free_bytes(self) -> int:

@@ -7,7 +7,9 @@ import posixpath
 import re
 from collections.abc import Mapping
 
-_HREF = re.compile(rb'("href"\s*:\s*)"((?:[^"\\]|\\.)*)"')
+from ...core import pattern_on_use
+
+_HREF = pattern_on_use(rb'("href"\s*:\s*)"((?:[^"\\]|\\.)*)"')
 
 
 def with_new_hrefs(text: bytes, old: str, new: str, moved: Mapping[str, str], root: str) -> bytes:

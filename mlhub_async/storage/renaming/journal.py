@@ -14,7 +14,6 @@ from typing import NamedTuple
 from ..ledger.database import Statements
 from ..ledger.schema import ASSET, COLLECTION, DONE, ITEM, RENAMING
 from ..naming import fold
-from .names import present_path
 
 OLD_ROWS = "SELECT collection, item, path FROM file WHERE instr(path, '%')"
 """Rows of paths with a percent sign, which is in no name that `naming` makes."""
@@ -61,6 +60,8 @@ def begin(book: Statements) -> bool:
 def _planned(
     database: sqlite3.Connection, rows: Sequence[tuple[str, str, str]]
 ) -> Iterable[tuple[str, str, str, str, str]]:
+    from .names import present_path
+
     taken: set[str] = set()
     for collection, item, old in rows:
         new = present_path(old)

@@ -19,7 +19,6 @@ from ..integrity import open_unfollowed
 from ..layout import RECEIPT_FILE, in_state
 from ..ledger.database import Statements
 from . import journal
-from .hrefs import with_new_hrefs
 from .journal import Step
 
 BATCH = 500
@@ -132,6 +131,8 @@ class _Rewriting:
         return BufferedReader(open_unfollowed(self._store.root / path))
 
     def _rewritten(self, line: bytes, path: str) -> bytes:
+        from .hrefs import with_new_hrefs
+
         return with_new_hrefs(line, self._old.get(path, path), path, self._moved, self._root)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import struct
 import zipfile
 import zlib
 from typing import BinaryIO, NamedTuple
 
+from ... import pattern_on_use
 from .reader import IntrinsicFlaw, IntrinsicFlawError, Reader, StructureError, WorkLimitError, run_check
 
 _END, _END64, _LOCATOR, _ENTRY, _MEMBER = b"PK\5\6", b"PK\6\6", b"PK\6\7", b"PK\1\2", b"PK\3\4"
@@ -24,7 +24,7 @@ MAX_DIRECTORY_BYTES = 4 << 20
 
 TAR_BLOCK = 512
 MAX_PAX_BYTES = 64 << 10
-_PAX_SIZE = re.compile(rb"\d+ size=(\d+)\n")
+_PAX_SIZE = pattern_on_use(rb"\d+ size=(\d+)\n")
 
 
 def check_zip(file: BinaryIO) -> str | None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import BinaryIO
 
+from ... import pattern_on_use
 from ...json_text import loads
 from .reader import IntrinsicFlawError, Reader, StructureError, run_check
 
@@ -16,10 +16,10 @@ _CLOSING = {b"{": b"}", b"[": b"]"}
 
 PDF_TAIL_BYTES = 64 << 10
 """Where "%%EOF" is searched for. Readers search the last KiB; some programs append more than that."""
-_LINEARIZED = re.compile(rb"/Linearized\b[^>]{0,400}/L\s+(\d{1,15})\b")
-_OBJECT = re.compile(rb"[\r\n]\d+(?: \d+ obj\b|(?: \d+)?(?: ob?)? ?\Z)")
+_LINEARIZED = pattern_on_use(rb"/Linearized\b[^>]{0,400}/L\s+(\d{1,15})\b")
+_OBJECT = pattern_on_use(rb"[\r\n]\d+(?: \d+ obj\b|(?: \d+)?(?: ob?)? ?\Z)")
 """The beginning of an object, which may be cut off."""
-_TABLE = re.compile(rb"startxref\s+(\d{1,15})\s")
+_TABLE = pattern_on_use(rb"startxref\s+(\d{1,15})\s")
 
 
 def check_json(file: BinaryIO) -> str | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 import math
-import re
 from typing import Any, BinaryIO
 
+from ... import pattern_on_use
 from .flatbuffer import Table
 from .reader import IntrinsicFlawError, Reader, StructureError, run_check
 
@@ -16,9 +16,9 @@ _BODY_LENGTH = 3
 MAX_HEADER_BYTES = 1 << 16
 _BYTES_PER_UNIT = {"U": 4}
 """Of a type of NumPy whose size is not counted in bytes."""
-_LONG = re.compile(r"(?<=\d)L(?=[,)])")
+_LONG = pattern_on_use(r"(?<=\d)L(?=[,)])")
 """What Python 2 wrote behind some numbers."""
-_DATA_TYPE = re.compile(r"[<>|=]?([?a-zA-Z])(\d*)(?:\[[^\]]*\])?")
+_DATA_TYPE = pattern_on_use(r"[<>|=]?([?a-zA-Z])(\d*)(?:\[[^\]]*\])?")
 
 
 def check_parquet(file: BinaryIO) -> str | None:

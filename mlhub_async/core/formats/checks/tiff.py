@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import operator
-import re
 import struct
 from collections.abc import Iterator
 from itertools import zip_longest
 from typing import BinaryIO, NamedTuple
 
+from ... import pattern_on_use
 from .reader import IntrinsicFlawError, Reader, StructureError, WorkLimitError, run_check
 
 _OFFSETS, _COUNTS = {273: 279, 324: 325}, (279, 325)
@@ -31,8 +31,8 @@ MAX_MISSING_FACTOR = 16
 _BLOCK_TRAILER = b"BLOCK_TRAILER=LAST_4_BYTES_REPEATED"
 """GDAL tells so behind the header of a cloud-optimized file: four bytes follow each strip or tile."""
 _EDITED = b"KNOWN_INCOMPATIBLE_EDITION=YES"
-_IMAGEJ_FRAMES = re.compile(rb"ImageJ=[^\0]*?\nimages=(\d{1,9})\n")
-_SHAPE = re.compile(rb'\{"shape": \[([\d, ]{1,200})\][^\0]*?"truncated": true')
+_IMAGEJ_FRAMES = pattern_on_use(rb"ImageJ=[^\0]*?\nimages=(\d{1,9})\n")
+_SHAPE = pattern_on_use(rb'\{"shape": \[([\d, ]{1,200})\][^\0]*?"truncated": true')
 
 
 def check_tiff(file: BinaryIO) -> str | None:

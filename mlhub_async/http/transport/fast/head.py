@@ -11,6 +11,7 @@ from enum import Enum, auto
 
 import httptools
 
+from ....core import pattern_on_use
 from ....core.checksum import DIGEST_LIST_FIELDS
 from ....core.ports import Buffer
 from ...auth.cookies import LINE_SEPARATOR, SET_COOKIE
@@ -22,7 +23,7 @@ END_OF_HEAD = b"\r\n\r\n"
 MAX_HEAD_BYTES = 64 << 10
 MAX_FIELDS = 128
 MAX_CACHED_FIELD_NAMES = 256
-_folds = re.compile(rb"[ \t]*\r\n[ \t]+")
+_folds = pattern_on_use(rb"[ \t]*\r\n[ \t]+")
 _has_fold = re.compile(rb"[^\r\n:]+:[^\r\n]*\r\n[ \t]").search
 """A field line that goes on in the next line (obs-fold, RFC 9112 section 5.2)."""
 
