@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,16 +17,18 @@ from ..core.urls import term_safe
 from ..storage.ledger.database import Statements
 from ..storage.ledger.schema import ASSET, DONE, ITEM
 from ..storage.ledger.stale import (
+    KeptFile,
     Scope,
     StaleFile,
     count_files,
     count_listed,
     count_stale,
     forget,
+    other_files,
     stale_files,
 )
 from .report.completeness import Completeness
-from .report.receipt import Pruned, Report
+from .report.receipt import Kept, Pruned, Report
 
 REMOVE_BATCH = 500
 """Files that are removed before the ledger forgets them."""
@@ -69,6 +72,16 @@ def prune(book: Statements, store: DocumentStore, report: Report, options: Optio
     for scope in scopes if not pruned.refused else ():
         while rows := list(stale_files(book, scope, REMOVE_BATCH)):
             _remove(book, store, rows, pruned)
+    if not pruned.refused:
+        whole = {scope.collection for scope in scopes}
+        pruned.kept_by_scope.update(_reason(one, whole) for one in other_files(book, report.source))
+
+
+def _reason(one: KeptFile, whole: Collection[str]) -> Kept:
+    """Why a file that was not listed stays, though nobody changed it. `whole`: what was listed completely."""
+    if not one.same_source:
+        return Kept.OTHER_SOURCE
+    return Kept.NOT_SELECTED if one.collection in whole else Kept.NOT_LISTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +125,7 @@ def _foresee(
     paths: list[str] = []
     stale: Counter[int] = Counter()
     empty: list[str] = []
+    items_only = False
     for scope in _scopes(listed.listing, listed.source, options):
         rows = [
             row
@@ -126,6 +140,8 @@ def _foresee(
                 removed = store.remove(_record_of(row), dry_run=True)
                 pruned.count(row.path, row.role == ASSET, row.size, removed)
                 paths += [row.path] if removed else []
+        items_only = scope.items_only
+    pruned.kept_by_scope = _foresee_kept(book, listed, items_only=items_only)
     files = count_files(book, listed.listing.whole)
     pruned.refused = (
         _refuse_empty(empty)
@@ -134,6 +150,18 @@ def _foresee(
         or _refuse_many(stale, files, options.max_delete)
     )
     return paths
+
+
+def _foresee_kept(book: Statements, listed: ListedScope, *, items_only: bool) -> Counter[Kept]:
+    found: Counter[Kept] = Counter()
+    for one in other_files(book, listed.source):
+        item, key = (one.collection, one.item), one.key if one.role == ASSET else None
+        reason = _reason(one, listed.listing.whole)
+        if listed_id(*item, key) in listed.listed_ids:
+            continue
+        if reason is not Kept.NOT_SELECTED or (items_only and listed_id(*item) in listed.listed_ids):
+            found[reason] += 1
+    return found
 
 
 def _is_stale(row: StaleFile, scope: Scope, listed: ListedScope) -> bool:

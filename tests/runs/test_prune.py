@@ -18,6 +18,7 @@ from support.server import Gone, Status
 from support.stac_server import Api, stac_collection, stac_item, static_catalog
 
 NAMES = ["i1", "i2", "i3"]
+NOTHING_ELSE_KEPT = {"kept_not_listed": 0, "kept_not_selected": 0, "kept_of_other_sources": 0}
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="POSIX links and modes")
 
 
@@ -61,7 +62,13 @@ async def test_an_item_that_left_the_catalogue_is_removed_and_nothing_else(site,
     report = await run(url, dest, "c1", prune=True)
     assert report.ok, report.pruned.refused
     mirrored = Mirrored(dest)
-    assert mirrored.receipt["pruned"] == {"assets": 1, "items": 1, "bytes": 20_000 + document, "kept": 0}
+    assert mirrored.receipt["pruned"] == {
+        "assets": 1,
+        "items": 1,
+        "bytes": 20_000 + document,
+        "kept": 0,
+        **NOTHING_ELSE_KEPT,
+    }
     assert files_in(dest) == [
         "c1",
         "c1/collection.json",
@@ -141,6 +148,33 @@ async def test_followed_source_items_stay_when_only_the_labels_are_listed(site, 
     assert sorted(path.split("/")[1] for path in Mirrored(dest).files) == ["l1", "s1", "s2"]
 
 
+def test_what_is_kept_is_counted_by_its_reason_beforehand_too(run_cli, troubled_thread, dest):
+    site = troubled_thread.site()
+    labels = publish(site, ["l1", "l2"])
+    for label, source in zip(labels, of(publish(site, ["s1", "s2"]), "imagery"), strict=True):
+        label["assets"]["more"] = {"href": site.put(f"/{label['id']}-more.tif", b"II*\0more")}
+        site.json(f"/{source['id']}.json", source)
+        label["links"] = [{"rel": "source", "href": site.url(f"/{source['id']}.json")}]
+    other = site.json("/other.json", of(publish(site, ["z"]), "c1")[0])
+    api = Api(site, labels)
+    for url in (other, api.url):
+        assert run_cli("mirror", url, dest).code == 0
+    labels.pop()
+    words = (api.url, dest, "-c", "c1", "--prune", "-i", "data")
+    counts = {"kept_not_listed": 2, "kept_not_selected": 1, "kept_of_other_sources": 2}
+    line = (
+        "files that this run did not list are kept: 2 of collections that were not listed, such as scenes of "
+        "labels that left, 1 of assets that were not selected, 2 of other sources"
+    )
+    foreseen = run_cli("mirror", *words, "-n", "--json").events[-1]["prune"]
+    assert {name: foreseen[name] for name in counts} == counts
+    assert line in run_cli("mirror", *words, "-n").out.splitlines()
+    done = run_cli("mirror", *words)
+    assert done.code == 0 and line in done.err.splitlines()
+    pruned = Mirrored(dest).receipt["pruned"]
+    assert {name: pruned[name] for name in counts} == counts and pruned["items"] == 1
+
+
 async def test_files_that_the_user_changed_stay_and_are_reported(site, dest):
     items = publish(site, NAMES)
     api = Api(site, items)
@@ -180,7 +214,10 @@ async def refused(url, dest, site, code, **options):
     before = files_in(dest)
     report = await run(url, dest, *options.pop("collections", ("c1",)), prune=True, **options)
     assert report.exit_code == code and files_in(dest) == before
-    assert Mirrored(dest).receipt["pruned"] == {"assets": 0, "items": 0, "bytes": 0, "kept": 0}
+    assert Mirrored(dest).receipt["pruned"] == {
+        **{"assets": 0, "items": 0, "bytes": 0, "kept": 0},
+        **NOTHING_ELSE_KEPT,
+    }
     rows = [row["error"]["message"] for row in Mirrored(dest).errors if row["error"]["class"] == "prune"]
     assert rows == [f"nothing was pruned: {report.pruned.refused}"]
     return report.pruned.refused

@@ -10,7 +10,7 @@ from ...core.model import Flaw, ListingRemarks, Outcome, Proof
 from ...core.telemetry import human_size
 from ...core.urls import term_safe
 from ...engine.report.completeness import Completeness
-from ...engine.report.receipt import Pruned, Report
+from ...engine.report.receipt import Kept, Pruned, Report
 from ...storage.layout import ERRORS_FILE
 
 if TYPE_CHECKING:
@@ -28,6 +28,11 @@ _ADVICE = {
     8: "a limit was reached: run the same command again to continue",
 }
 """By exit code."""
+_KEPT = {
+    Kept.NOT_LISTED: "of collections that were not listed, such as scenes of labels that left",
+    Kept.NOT_SELECTED: "of assets that were not selected",
+    Kept.OTHER_SOURCE: "of other sources",
+}
 
 
 def closing_lines(report: Report) -> Iterator[str]:
@@ -122,6 +127,10 @@ def pruned_lines(pruned: Pruned, were: str) -> Iterator[str]:
     if pruned.kept:
         examples = ", ".join(map(_shown, pruned.examples))
         yield f"{pruned.kept} files that left the catalogue were changed here and are kept, e.g. {examples}"
+    others = pruned.kept_by_scope
+    kept = [f"{others[reason]} {words}" for reason, words in _KEPT.items() if others[reason]]
+    if kept:
+        yield f"files that this run did not list are kept: {', '.join(kept)}"
 
 
 def _missing(report: Report) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -25,11 +26,23 @@ INTERRUPTED_EXIT_CODE = 130
 """Of a run that was cancelled; a number given to `Task.cancel` as its message is the exit code instead."""
 
 
+class Kept(enum.StrEnum):
+    """Why `--prune` keeps a file that the run has not listed; the name of its count in the receipt."""
+
+    NOT_LISTED = "kept_not_listed"
+    """of a collection that was not listed completely, such as the scenes of a label that left"""
+    NOT_SELECTED = "kept_not_selected"
+    """of an item that was listed, without this asset by a selection of assets"""
+    OTHER_SOURCE = "kept_of_other_sources"
+    """of another source that has the same DEST"""
+
+
 @dataclass(slots=True)
 class Pruned:
     """What --prune removed, or why it removed nothing (`refused`).
 
     `kept` files were changed since they were written, so they were not removed; `examples` are paths of some.
+    `kept_by_scope`: files that the run says nothing about.
     """
 
     assets: int = 0
@@ -37,6 +50,7 @@ class Pruned:
     bytes: int = 0
     kept: int = 0
     examples: list[str] = field(default_factory=list)
+    kept_by_scope: Counter[Kept] = field(default_factory=Counter)
     refused: str = ""
 
     def count(self, path: str, asset: bool, size: int, removed: bool | None) -> None:
@@ -50,7 +64,8 @@ class Pruned:
             self.examples += [path] if len(self.examples) < MAX_EXAMPLES else []
 
     def receipt(self) -> dict[str, Any]:
-        return {"assets": self.assets, "items": self.items, "bytes": self.bytes, "kept": self.kept}
+        kept = {reason.value: self.kept_by_scope[reason] for reason in Kept}
+        return {"assets": self.assets, "items": self.items, "bytes": self.bytes, "kept": self.kept, **kept}
 
 
 @dataclass(slots=True, repr=False)

@@ -34,6 +34,16 @@ class StaleFile(NamedTuple):
     sha256: str
 
 
+class KeptFile(NamedTuple):
+    """A finished file, and whether the run that listed it last was one of the same source."""
+
+    collection: str
+    item: str
+    key: str
+    role: int
+    same_source: bool
+
+
 NOT_LISTED = f"""FROM file WHERE collection=:collection AND role IN ({ASSET}, {ITEM}) AND run<>:run
   AND run IN (SELECT id FROM run WHERE source=:source)"""
 ITEM_NOT_LISTED = """ AND NOT EXISTS (SELECT 1 FROM file AS owner WHERE owner.collection=file.collection
@@ -72,6 +82,16 @@ def count_files(book: Statements, collections: Iterable[str]) -> Counter[int]:
     )
     rows = (book.database.execute(statement, (name, ASSET, ITEM, DONE)).fetchall() for name in collections)
     return sum((Counter(dict(row)) for row in rows), Counter())
+
+
+def other_files(book: Statements, source: str) -> Iterator[KeptFile]:
+    """The finished files that this run has not listed, of this source and of others."""
+    rows = book.database.execute(
+        "SELECT collection, item, key, role, run.source=? FROM file JOIN run ON run.id=file.run "
+        "WHERE role IN (?, ?) AND state=? AND file.run<>?",
+        (source, ASSET, ITEM, DONE, book.run),
+    )
+    return (KeptFile(*row) for row in rows)
 
 
 def forget(book: Statements, rows: Sequence[StaleFile]) -> None:
