@@ -293,7 +293,7 @@ def azurite(folder: Path) -> Iterator[Served]:
             def put(name: str, body: bytes, _age: float) -> None:
                 azure_put(port, f"box/{name}", "", body, {"x-ms-blob-type": "BlockBlob"})
 
-            azure_put(port, "box", "restype=container", b"", {"x-ms-blob-public-access": "blob"})
+            azure_put(port, "box", "restype=container", b"", {"x-ms-blob-public-access": "container"})
             yield Served(port, f"/{AZURE_ACCOUNT}/box/", put)
 
 

@@ -77,11 +77,15 @@ class Grouping:
         """The groups that the end of the listing completes."""
         for prefix, group in self._open.items():
             if group:
-                yield FileGroup(prefix, group)
+                yield FileGroup(self._path(prefix), group)
         self._open.clear()
+
+    def _path(self, prefix: str) -> str:
+        """That of a folder is without its last slash: it is a name then."""
+        return prefix[:-1] if self._prefix_of is folder_of and prefix.strip("/") else prefix
 
     def _close(self, path: str) -> Iterator[FileGroup]:
         ended = [prefix for prefix in self._open if not path.startswith(prefix)]
         for prefix in ended:
             if group := self._open.pop(prefix):
-                yield FileGroup(prefix, group)
+                yield FileGroup(self._path(prefix), group)

@@ -55,11 +55,10 @@ def item_of(group: FileGroup, listing: FileListing) -> JsonObject:
 
 def item_id(path: str, collection: str) -> str:
     """The id of the item for a path. Paths that would give one id are told apart by a hash."""
-    name = path.removesuffix("/")
     if not path:
         return collection
-    flat = name.replace("/", SEPARATOR)
-    if not _is_ambiguous(name) and name != collection:
+    flat = path.replace("/", SEPARATOR)
+    if not _is_ambiguous(path) and path != collection:
         return flat
     return f"{flat}~{hashlib.sha256(path.encode('utf-8', 'surrogatepass')).hexdigest()[:10]}"
 
