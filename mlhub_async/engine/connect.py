@@ -37,7 +37,7 @@ from ..http.transport.fast.transport import FastTransport
 from ..http.transport.file import FileTransport
 from ..http.transport.proxy import proxy_of, unused_proxy_advice
 from ..http.watchdog import Watchdog
-from ..sources.files.workspace import workspace
+from ..sources.files.archives.workspace import workspace
 from ..sources.linked.failures import FirstTime
 from ..sources.recognise import Given, Services, SourceLocation, locate, recognise, user_url
 from ..storage.layout import UNPACKED_DIR

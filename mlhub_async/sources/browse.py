@@ -12,7 +12,7 @@ from ..core.options import Selection
 from ..core.ports import Reader
 from .access import unreadable
 from .api.source import ApiSource
-from .files.workspace import Workspace
+from .files.archives.workspace import Workspace
 from .items.streams import RawReader
 from .mlhub import Datasets, api_root
 from .recognise import SourceKind, SourceLocation, source_at, user_origins

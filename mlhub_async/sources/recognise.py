@@ -25,7 +25,7 @@ from ..core.urls import StoreEndpoints
 from ..stac import DocumentKind
 from .access import unreadable
 from .files.archives.addresses import is_archive
-from .files.workspace import Workspace
+from .files.archives.workspace import Workspace
 from .item_limit import ItemQuota
 from .linked.failures import FirstTime
 from .linked.local_files import LocalFiles
@@ -41,7 +41,7 @@ Given = str | os.PathLike[str] | Iterable[Any] | AsyncIterable[Any]
 
 _NDJSON = (".ndjson", ".jsonl", ".geojsonl", ".ndgeojson")
 _DOCUMENTS = (".json", ".geojson", *_NDJSON)
-_NOT_YET = (".parquet", ".geoparquet")
+_PARQUET = (".parquet", ".geoparquet")
 _may_name_files = re.compile(
     r"(?:s3a?|gs|az|azure|abfss?|hf)://|(?:source\.coop|mlhub-azure|zenodo|figshare|doi):|10\.\d+/"
     r"|https?://(?:(?:www\.|dx\.)?doi\.org/|[a-z]+\.google\.com/|[^/?]*/"
@@ -60,6 +60,8 @@ class SourceKind(enum.Enum):
     """a JSON document, which says itself what it is the root of"""
     NDJSON = enum.auto()
     ARCHIVE = enum.auto()
+    PARQUET = enum.auto()
+    """a file of Parquet, or a folder of such files"""
     STDIN = enum.auto()
     OBJECTS = enum.auto()
     FILES = enum.auto()
@@ -244,6 +246,10 @@ async def source_at(
             from .items.documents import of_lines
 
             found = of_lines(reader, url, selection)
+        case SourceKind.PARQUET:
+            from .files.parquet.source import of_parquet
+
+            found = of_parquet(reader, url, selection)
         case SourceKind.ARCHIVE:
             found = _archive_source(reader, url, selection, allowed, workspace or Workspace())
         case SourceKind.FILES if location.place is not None:
@@ -338,17 +344,18 @@ def _source_of(
 
 
 def _kind_of(url: str) -> SourceKind:
-    """By the ending of its path. Raises `UsageError` for a file that cannot be read yet."""
+    """By the ending of its path."""
     path = url.partition("?")[0]
-    if path.lower().endswith(_NOT_YET):
-        raise UsageError(f"{urls.redacted(url)}: such a file cannot be read yet; give its catalogue's JSON")
+    is_folder = url.startswith("file:") and os.path.isdir(urls.to_path(url))
+    if path.lower().endswith(_PARQUET) or is_folder:
+        return SourceKind.PARQUET
     if is_archive(path):
         return SourceKind.ARCHIVE
     return SourceKind.NDJSON if is_ndjson(path) else SourceKind.DOCUMENT
 
 
 def _existing(text: str) -> Path:
-    """A local file; for a folder the catalogue in it."""
+    """A local file; for a folder the catalogue in it, or the folder itself if there is Parquet in it."""
     if not text.strip():
         raise UsageError("SOURCE is empty: give the address or path of a catalogue")
     path = Path(text)
@@ -363,6 +370,8 @@ def _catalogue_in(folder: Path) -> Path:
     for name in (CATALOG_FILE, COLLECTION_FILE):
         if (folder / name).is_file():
             return folder / name
+    if any(one.lower().endswith(_PARQUET) for _, _, files in os.walk(folder) for one in files):
+        return folder
     entries = ", ".join(urls.term_safe(name) for name in sorted(os.listdir(folder))[:5]) or "nothing"
     raise SourceError(
         f"{urls.term_safe(str(folder), 300)} holds neither {CATALOG_FILE} nor {COLLECTION_FILE} "

@@ -78,8 +78,6 @@ async def test_a_root_that_cannot_be_read_now_is_a_temporary_error():
 @pytest.mark.parametrize(
     "where",
     [
-        "https://r.test/a.parquet",
-        "https://r.test/a.GeoParquet?x=1",
         "s3:///x",
         "az://a/b",
         "hf://models/x",

@@ -12,10 +12,10 @@ from ....core.formats.archives.errors import ArchiveCut, ArchiveDefect
 from ....core.formats.archives.names import is_junk
 from ...access import unreadable
 from ...items.streams import RawReader
-from ..workspace import Workspace
 from .addresses import base_of
 from .ranges import ArchiveBytes
 from .tar.members import TarMembers
+from .workspace import Workspace
 from .zip.members import ZipMembers, read_directory
 
 

@@ -56,6 +56,8 @@ class ArchiveBytes:
 
     def check(self, head: Head, first: int, end: int) -> None:
         """Whether an answer brings what was asked for, of this version; notes the version of the first."""
+        if head.status == RANGE_NOT_SATISFIABLE and self.total < 0:
+            raise TransferError(f"{self.where} is empty", kind="empty")
         if head.status in (PRECONDITION_FAILED, RANGE_NOT_SATISFIABLE):
             raise self._changed()
         total = self._total_of(head, first, end)

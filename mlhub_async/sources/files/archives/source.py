@@ -11,11 +11,11 @@ from ....core.options import Selection
 from ....core.ports import Emit, Source
 from ...items.streams import RawReader
 from ..source import FilesSource
-from ..workspace import Workspace
 from .addresses import base_of, is_zip
 from .catalogue import read_root
 from .member_listing import MemberListing
 from .opening import OpenedArchive, open_tar, open_zip
+from .workspace import Workspace
 
 OpenStatic = Callable[[Document], Source]
 """Gives the source that reads a catalogue from its root document on."""

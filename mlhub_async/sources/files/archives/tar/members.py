@@ -26,8 +26,8 @@ from .....http.decoding.decoders import (
 from .....http.status import NOT_FOUND, refused
 from .....storage.os_errors import storage_error
 from ....items.streams import RawReader
-from ...workspace import Workspace
 from ..answers import MemberAnswer
+from ..workspace import Workspace
 from .stream import ArchiveStream, Unchanged
 from .unpacked import TarMember, UnpackedMembers
 

@@ -1,0 +1,1 @@
+"""stac-geoparquet as a source: items in the rows of Parquet files (needs pyarrow)."""
