@@ -198,3 +198,55 @@ async def test_without_a_ledger_files_of_an_item_with_changed_fields_are_still_k
         path.unlink()
     report = await run([one], dest)
     assert report.ok and (report.skipped, report.fetched) == (len(KEYS), 0)
+
+
+def rows(dest, statement="SELECT item, key, run FROM file WHERE role<2 ORDER BY item, role DESC, key"):
+    with sqlite3.connect(dest / ".mlhub/ledger.sqlite") as database:
+        found = database.execute(statement).fetchall()
+    database.close()
+    return found
+
+
+async def test_of_an_unchanged_item_its_own_row_alone_is_written(site, dest):
+    api = Api(site, [item(site)])
+    for number in (1, 2, 3):
+        report = await run(api.url, dest)
+        assert rows(dest) == [("one", "", number), *(("one", key, 1) for key in KEYS)]
+        assert (report.selected, report.complete) == (3, True)
+        assert (await verify(dest)).damage == []
+        Mirrored(dest).check(0)
+
+
+async def test_what_an_item_loses_after_it_was_confirmed_is_pruned_and_in_no_proof(site, dest):
+    api = Api(site, [item(site), item(site, "two"), item(site, "three")])
+    for _ in range(2):
+        await run(api.url, dest)
+    del api.items[0]["assets"]["c"], api.items[1]
+    left = await run(api.url, dest)
+    assert left.selected == 5 and (await verify(dest)).damage == []
+    report = await run(api.url, dest, prune=True)
+    assert report.exit_code == 0 and report.manifest_sha256 == left.manifest_sha256
+    assert sorted(path.name for path in dest.glob("c1/*/*.tif")) == sorted(["a.tif", "b.tif"] * 2 + ["c.tif"])
+    Mirrored(dest).check(0)
+
+
+async def test_items_that_one_run_leaves_out_are_confirmed_by_the_next(site, dest):
+    api = Api(site, [item(site), item(site, "two")])
+    first = await run(api.url, dest)
+    part = await run(api.url, dest, selection={"ids": ("one",)})
+    assert part.selected == 3 and part.manifest_sha256 != first.manifest_sha256
+    assert (await run(api.url, dest)).manifest_sha256 == first.manifest_sha256
+    assert len(asset_requests(site)) == 6 and (await verify(dest)).damage == []
+
+
+async def test_a_ledger_of_the_first_format_is_read_and_gets_the_present_one(site, dest):
+    """Its rows have the number of the last run each, and none of an item another one for its assets."""
+    api = Api(site, [item(site), item(site, "two")])
+    first = await run(api.url, dest)
+    rows(dest, "PRAGMA user_version=1")
+    assert (await verify(dest)).damage == []
+    del api.items[1]
+    report = await run(api.url, dest, prune=True)
+    assert rows(dest, "PRAGMA user_version") == [(2,)]
+    assert report.exit_code == 0 and report.skipped == 3 and report.manifest_sha256 != first.manifest_sha256
+    assert not list(dest.glob("c1/two/*")) and (await verify(dest)).damage == []

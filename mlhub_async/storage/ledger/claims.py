@@ -92,6 +92,8 @@ class Claims:
         self._wanted = wanted
         self._known: dict[Identity, Known] = {}
         self._touched: list[Identity] = []
+        self._marked: list[tuple[str, str, int, str]] = []
+        """items whose assets were marked as seen in the row of the item only"""
 
     def results(self, *, new: bool) -> list[ClaimResult | None]:
         """The result for each owner; None for an item that this run has seen before.
@@ -108,6 +110,7 @@ class Claims:
         if not new and not self._known and self._all_new(asked):
             return [_as_requested(entry) for entry in self._wanted]
         results = [self._claim_item(entry) for entry in self._wanted]
+        rows_changed(self._db, SPREAD, self._marked)
         rows_changed(self._db, TOUCH, [(*identity, self._run) for identity in self._touched])
         return results
 
@@ -134,9 +137,11 @@ class Claims:
         if row is None:
             path = self._insert(identity, wanted.path, "", distinct_document)
         else:
-            path, run, _, size, mtime_ns, sha256, *_ = row
+            path, run, _, size, mtime_ns, sha256, _, marked, _ = row
             if run == self._run and wanted.item:
                 return None
+            if marked and wanted.item:
+                self._marked.append((wanted.collection, wanted.item, run, marked))
             self._touch(identity, row)
             document = Record(path, size, sha256, mtime_ns, Proof.NONE) if sha256 else None
         assets = wanted.assets
@@ -192,7 +197,10 @@ COLUMNS = """file.collection, file.item, file.role, file.key, path, run, state, 
 SAME = """file.collection=asked.column1 AND file.item=asked.column2 AND file.role=asked.column3
   AND file.key=asked.column4"""
 KNOWN = f"SELECT {COLUMNS} FROM ({{}}) AS asked CROSS JOIN file ON {SAME}"
-TOUCH = f"""UPDATE file SET run=asked.column5, stamp=CASE file.role WHEN {ITEM} THEN '' ELSE stamp END
-  FROM ({{}}) AS asked WHERE {SAME}"""
+TOUCH = f"""UPDATE file SET run=asked.column5, stamp=CASE file.role WHEN {ITEM} THEN '' ELSE stamp END,
+  validator=CASE file.role WHEN {ITEM} THEN '' ELSE validator END FROM ({{}}) AS asked WHERE {SAME}"""
 """A claim for an item deletes its fingerprint: see `unchanged`."""
+SPREAD = f"""UPDATE file SET run=asked.column3 FROM ({{}}) AS asked WHERE file.collection=asked.column1
+  AND file.item=asked.column2 AND file.role={ASSET} AND file.run=CAST(asked.column4 AS INTEGER)"""
+"""Give the assets of an item the run that their item was seen by: from now on each has its own."""
 INSERT = "INSERT OR IGNORE INTO file (collection, item, role, key, path, fold, stamp, state, run) {}"

@@ -18,7 +18,7 @@ from .lookups.by_url import find, mark_known_urls
 from .lookups.item_links import note_claimed
 from .lookups.unchanged import ItemFingerprint, UnchangedItem, confirm
 from .rows import Row, settle
-from .schema import ASSET, BUSY_CODES, COLLECTION, DONE, FAILED, INDEX, ITEM
+from .schema import ASSET, BUSY_CODES, COLLECTION, DONE, FAILED, INDEX, ITEM, run_of
 
 SYNCHRONOUS_NORMAL = 1
 """The value of SQLite's pragma."""
@@ -199,12 +199,11 @@ class Statements:
             for key, path, size, sha256, mtime_ns, proof, validator in rows
         }
 
-    def finished(self, run: int | None = None) -> Iterator[tuple[int, Record]]:
-        """Every finished file with its role, of one run or of all, sorted by path."""
+    def finished(self) -> Iterator[tuple[int, Record]]:
+        """Every finished file with its role, sorted by path."""
         rows = self._db.execute(
             "SELECT role, path, size, sha256, mtime_ns, proof, validator FROM file "
-            "WHERE state=1 AND (? IS NULL OR run=?) ORDER BY path",
-            (run, run),
+            "WHERE state=1 ORDER BY path"
         )
         for role, path, size, sha256, mtime_ns, proof, validator in rows:
             yield role, Record(path, size, sha256, mtime_ns, Proof(proof or "none"), validator or "")
@@ -214,7 +213,7 @@ class Statements:
         digest = hashlib.sha256()
         lines = self._db.execute(
             "SELECT path || ' ' || size || ' ' || sha256 || char(10) FROM file "
-            "WHERE state=? AND role=? AND run=? ORDER BY 1",
+            f"WHERE state=? AND role=? AND {run_of('file')}=? ORDER BY 1",
             (DONE, ASSET, run),
         )
         while some := lines.fetchmany(1000):
@@ -223,7 +222,10 @@ class Statements:
 
     def count_finished(self, run: int) -> tuple[int, int]:
         """The number of finished assets of a run, and their bytes."""
-        asked = "SELECT count(*), coalesce(sum(size), 0) FROM file WHERE state=? AND role=? AND run=?"
+        asked = (
+            "SELECT count(*), coalesce(sum(size), 0) FROM file WHERE state=? AND role=?"
+            f" AND {run_of('file')}=?"
+        )
         count, size = self._db.execute(asked, (DONE, ASSET, run)).fetchone()
         return int(count), int(size)
 
@@ -231,7 +233,7 @@ class Statements:
         """One row for each asset of a run that is not finished, and for each flaw of its listing."""
         rows = self._db.execute(
             "SELECT collection, item, key, path, url, state, error FROM file "
-            "WHERE run=? AND role=0 AND state<>1",
+            f"WHERE {run_of('file')}=? AND role=0 AND state<>1",
             (run,),
         )
         for collection, item, key, path, url, state, error in rows:

@@ -15,7 +15,8 @@ from ..os_errors import TOO_LARGE, largest_file, state_error, with_cause
 from ..scratch import sqlite_lacks_room
 
 APPLICATION_ID = 0x4D4C4842  # "MLHB"
-VERSION = 1
+VERSION = 2
+"""Of the format. In format 1 every row had the number of the last run that listed it; see `run_of`."""
 PAGE_BYTES = 4096
 CORRUPT_CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 BUSY_CODES = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
@@ -25,6 +26,18 @@ ASSET, ITEM, COLLECTION, INDEX = 0, 1, 2, 3
 """Roles: an asset, the JSON document of an item, that of a collection, a file that lists all items."""
 PLANNED, DONE, FAILED = 0, 1, 2
 """States of a row."""
+
+
+def run_of(row: str) -> str:
+    """SQL for the last run that listed a file. `row`: the name of the table in the statement.
+
+    An item of which nothing has changed is marked as listed in the row of its document alone, whose column
+    `validator` then has the run in the rows of its assets.
+    """
+    return f"""coalesce((SELECT owner.run FROM file AS owner WHERE owner.collection={row}.collection
+      AND owner.item={row}.item AND owner.role={ITEM} AND owner.key=''
+      AND owner.validator={row}.run), {row}.run)"""
+
 
 TABLES = frozenset({"file", "collection", "flaw", "seen", "run"})
 RENAMING = """renaming (fold TEXT PRIMARY KEY, old TEXT NOT NULL, new TEXT NOT NULL,
@@ -146,13 +159,15 @@ def _is_foreign(database: sqlite3.Connection) -> bool:
     tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type='table'")}
     if owner != APPLICATION_ID:
         return bool(tables)
-    return version == VERSION and not tables >= TABLES
+    return 0 < version <= VERSION and not tables >= TABLES
 
 
 def _migrate(database: sqlite3.Connection, path: Path) -> None:
     version = database.execute("PRAGMA user_version").fetchone()[0]
     if version > VERSION:
         raise UsageError(f"{path} was written by a newer mlhub-async (format {version}); use that one")
+    if version == 1:
+        database.execute(f"PRAGMA user_version={VERSION}")  # the tables are the same
     if version == 0:
         database.execute(f"PRAGMA application_id={APPLICATION_ID}")
         database.executescript(f"BEGIN;{SCHEMA}PRAGMA user_version={VERSION};COMMIT;")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from .database import Statements
 from .lookups.item_links import forget_items
-from .schema import ASSET, DONE, ITEM
+from .schema import ASSET, DONE, ITEM, run_of
 
 
 class Scope(NamedTuple):
@@ -44,8 +44,8 @@ class KeptFile(NamedTuple):
     same_source: bool
 
 
-NOT_LISTED = f"""FROM file WHERE collection=:collection AND role IN ({ASSET}, {ITEM}) AND run<>:run
-  AND run IN (SELECT id FROM run WHERE source=:source)"""
+NOT_LISTED = f"""FROM file WHERE collection=:collection AND role IN ({ASSET}, {ITEM})
+  AND {run_of("file")}<>:run AND {run_of("file")} IN (SELECT id FROM run WHERE source=:source)"""
 ITEM_NOT_LISTED = """ AND NOT EXISTS (SELECT 1 FROM file AS owner WHERE owner.collection=file.collection
   AND owner.item=file.item AND owner.role<>0 AND owner.run=:run)"""
 COLUMNS = (
@@ -87,8 +87,8 @@ def count_files(book: Statements, collections: Iterable[str]) -> Counter[int]:
 def other_files(book: Statements, source: str) -> Iterator[KeptFile]:
     """The finished files that this run has not listed, of this source and of others."""
     rows = book.database.execute(
-        "SELECT collection, item, key, role, run.source=? FROM file JOIN run ON run.id=file.run "
-        "WHERE role IN (?, ?) AND state=? AND file.run<>?",
+        f"SELECT collection, item, key, role, run.source=? FROM file JOIN run ON run.id={run_of('file')} "
+        f"WHERE role IN (?, ?) AND state=? AND {run_of('file')}<>?",
         (source, ASSET, ITEM, DONE, book.run),
     )
     return (KeptFile(*row) for row in rows)

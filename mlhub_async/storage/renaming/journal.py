@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from ..ledger.database import Statements
-from ..ledger.schema import ASSET, COLLECTION, DONE, ITEM, RENAMING
+from ..ledger.schema import ASSET, COLLECTION, DONE, ITEM, RENAMING, run_of
 from ..naming import fold
 
 OLD_ROWS = "SELECT collection, item, path FROM file WHERE instr(path, '%')"
@@ -125,7 +125,8 @@ def old_manifest(database: sqlite3.Connection, run: int) -> str:
     """The manifest of a run, as its receipt has it, with the names of before the renaming."""
     old = {new: old for old, new in steps(database).items()}
     rows = database.execute(
-        "SELECT path, size, sha256 FROM file WHERE state=? AND role=? AND run=?", (DONE, ASSET, run)
+        f"SELECT path, size, sha256 FROM file WHERE state=? AND role=? AND {run_of('file')}=?",
+        (DONE, ASSET, run),
     )
     lines = sorted(f"{old.get(path, path)} {size} {sha256}\n".encode() for path, size, sha256 in rows)
     return hashlib.sha256(b"".join(lines)).hexdigest()

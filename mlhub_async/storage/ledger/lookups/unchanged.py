@@ -2,7 +2,8 @@
 
 The row of an item's document has the fingerprint of the item (in the column `stamp`) from the moment when
 the document and all assets are on disk until something is claimed for the item. Where the fingerprint is
-the same in this run and the files are as recorded, nothing of the item has to be claimed or settled.
+the same in this run and the files are as recorded, nothing of the item has to be claimed or settled: its
+own row alone is marked as seen, which counts for those of its assets too (`schema.run_of`).
 """
 
 from __future__ import annotations
@@ -48,11 +49,11 @@ def confirm(
         return [None] * len(asked)
     (found,) = database.execute(FILES, (parameters, run)).fetchone()
     unchanged = _unchanged_items(is_unchanged, loads(found))
-    seen: dict[tuple[str, int], list[str]] = {}
-    for number, known in unchanged.items():
-        seen.setdefault((asked[number].collection, known.run), []).append(asked[number].item)
-    for (collection, earlier), items in seen.items():
-        database.execute(SEEN, (run, collection, dumps(items).decode(), earlier))
+    seen: dict[str, list[str]] = {}
+    for number in unchanged:
+        seen.setdefault(asked[number].collection, []).append(asked[number].item)
+    for collection, items in seen.items():
+        database.execute(SEEN, (run, collection, dumps(items).decode()))
     return [unchanged.get(number) for number in range(len(asked))]
 
 
@@ -81,7 +82,7 @@ FILES = f"""SELECT json_group_array(json_array(asked.number, own.run, file.role,
   CROSS JOIN file AS own ON own.collection=asked.collection AND own.item=asked.item AND own.role={ITEM}
     AND own.key='' AND own.stamp=asked.fingerprint AND own.run<>?
   CROSS JOIN file ON file.collection=own.collection AND file.item=own.item AND file.role<={ITEM}
-    AND file.run=own.run"""
+    AND file.run IN (own.run, own.validator)"""
 """One row for a page, since the sqlite3 module releases and takes the GIL for every row."""
-SEEN = f"""UPDATE file SET run=? WHERE collection=? AND item IN (SELECT value FROM json_each(?))
-  AND role<={ITEM} AND run=?"""
+SEEN = f"""UPDATE file SET validator=coalesce(nullif(validator, ''), run), run=? WHERE collection=?
+  AND item IN (SELECT value FROM json_each(?)) AND role={ITEM} AND key=''"""
