@@ -67,6 +67,10 @@ class DocumentWriter:
             raise (ours.as_fatal() if isinstance(ours, LocalShortage) else ours) from None
         return moved or mtime
 
+    def opened(self) -> None:
+        """The directory of partial files is there. Raises OSError."""
+        self._ledger_tree.take_from(self._partials.directory)
+
     def renames_set_time(self) -> None:
         """See `DirectoryTree`."""
         self._ledger_tree.renames_set_time = True

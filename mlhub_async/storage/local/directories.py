@@ -70,8 +70,19 @@ def sync_names(root: Path, paths: Iterable[str]) -> None:
             raise ours from None
 
 
-class AnotherFileSystem(Exception):
-    """A directory is on another file system than DEST, or behaves so: no file can be renamed into it.
+def inherited(fd: int) -> tuple[int, bytes]:
+    """What a file gets from the directory that it is created in: its group, and an access control list."""
+    found = os.fstat(fd)
+    group = found.st_gid if found.st_mode & stat.S_ISGID else os.getegid()
+    try:
+        return group, os.getxattr(fd, "system.posix_acl_default")
+    except (AttributeError, OSError):  # not on Linux; none, or not kept by this file system
+        return group, b""
+
+
+class CopyNeeded(Exception):
+    """A file cannot be renamed into its directory: that one is on another file system than DEST, or behaves
+    so; or the file would not have the group or the access control list that it inherits there.
 
     `copy` places the file all the same, by a copy in that directory which is renamed. Call it once, in a
     thread if the file is large.
@@ -130,17 +141,27 @@ class DirectoryTree:
         self.sync = sync
         self.renames_set_time = False
         """whether a file may have another mtime after it was renamed, as encfs and some of FUSE have it"""
+        self._source_dir: int | None = None
+        self._source_inheritance = (0, b"")
+        self._inherits_other: set[str] = set()
+        """directories in which a file inherits something else than in the one of its source"""
         self._fds: OrderedDict[str, int] = OrderedDict()
         self._created: set[str] = set()
         self._max_open = spare_descriptors(MAX_OPEN_DIRECTORIES)
         self._max_folder_bytes = _max_folder_bytes(root)
+
+    def take_from(self, source_dir: int | None) -> None:
+        """The files to be placed are created in this directory. Raises OSError."""
+        self._source_dir = source_dir
+        if source_dir is not None:
+            self._source_inheritance = inherited(source_dir)
 
     def place(self, source: str, source_dir: int | None, path: str) -> int | None:
         """Rename the finished file `source` (in `source_dir`) to `path`, replacing a regular file there.
 
         Returns its mtime in nanoseconds where the rename may have set it, else None. Raises `TransferError`
         (kind "path") where something else is in the way, links among the parents included, `StorageError`
-        when the disk refuses, and `AnotherFileSystem` where the directory of `path` is a mount point.
+        when the disk refuses, and `CopyNeeded`.
         """
         try:
             try:
@@ -156,7 +177,7 @@ class DirectoryTree:
         """The same for a small file: one that cannot be renamed to there is copied at once."""
         try:
             return self.place(source, source_dir, path)
-        except AnotherFileSystem as other:
+        except CopyNeeded as other:
             return other.copy()
 
     def release_descriptors(self) -> bool:
@@ -179,6 +200,8 @@ class DirectoryTree:
                 mode = os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode
                 if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
                     raise TransferError(f"{path}: something that is no file is in the way", kind="path")
+        if folder in self._inherits_other and source_dir == self._source_dir:
+            raise CopyNeeded(source, source_dir, path, os.dup(fd), sync=self.sync)
         try:
             os.rename(source, name, src_dir_fd=source_dir, dst_dir_fd=fd)
         except FileNotFoundError:
@@ -189,7 +212,7 @@ class DirectoryTree:
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
-            raise AnotherFileSystem(source, source_dir, path, os.dup(fd), sync=self.sync) from None
+            raise CopyNeeded(source, source_dir, path, os.dup(fd), sync=self.sync) from None
         if self.renames_set_time:
             return os.stat(name, dir_fd=fd, follow_symlinks=False).st_mtime_ns
         return None
@@ -214,6 +237,10 @@ class DirectoryTree:
                     self._created.add(folder)
                 fd = open_directory(name, parent)
         self._fds[folder] = fd
+        if self._source_dir is not None and inherited(fd) != self._source_inheritance:
+            self._inherits_other.add(folder)
+        else:
+            self._inherits_other.discard(folder)
         if len(self._fds) > self._max_open:
             oldest, old = self._fds.popitem(last=False)
             self._created.discard(oldest)

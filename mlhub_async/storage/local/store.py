@@ -42,7 +42,7 @@ from .destination import (
     reserve_space,
     unusable,
 )
-from .directories import AnotherFileSystem, DirectoryTree, sync_names
+from .directories import CopyNeeded, DirectoryTree, sync_names
 from .disk_space import DiskSpace, free_bytes, retry_when_space
 from .partials import PartialFile, Partials
 from .writer import WriterThreads
@@ -94,6 +94,8 @@ class LocalStore:
             self.state.mkdir(mode=0o700, exist_ok=True)
             refuse_links(*self.state.iterdir())
             self._partials.open()
+            self._tree.take_from(self._partials.directory)
+            self._documents.opened()
             refuse_another_file_system(self._partials.folder, self.root)
             self._lock.take()
             part_from_links(self.state, but=LOCK_FILE)
@@ -143,10 +145,10 @@ class LocalStore:
                 raise PartialLost(f"{path}: its unfinished file was removed by somebody else") from None
 
     async def _place(self, body: BodyWriter, path: str) -> int | None:
-        """See `DirectoryTree.place`; where another file system is in the way, the file is copied."""
+        """See `DirectoryTree.place`; a file that cannot be renamed to there is copied."""
         try:
             return self._tree.place(body.path, self._partials.directory, path)
-        except AnotherFileSystem as other:
+        except CopyNeeded as other:
             return await asyncio.get_running_loop().run_in_executor(self._threads.pool, other.copy)
 
     async def recover(self, error: StorageError) -> None:
