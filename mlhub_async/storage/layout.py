@@ -25,6 +25,7 @@
       errors.jsonl                    assets that are missing, with reasons     engine/finish
       pace.json                       request limits that earlier runs learned  engine/mirror
       unpacked/index, unpacked/documents  what is in a tar archive, for later runs  sources/files/archives
+      unpacked/archive.zip            one on a server without ranges, meanwhile sources/files/archives
       unpacked/data                   its files, while a run is under way       sources/files/archives
 
 SQLite adds `ledger.sqlite-wal` and `ledger.sqlite-shm` while the ledger is open. The names under

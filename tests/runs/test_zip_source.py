@@ -23,7 +23,7 @@ from support.archives import (
 )
 from support.engine import run
 from support.mirrored import Mirrored
-from support.server import Change, Cut, Status, tif
+from support.server import Change, Cut, IgnoreRange, Status, tif
 
 FILES = catalogue()
 LARGE = catalogue(2, 900_000)
@@ -225,3 +225,17 @@ async def test_an_encrypted_member_without_a_catalogue_is_one_row(site, dest):
     assert report.exit_code == 4 and len(Mirrored(dest).files) == 5
     (row,) = Mirrored(dest).errors
     assert "encrypted" in row["error"]["message"] and row["item"] == "a"
+
+
+async def test_a_server_without_ranges_sends_the_archive_once_and_it_does_not_stay(site, dest):
+    archive = zipped(LARGE)
+    url = site.put(
+        "/kenya.zip", archive, etag='"1"', always=[IgnoreRange()], faults=[None, Cut(after=200_000)]
+    )
+    report = await run(url, dest)
+    assert report.exit_code == 0, report.summary()
+    assert sorted(Mirrored(dest).files.values()) == sorted(
+        data for name, data in LARGE.items() if name.endswith(".tif")
+    )
+    assert not list((dest / ".mlhub/unpacked").iterdir())
+    assert requests(site) == 3  # that for a range, that which broke off, and the rest

@@ -13,10 +13,12 @@ from ....core.formats.archives.names import is_junk
 from ...access import unreadable
 from ...items.streams import RawReader
 from .addresses import base_of
-from .ranges import ArchiveBytes
+from .ranges import ArchiveBytes, RangesRefused
 from .tar.members import TarMembers
 from .workspace import Workspace
 from .zip.members import ZipMembers, read_directory
+from .zip.read_ahead import ZipBytes
+from .zip.spooled import spooled
 
 
 class MemberFacts(NamedTuple):
@@ -39,11 +41,16 @@ class OpenedArchive(NamedTuple):
     broken: CatalogError | None = None
 
 
-async def open_zip(reader: RawReader, url: str) -> OpenedArchive:
+async def open_zip(reader: RawReader, url: str, workspace: Workspace) -> OpenedArchive:
     """Raises `CatalogError` for what is no whole ZIP, `SourceError` for what cannot be read at all."""
-    archive, base = ArchiveBytes(url), base_of(url)
+    archive: ZipBytes = ArchiveBytes(url)
+    base = base_of(url)
     try:
-        directory = await read_directory(archive, reader)
+        try:
+            directory = await read_directory(archive, reader)
+        except RangesRefused:
+            archive = await spooled(url, reader, workspace)
+            directory = await read_directory(archive, reader)
     except (ArchiveDefect, TransferError) as error:
         raise _unusable(error, url) from error
 

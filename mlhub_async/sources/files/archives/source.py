@@ -58,7 +58,7 @@ class ArchiveSource:
 
     async def _open(self) -> OpenedArchive:
         if is_zip(self._url):
-            return await open_zip(self._reader, self._url)
+            return await open_zip(self._reader, self._url, self._workspace)
         return await open_tar(self._reader, self._url, self._workspace)
 
     async def _source_of(self, opened: OpenedArchive) -> Source:

@@ -27,8 +27,8 @@ from .....http.status import NOT_FOUND, refused
 from .....storage.os_errors import storage_error
 from ....items.streams import RawReader
 from ..answers import MemberAnswer
+from ..stream import ArchiveStream, Unchanged
 from ..workspace import Workspace
-from .stream import ArchiveStream, Unchanged
 from .unpacked import TarMember, UnpackedMembers
 
 STEP_BYTES = 64 << 10

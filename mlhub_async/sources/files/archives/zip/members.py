@@ -16,15 +16,14 @@ from .....core.urls import redacted
 from .....http.status import NOT_FOUND, refused
 from ....items.streams import RawReader
 from ..answers import MemberAnswer
-from ..ranges import ArchiveBytes
-from .read_ahead import SMALL_BYTES, ReadAhead
+from .read_ahead import SMALL_BYTES, ReadAhead, ZipBytes
 
 MAX_DIRECTORY_BYTES = 512 << 20
 MAX_INTERRUPTED = 64
 """Members that broke off and whose state is kept: the next request is for their missing bytes only."""
 
 
-async def read_directory(archive: ArchiveBytes, reader: RawReader) -> ZipDirectory:
+async def read_directory(archive: ZipBytes, reader: RawReader) -> ZipDirectory:
     """The directory of an archive, by two or three requests, with retries.
 
     Raises `ArchiveDefect`, `RangesRefused` and what the reader raises.
@@ -49,7 +48,7 @@ async def read_directory(archive: ArchiveBytes, reader: RawReader) -> ZipDirecto
 class ZipMembers:
     """See `ports.Members`. `base` begins the URLs of the members."""
 
-    def __init__(self, archive: ArchiveBytes, directory: ZipDirectory, base: str) -> None:
+    def __init__(self, archive: ZipBytes, directory: ZipDirectory, base: str) -> None:
         self.directory = directory
         self._archive = archive
         self._base = base

@@ -6,18 +6,30 @@ import asyncio
 import copy
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from .....core.concurrency import parked
 from .....core.errors import MlhubError, Transient
 from .....core.formats.archives.zip_directory import ZipDirectory, ZipMember
 from .....core.ports import Send
-from ..ranges import ArchiveBytes
+from ..ranges import Take
 
 CELL_BYTES = 2 << 20
 SMALL_BYTES = 256 << 10
 """Members of up to so many bytes in the archive are read with their neighbours."""
 MAX_CELLS = 16
 """Cells that are kept: workers ask for members that are not far from each other, in any order."""
+
+
+class ZipBytes(Protocol):
+    """The bytes of an archive, wherever they are: see `ArchiveBytes`."""
+
+    where: str
+    total: int
+
+    async def read(self, send: Send, first: int, end: int) -> bytes: ...
+
+    async def stream(self, send: Send, first: int, end: int, take: Take) -> None: ...
 
 
 @dataclass(slots=True)
@@ -33,7 +45,7 @@ class _Cell:
 class ReadAhead:
     """The cells of one archive. Each is asked for by whoever needs it first; others wait for it."""
 
-    def __init__(self, archive: ArchiveBytes, directory: ZipDirectory) -> None:
+    def __init__(self, archive: ZipBytes, directory: ZipDirectory) -> None:
         self._archive = archive
         self._directory = directory
         self._cells: OrderedDict[int, _Cell] = OrderedDict()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from .....core.errors import TransferError, Transient
-from .....core.model import Head, Request
-from .....core.ports import Buffer
-from .....core.urls import redacted
-from .....http.decoding.body import AS_STORED, is_encoded
-from .....http.status import NOT_MODIFIED, PARTIAL_CONTENT
-from .....http.validators import content_length, content_range, strong_validator
-from ....items.streams import RawReader
+from ....core.errors import TransferError, Transient
+from ....core.model import Head, Request
+from ....core.ports import Buffer
+from ....core.urls import redacted
+from ....http.decoding.body import AS_STORED, is_encoded
+from ....http.status import NOT_MODIFIED, PARTIAL_CONTENT
+from ....http.validators import content_length, content_range, strong_validator
+from ...items.streams import RawReader
 
 Take = Callable[[Buffer], Awaitable[None] | None]
 
