@@ -20,7 +20,7 @@ from .documents import DOI, Documents, link
 from .faults import request_kind
 from .sample import ItemKey, Sample
 from .search import Cursor
-from .storage import BASE
+from .storage.objects import BASE
 from .tokens import DownloadTokens
 
 _MIN_GZIP_BYTES = 1000

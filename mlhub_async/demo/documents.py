@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..core.model import JsonObject
-from . import imagery, sample, storage
+from . import imagery, sample
 from .sample import DATASET, LABELS, SOURCE, ItemKey, Sample
+from .storage import objects
 
 DOI = "10.34911/rdnt.d2ce8i"
 LICENSE = "CC-BY-4.0"
@@ -164,7 +165,7 @@ class Documents:
         }
 
     def _label_item(self, key: ItemKey) -> JsonObject:
-        counts = imagery.class_counts(storage.landscape_of(key))
+        counts = imagery.class_counts(objects.landscape_of(key))
         return {
             "stac_extensions": [_LABEL_EXTENSION],
             "properties": {
@@ -205,7 +206,7 @@ class Documents:
                 "gsd": 10,
                 "platform": "Sentinel-2",
                 "instruments": ["MultiSpectral Instrument"],
-                "eo:cloud_cover": round(storage.cloudiness(key) / 2.56, 1),
+                "eo:cloud_cover": round(objects.cloudiness(key) / 2.56, 1),
             },
             "assets": {
                 name: self._asset(key, name, "image/tiff", **_band_fields(name)) for name in imagery.KEYS
@@ -214,7 +215,7 @@ class Documents:
 
     def _asset(self, key: ItemKey, name: str, media_type: str, **more: object) -> JsonObject:
         stamp = self.content.date_stamp(key.date) if key.date >= 0 else ""
-        path = storage.path_of(key, name, stamp)
+        path = objects.path_of(key, name, stamp)
         return {"href": f"{self.root}/download/{self.issue_token(path)}", "type": media_type, **more}
 
 

@@ -16,7 +16,8 @@ from .config import PREFIX, DemoConfig, Site
 from .documents import Documents
 from .faults import inject_faults
 from .sample import LABELS, Sample
-from .storage import BASE, Storage
+from .storage.listings import BUCKET, DATA_SET, Listings
+from .storage.objects import BASE, Storage
 from .tokens import DownloadTokens
 
 
@@ -40,11 +41,13 @@ async def serve(config: DemoConfig | None = None) -> AsyncIterator[Site]:
 
 
 async def run_forever(config: DemoConfig, announce: Callable[[str], None]) -> None:
-    """Serve until cancelled; `announce` gets three lines: the address, the variables to set, a command."""
+    """Serve until cancelled; `announce` gets lines: the address, the variables to set, commands."""
     async with serve(config) as site:
         announce(f"the sample catalogue runs at {site.root} (assets at {site.storage})")
         announce(f"export MLHUB_ROOT_URL={site.root} MLHUB_API_KEY={site.key}")
         announce(f"mlhub-async mirror mlhub data -c {LABELS}")
+        announce(f"mlhub-async mirror s3://{BUCKET}/landcovernet/labels data --endpoint-url {site.storage}")
+        announce(f"HF_ENDPOINT={site.storage} mlhub-async mirror hf://datasets/{DATA_SET} data")
         await asyncio.Event().wait()
 
 
@@ -55,8 +58,9 @@ def _api_application(config: DemoConfig, site: Site) -> web.Application:
 
 
 def _storage_application(config: DemoConfig, site: Site) -> web.Application:
-    storage = Storage(Sample(config.items, config.dates), site)
-    routes = [web.get(BASE + "{path:.+}", storage.serve, name="storage")]
+    sample = Sample(config.items, config.dates)
+    storage = Storage(sample, site)
+    routes = [web.get(BASE + "{path:.+}", storage.serve, name="storage"), *Listings(sample, site).routes()]
     return _application([inject_faults(config, site)], routes)
 
 

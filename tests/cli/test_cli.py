@@ -522,7 +522,7 @@ class TestServeDemo:
         command = [sys.executable, "-m", "mlhub_async", "serve-demo", "--items", "1"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             try:
-                announced = "".join(process.stdout.readline() for _ in range(3))
+                announced = "".join(process.stdout.readline() for _ in range(5))
                 process.send_signal(signal.SIGTERM)
                 assert process.wait(40) == 143
                 assert "Traceback" not in process.stderr.read()

@@ -16,7 +16,7 @@ from aiohttp import web
 from ...demo import DemoConfig
 from ...demo import Site as RequestCounts
 from ...demo.faults import inject_faults, truncate_body
-from ...demo.storage import StoredObject, respond
+from ...demo.storage.objects import StoredObject, respond
 
 COLLECTION = "selftest"
 SMALL_BYTES = 24_000

@@ -11,8 +11,8 @@ from functools import lru_cache
 
 from aiohttp import web
 
-from . import geotiff, imagery, sample
-from .config import Site
+from .. import geotiff, imagery, sample
+from ..config import Site
 
 BASE = "/mlhub/"
 _LAST_MODIFIED = "Wed, 02 Dec 2020 03:41:49 GMT"
