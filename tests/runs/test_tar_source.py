@@ -154,3 +154,24 @@ async def test_a_run_that_is_stopped_reads_the_archive_again_or_what_is_left_of_
         await running
     report = await run(url, dest)
     assert report.exit_code == 0 and sorted(Mirrored(dest).files.values()) == DIGESTS
+
+
+async def test_unpacked_bytes_that_this_disk_spoilt_are_unpacked_again(site, dest):
+    url = site.put("/a.tar.gz", gzip.compress(TAR), etag='"1"')
+    await run(url, dest)
+    documents = dest / ".mlhub/unpacked/documents"
+    documents.write_bytes(bytes(documents.stat().st_size))
+    (dest / "c1/i1/data.tif").unlink()
+    report = await run(url, dest)
+    assert report.exit_code == 0 and sorted(Mirrored(dest).files.values()) == DIGESTS
+
+
+async def test_documents_are_read_while_the_archive_is_unpacked_again(site, dest):
+    files = catalogue(60, 4_000)
+    url = site.put("/a.tar.gz", gzip.compress(tarred(files)), etag='"1"')
+    await run(url, dest)
+    for path in dest.rglob("*.tif"):
+        path.unlink()
+    report = await run(url, dest)
+    assert report.exit_code == 0 and report.fetched == 120
+    assert len(site.log) == 3

@@ -72,7 +72,9 @@ class TarMembers:
         member = self._find(request.url)
         answer = MemberAnswer(request, sink, member.size, member.etag)
         if not answer.unchanged:
-            if not (member.is_document or self.unpacked.has_data):
+            if member.is_document and not self.unpacked.is_intact(member):
+                self.unpacked.forget()
+            if not self.unpacked.has(member):
                 member = await self._unpack_again(request.url)
             await self._push(member, answer)
         answer.begin()
@@ -88,13 +90,15 @@ class TarMembers:
         except OSError as error:
             raise storage_error(error, "the unpacked archive") from error
         if (crc, count) != (member.crc, member.size):
+            self.unpacked.forget()
             where = redacted(answer.head.url)
             raise Corrupt(f"{where}: its bytes were changed on this disk", kind="checksum-mismatch")
 
     async def _unpack_again(self, url: str) -> TarMember:
         """Its data was wanted by no earlier run, or has been removed from DEST since."""
         async with self._unpacking:
-            if not self.unpacked.has_data:
+            member = self._find(url)
+            if not self.unpacked.has(member):
                 try:
                     await self._unpack("")
                 except ArchiveDefect as error:

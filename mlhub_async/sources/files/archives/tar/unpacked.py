@@ -30,6 +30,10 @@ class TarMember(NamedTuple):
     is_document: bool
 
     @property
+    def file(self) -> str:
+        return _DOCUMENTS if self.is_document else _DATA
+
+    @property
     def etag(self) -> str:
         return f'"{self.crc:08x}-{self.size:x}"'
 
@@ -44,10 +48,12 @@ class UnpackedMembers:
     def __init__(self, folder: Path, *, keeps_data: bool) -> None:
         self.members: dict[str, TarMember] = {}
         self.flaws: list[tuple[str, str]] = []
-        self.has_data = False
         self._folder = folder
         self._keeps_data = keeps_data
-        self._files: dict[bool, BinaryIO] = {}
+        self._writers: dict[str, BinaryIO] = {}
+        self._readers: dict[str, BinaryIO] = {}
+        self._retired: list[BinaryIO] = []
+        """files that were replaced, and may still be read"""
         self._now: tuple[str, TarMember] | None = None
         self._target: BinaryIO | None = None
         self._crc = 0
@@ -57,27 +63,40 @@ class UnpackedMembers:
         try:
             with open(self._folder / _INDEX, "rb") as lines:
                 head = loads(next(lines))
-                documents = open(self._folder / _DOCUMENTS, "rb")  # noqa: SIM115 - it stays open
-                if head["url"] != url or documents.seek(0, 2) != head["documents"]:
-                    documents.close()
+                if head["url"] != url or not self._open(_DOCUMENTS, head[_DOCUMENTS]):
                     return ""
-                members = {name: TarMember(*fields) for name, *fields in map(loads, lines)}
+                self.members = {name: TarMember(*fields) for name, *fields in map(loads, lines)}
             self.flaws = [(name, what) for name, what in head["flaws"]]
-            self.members, self._files[True] = members, documents
-            with contextlib.suppress(OSError):
-                data = open(self._folder / _DATA, "rb")  # noqa: SIM115
-                self._files[False], self.has_data = data, data.seek(0, 2) == head["data"]
+            self._open(_DATA, head[_DATA])
             return str(head["validator"])
         except (OSError, ValueError, TypeError, KeyError, StopIteration):
             return ""
 
+    def _open(self, name: str, size: int) -> bool:
+        """Open a file of an earlier run for reading, if it is there and has this size."""
+        path = self._folder / name
+        if not path.is_file() or path.stat().st_size != size:
+            return False
+        self._readers[name] = open(path, "rb")  # noqa: SIM115 - it stays open
+        return True
+
     def clear(self) -> None:
-        """Begin to take members, none of which is there."""
-        self.close()
-        self.members, self.flaws, self.has_data = {}, [], False
+        """Begin to take members, none of which is there. What is being read stays readable."""
+        self.forget()
+        self.members, self.flaws = {}, []
+        for name in (_DOCUMENTS, _DATA):
+            (self._folder / name).unlink(missing_ok=True)
+            self._writers[name] = open(self._folder / name, "wb")  # noqa: SIM115
+
+    def forget(self) -> None:
+        """What is on the disk cannot be used."""
         (self._folder / _INDEX).unlink(missing_ok=True)
-        for is_document, name in ((True, _DOCUMENTS), (False, _DATA)):
-            self._files[is_document] = open(self._folder / name, "wb+")  # noqa: SIM115
+        self._retired += self._readers.values()
+        self._readers = {}
+
+    def has(self, member: TarMember) -> bool:
+        """Whether the bytes of a member can be read."""
+        return member.file in self._readers
 
     def begin(self, name: str, size: int, modified: float) -> None:
         self._crc, self._now = 0, None
@@ -88,7 +107,7 @@ class UnpackedMembers:
             self.refuse(name, "its name leads out of the archive, or is no path: it is left out")
             return
         is_document = name.lower().endswith(".json") and size <= MAX_DOCUMENT_BYTES
-        file = self._files[is_document]
+        file = self._writers[_DOCUMENTS if is_document else _DATA]
         self._target = file if is_document or self._keeps_data else None
         self._now = name, TarMember(file.tell(), size, 0, modified, is_document)
 
@@ -108,13 +127,15 @@ class UnpackedMembers:
 
     def finish(self) -> None:
         """No more members come. Those that were taken can be read."""
-        for file in self._files.values():
-            file.flush()
-        self.has_data = self._keeps_data
+        for name, file in self._writers.items():
+            file.close()
+            if name == _DOCUMENTS or self._keeps_data:
+                self._open(name, (self._folder / name).stat().st_size)
+        self._writers = {}
 
     def save(self, url: str, validator: str) -> None:
         """Leave an index for later runs."""
-        sizes = {name: self._files[key].seek(0, 2) for key, name in ((True, _DOCUMENTS), (False, _DATA))}
+        sizes = {name: (self._folder / name).stat().st_size for name in (_DOCUMENTS, _DATA)}
         head = {"url": url, "validator": validator, **sizes, "flaws": self.flaws}
         new = self._folder / f"{_INDEX}.new"
         with open(new, "wb") as file:
@@ -123,9 +144,18 @@ class UnpackedMembers:
                 file.write(dumps([name, *member]) + b"\n")
         new.replace(self._folder / _INDEX)
 
+    def is_intact(self, member: TarMember) -> bool:
+        """Whether the bytes of a member are still those that were unpacked. True if they cannot be read."""
+        crc = member.crc
+        if self.has(member):
+            crc = 0
+            for piece in self.pieces(member):
+                crc = zlib.crc32(piece, crc)
+        return crc == member.crc
+
     def pieces(self, member: TarMember) -> Iterator[bytes]:
         """The bytes of a member; the last of them are missing if the file is shorter."""
-        file, position, left = self._files[member.is_document], member.offset, member.size
+        file, position, left = self._readers[member.file], member.offset, member.size
         while left:
             file.seek(position)
             piece = file.read(min(left, PIECE_BYTES))
@@ -137,11 +167,10 @@ class UnpackedMembers:
     def drop_data(self) -> None:
         """Remove the data, which another run would unpack again."""
         self.close()
-        self.has_data = False
         with contextlib.suppress(OSError):
             (self._folder / _DATA).unlink()
 
     def close(self) -> None:
-        for file in self._files.values():
+        for file in (*self._writers.values(), *self._readers.values(), *self._retired):
             file.close()
-        self._files.clear()
+        self._writers, self._readers, self._retired = {}, {}, []
