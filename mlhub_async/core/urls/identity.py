@@ -50,7 +50,7 @@ def canonical(url: str) -> str:
     paging links: there, a parameter that looks like a key may be the cursor.
     """
     if _is_plain(url):
-        return mask_tokens(url)
+        return mask_tokens(url) if "/download/" in url else url
     base, query = _split_query(url)
     kept = "&".join(map(_masked, _without_signature(query))) if query else ""
     return mask_tokens(f"{base}?{kept}" if kept else base)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +21,7 @@ from ..placement.paths import wants_of
 from ..prune import ListedScope, listed_id, refuse_partial_selection
 from ..report.completeness import Completeness, read_source
 from ..report.empty_selection import Offered, matches_nothing
+from .distinct import DistinctUrls
 
 HideSecrets = Callable[[str], str]
 """Removes the credentials of this run from a URL, and leaves what anybody needs to fetch it."""
@@ -128,7 +128,10 @@ async def plan_only(
                 save(item, http.fetchable)
 
         counter = _Counter(plan, options, meter or Meter(), save_item, observe)
-        await read_source(found, counter.emit, plan.listing)
+        try:
+            await read_source(found, counter.emit, plan.listing)
+        finally:
+            counter.finish()
     return plan
 
 
@@ -145,7 +148,7 @@ class _Counter:
     ) -> None:
         self._plan = plan
         self._observe = observe
-        self._urls: set[int] = set()
+        self._urls = DistinctUrls()
         self._remembers_assets = options.prune or observe is not None
         self._wants_of = wants_of(options.selection)
         self._meter = meter
@@ -202,15 +205,20 @@ class _Counter:
             self._save_item(owner)
 
     def _count_urls(self, owner: Item | Collection, selected: Sequence[stac.AssetOutline]) -> None:
-        for asset in selected:
-            href = asset.href if asset.href.startswith("http") else stac.resolve(asset.href, owner.href)
-            with suppress(MlhubError):  # else it is told when it is to be fetched
-                href = canonical(href)
-            count = len(self._urls)
-            self._urls.add(hash(href))
-            if len(self._urls) > count:
-                self._plan.urls += 1
-                self._plan.url_bytes += asset.size or 0
+        self._urls.add([(_file_url(one.href, owner.href), one.size or 0) for one in selected])
+
+    def finish(self) -> None:
+        """Note what is known at the end of the listing."""
+        self._plan.urls, self._plan.url_bytes = self._urls.totals()
+
+
+def _file_url(href: str, base: str) -> str:
+    """The same text for hrefs of one file."""
+    url = href if href.startswith("http") else stac.resolve(href, base)
+    try:
+        return canonical(url)
+    except MlhubError:
+        return url  # it is told when it is to be fetched
 
 
 def _id_of(owner: Item | Collection) -> int:
