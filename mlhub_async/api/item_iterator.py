@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 
 from ..core.concurrency import wait_until_idle
-from ..core.model import Item, JsonObject, Record
+from ..core.model import Item, JsonObject, Stored
 from ..core.options import Options
 from ..engine.mirror import mirror
 from ..sources.recognise import Given
@@ -36,7 +36,7 @@ async def mirrored(
     finished: asyncio.Queue[JsonObject | None] = asyncio.Queue()
     room = asyncio.Semaphore(MAX_ITEMS_AHEAD)
 
-    async def each(item: Item, records: dict[str, Record]) -> None:
+    async def each(item: Item, records: Mapping[str, Stored]) -> None:
         await room.acquire()
         finished.put_nowait(_local(item, records, root))
 
@@ -55,7 +55,7 @@ async def mirrored(
             task.exception()  # retrieved: asyncio would log one that the caller left before
 
 
-def _local(item: Item, records: dict[str, Record], root: Path) -> JsonObject:
+def _local(item: Item, records: Mapping[str, Stored], root: Path) -> JsonObject:
     given = item.body.get("assets")
     assets = {
         key: {**asset, "href": str(root.absolute() / records[key].path)} if key in records else asset

@@ -29,11 +29,15 @@ _DATE = pattern_on_use(r"(\d{4})-(\d\d)-(\d\d)(?!\d)")
 
 
 class Status(enum.Enum):
-    """How a job ended: the file was fetched, was already there, or could not be fetched."""
+    """How a job ended: the file was fetched, was already there, or could not be fetched.
+
+    ABSENT: its source has no such file, and needs none: a chunk of a Zarr array that holds fill values only.
+    """
 
     FETCHED = "fetched"
     SKIPPED = "skipped"
     FAILED = "failed"
+    ABSENT = "absent"
 
 
 class Proof(enum.StrEnum):
@@ -68,6 +72,9 @@ class Asset(NamedTuple):
 
     `unavailable`: why it cannot be fetched, where that is known before it is asked for. `via` says which of
     its addresses `href` is, "" for the plain one; `others` are further ones, each with its own `via`.
+
+    A file of an asset that is a directory has the key of that, a slash and its path in it as `key`, and both
+    in `directory` and `member`. `optional`: it need not exist.
     """
 
     href: str
@@ -82,6 +89,9 @@ class Asset(NamedTuple):
     unavailable: str = ""
     via: str = ""
     others: tuple[tuple[str, str], ...] = ()
+    directory: str = ""
+    member: str = ""
+    optional: bool = False
 
     @property
     def identity(self) -> tuple[str, str, str]:
@@ -162,6 +172,38 @@ class Outcome(NamedTuple):
     received: int = 0
 
 
+class Member(NamedTuple):
+    """A file of a directory: its path there, with forward slashes, and its size in bytes where it is known.
+
+    `optional`: it need not exist.
+    """
+
+    path: str
+    media_type: str | None = None
+    size: int | None = None
+    optional: bool = False
+
+
+class Directory(NamedTuple):
+    """An asset that is a directory, and its files. Without any it is fetched as if it were a file, or, with
+    an `error`, fails. `digest` is another one if the files are others."""
+
+    members: tuple[Member, ...] = ()
+    digest: str = ""
+    error: MlhubError | None = None
+
+
+class Folder(NamedTuple):
+    """Where an asset that is a directory is in DEST, complete."""
+
+    path: str
+
+
+Stored = Record | Folder
+"""What DEST has of an asset."""
+NO_DIRECTORIES: Mapping[str, Directory] = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """A STAC Item, unchanged. `href` is the URL that it was read from: the base of its relative hrefs."""
@@ -176,6 +218,10 @@ class Item:
     """URLs of a document that is this item alone, before and after redirects"""
     endpoints: urls.StoreEndpoints | None = field(default=None, repr=False)
     """where the object stores are that its hrefs name; None: the services' own"""
+    directories: Mapping[str, Directory] = field(
+        default_factory=lambda: NO_DIRECTORIES, repr=False, compare=False
+    )
+    """those of its assets that are directories, by key"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +234,10 @@ class Collection:
     followed: bool = False
     """it was read because a label item names it as its source"""
     endpoints: urls.StoreEndpoints | None = field(default=None, repr=False)
+    directories: Mapping[str, Directory] = field(
+        default_factory=lambda: NO_DIRECTORIES, repr=False, compare=False
+    )
+    """those of its assets that are directories, by key"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,12 @@ LEVELS = {"retry": logging.INFO, "throttle": logging.WARNING, "error": logging.W
 """Of the events that are logged."""
 _log = logging.getLogger("mlhub_async")
 _log.addHandler(logging.NullHandler())
-EVENT_OF_STATUS = {Status.FETCHED: "finish", Status.SKIPPED: "skip", Status.FAILED: "error"}
+EVENT_OF_STATUS = {
+    Status.FETCHED: "finish",
+    Status.SKIPPED: "skip",
+    Status.FAILED: "error",
+    Status.ABSENT: "skip",
+}
 
 
 class Events:
@@ -69,6 +74,8 @@ class Events:
         more: dict[str, Any] = {"attempt": outcome.attempts, "bytes": outcome.received}
         if record is not None:
             more |= {"path": record.path, "total": record.size, "status": record.proof.value}
+        if outcome.status is Status.ABSENT:
+            more |= {"status": outcome.status.value}
         if error is not None:
             more |= {"error": error, "status": getattr(error, "status", None)}
         self.job(EVENT_OF_STATUS[outcome.status], outcome.job, more)
@@ -124,7 +131,7 @@ class Meter:
     def settle(self, outcome: Outcome) -> None:
         """Count the outcome of one asset."""
         self.fetched += outcome.status is Status.FETCHED
-        self.skipped += outcome.status is Status.SKIPPED
+        self.skipped += outcome.status is Status.SKIPPED or outcome.status is Status.ABSENT
         self.failed += outcome.status is Status.FAILED
         if outcome.record is not None:
             self.bytes += outcome.record.size

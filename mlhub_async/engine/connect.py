@@ -38,6 +38,7 @@ from ..http.transport.file import FileTransport
 from ..http.transport.proxy import proxy_of, unused_proxy_advice
 from ..http.watchdog import Watchdog
 from ..sources.files.archives.workspace import workspace
+from ..sources.linked.directory_source import DirectorySource
 from ..sources.linked.failures import FirstTime
 from ..sources.recognise import Given, Services, SourceLocation, locate, recognise, user_url
 from ..storage.layout import UNPACKED_DIR
@@ -122,7 +123,8 @@ async def open_source(
                     first_time=first_time,
                     workspace=room,
                 )
-            yield OpenedSource(found, http, location.catalogue_folder)
+            with_files = DirectorySource(found, http, options.selection, location.admits)
+            yield OpenedSource(with_files, http, location.catalogue_folder)
 
 
 async def browse_source(source: Given, options: Options, environ: Mapping[str, str], emit: EmitLevel) -> None:

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from .. import stac
-from ..core.errors import TransferError
-from ..core.model import NO_COLLECTION, Collection, Concern, Flaw, Item, Job, Outcome, Record
+from ..core.errors import MlhubError, TransferError
+from ..core.model import (
+    NO_COLLECTION,
+    Collection,
+    Concern,
+    Flaw,
+    Item,
+    Job,
+    Outcome,
+    Record,
+    Status,
+    Stored,
+)
 from ..core.options import Options, Selection
 from ..core.ports import Store
 from ..stac.write.encode import to_json
 from ..stac.write.extent import Extent
 from ..stac.write.hrefs import DocumentLocation
-from ..stac.write.item import Fingerprinter, item_json
+from ..stac.write.item import Fingerprinter, item_json, stored_assets
 from ..stac.write.projection import GridReader, projection_of, projections_of
 from ..stac.write.versions import readable_body
 from ..storage.ledger.claims import ClaimRequest, ClaimResult
@@ -27,7 +38,7 @@ from ..storage.ledger.lookups.unchanged import ItemFingerprint, UnchangedItem
 from ..storage.ledger.recovery import DocumentRecords
 from ..storage.ledger.schema import ITEM
 from ..transfer.existing import ExistingFilePolicy
-from .placement.paths import address_hashes, claim_request, collection_request, job_of, wants_of
+from .placement.paths import address_hashes, claim_request, collection_request, job_of, refusal
 
 
 class Inventory:
@@ -56,7 +67,7 @@ class Inventory:
         self._files = files
         self._options = options
         self._existing = existing
-        self._wants_of = wants_of(options.selection)
+        self._wants_of = stac.asset_filters(options.selection)
         self._base = base
         self._source_root = source_root
         self._fingerprinter = _fingerprinter(options, options.selection, base, source_root)
@@ -139,12 +150,20 @@ class Inventory:
         assets = stac.assets_of(owner) if isinstance(owner, Item) else stac.collection_assets(owner)
         document = self._collection_paths[owner.collection if isinstance(owner, Item) else owner.id]
         request = claim_request(owner, assets, self._wants_of(owner), self._options.template, document)
-        return request, len(assets) - len(request.assets)
+        selected = len(request.assets)
+        if owner.directories:
+            selected = len({one.asset.directory or one.asset.key for one in request.assets})
+        return request, len(assets) - selected
 
     async def _start(
         self, owner: Item | Collection, result: ClaimResult, batch: BatchResult, request: ClaimRequest
     ) -> None:
         claims = await self._files.claims_with_records(result, readable_body(owner))
+        if owner.directories:
+            batch.unlisted += sum(not one.members for one in owner.directories.values())
+            refused = [(job_of(one, self._existing)[0], refusal(one, owner)) for one in claims]
+            batch.refused += [(job, error) for job, error in refused if error is not None]
+            claims = [one for one, (_, error) in zip(claims, refused, strict=True) if error is None]
         batch.jobs += [job_of(claim, self._existing) for claim in claims]
         if isinstance(owner, Collection):
             try:
@@ -200,6 +219,10 @@ class Inventory:
         pending.missing -= 1
         if outcome.record is not None:
             pending.records[asset.key] = outcome.record
+        elif outcome.status is Status.ABSENT:
+            pending.selected -= 1
+        else:
+            pending.failed.add(asset.key)
         if pending.missing:
             return None
         return self._pending.pop((asset.collection, asset.item))
@@ -211,7 +234,7 @@ class Inventory:
             projections = await projections_of(pending.records, self._grid_of)
             location = self.location(pending.path, item.collection)
             related = await self._related_paths(item) if pending.has_links else {}
-            data = item_json(item, pending.records, location, projections, related)
+            data = item_json(item, pending.stored, location, projections, related)
             digest = hashlib.sha256(data).hexdigest()
             identity = (item.collection, item.id, ITEM, "")
             fingerprint = self._fingerprint(item) if len(pending.records) == pending.selected else ""
@@ -269,8 +292,10 @@ def _fingerprinter(options: Options, chosen: Selection, base: str, source_root: 
 
 
 def _count_assets(item: Item) -> int:
+    """Each file of a directory counts."""
     assets = item.body.get("assets")
-    return len(assets) if isinstance(assets, dict) else 0
+    more = sum(len(one.members) - 1 for one in item.directories.values() if one.members)
+    return len(assets) + more if isinstance(assets, dict) else 0
 
 
 def _contradiction(request: ClaimRequest) -> Flaw:
@@ -300,6 +325,13 @@ class PendingItem:
     has_links: bool = False
     """to other items"""
     records: dict[str, Record] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)
+    """the keys of those that are not there, and should be"""
+
+    @property
+    def stored(self) -> Mapping[str, Stored]:
+        """What is on disk, by asset key; a directory only if it is complete."""
+        return stored_assets(self.item.body, self.records, self.failed)
 
 
 @dataclass(slots=True)
@@ -308,6 +340,10 @@ class BatchResult:
 
     jobs: list[tuple[Job, bool]] = field(default_factory=list)
     """with each whether it is done already"""
+    refused: list[tuple[Job, MlhubError]] = field(default_factory=list)
+    """assets that are not fetched, and why"""
+    unlisted: int = 0
+    """directories whose files are not known"""
     finished: list[PendingItem] = field(default_factory=list)
     items: int = 0
     repeated: int = 0
@@ -320,6 +356,8 @@ class BatchResult:
     """of these"""
     proofs: Counter[str] = field(default_factory=Counter)
     """of these"""
+    absent: int = 0
+    """files of these items that need not exist, and do not exist"""
     repeated_in_pass: int | None = None
     """items that were listed before in this pass over their listing; None in the first pass"""
     changed: int = 0
@@ -331,4 +369,5 @@ class BatchResult:
         self.unchanged += len(item.sizes)
         self.bytes += sum(item.sizes)
         self.proofs.update(item.proofs)
-        self.filtered += declared - len(item.sizes)
+        self.absent += item.absent
+        self.filtered += declared - len(item.sizes) - item.absent

@@ -28,7 +28,7 @@ from ..core.errors import (
     error_json,
 )
 from ..core.json_text import dumps, loads
-from ..core.model import Concern, Flaw, Item, Record
+from ..core.model import Concern, Flaw, Item, Stored
 from ..core.options import Options
 from ..core.ports import Source
 from ..core.telemetry import Events, Listener, Meter, human_size
@@ -56,7 +56,7 @@ from .pipeline import Run, pump
 from .report.completeness import Completeness
 from .report.receipt import Report
 
-EachItem = Callable[[Item, dict[str, Record]], Awaitable[None]]
+EachItem = Callable[[Item, Mapping[str, Stored]], Awaitable[None]]
 
 
 async def mirror(
@@ -143,7 +143,7 @@ class _Parts:
 
         async def each_item(item: PendingItem) -> None:
             if each is not None:
-                await each(item.item, item.records)
+                await each(item.item, item.stored)
 
         return Run(
             self.source,

@@ -28,9 +28,12 @@ async def pump(run: Run) -> None:
             batch = await run.claim(entries)
             for item in batch.finished:
                 await run.each(item)
+            for job, error in batch.refused:
+                await run.settle([(Outcome(job, Status.FAILED, error=error), redacted(job.asset.href))])
             for job, done in batch.jobs:
                 if done:
-                    await run.count([Outcome(job, Status.SKIPPED, job.previous)])
+                    status = Status.ABSENT if job.previous is None else Status.SKIPPED
+                    await run.count([Outcome(job, status, job.previous)])
                 else:
                     await submit(job)
 
@@ -84,10 +87,12 @@ class Run:
         report.listing.changed += batch.changed
         report.filtered += batch.filtered
         report.duplicates += batch.duplicates
-        report.selected += len(batch.jobs)
-        report.add_unchanged(batch.unchanged, batch.bytes, batch.proofs)
+        report.listing.unlisted_directories += batch.unlisted
+        selected = len(batch.jobs) + len(batch.refused)
+        report.selected += selected
+        report.add_unchanged(batch.unchanged, batch.bytes, batch.proofs, batch.absent)
         meter.listed += batch.items - batch.repeated
-        meter.selected += len(batch.jobs)
+        meter.selected += selected
         meter.add_unchanged(batch.unchanged, batch.bytes)
 
     async def settle(self, batch: Sequence[Settled], place: Place | None = None) -> None:

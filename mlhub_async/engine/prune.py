@@ -204,7 +204,10 @@ def _refuse_listing(listing: Completeness, flaws: int) -> str:
 
 
 def _refuse_doubtful(listing: Completeness, stale: Counter[int]) -> str:
-    """A page in place of a source item may be an error of the server, and the item what would be removed."""
+    """A page in place of a source item may be an error of the server, and the item what would be removed. So
+    may the files of a directory that cannot be listed now."""
+    if listing.unlisted_directories and stale.total():
+        return f"the files of {listing.unlisted_directories} assets that are directories are not known"
     if not listing.doubtful_answers or not stale.total():
         return ""
     return f"{listing.doubtful_answers} source links were answered by something else than an item"

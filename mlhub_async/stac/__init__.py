@@ -54,9 +54,11 @@ if TYPE_CHECKING:
     from .objects import source_links as source_links
     from .related import addresses_of as addresses_of
     from .related import targets_of as targets_of
+    from .selection import AssetFilter as AssetFilter
     from .selection import AssetLike as AssetLike
     from .selection import any_asset as any_asset
     from .selection import asset_filter as asset_filter
+    from .selection import asset_filters as asset_filters
     from .selection import geometry_of as geometry_of
     from .selection import item_filter as item_filter
     from .selection import server_misreads as server_misreads
@@ -79,7 +81,7 @@ else:
             "objects": "AssetOutline assets_of collection_assets collection_of is_item_list is_label item_of"
             " items_of outlines_of source_links",
             "related": "addresses_of targets_of",
-            "selection": "AssetLike any_asset asset_filter geometry_of item_filter server_misreads"
-            " server_shape",
+            "selection": "AssetFilter AssetLike any_asset asset_filter asset_filters geometry_of item_filter"
+            " server_misreads server_shape",
         },
     )

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, Protocol
 
-from ..core.model import Item, JsonObject
+from ..core.model import Collection, Item, JsonObject
 from ..core.options import Selection
 from .conditions.names import CollectionChoice
 from .conditions.query import matches_query
+from .objects import is_item_list
 
 Test = Callable[[JsonObject], bool]
 """Whether the body of an item meets a condition."""
@@ -73,6 +74,26 @@ def asset_filter(selection: Selection) -> AssetFilter:
         return size is None or ((low is None or size >= low) and (high is None or size <= high))
 
     return wanted
+
+
+def asset_filters(selection: Selection) -> Callable[[Item | Collection], AssetFilter]:
+    """Gives the filter of assets for an owner: followed source imagery may have one of its own."""
+    ordinary = of_sources = asset_filter(selection)
+    if selection.source_include or selection.source_exclude:
+        of_sources = asset_filter(selection.of_sources())
+
+    def filter_of(owner: Item | Collection) -> AssetFilter:
+        chosen = of_sources if owner.followed else ordinary
+        return chosen if isinstance(owner, Item) else _without_item_lists(owner, chosen)
+
+    return filter_of
+
+
+def _without_item_lists(collection: Collection, wants: AssetFilter) -> AssetFilter:
+    """The filter of a collection's own assets: its items as a table are in the mirror already."""
+    assets = collection.body.get("assets")
+    lists = {key for key, one in assets.items() if is_item_list(one)} if isinstance(assets, dict) else ()
+    return (lambda asset, body: asset.key not in lists and wants(asset, body)) if lists else wants
 
 
 def any_asset(asset: AssetLike, owner: JsonObject) -> bool:

@@ -53,6 +53,16 @@ def safe_component(text: str, spare: int = 0) -> str:
     return with_hash(name, text, MAX_COMPONENT_BYTES - spare)
 
 
+def is_plain_path(path: str) -> bool:
+    """Whether every file system takes the names of a relative path as they are. They may begin with a dot."""
+    names = path.split("/")
+    return len(names) < MAX_LEVELS and all(
+        name == safe_component(name)
+        or (name[:1] == "." and name[1:] and name[1:] == safe_component(name[1:]))
+        for name in names
+    )
+
+
 def _escaped(text: str) -> str:
     text = _UNSAFE.sub(_escape, text)
     # The last letter of an escape may compose with an accent after it: escape all non-ASCII then.

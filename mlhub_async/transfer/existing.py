@@ -89,6 +89,11 @@ class ExistingFilePolicy:
         return self.if_exists == "resume" and self.unchanged is Decision.KEEP
 
     @property
+    def keeps_absent(self) -> bool:
+        """Whether a file that its source did not have is not asked for again, if it is described as then."""
+        return self.unchanged in (Decision.KEEP, Decision.REREAD)
+
+    @property
     def heeds_changes(self) -> bool:
         """Whether it matters that the catalogue describes an asset otherwise than when it was fetched."""
         return self.if_exists != "skip"

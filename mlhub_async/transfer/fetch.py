@@ -26,8 +26,11 @@ async def fetch(job: Job, context: TransferContext) -> tuple[Outcome, str]:
     except LocalShortage as error:
         raise error.as_fatal() from None
     except MlhubError as error:
-        record = job.previous if error.kind == "exists" else None
-        outcome = transfer.outcome(Status.FAILED, record, error.without_traceback())
+        if job.asset.optional and job.previous is None and getattr(error, "absent", False):
+            outcome = transfer.outcome(Status.ABSENT, None)
+        else:
+            record = job.previous if error.kind == "exists" else None
+            outcome = transfer.outcome(Status.FAILED, record, error.without_traceback())
     return outcome, transfer.urls[-1] if transfer.urls else redacted(job.asset.href)
 
 

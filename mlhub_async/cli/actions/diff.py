@@ -27,7 +27,7 @@ _WORDS = {
     Change.FETCH: "to fetch",
     Change.LINK: "to link to a file with the same URL",
     Change.REPLACE: "to replace",
-    Change.REFUSE: "refused by --if-exists error",
+    Change.REFUSE: "refused",
 }
 REMOVED = "remove"
 """The change, in JSON, of a file that is not in the catalogue any more."""

@@ -69,6 +69,7 @@ def _counts(report: Report) -> str:
         (report.failures, "failed"),
         (report.filtered, "filtered out"),
         (report.duplicates, "duplicates"),
+        (report.absent, "absent, as chunks of Zarr arrays may be"),
     )
     counts = [f"{report.fetched} fetched", f"{report.skipped} already there"]
     counts += [f"{n} {what}" for n, what in others if n]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..errors import TransferError
+from ..errors import TransferError, Transient
+from ..urls import redacted
 from . import kinds
 from .sniffing import directory_listing, unexpected_text
 
@@ -36,6 +37,12 @@ def kind_of_directory(href: str, media_type: str | None) -> str:
     if declares_zarr or not path.endswith(tuple(_ENDS)) or kinds.of_media_type(media_type) is not None:
         return ""
     return next(kind for end, kind in _ENDS.items() if path.endswith(end))
+
+
+def directory_suffix(href: str, media_type: str | None) -> str:
+    """The suffix that the name of such a directory has."""
+    kind = kind_of_directory(href, media_type)
+    return {ZARR: ".zarr", SAFE: ".SAFE"}.get(kind, "")
 
 
 class Answer(NamedTuple):
@@ -67,6 +74,19 @@ def directory_error(name: str, key: str, href: str, media_type: str | None, foun
     words = f"{name}: it is {kind}, and the server sent {found} instead of its files"
     if kind == ZARR:
         words += "; they are known where the store has consolidated metadata"
+    return TransferError(f"{words}; -x {key} leaves it out", kind="directory")
+
+
+def unlisted_error(href: str, key: str, media_type: str | None, error: TransferError) -> TransferError:
+    """`error`, which came when the files of a directory were listed, with the name and the kind of that.
+
+    Another run may list it where `error` is temporary.
+    """
+    kind = kind_of_directory(href, media_type) or DIRECTORY
+    reason = error.message.removeprefix(f"{redacted(href)}: ")
+    words = f"{redacted(href)}: it is {kind} whose files cannot be listed: {reason}"
+    if error.retryable:
+        return Transient(words, kind=error.kind)
     return TransferError(f"{words}; -x {key} leaves it out", kind="directory")
 
 

@@ -128,6 +128,8 @@ _RAW = Kind("anything binary", (), Markup.NOT_HTML)
 _TABLE = Kind("table", (), Markup.NOT_HTML)
 _XML = Kind("XML", (), Markup.JSON | Markup.XML | Markup.HTML)
 TEXT = Kind("text", (), Markup.ANYTHING)
+ANY_DATA = "anything but a page"
+"""In the place of a media type: what a file of a directory may be that has no suffix, a chunk of an array."""
 
 _PRINTABLE = (BMP, RIFF, GRIB, LAS, ORC, PMTILES, BZIP2, PARQUET, GIF, ARROW)
 """A text may begin as these do."""
@@ -196,6 +198,8 @@ def of_media_type(media_type: str | None) -> Kind | None:
     """The format that a media type declares, None if it is unknown. Parameters are ignored."""
     if not media_type:
         return None
+    if media_type == ANY_DATA:
+        return _RAW
     if suffix := media_suffix(media_type):
         return _BY_SUFFIX.get(suffix[1:])
     family = media_type.strip().partition("/")[0].lower()

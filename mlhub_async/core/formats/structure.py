@@ -65,6 +65,8 @@ def find_flaw(file: BinaryIO, path: str, media_type: str | None = None) -> str |
     3. A format without a signature (tar, dBase) is checked where it is declared.
     """
     declared = kinds.declared(path, media_type)
+    if (media_type == kinds.ANY_DATA or ".zarr/" in path) and kinds.JSON not in declared:
+        return None  # a chunk: its bytes are those of a codec, or of values, and may begin as anything does
     if not declared and path.rpartition(".")[2].lower() in _OTHER_TIFF:
         return None
     file.seek(0)

@@ -1,7 +1,7 @@
 """JSON texts (RFC 8259): the one place that knows the library which reads and writes them."""
 
 from .codec import JSONDecodeError, dumps, loads
-from .tolerant import BYTE_ORDER_MARK, decode_next, encode_json, parse_json
+from .tolerant import BYTE_ORDER_MARK, decode_next, encode_json, parse_json, parse_json_with_nan
 
 __all__ = [
     "BYTE_ORDER_MARK",
@@ -11,4 +11,5 @@ __all__ = [
     "encode_json",
     "loads",
     "parse_json",
+    "parse_json_with_nan",
 ]

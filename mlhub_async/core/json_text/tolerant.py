@@ -34,6 +34,17 @@ def parse_json(raw: bytes) -> Any:
         raise ValueError("it is nested too deeply") from None
 
 
+def parse_json_with_nan(raw: bytes) -> Any:
+    """The same for a text that may hold NaN and Infinity, as programs for arrays write them."""
+    try:
+        return parse_json(raw)
+    except ValueError:
+        try:
+            return json.loads(raw.removeprefix(BYTE_ORDER_MARK))
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
+
+
 def encode_json(value: Any, *, sort_keys: bool = False) -> bytes:
     """The JSON text of a value that `parse_json` gave. Half a character is written as its escape."""
     try:

@@ -15,6 +15,7 @@ from ...core.ports import DocumentStore
 from ...core.urls import escape_json_controls
 from ...stac.write.collection import catalog_json, collection_json
 from ...stac.write.extent import Extent
+from ...stac.write.item import stored_assets
 from ...storage.layout import CATALOG_FILE, ERRORS_FILE, RECEIPT_FILE, in_state
 from ...storage.ledger.database import Statements
 from ...storage.ledger.ledger import Ledger
@@ -101,11 +102,12 @@ class _Documents:
             if name == NO_COLLECTION or path is None:
                 continue
             collection = Collection(name, parse_json(body), href) if body else name
+            parsed = collection.body if isinstance(collection, Collection) else {}
             pieces = collection_json(
                 collection,
                 self.inventory.location(path, ""),
                 book.item_paths(name),
-                book.records(name, ""),
+                stored_assets(parsed, book.records(name, ""), book.missing_keys(name, "")),
                 _extent_of(extent_json),
             )
             written = self._try_to_write(book, path, pieces, name)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from ... import stac
 from ...core import urls
+from ...core.errors import MlhubError, TransferError
+from ...core.formats.directories import directory_suffix
 from ...core.formats.kinds import media_suffix
-from ...core.model import Asset, Collection, Item, Job, JsonObject
-from ...core.options import Selection
+from ...core.model import Asset, Collection, Directory, Item, Job
 from ...core.urls import suffix
 from ...storage import naming
 from ...storage.layout import collection_document, item_document
@@ -19,29 +21,6 @@ from ...storage.ledger.database import hash64
 from ...transfer.existing import Decision, ExistingFilePolicy
 from .companions import companions
 
-Wants = Callable[[stac.AssetLike, JsonObject], bool]
-WantsOf = Callable[[Item | Collection], Wants]
-
-
-def wants_of(selection: Selection) -> WantsOf:
-    """Gives the filter of assets for an owner: followed source imagery may have one of its own."""
-    ordinary = of_sources = stac.asset_filter(selection)
-    if selection.source_include or selection.source_exclude:
-        of_sources = stac.asset_filter(selection.of_sources())
-
-    def wants(owner: Item | Collection) -> Wants:
-        chosen = of_sources if owner.followed else ordinary
-        return chosen if isinstance(owner, Item) else _without_item_lists(owner, chosen)
-
-    return wants
-
-
-def _without_item_lists(collection: Collection, wants: Wants) -> Wants:
-    """The filter of a collection's own assets: its items as a table are in the mirror already."""
-    assets = collection.body.get("assets")
-    lists = {key for key, one in assets.items() if stac.is_item_list(one)} if isinstance(assets, dict) else ()
-    return (lambda asset, body: asset.key not in lists and wants(asset, body)) if lists else wants
-
 
 def collection_request(collection: str) -> ClaimRequest:
     """What is claimed for the document of a collection, which decides about the directory of its items."""
@@ -49,7 +28,7 @@ def collection_request(collection: str) -> ClaimRequest:
 
 
 def claim_request(
-    owner: Item | Collection, assets: list[Asset], wants: Wants, template: str, document: str
+    owner: Item | Collection, assets: list[Asset], wants: stac.AssetFilter, template: str, document: str
 ) -> ClaimRequest:
     """What is claimed in the ledger for one item or collection: its document and its selected assets.
 
@@ -64,6 +43,8 @@ def claim_request(
     if item:
         document = item_document(folder, name)
     place = partial(_paths, assets, template, own_names, folder)
+    if owner.directories:
+        place = partial(_paths_with_members, place, owner.directories, [asset.key for asset in assets])
     return ClaimRequest(collection, item, document, place(name), place, addresses, links)
 
 
@@ -108,6 +89,35 @@ def _paths(
     return paths
 
 
+def _paths_with_members(
+    place: Callable[[str], list[PathRequest]],
+    directories: Mapping[str, Directory],
+    keys: Sequence[str],
+    name: str,
+) -> list[PathRequest]:
+    """The paths of the assets of one owner, with the files of directories in the place of these.
+
+    Two directories, or a directory and a file, never get one path.
+    """
+    from ...stac.listing.directories import key_separator, member_asset
+
+    requests = place(name)
+    taken = Counter(naming.fold(request.path) for request in requests)
+    found: list[PathRequest] = []
+    for request in requests:
+        asset, path, _ = request
+        directory = directories.get(asset.key)
+        if directory is None or not directory.members:
+            found.append(request)
+            continue
+        if taken[naming.fold(path)] > (path == request.path):
+            path = naming.distinct(path, asset.key)
+        separator = key_separator(asset.key, keys)
+        members = [member_asset(asset, member, separator) for member in directory.members]
+        found += [PathRequest(one, f"{path}/{one.member}", False) for one in members]
+    return found
+
+
 def _by_template(asset: Asset, template: str, folder: str, name: str) -> PathRequest:
     extension = _extension(asset)
     fields = {**asset.fields, "collection": folder, "id": name, "key": asset.key, "ext": extension}
@@ -122,12 +132,16 @@ def _key_with(extension: str, key: str) -> str:
 
 def _extension(asset: Asset) -> str:
     """From the path of the href, else from the media type; "" where only a redirect can tell."""
-    return suffix(asset.href) or media_suffix(asset.media_type)
+    found = suffix(asset.href) or media_suffix(asset.media_type)
+    return found or directory_suffix(asset.href, asset.media_type)
 
 
 def job_of(claim: Claim, existing: ExistingFilePolicy) -> tuple[Job, bool]:
-    """The job for a claim, and whether it is done already: its file exists and is kept without reading it."""
+    """The job for a claim, and whether it is done already: its file exists and is kept without reading it, or
+    is known not to exist at its source."""
     decision = Decision.FETCH
+    if claim.absent and claim.current and existing.keeps_absent:
+        return Job(claim.asset, claim.path), True
     known = claim.known if existing.rereads_touched or not claim.touched else None
     if known is not None:
         decision = existing.of_recorded(unchanged=claim.current, recovered=claim.unsure)
@@ -135,3 +149,14 @@ def job_of(claim: Claim, existing: ExistingFilePolicy) -> tuple[Job, bool]:
         return Job(claim.asset, claim.path, claim.suffix_pending, known_url=claim.known_url), False
     recheck = decision is Decision.REREAD
     return Job(claim.asset, known.path, previous=known, recheck=recheck), decision is Decision.KEEP
+
+
+def refusal(claim: Claim, owner: Item | Collection) -> MlhubError | None:
+    """Why an asset cannot be fetched: it is a directory whose files are not known, or another asset has the
+    path that a file of a directory must have."""
+    if claim.displaced:
+        words = f"another asset has the path of its file {claim.asset.member}"
+        advice = "a path template with ${id} and ${key} tells them apart"
+        return TransferError(f"{claim.asset.directory}: {words}; {advice}", kind="path")
+    directory = owner.directories.get(claim.asset.key)
+    return None if directory is None else directory.error

@@ -19,7 +19,7 @@ from ...core.options import Options
 from ...core.ports import Store
 from ...core.urls import canonical, parse
 from ...stac.write.hrefs import DocumentLocation
-from ...stac.write.item import item_json
+from ...stac.write.item import item_json, stored_assets
 from ...stac.write.projection import Projection, projections_of
 from ...stac.write.versions import readable_body
 from ...storage.ledger.claims import Claim, ClaimRequest, ClaimResult
@@ -28,7 +28,7 @@ from ...storage.ledger.lookups.item_links import related_paths
 from ...storage.ledger.recovery import DocumentRecords
 from ...transfer.existing import ExistingFiles
 from ..inventory import grid_reader
-from ..placement.paths import claim_request, collection_request, job_of, wants_of
+from ..placement.paths import claim_request, collection_request, job_of, refusal
 
 Owners = Sequence[Item | Collection]
 
@@ -89,7 +89,7 @@ class Comparison:
         self._store = store
         self._documents = documents
         self._template = options.template
-        self._wants_of = wants_of(options.selection)
+        self._wants_of = stac.asset_filters(options.selection)
         self._existing = ExistingFiles.of(store, options.if_exists, options.verify)
         self._grid_of = grid_reader(store, options)
         self._location = location
@@ -125,7 +125,7 @@ class Comparison:
         self, owner: Item | Collection, request: ClaimRequest, result: ClaimResult
     ) -> OwnerChanges:
         claims = await self._documents.claims_with_records(result, readable_body(owner))
-        assets = [await self._of_asset(claim) for claim in claims]
+        assets = [await self._of_asset(claim, owner) for claim in claims]
         found = OwnerChanges(request.collection, request.item, result.path, assets)
         if isinstance(owner, Item) and not found.differs:
             return OwnerChanges(*await self._written_otherwise(owner, result, claims, found))
@@ -151,14 +151,17 @@ class Comparison:
     ) -> str:
         related = related_paths(self._book.database, (item.collection, item.id))
         try:
-            return hashlib.sha256(item_json(item, records, location, grids, related)).hexdigest()
+            stored = stored_assets(item.body, records)
+            return hashlib.sha256(item_json(item, stored, location, grids, related)).hexdigest()
         except TransferError:
             return ""
 
-    async def _of_asset(self, claim: Claim) -> AssetChange:
+    async def _of_asset(self, claim: Claim, owner: Item | Collection) -> AssetChange:
         """As `transfer.fetch` decides it, up to its first request."""
         asset, existing = claim.asset, self._existing
         job, done = job_of(claim, existing.policy)
+        if (refused := refusal(claim, owner)) is not None:
+            return AssetChange(asset, job.path, Change.REFUSE, refused.message)
         if done:
             return AssetChange(asset, job.path, Change.KEEP)
         try:

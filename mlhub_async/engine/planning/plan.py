@@ -10,14 +10,13 @@ from typing import Any
 
 from ... import stac
 from ...core.errors import MlhubError, NothingMatched
-from ...core.model import Collection, Entry, Flaw, Item
+from ...core.model import Collection, Concern, Entry, Flaw, Item
 from ...core.options import Options
 from ...core.telemetry import Meter
 from ...core.urls import canonical
 from ...sources.recognise import Given
 from ...storage import naming
 from ..connect import Deadline, open_source
-from ..placement.paths import wants_of
 from ..prune import ListedScope, listed_id, refuse_partial_selection
 from ..report.completeness import Completeness, read_source
 from ..report.empty_selection import Offered, matches_nothing
@@ -150,7 +149,7 @@ class _Counter:
         self._observe = observe
         self._urls = DistinctUrls()
         self._remembers_assets = options.prune or observe is not None
-        self._wants_of = wants_of(options.selection)
+        self._wants_of = stac.asset_filters(options.selection)
         self._meter = meter
         self._save_item = save_item
 
@@ -190,12 +189,17 @@ class _Counter:
         selected = assets
         if wants is not stac.any_asset:
             selected = [one for one in assets if wants(one, owner.body)]
+        plan.filtered += len(assets) - len(selected)
+        if owner.directories:
+            from ...stac.listing.directories import with_member_outlines
+
+            selected = with_member_outlines(selected, owner.directories)
+            self._note_directories(owner)
         plan.items += bool(item)
         plan.items_of[collection] += bool(item)
         if self._remembers_assets:
             plan.listed_ids.update(listed_id(collection, item, asset.key) for asset in selected)
         plan.assets += len(selected)
-        plan.filtered += len(assets) - len(selected)
         plan.by_collection[collection] += len(selected)
         self._count_urls(owner, selected)
         sizes = [asset.size for asset in selected if asset.size is not None]
@@ -203,6 +207,15 @@ class _Counter:
         plan.unknown_sizes += len(selected) - len(sizes)
         if isinstance(owner, Item):
             self._save_item(owner)
+
+    def _note_directories(self, owner: Item | Collection) -> None:
+        """Those whose files are not known: a mirror refuses them."""
+        for key, one in owner.directories.items():
+            self._plan.listing.unlisted_directories += not one.members
+            if one.error is not None:
+                where = (owner.collection, owner.id) if isinstance(owner, Item) else (owner.id, "")
+                name = "/".join(filter(None, (*where, key)))
+                self._plan.flaws.append(Flaw(name, one.error, owner=(*where, key), concern=Concern.MIRROR))
 
     def _count_urls(self, owner: Item | Collection, selected: Sequence[stac.AssetOutline]) -> None:
         self._urls.add([(_file_url(one.href, owner.href), one.size or 0) for one in selected])

@@ -123,6 +123,8 @@ class Completeness:
     """why documents and records of the catalogue could not be used: the first ones"""
     doubtful_answers: int = 0
     """answers that were no item, though what their links led to before may exist"""
+    unlisted_directories: int = 0
+    """assets that are directories whose files are not known, though they may exist"""
     lasting_flaws: int = 0
     temporary_flaws: int = 0
     """of all, those that another run would meet again, and those that it may not meet"""

@@ -93,6 +93,8 @@ class Report:
     offered: Offered = field(default_factory=Offered)
     filtered: int = 0
     duplicates: int = 0
+    absent: int = 0
+    """files of Zarr stores that do not exist at their source, and need not: they are not selected"""
     bytes: int = 0
     received: int = 0
     seconds: float = 0.0
@@ -111,6 +113,10 @@ class Report:
     def add(self, outcome: Outcome) -> None:
         """Count the outcome of one job."""
         self.received += outcome.received
+        if outcome.status is Status.ABSENT:
+            self.selected -= 1
+            self.absent += 1
+            return
         if outcome.status is Status.FAILED or outcome.record is None:
             self.failures += 1
             self.lasting += not (outcome.error is not None and outcome.error.retryable)
@@ -124,8 +130,9 @@ class Report:
         self.bytes += outcome.record.size
         self.proofs[outcome.record.proof] += 1
 
-    def add_unchanged(self, assets: int, size: int, proofs: Mapping[str, int]) -> None:
+    def add_unchanged(self, assets: int, size: int, proofs: Mapping[str, int], absent: int = 0) -> None:
         """Count assets of items that are as an earlier run left them; `size` is their bytes."""
+        self.absent += absent
         self.selected += assets
         self.skipped += assets
         self.bytes += size
@@ -243,6 +250,7 @@ class Report:
                 "unfinished": self.unfinished,
                 "filtered": self.filtered,
                 "duplicates": self.duplicates,
+                "absent": self.absent,
             },
             **({"fetched_via": dict(self.fetched_via)} if self.fetched_via else {}),
             "bytes": self.bytes,

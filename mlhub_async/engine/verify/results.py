@@ -12,7 +12,7 @@ from typing import Any
 from ...core.errors import StorageError
 from ...core.telemetry import human_size
 from ...core.urls import term_safe
-from ...storage.ledger.schema import DONE, FAILED
+from ...storage.ledger.schema import ABSENT, DONE, FAILED
 from .snapshot import LEDGER, open_mirror, receipt_of
 
 EXIT_DAMAGED, EXIT_UNFINISHED = 6, 5
@@ -159,5 +159,5 @@ def _add(report: StatusReport, collection: str, state: int, kind: str, files: in
     elif state == FAILED:
         one.failed += files
         report.failures[kind or "unknown"] += files
-    else:
+    elif state != ABSENT:
         one.planned += files

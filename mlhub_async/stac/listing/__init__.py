@@ -1,1 +1,1 @@
-"""The pages of a listing: reading them one after another, their size, and when they make no progress."""
+"""Listings: the pages, read one after another, their size, their loops; and the files of a directory."""

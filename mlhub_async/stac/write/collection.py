@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from ...core.model import CATALOG_FILE, Collection, JsonObject, Record
+from ...core.model import CATALOG_FILE, Collection, JsonObject, Stored
 from .encode import stream
 from .extent import Extent
 from .hrefs import DocumentLocation, kept_links, origin_link, relative_href
@@ -19,7 +19,7 @@ def collection_json(
     collection: Collection | str,
     location: DocumentLocation,
     item_paths: Iterable[str],
-    records: Mapping[str, Record],
+    records: Mapping[str, Stored],
     extent: Extent,
 ) -> Iterator[bytes]:
     """A collection.json in pieces: the document of the source, or a minimal one for an id, and item links.

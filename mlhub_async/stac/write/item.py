@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection as Some
+from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from typing import Any
 
 from ... import __version__
 from ...core import checksum
+from ...core.formats.directories import kind_of_directory
 from ...core.json_text import dumps
-from ...core.model import CATALOG_FILE, Item, JsonObject, Proof, Record
+from ...core.model import CATALOG_FILE, Folder, Item, JsonObject, Proof, Record, Stored
 from .access import drop_access
 from .encode import to_json
 from .hrefs import (
@@ -32,7 +34,7 @@ _ANY_FILE_EXTENSION = ("https://stac-extensions.github.io/file/", "file")
 
 def item_json(
     item: Item,
-    records: Mapping[str, Record],
+    records: Mapping[str, Stored],
     location: DocumentLocation,
     projections: Mapping[str, Projection] = NO_PROJECTIONS,
     related: Mapping[int, str] = NO_PATHS,
@@ -53,7 +55,7 @@ def item_json(
 
 
 def put_assets(
-    body: JsonObject, records: Mapping[str, Record], base: str, location: DocumentLocation
+    body: JsonObject, records: Mapping[str, Stored], base: str, location: DocumentLocation
 ) -> None:
     """Replace `assets` in `body`, and declare the file extension if it is used. Null becomes no assets.
 
@@ -67,21 +69,31 @@ def put_assets(
     drop_access(body, records)
     assets = body["assets"]
     body["assets"] = {key: _asset(asset, records.get(key), base, location) for key, asset in assets.items()}
-    if any(isinstance(assets.get(key), dict) for key in records):
+    if any(isinstance(assets.get(key), dict) for key, one in records.items() if isinstance(one, Record)):
         _declare_file_extension(body)
 
 
-def _asset(asset: Any, record: Record | None, base: str, location: DocumentLocation) -> Any:
+def _asset(asset: Any, record: Stored | None, base: str, location: DocumentLocation) -> Any:
     if not isinstance(asset, dict):
         return asset
     if record is None:
         href = asset.get("href")
         asset = {**asset, "href": outward_href(href, base, location)} if isinstance(href, str) else asset
+    elif isinstance(record, Folder):
+        asset = {**asset, "href": _folder_href(record, asset.get("type"), location)}
     else:
         asset = {**asset, "href": asset_href(record.path, location), "file:size": record.size}
         if record.sha256:
             asset["file:checksum"] = _digest(asset.get("file:checksum"), record)
     return _with_alternates(asset, base, location) if "alternate" in asset else asset
+
+
+def _folder_href(folder: Folder, media_type: object, location: DocumentLocation) -> str:
+    """With a slash where nothing else tells that it is a directory."""
+    href = asset_href(folder.path, location)
+    return (
+        href if kind_of_directory(href, media_type if isinstance(media_type, str) else None) else f"{href}/"
+    )
 
 
 def _digest(published: object, record: Record) -> str:
@@ -142,8 +154,44 @@ class Fingerprinter:
         """
         try:
             text = dumps((item.id, item.collection, item.href, collection, item.body))
+            if item.directories:
+                text += dumps([(key, one.digest) for key, one in item.directories.items()])
         except TypeError:
             return ""
         digest = self._context_digest.copy()
         digest.update(text)
         return digest.hexdigest()
+
+
+def stored_assets(
+    body: JsonObject, records: Mapping[str, Record], missing: Some[str] = ()
+) -> Mapping[str, Stored]:
+    """The records of the files of an owner, and the directories that are complete, by asset key.
+
+    `missing`: the keys of selected assets that are not there.
+    """
+    folders = dict(_folders(body, records, missing))
+    return {**records, **folders} if folders else records
+
+
+def _folders(
+    body: JsonObject, records: Mapping[str, Record], missing: Some[str]
+) -> Iterator[tuple[str, Folder]]:
+    assets = body.get("assets")
+    for key, asset in assets.items() if isinstance(assets, dict) else ():
+        href, media_type = (asset.get("href"), asset.get("type")) if isinstance(asset, dict) else (None, None)
+        if key in records or not isinstance(href, str):
+            continue
+        if not kind_of_directory(href, media_type if isinstance(media_type, str) else None):
+            continue
+        prefix = f"{key}/"
+        files = [(one, record) for one, record in records.items() if one.startswith(prefix)]
+        paths = {_folder(record.path, one[len(prefix) :]) for one, record in files} - {""}
+        if len(paths) == 1 and not any(one.startswith(prefix) for one in missing):
+            yield key, Folder(paths.pop())
+
+
+def _folder(path: str, member: str) -> str:
+    """The directory in DEST that has `member` at `path`; "" for the file of another asset."""
+    end = "/" + member.lstrip("/")
+    return path.removesuffix(end) if path.endswith(end) else ""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ...core.model import Asset, Proof, Record
 from ..naming import distinct, distinct_document, fold
 from .rows import execute_in_chunks, rows_changed
-from .schema import ASSET, COLLECTION, DONE, ITEM, PLANNED
+from .schema import ABSENT, ASSET, COLLECTION, DONE, ITEM, PLANNED
 
 Identity = tuple[str, str, int, str]
 """collection, item, role, asset key: the primary key of a row."""
@@ -56,6 +56,8 @@ class Claim(NamedTuple):
     `current`: the catalogue has not changed its description since. `unsure`: the file must be read first, as
     its record is not from the ledger, or its size or mtime is another one. `known_url`: there is a finished
     file that was fetched from its URL. `touched`: the mtime is another one, and that of `known` by now.
+    `absent`: its source did not have the file, which need not exist. `displaced`: the path is not that which
+    a file of a directory must have.
     """
 
     asset: Asset
@@ -66,6 +68,8 @@ class Claim(NamedTuple):
     unsure: bool = False
     known_url: bool = False
     touched: bool = False
+    absent: bool = False
+    displaced: bool = False
 
 
 class ClaimResult(NamedTuple):
@@ -155,14 +159,24 @@ class Claims:
         identity = (asset.collection, asset.item, ASSET, asset.key)
         row = self._known.get(identity)
         if row is None:
-            return Claim(asset, self._insert(identity, requested, asset.stamp), suffix_pending=suffix_pending)
+            path = self._insert(identity, requested, asset.stamp)
+            displaced = bool(asset.directory) and path != requested
+            return Claim(asset, path, suffix_pending=suffix_pending, displaced=displaced)
         path, run, state, size, mtime_ns, sha256, proof, validator, stamp = row
         if run == self._run:
             return None
         suffix_pending = suffix_pending and path == requested  # else it has its suffix
         self._touch(identity, row)
         if state != DONE:
-            return Claim(asset, path, suffix_pending=suffix_pending)
+            current, displaced = stamp == asset.stamp, bool(asset.directory) and path != requested
+            return Claim(
+                asset,
+                path,
+                current=current,
+                suffix_pending=suffix_pending,
+                absent=state == ABSENT,
+                displaced=displaced,
+            )
         record = Record(path, size, sha256, mtime_ns, Proof(proof), validator)
         unsure = not self._is_unchanged(path, size, mtime_ns)
         return Claim(asset, path, record, stamp == asset.stamp, suffix_pending, unsure)

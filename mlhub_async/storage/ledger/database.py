@@ -18,7 +18,7 @@ from .lookups.by_url import find, mark_known_urls
 from .lookups.item_links import note_claimed
 from .lookups.unchanged import ItemFingerprint, UnchangedItem, confirm
 from .rows import Row, settle
-from .schema import ASSET, BUSY_CODES, COLLECTION, DONE, FAILED, INDEX, ITEM, run_of
+from .schema import ABSENT, ASSET, BUSY_CODES, COLLECTION, DONE, FAILED, INDEX, ITEM, run_of
 
 SYNCHRONOUS_NORMAL = 1
 """The value of SQLite's pragma."""
@@ -199,6 +199,14 @@ class Statements:
             for key, path, size, sha256, mtime_ns, proof, validator in rows
         }
 
+    def missing_keys(self, collection: str, item: str) -> list[str]:
+        """The keys of assets of one item that are not there; `item` "" for the collection's own."""
+        rows = self._db.execute(
+            "SELECT key FROM file WHERE collection=? AND item=? AND role=? AND state NOT IN (?, ?)",
+            (collection, item, ASSET, DONE, ABSENT),
+        )
+        return [str(key) for (key,) in rows]
+
     def finished(self) -> Iterator[tuple[int, Record]]:
         """Every finished file with its role, sorted by path."""
         rows = self._db.execute(
@@ -233,8 +241,8 @@ class Statements:
         """One row for each asset of a run that is not finished, and for each flaw of its listing."""
         rows = self._db.execute(
             "SELECT collection, item, key, path, url, state, error FROM file "
-            f"WHERE {run_of('file')}=? AND role=0 AND state<>1",
-            (run,),
+            f"WHERE {run_of('file')}=? AND role=0 AND state NOT IN (?, ?)",
+            (run, DONE, ABSENT),
         )
         for collection, item, key, path, url, state, error in rows:
             yield {

@@ -10,7 +10,7 @@ from itertools import chain
 from ...core.errors import error_json
 from ...core.model import Outcome, Status
 from ..naming import fold
-from .schema import DONE, FAILED
+from .schema import ABSENT, DONE, FAILED
 
 Row = tuple[str, str, int, str, str, int, int, int, str, str, str, str, str, str]
 """One settled file in write-ahead log and table: collection, item, role, key, path, state, size, mtime_ns,
@@ -24,6 +24,8 @@ ROWS_PER_STATEMENT = 100
 def row_of(outcome: Outcome, url: str) -> Row:
     asset, record, error = outcome.job.asset, outcome.record, outcome.error
     state = DONE if record is not None and outcome.status is not Status.FAILED else FAILED
+    if outcome.status is Status.ABSENT:
+        state = ABSENT
     facts = (
         (record.size, record.mtime_ns, record.sha256, record.proof, record.validator)
         if (record is not None)

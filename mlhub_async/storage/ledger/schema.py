@@ -24,8 +24,8 @@ DISK_FULL_CODES = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
 
 ASSET, ITEM, COLLECTION, INDEX = 0, 1, 2, 3
 """Roles: an asset, the JSON document of an item, that of a collection, a file that lists all items."""
-PLANNED, DONE, FAILED = 0, 1, 2
-"""States of a row."""
+PLANNED, DONE, FAILED, ABSENT = 0, 1, 2, 3
+"""States of a row. ABSENT: its source has no such file, and needs none."""
 
 
 def run_of(row: str) -> str:

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ....core.json_text import dumps, loads
 from ..claims import IsUnchanged
-from ..schema import ASSET, DONE, ITEM
+from ..schema import ABSENT, ASSET, DONE, ITEM
 
 NUL = "\\u0000"
 """SQLite's JSON ends a text there: a page with such an id is not confirmed."""
@@ -28,12 +29,14 @@ class ItemFingerprint(NamedTuple):
     fingerprint: str
 
 
-class UnchangedItem(NamedTuple):
-    """Sizes and proofs of the assets of an item that has not changed since `run`."""
+@dataclass(slots=True)
+class UnchangedItem:
+    """Sizes and proofs of the assets of an item that has not changed since `run`; how many are `absent`."""
 
     run: int
-    sizes: list[int]
-    proofs: list[str]
+    sizes: list[int] = field(default_factory=list)
+    proofs: list[str] = field(default_factory=list)
+    absent: int = 0
 
 
 def confirm(
@@ -64,10 +67,13 @@ def _unchanged_items(
     found: dict[int, UnchangedItem] = {}
     changed = set()
     for number, run, role, path, state, size, mtime_ns, proof in files:
+        if (known := found.get(number)) is None:
+            known = found[number] = UnchangedItem(run)
+        if state == ABSENT:
+            known.absent += 1
+            continue
         if state != DONE or not is_unchanged(path, size, mtime_ns):
             changed.add(number)
-        if (known := found.get(number)) is None:
-            known = found[number] = UnchangedItem(run, [], [])
         if role == ASSET:
             known.sizes.append(size)
             known.proofs.append(proof)
