@@ -40,7 +40,7 @@ Given = str | os.PathLike[str] | Iterable[Any] | AsyncIterable[Any]
 """A SOURCE of the command line, or STAC items: dicts or objects with `to_dict`, pystac's for example."""
 
 _NDJSON = (".ndjson", ".jsonl", ".geojsonl", ".ndgeojson")
-_DOCUMENTS = (".json", ".geojson", *_NDJSON)
+_DOCUMENTS = (".json", ".geojson")
 _PARQUET = (".parquet", ".geoparquet")
 _may_name_files = re.compile(
     r"(?:s3a?|gs|az|azure|abfss?|hf)://|(?:source\.coop|mlhub-azure|zenodo|figshare|doi):|10\.\d+/"
@@ -154,8 +154,10 @@ def _files_at(text: str, services: Services) -> SourceLocation | None:
     place = place_of(text, services.endpoints, hub, services.hub_token)
     if place is None:
         return None
-    if place.glob is None and place.url.partition("?")[0].lower().endswith(_DOCUMENTS):
-        return SourceLocation(_kind_of(place.url), place.url)
+    kind = _kind_of(place.url)
+    is_json = place.url.partition("?")[0].lower().endswith(_DOCUMENTS)
+    if place.glob is None and (is_json or kind is not SourceKind.DOCUMENT):
+        return SourceLocation(kind, place.url)
     return SourceLocation(SourceKind.FILES, place.url, place=place)
 
 

@@ -120,13 +120,45 @@ class TestTheLocationOfASource:
             ("-", SourceKind.STDIN, ""),
             ("https://R.test", SourceKind.DOCUMENT, "https://r.test/"),
             ("https://r.test/a.NDJSON?x=1", SourceKind.NDJSON, "https://r.test/a.NDJSON?x=1"),
+            ("s3://b/a.json", SourceKind.DOCUMENT, "https://b.s3.amazonaws.com/a.json"),
+            ("gs://b/a.ndjson", SourceKind.NDJSON, "https://storage.googleapis.com/b/a.ndjson"),
+            ("s3://b/a.zip", SourceKind.ARCHIVE, "https://b.s3.amazonaws.com/a.zip"),
+            ("az://acct/c/x", SourceKind.FILES, "https://acct.blob.core.windows.net/c/x"),
+            ("source.coop:org/set", SourceKind.FILES, "https://data.source.coop/org/set"),
+            (
+                "mlhub-azure:landcovernet",
+                SourceKind.FILES,
+                "https://radiantearth.blob.core.windows.net/mlhub/landcovernet",
+            ),
+            ("hf://datasets/o/n@r/f", SourceKind.FILES, "https://huggingface.co/datasets/o/n"),
+            ("https://huggingface.co/datasets/o/n", SourceKind.FILES, "https://huggingface.co/datasets/o/n"),
+            (
+                "https://huggingface.co/datasets/o/n/resolve/main/catalog.json",
+                SourceKind.DOCUMENT,
+                "https://huggingface.co/datasets/o/n/resolve/main/catalog.json",
+            ),
+            ("zenodo:12", SourceKind.FILES, "https://zenodo.org/api/records/12"),
+            ("10.5281/zenodo.12", SourceKind.FILES, "https://zenodo.org/api/records/12"),
+            ("https://doi.org/10.5281/zenodo.12", SourceKind.FILES, "https://zenodo.org/api/records/12"),
+            ("figshare:7", SourceKind.FILES, "https://api.figshare.com/v2/articles/7"),
+            (
+                "https://figshare.com/articles/dataset/A_title/7/2",
+                SourceKind.FILES,
+                "https://api.figshare.com/v2/articles/7",
+            ),
+            (
+                "doi:10.7910/DVN/ABC",
+                SourceKind.FILES,
+                "https://dataverse.harvard.edu/api/datasets/:persistentId/?persistentId=doi:10.7910/DVN/ABC",
+            ),
+            ("https://stac.test/collections/records/items", SourceKind.DOCUMENT, None),
             ("file:///x/a.jsonl", SourceKind.NDJSON, "file:///x/a.jsonl"),
             ([item("i")], SourceKind.OBJECTS, ""),
         ],
     )
     def test_it_has_a_kind_and_a_url(self, given, kind, url):
         found = locate(given, self.ROOT)
-        assert (found.kind, found.url) == (kind, url)
+        assert (found.kind, found.url) == (kind, given if url is None else url)
 
     def test_a_folder_stands_for_the_catalogue_in_it(self, tmp_path):
         (tmp_path / "collection.json").write_text("{}")
