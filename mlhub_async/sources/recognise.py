@@ -283,12 +283,12 @@ def _archive_source(
 
 async def _files_source(place: Place, reader: RawReader, selection: Selection, allowed: Some[str]) -> Source:
     """The files of a place; the STAC catalogue among them, where there is one."""
-    from .files.catalogue import catalogue_in
+    from .files.catalogue import AskedUrls, catalogue_in
     from .files.source import FilesSource
 
-    listing = place.open(reader)
-    if place.glob is None and (document := await catalogue_in(listing, reader)) is not None:
-        return _source_of(document, reader, selection, allowed, listing.where)
+    listing, asked = place.open(reader), AskedUrls(reader)
+    if place.glob is None and (document := await catalogue_in(listing, asked)) is not None:
+        return _source_of(document, asked, selection, allowed, listing.where)
     return FilesSource(listing, selection, place.glob)
 
 

@@ -4,8 +4,10 @@ import json
 
 import pytest
 
+import mlhub_async
 from support.hubs import (
     COMMIT,
+    LARGE,
     Hub,
     publish_article,
     publish_data_set,
@@ -14,6 +16,7 @@ from support.hubs import (
 )
 from support.mirrored import Mirrored
 from support.server import tif
+from support.stac_server import stac_collection, stac_item
 from support.wire_format import Reply
 
 TOKEN = "hf_canary0123456789"
@@ -69,6 +72,29 @@ def test_a_new_commit_fetches_what_it_has_changed(site, cdn, run_cli, dest):
     assert [path for path in fetched if path.endswith((".tif", ".md"))] == [
         f"/datasets/org/name/resolve/{COMMIT[::-1]}/train/b.tif"
     ]
+
+
+def test_a_catalogue_in_a_data_set_is_read_whatever_its_redirects(site, cdn, run_cli, dest):
+    item = stac_item("i", "c1", data="./i.tif")
+    collection = stac_collection("c1", links=[{"rel": "item", "href": "./sub/i.json"}])
+    documents = {"collection.json": collection, "sub/i.json": item}
+    files = {name: json.dumps({**body, "pad": " " * LARGE}).encode() for name, body in documents.items()}
+    hub = Hub(site, cdn, "org/name", {**files, "sub/i.tif": tif(3000, 1)})
+    ran = run(run_cli, hub, "mirror", SOURCE, dest, "--datetime", "2000/..")
+    assert ran.code == 0, ran.err
+    assert Mirrored(dest).files == {"c1/i/data.tif": tif(3000, 1)}
+
+
+def test_a_program_gives_the_same_source_and_diff_tells_what_is_new(site, cdn, run_cli, dest, monkeypatch):
+    hub = Hub(site, cdn, "org/name", FILES)
+    monkeypatch.setenv("HF_ENDPOINT", hub.site.origin)
+    report = mlhub_async.blocking.mirror(SOURCE, dest, mlhub_async.Options(allow_private=True))
+    assert report.ok and report.fetched == 4
+    hub = Hub(site, cdn, "org/name", {**FILES, "train/new.tif": tif(300, 8)}, commit=COMMIT[::-1])
+    ran = run(run_cli, hub, "diff", SOURCE, dest, "--json")
+    assert ran.code == 0 and ran.events[-1]["fetch"]["assets"] == 1, ran.out
+    listed = run(run_cli, hub, "ls", SOURCE)
+    assert listed.code == 0 and "new.tif" in listed.out
 
 
 def test_a_small_file_with_other_bytes_than_git_has_is_refused(site, cdn, run_cli, dest):

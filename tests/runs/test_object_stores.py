@@ -90,6 +90,18 @@ def test_only_an_object_that_has_changed_is_fetched_again(site, run_cli, dest):
     assert asked == ["/bucket/data/s1/B02.tif"]
 
 
+def test_an_object_that_has_gone_is_pruned_but_not_by_a_glob(site, run_cli, dest):
+    bucket = S3Bucket(site, "bucket", stored())
+    words = ("--endpoint-url", bucket.url, "--prune")
+    run_cli("mirror", "s3://bucket/data", dest, *words)
+    del bucket.objects["data/s1/B02.tif"]
+    part = run_cli("mirror", "s3://bucket/data/**/*.bin", dest, *words)
+    assert "nothing was pruned" in part.err and len(Mirrored(dest).files) == 12
+    whole = run_cli("mirror", "s3://bucket/data", dest, *words)
+    assert whole.code == 0 and "data/s1/B02.tif" not in Mirrored(dest).files, whole.err
+    assert len(Mirrored(dest).files) == 11
+
+
 def test_an_archived_object_is_a_row_and_no_request(site, run_cli, dest):
     bodies = {"data/cold.bin": b"c" * 100, "data/warm.bin": b"w" * 100}
     bucket = S3Bucket(site, "bucket", bodies, tiers={"data/cold.bin": "DEEP_ARCHIVE"})

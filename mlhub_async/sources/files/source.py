@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 from ... import stac
 from ...core.errors import CatalogError, SourceError, UsageError
-from ...core.model import Asset, Collection, Page
+from ...core.model import Asset, Collection, CollectionListed, Page
 from ...core.options import Selection
 from ...core.ports import Emit
 from ..items.documents import Batches, ItemsSource
@@ -30,6 +30,7 @@ class FilesSource:
         self.name = listing.where
         self._listing = listing
         self._group_by = selection.group_by
+        self._is_all = glob is None and selection.max_items is None
         self._glob = glob
         self._admits = stac.CollectionChoice(selection.collections).admits
         self._items = ItemsSource(listing.where, self._batches, selection)
@@ -39,6 +40,8 @@ class FilesSource:
         """There is one listing: to read it again is to read all of it."""
         self._emit = emit
         await self._items.list(emit)
+        if self._is_all:
+            await emit([CollectionListed(self._listing.collection)])
 
     async def refresh(self, asset: Asset) -> Asset | None:
         """The URLs of files do not expire."""
