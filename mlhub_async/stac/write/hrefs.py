@@ -47,6 +47,9 @@ def relative_href(target: str, start: str) -> str:
     folder = start[: start.rfind("/") + 1]
     if target.startswith(folder):
         return "./" + target[len(folder) :]
+    above = target[: target.rfind("/") + 1]
+    if folder.startswith(above):
+        return "../" * folder.count("/", len(above)) + target[len(above) :]
     here, there = folder.split("/")[:-1], target.split("/")
     shared = 0
     while shared < min(len(here), len(there)) and here[shared] == there[shared]:
@@ -100,12 +103,17 @@ def origin_link(listed: object, base: str, location: DocumentLocation, media_typ
     Its relation is canonical, or via if the publisher has a canonical link. No link for a document from a
     local disk, whose path means nothing elsewhere.
     """
-    own = [link for link in listed if isinstance(link, dict)] if isinstance(listed, list) else []
-    stated = [link["href"] for link in own if link.get("rel") == "self" and isinstance(link.get("href"), str)]
+    stated, rel = [], "canonical"
+    for link in listed if isinstance(listed, list) else ():
+        if not isinstance(link, dict):
+            continue
+        if link.get("rel") == "self" and isinstance(link.get("href"), str):
+            stated.append(link["href"])
+        elif link.get("rel") == "canonical":
+            rel = "via"
     for href in (*stated, base):
         target = outward_href(href, base, location)
         if is_remote(target):
-            rel = "via" if any(link.get("rel") == "canonical" for link in own) else "canonical"
             return [{"rel": rel, "href": target, "type": media_type}]
     return []
 

@@ -69,8 +69,9 @@ def put_assets(
     drop_access(body, records)
     assets = body["assets"]
     body["assets"] = {key: _asset(asset, records.get(key), base, location) for key, asset in assets.items()}
-    if any(isinstance(assets.get(key), dict) for key, one in records.items() if isinstance(one, Record)):
-        _declare_file_extension(body)
+    for key, one in records.items():
+        if isinstance(one, Record) and isinstance(assets.get(key), dict):
+            return _declare_file_extension(body)
 
 
 def _asset(asset: Any, record: Stored | None, base: str, location: DocumentLocation) -> Any:
@@ -118,8 +119,10 @@ def _declare_file_extension(body: JsonObject) -> None:
     """By its URL, also in items of a STAC version older than such URLs: readers accept both."""
     declared = body.get("stac_extensions")
     listed = declared if isinstance(declared, list) else []
-    if not any(isinstance(name, str) and name.startswith(_ANY_FILE_EXTENSION) for name in listed):
-        body["stac_extensions"] = [*listed, FILE_EXTENSION]
+    for name in listed:
+        if isinstance(name, str) and name.startswith(_ANY_FILE_EXTENSION):
+            return
+    body["stac_extensions"] = [*listed, FILE_EXTENSION]
 
 
 def _links(item: Item, location: DocumentLocation, related: Mapping[int, str]) -> list[JsonObject]:
