@@ -288,7 +288,9 @@ async def _files_source(place: Place, reader: RawReader, selection: Selection, a
 
     listing, asked = place.open(reader), AskedUrls(reader)
     if place.glob is None and (document := await catalogue_in(listing, asked)) is not None:
-        return _source_of(document, asked, selection, allowed, listing.where)
+        found = _source_of(document, asked, selection, allowed, listing.where)
+        found.name = listing.where
+        return found
     return FilesSource(listing, selection, place.glob)
 
 

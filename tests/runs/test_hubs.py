@@ -52,7 +52,8 @@ def test_a_data_set_is_mirrored_at_one_commit_and_proven_by_its_digests(site, cd
         "name/test/\u00e9.tif",
     }
     assert mirrored.receipt["assets"]["verified_checksum"] == 4
-    assert mirrored.receipt["source"] == f"hf://datasets/org/name@{COMMIT}"
+    assert mirrored.receipt["source"] == "hf://datasets/org/name@main"
+    assert mirrored.receipt["listing"]["revision"] == COMMIT
     collection = json.loads((dest / "name/collection.json").read_text())
     assert (collection["title"], collection["license"]) == ("A set", "cc-by-4.0")
     written = b"".join(path.read_bytes() for path in dest.rglob("*") if path.is_file())
@@ -72,6 +73,10 @@ def test_a_new_commit_fetches_what_it_has_changed(site, cdn, run_cli, dest):
     assert [path for path in fetched if path.endswith((".tif", ".md"))] == [
         f"/datasets/org/name/resolve/{COMMIT[::-1]}/train/b.tif"
     ]
+    fewer = {name: body for name, body in FILES.items() if name != "train/b.tif"}
+    last = Hub(site, cdn, "org/name", fewer, commit=COMMIT.replace("0", "5"))
+    assert run(run_cli, last, "mirror", SOURCE, dest, "--prune").code == 0
+    assert "name/train/b.tif" not in Mirrored(dest).files
 
 
 def test_a_catalogue_in_a_data_set_is_read_whatever_its_redirects(site, cdn, run_cli, dest):

@@ -48,8 +48,9 @@ class FileListing(Protocol):
     `prefix` begins all keys; what follows it in a key is the path of the file. `where` names the listing for
     people, without secrets. `pages` may be called several times, and calls `begin` where nobody has. It
     raises `SourceError` where the root cannot be listed, `CatalogError` where the listing broke off. `about`
-    has fields for the collection; it is complete after the first page. `is_sorted`: keys that begin alike
-    come one after another. `is_whole`: it is that of a whole bucket, data set or record, which may be empty.
+    has fields for the collection; it is complete after the first page. `pinned` says which
+    version is read, where the name of the listing does not. `is_sorted`: keys that begin alike come one after
+    another. `is_whole`: it is that of a whole bucket, data set or record, which may be empty.
     """
 
     collection: str
@@ -58,6 +59,7 @@ class FileListing(Protocol):
     is_sorted: bool
     is_whole: bool
     about: JsonObject
+    pinned: JsonObject
 
     async def begin(self) -> None:
         """Read what has to be known before any URL is. Raises as `pages` does for its first page."""

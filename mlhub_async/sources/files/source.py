@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 from ... import stac
 from ...core.errors import CatalogError, SourceError, UsageError
-from ...core.model import Asset, Collection, CollectionListed, Page
+from ...core.model import Asset, Collection, CollectionListed, ListingRemarks, Page
 from ...core.options import Selection
 from ...core.ports import Emit
 from ..items.documents import Batches, ItemsSource
@@ -63,6 +63,8 @@ class FilesSource:
             yield [self._item(group) for group in grouping.end()], "", Page(is_last=True)
 
     async def _emit_collection(self) -> None:
+        if self._emit is not None and self._listing.pinned:
+            await self._emit([ListingRemarks(self._listing.pinned)])
         if self._emit is not None and self._admits(self._listing.collection):
             body = collection_of(self._listing)
             await self._emit([Collection(self._listing.collection, body, "")])

@@ -24,6 +24,7 @@ class MemberListing:
         self.where = urls.redacted(url)
         self.prefix = common_folder(opened.names)
         self.about: JsonObject = {}
+        self.pinned: JsonObject = {}
         self._base = base_of(url)
         self._opened = opened
 

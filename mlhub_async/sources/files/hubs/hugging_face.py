@@ -44,6 +44,7 @@ class DataSetListing:
         self.collection = last_component(folder) or last_component(name)
         self.where = term_safe(f"hf://datasets/{name}@{revision}/{folder}".removesuffix("/"), 300)
         self.about: JsonObject = {}
+        self.pinned: JsonObject = {}
 
     async def begin(self) -> None:
         """Find out the commit, and whether the files may be read."""
@@ -64,7 +65,7 @@ class DataSetListing:
                 kind="gated",
             )
         self._commit = info["sha"]
-        self.where = self.where.replace(f"@{self._revision}", f"@{self._commit}", 1)
+        self.pinned = {"revision": self._commit}
         self.about = _about(info)
 
     def _api(self, *path: str) -> str:

@@ -24,6 +24,7 @@ class InvenioListing(RecordListing):
         own = body.get("id")
         if isinstance(own, str | int) and not isinstance(own, bool) and str(own):
             self.collection = str(own)
+            self.pinned = {"record": self.collection}
         root = f"{self._url.rpartition('/')[0]}/{self.collection}"
         self._refuse_restricted(body)
         self.about = _about(body)

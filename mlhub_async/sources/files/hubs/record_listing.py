@@ -25,6 +25,7 @@ class RecordListing:
         self.where = redacted(url)
         self.collection = number
         self.about: JsonObject = {}
+        self.pinned: JsonObject = {}
         self._files: dict[str, FileEntry] | None = None
 
     async def files_of(self, record: Document) -> Sequence[FileEntry]:

@@ -37,6 +37,7 @@ class StoreListing:
         self.where = term_safe(str(address), 300)
         self.collection = last_component(address.key) or address.bucket
         self.about: JsonObject = {}
+        self.pinned: JsonObject = {}
         self.is_whole = not address.key
         self.prefix = address.key
         if self.prefix and not self.prefix.endswith("/"):
