@@ -1,14 +1,16 @@
 """`mlhub-async selftest` on a sound disk and on disks that cannot hold a mirror."""
 
 import asyncio
+import contextlib
 import os
 import sys
+import time
 
 import pytest
 
 from mlhub_async.cli.selftest.checks import AsyncCheck, Check, Finding, Verdict
 from mlhub_async.cli.selftest.crash_trials import check_lock, check_two_runs
-from mlhub_async.cli.selftest.filesystem import CASE_PAIRS, same_file_pairs
+from mlhub_async.cli.selftest.filesystem import CASE_PAIRS, CHECKS, same_file_pairs
 from mlhub_async.cli.selftest.loopback import asset_bytes, find_damage, serve
 from mlhub_async.core.errors import StorageError
 from mlhub_async.storage.file_systems import file_system, on_network
@@ -20,6 +22,16 @@ import errno, fcntl, os, runpy
 def refuse(*_):
     raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 fcntl.lockf = refuse
+runpy.run_module("mlhub_async", run_name="__main__")
+"""
+
+NO_WRITES_IN_PLACE = """
+import builtins, errno, os, runpy
+def refuse(file, mode="r", *more, **words):
+    if "+" in mode:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+    return real(file, mode, *more, **words)
+real, builtins.open = open, refuse
 runpy.run_module("mlhub_async", run_name="__main__")
 """
 
@@ -51,7 +63,7 @@ def test_a_disk_without_locks_fails_with_a_message_that_names_the_cause(run_cli,
     done = run_cli.start_raw(sys.executable, "-c", NO_LOCKS, "selftest", place, "--kills", 1).finish()
     assert done.code == 7
     rows = done.out.splitlines()
-    assert len(rows) == 13 and all(row.startswith(("ok ", "WARN ", "FAIL ")) for row in rows)
+    assert len(rows) == 14 and all(row.startswith(("ok ", "WARN ", "FAIL ")) for row in rows)
     assert "locks no files" in done.out and "FAIL  lock, two processes" in done.out
     assert "cannot hold a mirror" in done.err
     assert os.listdir(place) == ["mine.txt"]
@@ -110,6 +122,40 @@ async def test_a_bad_finding_is_a_failure_only_in_a_required_check(tmp_path):
     assert (row.verdict, row.advice) == (Verdict.OK, "")
     with pytest.raises(ZeroDivisionError):
         await Check("a", breaks, "").row(tmp_path / "4")
+
+
+@pytest.mark.skipif(os.rename not in os.supports_dir_fd, reason="files are renamed by path here")
+@pytest.mark.parametrize(
+    ("before", "verdict"),
+    [(None, Verdict.OK), ("absent", Verdict.WARNING), ("half", Verdict.FAILED)],
+)
+async def test_a_file_may_be_absent_while_it_is_replaced_and_never_half(
+    tmp_path, monkeypatch, before, verdict
+):
+    rename = os.rename
+
+    def not_at_once(source, target, *, src_dir_fd, dst_dir_fd):
+        with contextlib.suppress(FileNotFoundError):
+            if before == "absent":
+                os.unlink(target, dir_fd=dst_dir_fd)
+            if before == "half":
+                with open(os.open(target, os.O_WRONLY, dir_fd=dst_dir_fd), "wb") as file:
+                    file.write(b"a" * 20_000)
+        time.sleep(0.001)  # so that the reader runs
+        rename(source, target, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+
+    if before:
+        monkeypatch.setattr(os, "rename", not_at_once)
+    row = await next(one for one in CHECKS if one.name == "atomic replace").row(tmp_path / "1")
+    assert row.verdict is verdict
+    assert ("when no run is under way" in row.advice) == (verdict is Verdict.WARNING)
+
+
+def test_a_disk_without_writes_in_place_is_told_by_what_it_lacks(run_cli, place):
+    """As rclone mounts are without a cache for writes."""
+    done = run_cli.start_raw(sys.executable, "-c", NO_WRITES_IN_PLACE, "selftest", place, "--kills", 1)
+    ended = done.finish()
+    assert ended.code == 7 and "FAIL  writes in place" in ended.out and "--vfs-cache-mode writes" in ended.out
 
 
 async def test_a_check_that_does_not_end_fails(tmp_path):

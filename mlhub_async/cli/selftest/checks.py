@@ -23,10 +23,12 @@ class Verdict(enum.Enum):
 
 
 class Finding(NamedTuple):
-    """What a check found, in a few words."""
+    """What a check found, in a few words. `harm`: a bad finding is only a warning, with this in place of the
+    advice."""
 
     text: str
     ok: bool = True
+    harm: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,7 @@ async def _judge(check: Check | AsyncCheck, probe: Callable[[], Awaitable[Findin
         finding = Finding("did not finish in time", ok=False)
     except OSError as error:
         finding = Finding(error.strerror or type(error).__name__, ok=False)
-    verdict = Verdict.OK if finding.ok else Verdict.FAILED if check.required else Verdict.WARNING
-    advice = "" if finding.ok else check.advice
+    required = check.required and not finding.harm
+    verdict = Verdict.OK if finding.ok else Verdict.FAILED if required else Verdict.WARNING
+    advice = "" if finding.ok else finding.harm or check.advice
     return Row(check.name, verdict, finding.text, advice, time.monotonic() - started)

@@ -25,6 +25,11 @@ REPLACEMENTS = 200
 SYNCED_FILES = 5
 LEDGER_ROWS = 2_000
 NAME_LEVELS = 3
+READ_LATER = "a reader may miss a file while a run replaces it: read when no run is under way"
+MOUNT_WITH_CACHE = (
+    "the ledger and unfinished files need that: mount it with a cache for writes (rclone: "
+    "--vfs-cache-mode writes) or choose another DEST"
+)
 CHOOSE_ANOTHER = "choose another DEST: no run is safe on this file system"
 
 
@@ -40,14 +45,18 @@ def open_store(directory: Path, durability: str = "process") -> Iterator[LocalSt
 
 
 def check_replace(directory: Path) -> Finding:
-    """While a file is replaced again and again a reader finds the old or the new content, never a mixture."""
+    """While a file is replaced again and again a reader finds the old or the new content, never a mixture.
+
+    That it cannot read it for a moment spoils no mirror, as no run reads what another one writes.
+    """
     contents = [letter * 40_000 for letter in (b"a", b"b")]
     faults: list[str] = []
+    absences: list[OSError] = []
     finished = threading.Event()
     with open_store(directory) as store:
         store.put("folder/file.json", contents[0])
         path = directory / "folder/file.json"
-        reader = threading.Thread(target=_read_repeatedly, args=(path, contents, faults, finished))
+        reader = threading.Thread(target=_read_repeatedly, args=(path, contents, faults, absences, finished))
         reader.start()
         try:
             for number in range(REPLACEMENTS):
@@ -57,17 +66,47 @@ def check_replace(directory: Path) -> Finding:
             reader.join()
     if faults:
         return Finding(faults[0], ok=False)
+    if path.read_bytes() != contents[(REPLACEMENTS - 1) % 2]:
+        return Finding("a file that was replaced has its old content", ok=False)
+    if absences:
+        return Finding(
+            f"never half replaced, but not always to be read ({absences[0].strerror})",
+            ok=False,
+            harm=READ_LATER,
+        )
     return Finding(f"whole in every read, {REPLACEMENTS} times replaced")
 
 
-def _read_repeatedly(path: Path, contents: list[bytes], faults: list[str], finished: threading.Event) -> None:
-    """Until `finished` is set or a read has found something wrong."""
+def _read_repeatedly(
+    path: Path, contents: list[bytes], faults: list[str], absences: list[OSError], finished: threading.Event
+) -> None:
+    """Until `finished` is set or a read has found something wrong. `absences`: it could not read the file."""
     while not finished.is_set() and not faults:
         try:
             if path.read_bytes() not in contents:
                 faults.append("a reader found a file that was half replaced")
         except OSError as error:
-            faults.append(f"a reader lost the file while it was replaced ({error.strerror})")
+            absences.append(error)
+
+
+def check_writes_in_place(directory: Path) -> Finding:
+    """A file can be written in its middle, cut, and renamed over another: object stores cannot do that."""
+    path, other = directory / "file", directory / "other"
+    for one in (path, other):
+        one.write_bytes(b"a" * 8192)
+    step = "a file cannot be written in place"
+    try:
+        with open(path, "r+b", buffering=0) as file:
+            file.seek(4096)
+            file.write(b"b" * 4096)
+            file.truncate(6000)
+        step = "a file cannot be renamed over another one"
+        os.replace(path, other)
+    except OSError as error:
+        return Finding(f"{step} ({error.strerror})", ok=False)
+    if other.read_bytes() != b"a" * 4096 + b"b" * 1904:
+        return Finding("what was written in place is not there", ok=False)
+    return Finding("in the middle of a file; a file can be cut, and renamed over another one")
 
 
 def check_hard_links(directory: Path) -> Finding:
@@ -188,6 +227,7 @@ def check_long_names(directory: Path) -> Finding:
 CHECKS = (
     Check("atomic replace", check_replace, CHOOSE_ANOTHER),
     Check("fsync, file and directory", check_sync, "do not use --durability full here", required=False),
+    Check("writes in place", check_writes_in_place, MOUNT_WITH_CACHE),
     Check("ledger (SQLite)", check_ledger, CHOOSE_ANOTHER),
     Check("hard links", check_hard_links, "a file that items share takes its space for each", required=False),
     Check("free space", check_free_space, "compare with the sizes of 'mlhub-async plan'", required=False),
