@@ -108,7 +108,6 @@ def test_an_empty_argument_is_refused_and_does_not_mean_the_current_directory(ru
 @pytest.mark.parametrize(
     ("source", "root", "message"),
     [
-        ("s3://bucket/p", "", "SOURCE s3://bucket/p: object stores cannot be listed yet"),
         ("ftp://h.test/x", "", "SOURCE ftp://h.test/x has the scheme 'ftp'"),
         ("http:///x", "", "SOURCE cannot be used, it has no host: http:///x"),
         ("mlhub", "127.0.0.1:80/v1", "MLHUB_ROOT_URL 127.0.0.1:80/v1: write it as an address"),

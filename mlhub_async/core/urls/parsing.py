@@ -18,6 +18,7 @@ from urllib.parse import quote, unquote, unquote_to_bytes
 from .. import pattern_on_use
 from ..errors import TransferError
 from .redaction import redacted, term_safe
+from .stores import is_store_address, store_address
 
 MAX_URL_CHARS = 65_536
 _MAX_SCHEME_CHARS = len("https://")
@@ -165,6 +166,8 @@ def _absolute(href: str) -> str:
     scheme, _, rest = href.partition(":")
     scheme, rest = scheme.lower(), rest.partition("#")[0]
     if scheme not in PORTS:
+        if is_store_address(href):
+            store_address(href)  # raises what is wrong with it
         message = (
             f"the href has the scheme {term_safe(scheme, 20)!r}; only http, https and file can be fetched"
         )

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from typing import NamedTuple
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 from ..errors import TransferError
-from .redaction import redacted
+from .redaction import is_secret, redacted
 
 S3, GOOGLE, AZURE = "s3", "gs", "az"
 """The services, by the scheme that names them."""
@@ -84,7 +84,8 @@ def store_address(href: str, account: str = "", region: str = "") -> StoreAddres
 
     Of Azure there are four forms: `abfs://container@account.dfs.core.windows.net/key`,
     `abfs://container@account/key`, and, with an `account` that is known from elsewhere (fsspec's form),
-    `az://container/key`; without one `az://account/container/key`. Raises `TransferError`.
+    `az://container/key`; without one `az://account/container/key`. Raises `TransferError`, also for
+    a key that ends in the query of a signed URL: it would be shown as a name.
     """
     found = _store_scheme(href)
     if found is None:
@@ -95,6 +96,8 @@ def store_address(href: str, account: str = "", region: str = "") -> StoreAddres
         bucket, account, key = _azure(href, bucket, key, account)
     if not _is_bucket(bucket):
         raise _bad(href, "it names no bucket or container")
+    if any(is_secret(name) for name, _ in parse_qsl(key.partition("?")[2])):
+        raise _bad(href, "it is signed, which only an https URL can be")
     region = region if service == S3 and _is_region(region) else ""
     return StoreAddress(service, bucket, key, account if service == AZURE else "", region)
 

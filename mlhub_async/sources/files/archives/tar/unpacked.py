@@ -123,7 +123,8 @@ class UnpackedMembers:
             self.members[name] = member._replace(crc=self._crc)
 
     def refuse(self, name: str, what: str) -> None:
-        self.flaws.append((name, what))
+        """Bytes of a name that are not UTF-8 are written as escapes: the index is JSON."""
+        self.flaws.append((name.encode("utf-8", "backslashreplace").decode(), what))
 
     def finish(self) -> None:
         """No more members come. Those that were taken can be read."""
