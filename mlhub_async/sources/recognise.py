@@ -49,6 +49,7 @@ _may_name_files = re.compile(
     re.IGNORECASE,
 ).match
 """Cheap, as most sources are none of these: `files.places` decides."""
+_names_archive = re.compile(r"https?://[^?]*/(?:archive|catalog)/[^/?.]+(?:\?|\Z)").match
 _is_url = re.compile(r"https?:|file:|.*://", re.IGNORECASE | re.DOTALL).match
 
 
@@ -257,7 +258,10 @@ async def source_at(
         case SourceKind.FILES if location.place is not None:
             found = await _files_source(location.place, reader, selection, allowed)
         case SourceKind.DOCUMENT:
-            found = _source_of(await _read_root(reader, url), reader, selection, allowed, urls.redacted(url))
+            if (root := await _read_root(reader, url)) is None:
+                found = _archive_source(reader, url, selection, allowed, workspace or Workspace())
+            else:
+                found = _source_of(root, reader, selection, allowed, urls.redacted(url))
     if selection.dataset:
         _refuse_unless_mlhub(found, urls.redacted(url) if url else "-")
     return found
@@ -294,10 +298,16 @@ async def _files_source(place: Place, reader: RawReader, selection: Selection, a
     return FilesSource(listing, selection, place.glob)
 
 
-async def _read_root(reader: RawReader, url: str) -> Document:
+async def _read_root(reader: RawReader, url: str) -> Document | None:
+    """None for an archive at an address that MLHub has for such: no name says what comes from there."""
+    may_be_archive = _names_archive(url)
     try:
+        if may_be_archive:
+            return await reader.read_unless_data(Request(url))
         return await reader.read(Request(url))
     except TransferError as error:
+        if may_be_archive and error.kind == "data":
+            return None
         raise unreadable(error, url) from error
 
 

@@ -175,3 +175,17 @@ async def test_documents_are_read_while_the_archive_is_unpacked_again(site, dest
     report = await run(url, dest)
     assert report.exit_code == 0 and report.fetched == 120
     assert len(site.log) == 3
+
+
+async def test_the_archives_of_mlhub_are_read_where_they_redirect_to(site, dest, troubled):
+    blobs = await troubled.site()
+    blobs.put(
+        "/mlhub/archives/c1.tar.gz", gzip.compress(TAR), etag='"0x8D"', content_type="application/x-tar"
+    )
+    site.redirect("/mlhub/v1/archive/c1", blobs.url("/mlhub/archives/c1.tar.gz"), code=303)
+    url = site.url("/mlhub/v1/archive/c1")
+    report = await run(url, dest, api_key="SECRET")
+    assert report.exit_code == 0 and sorted(Mirrored(dest).files.values()) == DIGESTS
+    assert (await run(url, dest, api_key="SECRET")).skipped == 6
+    assert blobs.log[-1].headers["if-none-match"] == '"0x8D"'
+    assert all("SECRET" not in f"{one.target}{one.headers}" for one in blobs.log)
