@@ -2,11 +2,17 @@
 
     python benchmarks/kills.py                      50 rounds
     python benchmarks/kills.py --rounds 2000 --seed 7
+    python benchmarks/kills.py --old-names          while the files of an old mirror are renamed
 
 Between the rounds objects change; bodies are cut, servers fail, redirects lead to another site; validators
 are strong, weak, dates or absent. After every kill and every run that ended: a file under a final name is one
 complete version that was offered, what the ledger calls done exists, nothing is outside DEST, exit code 0
 means complete, the secret of one site was not sent to the other. After every kill a run completes.
+
+With --old-names each round kills, once to three times, the run that gives the files of a mirror of an earlier
+version their present names. After every kill and at the end `verify` finds nothing, every asset is there and
+none was requested. `--old-tree` is a working tree of that version, which makes the mirror; without it this
+version makes one with the names of then.
 """
 
 from __future__ import annotations
@@ -20,10 +26,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from support.kill_loop import Loop, looping
+from support.renaming_kills import renaming
 
 
 def main() -> int:
     args = _arguments()
+    if args.old_names or args.old_tree:
+        return _renaming(args)
     began = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="mlhub-kills-", dir=args.tmp) as folder,
@@ -36,6 +45,31 @@ def main() -> int:
     for violation in loop.tally.violations:
         print(violation)
     return 1 if loop.tally.violations else 0
+
+
+def _renaming(args: argparse.Namespace) -> int:
+    began = time.monotonic()
+    with (
+        tempfile.TemporaryDirectory(prefix="mlhub-kills-", dir=args.tmp) as folder,
+        renaming(Path(folder), args.seed, old_tree=args.old_tree) as loop,
+    ):
+        while loop.tally.rounds < args.rounds:
+            loop.round()
+            print(f"\r{loop.tally.rounds}/{args.rounds}", end="", file=sys.stderr, flush=True)
+    tally = loop.tally
+    rows = {
+        "seed": args.seed,
+        "rounds": tally.rounds,
+        "kills": tally.kills,
+        "kills that left it half-way": tally.half_way,
+        "asset requests": tally.asset_requests,
+        "violations": len(tally.violations),
+        "seconds": round(time.monotonic() - began),
+    }
+    print("\n" + "\n".join(f"{name:<30}{value}" for name, value in rows.items()))
+    for violation in tally.violations:
+        print(violation)
+    return 1 if tally.violations else 0
 
 
 def _table(loop: Loop, seed: int, seconds: float) -> str:
@@ -65,6 +99,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--huge", type=int, default=0, metavar="N", help="also N large ones, fetched in segments"
     )
+    parser.add_argument("--old-names", action="store_true")
+    parser.add_argument("--old-tree", type=Path, metavar="DIR", default=None)
     parser.add_argument("--tmp", metavar="DIR", default=None)
     return parser.parse_args()
 

@@ -8,6 +8,7 @@ import pytest
 
 from support.kill_loop import QUICK, looping
 from support.mirrored import Mirrored, publish
+from support.renaming_kills import renaming
 from support.server import tif
 from support.stac_server import stac_item, static_catalog
 
@@ -30,6 +31,14 @@ def test_no_promise_is_broken_while_large_files_come_in_parts(tmp_path):
             loop.round()
         assert loop.tally.violations == []
         assert any(first for spans in loop.world.sent.values() for first, _ in spans), "no parts came"
+
+
+def test_no_promise_is_broken_while_the_files_of_an_old_mirror_are_renamed(tmp_path):
+    with renaming(tmp_path, seed=3, count=45, program=QUICK) as loop:
+        while loop.tally.rounds < 3 or (not loop.tally.half_way and loop.tally.rounds < 20):
+            loop.round()
+        assert loop.tally.violations == []
+        assert loop.tally.half_way and loop.tally.asset_requests == 0
 
 
 @pytest.mark.parametrize("sidecar", [b"", b'{"journal":1,"key":"k","val'])
