@@ -16,6 +16,7 @@ from .config import PREFIX, DemoConfig, Site
 from .documents import Documents
 from .faults import inject_faults
 from .sample import LABELS, Sample
+from .storage.archives import LABELS_TAR, LABELS_ZIP, Archives
 from .storage.listings import BUCKET, DATA_SET, Listings
 from .storage.objects import BASE, Storage
 from .tokens import DownloadTokens
@@ -48,6 +49,8 @@ async def run_forever(config: DemoConfig, announce: Callable[[str], None]) -> No
         announce(f"mlhub-async mirror mlhub data -c {LABELS}")
         announce(f"mlhub-async mirror s3://{BUCKET}/landcovernet/labels data --endpoint-url {site.storage}")
         announce(f"HF_ENDPOINT={site.storage} mlhub-async mirror hf://datasets/{DATA_SET} data")
+        announce(f"mlhub-async mirror {site.storage}{LABELS_ZIP} data")
+        announce(f"mlhub-async mirror {site.storage}{LABELS_TAR} data")
         await asyncio.Event().wait()
 
 
@@ -61,6 +64,7 @@ def _storage_application(config: DemoConfig, site: Site) -> web.Application:
     sample = Sample(config.items, config.dates)
     storage = Storage(sample, site)
     routes = [web.get(BASE + "{path:.+}", storage.serve, name="storage"), *Listings(sample, site).routes()]
+    routes += Archives(sample).routes()
     return _application([inject_faults(config, site)], routes)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import shlex
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -21,21 +21,41 @@ def test_every_listed_object_can_be_made_and_none_is_listed_twice():
     assert all(find_object(content, path) is not None for path in paths)
 
 
-@pytest.mark.parametrize(("number", "files"), [(3, 4), (4, 61)])
-async def test_a_command_that_it_prints_can_be_pasted(monkeypatch, run_cli, dest, number, files):
-    monkeypatch.setattr(listings, "PAGE_OBJECTS", 7)
+@asynccontextmanager
+async def printed():
+    """The lines that `serve-demo` prints, while it serves."""
     announced: list[str] = []
     running = asyncio.create_task(run_forever(DemoConfig(items=2, dates=2), announced.append))
-    await until(lambda: len(announced) == 5)
-    words = shlex.split(announced[number])
+    await until(lambda: len(announced) == 7)
+    yield announced
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
+async def run_printed(line, run_cli, dest):
+    words = shlex.split(line)
     env = dict(word.split("=", 1) for word in words if word.startswith("HF_"))
     words = [word for word in words if not word.startswith("HF_")][1:]
     words[words.index("data")] = str(dest)
     ran = await asyncio.to_thread(run_cli, *words, env=env)
-    running.cancel()
-    with suppress(asyncio.CancelledError):
-        await running
     assert ran.code == 0, ran.err
     mirrored = Mirrored(dest)
     mirrored.check(0)
-    assert len(mirrored.files) == files == mirrored.receipt["assets"]["verified_checksum"]
+    return mirrored
+
+
+@pytest.mark.parametrize(
+    ("number", "files", "proof"), [(3, 4, "checksum"), (4, 61, "checksum"), (5, 4, "size"), (6, 4, "size")]
+)
+async def test_a_command_that_it_prints_can_be_pasted(monkeypatch, run_cli, dest, number, files, proof):
+    monkeypatch.setattr(listings, "PAGE_OBJECTS", 7)
+    async with printed() as announced:
+        mirrored = await run_printed(announced[number], run_cli, dest)
+    assert len(mirrored.files) == files == mirrored.receipt["assets"][f"verified_{proof}"]
+
+
+async def test_a_bucket_and_archives_of_the_same_files_give_the_same_manifest(run_cli, dest):
+    async with printed() as announced:
+        ran = [await run_printed(announced[n], run_cli, dest / str(n)) for n in (3, 5, 6)]
+    assert len({mirrored.receipt["manifest_sha256"] for mirrored in ran}) == 1
