@@ -17,16 +17,19 @@ from types import ModuleType
 import pytest
 from hypothesis import HealthCheck, settings
 
-from support import engine
+from support import command, engine
 from support.command import Program, clean_environment
 from support.fork_server import ForkServer
 from support.server import Background, Site, Troubled
+from support.small_files import FORCE
 from support.tls import Authority
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     text = "the transport of all runs that do not choose one themselves"
     parser.addoption("--transport", choices=["auto", "fast", "aiohttp"], default="auto", help=text)
+    text = "force the small-file path on or off in all runs"
+    parser.addoption("--small-files", choices=["auto", "on", "off"], default="auto", help=text)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -38,6 +41,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if (transport := config.getoption("--transport")) != "auto":
         engine.DEFAULTS["transport"] = transport
         Program.default_words = ("--transport", transport)
+    if (small_files := config.getoption("--small-files")) != "auto":
+        FORCE[small_files]()
+        command.PYTHON_PATH[:] = [f"{command.SUPPORT}/small_files_{small_files}", str(command.SUPPORT.parent)]
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if (number := getattr(signal, name, None)) and signal.getsignal(number) is signal.SIG_IGN:
             # Under nohup or behind `&`: a program that a test starts would inherit that and ignore it too.

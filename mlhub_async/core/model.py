@@ -338,6 +338,8 @@ class Request(NamedTuple):
     """after a failed attempt, and with so many attempts left: the request to send in place of this one"""
     fresh: bool = False
     """send it over a new connection"""
+    begun: Any = None
+    """a `ports.BegunRequest`: it was sent already, go on with that"""
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {redacted(self.url)} {sorted(self.headers)}>"

@@ -6,7 +6,7 @@ The logger is "mlhub_async": retries are of level INFO, hosts that are held and 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -128,13 +128,14 @@ class Meter:
         self.skipped += assets
         self.bytes += size
 
-    def settle(self, outcome: Outcome) -> None:
-        """Count the outcome of one asset."""
-        self.fetched += outcome.status is Status.FETCHED
-        self.skipped += outcome.status is Status.SKIPPED or outcome.status is Status.ABSENT
-        self.failed += outcome.status is Status.FAILED
-        if outcome.record is not None:
-            self.bytes += outcome.record.size
+    def settle(self, outcomes: Iterable[Outcome]) -> None:
+        """Count the outcomes of assets."""
+        for outcome in outcomes:
+            self.fetched += outcome.status is Status.FETCHED
+            self.skipped += outcome.status is Status.SKIPPED or outcome.status is Status.ABSENT
+            self.failed += outcome.status is Status.FAILED
+            if outcome.record is not None:
+                self.bytes += outcome.record.size
 
 
 def human_size(count: float) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypedDict
 from .. import __version__
 from ..core.errors import LimitReached, UsageError
 from ..core.options import Options
-from ..core.ports import Signer, Source, Transport
+from ..core.ports import Lanes, Signer, Source, Transport
 from ..core.urls import StoreEndpoints, parse
 from ..http.auth.credentials import Credential, header_credentials, mlhub_credential
 from ..http.auth.hub_token import hub_credential, hub_token
@@ -174,7 +174,7 @@ async def open_http(
     for url in named:
         addresses.name(url)
     suspends = SuspendDetector()
-    web = _web_transport(options, addresses, suspends)
+    web, lanes = _web_transport(options, addresses, suspends)
     transports: dict[str, Transport] = {"http": web, "https": web, "file": FileTransport(location.admits)}
     # A header or a key that was given replaces what netrc has: it comes later.
     logins = [_netrc_logins(environ, named)] if options.netrc else []
@@ -188,6 +188,7 @@ async def open_http(
         watchdog=Watchdog(options.timeout, options.min_speed, suspends),
         advice="" if options.proxy is not None else unused_proxy_advice(environ),
     )
+    http.lanes = lanes
     try:
         with suspends.watching():
             yield http
@@ -217,8 +218,10 @@ def _origin_limits(options: Options) -> OriginLimits:
     )
 
 
-def _web_transport(options: Options, addresses: AddressPolicy, suspends: SuspendDetector) -> Transport:
-    """The fast transport, except where the general one is asked for or needed, as it is for a proxy.
+def _web_transport(
+    options: Options, addresses: AddressPolicy, suspends: SuspendDetector
+) -> tuple[Transport, Lanes]:
+    """The fast transport and its lanes, except where the general one is asked for or needed: for a proxy.
 
     The other one is there for servers that the first cannot read. A proxy resolves names itself: the only
     address that is seen here is its own.
@@ -234,7 +237,7 @@ def _web_transport(options: Options, addresses: AddressPolicy, suspends: Suspend
         "tls": _tls_context(options.ca_file),
     }
 
-    def fast() -> Transport:
+    def fast() -> FastTransport:
         return FastTransport(**common, suspends=suspends)
 
     def general() -> Transport:
@@ -246,9 +249,12 @@ def _web_transport(options: Options, addresses: AddressPolicy, suspends: Suspend
         return AiohttpTransport(**common, proxy=proxy)
 
     if proxy is not None:
-        return general()
-    first, second = (general, fast) if options.transport == "aiohttp" else (fast, general)
-    return FallbackTransport(first(), second)
+        return general(), lambda _: None
+    if options.transport == "aiohttp":
+        return FallbackTransport(general(), fast), lambda _: None
+    first = fast()
+    transport = FallbackTransport(first, general, first.lane)
+    return transport, transport.lane
 
 
 def _tls_context(ca_file: str | None) -> ssl.SSLContext | None:

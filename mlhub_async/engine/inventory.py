@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -210,22 +210,24 @@ class Inventory:
         keys = ["\0".join((pass_name, item.collection, item.id)) for item in items]
         return len(await self._ledger.first_time(keys))
 
-    def settle(self, outcome: Outcome) -> PendingItem | None:
-        """Note the outcome of one asset. With the last one its item is returned, to be written."""
-        asset = outcome.job.asset
-        pending = self._pending.get((asset.collection, asset.item))
-        if pending is None:
-            return None
-        pending.missing -= 1
-        if outcome.record is not None:
-            pending.records[asset.key] = outcome.record
-        elif outcome.status is Status.ABSENT:
-            pending.selected -= 1
-        else:
-            pending.failed.add(asset.key)
-        if pending.missing:
-            return None
-        return self._pending.pop((asset.collection, asset.item))
+    def settle(self, outcomes: Iterable[Outcome]) -> list[PendingItem]:
+        """Note the outcomes of assets. Returns the items that are complete with them, to be written."""
+        complete = []
+        for outcome in outcomes:
+            asset = outcome.job.asset
+            pending = self._pending.get((asset.collection, asset.item))
+            if pending is None:
+                continue
+            pending.missing -= 1
+            if outcome.record is not None:
+                pending.records[asset.key] = outcome.record
+            elif outcome.status is Status.ABSENT:
+                pending.selected -= 1
+            else:
+                pending.failed.add(asset.key)
+            if not pending.missing:
+                complete.append(self._pending.pop((asset.collection, asset.item)))
+        return complete
 
     async def write(self, pending: PendingItem) -> PendingItem:
         """Write the document of an item, unless an earlier run has left it just so."""

@@ -107,11 +107,13 @@ class Run:
 
     async def count(self, outcomes: Sequence[Outcome]) -> None:
         """Count and emit outcomes that the ledger has, and write the items that are complete with them."""
-        finished = [item for one in outcomes if (item := self.inventory.settle(one)) is not None]
+        finished = self.inventory.settle(outcomes)
+        self.report.add(outcomes)
+        self.meter.settle(outcomes)
+        observed = self.events.observed
         for outcome in outcomes:
-            self.report.add(outcome)
-            self.meter.settle(outcome)
-            self.events.outcome(outcome)
+            if observed or outcome.error is not None:
+                self.events.outcome(outcome)
         for item in finished:
             await self.inventory.write(item)
         self._report_flaws()

@@ -13,10 +13,11 @@ from functools import partial
 from ..core.errors import TransferError, Transient
 from ..core.json_text import parse_json
 from ..core.model import Document, Head, Request
-from ..core.ports import Members, Sink, Transport
+from ..core.ports import BegunRequest, Lanes, Members, Sink, Transport
 from ..core.urls import Origin, origin, parse, redacted, without_user
 from .auth.sign_on import RedirectChain, SignOn, with_cookies
 from .auth.signer_set import SignerSet
+from .decoding.body import AS_STORED
 from .documents import DamageHistory, DocumentSink, RequestForms
 from .hop import (
     NO_CONNECTION_KINDS,
@@ -67,6 +68,8 @@ class Http:
     ) -> None:
         """`advice` is added to the errors of connections that could not be opened."""
         self._transports = transports
+        self.lanes: Lanes = lambda _: None
+        """of the transport for http and https: `prepared` requests can be sent through them"""
         self.limits = limits
         self._signers = signers
         self._sign_on = SignOn(logins)
@@ -106,6 +109,25 @@ class Http:
                 if not (error.unanswered and detours_left):
                     raise
         return head
+
+    def prepared(self, url: str) -> tuple[Request, Request] | None:
+        """The request for a file with its credentials, and as it is sent: for a lane, instead of `get`.
+
+        None where its URL must be signed, there are no valid credentials at present, or there are archives,
+        which may have it. Raises `TransferError` for an address that is not allowed.
+        """
+        here = origin(url)
+        self._addresses.check_literal(here)
+        if self._archives:
+            return None
+        signed = self._signers.sign(Request(url, headers=AS_STORED), here)
+        if signed is None or signed.url != url:
+            return None
+        return signed, _with_host_fields(signed, here)
+
+    def signs(self, here: Origin) -> bool:
+        """Whether there are credentials for an origin."""
+        return self._signers.signs(here)
 
     async def _follow(
         self, request: Request, head: Head, sink: Sink, on_redirect: OnRedirect | None, *, waits: bool
@@ -150,7 +172,9 @@ class Http:
         elsewhere: bool = False,
     ) -> Head:
         """One hop with the credentials of its origin, once more with newer ones where they are refused."""
-        sent = signers.sign(request, here)
+        begun: BegunRequest | None = request.begun
+        pending = begun is not None and begun.pending
+        sent = begun.sent._replace(begun=begun) if begun and pending else signers.sign(request, here)
         if sent is None:
             sent = await signers.sign_renewed(request, here)
         try:
@@ -191,9 +215,13 @@ class Http:
             self._addresses.check_literal(here)
         request = _with_host_fields(request, here)
         gate = self.limits.gate(here)
-        if not gate.enter_at_once():
-            await gate.enter(elsewhere=elsewhere)
-        hop = Hop(sink, self.limits, gate, request.url)
+        begun: BegunRequest | None = request.begun
+        if begun is not None and begun.take_slot():
+            hop = Hop(sink, self.limits, gate, request.url, begun)
+        else:
+            if not gate.enter_at_once():
+                await gate.enter(elsewhere=elsewhere)
+            hop = Hop(sink, self.limits, gate, request.url)
         try:
             try:
                 await self._send(request, here, hop)
@@ -348,7 +376,7 @@ def _redirected(request: Request, head: Head) -> Request:
     carried = {k: v for k, v in request.headers.items() if here == there or k.lower() in FORWARDED_FIELDS}
     if request.body is None:
         carried = {k: v for k, v in carried.items() if k.lower() != "content-type"}
-    return request._replace(url=target, headers=carried)
+    return request._replace(url=target, headers=carried, begun=None)
 
 
 def _with_host_fields(request: Request, here: Origin) -> Request:

@@ -13,7 +13,7 @@ from functools import partial
 from ..core.concurrency import LazyAwaitable
 from ..core.errors import TransferError, Transient
 from ..core.model import Head
-from ..core.ports import Buffer, Sink
+from ..core.ports import BegunRequest, Buffer, Sink
 from ..core.urls import is_expiring, without_parameters
 from .documents import DocumentSink
 from .resilience.gate import Gate, OriginLimits
@@ -53,13 +53,15 @@ class Hop:
         *("started_at", "target", "url"),
     )
 
-    def __init__(self, target: Sink, limits: OriginLimits, gate: Gate, url: str) -> None:
+    def __init__(
+        self, target: Sink, limits: OriginLimits, gate: Gate, url: str, begun: BegunRequest | None = None
+    ) -> None:
         self.target = target
         self.limits = limits
         self.gate = gate
         self.breaker = gate.breaker
-        self.generation = gate.breaker.generation
-        self.started_at = limits.clock()
+        self.generation = gate.breaker.generation if begun is None else begun.generation
+        self.started_at = limits.clock() if begun is None else begun.sent_at
         self.outstanding = 0
         """bytes of a large body that are still to be received"""
         self.url = url
@@ -91,7 +93,7 @@ class Hop:
                 self.outstanding = length
                 self.gate.limit.in_flight += length
         elif head.status in THROTTLED:
-            self.gate.limit.throttled()
+            self.gate.throttled()
         if not self.breaker.healthy and head.status not in OUTAGE:
             # Access to documents is no access to assets: a catalogue may be public and its assets not.
             granted = head.status not in DENIED and not isinstance(self.target, DocumentSink)

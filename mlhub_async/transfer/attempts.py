@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..core.concurrency import shrink_pool
 from ..core.errors import Corrupt, LocalShortage, PartialLost, StorageError, TransferError, Transient
 from ..core.model import Head, Job, Record, Request, Status
-from ..core.ports import Sink
+from ..core.ports import BegunRequest, Sink
 from ..core.urls import is_expiring, parse
 from ..http.client import OnRedirect
 from ..http.decoding.body import AS_STORED
@@ -14,7 +14,8 @@ from .context import TransferContext
 from .dedupe import AlreadyFetched
 from .receiver import Receiver
 from .segments.coordinator import SegmentedDownload
-from .small_file import SmallFileSink, is_eligible
+from .small_file.checks import is_eligible
+from .small_file.sink import SmallFileSink
 
 MAX_REFRESHES = 2
 """How often the present href is asked for where one has expired, per asset and run."""
@@ -25,8 +26,16 @@ REPEATABLE_DAMAGE = frozenset({"checksum-mismatch", "size-mismatch", "empty", "s
 class Attempts:
     """The attempts at one job. `run` them once; `attempts` and `received` tell what they took."""
 
-    def __init__(self, job: Job, context: TransferContext, url: str, on_redirect: OnRedirect) -> None:
-        """`on_redirect` is called with each URL that a redirect leads to; it may raise `AlreadyFetched`."""
+    def __init__(
+        self,
+        job: Job,
+        context: TransferContext,
+        url: str,
+        on_redirect: OnRedirect,
+        begun: BegunRequest | None,
+    ) -> None:
+        """`on_redirect` is called with each URL that a redirect leads to; it may raise `AlreadyFetched`.
+        `begun`: the first request was sent already."""
         self.attempts = 0
         self.received = 0
         """bytes that came over the network, when `run` has ended"""
@@ -34,6 +43,7 @@ class Attempts:
         self._context = context
         self._url = url
         self._on_redirect = on_redirect
+        self._begun = begun
         self._segments = SegmentedDownload(context.segments)
         self._receiver: Receiver | None = None
         self._small: SmallFileSink | None = None
@@ -128,7 +138,8 @@ class Attempts:
         else:
             sink = receiver = self._receiving()
             fields = await receiver.next_fields()
-        answer = self._context.http.get(Request(self._url, headers=fields), sink, self._on_redirect)
+        request, self._begun = Request(self._url, headers=fields, begun=self._begun), None
+        answer = self._context.http.get(request, sink, self._on_redirect)
         try:
             head = await self._segments.complete(answer)
             return None if self._asks_again() else head

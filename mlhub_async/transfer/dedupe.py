@@ -6,7 +6,7 @@ import asyncio
 import copy
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from ..core.concurrency import parked
@@ -76,7 +76,7 @@ class UrlDedupe:
         """
         self.check_failed(url)
         if (record := self._recent.get(url) or self._older.get(url)) is not None:
-            self._remember(url, record)
+            self._recent[url] = record
             return record
         other = self._in_flight.get(url)
         if other is not None and other is not own and not other.stalled:
@@ -127,21 +127,18 @@ class UrlDedupe:
             own.finished.set_result(None)
             own.finished = None
 
-    def end(self, own: InFlight, urls: list[str], record: Record | None) -> None:
+    def end(self, own: InFlight, urls: Sequence[str], record: Record | None) -> None:
         """Tell those that wait that the transfer ended, with a file known by `urls` or without one."""
         for url in own.urls:
             if self._in_flight.get(url) is own:
                 del self._in_flight[url]
         if record is not None:
             for url in urls:
-                self._remember(url, record)
+                self._recent[url] = record
+            if len(self._recent) >= REMEMBERED_URLS:
+                self._older, self._recent = self._recent, {}
         if own.finished is not None:
             own.finished.set_result(record)
-
-    def _remember(self, url: str, record: Record) -> None:
-        self._recent[url] = record
-        if len(self._recent) >= REMEMBERED_URLS:
-            self._older, self._recent = self._recent, {}
 
 
 def _finished(transfer: InFlight) -> asyncio.Future[Record | None]:

@@ -124,6 +124,13 @@ class ExistingFiles:
             raise _refusal(job.path)
         return job if await self.fits(job.asset, job.previous) else job._replace(previous=None)
 
+    def may_keep(self, job: Job) -> bool:
+        """Whether there is a file for a job without a record that `kept` would have to look at."""
+        published = job.asset.checksum
+        compared = published is not None and published.usable
+        looks = compared or self.policy.unrecorded is not Decision.FETCH
+        return looks and self.store.exists(job.path)
+
     async def kept(self, job: Job) -> Record | None:
         """The record of the file if it stays without a request, for a job that was reviewed; else None.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..core.errors import Fatal, LocalShortage, MlhubError, TransferError
 from ..core.model import Job, Outcome, Record, Status
+from ..core.ports import BegunRequest
 from ..core.urls import canonical, is_expiring, parse, redacted
 from .attempts import Attempts
 from .commit import link_file
@@ -11,14 +12,17 @@ from .context import TransferContext
 from .dedupe import AlreadyFetched, InFlight
 
 
-async def fetch(job: Job, context: TransferContext) -> tuple[Outcome, str]:
+async def fetch(
+    job: Job, context: TransferContext, begun: BegunRequest | None = None, own: InFlight | None = None
+) -> tuple[Outcome, str]:
     """Bring one asset to its path. Returns what became of it, and the URL that its bytes are known by.
 
-    An expected failure is an outcome; only `Fatal` errors, bugs and cancellation are raised.
+    `begun`: its request was sent already. `own`: how other transfers of its URL know it already. An expected
+    failure is an outcome; only `Fatal` errors, bugs and cancellation are raised.
     """
     if (busy := context.store.backpressure()) is not None:
         await busy
-    transfer = Transfer(job, context)
+    transfer = Transfer(job, context, begun, own)
     try:
         outcome = await transfer.run()
     except Fatal:
@@ -37,11 +41,14 @@ async def fetch(job: Job, context: TransferContext) -> tuple[Outcome, str]:
 class Transfer:
     """One job under way. `urls`: the canonical URLs of its bytes, that of the asset and the final one."""
 
-    def __init__(self, job: Job, context: TransferContext) -> None:
+    def __init__(
+        self, job: Job, context: TransferContext, begun: BegunRequest | None, own: InFlight | None
+    ) -> None:
         self.urls: list[str] = []
         self._job = job
         self._context = context
-        self._in_flight = InFlight()
+        self._begun = begun
+        self._in_flight = own or InFlight()
         self._attempts: Attempts | None = None
 
     async def run(self) -> Outcome:
@@ -61,7 +68,7 @@ class Transfer:
                 raise TransferError(where, kind="unavailable")
             else:
                 context.dedupe.begin(self.urls[0], self._in_flight)
-                self._attempts = Attempts(self._job, context, url, self._redirected)
+                self._attempts = Attempts(self._job, context, url, self._redirected, self._begun)
                 status, record = await self._attempts.run()
             return self.outcome(status, record)
         except TransferError as error:

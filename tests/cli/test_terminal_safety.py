@@ -72,7 +72,7 @@ def test_the_lines_of_every_report_are_safe(one, two):
     asset = Asset("https://h.test/" + one, two, one, two)
     failure = TransferError(one, kind=two)
     report = Report(one, Path("dest"), {}, "")
-    report.add(Outcome(Job(asset, one), Status.FAILED, error=failure))
+    report.add([Outcome(Job(asset, one), Status.FAILED, error=failure)])
     report.add_flaw(Flaw(two, failure))
     report.listing.error = CatalogError(two)
     found = Verification(damage=[Damage(one, "size", "1 not 2")], foreign=[two])

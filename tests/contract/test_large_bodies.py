@@ -65,7 +65,7 @@ async def test_the_next_piece_is_received_while_the_sink_works_on_the_one_before
         asking = asyncio.create_task(one.send(Request(wire.url()), sink))
         await until(lambda: sink.pieces)
         [connection] = one._active
-        await until(lambda: connection._buffer.full)
+        await until(lambda: connection.buffer.full)
         await asyncio.sleep(0.02)
         assert len(sink.pieces) == 1 and bytes(sink.pieces[0]) == body[: len(sink.pieces[0])]
         sink.open.set()

@@ -15,7 +15,7 @@ from mlhub_async.core.options import Options
 from mlhub_async.core.telemetry import Events
 from mlhub_async.engine.mirror import disk_space_for
 from mlhub_async.storage.ledger.ledger import Ledger
-from mlhub_async.storage.ledger.rows import row_of
+from mlhub_async.storage.ledger.rows import rows_of
 from mlhub_async.storage.ledger.schema import ledger_error
 from mlhub_async.storage.ledger.write_behind import WriteAheadLog
 from mlhub_async.storage.local.disk_space import CHECK_SECONDS, PROBE_BYTES, REPORT_SECONDS, DiskSpace
@@ -192,7 +192,7 @@ async def test_a_full_disk_that_nobody_waits_for_leaves_the_batch_in_the_journal
 
 def test_a_line_that_was_half_written_does_not_spoil_the_next_one(small):
     journal = WriteAheadLog(small)
-    row = row_of(fetched("x" * 3000), "")
+    [row] = rows_of([(fetched("x" * 3000), "")])
     fill(small / "other")
     written = 0
     with pytest.raises(DiskFull):

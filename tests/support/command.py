@@ -14,6 +14,9 @@ from typing import Any
 from support.fork_server import ForkServer, is_possible
 
 REPOSITORY = Path(__file__).parents[2]
+SUPPORT = Path(__file__).parent
+PYTHON_PATH: list[str] = []
+"""Directories that come first in the PYTHONPATH of a run."""
 FEWER_CAPABILITIES = "-dac_override,-dac_read_search"
 AS_A_USER = ["setpriv", f"--bounding-set={FEWER_CAPABILITIES}", f"--inh-caps={FEWER_CAPABILITIES}"]
 """Runs a command as root without the right to write to read-only files."""
@@ -66,7 +69,7 @@ class Finished:
 def clean_environment(home: Path, env: dict[str, str]) -> dict[str, str]:
     """The variables of a run: few of this process, and those of `env`."""
     known = {name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ}
-    paths = [path for path in sys.path if path == WITHOUT_ORJSON] + [str(REPOSITORY)]
+    paths = [*PYTHON_PATH, *(path for path in sys.path if path == WITHOUT_ORJSON), str(REPOSITORY)]
     home_variables = {"HOME": str(home), "USERPROFILE": str(home)}
     return {**known, **home_variables, "PYTHONPATH": os.pathsep.join(paths), **env}
 

@@ -17,7 +17,9 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+TESTS = Path(__file__).parents[1]
 PR_SET_CHILD_SUBREAPER = 36
 MAX_REQUEST = 1 << 17
 READ_AT_START = ("PYTHON", "LD_", "LC_", "LANG", "TZ", "MALLOC", "SSL", "OPENSSL")
@@ -47,7 +49,7 @@ class ForkServer:
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", PROGRAM, str(theirs.fileno())],
-                env={**env, "PYTHONPATH": f"{root}{os.pathsep}{root}/tests"},
+                env={**env, "PYTHONPATH": f"{root}{os.pathsep}{TESTS}"},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,  # as the program's own will be: streams are set up once

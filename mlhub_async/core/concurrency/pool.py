@@ -193,6 +193,24 @@ class WorkerPool:
         task.add_done_callback(self._take_back)
         return task
 
+    @property
+    def spare(self) -> int:
+        """Slots that neither a busy worker has nor a waiting job needs."""
+        waiting = len(self._queue.jobs) - self._rechecks - self.ended
+        return self._slots - self._working + self.idle - waiting
+
+    def start(self, work: Work) -> bool:
+        """Run a job at once, in a task that counts as a worker. False if the group is shutting down."""
+        coroutine = self._run_lent(work)
+        try:
+            task = self._group.create_task(coroutine)
+        except RuntimeError:
+            coroutine.close()
+            return False
+        self._working += 1
+        task.add_done_callback(self._take_back)
+        return True
+
     async def _run_lent(self, work: Work) -> None:
         CURRENT_POOL.set(self)
         await work()
@@ -241,6 +259,10 @@ class IdleSlots:
         The caller cancels it when the caller ends. An error of it is one of the pool.
         """
         return self.pool.lend(work) if self.pool is not None else None
+
+    def start(self, work: Work) -> bool:
+        """Run a job at once, in a task that counts as a worker. False if the pool is shutting down."""
+        return self.pool is not None and self.pool.start(work)
 
     @property
     def reserved(self) -> int:

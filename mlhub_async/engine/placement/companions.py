@@ -61,7 +61,7 @@ def _may_have_companions(places: list[str]) -> bool:
     return (
         len(stems) < len(places)
         or not stems.isdisjoint(places)
-        or any(place.lower().endswith((*_NAMING_OTHERS, *_DOUBLE)) for place in places)
+        or any([place.lower().endswith((*_NAMING_OTHERS, *_DOUBLE)) for place in places])
     )
 
 

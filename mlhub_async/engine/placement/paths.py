@@ -142,7 +142,7 @@ def job_of(claim: Claim, existing: ExistingFilePolicy) -> tuple[Job, bool]:
     decision = Decision.FETCH
     if claim.absent and claim.current and existing.keeps_absent:
         return Job(claim.asset, claim.path), True
-    known = claim.known if existing.rereads_touched or not claim.touched else None
+    known = claim.known if not claim.touched or existing.rereads_touched else None
     if known is not None:
         decision = existing.of_recorded(unchanged=claim.current, recovered=claim.unsure)
     if known is None or decision is Decision.FETCH:

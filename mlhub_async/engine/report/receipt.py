@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -110,25 +110,29 @@ class Report:
     pruned: Pruned = field(default_factory=Pruned)
     stopped: BaseException | None = None
 
-    def add(self, outcome: Outcome) -> None:
-        """Count the outcome of one job."""
-        self.received += outcome.received
+    def add(self, outcomes: Iterable[Outcome]) -> None:
+        """Count the outcomes of jobs."""
+        for outcome in outcomes:
+            self.received += outcome.received
+            if outcome.record is None or outcome.status is Status.FAILED:
+                self._add_missing(outcome)
+                continue
+            self.fetched += outcome.status is Status.FETCHED
+            if outcome.status is Status.FETCHED and (via := outcome.job.asset.via):
+                self.fetched_via[via] += 1
+            self.skipped += outcome.status is Status.SKIPPED
+            self.bytes += outcome.record.size
+            self.proofs[outcome.record.proof] += 1
+
+    def _add_missing(self, outcome: Outcome) -> None:
         if outcome.status is Status.ABSENT:
             self.selected -= 1
             self.absent += 1
             return
-        if outcome.status is Status.FAILED or outcome.record is None:
-            self.failures += 1
-            self.lasting += not (outcome.error is not None and outcome.error.retryable)
-            if len(self.failed) < MAX_FAILURES:
-                self.failed.append(outcome)
-            return
-        self.fetched += outcome.status is Status.FETCHED
-        if outcome.status is Status.FETCHED and (via := outcome.job.asset.via):
-            self.fetched_via[via] += 1
-        self.skipped += outcome.status is Status.SKIPPED
-        self.bytes += outcome.record.size
-        self.proofs[outcome.record.proof] += 1
+        self.failures += 1
+        self.lasting += not (outcome.error is not None and outcome.error.retryable)
+        if len(self.failed) < MAX_FAILURES:
+            self.failed.append(outcome)
 
     def add_unchanged(self, assets: int, size: int, proofs: Mapping[str, int], absent: int = 0) -> None:
         """Count assets of items that are as an earlier run left them; `size` is their bytes."""

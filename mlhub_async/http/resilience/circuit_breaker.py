@@ -137,6 +137,7 @@ class CircuitBreaker:
         clock: Callable[[], float],
         on_change: Callable[[], None],
         uniform: Callable[[float, float], float] = random.uniform,
+        on_health: Callable[[], None] = lambda: None,
     ) -> None:
         self.access = AccessMonitor(host)
         self.healthy = False
@@ -149,6 +150,8 @@ class CircuitBreaker:
         self._policy = policy
         self._clock = clock
         self._on_change = on_change
+        self._on_health = on_health
+        """called where `healthy` has changed"""
         self._uniform = uniform
         self._verdict: TransferError | None = None
         self._first_answer_at: float | None = None
@@ -159,6 +162,12 @@ class CircuitBreaker:
         self._streak = self._waves = self._probes = 0
         self._tokens = RETRY_BUDGET_TOKENS
         self._outage_since = self._first_pause = 0.0
+
+    def set_healthy(self, healthy: bool) -> None:
+        """Note whether all recent responses were good."""
+        if healthy is not self.healthy:
+            self.healthy = healthy
+            self._on_health()
 
     def raise_verdict(self) -> None:
         """Raise the error for all further requests to this origin in this run, if it was given up."""
@@ -195,18 +204,19 @@ class CircuitBreaker:
         self._failing_urls.clear()
         self._streak = self._waves = 0
         self._tokens = min(self._tokens + 1, RETRY_BUDGET_TOKENS)
-        trouble = self.open or self.access.denials or True in self._recent_failures
-        self.healthy = self.access.asset_granted and self._tokens == RETRY_BUDGET_TOKENS and not trouble
+        trouble = self.open or self.access.denials > 0 or True in self._recent_failures
         if self._is_probe(generation):
             self.open = self.probing = False
             self._on_change()
+        sound = self.access.asset_granted and self._tokens == RETRY_BUDGET_TOKENS
+        self.set_healthy(sound and not trouble)
 
     def failed(self, generation: int, url: str, reason: str) -> bool:
         """A request failed as if the origin were down. True: it was the probe, and counts as no attempt."""
         probe = self._is_probe(generation)
         if self.open and not probe:
             return False
-        self.healthy = False
+        self.set_healthy(False)
         self._recent_failures.append(True)
         if not self._streak:
             self._failing_since = self._clock()
@@ -252,7 +262,7 @@ class CircuitBreaker:
 
     def spend(self, tokens: int) -> None:
         """An attempt failed. When the retry budget is spent the breaker opens, whatever the answers were."""
-        self.healthy = False
+        self.set_healthy(False)
         if self.open or not self._policy.max_probes:
             return
         self._tokens -= tokens
@@ -262,7 +272,7 @@ class CircuitBreaker:
 
     def denied(self) -> None:
         """Access was refused, and not because of an expired URL."""
-        self.healthy = False
+        self.set_healthy(False)
         if (error := self.access.deny()) is not None:
             self.give_up(error)
 

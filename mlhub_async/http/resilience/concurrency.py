@@ -106,10 +106,23 @@ class AdaptiveLimit(HillClimber):
         self._answers += 1
         self._waits += wait
 
+    def served(self, wait: float, size: int) -> bool:
+        """The same for a whole small body, whose slot another request may take over at once.
+
+        Whether a check is due.
+        """
+        self.work += REQUEST_WEIGHT_BYTES + size
+        self._answers += 1
+        self._waits += wait
+        self.full = self.full or self.active >= self.allowed
+        enough = self._answers >= ANSWERS_PER_SLOT * self.allowed
+        return enough and self.due
+
     @property
     def due(self) -> bool:
-        """Whether there were enough responses for a check. With large bodies only the time decides."""
-        return not self.fixed and self._answers >= ANSWERS_PER_SLOT * self.allowed
+        """Whether there were enough responses and enough time for a check."""
+        enough = not self.fixed and self._answers >= ANSWERS_PER_SLOT * self.allowed
+        return enough and self._clock() - self._since >= CHECK_SECONDS
 
     def throttled(self) -> None:
         """The origin refused a request (429, 503). If it refuses many, the limit is lowered."""
@@ -123,10 +136,13 @@ class AdaptiveLimit(HillClimber):
         self._begin(CHECKS_BETWEEN_TRIALS)
 
     def adjust(self) -> None:
-        """Compare the rate since the last check with the rate before, and keep or change the limit."""
+        """Compare the rate since the last check with the rate before, and keep or change the limit.
+
+        With large bodies there are few responses: then the time alone decides whether it is due.
+        """
         now = self._clock()
         seconds = now - self._since
-        if self.fixed or seconds < (CHECK_SECONDS if self.due else LONG_CHECK_SECONDS):
+        if self.fixed or not (self.due or seconds >= LONG_CHECK_SECONDS):
             return
         rate = (self.work - self._work_before) / seconds
         if self.is_cool(now):

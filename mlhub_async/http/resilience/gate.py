@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
+from collections.abc import Callable
 
 from ...core.concurrency import parked
 from ...core.errors import Transient
@@ -61,13 +62,23 @@ class Gate:
     def __init__(self, limit: AdaptiveLimit, origin: Origin, limits: OriginLimits) -> None:
         self.limit = limit
         self.name = f"{origin.host}:{origin.port}"
-        self.breaker = CircuitBreaker(self.name, limits.outage_policy, limits.clock, self._changed)
+        self.breaker = CircuitBreaker(
+            self.name, limits.outage_policy, limits.clock, self._changed, on_health=self._review
+        )
         self.access = self.breaker.access
         self._limits = limits
         self._rate_limiter = limits.rate_limiter
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._unobstructed = True
         """neither breaker nor Retry-After holds requests back"""
+        self._unlimited = limits.rate_limiter.unlimited
+        self.well = False
+        """the origin has served an asset, nothing has failed lately, nothing holds requests back"""
+        self.clear = False
+        """it is well, nobody waits, and no slot is in use that the limit does not allow. Both flags change in
+        `_review` alone."""
+        self.on_clear: Callable[[], None] | None = None
+        """called when something has changed and it is `clear`: a slot may be free"""
         self._change = asyncio.Event()
         self._held_until = 0.0
         self._closed_until = 0.0
@@ -80,6 +91,14 @@ class Gate:
         self.limit.take()
         self._rate_limiter.took_turn()
         return True
+
+    def _review(self) -> None:
+        """Compute `clear`. To be called wherever something has changed that it depends on."""
+        limit = self.limit
+        self.well = self._unobstructed and self.breaker.healthy and self._unlimited
+        self.clear = self.well and not self._waiting and limit.active <= limit.allowed
+        if self.clear and self.on_clear is not None:
+            self.on_clear()
 
     @property
     def free_slots(self) -> int:
@@ -94,13 +113,18 @@ class Gate:
     @property
     def forgettable(self) -> bool:
         """Whether it is not in use and has no state of Retry-After, outage or credentials."""
-        in_use = self.limit.active or self._waiting
+        in_use = self.limit.active or self._waiting or self.on_clear
         return self._unobstructed and not in_use and not self.access.has_credentials_history
 
     def answered(self, generation: int, *, granted: bool) -> None:
         """The origin has sent a response that shows it is up. See `CircuitBreaker.answered`."""
         self._requested_wait.clear()
         self.breaker.answered(generation, granted=granted)
+
+    def throttled(self) -> None:
+        """The origin has refused a request because of their number."""
+        self.limit.throttled()
+        self._review()
 
     def postpone(self, error: Transient) -> None:
         """Apply the Retry-After of a refusal, if it has one.
@@ -111,7 +135,7 @@ class Gate:
         """
         if (seconds := error.retry_after) is None:
             return
-        self.breaker.healthy = False  # the next answer must be reported
+        self.breaker.set_healthy(False)  # the next answer must be reported
         total = self._requested_wait.add(self._limits.clock(), seconds)
         if total > self._limits.outage_policy.max_seconds:
             message = f"{self.name} asked to be left alone again and again, for {total:.0f} s"
@@ -134,6 +158,7 @@ class Gate:
         self._limits.held_until[self.name] = max(self._held_until, self.breaker.open_until)
         change, self._change = self._change, asyncio.Event()
         change.set()
+        self._review()
 
     def _admits(self) -> bool:
         """Whether a request may be sent now. Raises if none may in this run."""
@@ -147,6 +172,7 @@ class Gate:
             raise error
         admits = now >= self._held_until and self.breaker.admits
         self._unobstructed = admits and not self.breaker.open
+        self._review()
         return admits
 
     def check_in_service(self) -> None:
@@ -207,6 +233,7 @@ class Gate:
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
+        self._review()
         try:
             await turn
         except BaseException:
@@ -214,6 +241,7 @@ class Gate:
                 self.leave()  # the slot was handed over just before the cancellation
             elif turn in self._waiting:
                 self._waiting.remove(turn)
+                self._review()
             raise
 
     def leave(self) -> None:
@@ -223,9 +251,11 @@ class Gate:
             self.limit.adjust()
         if self._waiting:
             self._hand_out_slots()
+        elif not self.clear or self.on_clear is not None:
+            self._review()
 
     def adjust(self) -> None:
-        """Adjust the limit while large bodies are received, as no request calls `leave` then."""
+        """Adjust the limit while no request calls `leave`: while large bodies are received, for example."""
         self.limit.adjust()
         self._hand_out_slots()
 
@@ -235,6 +265,7 @@ class Gate:
             if not turn.done():
                 self.limit.take()
                 turn.set_result(None)
+        self._review()
 
 
 class OriginLimits:

@@ -36,6 +36,11 @@ class RateLimiter:
         self._bytes_left = max_transfer
         self._paid_until = 0.0
 
+    @property
+    def unlimited(self) -> bool:
+        """Whether none of the limits is set."""
+        return not self._seconds_per_request and self._bytes_left is self._bandwidth is None
+
     def turn(self) -> float:
         """Seconds until the request rate allows another request."""
         return self._next_request_at - self.clock() if self._seconds_per_request else 0.0

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ...core.errors import Transient
 from ...core.model import Request
-from ...core.ports import Sink, Transport
+from ...core.ports import Lanes, RequestLane, Sink, Transport
 from ...core.urls import Origin, origin
 from .failures import PROTOCOL, UnreadableHead
 
@@ -19,8 +19,12 @@ class FallbackTransport:
     that neither can read is asked through each in turn, by the retries of the caller.
     """
 
-    def __init__(self, first: Transport, make_second: Callable[[], Transport]) -> None:
+    def __init__(
+        self, first: Transport, make_second: Callable[[], Transport], lanes: Lanes = lambda _: None
+    ) -> None:
+        """`lanes`: those of the first transport."""
         self._first = first
+        self._lanes = lanes
         self._make_second = make_second
         self._second: Transport | None = None
         self._uses_second: dict[Origin, bool] = {}
@@ -40,10 +44,16 @@ class FallbackTransport:
             target = target or origin(request.url)
             is_first_time = target not in self._uses_second
             self._uses_second[target] = not uses_second
+            if (lane := self._lanes(target)) is not None:
+                lane.shut()
             if not (is_first_time and isinstance(error, UnreadableHead) and request.method == "GET"):
                 error.free = error.free or is_first_time
                 raise
             await self.send(request, sink)
+
+    def lane(self, target: Origin) -> RequestLane | None:
+        """See `ports.Lanes`."""
+        return None if target in self._uses_second else self._lanes(target)
 
     def _second_transport(self) -> Transport:
         if self._second is None:

@@ -20,7 +20,7 @@ from .claims import ClaimRequest, ClaimResult
 from .database import Statements
 from .executor import StatementExecutor
 from .lookups.unchanged import ItemFingerprint, UnchangedItem
-from .rows import Row, row_of
+from .rows import Row, rows_of
 from .schema import DONE, connect, ledger_error
 from .write_behind import GroupCommit, Update, WriteAheadLog
 
@@ -175,7 +175,7 @@ class Ledger:
         For `place`, and what is returned, see `ports.Settle`. Waits while the disk is full. Raises
         `StorageError` if it does not take the lines.
         """
-        rows = [row_of(outcome, url) for outcome, url in batch]
+        rows = rows_of(batch)
         await retry_when_space(self._store.wait_for_space, lambda: self._log.append(rows))
         # Nothing is awaited from here on: the rows are committed before the log with their lines is cleared.
         if place is not None:

@@ -28,7 +28,7 @@ class DocumentRecords:
         catalogue has changed its description of the item. The same holds for a file of the ledger with
         another mtime: a copy of a mirror, or a file system of whole seconds, has the same bytes.
         """
-        if any(claim.unsure for claim in claimed.claims):
+        if any([claim.unsure for claim in claimed.claims]):
             claims = [await self._touched(one) if one.unsure else one for one in claimed.claims]
             claimed = claimed._replace(claims=claims)
         if self.document is None or (document := await self.document(claimed.path)) is None:

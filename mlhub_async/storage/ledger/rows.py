@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
 
 from ...core.errors import error_json
-from ...core.model import Outcome, Status
+from ...core.model import Proof, Record, Status
+from ...core.ports import Settled
 from ..naming import fold
 from .schema import ABSENT, DONE, FAILED
 
@@ -21,19 +22,19 @@ ROWS_PER_STATEMENT = 100
 """More rows take several statements."""
 
 
-def row_of(outcome: Outcome, url: str) -> Row:
-    asset, record, error = outcome.job.asset, outcome.record, outcome.error
-    state = DONE if record is not None and outcome.status is not Status.FAILED else FAILED
-    if outcome.status is Status.ABSENT:
-        state = ABSENT
-    facts = (
-        (record.size, record.mtime_ns, record.sha256, record.proof, record.validator)
-        if (record is not None)
-        else (0, 0, "", "none", "")
-    )
-    path = record.path if record is not None else outcome.job.path
-    said = error_json(error) if error is not None else ""
-    return (asset.collection, asset.item, 0, asset.key, path, state, *facts, asset.stamp, url, said)
+def rows_of(batch: Iterable[Settled]) -> list[Row]:
+    rows: list[Row] = []
+    for outcome, url in batch:
+        asset, record, error = outcome.job.asset, outcome.record, outcome.error
+        state = DONE if record is not None and outcome.status is not Status.FAILED else FAILED
+        if outcome.status is Status.ABSENT:
+            state = ABSENT
+        record = record or Record(outcome.job.path, 0, "", 0, Proof.NONE)
+        path, size, sha256, mtime_ns, proof, validator = record
+        said = error_json(error) if error is not None else ""
+        identity, facts = (asset.collection, asset.item, 0, asset.key), (size, mtime_ns, sha256, proof)
+        rows.append((*identity, path, state, *facts, validator, asset.stamp, url, said))
+    return rows
 
 
 def settle(database: sqlite3.Connection, run: int, rows: Sequence[Row]) -> None:

@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from typing import BinaryIO
 
 from ...core.errors import DiskFull, LocalShortage, MlhubError
+from ...core.ports import Buffer
 from ..layout import DOCUMENT_PREFIX, partial_file
 from ..os_errors import storage_error, with_cause, write_whole
-from .directories import DirectoryTree
+from .directories import CopyNeeded, DirectoryTree
 from .partials import Partials
 
 CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -27,30 +28,45 @@ class DocumentWriter:
 
     def write(self, path: str, data: bytes) -> int:
         """See `ports.Store.put`. In the event loop or, if files are synced, in the ledger's thread."""
-        name, mtime = self._partials.path(self._partials.unique_name(DOCUMENT_PREFIX)), None
-        try:
-            mtime = self._write_temporary(name, data)
-            return self._tree.place_or_copy(name, self._partials.directory, path) or mtime
-        except (OSError, MlhubError) as error:
-            self._delete(name)
-            ours = storage_error(error, path) if isinstance(error, OSError) else error
-            if isinstance(ours, DiskFull):
-                raise with_cause(ours, self._partials.folder) from None
-            if not isinstance(ours, LocalShortage):
-                raise ours from None
-            if mtime is not None or not self._tree.release_descriptors():
-                raise ours.as_fatal() from None
-            return self.write(path, data)
+        name, mtime = self.stage(data, path)
+        return self.place(name, path) or mtime
 
-    def _write_temporary(self, name: str, data: bytes) -> int:
-        fd = os.open(name, CREATE_FLAGS, 0o666, dir_fd=self._partials.directory)
+    def stage(self, data: Buffer, path: str = "") -> tuple[str, int]:
+        """See `ports.Store`. `path` is for messages."""
+        partials = self._partials
+        name = partials.unique_path(DOCUMENT_PREFIX)
         try:
-            write_whole(fd, data)
-            if self._sync:
-                os.fsync(fd)
-            return os.fstat(fd).st_mtime_ns
-        finally:
-            os.close(fd)
+            fd = os.open(name, CREATE_FLAGS, 0o666, dir_fd=partials.directory)
+            try:
+                if (written := os.write(fd, data)) < len(data):
+                    write_whole(fd, memoryview(data)[written:])
+                if self._sync:
+                    os.fsync(fd)
+                return name, os.fstat(fd).st_mtime_ns
+            finally:
+                os.close(fd)
+        except OSError as error:
+            self.unstage(name)
+            ours = storage_error(error, path)
+            if not isinstance(ours, LocalShortage):
+                raise self._explained(ours) from None
+            if not self._tree.release_descriptors():
+                raise ours.as_fatal() from None
+        return self.stage(data, path)
+
+    def place(self, name: str, path: str) -> int | None:
+        """See `ports.Store`."""
+        try:
+            try:
+                return self._tree.place(name, self._partials.directory, path)
+            except CopyNeeded as other:
+                return other.copy()
+        except MlhubError as error:
+            self.unstage(name)
+            raise (error.as_fatal() if isinstance(error, LocalShortage) else self._explained(error)) from None
+
+    def _explained(self, error: MlhubError) -> MlhubError:
+        return with_cause(error, self._partials.folder) if isinstance(error, DiskFull) else error
 
     def write_pieces(self, path: str, pieces: Iterable[bytes]) -> int:
         """The same for a document that is made piece by piece, in the ledger's thread."""
@@ -60,7 +76,7 @@ class DocumentWriter:
                 mtime = self._fill(file, pieces)
             moved = self._ledger_tree.place_or_copy(self._partials.path(name), self._partials.directory, path)
         except (OSError, MlhubError) as error:
-            self._delete(self._partials.path(name))
+            self.unstage(self._partials.path(name))
             ours = storage_error(error, path) if isinstance(error, OSError) else error
             if isinstance(ours, DiskFull):
                 raise with_cause(ours, self._partials.folder) from None
@@ -83,7 +99,7 @@ class DocumentWriter:
             os.fsync(file.fileno())
         return os.fstat(file.fileno()).st_mtime_ns
 
-    def _delete(self, name: str) -> None:
+    def unstage(self, name: str) -> None:
         """Free the space of a document that could not be written."""
         with contextlib.suppress(OSError):
             os.unlink(name, dir_fd=self._partials.directory)

@@ -133,6 +133,11 @@ class Partials:
         """A name, without suffix, that no other run uses."""
         return f"{prefix}{self._run}{next(self._counter):x}"
 
+    def unique_path(self, prefix: str) -> str:
+        """The path of such a name, see `path`."""
+        name = f"{prefix}{self._run}{next(self._counter):x}"
+        return name if HAS_DIR_FD else str(self.folder / name)
+
     def path(self, name: str) -> str:
         """The path to pass to functions of `os` together with `dir_fd=directory`."""
         return name if HAS_DIR_FD else str(self.folder / name)

@@ -67,6 +67,10 @@ class LocalStore:
         self._documents = DocumentWriter(self._partials, self._tree, sync=self._sync)
         self.put = self._documents.write
         self.put_pieces = self._documents.write_pieces
+        self.stage = self._documents.stage
+        self.place = self._documents.place
+        self.unstage = self._documents.unstage
+        self.has_partial = self._partials.has_left
         self.receipt_removed = False
         self._lock = RunLock(self.state / LOCK_FILE)
 
@@ -117,9 +121,6 @@ class LocalStore:
 
     def backpressure(self) -> Awaitable[None] | None:
         return self._space.wait_until_free() if self._space.full is not None else None
-
-    def has_partial(self, identity: tuple[str, str, str]) -> bool:
-        return self._partials.has_left(identity)
 
     def open_partial(self, identity: tuple[str, str, str]) -> PartialFile:
         return self._partials.open_file(identity)
@@ -220,6 +221,9 @@ class LocalStore:
     async def stat(self, path: str) -> FileState | None:
         """The state of the regular file at `path`, None if there is none."""
         return self._stat(path)
+
+    def exists(self, path: str) -> bool:
+        return self._stat(path) is not None
 
     def _stat(self, path: str) -> FileState | None:
         try:

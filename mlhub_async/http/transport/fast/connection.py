@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from typing import cast
+from typing import Protocol, cast
 
 from ....core.model import Head
 from ....core.ports import Sink
@@ -25,6 +25,16 @@ from .head import (
     check_partial_head,
 )
 
+
+class Listener(Protocol):
+    """Reads the response to a request of a lane from the buffer of its connection."""
+
+    def received(self) -> None: ...
+
+    def give_away(self) -> None:
+        """The connection is lost."""
+
+
 MAX_INTERIM_RESPONSES = 16
 """Interim responses (1xx, RFC 9110 section 15.2) that are accepted before the final one."""
 
@@ -38,7 +48,7 @@ class Connection(asyncio.BufferedProtocol):
     def __init__(self, loop: asyncio.AbstractEventLoop, buffers: BufferPool) -> None:
         self._loop = loop
         self._transport: asyncio.Transport | None = None
-        self._buffer = ReceiveBuffer(buffers)
+        self.buffer = ReceiveBuffer(buffers)
         self._sink: Sink | None = None
         self._url = ""
         self._response: ResponseParser | None = None
@@ -48,6 +58,9 @@ class Connection(asyncio.BufferedProtocol):
         self.sink_busy = False
         """whether the sink has not taken the last piece yet: the server is not to blame for a pause"""
         self._reading_paused = False
+        self._listener: Listener | None = None
+        self._held = False
+        """what was received waits for an exchange that goes on with it"""
         self._closed = False
         self._failure: Exception | None = None
         self._loss: Exception | None = None
@@ -65,18 +78,50 @@ class Connection(asyncio.BufferedProtocol):
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are, but do not inherit from it
         self.usable = True
 
-    async def exchange(self, request: bytes, sink: Sink, url: str) -> None:
+    def begin(self, request: bytes, listener: Listener) -> None:
+        """Send a request whose response `listener` reads, until `finish_lane` or `hold`."""
+        assert self._transport is not None
+        self._listener, self._response, self.usable = listener, None, False
+        self.last_active = self._loop.time()
+        self._transport.write(request)
+
+    def finish_lane(self) -> None:
+        """The response was read to its end."""
+        self._listener = None
+        self.buffer.filled = 0
+        self.usable = not self._closed
+
+    def hold(self) -> None:
+        """Receive nothing more until an exchange goes on with what has come."""
+        self._listener, self._held, self._interim_count = None, True, 0
+        if self._transport is not None and not self._closed:
+            self._transport.pause_reading()
+
+    def _go_on(self) -> None:
+        """Process what was received while the connection was held."""
+        self._held = False
+        if self._transport is not None and not self._closed:
+            self._transport.resume_reading()
+        self._advance(False)
+        if self._closed and not self.sink_busy:
+            self._end_after_loss()
+
+    async def exchange(self, request: bytes | None, sink: Sink, url: str) -> None:
         """Send a request and push its response into `sink`. Any exception closes the connection.
 
-        Raises `BadResponseError`, `DroppedError`, what `fail` was given, or what the sink raises.
+        None: the request was sent already, and the connection is held. Raises `BadResponseError`,
+        `DroppedError`, what `fail` was given, or what the sink raises.
         """
-        assert self._transport is not None
         self._sink, self._url, self._response, self._interim_count = sink, url, None, 0
         self._waiter = self._loop.create_future()
-        self.last_active = self._loop.time()
         self.usable = False
         try:
-            self._transport.write(request)
+            if request is None:
+                self._go_on()
+            else:
+                assert self._transport is not None
+                self.last_active = self._loop.time()
+                self._transport.write(request)
             while (busy := await self._waiter) is not None:
                 await busy
                 self._waiter = self._loop.create_future()
@@ -94,10 +139,16 @@ class Connection(asyncio.BufferedProtocol):
             self._sink = self._waiter = None
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self._buffer.free()
+        buffer = self.buffer
+        return buffer.view[buffer.filled :] if buffer.filled < len(buffer.data) else buffer.free()
 
     def buffer_updated(self, nbytes: int) -> None:
-        self._buffer.filled += nbytes
+        self.buffer.filled += nbytes
+        if self._listener is not None:
+            self._listener.received()
+            return
+        if self._held:
+            return  # a read that was under way
         self._advance(False)
         if self._response is not None:  # a head that arrives byte by byte is no activity
             self.last_active = self._loop.time()
@@ -117,13 +168,13 @@ class Connection(asyncio.BufferedProtocol):
         except BaseException as error:  # raised where the exchange is awaited
             if isinstance(error, BadResponseError):
                 error.head_complete = self._response is not None
-            self._buffer.hand_over(False)  # the sink may still use what it took before it raised
+            self.buffer.hand_over(False)  # the sink may still use what it took before it raised
             self._end(error)
             self.abort()
 
     def _read_head(self) -> bool:
         """Read the head if all of it was received. True if the body may follow."""
-        buffer = self._buffer
+        buffer = self.buffer
         while self._response is None:
             end = buffer.data.find(END_OF_HEAD, buffer.consumed, buffer.filled) + len(END_OF_HEAD)
             if end < len(END_OF_HEAD) or end - buffer.consumed > MAX_HEAD_BYTES:
@@ -146,7 +197,7 @@ class Connection(asyncio.BufferedProtocol):
             response.keep_alive = False
         self._sink.start(Head(response.status, response.fields, self._url))
         if response.remaining > BUFFER_BYTES:
-            self._buffer.enlarge()
+            self.buffer.enlarge()
         elif response.framing is Framing.CHUNKED:
             self._chunks = ChunkedBody()
 
@@ -156,16 +207,16 @@ class Connection(asyncio.BufferedProtocol):
         if response.framing is Framing.LENGTH:
             self._deliver_counted(response, flush)
         elif response.framing is Framing.CHUNKED:
-            piece = self._chunks.feed(self._buffer.take_all())
+            piece = self._chunks.feed(self.buffer.take_all())
             self._push(piece, self._chunks.complete)
         elif response.framing is Framing.CLOSE:
-            self._push(self._buffer.take_all(), False)
+            self._push(self.buffer.take_all(), False)
         else:
             self._finish(response)
 
     def _deliver_counted(self, response: ResponseParser, flush: bool) -> None:
         """Bytes are collected until the buffer is full or the body complete: a small body is one piece."""
-        buffer = self._buffer
+        buffer = self.buffer
         count = buffer.filled - buffer.consumed
         if count > response.remaining:
             raise BadResponseError("more bytes than its Content-Length")
@@ -181,7 +232,7 @@ class Connection(asyncio.BufferedProtocol):
         if busy is not None:
             self.sink_busy = True
             if isinstance(data, memoryview):
-                self._buffer.hand_over(not last)
+                self.buffer.hand_over(not last)
             self._pause_or_resume()
             self._waiter.set_result(busy)
         elif last:
@@ -189,7 +240,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _pause_or_resume(self) -> None:
         """Stop reading while the sink is busy and the buffer is full; read on otherwise."""
-        pause = self.sink_busy and self._buffer.full
+        pause = self.sink_busy and self.buffer.full
         if pause is not self._reading_paused and self._transport is not None and not self._closed:
             self._reading_paused = pause
             (self._transport.pause_reading if pause else self._transport.resume_reading)()
@@ -197,11 +248,11 @@ class Connection(asyncio.BufferedProtocol):
     def _resume(self) -> None:
         """The sink has taken the last piece: continue, or end if the connection was closed meanwhile."""
         self.sink_busy = False
-        self._buffer.released()
+        self.buffer.released()
         self.last_active = self._loop.time()
         if self._response is not None and self._response.framing is Framing.NONE:
             self._finish(self._response)
-        elif self._buffer.filled > self._buffer.consumed:
+        elif self.buffer.filled > self.buffer.consumed:
             self._advance(False)
         if self._closed and not self.sink_busy:
             self._end_after_loss()
@@ -209,9 +260,9 @@ class Connection(asyncio.BufferedProtocol):
             self._pause_or_resume()
 
     def _finish(self, response: ResponseParser) -> None:
-        if self._buffer.consumed < self._buffer.filled:
+        if self.buffer.consumed < self.buffer.filled:
             raise BadResponseError("bytes after the end of the body")
-        self._buffer.shrink()
+        self.buffer.shrink()
         self.usable = response.keep_alive and not self._closed
         if not self.usable:
             self.abort()
@@ -226,14 +277,14 @@ class Connection(asyncio.BufferedProtocol):
 
     def flush(self) -> None:
         """Deliver what was received so far, so that the speed of a slow body can be measured."""
-        buffer = self._buffer
+        buffer = self.buffer
         if buffer.filled > buffer.consumed and self._response is not None and not self.sink_busy:
             self._advance(True)
 
     def _deliver_rest(self, sink: Sink) -> None:
         """After a cancellation: deliver what was received, for a resume by a later run, without waiting."""
         if self._response is not None and self._response.framing is Framing.LENGTH:
-            sink.write(bytes(self._buffer.take_all()[: self._response.remaining]))
+            sink.write(bytes(self.buffer.take_all()[: self._response.remaining]))
 
     def fail(self, error: Exception) -> None:
         """End the exchange with this error."""
@@ -250,7 +301,9 @@ class Connection(asyncio.BufferedProtocol):
         self._loss = exc
         self.usable = False
         self._transport = None
-        if not self.sink_busy:
+        if self._listener is not None:
+            self._listener.give_away()
+        elif not self.sink_busy:
             self._end_after_loss()
 
     def _end_after_loss(self) -> None:
@@ -258,7 +311,7 @@ class Connection(asyncio.BufferedProtocol):
         self.flush()
         if self.sink_busy:
             return
-        response, response_begun = self._response, self._interim_count > 0 or self._buffer.filled > 0
+        response, response_begun = self._response, self._interim_count > 0 or self.buffer.filled > 0
         if self._failure is not None:
             self._end(self._failure)
         elif response is not None and response.framing is Framing.CLOSE and self._loss is None:
@@ -271,6 +324,6 @@ class Connection(asyncio.BufferedProtocol):
         """Close the connection at once. Bytes in send and receive buffers are dropped."""
         self.usable = False
         self._closed = True
-        self._buffer.drop()
+        self.buffer.drop()
         if self._transport is not None:
             self._transport.abort()

@@ -21,6 +21,7 @@ from ..failures import (
 )
 from .connection import Connection
 from .head import BadResponseError, DroppedError
+from .lane import ConnectionLane, LaneExchange
 from .pool import ConnectionPool
 
 
@@ -47,6 +48,7 @@ class FastTransport:
         self._idle_timeout = idle_timeout
         self._check_interval = min(max(idle_timeout / 8, 0.02), 1.0)
         self._active: set[Connection] = set()
+        self._lanes: dict[Origin, ConnectionLane] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._suspends = suspends or SuspendDetector()
         self._suspend_count = 0
@@ -54,14 +56,15 @@ class FastTransport:
     async def send(self, request: Request, sink: Sink) -> None:
         target = origin(request.url)
         message = self._serialise(request)
-        connection = None if request.fresh else self._pool.take(target)
+        connection, sent, reused = self._at_hand(request, target)
         try:
             if connection is not None:
                 try:
-                    return await self._exchange(connection, target, message, sink, request.url)
+                    first = None if sent else message
+                    return await self._exchange(connection, target, first, sink, request.url)
                 except DroppedError as dropped:
                     # The server had closed the idle connection. Repeated once, if nothing was received.
-                    if dropped.response_begun or request.method != "GET":
+                    if dropped.response_begun or request.method != "GET" or not reused:
                         raise
             connection = await self._connect(target, request.url)
             await self._exchange(connection, target, message, sink, request.url)
@@ -76,6 +79,22 @@ class FastTransport:
             self._note_failure(target, connection)
             raise Transient(f"{redacted(request.url)}: no data in time", kind="timeout") from None
 
+    def lane(self, target: Origin) -> ConnectionLane:
+        """The lane to an origin; see `ports.RequestLane`."""
+        lane = self._lanes.get(target)
+        if lane is None:
+            lane = self._lanes[target] = ConnectionLane(self._pool, target, self._serialise)
+            if self._timer is None:
+                self._schedule_check()
+        return lane
+
+    def _at_hand(self, request: Request, target: Origin) -> tuple[Connection | None, bool, bool]:
+        """A connection for a request; whether that was sent over it; whether others were, before that."""
+        begun = request.begun.take_exchange() if request.begun is not None else None
+        if isinstance(begun, LaneExchange):
+            return begun.take(), True, begun.reused
+        return None if request.fresh else self._pool.take(target), False, True
+
     def _note_failure(self, target: Origin, connection: Connection | None) -> None:
         if connection is not None and not connection.response_begun:
             self._pool.no_response(target, connection)
@@ -89,7 +108,7 @@ class FastTransport:
             raise TransferError(f"{redacted(url)}: not a host name", kind="bad-href") from None
 
     async def _exchange(
-        self, connection: Connection, target: Origin, message: bytes, sink: Sink, url: str
+        self, connection: Connection, target: Origin, message: bytes | None, sink: Sink, url: str
     ) -> None:
         self._active.add(connection)
         if self._timer is None:
@@ -134,8 +153,10 @@ class FastTransport:
                 connection.fail(TimeoutError())
             else:
                 connection.flush()
+        for lane in self._lanes.values():
+            lane.give_away_older(now - self._check_interval)
         self._pool.close_expired()
-        if self._active or self._pool.has_idle:
+        if self._active or self._pool.has_idle or self._lanes:
             self._schedule_check()
         else:
             self._timer = None
@@ -144,6 +165,8 @@ class FastTransport:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        for lane in self._lanes.values():
+            await lane.close()
         for connection in self._active:
             connection.abort()
         self._pool.close()

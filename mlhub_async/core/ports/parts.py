@@ -1,7 +1,4 @@
-"""The protocols (`typing.Protocol`) of the replaceable parts: what callers and implementations guarantee.
-
-Implementations do not inherit from them: matching methods are enough.
-"""
+"""The protocols of the parts of a run."""
 
 from __future__ import annotations
 
@@ -9,10 +6,10 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol, TypeVar
 
-from .errors import StorageError
-from .model import Asset, Document, Entry, FileState, Head, Job, Outcome, PartialHeader, Record, Request
-from .secret import Secret
-from .urls import Origin
+from ..errors import StorageError
+from ..model import Asset, Document, Entry, FileState, Head, Job, Outcome, PartialHeader, Record, Request
+from ..secret import Secret
+from ..urls import Origin
 
 T = TypeVar("T")
 
@@ -287,6 +284,24 @@ class Store(Protocol):
         Raises `TransferError` where a directory or another file is in the way, `StorageError` when the store
         refuses.
         """
+
+    def stage(self, data: Buffer) -> tuple[str, int]:
+        """Write a small file that has no final path yet. Returns a name for `place`, and its `mtime_ns`.
+
+        Raises `StorageError` when the store refuses.
+        """
+
+    def place(self, name: str, path: str) -> int | None:
+        """Give a staged file its final path. Returns its `mtime_ns` where that may have changed, else None.
+
+        Raises as `put` does; the staged file is gone then.
+        """
+
+    def unstage(self, name: str) -> None:
+        """Delete a staged file."""
+
+    def exists(self, path: str) -> bool:
+        """Whether there is a finished file at `path`."""
 
     async def link(self, existing: str, path: str) -> int:
         """Give a finished file a second path, by a link or a copy. Returns the `mtime_ns` of the second."""

@@ -1,0 +1,56 @@
+"""Parses the head of an ordinary response: a 200 in the one form that nearly every server uses.
+
+It accepts less than `head.ResponseParser` does, and what it accepts means the same there, at a third of the
+cost. Every other head is left to that parser.
+"""
+
+from __future__ import annotations
+
+import re
+
+from .head import END_OF_HEAD, MAX_CACHED_FIELD_NAMES, MAX_FIELDS
+
+STATUS_LINE = b"HTTP/1.1 200 "
+MAX_ORDINARY_DIGITS = 7
+_FRAMING_FIELDS = frozenset({"transfer-encoding", "upgrade", "proxy-connection", "trailer"})
+"""Fields that change how the body is read, or what may follow it."""
+_PRINTABLE = bytes(range(0x20, 0x7F))
+_LINE_ENDS = frozenset(b"\r\n" * count for count in range(MAX_FIELDS + 3))
+_is_token = re.compile("[!#$%&'*+.^_`|~0-9A-Za-z-]++").fullmatch
+_FIELD_NAMES: dict[str, str] = {}
+"""Cache of valid field names: as received, and in lower case."""
+
+
+def parse_ordinary(head: bytes) -> tuple[dict[str, str], int] | None:
+    """Fields by lower-case name, and the length of the body, which is not 0; None for any other head.
+
+    `head`: from the status line to the empty line, inclusive.
+    """
+    rest = head.translate(None, _PRINTABLE)
+    if not head.startswith(STATUS_LINE) or rest not in _LINE_ENDS:
+        return None
+    lines = head[: -len(END_OF_HEAD)].decode("ascii").split("\r\n")
+    fields: dict[str, str] = {}
+    for line in lines[1:]:
+        name, separator, value = line.partition(": ")
+        field = _FIELD_NAMES.get(name) or _lower(name)
+        if not (separator and field):
+            return None
+        fields[field] = value.strip(" ")
+    length = fields.get("content-length", "")
+    whole = len(rest) == 2 * (len(lines) + 1) and len(fields) == len(lines) - 1
+    kept = fields.get("connection", "keep-alive").lower() == "keep-alive"
+    if not (whole and kept and _FRAMING_FIELDS.isdisjoint(fields)):
+        return None
+    size = int(length) if length.isdigit() and len(length) <= MAX_ORDINARY_DIGITS else 0
+    return (fields, size) if size else None
+
+
+def _lower(name: str) -> str:
+    """The name in lower case; "" where it is no token (RFC 9110 section 5.1)."""
+    if not _is_token(name):
+        return ""
+    field = name.lower()
+    if len(_FIELD_NAMES) < MAX_CACHED_FIELD_NAMES:
+        _FIELD_NAMES[name] = field
+    return field

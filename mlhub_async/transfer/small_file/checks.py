@@ -1,0 +1,48 @@
+"""What makes a small file ordinary: it needs no decision but whether it is as promised."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+
+from ...core.checksum import DIGEST_FIELDS
+from ...core.formats.sniffing import SNIFF_BYTES, is_expected
+from ...core.model import Asset, Job, Proof, Record
+from ...core.ports import Buffer
+from ...http.validators import strong_validator
+
+_ODD_FIELDS = DIGEST_FIELDS | {"content-encoding", "content-range"}
+
+
+def is_eligible(job: Job) -> bool:
+    """Whether the small-file path can be tried: there is no earlier version, and the path is final.
+
+    Its digest, if one is published, must be the SHA-256 that is computed anyway.
+    """
+    published = job.asset.checksum
+    new = job.previous is None and not job.suffix_pending
+    return new and (published is None or published.algorithm == "sha256")
+
+
+def is_ordinary(fields: Mapping[str, str], length: int, asset: Asset, limit: int) -> bool:
+    """Whether a 200 brings a whole body of a small length, as it is stored, with no digest beside it."""
+    return 0 < length <= limit and asset.size in (None, length) and _ODD_FIELDS.isdisjoint(fields)
+
+
+def checked(job: Job, fields: Mapping[str, str], body: Buffer) -> str:
+    """The SHA-256 of a whole ordinary body, in hexadecimal digits; "" if anything is odd about it.
+
+    It is the one that is published, and the body is no text where no text can be.
+    """
+    asset, digest = job.asset, sha256(body)
+    if asset.checksum is not None and asset.checksum.digest != digest.digest():
+        return ""
+    content_type = fields.get("content-type", "")
+    sound = is_expected(bytes(body[:SNIFF_BYTES]), job.path, asset.media_type, content_type)
+    return digest.hexdigest() if sound else ""
+
+
+def record_of(job: Job, fields: Mapping[str, str], size: int, sha256: str, mtime_ns: int) -> Record:
+    """The record of the file with such a body."""
+    proof = Proof.SIZE if job.asset.checksum is None else Proof.CHECKSUM
+    return Record(job.path, size, sha256, mtime_ns, proof, strong_validator(fields))

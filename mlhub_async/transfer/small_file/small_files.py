@@ -1,0 +1,239 @@
+"""The small-file path: one file, one connection, no task.
+
+    submit ──► Order ──► _advance ──► lane ──► Order.accepts ──► landed ──► settle: log, name, ledger
+                 ▲          │  ▲                    │               │
+    general path └──────────┘  └── slot ────────────┼───────────────┘
+                  not well            gave_up ──────┴──► general path, with all that was received
+
+It decides nothing about trouble. It asks for files while their origin is known to be well (`Gate.clear`), and
+gives everything that is odd to the general path: a response with the bytes that came, an order that nobody
+was asked for as a job.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from ...core.concurrency import FirstErrorGroup
+from ...core.errors import StorageError, TransferError
+from ...core.model import Job, Outcome, Record, Status
+from ...core.ports import BegunRequest, LaneExchange, Settle, Settled, Submit
+from ..context import TransferContext
+from ..dedupe import InFlight
+from .orders import Order, OrderMaker, OriginOrders
+
+MAX_ORDERS = 2_000
+"""Orders that wait; the listing waits above that."""
+FEW_ORDERS = 64
+"""If no more than these wait at the end, a request that stalls holds up the run."""
+MAX_LANDED = 500
+"""Files that wait for their names; no further one is asked for above that."""
+
+
+class Work(Protocol):
+    """Carries out a job on the general path, from where a lane has left it."""
+
+    def __call__(self, job: Job, begun: BegunRequest | None, own: InFlight) -> Awaitable[None]: ...
+
+
+class SmallFiles:
+    """The small-file path of one run. `put` gives a job to the general path."""
+
+    def __init__(self, context: TransferContext, put: Submit, settle: Settle, work: Work) -> None:
+        self.context = context
+        self.stopped = False
+        self._observed = context.events.observed
+        self._put = put
+        self._settle = settle
+        self._work = work
+        self._loop = asyncio.get_running_loop()
+        self._orders = OrderMaker(self)
+        self._waiting = self._in_flight = self._settling = 0
+        """orders by where they are"""
+        self._landed: list[Settled] = []
+        self._staged: dict[str, Order] = {}
+        """those that have landed and have no names yet, by path"""
+        self._odd: list[Settled] = []
+        """outcomes of files whose names gave them another time, or that could not be given theirs"""
+        self._has_landed, self._is_unwell, self._progress = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def run(self, produce: Callable[[Submit], Awaitable[None]]) -> None:
+        """Produce jobs, and return when no order is left: each was settled or has gone the general way."""
+        async with FirstErrorGroup() as group:
+            tasks = [group.create_task(work()) for work in (self._settle_landed, self._return_orders)]
+            try:
+                await produce(self.submit)
+                await self._until(lambda: self._waiting <= FEW_ORDERS)
+                self.context.http.restart_stalled()
+                await self._until(
+                    lambda: not (self._waiting or self._in_flight or self._landed or self._settling)
+                )
+            finally:
+                self._stop()
+                for task in tasks:
+                    task.cancel()
+
+    def _stop(self) -> None:
+        self.stopped = True
+        for origin in self._orders.origins:
+            origin.gate.on_clear = None
+            origin.waiting.clear()
+        for order in self._staged.values():
+            self.context.store.unstage(order.staged)
+
+    async def _until(self, holds: Callable[[], bool]) -> None:
+        while not holds():
+            self._progress.clear()
+            await self._progress.wait()
+
+    async def submit(self, job: Job) -> None:
+        """Take a job, for this path or for the general one. Waits while there are too many of them."""
+        if (order := self._orders.order(job)) is None:
+            await self._put(job)
+            return
+        self.context.dedupe.begin(order.url, order)
+        order.origin.waiting.append(order)
+        self._waiting += 1
+        self._advance(order.origin)
+        if self._waiting >= MAX_ORDERS:
+            await self._until(lambda: self._waiting < MAX_ORDERS)
+
+    def clear(self, origin: OriginOrders) -> None:
+        """The gate of an origin is clear. In a call of its own: the gate is in the midst of a change."""
+        self._loop.call_soon(self._advance, origin)
+
+    def advance_all(self) -> None:
+        """Something has changed that orders of any origin may have waited for."""
+        if self._waiting:
+            for origin in self._orders.origins:
+                self._advance(origin)
+
+    def _advance(self, origin: OriginOrders, *, held: bool = False) -> None:
+        """Send orders, with the slot that is `held` and with free ones, as long as all is well.
+
+        The one place that decides whether a request is sent. Each change of what it depends on ends here: an
+        order came, a file has landed or given up, files got their names, the gate is clear again, a job of
+        the general path has ended.
+        """
+        gate, limit, waiting = origin.gate, origin.gate.limit, origin.waiting
+        while waiting and gate.clear and origin.lane.open:
+            if not held and (limit.active >= limit.allowed or limit.crowded()):
+                break
+            if not self._has_room():
+                break
+            if not held:
+                limit.take()
+            held = False
+            self._send(waiting.popleft())
+        if held:
+            gate.leave()
+        if waiting and not (gate.well and origin.lane.open):
+            self._is_unwell.set()
+
+    def _has_room(self) -> bool:
+        """Whether another request may be under way. One always may: general jobs may wait for its file."""
+        if len(self._landed) >= MAX_LANDED:
+            return False
+        pool = self.context.idle_slots.pool
+        return not self._in_flight or (pool is not None and self._in_flight < pool.spare)
+
+    def _send(self, order: Order) -> None:
+        context, gate = self.context, order.origin.gate
+        if self._observed:
+            context.events.job("start", order.job)
+        self._waiting -= 1
+        self._in_flight += 1
+        if order.origin.signed and not order.sign():
+            self.gave_up(order, None)
+            return
+        order.generation = gate.breaker.generation
+        order.sent_at = context.http.limits.clock()
+        order.origin.lane.submit(order.message, order)
+
+    def landed(self, order: Order, record: Record, waited: float) -> None:
+        """The file of an order is checked and written, and its connection is free. It has no name yet."""
+        origin = order.origin
+        self._in_flight -= 1
+        self.context.meter.received += record.size
+        self._staged[record.path] = order
+        self._landed.append((Outcome(order.job, Status.FETCHED, record, None, 1, record.size), order.url))
+        if len(self._landed) == 1:
+            self._has_landed.set()
+        if origin.signed:
+            origin.gate.access.accept_credentials(document=False)
+        if origin.gate.limit.served(waited, record.size):
+            origin.gate.adjust()
+        self._advance(origin, held=True)
+
+    def gave_up(self, order: Order, exchange: LaneExchange | None) -> None:
+        """The general path goes on with an order, in the slots that it has at its origin and in the pool."""
+        self._in_flight -= 1
+        begun = order.begun(exchange)
+        if begun is None:
+            order.origin.gate.leave()
+        self._start_general(order, begun)
+        self._loop.call_soon(self._advance, order.origin)  # not here: it may be what has sent the order
+        self._progress.set()
+
+    def _start_general(self, order: Order, begun: BegunRequest | None = None) -> None:
+        started = not self.stopped and self.context.idle_slots.start(lambda: self._go_on(order, begun))
+        if not started and begun is not None:
+            begun.discard()
+
+    async def _go_on(self, order: Order, begun: BegunRequest | None) -> None:
+        try:
+            await self._work(order.job, begun, order)
+        finally:
+            if begun is not None:
+                begun.discard()
+
+    async def _settle_landed(self) -> None:
+        """Settle what has landed, all of each turn of the event loop at once."""
+        while True:
+            await self._has_landed.wait()
+            self._has_landed.clear()
+            landed, self._landed = self._landed, []
+            self._settling = len(landed)
+            await self._settle(landed, self._place)
+            if odd := self._odd:
+                self._odd = []
+                await self._settle(odd)
+            self._settling = 0
+            self._progress.set()
+            self.advance_all()
+
+    def _place(self, outcome: Outcome) -> bool:
+        """Give a file its name; see `ports.Place`."""
+        record = outcome.record
+        assert record is not None
+        order = self._staged.pop(record.path)
+        try:
+            moved = self.context.store.place(order.staged, record.path)
+        except StorageError:  # the general path meets it, too, and knows what to do
+            self._start_general(order)
+            return False
+        except TransferError as error:
+            self._odd.append((outcome._replace(status=Status.FAILED, record=None, error=error), order.url))
+            self.context.dedupe.end(order, (), None)
+            return False
+        if moved is not None:
+            record = record._replace(mtime_ns=moved)
+            self._odd.append((outcome._replace(record=record), order.url))
+        self.context.dedupe.end(order, (order.url,), record)
+        return moved is None
+
+    async def _return_orders(self) -> None:
+        """Give orders to the general path while their origin is not well: its answers tell when it is."""
+        while True:
+            await self._is_unwell.wait()
+            self._is_unwell.clear()
+            for origin in self._orders.origins:
+                while origin.waiting and not origin.well:
+                    order = origin.waiting.popleft()
+                    self.context.dedupe.end(order, (), None)
+                    await self._put(order.job)
+                    self._waiting -= 1
+                    self._progress.set()
+                self._advance(origin)
