@@ -19,7 +19,13 @@ USERS = {
     "cql2": ["stac/conditions/cql2.py"],
     "orjson": ["core/json_text/codec.py"],
     "shapely": ["stac/conditions/geometry.py"],
-    "sqlite3": ["storage/ledger/", "storage/renaming/", "engine/verify/", "engine/prune.py"],
+    "sqlite3": [
+        "storage/ledger/",
+        "storage/renaming/",
+        "storage/member_index.py",
+        "engine/verify/",
+        "engine/prune.py",
+    ],
     "tenacity": ["http/resilience/retry.py"],
     "tqdm": ["api/progress.py"],
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
+from itertools import islice
 
 from ....core import urls
 from ....core.formats.archives.names import common_folder
@@ -22,7 +23,7 @@ class MemberListing:
     def __init__(self, url: str, opened: OpenedArchive) -> None:
         self.collection = collection_id(url)
         self.where = urls.redacted(url)
-        self.prefix = common_folder(opened.names)
+        self.prefix = common_folder(opened.names())
         self.about: JsonObject = {}
         self.pinned: JsonObject = {}
         self._base = base_of(url)
@@ -32,9 +33,10 @@ class MemberListing:
         """Everything is known."""
 
     async def pages(self) -> AsyncGenerator[Sequence[FileEntry], None]:
-        names = self._opened.names
-        for at in range(0, max(len(names), 1), PAGE_FILES):
-            yield [self._entry(name) for name in names[at : at + PAGE_FILES]]
+        names, page = iter(self._opened.names()), None
+        while page is None or page:
+            page = [self._entry(name) for name in islice(names, PAGE_FILES)]
+            yield page
 
     def url_of(self, key: str) -> str:
         return member_url(self._base, key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -35,7 +35,7 @@ class OpenedArchive(NamedTuple):
     """`names` of the members that are files of the data, sorted. `flaws`: those that are refused, and
     why. `broken`: why it is not whole, if it is not."""
 
-    names: list[str]
+    names: Callable[[], Iterable[str]]
     facts: Callable[[str], MemberFacts]
     flaws: list[tuple[str, str]]
     broken: CatalogError | None = None
@@ -61,7 +61,8 @@ async def open_zip(reader: RawReader, url: str, workspace: Workspace) -> OpenedA
 
     reader.mount(base, ZipMembers(archive, directory, base))
     flaws = [one for one in directory.flaws if not is_junk(one[0])]
-    return OpenedArchive([name for name in directory.names() if not is_junk(name)], facts, flaws)
+    names = [name for name in directory.names() if not is_junk(name)]
+    return OpenedArchive(lambda: names, facts, flaws)
 
 
 async def open_tar(reader: RawReader, url: str, workspace: Workspace) -> OpenedArchive:
@@ -73,7 +74,7 @@ async def open_tar(reader: RawReader, url: str, workspace: Workspace) -> OpenedA
     try:
         await members.open()
     except (ArchiveCut, Transient) as error:
-        if not unpacked.members:
+        if next(unpacked.names(), None) is None:
             raise _unusable(error, url) from error
         message = error.message if isinstance(error, Transient) else f"{urls.redacted(url)} {error}"
         broken = CatalogError(message, kind="truncated")
@@ -81,11 +82,12 @@ async def open_tar(reader: RawReader, url: str, workspace: Workspace) -> OpenedA
         raise _unusable(error, url) from error
 
     def facts(name: str) -> MemberFacts:
-        member = unpacked.members[name]
+        member = unpacked.member(name)
+        assert member is not None
         return MemberFacts(member.size, _rfc3339(member.modified), member.etag)
 
     reader.mount(base, members)
-    return OpenedArchive(sorted(unpacked.members), facts, unpacked.flaws, broken)
+    return OpenedArchive(unpacked.names, facts, unpacked.flaws, broken)
 
 
 def _unusable(error: ArchiveDefect | TransferError, url: str) -> CatalogError | SourceError:

@@ -63,12 +63,12 @@ class ArchiveSource:
 
     async def _source_of(self, opened: OpenedArchive) -> Source:
         try:
-            root = await read_root(self._reader, opened.names, base_of(self._url))
+            root = await read_root(self._reader, opened.names(), base_of(self._url))
         except TransferError as error:
             raise CatalogError(f"the catalogue in {self.name} cannot be read: {error.message}") from error
         if root is not None:
             return self._open_static(root)
-        if opened.broken is not None and any(name.endswith(".json") for name in opened.names):
+        if opened.broken is not None and any(name.endswith(".json") for name in opened.names()):
             raise opened.broken  # the missing bytes may have its catalogue
         return FilesSource(MemberListing(self._url, opened), self._selection)
 

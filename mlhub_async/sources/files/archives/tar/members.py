@@ -107,7 +107,7 @@ class TarMembers:
 
     def _find(self, url: str) -> TarMember:
         path = url.removeprefix(self._base).partition("?")[0]
-        member = self.unpacked.members.get(unquote(path)) or self.unpacked.members.get(path)
+        member = self.unpacked.member(unquote(path)) or self.unpacked.member(path)
         if member is None:
             raise refused(NOT_FOUND, f"{redacted(url)}: the archive has no such member")
         return member

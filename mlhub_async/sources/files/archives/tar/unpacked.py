@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from .....core.errors import StorageError
 from .....core.formats.archives.names import is_hostile, is_junk
 from .....core.json_text import dumps, loads
+from .....storage.member_index import MemberIndex
 
 MAX_DOCUMENT_BYTES = 64 << 20
 PIECE_BYTES = 1 << 20
@@ -46,13 +48,13 @@ class UnpackedMembers:
     """
 
     def __init__(self, folder: Path, *, keeps_data: bool) -> None:
-        self.members: dict[str, TarMember] = {}
+        self._index: MemberIndex | None = None
         self.flaws: list[tuple[str, str]] = []
         self._folder = folder
         self._keeps_data = keeps_data
         self._writers: dict[str, BinaryIO] = {}
         self._readers: dict[str, BinaryIO] = {}
-        self._retired: list[BinaryIO] = []
+        self._retired: list[BinaryIO | MemberIndex] = []
         """files that were replaced, and may still be read"""
         self._now: tuple[str, TarMember] | None = None
         self._target: BinaryIO | None = None
@@ -60,17 +62,21 @@ class UnpackedMembers:
 
     def load(self, url: str) -> str:
         """Read the index that an earlier run left of the archive at `url`: its validator, "" for none."""
-        try:
-            with open(self._folder / _INDEX, "rb") as lines:
-                head = loads(next(lines))
-                if head["url"] != url or not self._open(_DOCUMENTS, head[_DOCUMENTS]):
-                    return ""
-                self.members = {name: TarMember(*fields) for name, *fields in map(loads, lines)}
-            self.flaws = [(name, what) for name, what in head["flaws"]]
-            self._open(_DATA, head[_DATA])
-            return str(head["validator"])
-        except (OSError, ValueError, TypeError, KeyError, StopIteration):
+        path = self._folder / _INDEX
+        if not path.is_file():
             return ""
+        try:
+            index = MemberIndex(path, new=False)
+            about = index.about()
+        except StorageError:
+            return ""
+        if about.get("url") != url or not self._open(_DOCUMENTS, int(about[_DOCUMENTS])):
+            index.close()
+            return ""
+        self.flaws = [(name, what) for name, what in loads(about["flaws"])]
+        self._index = index
+        self._open(_DATA, int(about[_DATA]))
+        return about["validator"]
 
     def _open(self, name: str, size: int) -> bool:
         """Open a file of an earlier run for reading, if it is there and has this size."""
@@ -83,7 +89,7 @@ class UnpackedMembers:
     def clear(self) -> None:
         """Begin to take members, none of which is there. What is being read stays readable."""
         self.forget()
-        self.members, self.flaws = {}, []
+        self.flaws, self._index = [], MemberIndex(self._folder / _INDEX, new=True)
         for name in (_DOCUMENTS, _DATA):
             (self._folder / name).unlink(missing_ok=True)
             self._writers[name] = open(self._folder / name, "wb")  # noqa: SIM115
@@ -91,7 +97,7 @@ class UnpackedMembers:
     def forget(self) -> None:
         """What is on the disk cannot be used."""
         (self._folder / _INDEX).unlink(missing_ok=True)
-        self._retired += self._readers.values()
+        self._retired += [*self._readers.values(), *([self._index] if self._index else [])]
         self._readers = {}
 
     def has(self, member: TarMember) -> bool:
@@ -120,7 +126,8 @@ class UnpackedMembers:
     def end(self) -> None:
         if self._now is not None:
             name, member = self._now
-            self.members[name] = member._replace(crc=self._crc)
+            assert self._index is not None
+            self._index.add(name, member._replace(crc=self._crc))
 
     def refuse(self, name: str, what: str) -> None:
         """Bytes of a name that are not UTF-8 are written as escapes: the index is JSON."""
@@ -133,17 +140,24 @@ class UnpackedMembers:
             if name == _DOCUMENTS or self._keeps_data:
                 self._open(name, (self._folder / name).stat().st_size)
         self._writers = {}
+        if self._index is not None:
+            self._index.flush()
 
     def save(self, url: str, validator: str) -> None:
         """Leave an index for later runs."""
         sizes = {name: (self._folder / name).stat().st_size for name in (_DOCUMENTS, _DATA)}
-        head = {"url": url, "validator": validator, **sizes, "flaws": self.flaws}
-        new = self._folder / f"{_INDEX}.new"
-        with open(new, "wb") as file:
-            file.write(dumps(head) + b"\n")
-            for name, member in self.members.items():
-                file.write(dumps([name, *member]) + b"\n")
-        new.replace(self._folder / _INDEX)
+        assert self._index is not None
+        flaws = dumps(self.flaws).decode()
+        described = {name: str(size) for name, size in sizes.items()}
+        self._index.save({"url": url, "validator": validator, "flaws": flaws, **described})
+
+    def member(self, name: str) -> TarMember | None:
+        found = self._index.get(name) if self._index is not None else None
+        return None if found is None else TarMember._make(found)
+
+    def names(self) -> Iterator[str]:
+        """All names, in order."""
+        return self._index.names() if self._index is not None else iter(())
 
     def is_intact(self, member: TarMember) -> bool:
         """Whether the bytes of a member are still those that were unpacked. True if they cannot be read."""
@@ -175,3 +189,5 @@ class UnpackedMembers:
         for file in (*self._writers.values(), *self._readers.values(), *self._retired):
             file.close()
         self._writers, self._readers, self._retired = {}, {}, []
+        if self._index is not None:
+            self._index.close()
