@@ -14,7 +14,8 @@ CHECKED_ELSEWHERE = {"headers", "layout", "selection", "retry"}
 
 NOT_COUNTS = (-3, 0, 1.5, "4", True, math.nan, [2])
 NOT_NUMBERS = (-1, 0, math.inf, math.nan, "10", False)
-NOT_TEXTS = (5, [1], (b"x",), ("a", None))
+HALF = "caf\udce9"
+NOT_TEXTS = (5, [1], (b"x",), ("a", None), ("a", HALF))
 NOT_BOOLEANS = (1, "yes", None)
 
 IMPOSSIBLE = {
@@ -25,7 +26,8 @@ IMPOSSIBLE = {
         **dict.fromkeys(
             ("index", "enrich", "allow_empty", "fail_fast", "prune", "allow_private", "netrc"), NOT_BOOLEANS
         ),
-        **dict.fromkeys(("path_template", "profile", "ca_file", "endpoint_url"), (5, ["x"])),
+        **dict.fromkeys(("path_template", "profile", "endpoint_url"), (5, ["x"], HALF)),
+        "ca_file": (5, ["x"]),
         **dict.fromkeys(("proxy", "api_key", "api_token"), (5, b"k")),
         **dict.fromkeys(CHOICES, ("nonsense", 1, None, ["auto"])),
         "layout": ("nonsense", 1),
@@ -41,7 +43,7 @@ IMPOSSIBLE = {
         **dict.fromkeys(("min_size", "max_size"), (-1, 1.5, "10M")),
         **dict.fromkeys(("collections", "ids", "include", "exclude", "roles", "media_types"), NOT_TEXTS),
         **dict.fromkeys(("classes", "source_include", "source_exclude"), NOT_TEXTS),
-        "dataset": (5, ["x"]),
+        "dataset": (5, ["x"], HALF),
         "group_by": ("bucket", None, 5),
         "bbox": (
             (1, 2, 3),
@@ -60,8 +62,11 @@ IMPOSSIBLE = {
             {"type": "Feature"},
         ),
         **dict.fromkeys(("datetime", "source_datetime"), (2020, ("2020", "2021"))),
-        **dict.fromkeys(("query", "source_query"), ("eo:cloud_cover<10", ["eo:cloud_cover"])),
-        "filter": (5, ["and"]),
+        **dict.fromkeys(
+            ("query", "source_query"),
+            ("eo:cloud_cover<10", ["eo:cloud_cover"], {"x": {"eq": HALF}}, {"x": {1}}),
+        ),
+        "filter": (5, ["and"], "x = '\udce9'", {"op": b"x"}),
         "method": ("PUT", "get"),
         "follow_sources": NOT_BOOLEANS,
     },

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from ..errors import UsageError
+from ..json_text import dumps
 from ..secret import Secret
 
 
@@ -25,6 +26,18 @@ class Allowed(NamedTuple):
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_text(value: Any) -> bool:
+    """A text that can be sent and recorded: bytes of a command line without UTF-8 give half characters."""
+    return isinstance(value, str) and value.encode("utf-8", "replace").decode() == value
+
+
+def _is_json_object(value: Any) -> bool:
+    try:
+        return isinstance(value, dict) and bool(dumps(value))
+    except TypeError:
+        return False
 
 
 def _is_count(value: Any) -> bool:
@@ -56,7 +69,7 @@ def _is_geometry(value: Any) -> bool:
     if value.get("type") == "Feature":
         return _is_geometry(value.get("geometry"))
     member = "geometries" if value.get("type") == "GeometryCollection" else "coordinates"
-    return isinstance(value.get(member), list | tuple)
+    return isinstance(value.get(member), list | tuple) and _is_json_object(value)
 
 
 POSITIVE_COUNT = Allowed("a whole number above 0", lambda value: _is_count(value) and value > 0)
@@ -64,15 +77,15 @@ COUNT = Allowed("a whole number, 0 or more", lambda value: _is_count(value) and 
 POSITIVE_NUMBER = Allowed("a number above 0", lambda value: _is_number(value) and value > 0)
 NUMBER = Allowed("a number, 0 or more", lambda value: _is_number(value) and value >= 0)
 BOOLEAN = Allowed("True or False", lambda value: isinstance(value, bool))
-TEXT = Allowed("a text", lambda value: isinstance(value, str))
-TEXTS = Allowed("texts", lambda value: isinstance(value, tuple) and all(isinstance(v, str) for v in value))
+TEXT = Allowed("a text in Unicode", _is_text)
+TEXTS = Allowed("texts in Unicode", lambda value: isinstance(value, tuple) and all(map(_is_text, value)))
 PATH = Allowed("a path", lambda value: isinstance(value, str | os.PathLike))
 SECRET = Allowed("a text", lambda value: isinstance(value, str | Secret), is_secret=True)
 BBOX = Allowed("W S E N in degrees, or six numbers, with S not above N", _is_bbox)
 GEOMETRY = Allowed("a GeoJSON geometry as a dict", _is_geometry)
-INTERVAL = Allowed("a text, such as '2020-01/2020-06'", lambda value: isinstance(value, str))
-QUERY = Allowed("a dict such as {'eo:cloud_cover': {'lt': 10}}", lambda value: isinstance(value, dict))
-FILTER = Allowed("CQL2 as a text or as a dict", lambda value: isinstance(value, str | dict))
+INTERVAL = Allowed("a text, such as '2020-01/2020-06'", _is_text)
+QUERY = Allowed("a dict of JSON such as {'eo:cloud_cover': {'lt': 10}}", _is_json_object)
+FILTER = Allowed("CQL2 as a text or as a dict", lambda value: _is_text(value) or _is_json_object(value))
 GROUPING = Allowed("'folder', 'stem' or 'none'", lambda value: value in ("folder", "stem", "none"))
 METHOD = Allowed("'GET' or 'POST'", lambda value: value in ("GET", "POST"))
 
