@@ -60,6 +60,20 @@ async def test_geometries_heights_nulls_and_times_survive(site, dest):
     assert (rows["high"]["mixed"], rows["flat"]["mixed"], rows["high"]["empty"]) == ("1", '"text"', "{}")
 
 
+async def test_half_a_character_and_large_integers_are_kept_as_far_as_a_format_can(site, dest):
+    half = "a\ud800b"
+    (item,) = publish(site, ["one"])
+    item["properties"] |= {"name": half, half: 1, "large": 1 << 70, "whole": "\U0001f600\\ud800"}
+    item["assets"]["data"]["title"] = half
+    item |= {"geometry": POLYGON, "bbox": [0, 0, 5, 1, 1, 7]}
+    (row,) = (await indexed([item], dest)).to_pylist()
+    assert (row["name"], row["a\ufffdb"], row["whole"]) == ("a\ufffdb", 1, "\U0001f600\\ud800")
+    assert row["assets"]["data"]["title"] == "a\ufffdb" and row["large"] == float(1 << 70)
+    (feature,) = json.loads((dest / "items.geojson").read_bytes())["features"]
+    assert feature["properties"][half] == 1 and feature["properties"]["large"] == 1 << 70
+    assert (await verify(dest)).exit_code == 0
+
+
 async def test_the_metadata_is_that_of_geoparquet_and_stac_geoparquet(site, dest):
     table = await indexed(catalogue(site), dest)
     geo = json.loads(table.schema.metadata[b"geo"])

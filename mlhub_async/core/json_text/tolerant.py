@@ -10,6 +10,10 @@ from .codec import JSONDecodeError, dumps, loads
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _SURROGATE = pattern_on_use(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_ESCAPE = pattern_on_use(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)"
+)
+"""An escape: a pair of surrogates, a lone one (group 1), or another."""
 _POSITION = pattern_on_use(r": (line \d+ column \d+) \(char \d+\)$")
 
 
@@ -51,6 +55,14 @@ def encode_json(value: Any, *, sort_keys: bool = False) -> bytes:
         return dumps(value, sort_keys=sort_keys)
     except TypeError:
         return json.dumps(value, sort_keys=sort_keys).encode("ascii")
+
+
+def with_whole_characters(value: Any) -> Any:
+    """The value with U+FFFD in place of each half a character, for formats that cannot hold one."""
+    text = encode_json(value)
+    if b"\\ud" not in text:
+        return value
+    return parse_json(_ESCAPE.sub(lambda found: rb"\ufffd" if found[1] else found[0], text))
 
 
 def decode_next(text: str, start: int) -> tuple[Any, int]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import UsageError
-from ...core.json_text import dumps
+from ...core.json_text import encode_json, with_whole_characters
 from ...core.model import JsonObject
 from ..datetimes import parse_instant
 from .rooted import WrittenItem, rooted
@@ -78,8 +78,8 @@ def _groups(items: Iterable[WrittenItem]) -> Iterator[list[Row]]:
 
 
 def _row(item: WrittenItem) -> Row:
-    """One item as a row: a property never hides a member of the item."""
-    body = rooted(item)
+    """One item as a row: a property never hides a member of the item. Parquet has no half characters."""
+    body = with_whole_characters(rooted(item))
     properties = body.pop("properties", None)
     row = {**properties} if isinstance(properties, dict) else {}
     row.update(body)
@@ -133,7 +133,7 @@ class _Columns:
             self.geometry_types.add(f"{shape.geom_type}{' Z' if shape.has_z else ''}")
 
     def _shape(self, geometry: JsonObject) -> Any:
-        return self._shapely.from_geojson(dumps(geometry), on_invalid="ignore")
+        return self._shapely.from_geojson(encode_json(geometry), on_invalid="ignore")
 
     def _learn_column(self, name: str, values: list[Any]) -> None:
         if name in self._json:
@@ -172,7 +172,7 @@ class _Columns:
                 for one, row in zip(values, rows, strict=True)
             ]
         if name in self._json:
-            return [None if one is None else dumps(one).decode() for one in values]
+            return [None if one is None else encode_json(one).decode() for one in values]
         return values
 
     def _bounds(self, row: Row) -> tuple[float, ...] | None:
@@ -195,4 +195,4 @@ def _metadata(columns: _Columns, collections: Mapping[str, JsonObject]) -> dict[
     }
     geo = {"version": VERSION, "primary_column": "geometry", "columns": {"geometry": geometry}}
     stac = {"version": VERSION, "collections": dict(collections)}
-    return {"geo": dumps(geo), "stac-geoparquet": dumps(stac)}
+    return {"geo": encode_json(geo), "stac-geoparquet": encode_json(stac)}

@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from ...core.json_text import dumps
+from ...core.json_text import encode_json
 from ...core.model import JsonObject
 from .rooted import WrittenItem, rooted, source_paths
 
@@ -27,7 +27,7 @@ def geojson_pieces(items: Iterable[WrittenItem]) -> Iterator[bytes]:
     yield b'{"type":"FeatureCollection","features":['
     separator = b"\n"
     for item in items:
-        yield separator + dumps(rooted(item))
+        yield separator + encode_json(rooted(item))
         separator = b",\n"
     yield b"\n]}\n"
 
