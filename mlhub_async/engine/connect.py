@@ -20,7 +20,6 @@ from ..core.options import Options
 from ..core.ports import Lanes, Signer, Source, Transport
 from ..core.urls import StoreEndpoints, parse
 from ..http.auth.credentials import Credential, header_credentials, mlhub_credential
-from ..http.auth.hub_token import hub_credential, hub_token
 from ..http.auth.signer_set import SignerSet
 from ..http.auth.signers.static import StaticSigner
 from ..http.client import Http
@@ -141,8 +140,14 @@ def location_of(source: Given, environ: Mapping[str, str], options: Options | No
     """Where a SOURCE is. Raises as `locate` does."""
     hub = environ.get("HF_ENDPOINT") or HUB
     endpoints = store_endpoints(options, environ)
-    location = locate(source, mlhub_root(environ), Services(endpoints, hub, partial(hub_token, environ)))
+    location = locate(source, mlhub_root(environ), Services(endpoints, hub, partial(_hub_token, environ)))
     return replace(location, endpoints=endpoints) if any(endpoints) else location
+
+
+def _hub_token(environ: Mapping[str, str]) -> str:
+    from ..http.auth.hub_token import hub_token
+
+    return hub_token(environ)
 
 
 def store_endpoints(options: Options | None, environ: Mapping[str, str]) -> StoreEndpoints:
@@ -275,6 +280,8 @@ def _signers(location: SourceLocation, options: Options, environ: Mapping[str, s
 
         yield SharedAccessSigner(base, location.shared_access)
     if base and location.place is not None and location.place.token:
+        from ..http.auth.hub_token import hub_credential
+
         yield StaticSigner(partial(hub_credential, base, location.place.token))
     yield StaticSigner(partial(header_credentials, options.headers, base))
     yield StaticSigner(partial(_key_credentials, base, options, environ))
