@@ -156,12 +156,16 @@ class Attempts:
         return receiver.asks_again()
 
     async def _restart_after(self, error: Corrupt) -> None:
-        """Begin again with the first byte, once, where that may help; else raise `error`."""
+        """Begin again with the first byte, once, where that may help, or at another address; else raise."""
         receiver = self._receiving()
         await receiver.partial.body.settled()
-        if error.kind not in REPEATABLE_DAMAGE or self._found_damage:
+        if error.kind in REPEATABLE_DAMAGE and not self._found_damage:
+            self._found_damage = True
+        elif self._others:
+            self._use_other_address(error)
+            self._found_damage = False
+        else:
             raise error
-        self._found_damage = True
         receiver.restart_after(error)
 
     async def _refresh_url(self, error: TransferError) -> bool:

@@ -1,5 +1,7 @@
 """Hrefs of object stores and alternate assets in a catalogue: which address is taken, and which next."""
 
+import hashlib
+
 import pytest
 
 from mlhub_async import stac
@@ -190,3 +192,12 @@ def test_the_items_of_a_collection_as_a_table_are_no_error(site, run_cli, dest):
 
 def test_dots_that_are_part_of_a_key_are_not_resolved():
     assert quoted_key("a/../.b/./c..d/...") == "a/%2E%2E/.b/%2E/c..d/..."
+
+
+def test_the_alternate_is_taken_where_the_first_address_has_wrong_bytes(site, run_cli, dest):
+    alternate = {"copy": {"href": "s3://bucket/a.tif"}}
+    checksum = "1220" + hashlib.sha256(S3_TIF).hexdigest()
+    other = {"href": site.put("/other.tif", tif(900, 2)), "alternate": alternate, "file:checksum": checksum}
+    assert run(run_cli, site, dest, publish(site, {"data": other})).code == 0
+    assert Mirrored(dest).files == {"c1/i/data.tif": S3_TIF} and site.count("/other.tif") == 2
+    assert Mirrored(dest).receipt["fetched_via"] == {"alternate copy s3 after checksum-mismatch": 1}
