@@ -6,6 +6,7 @@ import asyncio
 import cProfile
 import hashlib
 import json
+import os
 import pstats
 import random
 import sqlite3
@@ -24,7 +25,7 @@ from support.wire_format import until
 
 COLUMNS = "collection, item, role, key, path, state, size, sha256, proof, validator, stamp, error"
 ORDINARY = 60
-MAX_CALLS = 140
+MAX_CALLS = 110
 """Python calls per small file, the listing and the item documents included."""
 
 
@@ -134,7 +135,7 @@ async def test_no_wake_up_is_lost(troubled, dest, landed):
     assert len(landed) > ROUNDS * FILES // 2
 
 
-ROUNDS, FILES = 4, 300
+ROUNDS, FILES = (200, 2_000) if os.environ.get("MLHUB_PROOF") == "long" else (4, 300)
 
 
 def count_calls(run_it):
@@ -153,8 +154,13 @@ def test_a_small_file_costs_few_calls(site, tmp_path):
         return count_calls(lambda: asyncio.run(run(items[: count // 10], tmp_path / name)))
 
     mirrored(300, "warm")
-    few, many = mirrored(300, "few"), mirrored(900, "many")
-    assert (many - few) / 600 <= MAX_CALLS
+    costs = []
+    for attempt in range(3):  # on a machine that is busy some answers come late, and go the general way
+        few, many = mirrored(300, f"few{attempt}"), mirrored(900, f"many{attempt}")
+        costs.append((many - few) / 600)
+        if costs[-1] <= MAX_CALLS:
+            return
+    raise AssertionError(costs)
 
 
 async def test_a_run_that_is_stopped_leaves_nothing_behind(troubled, dest, landed):

@@ -78,7 +78,7 @@ class DirectorySource:
         return [_joined(one, of_owner.get(number)) for number, one in enumerate(entries)]
 
     def _directories_of(self, owner: Owner) -> Assets:
-        if not any(kind_of_directory(one.href, one.media_type) for one in stac.outlines_of(owner)):
+        if not any([kind_of_directory(one.href, one.media_type) for one in stac.outlines_of(owner)]):
             return []
         wants = self._wants_of(owner)
         assets = stac.assets_of(owner) if isinstance(owner, Item) else stac.collection_assets(owner)
