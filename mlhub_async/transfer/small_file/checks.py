@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 
 from ...core.checksum import DIGEST_FIELDS
+from ...core.formats.directories import kind_of_directory
 from ...core.formats.sniffing import SNIFF_BYTES, is_expected
 from ...core.model import Asset, Job, Proof, Record
 from ...core.ports import Buffer
@@ -15,13 +16,16 @@ _ODD_FIELDS = DIGEST_FIELDS | {"content-encoding", "content-range"}
 
 
 def is_eligible(job: Job) -> bool:
-    """Whether the small-file path can be tried: there is no earlier version, and the path is final.
+    """Whether the small-file path can be tried: there is no earlier version, the path is final, and the asset
+    is no directory.
 
     Its digest, if one is published, must be the SHA-256 that is computed anyway.
     """
-    published = job.asset.checksum
+    asset = job.asset
+    published = asset.checksum
     new = job.previous is None and not job.suffix_pending
-    return new and (published is None or published.algorithm == "sha256")
+    is_file = new and not kind_of_directory(asset.href, asset.media_type)
+    return is_file and (published is None or published.algorithm == "sha256")
 
 
 def is_ordinary(fields: Mapping[str, str], length: int, asset: Asset, limit: int) -> bool:

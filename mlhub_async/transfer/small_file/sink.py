@@ -41,7 +41,8 @@ class SmallFileSink:
     def _is_ordinary(self, head: Head) -> bool:
         self._length = length = content_length(head.headers) or 0
         limit = self._store.small_bytes
-        return head.status == OK and is_ordinary(head.headers, length, self._job.asset, limit)
+        is_file = head.status == OK and not head.url.endswith("/")  # a redirect may lead to a directory
+        return is_file and is_ordinary(head.headers, length, self._job.asset, limit)
 
     def write(self, data: Buffer) -> Awaitable[None] | None:
         if self._successor is not None:
