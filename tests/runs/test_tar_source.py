@@ -189,3 +189,13 @@ async def test_the_archives_of_mlhub_are_read_where_they_redirect_to(site, dest,
     assert (await run(url, dest, api_key="SECRET")).skipped == 6
     assert blobs.log[-1].headers["if-none-match"] == '"0x8D"'
     assert all("SECRET" not in f"{one.target}{one.headers}" for one in blobs.log)
+
+
+async def test_without_a_validator_the_bytes_come_again_and_it_says_so(site, dest):
+    url = site.put("/a.tar.gz", gzip.compress(TAR))
+    site.things["/a.tar.gz"].etag = site.things["/a.tar.gz"].last_modified = None
+    await run(url, dest)
+    report = await run(url, dest)
+    assert report.exit_code == 0 and report.skipped == 6
+    assert "if-none-match" not in site.log[-1].headers
+    assert any("no strong validator" in line for line in report.listing.remarks.lines)

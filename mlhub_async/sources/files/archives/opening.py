@@ -33,23 +33,25 @@ class MemberFacts(NamedTuple):
 
 class OpenedArchive(NamedTuple):
     """`names` of the members that are files of the data, sorted. `flaws`: those that are refused, and
-    why. `broken`: why it is not whole, if it is not."""
+    why. `broken`: why it is not whole, if it is not. `remark`: what people should know of how it is read."""
 
     names: Callable[[], Iterable[str]]
     facts: Callable[[str], MemberFacts]
     flaws: list[tuple[str, str]]
     broken: CatalogError | None = None
+    remark: str = ""
 
 
 async def open_zip(reader: RawReader, url: str, workspace: Workspace) -> OpenedArchive:
     """Raises `CatalogError` for what is no whole ZIP, `SourceError` for what cannot be read at all."""
     archive: ZipBytes = ArchiveBytes(url)
-    base = base_of(url)
+    base, remark = base_of(url), ""
     try:
         try:
             directory = await read_directory(archive, reader)
         except RangesRefused:
             archive = await spooled(url, reader, workspace)
+            remark = f"{archive.where}: the server sends no ranges, so every run fetches the whole archive"
             directory = await read_directory(archive, reader)
     except (ArchiveDefect, TransferError) as error:
         raise _unusable(error, url) from error
@@ -62,7 +64,7 @@ async def open_zip(reader: RawReader, url: str, workspace: Workspace) -> OpenedA
     reader.mount(base, ZipMembers(archive, directory, base))
     flaws = [one for one in directory.flaws if not is_junk(one[0])]
     names = [name for name in directory.names() if not is_junk(name)]
-    return OpenedArchive(lambda: names, facts, flaws)
+    return OpenedArchive(lambda: names, facts, flaws, remark=remark)
 
 
 async def open_tar(reader: RawReader, url: str, workspace: Workspace) -> OpenedArchive:
@@ -87,7 +89,10 @@ async def open_tar(reader: RawReader, url: str, workspace: Workspace) -> OpenedA
         return MemberFacts(member.size, _rfc3339(member.modified), member.etag)
 
     reader.mount(base, members)
-    return OpenedArchive(unpacked.names, facts, unpacked.flaws, broken)
+    remark = ""
+    if not members.validator and broken is None:
+        remark = f"{urls.redacted(url)}: the server sends no strong validator, so every run reads it again"
+    return OpenedArchive(unpacked.names, facts, unpacked.flaws, broken, remark)
 
 
 def _unusable(error: ArchiveDefect | TransferError, url: str) -> CatalogError | SourceError:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from ....core import urls
 from ....core.errors import CatalogError, TransferError
-from ....core.model import Asset, Document, Flaw
+from ....core.model import Asset, Document, Flaw, ListingRemarks
 from ....core.options import Selection
 from ....core.ports import Emit, Source
 from ...items.streams import RawReader
@@ -47,6 +47,8 @@ class ArchiveSource:
             opened = await self._open()
             if opened.flaws:
                 await emit([self._flaw(name, what) for name, what in opened.flaws])
+            if opened.remark:
+                await emit([ListingRemarks(lines=(opened.remark,))])
             self._broken = opened.broken
             self._inner = await self._source_of(opened)
         await self._inner.list(emit, only)

@@ -46,6 +46,8 @@ class TarMembers:
         self._reader = reader
         self.unpacked = UnpackedMembers(workspace.folder, keeps_data=workspace.is_kept)
         self._unpacking = asyncio.Lock()
+        self.validator = ""
+        """of the version that is known; "" if there is none by which a later run could ask for another one"""
 
     async def open(self) -> None:
         """Know the members: by the index of an earlier run if the archive is unchanged since, else by reading
@@ -53,7 +55,7 @@ class TarMembers:
         await self._unpack(self.unpacked.load(canonical(self._url)))
 
     async def _unpack(self, known: str) -> None:
-        stream = ArchiveStream(self._url, known)
+        stream, self.validator = ArchiveStream(self._url, known), known
         unpacker = _Unpacker(self.unpacked)
         try:
             try:
@@ -64,6 +66,7 @@ class TarMembers:
             finally:
                 if unpacker.begun:
                     self.unpacked.finish()
+            self.validator = stream.validator
             self.unpacked.save(canonical(self._url), stream.validator)
         except OSError as error:
             raise storage_error(error, "the unpacked archive") from error
