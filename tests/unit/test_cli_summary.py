@@ -28,7 +28,7 @@ def report(*outcomes, ended=True):
     made.listing.ended = ended
     for outcome in outcomes:
         made.selected += 1
-        made.add(outcome)
+        made.add([outcome])
     return made
 
 
