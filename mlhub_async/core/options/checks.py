@@ -158,5 +158,8 @@ def check_fields(given: object, allowed: Mapping[str, Allowed]) -> None:
 
 
 def _short(value: object) -> str:
-    shown = repr(value)
+    try:
+        shown = repr(value)
+    except RecursionError:
+        return f"a {type(value).__name__} that is nested too deeply"
     return shown if len(shown) <= 80 else f"{shown[:80]} ..."
