@@ -14,6 +14,7 @@ from contextlib import closing
 
 import pytest
 
+from mlhub_async.engine.executors import local
 from mlhub_async.transfer.small_file.small_files import SmallFiles
 from support.engine import run
 from support.faults import Cut, Delay, Drip, Gzip, Headers, Length, Raw, Stall, Status, html, redirect
@@ -25,8 +26,13 @@ from support.wire_format import until
 
 COLUMNS = "collection, item, role, key, path, state, size, sha256, proof, validator, stamp, error"
 ORDINARY = 60
-MAX_CALLS = 110
+MAX_CALLS = 130
 """Python calls per small file, the listing and the item documents included."""
+
+
+@pytest.fixture(autouse=True)
+def lanes(monkeypatch):
+    monkeypatch.setattr(local, "USES_LANES", True)
 
 
 @pytest.fixture

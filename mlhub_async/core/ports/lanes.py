@@ -24,7 +24,7 @@ class LaneSink(Protocol):
     `accepts` is called with the body of an ordinary response when all of it is there; the view is valid
     during the call only. If it returns True, the connection is free for the next request, and `landed` is
     called; `waited` are the seconds from the request to the head. In all other cases `gave_up` is called,
-    once: with the exchange as it is then, or None where no connection could be opened.
+    once: with the exchange as it is then, or None where no connection was open.
     """
 
     def accepts(self, fields: Mapping[str, str], body: memoryview) -> bool: ...
@@ -35,7 +35,7 @@ class LaneSink(Protocol):
 
 
 class RequestLane(Protocol):
-    """Sends requests for small files to one origin, over the connections of its transport, without tasks.
+    """Sends requests for small files to one origin, over open connections of its transport, without tasks.
 
     It reads ordinary responses only: 200, of a known length that fits into the buffer, in time, on a
     connection that stays open. It knows no limits: `submit` sends at once. While it is not `open` the origin

@@ -14,6 +14,8 @@ from ...transfer.dedupe import InFlight
 from ...transfer.fetch import fetch
 from ...transfer.small_file.small_files import SmallFiles
 
+USES_LANES = False
+"""Whether ordinary small files take the path of `transfer/small_file`, without a task for each."""
 Produce = Callable[[Submit], Awaitable[None]]
 
 
@@ -26,6 +28,8 @@ class LocalExecutor:
     def __init__(self, context: TransferContext, concurrency: int | None) -> None:
         self._context = context
         self._workers = affordable_transfers(concurrency or MAX_LIMIT)
+        self._is_unrestricted = self._workers == (concurrency or MAX_LIMIT)
+        """there are descriptors for one more transfer than asked for"""
         self._small_files: SmallFiles | None = None
 
     async def run(self, produce: Produce, settle: Settle) -> None:
@@ -38,7 +42,7 @@ class LocalExecutor:
         limits.end()
 
     async def _produce_all(self, produce: Produce, settle: Settle, submit: Submit) -> None:
-        if self._context.small_files:
+        if USES_LANES and self._context.small_files and self._is_unrestricted:
             go_on = partial(self._go_on, settle)
             self._small_files = SmallFiles(self._context, submit, settle, go_on)
             await self._small_files.run(produce)

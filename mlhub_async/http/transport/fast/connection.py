@@ -82,6 +82,7 @@ class Connection(asyncio.BufferedProtocol):
         """Send a request whose response `listener` reads, until `finish_lane` or `hold`."""
         assert self._transport is not None
         self._listener, self._response, self.usable = listener, None, False
+        self.buffer.consumed = self.buffer.filled = 0  # the last response may have been a head alone
         self.last_active = self._loop.time()
         self._transport.write(request)
 

@@ -1,7 +1,8 @@
 """The lane of the small-file path: requests to one origin, each answered in the callbacks of its connection.
 
 Between the end of a body and the next request no task runs. A response that is not ordinary is not judged
-here: the exchange is given away as it is, and `FastTransport.send` goes on with it.
+here: the exchange is given away as it is, and `FastTransport.send` goes on with it. Nor are connections opened
+here: what may go wrong with that is the general path's to decide. What it has opened is used here later.
 """
 
 from __future__ import annotations
@@ -30,29 +31,17 @@ class ConnectionLane:
         self._origin = origin
         self.busy: set[LaneExchange] = set()
         self.given_away: set[LaneExchange] = set()
-        self._connecting: set[asyncio.Task[None]] = set()
 
     def shut(self) -> None:
         self.open = False
 
     def submit(self, message: bytes, sink: LaneSink) -> None:
         connection = self._pool.take(self._origin)
-        if connection is not None:
-            self.busy.add(exchange := LaneExchange(self, connection, sink, reused=True))
-            connection.begin(message, exchange)
-        else:
-            task = self._loop.create_task(self._connect(message, sink))
-            self._connecting.add(task)
-            task.add_done_callback(self._connecting.discard)
-
-    async def _connect(self, message: bytes, sink: LaneSink) -> None:
-        try:
-            connection = await self._pool.connect(self._origin)
-        except Exception:  # whatever it is: the general path will meet it, too
+        if connection is None:
             sink.gave_up(None)
-        else:
-            self.busy.add(exchange := LaneExchange(self, connection, sink, reused=False))
-            connection.begin(message, exchange)
+            return
+        self.busy.add(exchange := LaneExchange(self, connection, sink))
+        connection.begin(message, exchange)
 
     def free(self, exchange: LaneExchange) -> None:
         """The connection of an exchange can take the next request."""
@@ -64,13 +53,10 @@ class ConnectionLane:
         for exchange in [one for one in self.busy if one.began_at < when]:
             exchange.give_away()
 
-    async def close(self) -> None:
-        """Close the connections in use. Returns when none is being opened any more."""
+    def close(self) -> None:
+        """Close the connections in use."""
         for exchange in self.busy | self.given_away:
             exchange.connection.abort()
-        for task in self._connecting:
-            task.cancel()
-        await asyncio.gather(*self._connecting, return_exceptions=True)
 
 
 class LaneExchange:
@@ -78,16 +64,14 @@ class LaneExchange:
 
     __slots__ = (
         *("_body_end", "_body_start", "_fields", "_lane", "_sink"),
-        *("_waited", "began_at", "connection", "reused"),
+        *("_waited", "began_at", "connection"),
     )
 
-    def __init__(self, lane: ConnectionLane, connection: Connection, sink: LaneSink, reused: bool) -> None:
-        """`reused`: the server may have closed the connection before the request came."""
+    def __init__(self, lane: ConnectionLane, connection: Connection, sink: LaneSink) -> None:
         self._lane = lane
         self._sink = sink
         self._body_start = self._body_end = 0
         self.connection = connection
-        self.reused = reused
         self.began_at = lane._loop.time()
 
     def received(self) -> None:

@@ -56,7 +56,7 @@ class FastTransport:
     async def send(self, request: Request, sink: Sink) -> None:
         target = origin(request.url)
         message = self._serialise(request)
-        connection, sent, reused = self._at_hand(request, target)
+        connection, sent = self._at_hand(request, target)
         try:
             if connection is not None:
                 try:
@@ -64,7 +64,7 @@ class FastTransport:
                     return await self._exchange(connection, target, first, sink, request.url)
                 except DroppedError as dropped:
                     # The server had closed the idle connection. Repeated once, if nothing was received.
-                    if dropped.response_begun or request.method != "GET" or not reused:
+                    if dropped.response_begun or request.method != "GET":
                         raise
             connection = await self._connect(target, request.url)
             await self._exchange(connection, target, message, sink, request.url)
@@ -88,12 +88,12 @@ class FastTransport:
                 self._schedule_check()
         return lane
 
-    def _at_hand(self, request: Request, target: Origin) -> tuple[Connection | None, bool, bool]:
-        """A connection for a request; whether that was sent over it; whether others were, before that."""
+    def _at_hand(self, request: Request, target: Origin) -> tuple[Connection | None, bool]:
+        """An open connection for a request, and whether that was sent over it already."""
         begun = request.begun.take_exchange() if request.begun is not None else None
         if isinstance(begun, LaneExchange):
-            return begun.take(), True, begun.reused
-        return None if request.fresh else self._pool.take(target), False, True
+            return begun.take(), True
+        return None if request.fresh else self._pool.take(target), False
 
     def _note_failure(self, target: Origin, connection: Connection | None) -> None:
         if connection is not None and not connection.response_begun:
@@ -166,7 +166,7 @@ class FastTransport:
             self._timer.cancel()
             self._timer = None
         for lane in self._lanes.values():
-            await lane.close()
+            lane.close()
         for connection in self._active:
             connection.abort()
         self._pool.close()
