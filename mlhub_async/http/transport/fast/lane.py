@@ -1,8 +1,8 @@
 """The lane of the small-file path: requests to one origin, each answered in the callbacks of its connection.
 
 Between the end of a body and the next request no task runs. A response that is not ordinary is not judged
-here: the exchange is given away as it is, and `FastTransport.send` goes on with it. Nor are connections opened
-here: what may go wrong with that is the general path's to decide. What it has opened is used here later.
+here: the exchange is given away as it is, and `FastTransport.send` goes on with it. Nor are connections
+opened here: what may go wrong with that is the general path's to decide. What it has opened is used later.
 """
 
 from __future__ import annotations
