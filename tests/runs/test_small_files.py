@@ -192,3 +192,17 @@ async def test_an_origin_that_changes_its_mind_goes_the_general_way(troubled, de
     report = await run(items, dest, concurrency=4)
     assert report.exit_code == 0 and report.fetched == 300
     assert len(asset_requests(site)) == 300 and 0 < len(landed) <= 100
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+async def test_no_more_files_are_under_way_than_there_are_workers(site, dest, landed, workers):
+    """Also where files of the general path come in between, and others wait for one with the same URL."""
+    items = publish(site, [f"i{n}" for n in range(120)], size=2000)
+    for number in range(0, 120, 10):
+        items.insert(
+            number, stac_item(f"large{number}", data=site.put(f"/l{number}.tif", tif(600_000, number)))
+        )
+        items += [stac_item(f"again{number}-{n}", data=site.url(f"/i{number}.tif")) for n in range(40)]
+    report = await run(items, dest, concurrency=workers)
+    assert report.exit_code == 0 and landed
+    assert site.peak <= workers and len(asset_requests(site)) == 132

@@ -80,7 +80,7 @@ async def _worker(pool: WorkerPool, queue: JobQueue, work: Callable[[T], Awaitab
     CURRENT_POOL.set(pool)
     while not pool.overstaffed:
         if not queue.jobs:
-            pool.idle += 1
+            pool.rest()
             await queue.wait_for_job()
             pool.idle -= 1
         job = queue.take()
@@ -118,6 +118,11 @@ class WorkerPool:
         self._working = 0
         self._parked = 0
         self._rechecks = 0
+        self._unstarted: set[asyncio.Task[None] | None] = set()
+        self.on_spare: Callable[[], object] | None = None
+        """Called in the event loop when there may be more `spare` slots; not at once."""
+        self.orders_wait: Callable[[], bool] = lambda: False
+        """Whether work waits for a `spare` slot outside of the queue; by default none does."""
         self.idle = 0
         self.ended = False
 
@@ -143,6 +148,15 @@ class WorkerPool:
         """Count a worker out that ends."""
         self._working -= 1
 
+    def rest(self) -> None:
+        """Count a worker idle that waits for a job."""
+        self.idle += 1
+        self._notify()
+
+    def _notify(self) -> None:
+        if self.on_spare is not None:
+            asyncio.get_running_loop().call_soon(self.on_spare)
+
     def rechecked(self) -> None:
         """Count one of the `_RECHECK`s out of the queue."""
         self._rechecks -= 1
@@ -154,7 +168,8 @@ class WorkerPool:
 
     def park(self) -> bool:
         """Free the slot of a worker that will wait. False where too many wait: then it keeps its slot."""
-        if self._parked >= PARKED_PER_WORKER * self._slots:
+        self._notify()
+        if self.crowded:
             return False
         self._parked += 1
         if self.overstaffed:
@@ -162,6 +177,11 @@ class WorkerPool:
         else:
             self._start_worker()
         return True
+
+    @property
+    def crowded(self) -> bool:
+        """So many wait outside the pool that those which wait now keep their slots."""
+        return self._parked >= PARKED_PER_WORKER * self._slots
 
     def unpark(self) -> None:
         self._parked -= 1
@@ -172,25 +192,22 @@ class WorkerPool:
         return len(self._queue.jobs) - self._rechecks > self.ended
 
     @property
+    def wanted_back(self) -> bool:
+        """Whether there is work for the slots that are lent."""
+        return self.has_waiting_jobs or self.orders_wait()
+
+    @property
     def reserved(self) -> int:
         """Slots that are never lent: one for the next job, while there may be one."""
         return 0 if self.ended else 1
 
     def lend(self, work: Work) -> asyncio.Task[None] | None:
         free = self._target - self._working + self.idle
-        if self.has_waiting_jobs or free <= self.reserved:
+        if self.wanted_back or free <= self.reserved:
             return None
-        coroutine = self._run_lent(work)
-        try:
-            task = self._group.create_task(coroutine)
-        except RuntimeError:  # the group is shutting down
-            coroutine.close()
-            return None
-        self._working += 1
-        if self.overstaffed and not self.ended:
+        if (task := self._start_lent(work)) is not None and self.overstaffed and not self.ended:
             self._rechecks += 1
             self._queue.put(_RECHECK)
-        task.add_done_callback(self._take_back)
         return task
 
     @property
@@ -201,24 +218,40 @@ class WorkerPool:
 
     def start(self, work: Work) -> bool:
         """Run a job at once, in a task that counts as a worker. False if the group is shutting down."""
+        return self._start_lent(work) is not None
+
+    def _start_lent(self, work: Work) -> asyncio.Task[None] | None:
         coroutine = self._run_lent(work)
         try:
             task = self._group.create_task(coroutine)
-        except RuntimeError:
+        except RuntimeError:  # the group is shutting down
             coroutine.close()
-            return False
+            return None
         self._working += 1
-        task.add_done_callback(self._take_back)
-        return True
+        self._unstarted.add(task)
+        task.add_done_callback(self._count_out_unstarted)
+        return task
 
     async def _run_lent(self, work: Work) -> None:
+        self._unstarted.discard(asyncio.current_task())
         CURRENT_POOL.set(self)
-        await work()
+        try:
+            await work()
+        finally:
+            self._take_back()
 
-    def _take_back(self, _: asyncio.Task[None]) -> None:
+    def _take_back(self) -> None:
+        """Use its slot for waiting jobs. In the task itself: once all have ended, the group takes no more."""
         self._working -= 1
         if self.has_waiting_jobs:
             self.fill()
+        self._notify()
+
+    def _count_out_unstarted(self, task: asyncio.Task[None]) -> None:
+        """A task that is cancelled before its first step runs nothing of its coroutine."""
+        if task in self._unstarted:
+            self._unstarted.discard(task)
+            self._take_back()
 
 
 CURRENT_POOL: ContextVar[WorkerPool | None] = ContextVar("pool", default=None)
@@ -271,8 +304,8 @@ class IdleSlots:
 
     @property
     def wanted_back(self) -> bool:
-        """Whether jobs wait for a worker, so that a task in a lent slot should end."""
-        return self.pool is not None and self.pool.has_waiting_jobs
+        """Whether work waits for a slot, so that a task in a lent one should end."""
+        return self.pool is not None and self.pool.wanted_back
 
 
 async def run_single(work: Callable[[], Awaitable[T]], workers: int, idle_slots: IdleSlots) -> T:

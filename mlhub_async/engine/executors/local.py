@@ -9,12 +9,13 @@ from ...core.concurrency import affordable_transfers, fan_out
 from ...core.model import Job
 from ...core.ports import BegunRequest, Settle, Submit
 from ...http.resilience.concurrency import MAX_LIMIT
+from ...http.resilience.retry import load_tenacity
 from ...transfer.context import TransferContext
 from ...transfer.dedupe import InFlight
 from ...transfer.fetch import fetch
 from ...transfer.small_file.small_files import SmallFiles
 
-USES_LANES = False
+USES_LANES = True
 """Whether ordinary small files take the path of `transfer/small_file`, without a task for each."""
 Produce = Callable[[Submit], Awaitable[None]]
 
@@ -29,8 +30,9 @@ class LocalExecutor:
         self._context = context
         self._workers = affordable_transfers(concurrency or MAX_LIMIT)
         self._is_unrestricted = self._workers == (concurrency or MAX_LIMIT)
-        """there are descriptors for one more transfer than asked for"""
-        self._small_files: SmallFiles | None = None
+        """there are descriptors for as many transfers as were asked for"""
+        if not self._is_unrestricted:
+            load_tenacity()
 
     async def run(self, produce: Produce, settle: Settle) -> None:
         """Raises `AccessLost` also at the end, for a host that refused our credentials to the last."""
@@ -44,8 +46,7 @@ class LocalExecutor:
     async def _produce_all(self, produce: Produce, settle: Settle, submit: Submit) -> None:
         if USES_LANES and self._context.small_files and self._is_unrestricted:
             go_on = partial(self._go_on, settle)
-            self._small_files = SmallFiles(self._context, submit, settle, go_on)
-            await self._small_files.run(produce)
+            await SmallFiles(self._context, submit, settle, go_on).run(produce)
         else:
             await produce(submit)
         self._context.http.restart_stalled()
@@ -58,5 +59,3 @@ class LocalExecutor:
         self, settle: Settle, job: Job, begun: BegunRequest | None = None, own: InFlight | None = None
     ) -> None:
         await settle([await fetch(job, self._context, begun, own)])
-        if self._small_files is not None:
-            self._small_files.advance_all()

@@ -154,3 +154,8 @@ class Retry:
             sleep=self._sleep,
             reraise=True,
         )(repeat)
+
+
+def load_tenacity() -> None:
+    """Import it before anything fails: an import needs a descriptor, and they may be used up then."""
+    import tenacity  # noqa: F401

@@ -28,7 +28,7 @@ MAX_ORDERS = 2_000
 """Orders that wait; the listing waits above that."""
 FEW_ORDERS = 64
 """If no more than these wait at the end, a request that stalls holds up the run."""
-MAX_LANDED = 500
+MAX_LANDED = 100
 """Files that wait for their names; no further one is asked for above that."""
 
 
@@ -61,6 +61,8 @@ class SmallFiles:
 
     async def run(self, produce: Callable[[Submit], Awaitable[None]]) -> None:
         """Produce jobs, and return when no order is left: each was settled or has gone the general way."""
+        if (pool := self.context.idle_slots.pool) is not None:
+            pool.on_spare, pool.orders_wait = self._advance_all, lambda: self._waiting > 0
         async with FirstErrorGroup() as group:
             tasks = [group.create_task(work()) for work in (self._settle_landed, self._return_orders)]
             try:
@@ -77,6 +79,8 @@ class SmallFiles:
 
     def _stop(self) -> None:
         self.stopped = True
+        if (pool := self.context.idle_slots.pool) is not None:
+            pool.on_spare, pool.orders_wait = None, lambda: False
         for origin in self._orders.origins:
             origin.gate.on_clear = None
             origin.waiting.clear()
@@ -104,7 +108,7 @@ class SmallFiles:
         """The gate of an origin is clear. In a call of its own: the gate is in the midst of a change."""
         self._loop.call_soon(self._advance, origin)
 
-    def advance_all(self) -> None:
+    def _advance_all(self) -> None:
         """Something has changed that orders of any origin may have waited for."""
         if self._waiting:
             for origin in self._orders.origins:
@@ -114,8 +118,8 @@ class SmallFiles:
         """Send orders, with the slot that is `held` and with free ones, as long as all is well.
 
         The one place that decides whether a request is sent. Each change of what it depends on ends here: an
-        order came, a file has landed or given up, files got their names, the gate is clear again, a job of
-        the general path has ended.
+        order came, a file has landed or given up, files got their names, the gate is clear again, a worker of
+        the general path needs its slot no longer.
         """
         gate, limit, waiting = origin.gate, origin.gate.limit, origin.waiting
         while waiting and gate.clear and origin.lane.open:
@@ -133,11 +137,14 @@ class SmallFiles:
             self._is_unwell.set()
 
     def _has_room(self) -> bool:
-        """Whether another request may be under way. One always may: general jobs may wait for its file."""
-        if len(self._landed) >= MAX_LANDED:
-            return False
+        """Whether another request may be under way: in a slot of the pool that no worker needs.
+
+        Where too many jobs of the general path wait, perhaps for a file that is ordered here, one always may.
+        """
         pool = self.context.idle_slots.pool
-        return not self._in_flight or (pool is not None and self._in_flight < pool.spare)
+        if pool is None or len(self._landed) >= MAX_LANDED:
+            return False
+        return self._in_flight < pool.spare or (pool.crowded and not self._in_flight)
 
     def _send(self, order: Order) -> None:
         context, gate = self.context, order.origin.gate
@@ -202,7 +209,7 @@ class SmallFiles:
                 await self._settle(odd)
             self._settling = 0
             self._progress.set()
-            self.advance_all()
+            self._advance_all()
 
     def _place(self, outcome: Outcome) -> bool:
         """Give a file its name; see `ports.Place`."""
