@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from mlhub_async.engine.executors import local
 from mlhub_async.http.resilience.gate import Gate
 from mlhub_async.http.transport.fallback import FallbackTransport
 
@@ -15,8 +14,6 @@ BEGIN = Gate.__init__
 
 def force_on() -> None:
     """Take every origin for one that is known to be well until something fails there."""
-
-    local.USES_LANES = True
 
     def begin_well(self: Gate, *args: Any) -> None:
         BEGIN(self, *args)

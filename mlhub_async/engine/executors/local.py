@@ -15,8 +15,6 @@ from ...transfer.dedupe import InFlight
 from ...transfer.fetch import fetch
 from ...transfer.small_file.small_files import SmallFiles
 
-USES_LANES = True
-"""Whether ordinary small files take the path of `transfer/small_file`, without a task for each."""
 Produce = Callable[[Submit], Awaitable[None]]
 
 
@@ -44,7 +42,7 @@ class LocalExecutor:
         limits.end()
 
     async def _produce_all(self, produce: Produce, settle: Settle, submit: Submit) -> None:
-        if USES_LANES and self._context.small_files and self._is_unrestricted:
+        if self._context.small_files and self._is_unrestricted:
             go_on = partial(self._go_on, settle)
             await SmallFiles(self._context, submit, settle, go_on).run(produce)
         else:
