@@ -5,75 +5,52 @@ Implementations do not inherit from them: matching methods are enough.
 
 from __future__ import annotations
 
-from .lanes import (
-    BegunRequest as BegunRequest,
-)
-from .lanes import (
-    LaneExchange as LaneExchange,
-)
-from .lanes import (
-    Lanes as Lanes,
-)
-from .lanes import (
-    LaneSink as LaneSink,
-)
-from .lanes import (
-    RequestLane as RequestLane,
-)
+from .lanes import BegunRequest, LaneExchange, Lanes, LaneSink, RequestLane
 from .parts import (
-    BodyWriter as BodyWriter,
+    BodyWriter,
+    Buffer,
+    DocumentStore,
+    Emit,
+    Executor,
+    Members,
+    PartialFile,
+    Place,
+    Reader,
+    SegmentWriter,
+    Send,
+    Settle,
+    Settled,
+    Signer,
+    Sink,
+    Source,
+    Store,
+    Submit,
+    Transport,
 )
-from .parts import (
-    Buffer as Buffer,
-)
-from .parts import (
-    DocumentStore as DocumentStore,
-)
-from .parts import (
-    Emit as Emit,
-)
-from .parts import (
-    Executor as Executor,
-)
-from .parts import (
-    Members as Members,
-)
-from .parts import (
-    PartialFile as PartialFile,
-)
-from .parts import (
-    Place as Place,
-)
-from .parts import (
-    Reader as Reader,
-)
-from .parts import (
-    SegmentWriter as SegmentWriter,
-)
-from .parts import (
-    Send as Send,
-)
-from .parts import (
-    Settle as Settle,
-)
-from .parts import (
-    Settled as Settled,
-)
-from .parts import (
-    Signer as Signer,
-)
-from .parts import (
-    Sink as Sink,
-)
-from .parts import (
-    Source as Source,
-)
-from .parts import (
-    Store as Store,
-)
-from .parts import (
-    Submit as Submit,
-)
-from .parts import (
-    Transport as Transport,
-)
+
+__all__ = [
+    "BegunRequest",
+    "BodyWriter",
+    "Buffer",
+    "DocumentStore",
+    "Emit",
+    "Executor",
+    "LaneExchange",
+    "LaneSink",
+    "Lanes",
+    "Members",
+    "PartialFile",
+    "Place",
+    "Reader",
+    "RequestLane",
+    "SegmentWriter",
+    "Send",
+    "Settle",
+    "Settled",
+    "Signer",
+    "Sink",
+    "Source",
+    "Store",
+    "Submit",
+    "Transport",
+]

@@ -71,21 +71,14 @@ def _named(files: Iterable[FileEntry]) -> Iterable[tuple[str, JsonObject]]:
 
 def asset_of(file: FileEntry) -> JsonObject:
     """The asset of a file, with the fields that the listing gives."""
-    asset: JsonObject = {"href": file.url}
-    if media_type := media_type_of(urls.suffix(file.url)):
-        asset["type"] = media_type
-    if file.size is not None:
-        asset["file:size"] = file.size
-    if file.checksum:
-        asset["file:checksum"] = file.checksum
-    if file.git_blob:
-        asset["git:blob"] = file.git_blob
-    if file.modified:
-        asset["updated"] = file.modified
-    if file.etag:
-        asset["etag"] = file.etag
-    if file.tier:
-        asset["storage:tier"] = file.tier
-    if file.unavailable:
-        asset["unavailable"] = file.unavailable
-    return asset
+    known = {
+        "type": media_type_of(urls.suffix(file.url)),
+        "file:size": file.size,
+        "file:checksum": file.checksum,
+        "git:blob": file.git_blob,
+        "updated": file.modified,
+        "etag": file.etag,
+        "storage:tier": file.tier,
+        "unavailable": file.unavailable,
+    }
+    return {"href": file.url, **{name: value for name, value in known.items() if value not in (None, "")}}

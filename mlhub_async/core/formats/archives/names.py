@@ -8,6 +8,8 @@ from collections.abc import Iterable
 _is_hostile = re.compile(
     r"/|[A-Za-z]:|.*\\|(?:.*/)?\.\.?(?:/|\Z)|.*//|.*[\x00-\x1f\x7f\ud800-\udfff]", re.DOTALL
 ).match
+HOSTILE = "its name leads out of the archive, or is no path: it is left out"
+"""What is told of a member with such a name."""
 _JUNK_FOLDER = "__MACOSX/"
 _JUNK_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 

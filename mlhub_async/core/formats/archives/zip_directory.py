@@ -11,7 +11,7 @@ from bisect import bisect_left, bisect_right
 from typing import NamedTuple
 
 from .errors import ArchiveCut, ArchiveDefect
-from .names import is_hostile
+from .names import HOSTILE, is_hostile
 
 _END, _END64, _LOCATOR, _ENTRY = b"PK\5\6", b"PK\6\6", b"PK\6\7", b"PK\1\2"
 _END_BYTES, _END64_BYTES, _LOCATOR_BYTES, _ENTRY_BYTES = 22, 56, 20, 46
@@ -167,7 +167,7 @@ class ZipDirectory:
         if name.endswith("/") or (is_unix and kind == _DIRECTORY):
             return
         if is_hostile(name):
-            self.flaws.append((name, "its name leads out of the archive, or is no path: it is left out"))
+            self.flaws.append((name, HOSTILE))
         elif is_unix and kind not in (0, _REGULAR):
             what = "a symbolic link" if kind == _LINK else "no regular file"
             self.flaws.append((name, f"it is {what}: it is left out"))

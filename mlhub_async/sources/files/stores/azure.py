@@ -5,19 +5,15 @@ https://learn.microsoft.com/rest/api/storageservices/list-blobs
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from html import unescape
 from urllib.parse import quote, unquote
 
-from ....core.checksum import multihash
 from ....core.model import Request
-from ....core.urls import quoted_key
 from ..listing import FileEntry
-from .store_listing import StoreListing, StorePage, not_a_store
+from .store_listing import StoreListing, StorePage, md5_multihash, not_a_store
 
 API_VERSION = "2021-06-08"
 """The first that encodes names which XML cannot hold."""
@@ -52,25 +48,14 @@ class AzureListing(StoreListing):
         if name is None or found.get("ResourceType") == "directory" or "hdi_isfolder" in found:
             return None
         key = unquote(unescape(name[2])) if name[1] else unescape(name[2])
-        size = found.get("Content-Length", "")
-        return FileEntry(
+        return self.entry(
             key,
-            int(size) if size.isdecimal() else None,
-            self._bucket_url + quoted_key(key),
+            found.get("Content-Length", ""),
             f'"{unescape(found.get("Etag", "")).strip(chr(34))}"',
             _rfc3339(found.get("Last-Modified", "")),
             md5_multihash(found.get("Content-MD5", "")),
             tier="Archive" if found.get("AccessTier") == "Archive" else "",
         )
-
-
-def md5_multihash(text: str) -> str:
-    """A multihash of an MD5 in base64; "" for what is none."""
-    try:
-        digest = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        return ""
-    return multihash("md5", digest) if len(digest) == 16 else ""
 
 
 def _rfc3339(date: str) -> str:

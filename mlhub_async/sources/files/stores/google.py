@@ -9,10 +9,8 @@ from typing import Any
 from urllib.parse import quote
 
 from ....core.model import Request
-from ....core.urls import quoted_key
 from ..listing import FileEntry
-from .azure import md5_multihash
-from .store_listing import StoreListing, StorePage, not_a_store
+from .store_listing import StoreListing, StorePage, md5_multihash, not_a_store
 
 API = "https://storage.googleapis.com"
 _FIELDS = "items(name,size,etag,md5Hash,updated,storageClass),nextPageToken"
@@ -34,11 +32,9 @@ class GoogleListing(StoreListing):
         return StorePage(files, str(body.get("nextPageToken") or ""))
 
     def _file(self, found: dict[str, Any]) -> FileEntry:
-        key, size = str(found.get("name", "")), str(found.get("size", ""))
-        return FileEntry(
-            key,
-            int(size) if size.isdecimal() else None,
-            self._bucket_url + quoted_key(key),
+        return self.entry(
+            str(found.get("name", "")),
+            str(found.get("size", "")),
             str(found.get("etag", "")),
             str(found.get("updated", "")),
             md5_multihash(str(found.get("md5Hash", ""))),

@@ -10,7 +10,6 @@ from html import unescape
 from urllib.parse import quote, unquote_plus
 
 from ....core.model import Request
-from ....core.urls import quoted_key
 from ..listing import FileEntry
 from .store_listing import StoreListing, StorePage, not_a_store
 
@@ -48,11 +47,10 @@ class S3Listing(StoreListing):
     def _file(self, found: dict[str, str], *, encoded: bool) -> FileEntry:
         key = found.get("Key", "")
         key = unquote_plus(key) if encoded else unescape(key)
-        size, tier = found.get("Size", ""), found.get("StorageClass", "")
-        return FileEntry(
+        tier = found.get("StorageClass", "")
+        return self.entry(
             key,
-            int(size) if size.isdecimal() else None,
-            self._bucket_url + quoted_key(key),
+            found.get("Size", ""),
             unescape(found.get("ETag", "")),
             found.get("LastModified", ""),
             tier="" if tier == "STANDARD" else tier,

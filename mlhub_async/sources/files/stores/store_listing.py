@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import AsyncGenerator, Sequence
 from typing import NamedTuple
 
+from ....core.checksum import multihash
 from ....core.errors import CatalogDefect, CatalogError, MlhubError, SourceError, TransferError, Transient
 from ....core.model import JsonObject
 from ....core.urls import StoreAddress, quoted_key, term_safe
@@ -52,6 +55,13 @@ class StoreListing:
 
     def url_of(self, key: str) -> str:
         return self._bucket_url + quoted_key(key)
+
+    def entry(
+        self, key: str, size: str, etag: str, modified: str, checksum: str = "", tier: str = ""
+    ) -> FileEntry:
+        """An object as the listing tells it; `size` in decimal digits, any other text where it is unknown."""
+        known_size = int(size) if size.isdecimal() else None
+        return FileEntry(key, known_size, self.url_of(key), etag, modified, checksum, tier=tier)
 
     async def pages(self) -> AsyncGenerator[Sequence[FileEntry], None]:
         asked = self.prefix
@@ -102,3 +112,12 @@ def not_a_store(where: str, found: str) -> SourceError:
     return SourceError(
         f"{where} cannot be listed: the answer is {found}; check --endpoint-url", kind="not-a-store"
     )
+
+
+def md5_multihash(text: str) -> str:
+    """A multihash of an MD5 in base64; "" for what is none."""
+    try:
+        digest = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return ""
+    return multihash("md5", digest) if len(digest) == 16 else ""

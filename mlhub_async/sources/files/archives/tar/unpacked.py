@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from .....core.errors import StorageError
-from .....core.formats.archives.names import is_hostile, is_junk
+from .....core.formats.archives.names import HOSTILE, is_hostile, is_junk
 from .....core.json_text import dumps, loads
 from .....storage.member_index import MemberIndex
 
@@ -110,7 +110,7 @@ class UnpackedMembers:
             return
         name = name.removeprefix("./")
         if is_hostile(name):
-            self.refuse(name, "its name leads out of the archive, or is no path: it is left out")
+            self.refuse(name, HOSTILE)
             return
         is_document = name.lower().endswith(".json") and size <= MAX_DOCUMENT_BYTES
         file = self._writers[_DOCUMENTS if is_document else _DATA]
