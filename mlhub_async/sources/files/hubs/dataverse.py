@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from ....core import checksum
 from ....core.errors import SourceError
 from ....core.model import Document
 from ..listing import FileEntry
-from .record_listing import RecordListing, objects_in, size_of
+from .record_listing import RecordListing, multihash_of, objects_in, size_of
 
 
 class DataverseListing(RecordListing):
@@ -46,7 +45,6 @@ def _file(found: dict[str, Any], root: str, updated: str) -> FileEntry:
     stated = about.get("checksum")
     stated = stated if isinstance(stated, dict) else {}
     digest = str(stated.get("value") or about.get("md5") or "")
-    known = checksum.parse(f"{stated.get('type') or 'MD5'}:{digest}") if digest else None
     size = about.get("originalFileSize") if is_converted else about.get("filesize")
     return FileEntry(
         f"{folder}/{name}" if folder else name,
@@ -54,6 +52,6 @@ def _file(found: dict[str, Any], root: str, updated: str) -> FileEntry:
         f"{root}/api/access/datafile/{about.get('id')}{'?format=original' if is_converted else ''}",
         etag=digest or str(about.get("id", "")),
         modified=updated,
-        checksum=checksum.multihash(known.algorithm, known.digest) if known and known.usable else "",
+        checksum=multihash_of(f"{stated.get('type') or 'MD5'}:{digest}") if digest else "",
         refused="access to it is restricted: ask for it at its record" if found.get("restricted") else "",
     )

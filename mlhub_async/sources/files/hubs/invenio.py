@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ....core import checksum
 from ....core.errors import SourceError
 from ....core.model import Document, JsonObject
 from ....core.urls import quoted_key
 from ..listing import FileEntry
-from .record_listing import RecordListing, objects_in, size_of
+from .record_listing import RecordListing, multihash_of, objects_in, size_of
 
 
 class InvenioListing(RecordListing):
@@ -46,14 +45,13 @@ class InvenioListing(RecordListing):
         links = links if isinstance(links, dict) else {}
         url = links.get("content") or (links.get("self") if "content" in str(links.get("self")) else None)
         digest = found.get("checksum")
-        known = checksum.parse(digest) if isinstance(digest, str) else None
         return FileEntry(
             key,
             size_of(found.get("size")),
             str(url) if url else f"{root}/files/{quoted_key(key)}/content",
             etag=str(digest or ""),
             modified=updated,
-            checksum=checksum.multihash(known.algorithm, known.digest) if known and known.usable else "",
+            checksum=multihash_of(digest) if isinstance(digest, str) else "",
         )
 
 

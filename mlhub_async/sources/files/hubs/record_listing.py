@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
+from ....core import checksum
 from ....core.errors import CatalogError, MlhubError, SourceError, TransferError, Transient
 from ....core.model import Document, JsonObject, Request
 from ....core.urls import redacted
@@ -73,3 +74,9 @@ def objects_in(listed: Any) -> list[dict[str, Any]]:
 
 def size_of(found: Any) -> int | None:
     return found if isinstance(found, int) and not isinstance(found, bool) else None
+
+
+def multihash_of(stated: str) -> str:
+    """The multihash of a digest with the name of its algorithm in front; "" for one that proves nothing."""
+    known = checksum.parse(stated)
+    return checksum.multihash(known.algorithm, known.digest) if known and known.usable else ""
