@@ -2,12 +2,21 @@
 
     python benchmarks/kills.py                      50 rounds
     python benchmarks/kills.py --rounds 2000 --seed 7
+    python benchmarks/kills.py --source tar.gz      objects in an archive: zip, tar, tar.gz or tar.zst
+    python benchmarks/kills.py --processes 2 --victim worker    a worker is killed, and the run goes on
+    python benchmarks/kills.py --processes 2 --still            no object changes
     python benchmarks/kills.py --old-names          while the files of an old mirror are renamed
 
 Between the rounds objects change; bodies are cut, servers fail, redirects lead to another site; validators
 are strong, weak, dates or absent. After every kill and every run that ended: a file under a final name is one
 complete version that was offered, what the ledger calls done exists, nothing is outside DEST, exit code 0
 means complete, the secret of one site was not sent to the other. After every kill a run completes.
+
+With --still no object ever changes. Then one run after the kill ends with 0, `verify` finds nothing, and
+manifest_sha256 is that of one process which nobody disturbed.
+
+With --source the archive is replaced by newer versions, also while it is read, and is cut and refused. It
+has a catalogue in it where the seed is even.
 
 With --old-names each round kills, once to three times, the run that gives the files of a mirror of an earlier
 version their present names. After every kill and at the end `verify` finds nothing, every asset is there and
@@ -25,7 +34,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from support.kill_loop import Loop, looping
+from support.changing_archive import KINDS
+from support.kill_loop import Loop, Processes, looping
 from support.renaming_kills import renaming
 
 
@@ -36,7 +46,15 @@ def main() -> int:
     began = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="mlhub-kills-", dir=args.tmp) as folder,
-        looping(Path(folder), args.seed, count=args.objects, huge=args.huge) as loop,
+        looping(
+            Path(folder),
+            args.seed,
+            count=args.objects,
+            huge=args.huge,
+            archive=args.source,
+            processes=Processes(args.processes, args.victim),
+            still=args.still,
+        ) as loop,
     ):
         while loop.tally.rounds < args.rounds:
             loop.round()
@@ -99,6 +117,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--huge", type=int, default=0, metavar="N", help="also N large ones, fetched in segments"
     )
+    parser.add_argument("--processes", type=int, default=1, metavar="N", help="runs with N worker processes")
+    parser.add_argument("--victim", choices=("coordinator", "worker"), default="coordinator")
+    parser.add_argument("--still", action="store_true", help="no object changes; not with --source")
+    parser.add_argument("--source", choices=KINDS, default="", help="a kind of archive that has the objects")
     parser.add_argument("--old-names", action="store_true")
     parser.add_argument("--old-tree", type=Path, metavar="DIR", default=None)
     parser.add_argument("--tmp", metavar="DIR", default=None)

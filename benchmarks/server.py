@@ -18,7 +18,8 @@ CONFIG = """
 worker_rlimit_nofile 8192;
 events {{ worker_connections 4096; multi_accept on; }}
 http {{
-  access_log off; sendfile on; tcp_nopush on; tcp_nodelay on; server_tokens off;
+  log_format sent "$request_uri $status $body_bytes_sent"; access_log {log};
+  sendfile on; tcp_nopush on; tcp_nodelay on; server_tokens off;
   keepalive_requests 100000000; keepalive_timeout 75s; types {{ }} default_type application/octet-stream;
   client_body_temp_path t/b; proxy_temp_path t/p;
   fastcgi_temp_path t/f; uwsgi_temp_path t/u; scgi_temp_path t/s;
@@ -65,13 +66,18 @@ def version(nginx: str) -> str:
 
 
 @contextmanager
-def serving(nginx: str, work: Path, *, tls: bool = False, delay: float = 0) -> Iterator[Server]:
-    """Serve work/root on a free port of 127.0.0.1 until the end of the block; files after `delay` seconds."""
+def serving(
+    nginx: str, work: Path, *, tls: bool = False, delay: float = 0, log: bool = False
+) -> Iterator[Server]:
+    """Serve work/root on a free port of 127.0.0.1 until the end of the block; files after `delay` seconds.
+
+    `log`: write path, status and bytes of each response to nginx/access.log.
+    """
     prefix, root = work / "nginx", work / "root"
     for folder in (prefix / "t", root):
         folder.mkdir(parents=True, exist_ok=True)
     port, ca = _free_port(), _certificate(prefix) if tls else None
-    (prefix / "nginx.conf").write_text(_config(port, root, ca, delay))
+    (prefix / "nginx.conf").write_text(_config(port, root, ca, delay, "access.log sent" if log else "off"))
     argv = [nginx, "-p", str(prefix), "-c", str(prefix / "nginx.conf"), "-e", str(prefix / "error.log")]
     process = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
     try:
@@ -82,9 +88,10 @@ def serving(nginx: str, work: Path, *, tls: bool = False, delay: float = 0) -> I
         process.wait()
 
 
-def _config(port: int, root: Path, ca: Path | None, delay: float) -> str:
+def _config(port: int, root: Path, ca: Path | None, delay: float, log: str) -> str:
     return CONFIG.format(
         port=port,
+        log=log,
         root=root,
         tls=" ssl; ssl_certificate cert.pem; ssl_certificate_key key.pem" if ca else "",
         modules=f"load_module {ECHO};" if delay else "",

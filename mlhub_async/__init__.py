@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .api import blocking as blocking
     from .api.client import Client as Client
     from .api.item_iterator import mirrored as mirrored
+    from .api.monitoring import mirror as mirror
+    from .api.pages.report_html import report_page as report_page
     from .core.errors import AccessLost as AccessLost
     from .core.errors import CatalogError as CatalogError
     from .core.errors import DiskFull as DiskFull
@@ -36,8 +38,8 @@ if TYPE_CHECKING:
     from .core.options import RetryPolicy as RetryPolicy
     from .core.options import Selection as Selection
     from .core.telemetry import Meter as Meter
-    from .engine.mirror import mirror as mirror
     from .engine.planning.differences import diff as diff
+    from .engine.planning.lockfile import lock as lock
     from .engine.report.receipt import Report as Report
     from .engine.verify import verify as verify
     from .sources.items.objects import assets as assets
@@ -66,8 +68,10 @@ _MODULES = {
     "UsageError": "core.errors",
     "assets": "sources.items.objects",
     "diff": "engine.planning.differences",
-    "mirror": "engine.mirror",
+    "lock": "engine.planning.lockfile",
+    "mirror": "api.monitoring",
     "mirrored": "api.item_iterator",
+    "report_page": "api.pages.report_html",
     "verify": "engine.verify",
 }
 __all__ = [  # noqa: PLE0604 - the names are strings

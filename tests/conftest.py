@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -149,6 +150,22 @@ def site(troubled_thread: Background) -> Site:
 @pytest.fixture
 def dest(tmp_path: Path) -> Path:
     return tmp_path / "dest"
+
+
+@pytest.fixture
+def landed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths of the files that have come by the small-file path."""
+    from mlhub_async.transfer.small_file.small_files import SmallFiles
+
+    found: list[str] = []
+    land = SmallFiles.landed
+
+    def note(self: SmallFiles, order: Any, record: Any, *rest: Any) -> None:
+        found.append(record.path)
+        land(self, order, record, *rest)
+
+    monkeypatch.setattr(SmallFiles, "landed", note)
+    return found
 
 
 @pytest.fixture

@@ -1,21 +1,19 @@
-"""Generates the pictures of the README: chips of the sample catalogue, and a run in a terminal.
+"""Generates the picture of the README that shows chips of the sample catalogue.
 
     python -m pip install . matplotlib && python docs/images/generate.py
 
-Writes sample.png and run.svg beside this script. Both show a real run of `mlhub-async demo`: the first its
-data, the second what it prints on a terminal of 116 columns. matplotlib is needed for nothing else.
+Writes sample.png beside this script, from a real run of `mlhub-async demo`. matplotlib is needed for nothing
+else. What the program prints is drawn by terminal.py.
 """
 
 from __future__ import annotations
 
-import os
-import re
 import struct
+import subprocess
 import sys
 import tempfile
 import zlib
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 
 import matplotlib as mpl
@@ -25,36 +23,12 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 
 HERE = Path(__file__).parent
-COLUMNS = 116
 CHIPS = ("29NMG_12", "29NMG_29", "38PKT_12", "38PKT_29")
 DATE = "20180101"
 LABELS, SOURCE = "ref_landcovernet_v1_labels", "ref_landcovernet_v1_source"
 MAX_REFLECTANCE = 3200
 """Drawn as full brightness, in units of 1/10000."""
 _SHORT, _LONG = 3, 4
-
-
-def run_demo(directory: Path) -> str:
-    """Run `mlhub-async demo` in a directory, on a pseudo-terminal; returns what it printed."""
-    import fcntl  # POSIX only, as is this script
-    import pty
-    import termios
-
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(directory)
-        os.execv(sys.executable, [sys.executable, "-m", "mlhub_async", "demo"])
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 30, COLUMNS, 0, 0))
-    output = b""
-    while True:
-        try:
-            output += os.read(terminal, 65536)
-        except OSError:  # EIO: the program has ended
-            break
-    _, status = os.waitpid(pid, 0)
-    if status:
-        raise SystemExit(f"mlhub-async demo failed:\n{output.decode()}")
-    return output.decode()
 
 
 def read_tiff(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
@@ -110,39 +84,9 @@ def draw_sample(mirror: Path, path: Path) -> None:
     figure.savefig(path)
 
 
-def shown_lines(output: str) -> list[str]:
-    """The lines that stay on the terminal, with the progress bar as it was at two thirds of the run."""
-    plain = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", output)
-    frames = [frame.rstrip() for frame in re.split(r"[\r\n]+", plain) if " assets |" in frame]
-    final = [line.rsplit("\r", 1)[-1].rstrip() for line in plain.replace("\r\n", "\n").split("\n")]
-    lines = [line for line in final if line and " assets |" not in line]
-    bar = [frames[len(frames) * 2 // 3]] if frames else []
-    return ["$ mlhub-async demo", lines[0], *bar, *lines[1:]]
-
-
-def draw_terminal(lines: Sequence[str], path: Path) -> None:
-    """An SVG of a terminal; long lines are cut at its width."""
-    size, line_height, margin = 13, 19, 16
-    width = COLUMNS * 7.83 + 2 * margin
-    height = len(lines) * line_height + 2 * margin
-    texts = []
-    for number, line in enumerate(lines):
-        y = margin + (number + 0.75) * line_height
-        colour = "#7ee787" if line.startswith(("$", "complete", "verified")) or "|" in line else "#e6edf3"
-        text = escape(line[:COLUMNS]).replace(" ", "\u00a0")
-        texts.append(f'<text x="{margin}" y="{y:.1f}" fill="{colour}">{text}</text>')
-    path.write_text(
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height}" width="{width:.0f}"'
-        f' font-family="ui-monospace, Menlo, Consolas, monospace" font-size="{size}">\n'
-        f'<rect width="100%" height="100%" rx="8" fill="#0d1117"/>\n' + "\n".join(texts) + "\n</svg>\n",
-        encoding="utf-8",
-    )
-
-
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        output = run_demo(Path(folder))
-        draw_terminal(shown_lines(output), HERE / "run.svg")
+        subprocess.run([sys.executable, "-m", "mlhub_async", "demo", "-q"], cwd=folder, check=True)
         draw_sample(Path(folder) / "demo-mirror", HERE / "sample.png")
 
 

@@ -1,21 +1,23 @@
-"""Downloads of single assets, without a catalogue and without a ledger."""
+"""Downloads of assets, one or many, without a catalogue and without a ledger."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from ..core.concurrency import run_single
-from ..core.errors import TransferError
-from ..core.model import Asset, Job
+from ..core.errors import MlhubError, TransferError
+from ..core.model import Asset
 from ..core.options import Options
+from ..core.ports import Place, Settled, Submit
 from ..core.telemetry import Events, Meter
-from ..engine.placement.paths import path_request
+from ..engine.executors.local import LocalExecutor
+from ..engine.placement.paths import unclaimed_job
 from ..http.client import Http
 from ..storage.local.store import LocalStore
 from ..transfer.context import Refresh, TransferContext
@@ -23,6 +25,79 @@ from ..transfer.dedupe import UrlDedupe
 from ..transfer.existing import ExistingFiles
 from ..transfer.fetch import fetch
 from ..transfer.segments.coordinator import MAX_STREAMS, segment_policy
+
+MAX_FAILED = 1000
+"""Failed assets that a result holds."""
+EachDownload = Callable[[Asset, Path | None, MlhubError | None], Awaitable[None]]
+"""Told of every asset: with its path, or with the reason why it is not there."""
+
+
+@dataclass(slots=True)
+class Downloads:
+    """What became of many assets. `failed`: the first thousand that are not there, with the reasons."""
+
+    fetched: int = 0
+    """assets whose files are there now"""
+    repeated: int = 0
+    """assets that were given again: they were left out"""
+    failures: int = 0
+    failed: list[tuple[Asset, MlhubError]] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        return not self.failures
+
+    def raise_for_failures(self) -> None:
+        """Raise the first reason why an asset is not there, if there is one."""
+        if self.failed:
+            raise self.failed[0][1]
+
+
+async def download_assets(
+    assets: Iterable[Asset] | AsyncIterable[Asset],
+    store: LocalStore,
+    http: Http,
+    options: Options,
+    refresh: Refresh,
+    each: EachDownload | None,
+) -> Downloads:
+    """Bring assets to their paths with as many transfers at a time as a mirror has; see `download_asset`.
+
+    What is held of an asset that is done is the hash of its identity.
+    """
+    result, seen = Downloads(), set[int]()
+
+    async def produce(submit: Submit) -> None:
+        async for asset in _each_of(assets):
+            if (identity := hash(asset.identity)) in seen:
+                result.repeated += 1
+                continue
+            seen.add(identity)
+            await submit(unclaimed_job(asset, options.template))
+
+    async def settle(batch: Sequence[Settled], place: Place | None = None) -> None:
+        for outcome, _ in batch:
+            asset, record, error = outcome.job.asset, outcome.record, outcome.error
+            if record is None:
+                error = error or TransferError(f"{asset.key}: it could not be downloaded")
+                result.failures += 1
+                result.failed += [(asset, error)] if len(result.failed) < MAX_FAILED else []
+            result.fetched += record is not None
+            if each is not None:
+                await each(asset, None if record is None else store.root / record.path, error)
+
+    executor = LocalExecutor(_context(store, http, options, refresh), options.concurrency)
+    await executor.run(produce, settle)
+    return result
+
+
+async def _each_of(assets: Iterable[Asset] | AsyncIterable[Asset]) -> AsyncIterable[Asset]:
+    if isinstance(assets, AsyncIterable):
+        async for asset in assets:
+            yield asset
+        return
+    for asset in assets:
+        yield asset
 
 
 async def download_asset(
@@ -33,7 +108,7 @@ async def download_asset(
     `refresh` is asked for the asset's present href when the one it has is expired.
     Raises `TransferError` or `StorageError`.
     """
-    job, context = Job(*path_request(asset, options.template)), _context(store, http, options, refresh)
+    job, context = unclaimed_job(asset, options.template), _context(store, http, options, refresh)
     outcome, _ = await run_single(partial(fetch, job, context), MAX_STREAMS, context.idle_slots)
     if outcome.record is None:
         raise outcome.error or TransferError(f"{asset.key}: it could not be downloaded")
@@ -53,7 +128,7 @@ def _context(store: LocalStore, http: Http, options: Options, refresh: Refresh) 
         keep_path,
         Meter(),
         Events(None),
-        ExistingFiles.of(store),
+        ExistingFiles.of(store, options.if_exists, options.verify),
     )
     segments = segment_policy(options.parts, http, context.meter, context.quirks, context.idle_slots)
     return replace(context, segments=segments)

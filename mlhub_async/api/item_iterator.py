@@ -10,8 +10,9 @@ from pathlib import Path
 from ..core.concurrency import wait_until_idle
 from ..core.model import Item, JsonObject, Stored
 from ..core.options import Options
-from ..engine.mirror import mirror
-from ..sources.recognise import Given
+from ..core.telemetry import Listener
+from ..sources.location import Given
+from .monitoring import Progress, mirror
 
 MAX_ITEMS_AHEAD = 64
 """Finished items that may wait for the caller before the mirror waits too."""
@@ -22,6 +23,8 @@ async def mirrored(
     dest: str | os.PathLike[str],
     options: Options | None = None,
     *,
+    progress: Progress = False,
+    on_event: Listener | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> AsyncGenerator[JsonObject, None]:
     """Mirror, and yield each item when its assets are settled, with the paths of its files as hrefs.
@@ -30,7 +33,13 @@ async def mirrored(
     of a mirror that is not complete. Leaving the loop early stops the mirror and saves its state:
     when `aclose()` has returned, or the cancellation of the caller has been raised, the mirror has ended and
     DEST is unlocked. `break` and exceptions in the loop do not close a generator by themselves: use
-    `contextlib.aclosing`.
+    `contextlib.aclosing`. `progress` and `on_event` are those of `mirror`.
+
+        >>> from mlhub_async.demo import serve
+        >>> async with serve() as site:
+        ...     labels = Selection(collections="ref_landcovernet_v1_labels", follow_sources=False)
+        ...     async for item in mlhub_async.mirrored(site.root, "data", Options(labels, api_key=site.key)):
+        ...         assert Path(item["assets"]["labels"]["href"]).is_file()
     """
     root = Path(dest)
     finished: asyncio.Queue[JsonObject | None] = asyncio.Queue()
@@ -41,7 +50,8 @@ async def mirrored(
         finished.put_nowait(_local(item, records, root))
 
     # Not in a task group: a generator that is left at its yield would cancel the wrong task (PEP 789).
-    task = asyncio.create_task(mirror(source, dest, options, each=each, environ=environ))
+    run = mirror(source, dest, options, progress=progress, on_event=on_event, each=each, environ=environ)
+    task = asyncio.create_task(run)
     task.add_done_callback(lambda _: finished.put_nowait(None))
     try:
         while (item := await finished.get()) is not None:

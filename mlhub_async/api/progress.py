@@ -7,15 +7,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, NoReturn, Protocol, TextIO
 
 from ..core.telemetry import Meter, human_size
+from ..core.urls import term_safe
 
 if TYPE_CHECKING:
     from tqdm import tqdm
+
+HALVING_SECONDS = 20.0
+"""A file counts half as much in the rate that the ETA is computed from after so long."""
+MAX_NAME_CHARS = 24
+MAX_PATH_CHARS = 60
+SHOWN_PATHS = 3
+WIDE_COLUMNS = 100
+"""A terminal that is less wide has no room for the name of the collection."""
 
 
 class Display(Protocol):
@@ -46,16 +58,67 @@ async def watch(
             return
 
 
-def status_line(meter: Meter, seconds: float, held: int = 0) -> str:
+class Pace:
+    """Rates of a run, and when it may end. `at` takes the counters of a moment (seconds)."""
+
+    def __init__(self, now: float) -> None:
+        self._files, self._bytes = _Rate(now, halving=HALVING_SECONDS), _Rate(now)
+        self.files = self.bytes = 0.0
+        """per second"""
+
+    def at(self, now: float, meter: Meter) -> None:
+        # What was there already is confirmed a hundred times as fast as the rest is fetched.
+        handled = meter.fetched + meter.failed
+        self.files = self._files.at(now, handled or meter.skipped)
+        self.bytes = self._bytes.at(now, meter.received or meter.bytes)
+
+    def seconds_left(self, meter: Meter) -> float | None:
+        """Until the assets that are expected have an outcome; None: unknown."""
+        left = meter.expected - meter.done
+        return left / self.files if self.files > 0 and is_known(meter) else None
+
+
+def is_known(meter: Meter) -> bool:
+    """Whether the number of assets is known, or can be estimated from what the listings announced."""
+    return meter.listing_ended or meter.announced > meter.listed
+
+
+def share(meter: Meter) -> str:
+    """How much is done: exact once the listing has ended, until then marked as an estimate."""
+    sign = "" if meter.listing_ended else "\N{GREATER-THAN OR EQUAL TO}"
+    percent = f" ({meter.done / meter.expected:.0%})" if is_known(meter) and meter.expected else ""
+    return f"{meter.done}/{sign}{meter.expected} assets{percent}"
+
+
+def status_line(meter: Meter, pace: Pace, held: int = 0) -> str:
     """One line of text: how far the run is. `held` hosts have asked for a pause."""
-    counters = [
-        f"{meter.done}/{meter.selected} assets",
-        f"{human_size(meter.bytes)} stored",
-        f"{human_size(meter.received / seconds if seconds > 0 else 0)}/s",
-        f"{meter.listed} items listed",
-    ]
+    counters = [share(meter), *_rates(meter, pace), f"{human_size(meter.bytes)} stored"]
+    if not meter.listing_ended:
+        counters.append(f"{meter.listed} items listed")
+    if meter.collection:
+        counters.append(term_safe(meter.collection, MAX_NAME_CHARS))
+    return ", ".join(counters + _troubles(meter, held) + _under_way(meter))
+
+
+def _under_way(meter: Meter) -> list[str]:
+    """The files that have been transferred for the longest time, and the number of the others."""
+    paths = list(meter.under_way)
+    if not paths:
+        return []
+    shown = " ".join(term_safe(path, MAX_PATH_CHARS) for path in paths[:SHOWN_PATHS])
+    others = f" and {len(paths) - SHOWN_PATHS} more" if len(paths) > SHOWN_PATHS else ""
+    return [f"under way: {shown}{others}"]
+
+
+def _rates(meter: Meter, pace: Pace) -> list[str]:
+    left = pace.seconds_left(meter)
+    rates = [f"{human_size(pace.bytes)}/s", f"{pace.files:.{0 if pace.files >= 10 else 1}f} files/s"]
+    return rates + ([f"ETA {timedelta(seconds=round(left))}"] if left is not None else [])
+
+
+def _troubles(meter: Meter, held: int) -> list[str]:
     counts = ((meter.failed, "failed"), (meter.retries, "retries"), (meter.restarts, "restarts"))
-    return ", ".join(counters + [f"{n} {what}" for n, what in (*counts, (held, "hosts waiting")) if n])
+    return [f"{n} {what}" for n, what in (*counts, (held, "hosts waiting")) if n]
 
 
 def _held(meter: Meter, now: float) -> int:
@@ -69,11 +132,13 @@ class LogLines:
         self, out: TextIO, *, every: float = 30.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.every = every
-        self._out, self._clock, self._began = out, clock, clock()
+        self._out, self._clock, self._pace = out, clock, Pace(clock())
 
     def draw(self, meter: Meter) -> None:
         now = self._clock()
-        self.say(status_line(meter, now - self._began, _held(meter, now)))
+        self._pace.at(now, meter)
+        stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self.say(f"{stamp} {status_line(meter, self._pace, _held(meter, now))}")
 
     def say(self, line: str) -> None:
         print(line, file=self._out, flush=True)
@@ -84,7 +149,11 @@ class LogLines:
 
 @cache
 def _tqdm() -> type[tqdm[NoReturn]]:
-    from tqdm import tqdm  # a run without a bar starts sooner without it
+    # A run without a bar starts sooner without it.
+    if "ipykernel" in sys.modules:  # a notebook: a widget, where there are some
+        from tqdm.auto import tqdm
+    else:
+        from tqdm import tqdm  # type: ignore[assignment]
 
     class UnmonitoredBar(tqdm):  # type: ignore[type-arg]  # generic only in its stubs
         monitor_interval = 0  # no thread of tqdm's that refreshes the bar: `watch` does
@@ -101,13 +170,14 @@ class ProgressBar:
         self, out: TextIO, *, colour: bool = True, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._out, self._colour, self._clock = out, colour, clock
-        self._rate = _Rate(clock())
+        self._pace = Pace(clock())
         self._bar: tqdm[NoReturn] | None = None
 
     def _open_bar(self) -> tqdm[NoReturn]:
         """The bar, made when first drawn: a run that ends at once shows none."""
         if self._bar is None:
             self._bar = _tqdm()(
+                desc="0/0 assets ",
                 total=0,
                 unit="asset",
                 file=self._out,
@@ -116,20 +186,28 @@ class ProgressBar:
                 mininterval=0,
                 miniters=0,
                 colour="green" if self._colour else None,
-                bar_format="{n_fmt}/{total_fmt} assets |{bar}| {elapsed}{postfix}",
+                bar_format="{desc}|{bar}| {elapsed}{postfix}",
             )
         return self._bar
 
     def draw(self, meter: Meter) -> None:
         now, bar = self._clock(), self._open_bar()
-        bar.total, bar.n = meter.selected, meter.done
-        bar.set_postfix_str(self._postfix(meter, now), refresh=False)
+        self._pace.at(now, meter)
+        # Without a known total there is no share to draw: the bar stays empty.
+        bar.total, bar.n = (meter.expected, meter.done) if is_known(meter) else (None, 0)
+        bar.set_description_str(f"{share(meter)} ", refresh=False)
+        wide = self._columns() >= WIDE_COLUMNS
+        name = [term_safe(meter.collection, MAX_NAME_CHARS)] if meter.collection and wide else []
+        troubles, paths = _troubles(meter, _held(meter, now)), _under_way(meter) if wide else []
+        counters = [*_rates(meter, self._pace), *troubles, *name, *paths]
+        bar.set_postfix_str(", ".join(counters), refresh=False)
         bar.refresh()
 
-    def _postfix(self, meter: Meter, now: float) -> str:
-        counters = [f"{human_size(self._rate.at(now, meter.received))}/s", human_size(meter.bytes)]
-        counts = ((meter.failed, "failed"), (meter.retries, "retries"), (_held(meter, now), "waiting"))
-        return ", ".join(counters + [f"{n} {what}" for n, what in counts if n])
+    def _columns(self) -> int:
+        try:
+            return os.get_terminal_size(self._out.fileno()).columns
+        except (OSError, ValueError):  # no terminal after all
+            return 0
 
     def say(self, line: str) -> None:
         if self._bar is None:
@@ -145,7 +223,7 @@ class ProgressBar:
 
 
 class _Rate:
-    """Bytes per second, as a moving average: a byte counts half as much after `halving` seconds."""
+    """A count per second, as a moving average: one counts half as much after `halving` seconds."""
 
     def __init__(self, now: float, *, halving: float = 2.0) -> None:
         self._then, self._halving = now, halving

@@ -11,7 +11,7 @@ import click
 from .. import __version__
 from . import commands
 from .app import SETTINGS, Program
-from .output import print_traceback
+from .terminal.output import print_traceback
 
 GC_THRESHOLD = 50_000
 """Objects allocated more than freed between two garbage collections; one page of items has thousands.
@@ -22,7 +22,7 @@ the time of parsing them.
 
 
 @click.group(cls=Program, context_settings=SETTINGS)
-@click.version_option(__version__, "--version", prog_name="mlhub-async")
+@click.version_option(__version__, "-V", "--version", prog_name="mlhub-async")
 def main_group() -> None:
     """Mirror the assets of a STAC catalogue.
 
@@ -34,13 +34,19 @@ for command in (
     commands.mirror,
     commands.plan,
     commands.diff,
+    commands.lock,
     commands.verify,
     commands.status,
+    commands.merge,
+    commands.report,
     commands.ls,
     commands.configure,
+    commands.auth,
+    commands.serve,
     commands.selftest,
     commands.demo,
     commands.serve_demo,
+    commands.completion,
 ):
     main_group.add_command(command)
 

@@ -3,39 +3,40 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from ..core.errors import DiskFullWarning, MlhubError, UsageError
-from . import output
+from ..core.errors import DiskFullWarning, MlhubError, ReferenceWarning, UsageError
+from .terminal import output
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from .help.sections import Option
+
+WORDS = "mlhub_async.words"
+"""In the context: the arguments of the command as they were given."""
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
-OTHER_SECTION = "Other"
-
-
-class Option(click.Option):
-    """An option that names the section of the help text it is listed in."""
-
-    def __init__(self, *names: Any, section: str = OTHER_SECTION, **attributes: Any) -> None:
-        super().__init__(*names, **attributes)
-        self.section = section
 
 
 class Command(click.Command):
     """A command with its options in sections, a --bbox of several words and repeatable options likewise.
 
-    `declared` makes its options when they are needed: the help of the program needs none.
+    `declared` makes its options when they are needed: the help of the program needs none. Options that are
+    not given come from the environment and from configuration files.
     """
 
     def __init__(
         self, *args: Any, declared: Callable[[], Iterable[Option]] | None = None, **attributes: Any
     ) -> None:
         self._declared = declared
+        self._short_help: Option | None = None
         super().__init__(*args, **attributes)
 
     @property
@@ -50,21 +51,47 @@ class Command(click.Command):
     def params(self, arguments: list[click.Parameter]) -> None:
         self._params = arguments
 
+    def get_help_option_names(self, ctx: click.Context) -> list[str]:
+        return ["--help"]
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """`params`, then -h and --help."""
+        from .help.sections import short_help_option
+
+        self._short_help = self._short_help or short_help_option()  # click compares options by identity
+        every = super().get_params(ctx)
+        return [*every[:-1], self._short_help, *every[-1:]]
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         from .arguments import join_bbox, repeat_option_names
+        from .settings import are_there
 
-        return super().parse_args(ctx, repeat_option_names(join_bbox(args), self))
+        ctx.meta[WORDS] = tuple(args)
+        words = repeat_option_names(join_bbox(args), self)
+        if ctx.resilient_parsing or not are_there(os.environ):  # completion needs no settings
+            return super().parse_args(ctx, words)
+        from .settings.precedence import apply_settings
+
+        with apply_settings(self, ctx, words):
+            return super().parse_args(ctx, words)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options by section, in the order in which the sections first appear; -h comes last."""
-        sections: dict[str, list[tuple[str, str]]] = {}
-        for option in (param for param in self.get_params(ctx) if isinstance(param, click.Option)):
-            title = option.section if isinstance(option, Option) else OTHER_SECTION
-            if (row := option.get_help_record(ctx)) is not None:
-                sections.setdefault(title, []).append(row)
-        for title, rows in sections.items():
-            with formatter.section(title):
-                formatter.write_dl(rows)
+        from .help.pages import write_options
+
+        write_options(self, ctx, formatter)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from .help.pages import write_end
+
+        write_end(self, ctx, formatter)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The spellings that the help shows: aliases are accepted, not offered."""
+        from .help.sections import Option
+
+        shown = {name for one in self.params if isinstance(one, Option) for name in one.spellings}
+        found = super().shell_complete(ctx, incomplete)
+        return [one for one in found if one.value in shown or one.value in ("-h", "--help")]
 
 
 class Program(click.Group):
@@ -83,6 +110,7 @@ class Program(click.Group):
         with warnings.catch_warnings():
             warnings.showwarning = output.print_warning
             warnings.simplefilter("always", DiskFullWarning)
+            warnings.simplefilter("always", ReferenceWarning)
             sys.exit(self._exit_code(args, prog_name or "mlhub-async", extra))
 
     def _exit_code(self, args: Sequence[str] | None, name: str, extra: dict[str, Any]) -> int:
@@ -92,7 +120,8 @@ class Program(click.Group):
             click.echo(bare.format_message(), err=True)
             return 2
         except click.ClickException as wrong:
-            return _report(UsageError(wrong.format_message() + _help_hint(wrong)), args)
+            message = _about_bucket(wrong, args) or wrong.format_message() + _help_hint(wrong)
+            return _report(UsageError(message), args)
         except MlhubError as failure:
             return _report(failure, args)
         except click.Abort:
@@ -132,6 +161,20 @@ def _report(failure: MlhubError, args: Sequence[str] | None) -> int:
         except (OSError, MlhubError):
             output.discard(sys.stdout)  # or the interpreter would complain at its end
     return failure.exit_code
+
+
+def _about_bucket(wrong: click.ClickException, args: Sequence[str] | None) -> str:
+    """What to say of an option for buckets that a command lacks, as it does not read them; else ""."""
+    if not isinstance(wrong, click.NoSuchOption) or wrong.option_name not in ("--endpoint-url", "--state"):
+        return ""
+    from ..core.urls import is_store_address, redacted, term_safe
+
+    words = sys.argv[1:] if args is None else args
+    bucket = next((word for word in words if is_store_address(word)), None)
+    if bucket is None:
+        return ""
+    where = term_safe(redacted(bucket), 300)
+    return f"{where} is a bucket: this command reads a directory only; 'verify' and 'status' read buckets"
 
 
 def _help_hint(wrong: click.ClickException) -> str:

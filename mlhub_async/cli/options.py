@@ -14,8 +14,8 @@ import click
 from .. import stac
 from ..core.options import LAYOUTS, Options
 from . import parsing
+from .help.sections import Section, choice, default_of, flag, option, repeatable, single
 from .parsing import Value
-from .sections import Section, choice, default_of, flag, option, repeatable, single
 
 BBOX = Value("bbox", parsing.bbox)
 GEOMETRY = Value("geojson", parsing.geometry)
@@ -27,16 +27,19 @@ POSITIVE_SIZE = Value("size", parsing.positive(parsing.size))
 POSITIVE_NUMBER = Value("n", parsing.positive(parsing.number))
 SECONDS = Value("seconds", parsing.seconds)
 POSITIVE_SECONDS = Value("seconds", parsing.positive(parsing.seconds))
-FRACTION = Value("fraction", parsing.fraction)
+INTERVAL_SECONDS = Value("interval", parsing.interval)
 COUNT = Value("n", parsing.count)
+OUTPUT_FILE = Value("file", parsing.output_name)
 POSITIVE_COUNT = Value("n", parsing.positive(parsing.count))
 SLICES = Value("n", parsing.positive(parsing.slices))
 SEGMENTS = Value("n|auto|off", parsing.segments)
+PROCESSES = Value("n|auto", parsing.processes)
 CONCURRENCY = Value("n|auto", parsing.auto_or_count)
 ATTEMPTS = Value("n", parsing.attempts)
 ORIGIN = Value("origin", parsing.origin)
 SECRET = Value("secret", parsing.secret)
 HEADER = Value("header", parsing.header)
+SHARD = Value("k/n", parsing.shard)
 TEMPLATE = Value("template", parsing.template)
 PEM_FILE = click.Path(exists=True, dir_okay=False)
 
@@ -49,6 +52,7 @@ SELECTION = Section(
             "ID|GLOB",
             "Only these collections: ids or globs, also with commas.",
         ),
+        single("--from", "from_source", "SOURCE", "Another place of the files of a lockfile."),
         single("--dataset", "selection__dataset", "ID", "All collections of this MLHub dataset."),
         repeatable("--ids --id", "selection__ids", "ID", "Only this item."),
         single("--bbox", "selection__bbox", "W S E N", "Only items that intersect this box.", BBOX),
@@ -84,6 +88,12 @@ SELECTION = Section(
         single("--min-size", "selection__min_size", "SIZE", "No assets whose file:size is smaller.", SIZE),
         single("--max-size", "selection__max_size", "SIZE", "No assets whose file:size is larger.", SIZE),
         repeatable("--class", "selection__classes", "NAME", "Only label items with this class."),
+        choice(
+            "--subset",
+            "selection__subset",
+            "Only items of this part of a data set.",
+            ("train", "validation", "test"),
+        ),
         option(
             "--follow-sources/--no-follow-sources",
             "selection__follow_sources",
@@ -118,13 +128,14 @@ SELECTION = Section(
         ),
         flag("--allow-empty", "allow_empty", "Exit code 0, not 9, if nothing matches."),
         single("--limit", "selection__limit", "N", "Items per page to request of an API.", POSITIVE_COUNT),
-        single("--split", "selection__split", "N", "List a search in N time slices in parallel.", SLICES),
+        single("--split", "selection__split", "N", "List a search or a store in N slices at a time.", SLICES),
         choice(
             "--group-by",
             "selection__group_by",
             "Which files without STAC become one item.",
             ("folder", "stem", "none"),
         ),
+        flag("--open-archives", "selection__open_archives", "Open the archives among files without STAC."),
         choice("--method", "selection__method", "HTTP method for STAC API searches.", ("GET", "POST")),
     ],
 )
@@ -141,6 +152,8 @@ TRANSFER = Section(
             shown="auto",
         ),
         single("--max-per-host", "max_per_host", "N", "Transfers at a time from one host.", POSITIVE_COUNT),
+        single("--processes", "processes", "N|auto", "Worker processes; auto: one per processor.", PROCESSES),
+        single("--scheduler", "scheduler", "ADDRESS", "Let the workers of this Dask scheduler fetch."),
         single(
             "--parts --max-splits",
             "parts",
@@ -217,6 +230,18 @@ CREDENTIALS = Section(
             "Header for the origin of SOURCE only; 'https://host K: V': for that one only.",
             HEADER,
         ),
+        repeatable(
+            "--auth", "auth", "HOST=SCHEME", "Scheme of authentication of a host; 'none' for none at all."
+        ),
+        single(
+            "--token-file",
+            "token_file",
+            "FILE",
+            "Keep access tokens there for later runs; only you can read it.",
+        ),
+        choice(
+            "--request-payer", "request_payer", "Pay where a bucket makes requesters pay.", ("requester",)
+        ),
         flag("--netrc", "netrc", "Use the logins in ~/.netrc (or $NETRC), each for its own host."),
     ],
 )
@@ -227,6 +252,8 @@ FILES = Section(
         choice("--if-exists", "if_exists", "What to do with files that exist."),
         choice("--verify", "verify", "Checks a file has to pass before it gets its final name."),
         choice("--durability", "durability", "Survive a killed process, or a power cut too."),
+        single("--state", "state", "DIR", "Ledger and unfinished files of a mirror in a bucket."),
+        single("--shard", "shard", "K/N", "Only one of N parts, each by a run; then merge.", SHARD),
         choice("--on-full", "on_full", "On a full disk: stop with exit code 7, or wait for space."),
         single(
             "-p --path-template",
@@ -237,8 +264,18 @@ FILES = Section(
         ),
         choice("--layout", "layout", "A path template by its name, in place of -p.", tuple(LAYOUTS)),
         choice("--asset-hrefs", "asset_hrefs", "Form of the hrefs in the written catalogue."),
+        repeatable(
+            "--reference",
+            "references",
+            "DIR|URL",
+            "Another mirror: its files are taken where they prove to be the same.",
+        ),
         flag("--enrich", "enrich", "Add proj:code, proj:shape, proj:transform from TIFF headers to items."),
         flag("--index", "index", "Also write items.parquet, items.geojson and pairs.csv of all items."),
+        flag("--ro-crate", "ro_crate", "Also write ro-crate-metadata.json (RO-Crate 1.1) of all files."),
+        flag(
+            "--croissant", "croissant", "Also write croissant.json (MLCommons) and assets.csv of all files."
+        ),
     ],
 )
 
@@ -273,19 +310,33 @@ PRUNE = Section(
     ],
 )
 
-_SAVE = "the items that would be mirrored; .ndjson: one per line. The file is a valid SOURCE."
+_FORECAST = option(
+    "--forecast", is_flag=True, help="Bytes and time in all, by at most 200 requests for sizes of files."
+)
+_SAVE = "what would be mirrored; .ndjson: by lines, as - to stdout. The file is a valid SOURCE."
 
-PLAN = Section("Plan", [option("--save", metavar="FILE", help=f"Write {_SAVE}")])
+PLAN = Section("Plan", [option("--save", type=OUTPUT_FILE, metavar="FILE", help=f"Write {_SAVE}"), _FORECAST])
 
-DIFFERENCE = Section(
-    "Difference", [option("--exit-code", is_flag=True, help="Exit code 4 if something differs.")]
+_EVERY = "Repeat the run until a signal: 90s, 15m, 6h, 1d. SIGHUP: read the configuration again."
+_FULL = "List an API in full every N runs, else what it says has changed."
+
+REPETITION = Section(
+    "Repetition", [option("--every", type=INTERVAL_SECONDS, metavar="INTERVAL", help=_EVERY)]
+)
+
+FULL_LISTING = Section("Repetition", [single("--full-every", "full_every", "N", _FULL, POSITIVE_COUNT)])
+
+METRICS = Section(
+    "Output",
+    [single("--metrics", "metrics", "FILE", "Write counters for Prometheus, at the end and before.")],
 )
 
 DRY_RUN = Section(
     "Plan",
     [
         option("-n", "--dry-run", is_flag=True, help="Fetch and remove nothing; compare with DEST."),
-        option("--save", metavar="FILE", help=f"With -n: write {_SAVE}"),
+        option("--save", type=OUTPUT_FILE, metavar="FILE", help=f"With -n: write {_SAVE}"),
+        _FORECAST,
     ],
 )
 
@@ -295,64 +346,6 @@ DESTINATION = Section(
         option("-o", "--output-dir", "output_dir", metavar="DEST", help="DEST as an option."),
         option("--overwrite", is_flag=True, help="The same as --if-exists overwrite."),
         option("--skip-existing", is_flag=True, help="The same as --if-exists skip."),
-    ],
-)
-
-VERIFICATION = Section(
-    "Verification",
-    [
-        option(
-            "-j",
-            "--concurrency",
-            "--jobs",
-            "workers",
-            type=POSITIVE_COUNT,
-            metavar="N",
-            help="Files at a time.",
-        ),
-        option(
-            "--deep", is_flag=True, help="Also check the structure of TIFF, JPEG 2000, HDF5, ZIP, JSON ..."
-        ),
-    ],
-)
-
-SAMPLE = Section(
-    "Sample catalogue",
-    [
-        option("--items", type=POSITIVE_COUNT, metavar="N", help="Label items.  [default: 6]"),
-        option(
-            "--dates", type=POSITIVE_COUNT, metavar="N", help="Source images per label item.  [default: 3]"
-        ),
-        option("--latency", type=SECONDS, metavar="S", help="Delay of every response."),
-        option("--errors", type=FRACTION, metavar="FRACTION", help="Share of requests that fail, 0 to 1."),
-    ],
-)
-
-PORT = Section(
-    "Sample catalogue",
-    [option("--port", type=click.IntRange(0, 65535), metavar="N", help="Port of the API.  [default: any]")],
-)
-
-PROFILE = Section(
-    "Profile",
-    [
-        option("--profile", default="default", show_default=True, metavar="NAME", help="Profile to write."),
-        option("--api-key", type=SECRET, metavar="KEY|@FILE", help="The key, instead of a prompt or stdin."),
-        option("-y", "--yes", is_flag=True, help="Replace an existing key without asking."),
-    ],
-)
-
-KILLS = Section(
-    "Selftest",
-    [
-        option(
-            "--kills",
-            type=click.IntRange(1, 40),
-            metavar="N",
-            default=5,
-            show_default=True,
-            help="How often to kill -9 a run.",
-        )
     ],
 )
 

@@ -15,6 +15,7 @@ import click
 
 from ..core import errors, pattern_on_use, urls
 from ..core.json_text import JSONDecodeError, loads
+from ..core.options import shard_of
 from ..core.secret import Secret
 from ..http.auth import credentials
 from ..storage import naming
@@ -88,11 +89,26 @@ def seconds(text: str) -> float:
     return float(found[1]) * _SECONDS[found[2].lower()]
 
 
+def interval(text: str) -> float:
+    """Seconds between two runs: from a second to a year."""
+    value = seconds(text)
+    if not 1 <= value <= _SECONDS["d"] * 366:
+        raise ValueError(f"{text!r} is not an interval: write from 1s to 366d, such as 15m, 6h, 1d")
+    return value
+
+
 def fraction(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 1:
         raise ValueError(f"{text!r} is not a number from 0 to 1")
     return value
+
+
+def output_name(text: str) -> str:
+    """The name of a file that is to be written."""
+    if not text.strip():
+        raise ValueError("the name of the file is empty")
+    return text
 
 
 def number(text: str) -> float:
@@ -113,9 +129,24 @@ def auto_or_count(text: str) -> int | None:
     return None if text.strip().lower() == "auto" else positive(count)(text)
 
 
+def processes(text: str) -> int:
+    """As many as there are processors for "auto"."""
+    from ..core.concurrency import available_cores
+
+    return auto_or_count(text) or available_cores()
+
+
 def segments(text: str) -> int | None:
     """The value of --parts: 1 for "off", None for "auto"."""
     return 1 if text.strip().lower() == "off" else auto_or_count(text)
+
+
+def shard(text: str) -> str:
+    """K/N without blanks and leading zeros."""
+    numbers = shard_of(text.strip())
+    if numbers is None:
+        raise ValueError(f"{text!r} is not K/N, with K from 1 to N")
+    return f"{numbers[0]}/{numbers[1]}"
 
 
 def attempts(text: str) -> int:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import BinaryIO, Protocol
 
+from . import pattern_on_use
 from .model import Checksum
 
 MIN_DIGEST_BYTES = 16
@@ -42,12 +43,12 @@ _ALGORITHM_OF_SIZE = {16: "md5", 20: "sha1", 32: "sha256", 64: "sha512"}
 _LABELLED_ALGORITHMS = {"md5", "sha1", "sha224", "sha256", "sha384", "sha512"}
 GIT_BLOB = "gitblob"
 """SHA-1 of "blob SIZE", a null byte and the content: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects"""
-_sha256_multihash = re.compile(r"1220([0-9a-f]{64})", re.ASCII).fullmatch
-_hex = re.compile(r"(?:[0-9A-Fa-f]{2})+", re.ASCII).fullmatch
-_digests = re.compile(r"([a-z0-9-]+)=:([A-Za-z0-9+/]*={0,2}):", re.ASCII).findall
-_is_git_blob = re.compile(rf"{GIT_BLOB}-\d{{1,18}}:[0-9a-f]{{40}}", re.ASCII).fullmatch
-_instance_digests = re.compile(r"([A-Za-z0-9-]+)=([A-Za-z0-9+/]+={0,2})(?=\s*(?:,|$))", re.ASCII).findall
-_goog_md5 = re.compile(r"(?:^|,)\s*md5=([A-Za-z0-9+/]+={0,2})\s*(?:,|$)", re.ASCII).search
+_SHA256_MULTIHASH = pattern_on_use(r"1220([0-9a-f]{64})", re.ASCII)
+_HEX = pattern_on_use(r"(?:[0-9A-Fa-f]{2})+", re.ASCII)
+_DIGESTS = pattern_on_use(r"([a-z0-9-]+)=:([A-Za-z0-9+/]*={0,2}):", re.ASCII)
+_GIT_BLOB = pattern_on_use(rf"{GIT_BLOB}-\d{{1,18}}:[0-9a-f]{{40}}", re.ASCII)
+_INSTANCE_DIGESTS = pattern_on_use(r"([A-Za-z0-9-]+)=([A-Za-z0-9+/]+={0,2})(?=\s*(?:,|$))", re.ASCII)
+_GOOG_MD5 = pattern_on_use(r"(?:^|,)\s*md5=([A-Za-z0-9+/]+={0,2})\s*(?:,|$)", re.ASCII)
 
 
 class Hasher(Protocol):
@@ -70,12 +71,12 @@ def parse(text: object) -> Checksum | None:
         return None
     if not isinstance(text, str) or len(text) > 1000:
         return UNUSABLE
-    if found := _sha256_multihash(text):
+    if found := _SHA256_MULTIHASH.fullmatch(text):
         return Checksum("sha256", bytes.fromhex(found[1]))
     label, colon, digits = text.strip().strip('"').rpartition(":")
     if label.startswith(GIT_BLOB):
-        return Checksum(label, bytes.fromhex(digits)) if _is_git_blob(text) else UNUSABLE
-    if not _hex(digits):
+        return Checksum(label, bytes.fromhex(digits)) if _GIT_BLOB.fullmatch(text) else UNUSABLE
+    if not _HEX.fullmatch(digits):
         return UNUSABLE
     digest = bytes.fromhex(digits)
     if colon:
@@ -198,13 +199,13 @@ def from_headers(headers: Mapping[str, str]) -> Checksum | None:
 
 def _usable_digests(headers: Mapping[str, str]) -> Iterator[Checksum]:
     digests = {
-        **{name.lower(): text for name, text in _instance_digests(headers.get("digest", ""))},
-        **dict(_digests(headers.get("content-digest", ""))),
-        **dict(_digests(headers.get("repr-digest", ""))),
+        **{name.lower(): text for name, text in _INSTANCE_DIGESTS.findall(headers.get("digest", ""))},
+        **dict(_DIGESTS.findall(headers.get("content-digest", ""))),
+        **dict(_DIGESTS.findall(headers.get("repr-digest", ""))),
     }
     composite = headers.get("x-amz-checksum-type", "").upper() == "COMPOSITE"
     stored = headers.get("x-goog-stored-content-encoding", "identity") == "identity"
-    goog = _goog_md5(headers.get("x-goog-hash", "")) if stored else None
+    goog = _GOOG_MD5.search(headers.get("x-goog-hash", "")) if stored else None
     candidates = (
         ("sha256", digests.get("sha-256")),
         ("sha256", None if composite else headers.get("x-amz-checksum-sha256")),

@@ -16,6 +16,7 @@
         │   ├── DiskFull    no space left, or none of a quota
         │   └── DiskFailing I/O error, or bytes that were written are lost
         ├── AccessLost      an origin refuses our credentials            exit 3
+        ├── WorkersLost     there are no workers, and none come          exit 5
         ├── LimitReached    --max-transfer, --max-duration               exit 8
         ├── TooManyErrors   --max-errors, --fail-fast                    exit 4
         └── Locked          another run owns DEST                        exit 11
@@ -102,8 +103,12 @@ class TransferError(MlhubError):
     """access was refused as valid credentials were missing (401); `denied` is true as well"""
     absent = False
     """there is no such resource (404, 410)"""
+    maybe_unsigned = False
+    """the refusal may mean that the request lacks credentials, or that those it has are not valid any more"""
     maybe_expired = False
     """the refusal may mean that a signed URL has expired"""
+    unmet = False
+    """a condition of the request (If-Match, If-None-Match) was not met"""
     rejected = False
     """the server does not accept the request in this form; it may accept another form"""
     unsupported = False
@@ -124,6 +129,8 @@ class TransferError(MlhubError):
     """the connection had no certificate that is trusted; another one may have"""
     unanswered = False
     """the origin sent no response, or a proxy in its place; another origin may have the same resource"""
+    advice = ""
+    """what the catalogue says that access needs, and how it is given"""
     outage = False
     """the origin as a whole is down or overloaded, not this one resource"""
 
@@ -211,6 +218,10 @@ class DiskFullWarning(UserWarning):
     """The run waits for space on a full disk. The warning is repeated while that lasts."""
 
 
+class ReferenceWarning(UserWarning):
+    """A reference failed: the origins are asked for what it should have given."""
+
+
 class DiskFailing(StorageError):
     """The disk reported an I/O error: what was written may be damaged."""
 
@@ -220,6 +231,14 @@ class AccessLost(Fatal):
 
     kind = "unauthorized"
     exit_code = 3
+
+
+class WorkersLost(Fatal):
+    """The run has no workers any more: another run goes on where this one stopped."""
+
+    kind = "no-workers"
+    exit_code = 5
+    retryable = True
 
 
 class LimitReached(Fatal):

@@ -6,12 +6,12 @@ Those that are made for every file are named tuples: making one costs a third of
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from . import pattern_on_use, urls
+from . import urls
 from .errors import MlhubError, TransferError
 from .urls import redacted
 
@@ -24,8 +24,6 @@ CATALOG_FILE = "catalog.json"
 COLLECTION_FILE = "collection.json"
 """File names that the STAC best practices recommend: a mirror is written with them, a local SOURCE found by
 them."""
-
-_DATE = pattern_on_use(r"(\d{4})-(\d\d)-(\d\d)(?!\d)")
 
 
 class Status(enum.Enum):
@@ -63,6 +61,12 @@ class Checksum:
         return bool(self.algorithm)
 
 
+REFERENCE_VIA = "reference "
+"""Begins `Asset.via` of a file that came from a reference; its name follows."""
+AFTER_REFERENCE = " after reference "
+"""Stands in `Asset.via` of a file that a reference should have given: name and kind of the error follow."""
+
+
 class Asset(NamedTuple):
     """One file of the catalogue. Its identity is (collection, item, key), never its href: hrefs expire.
 
@@ -72,6 +76,8 @@ class Asset(NamedTuple):
 
     `unavailable`: why it cannot be fetched, where that is known before it is asked for. `via` says which of
     its addresses `href` is, "" for the plain one; `others` are further ones, each with its own `via`.
+    `auth` has the authentication schemes that the catalogue names: pairs of an address and a scheme, as in
+    `Request.auth`.
 
     A file of an asset that is a directory has the key of that, a slash and its path in it as `key`, and both
     in `directory` and `member`. `optional`: it need not exist.
@@ -92,15 +98,15 @@ class Asset(NamedTuple):
     directory: str = ""
     member: str = ""
     optional: bool = False
+    auth: tuple[tuple[str, str], ...] = ()
 
     @property
     def identity(self) -> tuple[str, str, str]:
         return (self.collection, self.item, self.key)
 
-    @property
-    def fields(self) -> Mapping[str, str]:
-        """The variables of a path template beyond the identity."""
-        return TemplateFields(self.href, self.date)
+    def schemes(self, href: str) -> tuple[str, ...]:
+        """The authentication schemes of one of its addresses."""
+        return tuple([scheme for address, scheme in self.auth if address == href])
 
     def __repr__(self) -> str:
         return f"<Asset {self.identity} {redacted(self.href)}>"
@@ -125,13 +131,15 @@ class PartialHeader:
     """The version of an asset that a partial file belongs to: only bytes of the same version may be added.
 
     `total` is the size of the whole in bytes; `published` the digest that came with the first answer, as a
-    multihash, or ""; `urls` the canonical URLs by which the asset was requested and answered.
+    multihash, or ""; `urls` the canonical URLs by which the asset was requested and answered; `modified` its
+    Last-Modified in seconds since 1970, 0 where that is unknown.
     """
 
     validator: str
     total: int
     published: str = ""
     urls: tuple[str, ...] = ()
+    modified: float = 0
 
 
 class FileState(NamedTuple):
@@ -175,13 +183,16 @@ class Outcome(NamedTuple):
 class Member(NamedTuple):
     """A file of a directory: its path there, with forward slashes, and its size in bytes where it is known.
 
-    `optional`: it need not exist.
+    `optional`: it need not exist. `checksum` is the digest that is published of it; `hrefs` are its
+    addresses, the best first, each with its `Asset.via`, where that of the directory does not say them.
     """
 
     path: str
     media_type: str | None = None
     size: int | None = None
     optional: bool = False
+    checksum: Checksum | None = None
+    hrefs: tuple[tuple[str, str], ...] = ()
 
 
 class Directory(NamedTuple):
@@ -214,6 +225,8 @@ class Item:
     href: str = field(repr=False)
     followed: bool = False
     """it was read because a label item names it as its source"""
+    label: str = field(default="", repr=False)
+    """the id of the first label item that names it as its source, where a path template asks for that"""
     addresses: tuple[str, ...] = field(default=(), repr=False)
     """URLs of a document that is this item alone, before and after redirects"""
     endpoints: urls.StoreEndpoints | None = field(default=None, repr=False)
@@ -222,6 +235,10 @@ class Item:
         default_factory=lambda: NO_DIRECTORIES, repr=False, compare=False
     )
     """those of its assets that are directories, by key"""
+    paths: Mapping[str, str] = field(default_factory=lambda: NOTHING, repr=False, compare=False)
+    """the paths in DEST that its assets must have, by key, whatever the path template"""
+    versions: Mapping[str, str] = field(default_factory=lambda: NOTHING, repr=False, compare=False)
+    """validators of the files of its assets, by key, where they are known before any is asked for"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +255,10 @@ class Collection:
         default_factory=lambda: NO_DIRECTORIES, repr=False, compare=False
     )
     """those of its assets that are directories, by key"""
+    paths: Mapping[str, str] = field(default_factory=lambda: NOTHING, repr=False, compare=False)
+    """see `Item.paths`"""
+    versions: Mapping[str, str] = field(default_factory=lambda: NOTHING, repr=False, compare=False)
+    """see `Item.versions`"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,9 +361,19 @@ class Request(NamedTuple):
     """send it over a new connection"""
     begun: Any = None
     """a `ports.BegunRequest`: it was sent already, go on with that"""
+    confidential: bool = False
+    """it is made to get credentials: no signer adds others, and no redirect to another origin is followed"""
+    auth: tuple[str, ...] = ()
+    """the authentication schemes that the catalogue names for the URL, each as the JSON text of an array: the
+    name and the Authentication Scheme Object, null where the catalogue describes none"""
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {redacted(self.url)} {sorted(self.headers)}>"
+
+
+SET_COOKIE = "set-cookie"
+LINE_SEPARATOR = "\n"
+"""Between the Set-Cookie lines of one response in `Head.headers`: they cannot be joined by commas."""
 
 
 class Head(NamedTuple):
@@ -364,32 +395,3 @@ class Document:
     url: str = field(repr=False)
     link_field: str = field(default="", repr=False)
     """the Link header field of the response (RFC 8288), by which some APIs name the next page"""
-
-
-_DATE_GROUPS = {"year": 1, "month": 2, "day": 3}
-
-
-class TemplateFields(Mapping[str, str]):
-    """Variables of a path template: the file name in the href, the item's date and its parts."""
-
-    __slots__ = ("_date", "_href")
-
-    def __init__(self, href: str, date: str) -> None:
-        self._href = href
-        self._date = date
-
-    def __getitem__(self, name: str) -> str:
-        if name == "filename" and (filename := urls.filename(self._href)):
-            return filename
-        if name == "datetime" and self._date:
-            return self._date
-        date = _DATE.match(self._date)
-        if name in _DATE_GROUPS and date:
-            return date.group(_DATE_GROUPS[name])
-        raise KeyError(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return (name for name in ("filename", "datetime", *_DATE_GROUPS) if name in self)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)

@@ -6,6 +6,7 @@ The logger is "mlhub_async": retries are of level INFO, hosts that are held and 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -48,6 +49,14 @@ class Events:
         if self._listener is not None:
             now = datetime.now(UTC).isoformat(timespec="milliseconds")
             self._listener({"event": event, "ts": now, **fields})
+
+    def relay(self, event: dict[str, Any]) -> None:
+        """Emit an event that another process of this run has made, with its time."""
+        if (level := LEVELS.get(event["event"])) is not None and _log.isEnabledFor(level):
+            fields = {name: value for name, value in event.items() if name not in ("event", "ts")}
+            _log.log(level, "%s", _line(event["event"], fields))
+        if self._listener is not None:
+            self._listener(event)
 
     def job(self, event: str, job: Job, more: dict[str, Any] | None = None) -> None:
         """Emit an event about a job. `more` are further members; its "error" is a `MlhubError` or None."""
@@ -108,12 +117,23 @@ class Meter:
     skipped: int = 0
     failed: int = 0
     retries: int = 0
+    throttles: int = 0
+    """retries for which a host asked to wait"""
     restarts: int = 0
     """bodies that were requested from the first byte again although a part of them was on disk"""
     bytes: int = 0
     """in files at their final paths"""
     received: int = 0
     """bytes read from the network, also those that were discarded"""
+    announced: int = 0
+    """items that the listings said they have, as far as they were read"""
+    listing_ended: bool = False
+    collection: str = ""
+    """of the item that was listed last"""
+    under_way: dict[str, None] = field(default_factory=dict)
+    """paths of the assets that are transferred at present, oldest first, where a display asks for them"""
+    failures: Counter[str] = field(default_factory=Counter)
+    """failed assets and flaws of the catalogue, by the `kind` of their error"""
     held: dict[str, float] = field(default_factory=dict)
     """origins that are not requested for a while, and the end of that as loop time"""
 
@@ -121,6 +141,13 @@ class Meter:
     def done(self) -> int:
         """Assets that have an outcome."""
         return self.fetched + self.skipped + self.failed
+
+    @property
+    def expected(self) -> int:
+        """Assets in all; before the end of the listing an estimate from the items that it has given."""
+        if self.listing_ended or self.announced <= self.listed or not self.listed:
+            return self.selected
+        return round(self.selected * self.announced / self.listed)
 
     def add_unchanged(self, assets: int, size: int) -> None:
         """Count assets that are unchanged since an earlier run; `size` is in bytes."""
@@ -131,11 +158,17 @@ class Meter:
     def settle(self, outcomes: Iterable[Outcome]) -> None:
         """Count the outcomes of assets."""
         for outcome in outcomes:
-            self.fetched += outcome.status is Status.FETCHED
-            self.skipped += outcome.status is Status.SKIPPED or outcome.status is Status.ABSENT
-            self.failed += outcome.status is Status.FAILED
-            if outcome.record is not None:
-                self.bytes += outcome.record.size
+            status, record = outcome.status, outcome.record
+            if status is Status.FETCHED:
+                self.fetched += 1
+            elif status is Status.FAILED:
+                self.failed += 1
+                if outcome.error is not None:
+                    self.failures[outcome.error.kind] += 1
+            else:
+                self.skipped += 1
+            if record is not None:
+                self.bytes += record.size
 
 
 def human_size(count: float) -> str:

@@ -1,4 +1,4 @@
-"""Generated landscapes: land cover and clouds as images of one byte per pixel, by the standard library alone.
+"""The images of the sample: stored landscapes and clouds of one byte per pixel, and bands computed from them.
 
 A landscape byte is the class in the upper three bits and the brightness in the lower five. A band of a date
 is that image translated by a table of 256 entries, so that it takes a fraction of a millisecond. Landscapes
@@ -8,9 +8,9 @@ continue periodically at their edges: rotating the bytes gives another piece of 
 from __future__ import annotations
 
 import math
-import random
-from collections.abc import Callable
+import zlib
 from functools import lru_cache
+from importlib.resources import files
 
 SIDE = 256
 PIXELS = SIDE * SIDE
@@ -26,13 +26,6 @@ CLASSES = (
     "(Semi) Natural Vegetation",
 )
 WATER, BUILT, BARE, SNOW, WOODY, CROPS, NATURAL = range(1, 8)
-_CHARACTERS = (
-    (0.36, 0.86, 0.34, 0.30),
-    (0.47, 9.0, 0.30, 0.45),
-    (0.0, 9.0, 0.47, 0.35),
-    (0.28, 0.64, 0.36, 0.12),
-)
-"""Per landscape: height of the water, height of the snow line, moisture of bare ground, share of fields."""
 
 BANDS: dict[str, tuple[str, float, int]] = {
     "B01": ("coastal", 0.443, 60),
@@ -69,80 +62,22 @@ _IDENTITY = bytes(range(256))
 _CLASS_OF_BYTE = bytes(i >> 5 for i in range(256))
 
 
-def _noise(rng: random.Random, cells: tuple[int, ...]) -> list[float]:
-    """Smooth periodic noise in 0..1: a random grid per entry of `cells`, each half as strong as the last."""
-    total = [0.0] * PIXELS
-    weight = 1.0
-    for across in cells:
-        grid = [[rng.random() for _ in range(across)] for _ in range(across)]
-        total = [t + weight * v for t, v in zip(total, _interpolate(grid, across), strict=True)]
-        weight /= 2
-    low, high = min(total), max(total)
-    return [(t - low) / (high - low) for t in total]
-
-
-def _interpolate(grid: list[list[float]], across: int) -> list[float]:
-    """The grid enlarged to all pixels, with smooth transitions between its points."""
-    step = SIDE // across
-    ease = [(x / step) ** 2 * (3 - 2 * x / step) for x in range(step)]
-    out: list[float] = []
-    for y in range(SIDE):
-        above, below, down = grid[y // step], grid[(y // step + 1) % across], ease[y % step]
-        row = [a + (b - a) * down for a, b in zip(above, below, strict=True)]
-        for left, right in zip(row, row[1:] + row[:1], strict=True):
-            out += [left + (right - left) * t for t in ease]
-    return out
+@lru_cache(maxsize=1)
+def _stored() -> bytes:
+    """The landscapes one behind the other, then the clouds; docs/images/landscapes.py has made them."""
+    return zlib.decompress(files(__package__).joinpath("landscapes.bin").read_bytes())
 
 
 @lru_cache(maxsize=LANDSCAPES)
 def landscape(number: int) -> bytes:
     """The land cover with its brightness, one byte per pixel."""
-    rng = random.Random(number)
-    height, moisture = _noise(rng, (4, 8, 32)), _noise(rng, (2, 8, 32))
-    fine, classify = _noise(rng, (64,)), _classifier(rng, _CHARACTERS[number])
-    grain = rng.randbytes(PIXELS)
-    pixels = zip(map(classify, range(PIXELS), height, moisture), fine, grain, strict=True)
-    return bytes(
-        cover << 5 | min(31, int(brightness + 18 * f) + (g & 1)) for (cover, brightness), f, g in pixels
-    )
-
-
-def _classifier(
-    rng: random.Random, character: tuple[float, float, float, float]
-) -> Callable[[int, float, float], tuple[int, int]]:
-    """A function of pixel number, height and moisture that gives class and base brightness.
-
-    Fields and towns are rectangles of 16 x 16 pixels.
-    """
-    sea_level, snow_line, dry, farmed = character
-    parcels = [(rng.random(), rng.randrange(12)) for _ in range(256)]
-
-    def classify(at: int, height: float, moisture: float) -> tuple[int, int]:
-        use, brightness = parcels[at >> 12 << 4 | at >> 4 & 15]
-        if height < sea_level:
-            return WATER, 4
-        if height > snow_line:
-            return SNOW, 10
-        if use > 0.97 and height < 0.6:
-            return BUILT, brightness
-        if use < farmed and height < 0.7:
-            return CROPS, brightness
-        if moisture < dry:
-            return BARE, 6
-        return (WOODY, 2) if moisture > 0.58 else (NATURAL, 6)
-
-    return classify
+    return _stored()[number * PIXELS : (number + 1) * PIXELS]
 
 
 @lru_cache(maxsize=1)
 def clouds() -> bytes:
     """The cloudiness of each pixel, evenly spread over 0..255: a threshold is a share of the image."""
-    noise = _noise(random.Random("clouds"), (4, 8, 32))
-    ranked = sorted(range(PIXELS), key=noise.__getitem__)
-    out = bytearray(PIXELS)
-    for rank, at in enumerate(ranked):
-        out[at] = rank >> 8
-    return bytes(out)
+    return _stored()[LANDSCAPES * PIXELS :]
 
 
 def classes(image: bytes) -> bytes:

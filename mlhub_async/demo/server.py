@@ -16,7 +16,7 @@ from .config import PREFIX, DemoConfig, Site
 from .documents import Documents
 from .faults import inject_faults
 from .sample import LABELS, Sample
-from .storage.archives import LABELS_TAR, LABELS_ZIP, Archives
+from .storage.archives import ARCHIVE_SET, LABELS_TAR, LABELS_ZIP, Archives
 from .storage.listings import BUCKET, DATA_SET, Listings
 from .storage.objects import BASE, Storage
 from .tokens import DownloadTokens
@@ -49,8 +49,10 @@ async def run_forever(config: DemoConfig, announce: Callable[[str], None]) -> No
         announce(f"mlhub-async mirror mlhub data -c {LABELS}")
         announce(f"mlhub-async mirror s3://{BUCKET}/landcovernet/labels data --endpoint-url {site.storage}")
         announce(f"HF_ENDPOINT={site.storage} mlhub-async mirror hf://datasets/{DATA_SET} data")
+        opened = f"mirror hf://datasets/{ARCHIVE_SET} --open-archives data"
         announce(f"mlhub-async mirror {site.storage}{LABELS_ZIP} data")
         announce(f"mlhub-async mirror {site.storage}{LABELS_TAR} data")
+        announce(f"HF_ENDPOINT={site.storage} mlhub-async {opened}")
         await asyncio.Event().wait()
 
 

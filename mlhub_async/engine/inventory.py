@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 
 from .. import stac
 from ..core.errors import MlhubError, TransferError
@@ -17,28 +18,31 @@ from ..core.model import (
     Flaw,
     Item,
     Job,
+    JsonObject,
     Outcome,
     Record,
     Status,
     Stored,
 )
 from ..core.options import Options, Selection
-from ..core.ports import Store
 from ..stac.write.encode import to_json
 from ..stac.write.extent import Extent
 from ..stac.write.hrefs import DocumentLocation
 from ..stac.write.item import Fingerprinter, item_json, stored_assets
-from ..stac.write.projection import GridReader, projection_of, projections_of
 from ..stac.write.versions import readable_body
-from ..storage.ledger.claims import ClaimRequest, ClaimResult
+from ..storage.ledger.claims.assignment import ClaimRequest, ClaimResult
 from ..storage.ledger.database import changed_items
 from ..storage.ledger.ledger import Ledger
 from ..storage.ledger.lookups.item_links import note_addresses, note_written, related_paths
-from ..storage.ledger.lookups.unchanged import ItemFingerprint, UnchangedItem
 from ..storage.ledger.recovery import DocumentRecords
 from ..storage.ledger.schema import ITEM
 from ..transfer.existing import ExistingFilePolicy
 from .placement.paths import address_hashes, claim_request, collection_request, job_of, refusal
+
+if TYPE_CHECKING:
+    from ..core.ports import Store
+    from ..stac.write.projection import GridReader, Projection
+    from ..storage.ledger.lookups.unchanged import UnchangedItem
 
 
 class Inventory:
@@ -77,6 +81,8 @@ class Inventory:
         self._skips_unchanged = skips_unchanged and existing.keeps_unchanged_items
         self._pending: dict[tuple[str, str], PendingItem] = {}
         self._extents: dict[str, Extent] = {}
+        self._schemes: dict[str, JsonObject] = {}
+        """authentication schemes by collection, for items that refer to one without describing it"""
         self._collection_paths: dict[str, str] = {}
         """paths of the documents of the collections of this run"""
         self.flaws: list[Flaw] = []
@@ -116,6 +122,8 @@ class Inventory:
         self, owners: Sequence[Item | Collection], batch: BatchResult
     ) -> Sequence[Item | Collection]:
         """Count the items that are unchanged since an earlier run; returns the other owners."""
+        from ..storage.ledger.lookups.unchanged import ItemFingerprint
+
         await self._claim_collections(owners)
         items = [owner for owner in owners if isinstance(owner, Item)]
         fingerprints = [ItemFingerprint(one.collection, one.id, self._fingerprint(one)) for one in items]
@@ -147,7 +155,12 @@ class Inventory:
 
     def _request(self, owner: Item | Collection) -> tuple[ClaimRequest, int]:
         """The claim request of an owner, and how many of its assets are not selected."""
-        assets = stac.assets_of(owner) if isinstance(owner, Item) else stac.collection_assets(owner)
+        if isinstance(owner, Item):
+            assets = stac.assets_of(owner, self._schemes.get(owner.collection))
+        else:
+            assets = stac.collection_assets(owner)
+            if isinstance(schemes := owner.body.get("auth:schemes"), dict):
+                self._schemes[owner.id] = schemes
         document = self._collection_paths[owner.collection if isinstance(owner, Item) else owner.id]
         request = claim_request(owner, assets, self._wants_of(owner), self._options.template, document)
         selected = len(request.assets)
@@ -198,11 +211,8 @@ class Inventory:
         if found := await self._ledger.query(lambda book: changed_items(book, settled)):
             await self._ledger.flush()  # rows that are not in the database yet may be as these are
             found = await self._ledger.query(lambda book: changed_items(book, found))
-        return found + [
-            one
-            for one, pending in pairs
-            if pending is not None and _stamps(one) != _stamps(self._request(pending.item)[0])
-        ]
+        under_way = [(one, pending.item) for one, pending in pairs if pending is not None]
+        return found + [one for one, item in under_way if _differs(one, self._request(item)[0])]
 
     async def _count_first(self, owners: Sequence[Item | Collection], pass_name: str) -> int:
         """How many of the items are listed for the first time in this pass."""
@@ -233,7 +243,7 @@ class Inventory:
         """Write the document of an item, unless an earlier run has left it just so."""
         item, before = pending.item, pending.document
         try:
-            projections = await projections_of(pending.records, self._grid_of)
+            projections = await self._projections(pending)
             location = self.location(pending.path, item.collection)
             related = await self._related_paths(item) if pending.has_links else {}
             data = item_json(item, pending.stored, location, projections, related)
@@ -250,6 +260,13 @@ class Inventory:
         except TransferError as error:
             self.flaws.append(Flaw(pending.path, error, concern=Concern.MIRROR))
         return pending
+
+    async def _projections(self, pending: PendingItem) -> Mapping[str, Projection]:
+        if self._grid_of is None:
+            return {}
+        from ..stac.write.projection import projections_of
+
+        return await projections_of(pending.records, self._grid_of)
 
     async def _related_paths(self, item: Item) -> dict[int, str]:
         """Items in DEST that the links of an item lead to; of a new DEST the end of the run finds them."""
@@ -275,7 +292,11 @@ class Inventory:
 
 def grid_reader(store: Store, options: Options) -> GridReader | None:
     """Reads the grids of rasters in DEST, where `--enrich` asks for them."""
-    return partial(store.inspect, examine=projection_of) if options.enrich else None
+    if not options.enrich:
+        return None
+    from ..stac.write.projection import projection_of
+
+    return partial(store.inspect, examine=projection_of)
 
 
 def _fingerprinter(options: Options, chosen: Selection, base: str, source_root: str) -> Fingerprinter:
@@ -302,13 +323,15 @@ def _count_assets(item: Item) -> int:
 
 def _contradiction(request: ClaimRequest) -> Flaw:
     where = f"{request.collection}/{request.item}"
-    message = f"{where} is listed twice, with different assets: the mirror has those of the first time"
-    owner = (request.collection, request.item)
-    return Flaw(where, TransferError(message, kind="contradiction"), owner=owner)
+    reason = "is listed twice, with different assets: the mirror has those of the first time"
+    error = TransferError(f"{where} {reason}", kind="contradiction")
+    return Flaw(where, error, owner=(request.collection, request.item))
 
 
-def _stamps(request: ClaimRequest) -> list[str]:
-    return [wanted.asset.stamp for wanted in request.assets]
+def _differs(request: ClaimRequest, first: ClaimRequest) -> bool:
+    """Whether an asset is new or has changed: the rule of `changed_items`, for an item that has not ended."""
+    stamps = {wanted.asset.key: wanted.asset.stamp for wanted in first.assets}
+    return any(stamps.get(wanted.asset.key) != wanted.asset.stamp for wanted in request.assets)
 
 
 @dataclass(slots=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from ..core.errors import TooManyErrors, error_json
 from ..core.json_text import loads
 from ..core.model import Collection, Entry, Flaw, Item, Outcome, Page, Status
 from ..core.options import Options
-from ..core.ports import DocumentStore, Executor, Place, Settled, Source, Submit
 from ..core.telemetry import Events, Meter
 from ..core.urls import redacted
 from ..storage.ledger.database import Statements
@@ -18,6 +18,10 @@ from ..storage.ledger.ledger import Ledger
 from .inventory import BatchResult, Inventory, PendingItem
 from .report.completeness import read_source
 from .report.receipt import Report
+
+if TYPE_CHECKING:
+    from ..core.ports import DocumentStore, Executor, Place, Settled, Source, Submit
+    from .placement.shards import Share
 
 
 async def pump(run: Run) -> None:
@@ -38,6 +42,7 @@ async def pump(run: Run) -> None:
                     await submit(job)
 
         await read_source(run.source, emit, run.report.listing)
+        run.meter.listing_ended = True
         run.report_listing_error()
 
     await run.executor.run(produce, run.settle)
@@ -57,6 +62,8 @@ class Run:
     meter: Meter
     events: Events
     each: Callable[[PendingItem], Awaitable[None]]
+    share: Share | None = None
+    """with --shard: which items are of this run"""
 
     async def claim(self, entries: Sequence[Entry]) -> BatchResult:
         """Count a batch of entries, claim its assets in the ledger and make jobs of them."""
@@ -66,10 +73,18 @@ class Run:
         owners = [entry for entry in entries if isinstance(entry, Item | Collection)]
         listing = self.report.listing
         pass_name, is_final = listing.pass_name(entries), not listing.may_repeat(entries)
-        batch = await self.inventory.claim(owners, pass_name, is_final=is_final)
-        listing.add_batch(entries, batch.repeated, batch.repeated_in_pass)
+        own, repeated, in_pass = owners, 0, 0
+        if self.share is not None:
+            own = self.share.own(owners)
+            repeated, in_pass = await self.share.repeated(entries, pass_name)
+        batch = await self.inventory.claim(own, pass_name, is_final=is_final)
+        in_pass_of_all = None if batch.repeated_in_pass is None else batch.repeated_in_pass + in_pass
+        listing.add_batch(entries, batch.repeated + repeated, in_pass_of_all)
         self._report_flaws()
         self._count(batch)
+        self.meter.announced = listing.announced
+        if owners:
+            self.meter.collection = owners[-1].collection if isinstance(owners[-1], Item) else owners[-1].id
         if not self.report.selected:
             self.report.offered.add(owners)
         return batch
@@ -125,9 +140,9 @@ class Run:
 
     def _stop_after_failures(self, outcomes: Sequence[Outcome]) -> None:
         allowed = 0 if self.options.fail_fast else self.options.max_errors
-        if allowed is not None and self.report.failures > allowed:
-            last = next(one.error for one in reversed(outcomes) if one.status is Status.FAILED)
-            raise TooManyErrors(f"stopped after {self.report.failures} failed assets; the last: {last}")
+        failed = [one.error for one in outcomes if one.status is Status.FAILED]
+        if failed and allowed is not None and self.report.failures > allowed:
+            raise TooManyErrors(f"stopped after {self.report.failures} failed assets; the last: {failed[-1]}")
 
     def _record_presence(self, outcome: Outcome) -> None:
         """With `--if-exists error` a file that exists is a failure, but its record stays as it was."""
@@ -144,6 +159,8 @@ class Run:
     def report_flaw(self, flaw: Flaw) -> None:
         """Count, emit, and keep for errors.jsonl a record of the catalogue that cannot be used or written."""
         self.report.add_flaw(flaw)
+        if not flaw.benign:
+            self.meter.failures[flaw.error.kind] += 1
         error = error_json(flaw.error)
         self.ledger.enqueue(partial(Statements.add_flaw, flaw=flaw, error=error))
         owner = dict(zip(("collection", "item"), flaw.owner, strict=False))

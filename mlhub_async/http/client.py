@@ -7,15 +7,15 @@ A transport sends one request, without any of this policy. `status` defines the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from ..core.errors import TransferError, Transient
 from ..core.json_text import parse_json
 from ..core.model import Document, Head, Request
-from ..core.ports import BegunRequest, Lanes, Members, Sink, Transport
-from ..core.urls import Origin, origin, parse, redacted, without_user
-from .auth.sign_on import RedirectChain, SignOn, with_cookies
+from ..core.ports import Refused
+from ..core.urls import Origin, in_other_region, origin, redacted, without_user
 from .auth.signer_set import SignerSet
 from .decoding.body import AS_STORED
 from .documents import DamageHistory, DocumentSink, RequestForms
@@ -30,8 +30,13 @@ from .hop import (
 from .resilience.gate import OriginLimits
 from .resilience.retry import Retry
 from .ssrf import AddressPolicy
-from .status import ACCEPTED, REDIRECTS, REDIRECTS_WITH_METHOD, moved_to_region, refusal
+from .status import ACCEPTED, REDIRECTS, moved_to_region, refusal
 from .watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from ..core.ports import BegunRequest, Lanes, Send, Sink, Transport
+    from ..core.ports.members import Members
+    from .auth.sign_on import SignOn
 
 MAX_DETOURS = 4
 """So often a request begins anew at its own URL, in one attempt, where a redirect led to no response."""
@@ -40,10 +45,6 @@ MAX_UNTRUSTED_CONNECTIONS = 5
 where the origin has shown one, as the request is repeated later."""
 UNTRUSTED_PAUSE_SECONDS = 0.1
 """Before each of these connections but the first two there is a pause, longer by so much each time."""
-FORWARDED_FIELDS = frozenset(
-    {"accept", "accept-encoding", "content-type", "range", "if-range", "if-match", "if-none-match"}
-)
-"""Request fields without data about the user: only these are sent to another origin after a redirect."""
 DOCUMENT_FIELDS = {"accept": "application/geo+json, application/json", "accept-encoding": "gzip"}
 AZURE_HOSTS = ".blob.core.windows.net"
 AZURE_API_VERSION = "2021-06-08"
@@ -72,35 +73,47 @@ class Http:
         """of the transport for http and https: `prepared` requests can be sent through them"""
         self.limits = limits
         self._signers = signers
-        self._sign_on = SignOn(logins)
+        self._signers_elsewhere = signers.after_redirect()
+        self._logins = logins
+        self._sign_on: SignOn | None = None
+        """from the first redirect on"""
         self.retry = retry
         self._addresses = addresses
+        self.trusted: frozenset[Origin] = frozenset()
+        """the origins that the user has named"""
+        self.on_schemes: Callable[[Document], None] = lambda _: None
+        """is called with documents that name authentication schemes"""
         self._watchdog = watchdog
         self._advice = advice
-        self._archives: dict[str, Members] = {}
+        self.archives: dict[str, Members] = {}
+        self.send: Send = self._get  # also for the bytes of archives
 
     def mount(self, prefix: str, members: Members) -> None:
         """From now on `members` answers the requests for URLs that begin with `prefix`."""
-        self._archives[prefix] = members
+        self.archives[prefix] = members
 
     async def get(self, request: Request, sink: Sink, on_redirect: OnRedirect | None = None) -> Head:
         """Make one attempt at a URL, or at a member of an archive: see `_get` and `ports.Members`."""
-        for prefix, members in self._archives.items():
-            if request.url.startswith(prefix):
-                return await members.get(request, sink, self._get)
-        return await self._get(request, sink, on_redirect)
+        if (members := self.members_at(request.url)) is None:
+            return await self._get(request, sink, on_redirect)
+        return await members.get(request, sink, self._get)
+
+    def members_at(self, url: str) -> Members | None:
+        """The members of the archive that has this URL, None where it is of no archive."""
+        return next((one for prefix, one in self.archives.items() if url.startswith(prefix)), None)
 
     async def _get(self, request: Request, sink: Sink, on_redirect: OnRedirect | None = None) -> Head:
         """Make one attempt: follow redirects, push the final body into `sink`, return the final head.
 
         `on_redirect` is awaited with each new URL before it is requested, and may raise to stop there; with
         None where cookies or a login decide what the URLs of the chain answer. Credentials are added for
-        every hop to the first origin, until a redirect leads to another one (RFC 9110 section 15.4). Where
-        that one sends no response the request begins anew at its own URL: the redirect may lead elsewhere
-        then. Raises `Transient`, `TransferError`, or what the sink raises.
+        every hop to the first origin until a redirect leads to another one (RFC 9110 section 15.4), then only
+        for services with a list of hosts. Where another one sends no response the request begins anew at its
+        own URL: the redirect may lead elsewhere then. Raises `Transient`, `TransferError`, or what the sink
+        raises.
         """
         for detours_left in reversed(range(MAX_DETOURS + 1)):
-            head = await self._signed_hop(request, origin(request.url), sink, self._signers)
+            head = await self._signed_hop(request, origin(request.url), sink, self._signers_for(request))
             if head.status not in REDIRECTS:
                 break
             try:
@@ -118,12 +131,15 @@ class Http:
         """
         here = origin(url)
         self._addresses.check_literal(here)
-        if self._archives:
+        if self.archives:
             return None
         signed = self._signers.sign(Request(url, headers=AS_STORED), here)
         if signed is None or signed.url != url:
             return None
         return signed, _with_host_fields(signed, here)
+
+    def _signers_for(self, request: Request) -> SignerSet:
+        return NO_SIGNERS if request.confidential else self._signers
 
     def signs(self, here: Origin) -> bool:
         """Whether there are credentials for an origin."""
@@ -137,17 +153,24 @@ class Http:
         `waits`: for other origins that are out. The error of one that is, or that sends no response, is
         `unanswered`.
         """
-        home, signers = origin(request.url), self._signers
+        from .auth.sign_on import RedirectChain, SignOn
+
+        home, signers = origin(request.url), self._signers_for(request)
+        self._sign_on = self._sign_on or SignOn(self._logins)
         chain = RedirectChain(request, None if isinstance(sink, DocumentSink) else self._sign_on)
         while head.status in REDIRECTS:
-            request = self._signers.clean(chain.follow(request, head, _redirected))
+            asked = request.url
+            request = self._signers.clean(chain.follow(request, head))
             here = origin(request.url)
             if signers is self._signers and here != home:
-                signers = NO_SIGNERS
+                if in_other_region(asked, request.url):
+                    home = here
+                else:
+                    signers = self._signers_elsewhere
             logs_in = chain.logs_in(here)
             if on_redirect is not None:
                 await on_redirect(None if chain.is_stateful else request.url)
-            used = self._sign_on.logins if logs_in else signers
+            used = self._logins if logs_in else signers
             cookies, elsewhere = chain.cookie_field(request), here != home
             try:
                 if elsewhere and not waits:
@@ -176,35 +199,35 @@ class Http:
         pending = begun is not None and begun.pending
         sent = begun.sent._replace(begun=begun) if begun and pending else signers.sign(request, here)
         if sent is None:
-            sent = await signers.sign_renewed(request, here)
+            sent = await self._renewed(request, here, sink, signers)
         try:
-            hop = with_cookies(sent, cookies) if cookies else sent
-            head = await self._hop(hop, here, sink, elsewhere=elsewhere)
+            head = await self._hop(_with_cookies(sent, cookies), here, sink, elsewhere=elsewhere)
         except TransferError as error:
-            if not (error.unauthorized and signers.signs(here)):
+            error.signed = error.signed and (sent.headers != request.headers or sent.url != request.url)
+            if not (error.maybe_unsigned and signers.signs(here)):
                 raise
-            sent = await self._renewed(error, request, sent, here, sink, signers)
-            head = await self._hop(with_cookies(sent, cookies), here, sink, elsewhere=elsewhere)
+            sent = await self._renewed(request, here, sink, signers, Refused(sent, error))
+            head = await self._hop(_with_cookies(sent, cookies), here, sink, elsewhere=elsewhere)
         if sent is not request and signers.signs(here):
             self.limits.gate(here).access.accept_credentials(document=isinstance(sink, DocumentSink))
         # Not the signed URL: a key in its query must not become part of a base URL.
         return head if head.url == request.url else head._replace(url=request.url)
 
     async def _renewed(
-        self,
-        error: TransferError,
-        request: Request,
-        sent: Request,
-        here: Origin,
-        sink: Sink,
-        signers: SignerSet,
+        self, request: Request, here: Origin, sink: Sink, signers: SignerSet, refused: Refused | None = None
     ) -> Request:
-        """The request with newer credentials than those refused. Raises `error` if there are none."""
-        again = await signers.sign_renewed(request, here)
-        if again == sent:
-            self.limits.gate(here).access.refuse_credentials(document=isinstance(sink, DocumentSink))
-            raise error
-        return again
+        """The request with newer credentials than those refused. If there are none, raises the error of the
+        refusal, or that of a login that is not accepted: both are counted."""
+        failure = None if refused is None else refused.error
+        try:
+            again = await signers.sign_renewed(request, here, refused)
+        except TransferError as error:
+            again, failure = None, error
+        if again is None and failure is not None:
+            if failure.unauthorized:
+                self.limits.gate(here).access.refuse_credentials(document=isinstance(sink, DocumentSink))
+            raise failure
+        return again or request
 
     async def _hop(self, request: Request, here: Origin, sink: Sink, *, elsewhere: bool = False) -> Head:
         """Send one request, and once more over a new connection where that may make a difference.
@@ -332,11 +355,14 @@ class Http:
                 raise
             raise history.judge(error, sink.received_crc) from None
         try:
-            return Document(parse_json(raw), head.url, head.headers.get("link", ""))
+            document = Document(parse_json(raw), head.url, head.headers.get("link", ""))
         except ValueError as error:
             found = "an HTML page" if raw.lstrip()[:1] == b"<" else f"not JSON ({error})"
             damage = Transient(f"{redacted(head.url)}: the answer is {found}", kind="not-json", tries=3)
             raise history.judge(damage, hash(raw)) from None
+        if b'"auth:refs"' in raw:
+            self.on_schemes(document)
+        return document
 
     async def _read_once(self, request: Request) -> tuple[bytes, str]:
         raw, head = await self._read_into(DocumentSink(request.url), request)
@@ -346,6 +372,12 @@ class Http:
         head = await self.get(request._replace(headers={**DOCUMENT_FIELDS, **request.headers}), sink)
         return sink.whole(), head
 
+    async def sign_url(self, url: str, auth: Sequence[str]) -> str | None:
+        """A signed URL for one with these authentication schemes; see `auth.declared.signed_url`."""
+        from .auth.declared.signed_url import signed_url
+
+        return await signed_url(url, auth, self, self.trusted)
+
     async def close(self) -> None:
         """Close all connections. No request may be under way."""
         self._watchdog.close()
@@ -353,30 +385,12 @@ class Http:
             await transport.close()
 
 
-def _redirected(request: Request, head: Head) -> Request:
-    """The request for the target of a redirect, with the fields that may be sent there.
+def _with_cookies(request: Request, cookies: str) -> Request:
+    if not cookies:
+        return request
+    from .auth.sign_on import with_cookies
 
-    Raises `TransferError` for a target that must not be followed: no valid URL, or from https to http.
-    """
-    here = origin(request.url)
-    try:
-        target = parse(head.headers.get("location"), request.url)
-    except TransferError as error:
-        raise TransferError(
-            f"{redacted(request.url)}: redirect to {error}", kind="redirect-refused"
-        ) from None
-    there = origin(target)
-    if there.scheme not in ("http", "https") or (here.scheme == "https" and there.scheme == "http"):
-        raise TransferError(
-            f"{redacted(request.url)}: redirect to {there.scheme}: refused ({redacted(target)})",
-            kind="redirect-refused",
-        )
-    if request.method != "GET" and head.status not in REDIRECTS_WITH_METHOD:
-        request = request._replace(method="GET", body=None)
-    carried = {k: v for k, v in request.headers.items() if here == there or k.lower() in FORWARDED_FIELDS}
-    if request.body is None:
-        carried = {k: v for k, v in carried.items() if k.lower() != "content-type"}
-    return request._replace(url=target, headers=carried, begun=None)
+    return with_cookies(request, cookies)
 
 
 def _with_host_fields(request: Request, here: Origin) -> Request:

@@ -6,17 +6,20 @@ A document that is damaged may be right the next time; one that is damaged twice
 from __future__ import annotations
 
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
 
 from ..core import pattern_on_use
 from ..core.errors import TransferError, Transient
 from ..core.json_text import BYTE_ORDER_MARK
 from ..core.model import Document, Head, Request
-from ..core.ports import Buffer
 from ..core.urls import redacted
 from .decoding.body import BodyDecoder, content_codings, decoder_for
 from .decoding.decoders import DecodingError
-from .status import OK, TRANSFORMED
+from .status import OK, PRECONDITION_FAILED, TRANSFORMED, classified
+
+if TYPE_CHECKING:
+    from ..core.ports import Buffer
 
 MAX_DOCUMENT = 64 << 20
 """Decoded bytes of one document. Larger pages need a smaller --limit."""
@@ -87,6 +90,34 @@ class DocumentSink:
             message = f"{redacted(self._url)}: compressed document ends early"
             self.damage = Transient(message, kind="truncated")
             raise self.damage
+        return b"".join(self._parts)
+
+
+class AnswerSink:
+    """Collects the answer of an object store in memory, at most `MAX_DOCUMENT` bytes.
+
+    Raises `TransferError`, `unmet`, where a condition of the request was not met.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._parts: list[bytes] = []
+        self._size = 0
+        self.fields: Mapping[str, str] = {}
+
+    def start(self, head: Head) -> None:
+        if head.status == PRECONDITION_FAILED:
+            words = f"{redacted(self._url)}: another object is there than the one that was known"
+            raise classified(TransferError(words, kind="changed", status=head.status))
+        self.fields = head.headers
+
+    def write(self, data: Buffer) -> None:
+        self._size += len(data)
+        if self._size > MAX_DOCUMENT:
+            raise TransferError(f"{redacted(self._url)}: an answer without an end", kind="too-big")
+        self._parts.append(bytes(data))
+
+    def whole(self) -> bytes:
         return b"".join(self._parts)
 
 

@@ -9,16 +9,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from ..core.concurrency import LazyAwaitable
 from ..core.errors import TransferError, Transient
 from ..core.model import Head
-from ..core.ports import BegunRequest, Buffer, Sink
 from ..core.urls import is_expiring, without_parameters
 from .documents import DocumentSink
 from .resilience.gate import Gate, OriginLimits
 from .status import ACCEPTED, DENIED, OUTAGE, THROTTLED
 from .validators import content_length
+
+if TYPE_CHECKING:
+    from ..core.ports import BegunRequest, Buffer, Sink
 
 MAX_ERROR_BODY_BYTES = 8 << 10
 LARGE_BODY_BYTES = 1 << 20

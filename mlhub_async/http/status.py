@@ -7,14 +7,16 @@ An error carries the meaning of its status as attributes (`error.denied`, `error
 from __future__ import annotations
 
 import re
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ..core import pattern_on_use
 from ..core.errors import TransferError, Transient
 from ..core.json_text import parse_json
 from ..core.model import Head
 from ..core.urls import at_region, redacted, term_safe
-from .resilience.retry_after import retry_after
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 E = TypeVar("E", bound=TransferError)
 
@@ -83,6 +85,10 @@ DENIED = frozenset({UNAUTHORIZED, FORBIDDEN})
 ABSENT = frozenset({NOT_FOUND, 410})
 EXPIRY = frozenset({400, *DENIED, *ABSENT})
 """How object stores refuse a signed URL that has expired."""
+UNSIGNED = frozenset({400, *DENIED, 410})
+"""How servers refuse a request whose credentials are missing or have ended."""
+UNSIGNED_CODES = frozenset({"NoAuthenticationInformation", "PublicAccessNotPermitted", "ResourceNotFound"})
+"""Error codes of Azure for a container that is not public. Of an absent object it says BlobNotFound."""
 REJECTED = frozenset({400, 422})
 UNSUPPORTED = frozenset({405, 414, 501})
 OVERSIZED = REJECTED | {413, 500, 502, 504}
@@ -138,8 +144,9 @@ def refusal(head: Head, body: bytes, url: str) -> TransferError:
     error = refused(head.status, message)
     error.none_found = error.absent and _says_none_found(body)
     error.misdirected = head.status == MISDIRECTED
+    error.maybe_unsigned |= _code(head, body) in UNSIGNED_CODES
     if isinstance(error, Transient):
-        error.retry_after = retry_after(head.headers)
+        error.retry_after = _retry_after(head.headers)
         error.waits_alone = head.status in NOT_READY
     return error
 
@@ -148,7 +155,7 @@ def _passing(head: Head, body: bytes, message: str) -> Transient | None:
     """The error for a refusal that lasts by its status and passes by what the server says of it."""
     status, wait, said = head.status, None, False
     if status in PASSING_IF_SAID:
-        wait = retry_after(head.headers, only_if_exhausted=True)
+        wait = _retry_after(head.headers, only_if_exhausted=True)
         said = wait is not None or "retry-after" in head.headers
     if not said and status in PASSING_BY_CODE:
         codes = {_code(head, body), *(one.decode() for one in _JSON_CODE.findall(body))}
@@ -158,6 +165,12 @@ def _passing(head: Head, body: bytes, message: str) -> Transient | None:
     error = Transient(message, kind="throttled", status=status, retry_after=wait)
     error.throttled = True
     return error
+
+
+def _retry_after(fields: Mapping[str, str], *, only_if_exhausted: bool = False) -> float | None:
+    from .resilience.retry_after import retry_after  # most runs meet no refusal
+
+    return retry_after(fields, only_if_exhausted=only_if_exhausted)
 
 
 def refused(status: int, message: str) -> TransferError:
@@ -182,7 +195,9 @@ def classified(error: E) -> E:
     error.unauthorized = status == UNAUTHORIZED
     error.denied = status in DENIED
     error.absent = status in ABSENT
+    error.maybe_unsigned = status in UNSIGNED
     error.maybe_expired = status in EXPIRY
+    error.unmet = status == PRECONDITION_FAILED
     error.rejected = status in REJECTED
     error.unsupported = status in UNSUPPORTED
     error.failing = status == INTERNAL_SERVER_ERROR

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..core import pattern_on_use
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 # Beyond ASCII it is not certain which bytes must be sent back.
 _is_strong_etag = re.compile(r'"[\x21\x23-\x7e]*"').fullmatch
@@ -31,16 +34,37 @@ def strong_validator(headers: Mapping[str, str]) -> str:
     etag = headers.get("etag", "").strip()
     if etag:
         return etag if _is_strong_etag(etag) else ""
+    return headers["last-modified"].strip() if _strong_date(headers) is not None else ""
+
+
+def _strong_date(headers: Mapping[str, str]) -> datetime | None:
+    """The Last-Modified; None where it is absent or no date, or may be that of the answer."""
     modified = headers.get("last-modified", "").strip()
     if not modified:
-        return ""
+        return None
     from email.utils import parsedate_to_datetime
 
     try:
-        age = parsedate_to_datetime(headers.get("date", "")) - parsedate_to_datetime(modified)
+        found = parsedate_to_datetime(modified)
+        age = parsedate_to_datetime(headers.get("date", "")) - found
     except (ValueError, TypeError, IndexError, OverflowError):
-        return ""
-    return modified if age.total_seconds() >= 1 else ""
+        return None
+    return found if age.total_seconds() >= 1 else None
+
+
+def modified_at(headers: Mapping[str, str]) -> float:
+    """The Last-Modified of a response in seconds since 1970, 0 where it has none that counts as strong."""
+    found = _strong_date(headers)
+    return found.timestamp() if found is not None else 0
+
+
+def is_later(headers: Mapping[str, str], known: float) -> bool:
+    """Whether the resource of a response was modified after `known`, in seconds since 1970; 0: unknown.
+
+    Then an ETag that is still the known one is not believed: a server that keeps those it has computed sends
+    them for files that were replaced (static files of Tornado).
+    """
+    return known > 0 and modified_at(headers) > known
 
 
 def is_webdav_etag(etag: str, size: int) -> bool:

@@ -1,189 +1,33 @@
-"""What a SOURCE means: where it is, how it is read, and which source class reads what is there.
-
-Nothing else interprets the word, path, URL or Python object that the user gave.
-"""
+"""Which source class reads what is at a location, with everything that the selection asks of any source."""
 
 from __future__ import annotations
 
-import enum
-import os
-import re
-from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from collections.abc import Collection as Some
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from .. import stac
-from ..core import urls
+from ..core import pattern_on_use, urls
 from ..core.errors import SourceError, TransferError, UsageError
-from ..core.model import CATALOG_FILE, COLLECTION_FILE, Document, Request
+from ..core.model import Document, Request
 from ..core.options import Selection
-from ..core.ports import Source
-from ..core.secret import Secret
-from ..core.urls import StoreEndpoints
 from ..stac import DocumentKind
-from .access import unreadable
-from .files.archives.addresses import is_archive
+from .access import unreadable, user_origins
+from .files.archives.addresses import ArchiveFile
 from .files.archives.workspace import Workspace
-from .item_limit import ItemQuota
+from .items.item_limit import ItemQuota
 from .linked.failures import FirstTime
-from .linked.local_files import LocalFiles
 from .linked.source_links import FollowSources
+from .location import SourceKind, SourceLocation
 
 if TYPE_CHECKING:
+    from ..core.ports import Source
     from .api.source import ApiSource
     from .files.places import Place
     from .items.streams import RawReader
+    from .linked.source_labels import SourceLabels
 
-Given = str | os.PathLike[str] | Iterable[Any] | AsyncIterable[Any]
-"""A SOURCE of the command line, or STAC items: dicts or objects with `to_dict`, pystac's for example."""
-
-_NDJSON = (".ndjson", ".jsonl", ".geojsonl", ".ndgeojson")
-_DOCUMENTS = (".json", ".geojson")
-_PARQUET = (".parquet", ".geoparquet")
-_may_name_files = re.compile(
-    r"(?:s3a?|gs|az|azure|abfss?|hf)://|(?:source\.coop|mlhub-azure|zenodo|figshare|doi):|10\.\d+/"
-    r"|https?://(?:(?:www\.|dx\.)?doi\.org/|[a-z]+\.google\.com/|[^/?]*/"
-    r"(?:datasets/|(?:api/)?records?/|articles/|v2/articles/|dataset\.xhtml|.*persistentId=))",
-    re.IGNORECASE,
-).match
-"""Cheap, as most sources are none of these: `files.places` decides."""
-_names_archive = re.compile(r"https?://[^?]*/(?:archive|catalog)/[^/?.]+(?:\?|\Z)").match
-_is_url = re.compile(r"https?:|file:|.*://", re.IGNORECASE | re.DOTALL).match
-
-
-class SourceKind(enum.Enum):
-    """How a SOURCE is read."""
-
-    MLHUB = enum.auto()
-    DOCUMENT = enum.auto()
-    """a JSON document, which says itself what it is the root of"""
-    NDJSON = enum.auto()
-    ARCHIVE = enum.auto()
-    PARQUET = enum.auto()
-    """a file of Parquet, or a folder of such files"""
-    STDIN = enum.auto()
-    OBJECTS = enum.auto()
-    FILES = enum.auto()
-    """files that no STAC describes: see `files`"""
-
-
-class Services(NamedTuple):
-    """Where services are that a SOURCE names without their address, and the key of the hub."""
-
-    endpoints: StoreEndpoints = StoreEndpoints()
-    hub: str = "https://huggingface.co"
-    hub_token: Callable[[], str] = str
-
-
-@dataclass(frozen=True, slots=True)
-class SourceLocation:
-    """Where a SOURCE is, as far as that is known before anything of it is read."""
-
-    kind: SourceKind
-    url: str = ""
-    """http, https or file; "" for standard input and for Python objects"""
-    folder: Path | None = None
-    """the folder that local files may be read from; None for a SOURCE on the network"""
-    objects: Any = None
-    shared_access: Secret = field(default_factory=lambda: Secret(""))
-    """the shared access signature that the user gave with the URL; it is no part of `url`"""
-    place: Place | None = None
-    """the store, data set or record of a SOURCE of files"""
-    endpoints: StoreEndpoints | None = None
-    """the object stores that hrefs name, where the user says where these are"""
-
-    @property
-    def credentials_url(self) -> str | None:
-        """The URL whose origin the user's credentials belong to; None for a local SOURCE."""
-        return self.url if self.folder is None else None
-
-    @property
-    def admits(self) -> Callable[[Path], bool] | None:
-        """Whether a local file (a path without symbolic links) may be read; None for a SOURCE on the web.
-
-        What an archive names is in it: no other file may be read.
-        """
-        if self.folder is not None and self.kind is SourceKind.ARCHIVE:
-            return urls.to_path(self.url).resolve().__eq__
-        return None if self.folder is None else LocalFiles(self.folder).admits
-
-    @property
-    def catalogue_folder(self) -> str:
-        """The absolute folder of a catalogue on this machine; "" for one on the network.
-
-        "" for Python objects too: nothing says that their files belong together; and for an archive.
-        """
-        if self.folder is None or self.kind in (SourceKind.OBJECTS, SourceKind.ARCHIVE):
-            return ""
-        return str(self.folder.resolve())
-
-
-NO_SERVICES = Services()
-
-
-def locate(given: Given, mlhub_root: str, services: Services = NO_SERVICES) -> SourceLocation:
-    """Where the SOURCE that the user gave is; `mlhub_root` is the URL that the word `mlhub` stands for.
-
-    Reads nothing but the names of local files. Raises `UsageError` for what is no address of a source, or
-    of a kind that cannot be read, `SourceError` for a local path that is not there.
-    """
-    if not isinstance(given, str | os.PathLike):
-        return SourceLocation(SourceKind.OBJECTS, folder=Path.cwd(), objects=given)
-    text = os.fspath(given)
-    if text == "mlhub":
-        url, signature = urls.split_shared_access(user_url(mlhub_root, "MLHUB_ROOT_URL"))
-        return SourceLocation(SourceKind.MLHUB, url, shared_access=Secret(signature))
-    if text == "-":
-        return SourceLocation(SourceKind.STDIN, folder=Path.cwd())
-    if _may_name_files(text) and (found := _files_at(text, services)) is not None:
-        return found
-    url = user_url(text, "SOURCE") if _is_url(text) else urls.from_path(_existing(text))
-    if url.startswith("file:"):
-        path = urls.to_path(url)
-        return SourceLocation(_kind_of(url), url, path if path.is_dir() else path.parent)
-    url, signature = urls.split_shared_access(url)
-    return SourceLocation(_kind_of(url), url, shared_access=Secret(signature))
-
-
-def _files_at(text: str, services: Services) -> SourceLocation | None:
-    """The location of files, or of a document among them that is named by its ending."""
-    from .files.places import place_of
-
-    hub = user_url(services.hub, "HF_ENDPOINT").rstrip("/")
-    place = place_of(text, services.endpoints, hub, services.hub_token)
-    if place is None:
-        return None
-    kind = _kind_of(place.url)
-    is_json = place.url.partition("?")[0].lower().endswith(_DOCUMENTS)
-    if place.glob is None and (is_json or kind is not SourceKind.DOCUMENT):
-        return SourceLocation(kind, place.url)
-    return SourceLocation(SourceKind.FILES, place.url, place=place)
-
-
-def user_url(text: str, name: str) -> str:
-    """A URL that the user gave as `name`, parsed. Raises `UsageError` for what is none."""
-    if "://" not in text and not text.lower().startswith("file:"):
-        raise UsageError(f"{name} {urls.redacted(text)}: write it as an address, with https://")
-    try:
-        parsed = urls.parse(text)
-        urls.origin(parsed)
-    except TransferError as error:
-        reason = error.message.removeprefix("the href ")
-        shown = "" if urls.redacted(text) in reason else f"{urls.redacted(text)} "
-        raise UsageError(f"{name} {shown}{reason}") from None
-    return parsed
-
-
-def user_origins(given: Iterable[str]) -> frozenset[str]:
-    """The origins that the user trusts (`--allow-origin`). Raises `UsageError`."""
-    return frozenset(str(urls.origin(user_url(one, "--allow-origin"))) for one in given)
-
-
-def is_ndjson(name: str) -> bool:
-    """Whether a file of this name has one item per line."""
-    return name.lower().endswith(_NDJSON)
+_ARCHIVE_ADDRESS = pattern_on_use(r"https?://[^?]*/(?:archive|catalog)/[^/?.]+(?:\?|\Z)")
 
 
 async def recognise(
@@ -194,33 +38,55 @@ async def recognise(
     allow_origins: Sequence[str] = (),
     first_time: FirstTime | None = None,
     workspace: Workspace | None = None,
+    notes_labels: bool = False,
 ) -> Source:
     """The source at a location, with everything that the selection asks of any source.
+
+    `notes_labels`: items of source imagery are to say whose they are.
 
     Reads the root document, where there is one. Raises `UsageError` for a selection that this kind of
     source cannot have, `SourceError` for a root that is no catalogue, `CatalogError` where the network
     may do better next time.
     """
     allowed = user_origins(allow_origins)
-    found = await source_at(location, reader, selection, allowed, workspace)
-    found = _split(found, selection)
-    if selection.follow_sources:
-        found = FollowSources(found, reader, allowed, first_time, location.url, selection)
+    if location.kind is SourceKind.MLHUB_RECORD:
+        raise UsageError("Radiant MLHub closed in 2023: name a dataset of it with --dataset")
+    found = await source_at(location, reader, location.selection_there(selection), allowed, workspace)
+    if location.moved is not None:
+        from .mlhub.moved import MovedSource
+
+        found = MovedSource(found, location.moved)
+    if location.remark:
+        from .files.parquet.remarked import RemarkedSource
+
+        found = RemarkedSource(found, location.remark)
+    if selection.split != 1 and not getattr(found, "reports_split", False):
+        from .api.unsplit import UnsplitSource
+
+        found = UnsplitSource(found)
+    if selection.subset is not None:
+        from .linked.subsets import SubsetSource
+
+        found = SubsetSource(found, reader, selection)
+    if selection.follow_sources and location.kind is not SourceKind.LOCKFILE:  # that names all files
+        labels = _source_labels() if notes_labels else None
+        found = FollowSources(found, reader, allowed, first_time, location.url, selection, labels)
     if location.endpoints is not None:
         from .linked.store_endpoints import WithEndpoints
 
         found = WithEndpoints(found, location.endpoints)
+    if location.lockfile:
+        from .items.lockfile.elsewhere import Elsewhere
+        from .items.lockfile.source import LockfileSource
+
+        found = LockfileSource(reader, location.lockfile, selection, Elsewhere(found))
     return found
 
 
-def _split(found: Source, selection: Selection) -> Source:
-    if selection.split == 1:
-        return found
-    from .api.source import ApiSource
-    from .api.split import UnsplitSource
-    from .mlhub import MlhubSource
+def _source_labels() -> SourceLabels:
+    from .linked.source_labels import SourceLabels
 
-    return found if isinstance(found, ApiSource | MlhubSource) else UnsplitSource(found)
+    return SourceLabels()
 
 
 async def source_at(
@@ -231,80 +97,89 @@ async def source_at(
     workspace: Workspace | None = None,
 ) -> Source:
     """The source at a location and nothing around it. Raises as `recognise` does."""
-    url = location.url
+    url, room = location.url, workspace or Workspace()
     match location.kind:
         case SourceKind.OBJECTS:
             from .items.objects import of_objects
 
             return of_objects(location.objects, selection, reader)
         case SourceKind.MLHUB:
-            from .mlhub import MlhubSource
+            from .mlhub.source import MlhubSource
 
             return MlhubSource(reader, url, selection, allowed)
-        case SourceKind.STDIN:
-            from .items.documents import of_stdin
-
-            found: Source = of_stdin(selection, reader)
-        case SourceKind.NDJSON:
-            from .items.documents import of_lines
-
-            found = of_lines(reader, url, selection)
-        case SourceKind.PARQUET:
-            from .files.parquet.source import of_parquet
-
-            found = of_parquet(reader, url, selection)
         case SourceKind.ARCHIVE:
-            found = _archive_source(reader, url, selection, allowed, workspace or Workspace())
+            found: Source = _archive_source(reader, ArchiveFile.at(url), selection, allowed, room)
         case SourceKind.FILES if location.place is not None:
-            found = await _files_source(location.place, reader, selection, allowed)
+            found = await _files_source(location.place, reader, selection, allowed, room)
         case SourceKind.DOCUMENT:
             if (root := await _read_root(reader, url)) is None:
-                found = _archive_source(reader, url, selection, allowed, workspace or Workspace())
+                found = _archive_source(reader, ArchiveFile.at(url), selection, allowed, room)
             else:
                 found = _source_of(root, reader, selection, allowed, urls.redacted(url))
+        case _:
+            found = _rows_source(location.kind, reader, url, selection)
+    if selection.open_archives and location.kind not in (SourceKind.FILES, SourceKind.ARCHIVE):
+        raise UsageError("--open-archives is for a SOURCE of files without STAC: leave it out")
     if selection.dataset:
         _refuse_unless_mlhub(found, urls.redacted(url) if url else "-")
     return found
 
 
+def _rows_source(kind: SourceKind, reader: RawReader, url: str, selection: Selection) -> Source:
+    """Items that are given one after another, without a root document."""
+    if kind is SourceKind.PARQUET:
+        from .files.parquet.source import of_parquet
+
+        return of_parquet(reader, url, selection)
+    if kind is SourceKind.LOCKFILE:
+        from .items.lockfile.source import LockfileSource
+
+        return LockfileSource(reader, url, selection)
+    from .items.documents import of_lines, of_stdin
+
+    return of_stdin(selection, reader) if kind is SourceKind.STDIN else of_lines(reader, url, selection)
+
+
 def _refuse_unless_mlhub(found: Source, where: str) -> None:
-    from .mlhub import MlhubSource
+    from .mlhub.source import MlhubSource
 
     if not isinstance(found, MlhubSource):
         raise UsageError(f"--dataset is for an MLHub, which {where} is not: use -c for collections")
 
 
 def _archive_source(
-    reader: RawReader, url: str, selection: Selection, allowed: Some[str], workspace: Workspace
+    reader: RawReader, archive: ArchiveFile, selection: Selection, allowed: Some[str], workspace: Workspace
 ) -> Source:
     from .files.archives.source import ArchiveSource
 
     def open_static(root: Document) -> Source:
-        return _source_of(root, reader, selection, allowed, urls.redacted(url))
+        return _source_of(root, reader, selection, allowed, urls.redacted(archive.url))
 
-    return ArchiveSource(reader, url, selection, open_static, workspace)
+    return ArchiveSource(reader, archive, selection, open_static, workspace)
 
 
-async def _files_source(place: Place, reader: RawReader, selection: Selection, allowed: Some[str]) -> Source:
-    """The files of a place; the STAC catalogue among them, where there is one."""
-    from .files.catalogue import AskedUrls, catalogue_in
-    from .files.source import FilesSource
+async def _files_source(
+    place: Place, reader: RawReader, selection: Selection, allowed: Some[str], room: Workspace
+) -> Source:
+    from .files.catalogue import AskedUrls, files_source
 
-    listing, asked = place.open(reader), AskedUrls(reader)
-    if place.glob is None and (document := await catalogue_in(listing, asked)) is not None:
-        found = _source_of(document, asked, selection, allowed, listing.where)
-        found.name = listing.where
-        return found
-    return FilesSource(listing, selection, place.glob)
+    asked = AskedUrls(reader)
+
+    def open_root(document: Document, where: str) -> Source:
+        return _source_of(document, asked, selection, allowed, where)
+
+    def open_archive(archive: ArchiveFile, selection: Selection, room: Workspace) -> Source:
+        return _archive_source(asked, archive, selection, allowed, room)
+
+    return await files_source(place.open(reader), place.glob, asked, selection, open_root, open_archive, room)
 
 
 async def _read_root(reader: RawReader, url: str) -> Document | None:
     """None for an archive at an address that MLHub has for such: no name says what comes from there."""
-    may_be_archive = _names_archive(url)
+    may_be_archive = _ARCHIVE_ADDRESS.match(url)
+    read = reader.read_unless_data if may_be_archive else reader.read
     try:
-        if may_be_archive:
-            return await reader.read_unless_data(Request(url))
-        return await reader.read(Request(url))
+        return await read(Request(url))
     except TransferError as error:
         if may_be_archive and error.kind == "data":
             return None
@@ -326,20 +201,16 @@ def _source_of(
         return ApiSource(reader, landing.url, landing.body, selection, allowed, quota)
 
     match stac.kind_of(body):
-        case DocumentKind.ITEM:
+        case DocumentKind.ITEM | DocumentKind.FEATURES as kind:
             from .items.documents import of_document
 
-            return of_document(reader, document, selection, allowed)
-        case DocumentKind.FEATURES:
-            from .items.documents import of_document
-
-            features = body if isinstance(body, list) else body.get("features")
-            whole = {**({} if isinstance(body, list) else body), "type": "FeatureCollection"}
-            document = Document({**whole, "features": features}, url)
+            if kind is DocumentKind.FEATURES:
+                whole = {"features": body} if isinstance(body, list) else body
+                document = Document({**whole, "type": "FeatureCollection"}, url)
             return of_document(reader, document, selection, allowed)
         case DocumentKind.LANDING_PAGE:
             if selection.dataset:
-                from .mlhub import MlhubSource
+                from .mlhub.source import MlhubSource
 
                 return MlhubSource(reader, url, selection, allowed)
             from .api.source import ApiSource
@@ -355,40 +226,3 @@ def _source_of(
             from .static.source import StaticSource
 
             return StaticSource(reader, body, url, selection, allowed, open_api)
-
-
-def _kind_of(url: str) -> SourceKind:
-    """By the ending of its path."""
-    path = url.partition("?")[0]
-    is_folder = url.startswith("file:") and os.path.isdir(urls.to_path(url))
-    if path.lower().endswith(_PARQUET) or is_folder:
-        return SourceKind.PARQUET
-    if is_archive(path):
-        return SourceKind.ARCHIVE
-    return SourceKind.NDJSON if is_ndjson(path) else SourceKind.DOCUMENT
-
-
-def _existing(text: str) -> Path:
-    """A local file; for a folder the catalogue in it, or the folder itself if there is Parquet in it."""
-    if not text.strip():
-        raise UsageError("SOURCE is empty: give the address or path of a catalogue")
-    path = Path(text)
-    if os.path.isdir(path):
-        return _catalogue_in(path)
-    if not os.path.exists(path):
-        raise SourceError(f"{urls.term_safe(text, 300)} does not exist here, and is no URL", kind="not-found")
-    return path
-
-
-def _catalogue_in(folder: Path) -> Path:
-    for name in (CATALOG_FILE, COLLECTION_FILE):
-        if (folder / name).is_file():
-            return folder / name
-    if any(one.lower().endswith(_PARQUET) for _, _, files in os.walk(folder) for one in files):
-        return folder
-    entries = ", ".join(urls.term_safe(name) for name in sorted(os.listdir(folder))[:5]) or "nothing"
-    raise SourceError(
-        f"{urls.term_safe(str(folder), 300)} holds neither {CATALOG_FILE} nor {COLLECTION_FILE} "
-        f"(but {entries}): name the catalogue's file",
-        kind="not-found",
-    )

@@ -7,11 +7,14 @@ from collections import OrderedDict
 from collections.abc import Callable
 from collections.abc import Collection as Some
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from .. import stac
 from ..core.errors import TransferError, Transient
 from ..core.model import Asset, Collection, Item, Request
-from ..core.ports import Reader
+
+if TYPE_CHECKING:
+    from ..core.ports import Reader
 
 MAX_REMEMBERED = 64
 """Items whose assets are kept, so that the other assets of an item need no request of their own."""

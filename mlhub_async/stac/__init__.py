@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from .objects import outlines_of as outlines_of
     from .objects import source_links as source_links
     from .related import addresses_of as addresses_of
+    from .related import source_addresses as source_addresses
     from .related import targets_of as targets_of
     from .selection import AssetFilter as AssetFilter
     from .selection import AssetLike as AssetLike
@@ -80,7 +81,7 @@ else:
             "listing.paging": "ListingPage REFUSED access_error has_no_records matched_of pages",
             "objects": "AssetOutline assets_of collection_assets collection_of is_item_list is_label item_of"
             " items_of outlines_of source_links",
-            "related": "addresses_of targets_of",
+            "related": "addresses_of source_addresses targets_of",
             "selection": "AssetFilter AssetLike any_asset asset_filter asset_filters geometry_of item_filter"
             " server_misreads server_shape",
         },

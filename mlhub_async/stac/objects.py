@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core import checksum, urls
 from ..core.errors import MlhubError, TransferError
 from ..core.model import NO_COLLECTION, Asset, Collection, Flaw, Item, JsonObject
 from .documents import DocumentKind, is_item, kind_of, looks_like
 from .fields.legacy import present_structure
-from .fields.locations import locations_of
 from .links import is_table_or_lines, links_of, resolve
+
+if TYPE_CHECKING:
+    from .fields.locations import Location
 
 _NOT_UNICODE = "has an id, or names a collection, that is not valid Unicode"
 
 _WEB = ("https://", "http://")
+REFS = "auth:refs"
+PLANETARY_COMPUTER = "https://planetarycomputer.microsoft.com/"
+"""Its items are read from anywhere without signatures: their own address says what their files need."""
+Pairs = tuple[tuple[str, str], ...]
 _WEB_PAGES = ("text/html", "application/xhtml", "application/pdf")
 
 
@@ -159,6 +165,12 @@ class _Owner(NamedTuple):
     about: JsonObject
     """the properties of the item, or the collection"""
     endpoints: urls.StoreEndpoints | None
+    schemes: JsonObject | None
+    """the authentication schemes of the collection of an item"""
+    versions: Mapping[str, str]
+    """see `Item.versions`"""
+    described: dict[str, str]
+    """the authentication schemes that its assets have referred to"""
 
 
 class AssetOutline(NamedTuple):
@@ -187,9 +199,12 @@ def _outline(key: str, raw: Any) -> AssetOutline:
     )
 
 
-def assets_of(item: Item) -> list[Asset]:
-    """The item's assets. One without a usable href is among them: its transfer fails by name."""
-    return _assets(item, item.id, item.collection)
+def assets_of(item: Item, schemes: JsonObject | None = None) -> list[Asset]:
+    """The item's assets. One without a usable href is among them: its transfer fails by name.
+
+    `schemes`: the authentication schemes of its collection.
+    """
+    return _assets(item, item.id, item.collection, schemes)
 
 
 def collection_assets(collection: Collection) -> list[Asset]:
@@ -239,7 +254,9 @@ def _is_web_page(link: JsonObject) -> bool:
     return path.lower().endswith((".html", ".htm", ".pdf"))
 
 
-def _assets(given: Item | Collection, item: str, collection: str) -> list[Asset]:
+def _assets(
+    given: Item | Collection, item: str, collection: str, schemes: JsonObject | None = None
+) -> list[Asset]:
     body = given.body
     raw = body.get("assets")
     if not isinstance(raw, dict):
@@ -249,23 +266,34 @@ def _assets(given: Item | Collection, item: str, collection: str) -> list[Asset]
     date = known.get("datetime") or known.get("start_datetime")
     text = date if isinstance(date, str) else ""
     about = known if item else body
-    owner = _Owner(item, collection, given.href, text, str(known.get("updated")), about, given.endpoints)
+    updated = str(known.get("updated"))
+    place = (given.endpoints, schemes, given.versions)
+    owner = _Owner(item, collection, given.href, text, updated, about, *place, {})
     return [_asset(key, one, owner) for key, one in raw.items()]
 
 
 def _asset(key: str, raw: Any, owner: _Owner) -> Asset:
     about = raw if isinstance(raw, dict) else {}
     href, via = about.get("href"), ""
-    others: tuple[tuple[str, str], ...] = ()
+    others: Pairs = ()
+    auth: Pairs = ()
     if not isinstance(href, str):
         href = ""
     elif not href.startswith(_WEB) or "alternate" in about:
-        href, via, others = _located(about, href, owner)
-    size = _size(about.get("file:size"))
+        href, via, others, auth = _located(about, href, owner)
+    elif REFS in about:
+        from .fields.locations import Location
+
+        auth = _auth([Location(href, "", about[REFS])], owner)
+    elif owner.base.startswith(PLANETARY_COMPUTER):
+        from .fields.authentication import scheme_of_place
+
+        auth = scheme_of_place(href)
+    size = _size(about["file:size"]) if "file:size" in about else None
     published = about.get("file:checksum") or about.get("checksum:multihash")
     if published is None and "git:blob" in about:
         published = checksum.git_blob(about["git:blob"], size)
-    media_type, etag = about.get("type"), about.get("etag")
+    media_type, etag = about.get("type"), about.get("etag") or owner.versions.get(key)
     return Asset(
         href,
         key,
@@ -279,16 +307,28 @@ def _asset(key: str, raw: Any, owner: _Owner) -> Asset:
         str(about.get("unavailable", "")),
         via,
         others,
+        auth=auth,
     )
 
 
-def _located(about: JsonObject, href: str, owner: _Owner) -> tuple[str, str, tuple[tuple[str, str], ...]]:
-    """The href to fetch first, which one it is, and the others."""
-    if "alternate" not in about and "://" not in href:
-        return resolve(href, owner.base), "", ()
-    schemes = owner.about.get("storage:schemes")
-    found = locations_of(about, owner.base, schemes, owner.about, owner.endpoints)
-    return (*found[0], tuple(found[1:])) if found else (resolve(href, owner.base), "", ())
+def _located(about: JsonObject, href: str, owner: _Owner) -> tuple[str, str, Pairs, Pairs]:
+    """The href to fetch first, which one it is, the others, and the authentication schemes of all."""
+    if "alternate" not in about and "://" not in href and REFS not in about:
+        return resolve(href, owner.base), "", (), ()
+    from .fields.locations import Location, locations_of
+
+    found = [Location(resolve(href, owner.base), "", about.get(REFS))]
+    if "alternate" in about or "://" in href:
+        schemes = owner.about.get("storage:schemes")
+        found = locations_of(about, owner.base, schemes, owner.about, owner.endpoints) or found
+    auth = _auth(found, owner) if any([one.refs for one in found]) else ()
+    return found[0].href, found[0].via, tuple([(one.href, one.via) for one in found[1:]]), auth
+
+
+def _auth(locations: Sequence[Location], owner: _Owner) -> Pairs:
+    from .fields.authentication import described_schemes
+
+    return described_schemes(locations, owner.about, owner.schemes, owner.described)
 
 
 def _size(declared: object) -> int | None:
@@ -302,6 +342,15 @@ def _stamp(href: str, size: int | None, published: Any, updated: str) -> str:
         lasting = "" if urls.is_expiring(href) else _without_secrets(href)
     text = f"{size}\n{published}\n{updated}\n{lasting}"
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+
+
+def is_version(asset: Asset, validator: str) -> bool:
+    """Whether the listing that an asset is of names this validator, an ETag, as that of its present version.
+
+    Listings of object stores do, beside the size; some write it without quotes.
+    """
+    tags = {validator, validator.strip('"')} - {""}
+    return any(asset.stamp == _stamp("", asset.size, None, tag) for tag in tags)
 
 
 def _without_secrets(href: str) -> str:

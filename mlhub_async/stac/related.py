@@ -44,6 +44,12 @@ def addresses_of(item: Item) -> set[str]:
     return found - {""}
 
 
+def source_addresses(item: Item) -> list[str]:
+    """URLs, without secrets, that the `source` links of an item lead to."""
+    found = (_identity(link["href"], item.href) for link in links_of(item.body, "source"))
+    return [url for url in found if url]
+
+
 def targets_of(item: Item) -> list[tuple[int, str]]:
     """The URLs, without secrets, that the `related_links` of the item lead to, by their numbers."""
     found = ((number, link["href"]) for number, link in related_links(item.body.get("links")))

@@ -11,7 +11,6 @@ from typing import Any, Protocol
 from ..core.model import Collection, Item, JsonObject
 from ..core.options import Selection
 from .conditions.names import CollectionChoice
-from .conditions.query import matches_query
 from .objects import is_item_list
 
 Test = Callable[[JsonObject], bool]
@@ -66,7 +65,7 @@ def asset_filter(selection: Selection) -> AssetFilter:
         return any_asset
 
     def wanted(asset: AssetLike, owner: JsonObject) -> bool:
-        if not matches_key(asset.key) or (roles and not _has_role(roles, owner, asset.key)):
+        if not matches_key(asset.key, owner) or (roles and not _has_role(roles, owner, asset.key)):
             return False
         if types and not _media_type_prefix(asset.media_type or "").startswith(types):
             return False
@@ -114,6 +113,8 @@ def _tests(selection: Selection, served: frozenset[str]) -> Iterator[Test]:
 
         yield geometry.touches_box(parse_box(selection.bbox))
     if selection.query is not None:
+        from .conditions.query import matches_query
+
         yield matches_query(selection.query)
     if selection.classes:
         from .conditions.classes import shows_any
@@ -158,16 +159,34 @@ def _properties(body: JsonObject) -> JsonObject:
     return found if isinstance(found, dict) else {}
 
 
-def _key_filter(include: tuple[str, ...], exclude: tuple[str, ...]) -> Callable[[str], bool]:
+def _key_filter(include: tuple[str, ...], exclude: tuple[str, ...]) -> Callable[[str, JsonObject], bool]:
+    """By globs of keys. One with a slash may also match the id of the collection, a slash and the key."""
     if not include and not exclude:
-        return lambda _key: True
-    included, excluded = _globs(include or ("*",)), _globs(exclude)
+        return lambda _key, _owner: True
+    is_included, is_excluded = _any_glob(include or ("*",)), _any_glob(exclude)
 
     @lru_cache(maxsize=4096)
-    def matches(key: str) -> bool:
-        return bool(included.fullmatch(key)) and not excluded.fullmatch(key)
+    def matches(key: str, collection: str) -> bool:
+        return is_included(key, collection) and not is_excluded(key, collection)
+
+    if not any("/" in glob for glob in (*include, *exclude)):
+        return lambda key, _owner: matches(key, "")
+    return lambda key, owner: matches(key, _collection_id(owner))
+
+
+def _any_glob(patterns: tuple[str, ...]) -> Callable[[str, str], bool]:
+    plain, qualified = _globs(patterns), _globs(tuple(one for one in patterns if "/" in one))
+
+    def matches(key: str, collection: str) -> bool:
+        return bool(plain.fullmatch(key) or qualified.fullmatch(f"{collection}/{key}"))
 
     return matches
+
+
+def _collection_id(owner: JsonObject) -> str:
+    """The id of the collection that an item is of, or that a collection has itself."""
+    found = owner.get("collection" if owner.get("type") == "Feature" else "id")
+    return found if isinstance(found, str) else ""
 
 
 def _globs(patterns: tuple[str, ...]) -> re.Pattern[str]:

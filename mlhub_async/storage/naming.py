@@ -19,7 +19,21 @@ MAX_COMPONENT_BYTES = 180
 MAX_LEVELS = 64
 
 DEFAULT_TEMPLATE = "${collection}/${id}/${key}${ext}"
-VARIABLES = ("collection", "id", "key", "ext", "filename", "datetime", "year", "month", "day")
+VARIABLES = (
+    "collection",
+    "id",
+    "key",
+    "ext",
+    "filename",
+    "datetime",
+    "year",
+    "month",
+    "day",
+    "label",
+    "scene",
+)
+OPTIONAL_LEVEL = "${scene}"
+"""A level of a path template that is left out where it is empty."""
 
 _RESERVED = r"(?i:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(?:\.|$)"
 _plain = re.compile(
@@ -110,7 +124,8 @@ def distinct_document(path: str, seed: str) -> str:
 def fold(path: str) -> str:
     """A key that is equal for paths that are one path on some file system: by case or Unicode composition."""
     if path.isascii():
-        return path.lower()
+        folded = path.lower()
+        return path if folded == path else folded  # kept for every open file
     return unicodedata.normalize("NFD", unicodedata.normalize("NFD", path).casefold())
 
 
@@ -153,8 +168,14 @@ def check_template(template: str) -> None:
             )
 
 
+def names_labels(template: str) -> bool:
+    """Whether paths depend on the label item that an item is source imagery of."""
+    return "${label}" in template or "${scene}" in template
+
+
 def render(template: str, fields: Mapping[str, str]) -> str:
-    """The relative path of one asset; it has the levels of the template, whatever the values contain.
+    """The relative path of one asset; it has the levels of the template, whatever the values contain, but
+    for one of `${scene}` alone that is empty.
 
     `collection` and `id` may also be the names that their directories have got. A missing value counts as
     empty, an empty `id` as the collection itself. A path that the mirror needs for a document of its own
@@ -163,7 +184,8 @@ def render(template: str, fields: Mapping[str, str]) -> str:
     if template == DEFAULT_TEMPLATE:
         name = fields.get("key", "") + fields.get("ext", "")
         return path_in_folder(item_folder(fields.get("collection", ""), fields.get("id", "")), name)
-    path = "/".join(_level(part, fields) for part in template.split("/"))
+    parts = [part for part in template.split("/") if part != OPTIONAL_LEVEL or fields.get("scene")]
+    path = "/".join(_level(part, fields) for part in parts)
     collection, item = fields.get("collection", ""), fields.get("id", "")
     return _avoid_documents(path, collection, item) if ".json" in path.casefold() else path
 

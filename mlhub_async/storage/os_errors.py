@@ -6,9 +6,12 @@ import errno
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..core.errors import DiskFailing, DiskFull, LocalShortage, MlhubError, StorageError, TransferError
-from ..core.ports import Buffer
+
+if TYPE_CHECKING:
+    from ..core.ports import Buffer
 
 DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 SHORTAGE_ERRNOS = frozenset({errno.EMFILE, errno.ENFILE})

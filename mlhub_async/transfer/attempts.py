@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..core.concurrency import shrink_pool
 from ..core.errors import Corrupt, LocalShortage, PartialLost, StorageError, TransferError, Transient
 from ..core.model import Head, Job, Record, Request, Status
-from ..core.ports import BegunRequest, Sink
-from ..core.urls import is_expiring, parse
+from ..core.urls import has_placeholder, is_expiring, parse
 from ..http.client import OnRedirect
 from ..http.decoding.body import AS_STORED
-from .commit import commit_body, link_file
 from .context import TransferContext
 from .dedupe import AlreadyFetched
-from .receiver import Receiver
 from .segments.coordinator import SegmentedDownload
 from .small_file.checks import is_eligible
 from .small_file.sink import SmallFileSink
+
+if TYPE_CHECKING:
+    from ..core.ports import BegunRequest, Sink
+    from .receiver import Receiver
 
 MAX_REFRESHES = 2
 """How often the present href is asked for where one has expired, per asset and run."""
@@ -42,6 +45,10 @@ class Attempts:
         self._job = job
         self._context = context
         self._url = url
+        self._address = url
+        """without a signature that an API has given"""
+        self._auth = job.asset.schemes(job.asset.href)
+        self._needs_signature = bool(self._auth)
         self._on_redirect = on_redirect
         self._begun = begun
         self._segments = SegmentedDownload(context.segments)
@@ -61,6 +68,8 @@ class Attempts:
     def _receiving(self) -> Receiver:
         """The receiver, made when it is needed: most small files do without."""
         if self._receiver is None:
+            from .receiver import Receiver
+
             self._receiver = Receiver(self._job, self._context, self._segments)
         return self._receiver
 
@@ -88,6 +97,7 @@ class Attempts:
 
     def _note_retry(self, error: Transient) -> None:
         self._context.meter.retries += 1
+        self._context.meter.throttles += error.retry_after is not None
         if isinstance(error, LocalShortage):
             shrink_pool()
         event = "throttle" if error.retry_after is not None else "retry"
@@ -113,11 +123,11 @@ class Attempts:
                 if (known := self._job.previous) is not None and receiver.unchanged:
                     proof = receiver.expectations.proof(known.proof)
                     return Status.SKIPPED, known._replace(proof=proof)
-                return Status.FETCHED, await commit_body(receiver, head, self._context)
+                return Status.FETCHED, await self._commit(receiver, head)
             except AlreadyFetched as found:
                 if self._receiver is not None:
                     await self._receiver.partial.drop()
-                return Status.FETCHED, await link_file(self._job, found.record, self._context)
+                return Status.FETCHED, await self._link(found.record)
             except Corrupt as error:
                 await self._restart_after(error)
             except PartialLost:
@@ -130,15 +140,30 @@ class Attempts:
                 if not await self._refresh_url(error):
                     self._use_other_address(error)
 
+    async def _commit(self, receiver: Receiver, head: Head) -> Record:
+        from .commit import commit_body
+
+        return await commit_body(receiver, head, self._context)
+
+    async def _link(self, record: Record) -> Record:
+        from .commit import link_file
+
+        return await link_file(self._job, record, self._context)
+
     async def _request(self, small: SmallFileSink | None) -> Head | None:
         """The head of an answer, its body received to the end; None if bytes are still to be asked for."""
+        if not self._refreshes and has_placeholder(self._url):  # of a saved plan
+            await self._take_present_href()
         sink: Sink
         if small is not None:
             sink, fields = small, AS_STORED
         else:
             sink = receiver = self._receiving()
+            if self._needs_signature:
+                await self._sign_url()
             fields = await receiver.next_fields()
-        request, self._begun = Request(self._url, headers=fields, begun=self._begun), None
+        request = Request(self._url, headers=fields, begun=self._begun, auth=self._auth)
+        self._begun = None
         answer = self._context.http.get(request, sink, self._on_redirect)
         try:
             head = await self._segments.complete(answer)
@@ -172,17 +197,32 @@ class Attempts:
         """Whether there is a present href, where the one that was used may have expired."""
         if not error.maybe_expired or self._refreshes >= MAX_REFRESHES:
             return False
+        if self._url != self._address and not self._needs_signature:
+            self._refreshes += 1
+            self._needs_signature = True
+            return True
+        return is_expiring(self._receiving().asset.href) and await self._take_present_href()
+
+    async def _take_present_href(self) -> bool:
+        """Whether the asset has another href now."""
         receiver = self._receiving()
         asset = receiver.asset
-        if not is_expiring(asset.href):
-            return False
         self._refreshes += 1
         fresh = await self._context.refresh(asset)
         if fresh is None or fresh.href == asset.href:
             return False
         receiver.expectations.asset = fresh
-        self._url = parse(fresh.href)
+        self._url = self._address = parse(fresh.href)
         return True
+
+    async def _sign_url(self) -> None:
+        """Go on at a signed URL, where the catalogue names an API for that and the user trusts it."""
+        signed = await self._context.http.sign_url(self._address, self._auth)
+        self._needs_signature = False
+        if signed is not None:
+            receiver = self._receiving()
+            receiver.expectations.asset = receiver.asset._replace(href=signed)
+            self._url = signed
 
     def _use_other_address(self, error: TransferError) -> None:
         """Go on with the next address of the asset where this one has failed for good; else raise.
@@ -192,6 +232,10 @@ class Attempts:
         if isinstance(error, Transient):
             raise error
         explain_refusal(error, self.via)
+        if self._auth and (error.maybe_unsigned or error.kind == "wrong-content"):
+            from ..http.auth.declared.advice import advise
+
+            advise(error, self._auth, self._url, self._context.http.trusted)
         self._refusal = self._refusal or error
         if not self._others:
             raise self._refusal
@@ -199,6 +243,8 @@ class Attempts:
         receiver = self._receiving()
         receiver.restart()
         self._url, self.via = parse(href), f"{via or 'href'} after {error.kind}"
+        self._address, self._auth = self._url, self._job.asset.schemes(href)
+        self._needs_signature = bool(self._auth)
         receiver.expectations.asset = receiver.asset._replace(href=href)
 
 

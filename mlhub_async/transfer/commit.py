@@ -21,20 +21,20 @@ async def commit_body(receiver: Receiver, head: Head, context: TransferContext) 
     if deep or proof is Proof.NONE or receiver.expectations.undecided:
         await receiver.expectations.check_structure(body, sha256, receiver.total, always=deep)
     job = receiver.job
-    path = await _final_path(job, suffix(head.url), context) if job.suffix_pending else job.path
+    path = await final_path(job, suffix(head.url), context) if job.suffix_pending else job.path
     mtime = await receiver.partial.commit(path)
     return Record(path, body.offset, sha256.hex(), mtime, proof, receiver.validator)
 
 
 async def link_file(job: Job, existing: Record, context: TransferContext) -> Record:
     """Give the bytes of another file the final name of this asset as well. Raises `StorageError`."""
-    path = await _final_path(job, PurePosixPath(existing.path).suffix, context)
+    path = await final_path(job, PurePosixPath(existing.path).suffix, context)
     mtime = await context.store.link(existing.path, path)
     expectations = Expectations(job, digests=context.existing.checks.digests)
     return existing._replace(path=path, mtime_ns=mtime, proof=expectations.proof(existing.proof))
 
 
-async def _final_path(job: Job, suffix: str, context: TransferContext) -> str:
+async def final_path(job: Job, suffix: str, context: TransferContext) -> str:
     """The job's path; with the suffix of where the bytes came from if its own was not known until now."""
     if not job.suffix_pending or not suffix:
         return job.path

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ..core.concurrency import IdleSlots
 from ..core.model import Asset
-from ..core.ports import Store
 from ..core.telemetry import Events, Meter
 from ..http.client import Http
 from ..http.resilience.retry import Retry
@@ -15,6 +15,9 @@ from .dedupe import UrlDedupe
 from .existing import ExistingFiles
 from .resume import OriginQuirks
 from .segments.coordinator import SegmentPolicy
+
+if TYPE_CHECKING:
+    from ..core.ports import References, Store
 
 Refresh = Callable[[Asset], Awaitable[Asset | None]]
 """Gives an asset with its present href, None if there is no newer one."""
@@ -41,3 +44,5 @@ class TransferContext:
     idle_slots: IdleSlots = field(default_factory=IdleSlots)
     segments: SegmentPolicy | None = None
     """None: no body is divided"""
+    references: References | None = None
+    """other mirrors that are asked before the origins"""

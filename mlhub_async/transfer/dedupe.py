@@ -110,6 +110,15 @@ class UrlDedupe:
         until = time.monotonic() + TEMPORARY_SECONDS if error.retryable else math.inf
         self._failed[url] = error.without_traceback(), until
 
+    def begin_first(self, url: str, own: InFlight, *, known_url: bool) -> bool:
+        """`begin`, unless something is known of the URL already (see `knows`): then False."""
+        known = url in self._in_flight or url in self._recent or url in self._older or url in self._failed
+        if known or (known_url and self._find is not None):
+            return False
+        self._in_flight[url] = own
+        own.urls = (url,)
+        return True
+
     def begin(self, url: str, own: InFlight) -> None:
         """Let others wait for this transfer from now on, unless one of the same URL is under way."""
         if self._in_flight.setdefault(url, own) is own:

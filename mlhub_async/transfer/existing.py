@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..core import checksum, formats
 from ..core.errors import TransferError
-from ..core.model import Asset, FileState, Job, Proof, Record
-from ..core.ports import Store
+from ..core.model import Asset, Checksum, FileState, Job, Proof, Record
 from .expectations import Checks
+
+if TYPE_CHECKING:
+    from ..core.ports import Store
 
 
 class Decision(enum.Enum):
@@ -38,7 +41,8 @@ class ExistingFilePolicy:
         recorded in its item document only     REREAD      REREAD  FETCH      REVALIDATE  REFUSE
         not recorded                           FETCH       KEEP    FETCH      FETCH       REFUSE
 
-    KEEP* is REREAD with `--verify checksum` and `--verify deep`.
+    KEEP* is REREAD with `--verify checksum` and `--verify deep`. With `resume`
+    REVALIDATE asks nobody where the file has the digest that the catalogue publishes: it stays.
 
     "Recorded": the ledger has a record of it, and size and modification time are still the recorded ones.
     "Another mtime": the same, but for the time; one that is described otherwise counts as not recorded.
@@ -76,6 +80,11 @@ class ExistingFilePolicy:
     @property
     def links_known_urls(self) -> bool:
         """Whether a file that an earlier run fetched from the URL of a new asset is linked, not fetched."""
+        return self.if_exists == "resume"
+
+    @property
+    def keeps_published(self) -> bool:
+        """Whether a recorded file that has the published digest stays, however else it is described."""
         return self.if_exists == "resume"
 
     @property
@@ -124,12 +133,16 @@ class ExistingFiles:
             raise _refusal(job.path)
         return job if await self.fits(job.asset, job.previous) else job._replace(previous=None)
 
+    @property
+    def looks_at_files(self) -> bool:
+        """Whether a file without a record may stay though no digest of it is published."""
+        return self.policy.unrecorded is not Decision.FETCH
+
     def may_keep(self, job: Job) -> bool:
         """Whether there is a file for a job without a record that `kept` would have to look at."""
         published = job.asset.checksum
         compared = published is not None and published.usable
-        looks = compared or self.policy.unrecorded is not Decision.FETCH
-        return looks and self.store.exists(job.path)
+        return (compared or self.looks_at_files) and self.store.exists(job.path)
 
     async def kept(self, job: Job) -> Record | None:
         """The record of the file if it stays without a request, for a job that was reviewed; else None.
@@ -138,7 +151,9 @@ class ExistingFiles:
         """
         known, published = job.previous, job.asset.checksum
         if known is not None:
-            return known if job.recheck and await self._reread(known, job.asset) else None
+            if job.recheck:
+                return known if await self._reread(known, job.asset) else None
+            return known._replace(proof=Proof.CHECKSUM) if self._is_proven(published) else None
         if self.policy.unrecorded is not Decision.FETCH:
             return await self._unrecorded(job.path)
         if published is None or not published.usable:
@@ -149,6 +164,11 @@ class ExistingFiles:
         if not checksum.matches(published, await self.store.digest(job.path, published.algorithm)):
             return None
         return await self._record(job.path, found, Proof.CHECKSUM)
+
+    def _is_proven(self, published: Checksum | None) -> bool:
+        """Whether a recorded file, which was reviewed, has a published digest: its bytes are not new."""
+        compared = self.checks.digests and published is not None and published.usable
+        return compared and self.policy.keeps_published
 
     async def _reread(self, known: Record, asset: Asset) -> bool:
         same = await self.store.is_as_recorded(known, by_content=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..core import checksum, formats
 from ..core.errors import Corrupt, TransferError, Transient
@@ -11,9 +12,11 @@ from ..core.formats.directories import Answer, directory_error, listed_instead
 from ..core.formats.kinds import may_be_empty
 from ..core.formats.sniffing import SNIFF_BYTES, is_undecided, unexpected_text, wrong_content_error
 from ..core.model import Asset, Checksum, Head, Job, Proof
-from ..core.ports import BodyWriter, Buffer
 from ..core.urls import redacted, suffix
 from ..http.status import TRANSFORMED
+
+if TYPE_CHECKING:
+    from ..core.ports import BodyWriter, Buffer
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..core.errors import Fatal, LocalShortage, MlhubError, TransferError
-from ..core.model import Job, Outcome, Record, Status
-from ..core.ports import BegunRequest
+from ..core.model import AFTER_REFERENCE, REFERENCE_VIA, Job, Outcome, Record, Status
 from ..core.urls import canonical, is_expiring, parse, redacted
 from .attempts import Attempts
-from .commit import link_file
 from .context import TransferContext
 from .dedupe import AlreadyFetched, InFlight
+
+if TYPE_CHECKING:
+    from ..core.ports import BegunRequest
 
 
 async def fetch(
@@ -49,7 +52,10 @@ class Transfer:
         self._context = context
         self._begun = begun
         self._in_flight = own or InFlight()
-        self._attempts: Attempts | None = None
+        self._attempts = self._received = 0
+        self._via = job.asset.via
+        self._trouble = ""
+        """which reference failed, and how"""
 
     async def run(self) -> Outcome:
         """Raises what makes the asset fail. Transfers of the same URL wait until this one has ended."""
@@ -62,14 +68,17 @@ class Transfer:
             if (kept := await context.existing.kept(self._job)) is not None:
                 status, record = Status.SKIPPED, kept
             elif (shared := await self._shared(self.urls[0], known_url=self._job.known_url)) is not None:
+                from .commit import link_file
+
                 status, record = Status.FETCHED, await link_file(self._job, shared, context)
+            elif (brought := await self._from_references(url)) is not None:
+                status, record = brought
             elif self._job.asset.unavailable:
                 where = f"{redacted(url)}: {self._job.asset.unavailable}"
                 raise TransferError(where, kind="unavailable")
             else:
                 context.dedupe.begin(self.urls[0], self._in_flight)
-                self._attempts = Attempts(self._job, context, url, self._redirected, self._begun)
-                status, record = await self._attempts.run()
+                status, record = await self._fetch(self._job, url)
             return self.outcome(status, record)
         except TransferError as error:
             if self.urls and not (error.maybe_expired and is_expiring(self._job.asset.href)):
@@ -78,13 +87,40 @@ class Transfer:
         finally:
             context.dedupe.end(self._in_flight, self.urls, record)
 
+    async def _from_references(self, url: str) -> tuple[Status, Record] | None:
+        """The file as other mirrors have it, if they have it and it is proven; None: the origin is asked."""
+        job, references = self._job, self._context.references
+        if references is None or not references.may_have(job):
+            return None
+        self._context.dedupe.begin(self.urls[0], self._in_flight)
+
+        async def ask(version: Record) -> tuple[Status, Record, str]:
+            status, record = await self._fetch(job._replace(previous=version), url)
+            return status, record, self.urls[-1]
+
+        brought = await references.bring(job, ask)
+        self._trouble = brought.trouble
+        if brought.record is None:
+            return None
+        if brought.reference:
+            self._attempts, self._received = 1, brought.received
+            self._via, self._trouble = f"{REFERENCE_VIA}{brought.reference}", ""
+        return brought.status, brought.record
+
+    async def _fetch(self, job: Job, url: str) -> tuple[Status, Record]:
+        attempts = Attempts(job, self._context, url, self._redirected, self._begun)
+        try:
+            return await attempts.run()
+        finally:  # they refer to this transfer, which keeps no more of them than this
+            self._attempts, self._received, self._via = attempts.attempts, attempts.received, attempts.via
+
     def outcome(self, status: Status, record: Record | None, error: MlhubError | None = None) -> Outcome:
-        attempts = self._attempts
-        count, received = (attempts.attempts, attempts.received) if attempts is not None else (0, 0)
-        job = self._job
-        if attempts is not None and attempts.via != job.asset.via:
-            job = job._replace(asset=job.asset._replace(via=attempts.via))
-        return Outcome(job, status, record, error, count, received)
+        job, via = self._job, self._via
+        if self._trouble:
+            via = f"{via or 'href'}{AFTER_REFERENCE}{self._trouble}"
+        if via != job.asset.via:
+            job = job._replace(asset=job.asset._replace(via=via))
+        return Outcome(job, status, record, error, self._attempts, self._received)
 
     async def _shared(self, url: str, *, known_url: bool = True) -> Record | None:
         """The file that a URL is or was fetched to, if it is what the catalogue publishes for this asset.

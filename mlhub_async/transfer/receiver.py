@@ -7,12 +7,12 @@ An answer begins the body anew, continues it, or is refused. What the body must 
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from typing import TYPE_CHECKING
 
 from ..core import checksum
 from ..core.errors import Corrupt, TransferError, Transient
 from ..core.formats.sniffing import SNIFF_BYTES
 from ..core.model import Asset, Head, Job, Proof
-from ..core.ports import Buffer, PartialFile
 from ..core.urls import parse
 from ..http.decoding.body import (
     AS_STORED,
@@ -29,12 +29,23 @@ from ..http.status import (
     RANGE_NOT_SATISFIABLE,
     TRANSFORMED,
 )
-from ..http.validators import ContentRange, content_length, content_range, is_webdav_etag, strong_validator
+from ..http.validators import (
+    ContentRange,
+    content_length,
+    content_range,
+    is_later,
+    is_webdav_etag,
+    modified_at,
+    strong_validator,
+)
 from .context import TransferContext
 from .expectations import Expectations
 from .resume import PartialVersion, RangeResume, partial_header
 from .segments.coordinator import SegmentedDownload, Write
 from .segments.stream import SegmentTarget
+
+if TYPE_CHECKING:
+    from ..core.ports import Buffer, PartialFile
 
 PROGRESS_BYTES = 64 << 10
 """An attempt that got this many bytes further (or 1/64 of a smaller body) was not fruitless."""
@@ -54,6 +65,10 @@ class Receiver:
         """bytes that came over the network, those of helper streams too"""
         self.total: int | None = None
         self.validator = ""
+        self._modified = 0.0
+        """the Last-Modified of the version in seconds since 1970, 0 if unknown"""
+        self._etag_lags = False
+        """a 304 spoke of a later version than that of its ETag"""
         self.unchanged = False
         """the server answered 304: the file of an earlier run is its present version"""
         self._store = context.store
@@ -91,6 +106,7 @@ class Receiver:
         left = self.partial.left
         if left is not None:
             self.validator, self.total, self._urls = left.validator, left.total, left.urls
+            self._modified = left.modified
             self.expectations.published = checksum.parse(left.published or None)
             await self.partial.body.adopt(self.expectations.algorithms(), left.total)
             self._furthest = self.partial.body.offset
@@ -114,13 +130,20 @@ class Receiver:
             self._resume = resume if resume.possible else None
         if self._resume is not None:
             fields.update(self._resume.fields())
-        elif known is not None and not self.job.recheck and known.validator.startswith('"'):
+        elif (
+            known is not None
+            and not self.job.recheck
+            and known.validator.startswith('"')
+            and not self._etag_lags
+        ):
             fields["if-none-match"] = known.validator
         return fields
 
     def _version(self) -> PartialVersion:
         has_digest = bool(self.expectations.algorithms())
-        return PartialVersion(self.validator, self.total, self._urls, has_digest, self._seen_now)
+        return PartialVersion(
+            self.validator, self.total, self._urls, has_digest, self._seen_now, self._modified
+        )
 
     def start(self, head: Head) -> None:
         """Decide what this answer means, before any byte of it (see `ports.Sink`).
@@ -128,13 +151,17 @@ class Receiver:
         1. 200 or 203: the whole of some version, from its first byte on; so is a 206 that says it is the
         whole. 2. 206: the rest of the version that is there, or it is refused; so is a 200 whose
         Content-Range is not that of the whole (RFC 9110 section 14.4 gives it no meaning there, but servers
-        answer so to a range). 3. 304: the file of an earlier run is right. 4. 416: no bytes are missing, or
-        it is refused. 5. 412, to no condition of ours: the next request is one without any.
+        answer so to a range). 3. 304: the file of an earlier run is right, unless the answer says that it was
+        modified since. 4. 416: no bytes are missing, or it is refused. 5. 412, to no condition of ours: the
+        next request is one without any.
         """
         if head.status == NOT_MODIFIED:
-            self.unchanged = self.job.previous is not None
-            if not self.unchanged:
+            if (known := self.job.previous) is None:
                 raise TransferError(f"{self.name}: HTTP 304 without a condition", kind="protocol", status=304)
+            self._etag_lags = is_later(head.headers, known.mtime_ns / 1e9)
+            if self._etag_lags:
+                raise self._restarting("it was modified since, and has the ETag of before", head.status)
+            self.unchanged = True
         elif head.status in (PRECONDITION_FAILED, RANGE_NOT_SATISFIABLE):
             self._check_complete(head)
         elif self._is_part(head):
@@ -154,6 +181,7 @@ class Receiver:
         about_file = {} if self._encoded else head.headers
         self.total = None if self._decoder else self._framed_length
         self.validator = "" if head.status == TRANSFORMED else strong_validator(about_file)
+        self._modified = modified_at(about_file)
         self.expectations.check_size(self.total)
         self.expectations.published = checksum.from_headers(about_file)
         self._urls, self._seen_now = (self.asset.href, head.url), True
@@ -175,7 +203,8 @@ class Receiver:
 
     def _target(self, head: Head) -> SegmentTarget:
         url, body = parse(self.asset.href), self.partial.body
-        return SegmentTarget(url, head, self.validator, self.total, body, self._count)
+        auth = self.asset.schemes(self.asset.href)
+        return SegmentTarget(url, head, self.validator, self.total, body, self._count, auth)
 
     def _continue(self, head: Head) -> None:
         span = content_range(head.headers)
@@ -218,7 +247,7 @@ class Receiver:
     def restart(self) -> None:
         """Forget the bytes: the next request is for the whole body."""
         self._meter.restarts += self.partial.body.offset > 0
-        self.validator = ""
+        self.validator, self._modified = "", 0.0
         self.total = self._resume = None
         self.joined = False
         self.partial.body.begin(())

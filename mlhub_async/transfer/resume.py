@@ -9,7 +9,7 @@ the first answer after a change. So where there is no ETag, a request of its own
 and compares them; the next one, which asks for the rest, must still be answered with that date and size.
 One was seen to send even a strong ETag so (rclone serve webdav): what was joined by an ETag of its form
 (`validators.is_webdav_etag`) is confirmed in the end by another request for the last bytes, unless a digest
-decides.
+decides. Where a date beside an ETag is later than before, the ETag is not believed (`validators.is_later`).
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ..core import checksum
 from ..core.model import Checksum, Head, PartialHeader
-from ..core.ports import Buffer
 from ..core.urls import Origin, canonical, origin, parse
-from ..http.validators import ContentRange, content_length, has_validator
+from ..http.validators import ContentRange, content_length, has_validator, is_later
+
+if TYPE_CHECKING:
+    from ..core.ports import Buffer
 
 OVERLAP_BYTES = 64 << 10
 """Bytes that are asked for again where no validator proves that the rest is of the same version."""
@@ -58,7 +61,8 @@ class PartialVersion:
     """The version that the bytes in a partial file are of.
 
     `urls` are those by which it was asked for and answered, the answering one last. `has_digest`: a
-    published digest will be compared in the end. `seen_now`: its validator was seen in this run.
+    published digest will be compared in the end. `seen_now`: its validator was seen in this run. `modified`:
+    its Last-Modified in seconds since 1970, 0 where that is unknown.
     """
 
     validator: str
@@ -66,6 +70,7 @@ class PartialVersion:
     urls: Sequence[str]
     has_digest: bool
     seen_now: bool = True
+    modified: float = 0
 
 
 def partial_header(version: PartialVersion, published: Checksum | None) -> PartialHeader | None:
@@ -73,7 +78,8 @@ def partial_header(version: PartialVersion, published: Checksum | None) -> Parti
     if version.total is None or not (version.validator or version.has_digest):
         return None
     digest = checksum.multihash(published.algorithm, published.digest) if published is not None else ""
-    return PartialHeader(version.validator, version.total, digest, tuple(map(canonical, version.urls)))
+    urls = tuple(map(canonical, version.urls))
+    return PartialHeader(version.validator, version.total, digest, urls, version.modified)
 
 
 class RangeResume:
@@ -128,7 +134,7 @@ class RangeResume:
             return False
         if not self._is_same_resource(head.url, href):
             return False
-        same = has_validator(head.headers, self._validator) if self._validator else None
+        same = self._is_same_version(head)
         tagged = self._validator.startswith('"')
         silent_date = self._conditional and bool(self._validator) and not tagged
         if not (version.has_digest or silent_date if same is None else same):
@@ -139,6 +145,11 @@ class RangeResume:
     def _note_other_version(self, url: str) -> None:
         if self._validator and self._version.seen_now:
             self._quirks.note_validator_change(url)
+
+    def _is_same_version(self, head: Head) -> bool | None:
+        """By the validator, and by the date beside an ETag; None where nothing tells."""
+        same = has_validator(head.headers, self._validator) if self._validator else None
+        return same and not is_later(head.headers, self._version.modified)
 
     def _is_same_resource(self, url: str, href: str) -> bool:
         """A validator says nothing about another resource: many servers make it of size and time alone."""
@@ -154,7 +165,7 @@ class RangeResume:
 
     def ends_here(self, head: Head, span: ContentRange | None, offset: int) -> bool:
         """Whether a 416 says that all bytes are there: their number, and that it is the same version."""
-        same = has_validator(head.headers, self._validator) if self._validator else None
+        same = self._is_same_version(head)
         total = span.total if span is not None else None
         return total == self._version.total == offset and (self._version.has_digest if same is None else same)
 

@@ -13,11 +13,14 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from mlhub_async.cli import console, main_group
-from mlhub_async.cli.app import OTHER_SECTION, Command
+from mlhub_async.cli import main_group
+from mlhub_async.cli.app import Command
 from mlhub_async.cli.arguments import join_bbox
 from mlhub_async.cli.commands import READING, options_of
+from mlhub_async.cli.help.sections import OTHER_SECTION, Option
+from mlhub_async.cli.help.texts import EXAMPLES, USUAL
 from mlhub_async.cli.options import to_options
+from mlhub_async.cli.terminal import console
 from mlhub_async.core.errors import StorageError
 from mlhub_async.core.options import Options
 from mlhub_async.core.secret import Secret
@@ -47,6 +50,7 @@ NOT_THE_DEFAULT = {
     "--limit": ("50", ("selection", "limit"), 50),
     "--split": ("4", ("selection", "split"), 4),
     "--group-by": ("stem", ("selection", "group_by"), "stem"),
+    "--open-archives": (None, ("selection", "open_archives"), True),
     "--max-items": ("5", ("selection", "max_items"), 5),
     "--method": ("post", ("selection", "method"), "POST"),
     "--include": ("B0*", ("selection", "include"), ("B0*",)),
@@ -56,6 +60,7 @@ NOT_THE_DEFAULT = {
     "--min-size": ("1K", ("selection", "min_size"), 1024),
     "--max-size": ("2M", ("selection", "max_size"), 2 * 1024**2),
     "--class": ("Wheat", ("selection", "classes"), ("Wheat",)),
+    "--subset": ("validation", ("selection", "subset"), "validation"),
     "--source-query": ("a<1", ("selection", "source_query"), {"a": {"lt": 1}}),
     "--source-datetime": ("2020-01-01/..", ("selection", "source_datetime"), "2020-01-01T00:00:00Z/.."),
     "--source-include": ("B*", ("selection", "source_include"), ("B*",)),
@@ -63,6 +68,8 @@ NOT_THE_DEFAULT = {
     "--no-follow-sources": (None, ("selection", "follow_sources"), False),
     "--concurrency": ("7", ("concurrency",), 7),
     "--max-per-host": ("3", ("max_per_host",), 3),
+    "--processes": ("4", ("processes",), 4),
+    "--scheduler": ("tcp://127.0.0.1:8786", ("scheduler",), "tcp://127.0.0.1:8786"),
     "--bwlimit": ("10M", ("bwlimit",), 10 * 1024**2),
     "--tpslimit": ("2.5", ("tpslimit",), 2.5),
     "--retries": ("0", ("retry", "attempts"), 1),
@@ -76,9 +83,13 @@ NOT_THE_DEFAULT = {
     "--path-template": ("${collection}/${key}${ext}", ("path_template",), "${collection}/${key}${ext}"),
     "--asset-hrefs": ("absolute", ("asset_hrefs",), "absolute"),
     "--index": (None, ("index",), True),
+    "--ro-crate": (None, ("ro_crate",), True),
+    "--croissant": (None, ("croissant",), True),
     "--enrich": (None, ("enrich",), True),
     "--layout": ("torchgeo", ("layout",), "torchgeo"),
     "--allow-empty": (None, ("allow_empty",), True),
+    "--full-every": ("7", ("full_every",), 7),
+    "--metrics": ("m.prom", ("metrics",), "m.prom"),
     "--fail-fast": (None, ("fail_fast",), True),
     "--prune": (None, ("prune",), True),
     "--max-delete": ("0", ("max_delete",), 0),
@@ -89,10 +100,17 @@ NOT_THE_DEFAULT = {
     "--allow-private": (None, ("allow_private",), True),
     "--allow-origin": ("https://CDN.example:443", ("allow_origins",), ("https://cdn.example",)),
     "--endpoint-url": ("http://s3.test", ("endpoint_url",), "http://s3.test"),
+    "--state": ("state", ("state",), "state"),
+    "--shard": ("03/16", ("shard",), "3/16"),
     "--ca-file": (__file__, ("ca_file",), __file__),
     "--transport": ("aiohttp", ("transport",), "aiohttp"),
     "--parts": ("off", ("parts",), 1),
     "--proxy": ("http://p:1", ("proxy",), Secret("http://p:1")),
+    "--auth": ("a.test=s3", ("auth",), ("a.test=s3",)),
+    "--reference": ("/mirrors/one", ("references",), ("/mirrors/one",)),
+    "--from": ("http://moved.test", ("from_source",), "http://moved.test"),
+    "--token-file": ("t.json", ("token_file",), "t.json"),
+    "--request-payer": ("requester", ("request_payer",), "requester"),
     "--netrc": (None, ("netrc",), True),
     "--header": ("X-A: b=c: d", ("headers",), (("X-A", Secret("b=c: d")),)),
     "--api-key": ("k", ("api_key",), Secret("k")),
@@ -101,7 +119,7 @@ NOT_THE_DEFAULT = {
 }
 
 
-mirror_options = options_of(*READING, "FILES", "LIMITS", "PRUNE")
+mirror_options = options_of(*READING, "FILES", "LIMITS", "PRUNE", "FULL_LISTING", "METRICS")
 
 
 def read(*args):
@@ -347,7 +365,7 @@ class TestExitCodes:
         summary = json.loads(result.stdout)
         assert (summary["event"], summary["exit_code"], summary["error"]["class"]) == ("summary", 1, "bug")
 
-    @pytest.mark.parametrize("args", [["-h"], ["--help"], ["--version"], ["configure", "-h"]])
+    @pytest.mark.parametrize("args", [["-h"], ["--help"], ["--version"], ["-V"], ["configure", "-h"]])
     def test_help_goes_to_stdout_with_exit_code_0(self, args):
         result = CliRunner().invoke(main_group, args)
         assert (result.exit_code, result.stderr) == (0, "")
@@ -362,14 +380,45 @@ class TestExitCodes:
                 )
 
     def test_the_help_lists_each_section_once_in_its_order(self):
-        text = CliRunner().invoke(main_group, ["mirror", "-h"]).stdout
-        titles = re.findall(r"^([A-Z]\w+):$", text, re.MULTILINE)
-        assert " ".join(titles) == (
-            "Selection Transfer Network Credentials Files Limits Prune Plan Output Other"
-        )
+        text = CliRunner().invoke(main_group, ["mirror", "--help"]).stdout
+        titles = re.findall(r"^([A-Z]\w+(?: \w+)?):$", text, re.MULTILINE)
+        sections = "Selection Transfer Network Credentials Files Limits Prune Repetition Plan Output Other"
+        assert titles == [*sections.split(" "), "Examples", "Exit codes"]
+
+    def test_the_short_help_has_the_usual_options_and_the_way_to_all(self):
+        short, long = (CliRunner().invoke(main_group, ["mirror", word]).stdout for word in ("-h", "--help"))
+        assert len(short.splitlines()) < len(long.splitlines()) / 2
+        assert "--max-outage" in long and "--max-outage" not in short
+        assert re.search(r"^All options, .* mirror --help$", short, re.MULTILINE)
+
+    def test_the_short_help_of_a_listing_has_no_transfer_option(self):
+        text = CliRunner().invoke(main_group, ["ls", "-h"]).stdout
+        assert "Transfer:" not in text and "--concurrency" not in text
+
+    def test_the_help_shows_one_spelling_of_each_option(self):
+        text = CliRunner().invoke(main_group, ["mirror", "--help"]).stdout
+        for alias in ("--collections", "--jobs", "--max-workers", "--limit-rate", "--roles", "--max-splits"):
+            assert alias not in text
+
+    def test_the_usual_options_exist(self):
+        shown = {
+            one.shown
+            for command in main_group.commands.values()
+            for one in command.params
+            if isinstance(one, Option)
+        }
+        assert shown >= USUAL
+
+    def test_every_command_has_examples_that_are_parsed(self):
+        assert set(EXAMPLES) == set(main_group.commands)
+        for name, examples in EXAMPLES.items():
+            for _, line in examples:
+                assert f"mlhub-async {name}" in line
+                words = re.search(rf"mlhub-async {name} ?([^>\")]*)", line)[1].split()
+                main_group.commands[name].make_context(name, words)
 
     def test_the_help_of_the_sample_shows_the_defaults_of_its_configuration(self):
-        text = CliRunner().invoke(main_group, ["demo", "-h"]).stdout
+        text = CliRunner().invoke(main_group, ["demo", "--help"]).stdout
         for name in ("items", "dates"):
             assert re.search(rf"--{name} N .*\[default: {getattr(DemoConfig(), name)}\]", text)
 
@@ -433,7 +482,7 @@ class TestSignals:
 
     SCRIPT = """
 import asyncio, sys, time
-from mlhub_async.cli import runner
+from mlhub_async.cli.terminal import runner
 {setup}
 async def work():
     try:

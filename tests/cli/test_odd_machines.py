@@ -12,8 +12,8 @@ import pytest
 from mlhub_async.core.concurrency import ThreadPool, can_start_threads
 from mlhub_async.core.errors import StorageError
 from mlhub_async.http.transport.tls import default_context
+from mlhub_async.storage.file_systems import scratch_folder
 from mlhub_async.storage.ledger.schema import choose_temporary_store, connect
-from mlhub_async.storage.scratch import scratch_folder
 from support.mirrored import Mirrored, publish
 from support.stac_server import static_catalog
 

@@ -49,6 +49,15 @@ async def test_a_range_is_answered_from_its_first_byte_or_by_the_whole_file(tran
     assert (heard.status, heard.body) == (status, BODY[start:] if status == 206 else BODY)
 
 
+async def test_a_file_that_is_the_known_one_is_not_read(transport, path):
+    etag = (await asked(transport, path.as_uri())).head.headers["etag"]
+    heard = await asked(transport, path.as_uri(), headers={"if-none-match": etag})
+    assert (heard.status, heard.body, heard.head.headers["etag"]) == (304, b"", etag)
+    path.write_bytes(BODY[::-1])
+    heard = await asked(transport, path.as_uri(), headers={"if-none-match": etag})
+    assert (heard.status, heard.body) == (200, BODY[::-1])
+
+
 async def test_a_file_that_is_not_there_is_absent(transport, path):
     heard = await asked(transport, path.with_name("two.tif").as_uri())
     assert (heard.kind, heard.error.absent) == ("not-found", True)

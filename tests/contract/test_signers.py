@@ -7,6 +7,7 @@ import pytest
 from mlhub_async import RetryPolicy
 from mlhub_async.core.errors import TransferError
 from mlhub_async.core.model import Request
+from mlhub_async.core.ports import SeenKey
 from mlhub_async.core.secret import Secret
 from mlhub_async.core.urls import origin
 from mlhub_async.http.auth.signer_set import SignerSet
@@ -36,11 +37,17 @@ class TokenSigner:
             return None
         return request._replace(headers={**request.headers, "Authorization": self.token})
 
-    async def renew(self, origin):
+    async def renew(self, request, refused):
+        if refused and refused.sent.headers["Authorization"] != self.token:
+            return True  # another request has renewed it meanwhile
         if self._running is None:
             self._running = asyncio.ensure_future(self._fetch())
             self._running.add_done_callback(lambda _: setattr(self, "_running", None))
         await self._running
+        return True
+
+    def keys(self):
+        return [SeenKey("a test", str(self.origins))]
 
     async def _fetch(self):
         self.renewals += 1
@@ -71,12 +78,13 @@ async def client_with():
         yield make
 
 
-def wants(site, token):
+def wants(site, token, status=401, code=""):
     """Let the site give out /x for this token alone."""
 
     def answer(seen):
         good = seen.headers.get("authorization") == token
-        return Reply(200, [], b"end") if good else Reply(401, [], b"no")
+        refusal = Reply(status, [("x-ms-error-code", code)] if code else [], b"no")
+        return Reply(200, [], b"end") if good else refusal
 
     site.routes["/x"] = answer
 
@@ -90,11 +98,52 @@ async def test_a_signer_without_a_valid_credential_is_renewed_before_the_request
     assert signer.renewals == 1 and len(site.log) == 20
 
 
-async def test_a_refused_credential_is_renewed_and_the_request_sent_once_more(site, client_with):
-    wants(site, "token-2")
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (400, ""),
+        (401, ""),
+        (403, ""),
+        (410, ""),
+        (404, "ResourceNotFound"),
+        (409, "PublicAccessNotPermitted"),
+    ],
+)
+async def test_a_refused_credential_is_renewed_and_the_request_sent_once_more(
+    site, client_with, status, code
+):
+    wants(site, "token-2", status, code)
     signer = TokenSigner(site.url(), ["token-1", "token-2"])
     assert (await client_with(signer).read_bytes(Request(site.url("/x"))))[0] == b"end"
     assert [seen.headers["authorization"] for seen in site.log] == ["token-1", "token-2"]
+
+
+@pytest.mark.parametrize(("status", "code"), [(404, ""), (404, "BlobNotFound"), (405, ""), (409, "")])
+async def test_a_refusal_for_another_reason_is_no_reason_for_a_renewal(site, client_with, status, code):
+    wants(site, "token-2", status, code)
+    signer = TokenSigner(site.url(), ["token-1", "token-2"])
+    with pytest.raises(TransferError, match=str(status)):
+        await client_with(signer).read_bytes(Request(site.url("/x")))
+    assert (len(site.log), signer.renewals) == (1, 1)
+
+
+async def test_requests_that_were_refused_together_share_one_renewal(site, client_with):
+    wants(site, "token-2", 403)
+    signer = TokenSigner(site.url(), ["token-1", "token-2"])
+    client = client_with(signer)
+    await asyncio.gather(*(client.read_bytes(Request(site.url("/x"))) for _ in range(5)))
+    assert signer.renewals == 2
+
+
+async def test_a_secret_of_another_signer_is_not_sent_to_an_origin_with_a_signer_of_its_own(
+    site, troubled, client_with
+):
+    other = await troubled.site()
+    other.put("/y", b"end")
+    theirs, ours = TokenSigner(other.url(), ["t"]), TokenSigner(site.url(), [])
+    ours.secrets = {Secret("long-token-1")}
+    await client_with(ours, theirs).read_bytes(Request(other.url("/y?t=long-token-1&page=2")))
+    assert [seen.target for seen in other.log] == ["/y?page=2"]
 
 
 async def test_a_renewal_that_gives_the_same_credential_is_not_tried_again(site, client_with):

@@ -1,6 +1,6 @@
 """Opens one mirror with the programs that people read mirrors with, and prints what each of them found.
 
-    pip install odc-stac stackstac rasterio pyogrio zarr 'mlhub-async[deep]'
+    pip install odc-stac stackstac rasterio pyogrio zarr tifffile
     python tests/counterparts/open_mirror.py
 
 A catalogue of one item is served and mirrored with --enrich: it says nothing of the grid of its two bands.

@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from mlhub_async import Options, Selection
 from mlhub_async.core.errors import MlhubError
+from mlhub_async.core.model import Collection, Item
 from mlhub_async.engine.planning.plan import plan_only
 from support.counterparts import reserved_port, rustac
 from support.engine import AT_ONCE
@@ -60,8 +61,9 @@ async def chosen(source: str, asked: Asked, more: Json) -> set[tuple[str, str, s
     found: list[tuple[str, str, str]] = []
     selection = Selection(**{**asked.fields, "limit": 500, **more})
 
-    def save(item: Any, _: Any) -> None:
-        found.extend((item.collection, item.id, key) for key in item.body["assets"])
+    def save(owner: Item | Collection, _: Any) -> None:
+        if isinstance(owner, Item):
+            found.extend((owner.collection, owner.id, key) for key in owner.body["assets"])
 
     try:
         options = Options(selection=selection, retry=replace(AT_ONCE, attempts=2), allow_private=True)

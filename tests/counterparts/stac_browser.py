@@ -6,8 +6,9 @@
     apt-get install chromium
     python tests/counterparts/stac_browser.py package/dist screenshots
 
-Makes a mirror of the demo, serves it and STAC Browser on loopback, each with CORS, and writes label.png and
-source.png. Exits with 1 if a page shows no item, leads out of the copy, or has an error on its console.
+Makes a mirror of the demo, serves it by `mlhub-async serve` and STAC Browser beside it, both on loopback, and
+writes label.png and source.png. Exits with 1 if a page shows no item, leads out of the copy, or has an error
+on its console.
 """
 
 from __future__ import annotations
@@ -58,6 +59,18 @@ def served(folder: Path) -> Iterator[str]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"127.0.0.1:{server.server_port}"
         server.shutdown()
+
+
+@contextmanager
+def served_mirror(copy: Path) -> Iterator[str]:
+    """Host and port of `mlhub-async serve`, which gives the files their CORS headers."""
+    command = [sys.executable, "-m", "mlhub_async", "serve", str(copy), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+        try:
+            assert program.stdout is not None
+            yield program.stdout.readline().partition("http://")[2].partition("/")[0]
+        finally:
+            program.terminate()
 
 
 class Page:
@@ -158,7 +171,11 @@ def main(dist: Path, folder: Path) -> int:
         copy = Path(temporary, "copy")
         subprocess.run(["mlhub-async", "demo", copy, "--items", "2", "-q"], check=True)
         label = min(copy.glob("*_labels/*/*.json")).relative_to(copy).as_posix()
-        with served(dist) as browser, served(copy) as catalogue, chromium(f"{temporary}/chromium") as port:
+        with (
+            served(dist) as browser,
+            served_mirror(copy) as catalogue,
+            chromium(f"{temporary}/chromium") as port,
+        ):
             is_right = asyncio.run(look(port, browser, catalogue, label, pictures))
     for name, picture in pictures.items():
         (folder / f"{name}.png").write_bytes(picture)

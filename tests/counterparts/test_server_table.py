@@ -16,7 +16,9 @@ from support.odd_transfers import CASES, OLD, Place, outcome
 FILES = {f"{number}.tif": OLD for number in range(len(CASES))}
 
 
-@pytest.fixture(scope="module", params=["nginx", "nginx without ETag", "aiohttp", "python http.server"])
+@pytest.fixture(
+    scope="module", params=["nginx", "nginx without ETag", "aiohttp", "tornado", "python http.server"]
+)
 def served(request, tmp_path_factory):
     """A server with a file for each case."""
     try:

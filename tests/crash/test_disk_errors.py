@@ -153,7 +153,7 @@ async def test_a_run_without_memory_ends_in_7_with_its_receipt(troubled, dest):
 
     site = await troubled.site()
     with pytest.raises(StorageError, match="memory"):
-        await mirror(publish(site, ["one", "two"]), dest, Options(allow_private=True), events=told)
+        await mirror(publish(site, ["one", "two"]), dest, Options(allow_private=True), on_event=told)
     assert Mirrored(dest).receipt["exit_code"] == 7
     assert (await run(publish(site, ["one", "two"]), dest)).exit_code == 0
     Mirrored(dest).check(0)

@@ -61,3 +61,12 @@ def test_a_shared_file_whose_line_a_kill_took_is_linked_again_without_a_rest(run
     mirror = Mirrored(dest)
     assert mirror.partial == [] and mirror.bytes_of("a") == mirror.bytes_of("b") == tif(20_000)
     assert site.count("/one.tif") == 1
+
+
+@pytest.mark.parametrize(("kind", "seed"), [("zip", 2), ("tar.gz", 3), ("tar.zst", 4)])
+def test_no_promise_is_broken_while_the_members_of_an_archive_come(tmp_path, kind, seed):
+    with looping(tmp_path, seed=seed, program=QUICK, count=40, archive=kind) as loop:
+        for _ in range(4):
+            loop.round()
+        assert loop.tally.violations == []
+        assert loop.tally.killed >= 2

@@ -1,9 +1,11 @@
 """The assets of the embedded sample catalogue: expiring links, a second origin, valid files."""
 
 import hashlib
+import runpy
 import struct
 import zlib
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pystac
@@ -14,6 +16,7 @@ from mlhub_async.demo.sample import to_lonlat
 from support.demo_client import CHIP, LABELS, SOURCE, connected
 from support.schemas import offline_validator
 
+ROOT = Path(__file__).parents[2]
 SOURCE_ITEM = f"{SOURCE}_29NMG_12_20180502"
 
 
@@ -202,6 +205,13 @@ async def test_cloud_cover_is_the_share_of_cloudy_pixels_in_the_scene_classifica
         assert item["properties"]["eo:cloud_cover"] == round(pixels.count(9) / 655.36, 1)
     assert 0.0 in covers
     assert len(covers) > 3
+
+
+def test_the_stored_landscapes_are_those_of_the_script_that_made_them():
+    script = runpy.run_path(str(ROOT / "docs/images/landscapes.py"))
+    stored = (ROOT / "mlhub_async/demo/landscapes.bin").read_bytes()
+    assert zlib.decompress(stored) == script["pixels"]()
+    assert len(stored) < 256 << 10
 
 
 def test_utm_positions_are_converted_as_by_other_implementations():

@@ -115,7 +115,7 @@ def test_an_invalid_configuration_is_a_usage_error(wrong):
 async def test_run_forever_announces_its_address_and_ends_when_cancelled():
     announced: list[str] = []
     running = asyncio.create_task(run_forever(DemoConfig(items=1), announced.append))
-    await until(lambda: len(announced) == 7)
+    await until(lambda: len(announced) == 8)
     root = announced[0].split(" at ")[1].split()[0]
     async with aiohttp.ClientSession() as session, session.get(f"{root}/collections/{SOURCE}") as answer:
         assert answer.status == 200

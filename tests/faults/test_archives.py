@@ -84,6 +84,8 @@ AS_SOURCE = {
     "bomb.zip": 5,
 }
 """The exit codes. Blanks that are called JSON may be right at the next request, so the code is 5."""
+ON_THIS_MACHINE = {**AS_SOURCE, "bomb.tar.gz": 4, "twice the same.tar.gz": 4, "bomb.zip": 4}
+"""Bytes of a file here are the same when they are read again."""
 
 
 @pytest.mark.parametrize("name", AS_SOURCE)
@@ -91,7 +93,10 @@ def test_an_archive_as_a_source_writes_nothing_outside_of_dest(run_cli, site, de
     file = name.replace(" ", "-")
     body = ZIPS.get(name) or ARCHIVES[name.removesuffix(".tar.gz")]
     (tmp_path / file).write_bytes(body)
-    for source, code in ((tmp_path / file, AS_SOURCE[name]), (site.put(f"/{file}", body), AS_SOURCE[name])):
+    for source, code in (
+        (tmp_path / file, ON_THIS_MACHINE[name]),
+        (site.put(f"/{file}", body), AS_SOURCE[name]),
+    ):
         ended = run_cli("mirror", source, dest)
         assert ended.code == code and "Traceback" not in ended.err, ended.err
     outside = [path for path in unpacked(tmp_path) if not path.is_relative_to(dest)]

@@ -13,7 +13,7 @@ import pytest
 from mlhub_async.core.errors import DiskFailing, DiskFull, DiskFullWarning, StorageError
 from mlhub_async.core.options import Options
 from mlhub_async.core.telemetry import Events
-from mlhub_async.engine.mirror import disk_space_for
+from mlhub_async.engine.destination import disk_space_for
 from mlhub_async.storage.ledger.ledger import Ledger
 from mlhub_async.storage.ledger.rows import rows_of
 from mlhub_async.storage.ledger.schema import ledger_error

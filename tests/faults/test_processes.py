@@ -198,7 +198,7 @@ async def test_an_error_in_the_event_listener_ends_the_run_as_it_is_and_leaves_o
             raise CallbackError(event)
 
     with pytest.raises(CallbackError, match=event):
-        await mirror(url, dest, make_options(allow_private=True, retry=AT_ONCE, concurrency=4), events=told)
+        await mirror(url, dest, make_options(allow_private=True, retry=AT_ONCE, concurrency=4), on_event=told)
     assert all(body in {tif(20_000, n) for n in range(20)} for body in Mirrored(dest).files.values())
     assert Mirrored(dest).receipt["exit_code"] == 1
     assert (await run(url, dest)).exit_code == 4

@@ -39,9 +39,22 @@ def shell_lines(path: Path) -> list[str]:
 
 def program_lines(path: Path) -> list[list[str]]:
     """The arguments of every `mlhub-async` command in the shell blocks of a page."""
-    commands = [part.strip() for line in shell_lines(path) for part in line.split("&&")]
-    words = [shlex.split(command, comments=True) for command in commands]
-    return [found[1:] for found in words if found[:1] == ["mlhub-async"]]
+    return [
+        found[1:] for block in blocks(path, "sh") for found in commands(block) if found[0] == "mlhub-async"
+    ]
+
+
+def commands(text: str) -> list[list[str]]:
+    """The words of each simple command of a script, without what redirects its output."""
+    reader = shlex.shlex(re.sub(r"(?m)\s#.*$", "", text), posix=True, punctuation_chars="();<>|&\n")
+    reader.whitespace, reader.commenters, reader.whitespace_split = " \t", "", True
+    found: list[list[str]] = [[]]
+    for word in reader:
+        if set(word) <= set("();<>|&\n"):
+            found.append([])
+        else:
+            found[-1].append(word)
+    return [words for words in found if words]
 
 
 def options_of(command: click.Command) -> list[str]:
@@ -117,6 +130,8 @@ def test_every_relative_link_leads_somewhere(path):
 def test_every_command_in_a_page_is_parsed(path):
     program = click.Context(main_group, **SETTINGS)  # a command keeps the -h that its first context gave it
     for name, *words in program_lines(path):
+        if name == "--version":
+            continue
         main_group.commands[name].make_context(name, words, parent=program).close()
 
 
@@ -141,6 +156,28 @@ def test_every_script_named_on_the_page_about_benchmarks_exists():
 def test_every_page_of_the_documentation_is_in_its_index():
     linked = re.findall(r"\]\(([\w-]+\.md)\)", (DOCS / "README.md").read_text("utf-8"))
     assert set(linked) == {path.name for path in DOCS.glob("*.md")} - {"README.md"}
+
+
+def test_every_page_is_in_the_navigation_of_the_site():
+    named = set(
+        re.findall(r"([\w-]+\.md)\b", (DOCS / "mkdocs.yml").read_text("utf-8").partition("\nnav:")[2])
+    )
+    assert named - {"api.md", "help.md"} == {path.name for path in DOCS.glob("*.md")}
+
+
+def test_the_page_about_datasets_is_that_of_the_record():
+    command = [sys.executable, str(DOCS / "site/datasets.py")]
+    written = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert (DOCS / "datasets.md").read_text("utf-8") == written, (
+        "write it again: python docs/site/datasets.py > docs/datasets.md"
+    )
+
+
+def test_every_class_of_failure_in_the_page_about_symptoms_exists():
+    text = (DOCS / "troubleshooting.md").read_text("utf-8")
+    named = {name for row in re.findall(r"class (`.*?) \|", text) for name in re.findall(r"`([a-z-]+)`", row)}
+    known = set(re.findall(r"`([a-z-]+)`", (DOCS / "files-on-disk.md").read_text("utf-8")))
+    assert named and named <= known
 
 
 def test_the_pictures_are_small():

@@ -170,7 +170,8 @@ def exports(path: Path) -> Iterator[str]:
     """Names that an `__init__` defines or imports from a module."""
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            yield node.name
+            if node.name != "__init__":
+                yield node.name
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield from (alias.asname or alias.name for alias in node.names)
 
@@ -208,9 +209,20 @@ def crowded_folders(package: Path) -> list[str]:
     return found
 
 
-SHARED_SOURCES = ["recognise", "browse"]
+SHARED_SOURCES = [
+    *("location", "recognise", "browse", "access"),
+    *("items.lockfile.format", "items.lockfile.reading"),  # which is also written, and compared
+]
 """Modules of `sources` that name no kind of catalogue: every folder above may import them."""
-COMPOSITION = ["", "engine.mirror", "engine.connect", "api.client", "api.downloads"]
+COMPOSITION = [
+    "",
+    "engine.mirror",
+    "engine.connect",
+    "engine.destination",
+    "api.client",
+    "api.reader",
+    "api.downloads",
+]
 """Modules that put a run, or a single download, together; "" is the list of public names."""
 CONCRETE = {"storage.local": ["storage", "cli.selftest"], "http.transport": ["http.transport"]}
 """Folders of concrete stores and transports, and who may name them beside COMPOSITION: `storage.ledger`

@@ -15,7 +15,12 @@ PACKAGE = Path(mlhub_async.__file__).parent
 LAYOUT = "storage/layout.py"
 STAC_NAMES = "core/model.py"
 """Holds the names that STAC recommends: `sources` and `stac`, which cannot import `storage`, use them too."""
-OTHER_FILES = {("http/auth/profiles.py", ".mlhub"): "the directory of the official client in HOME"}
+OTHER_FILES = {
+    ("http/auth/profiles.py", ".mlhub"): "the directory of the official client in HOME",
+    ("cli/help/manual.py", ".mlhub"): "the same",
+    ("__init__.py", "lock"): "the function that writes a lockfile",
+    ("cli/help/texts.py", "lock"): "the command that does",
+}
 
 
 def names_in_dest() -> set[str]:

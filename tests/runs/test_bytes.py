@@ -142,15 +142,17 @@ async def test_a_304_does_not_prove_what_the_catalogue_promises_now(site, dest, 
     assert all(outcome.error.kind.endswith("-mismatch") for outcome in report.failed)
 
 
-async def test_a_304_for_a_file_that_has_the_digest_promised_now_is_a_proof_by_digest(site, dest):
+@pytest.mark.parametrize(("if_exists", "conditions"), [("resume", [None]), ("refresh", [None, '"1"'])])
+async def test_a_file_that_has_the_digest_promised_now_is_proven_by_it(site, dest, if_exists, conditions):
+    """The ledger has its digest; only a refresh asks the server as well, which answers 304."""
     body = tif(5000)
     href = site.put("/one.tif", body, etag='"1"')
     assert (await run([stac_item("one", data=href)], dest)).exit_code == 0
     promised = {"href": href, **sizes_and_digests(body)}
-    report = await run([stac_item("one", data=promised)], dest)
+    report = await run([stac_item("one", data=promised)], dest, if_exists=if_exists)
     assert report.exit_code == 0
     assert Mirrored(dest).receipt["assets"]["verified_checksum"] == 1
-    assert [seen.headers.get("if-none-match") for seen in asset_requests(site)] == [None, '"1"']
+    assert [seen.headers.get("if-none-match") for seen in asset_requests(site)] == conditions
 
 
 @pytest.mark.parametrize("piece", [1, 700, 65536])

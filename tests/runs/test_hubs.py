@@ -126,6 +126,33 @@ def test_a_folder_a_page_and_a_glob_name_parts_of_it(site, cdn, run_cli, source,
     assert (ran.code, ran.events[-1]["assets"], ran.events[-1]["unknown_sizes"]) == (0, count, 0), ran.err
 
 
+@pytest.mark.parametrize("rewrites", [True, False])
+def test_a_hub_below_a_path_is_read_whether_its_links_have_that_path_or_not(
+    site, cdn, run_cli, dest, rewrites
+):
+    hub = Hub(site, cdn, "org/name", FILES, page_size=1)
+    hub.publish(below="/repository/hf")
+    hub.link_root = hub.link_root if rewrites else "https://huggingface.co"
+    ran = run_cli("mirror", SOURCE, dest, "--allow-private", env={"HF_ENDPOINT": site.url("/repository/hf/")})
+    assert (ran.code, len(Mirrored(dest).files)) == (0, 4), ran.err
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "hf://datasets/org/name@refs/convert/parquet/train",
+        "hf://datasets/org/name@refs%2Fconvert%2Fparquet/train",
+        "{hub}/datasets/org/name/tree/refs%2Fconvert%2Fparquet/train",
+        "{hub}/datasets/org/name/tree/refs/convert/parquet/train",
+    ],
+)
+def test_a_revision_that_the_hub_has_made_may_be_written_with_its_slashes(site, cdn, run_cli, source):
+    hub = Hub(site, cdn, "org/name", FILES)
+    hub.publish(revision="refs/convert/parquet")
+    ran = run(run_cli, hub, "plan", source.format(hub=site.origin), "--json")
+    assert (ran.code, ran.events[-1]["assets"]) == (0, 2), ran.err
+
+
 def test_the_token_goes_to_the_hub_and_not_to_the_cdn(site, cdn, run_cli, dest):
     hub = Hub(site, cdn, "org/name", FILES, token=TOKEN)
     ran = run(run_cli, hub, "mirror", SOURCE, dest, "--json", token=TOKEN)
@@ -189,6 +216,47 @@ def test_a_record_is_mirrored_and_proven_by_its_md5(site, run_cli, dest, kind):
     assert mirrored.files == {f"{name}/{name}/{key}": body for key, body in files.items()}
     assert mirrored.receipt["assets"]["verified_checksum"] == 2
     assert "0 fetched, 2 already there" in run_cli("mirror", source, dest).err
+
+
+VERSIONED = {"figshare": publish_article, "dataverse": publish_data_set}
+
+
+@pytest.mark.parametrize("kind", VERSIONED)
+def test_a_version_that_the_address_names_is_the_one_that_comes(site, run_cli, dest, kind):
+    """The newest version of both has the same number and DOI as all others."""
+    newest = VERSIONED[kind](site, {"a.bin": b"new"})
+    second = VERSIONED[kind](
+        site, {"a.bin": b"old", "b.bin": b"gone"}, "2.1" if kind == "dataverse" else 2, 11
+    )
+    name = RECORDS[kind][1]
+    for source, files, version in (
+        (newest, {"a.bin": b"new"}, ("3", "3.0")),
+        (second, {"a.bin": b"old", "b.bin": b"gone"}, ("2", "2.1")),
+    ):
+        ran = run_cli("mirror", source, dest, "--prune")
+        assert ran.code == 0, ran.err
+        assert Mirrored(dest).files == {f"{name}/{name}/{key}": body for key, body in files.items()}
+        assert str(Mirrored(dest).receipt["listing"]["version"]) in version
+
+
+def test_files_of_one_name_in_an_article_all_come_with_their_ids_in_their_names(site, run_cli, dest):
+    named = [("a.tif", tif(300, 1)), ("b.tif", tif(300, 2)), ("a.tif", tif(300, 3))]
+    source = publish_article(site, named)
+    assert run_cli("mirror", source, dest).code == 0
+    files = {"a~1.tif": tif(300, 1), "b.tif": tif(300, 2), "a~3.tif": tif(300, 3)}
+    assert Mirrored(dest).files == {f"77/77/{name}": body for name, body in files.items()}
+    assert "0 fetched, 3 already there" in run_cli("mirror", source, dest).err
+    publish_article(site, [*named, ("a~1.tif", tif(300, 4))])
+    assert run_cli("mirror", source, dest, "--prune").code == 0
+    assert set(Mirrored(dest).files.values()) == {*files.values(), tif(300, 4)}
+
+
+@pytest.mark.parametrize("kind", RECORDS)
+def test_files_of_a_record_have_the_media_types_of_their_names(site, run_cli, kind):
+    """Their URLs end in `/content`, or in a number."""
+    source = RECORDS[kind][0](site, {"a.tif": tif(300, 1), "b.json": b"[]"})
+    ran = run_cli("plan", source, "--media-type", "image/tiff", "--json")
+    assert (ran.code, ran.events[-1]["assets"], ran.events[-1]["filtered"]) == (0, 1, 1), ran.err
 
 
 def test_the_id_of_all_versions_leads_to_the_newest_record(site, run_cli, dest):

@@ -1,13 +1,17 @@
 """stac-geoparquet as SOURCE: a file, a folder of files, and a file on a server by ranges."""
 
+import json
 import struct
+import sys
 from datetime import UTC, datetime
 
 import pytest
 import shapely
 
 from mlhub_async import Selection, SourceError, UsageError, mirror
+from mlhub_async.core.json_text import encode_json
 from mlhub_async.engine.planning.plan import plan_only
+from mlhub_async.sources.files.parquet import item_reader
 from support.engine import make_options, run
 from support.mirrored import Mirrored
 from support.server import IgnoreRange, tif
@@ -82,6 +86,67 @@ async def test_a_folder_of_part_files_is_one_source(site, dest, tmp_path):
     assert (await run(tmp_path / "parts", dest)).fetched == 21
 
 
+@pytest.fixture
+def folder(tmp_path):
+    made = tmp_path / "set"
+    made.mkdir()
+    return made
+
+
+OTHER = pyarrow.table({"id": ["a"], "label": [1]})
+
+
+async def test_other_parquet_beside_it_is_left_out_with_a_line(site, dest, folder):
+    written(folder / "a.parquet", rows(site, 3))
+    parquet.write_table(OTHER, folder / "labels.parquet")
+    report = await run(folder, dest)
+    assert (report.exit_code, report.fetched) == (0, 4)
+    [line] = report.listing.remarks.lines
+    assert "1 of its 2 Parquet files are none, such as labels.parquet" in line
+
+
+async def test_a_folder_with_parquet_that_is_no_stac_is_a_folder_of_files(dest, folder):
+    parquet.write_table(OTHER, folder / "labels.parquet")
+    parquet.write_table(pyarrow.table({"assets": [{"id": 1, "geometry": 2}]}), folder / "x.parquet")
+    (folder / "a.tif").write_bytes(tif(500))
+    report = await run(folder, dest)
+    assert (report.exit_code, report.fetched) == (0, 3)
+    assert (
+        "none of its 2 Parquet files is stac-geoparquet: it is read as files"
+        in report.listing.remarks.lines[0]
+    )
+    Mirrored(dest).check(0)
+
+
+async def test_the_metadata_of_a_file_says_that_it_is_stac(site, dest, folder):
+    table = pyarrow.Table.from_pylist([{**row, "geometry": None} for row in rows(site, 2)]).drop(["geometry"])
+    parquet.write_table(table, folder / "i.parquet")
+    assert (await run(folder, dest / "files")).fetched == 1
+    about = {"stac-geoparquet": json.dumps({"version": "1.1.0"})}
+    parquet.write_table(table.replace_schema_metadata(about), folder / "i.parquet")
+    assert (await run(folder, dest / "items")).fetched == 3
+
+
+async def test_a_damaged_file_among_stac_is_told_and_alone_is_a_file(site, dest, folder):
+    whole = written(folder / "a.parquet", rows(site, 3)).read_bytes()
+    (folder / "b.parquet").write_bytes(whole[:-100])
+    report = await run(folder, dest / "both")
+    assert (report.exit_code, report.fetched) == (4, 4)
+    (folder / "a.parquet").unlink()
+    assert (await run(folder, dest / "alone")).fetched == 1
+
+
+async def test_a_folder_of_other_parquet_needs_no_pyarrow(site, dest, folder, monkeypatch):
+    parquet.write_table(OTHER, folder / "labels.parquet")
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    assert (await run(folder, dest)).fetched == 1
+    monkeypatch.undo()
+    written(folder / "i.parquet", rows(site, 1))
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    with pytest.raises(UsageError, match=r"python -m pip install 'pyarrow"):
+        await run(folder, dest)
+
+
 async def test_a_file_on_a_server_is_read_by_ranges_and_groups_without_selected_items_are_not(
     site, dest, tmp_path
 ):
@@ -107,10 +172,55 @@ async def test_a_file_on_a_server_is_read_by_ranges_and_groups_without_selected_
         ({"datetime": "2020-01-12/.."}, [f"i{n}" for n in (*range(11, 28), 39)]),
         ({"ids": ("i3", "i31")}, ["i3", "i31"]),
         ({"collections": ("c1",), "bbox": (0.05, -1, 0.05, 1)}, ["i5"]),
+        ({"collections": ("c?",), "ids": ("i3", "i31"), "bbox": (0.05, -1, 5, 1)}, ["i31"]),
+        ({"collections": ("c1", "c3"), "datetime": "2020-01-12"}, ["i11"]),
+        ({"collections": ("c2",), "bbox": (0.39, -1, 0.4, 1)}, ["i39"]),
+        ({"collections": ("c3",), "bbox": (0.39, -1, 0.4, 1)}, []),
     ],
 )
-async def test_a_selection_gives_what_the_same_items_give_one_by_one(site, tmp_path, selection, ids):
-    assert [i.id for i in await listed(written(tmp_path / "i.parquet", rows(site, 40)), **selection)] == ids
+@pytest.mark.parametrize("whole_bytes", [item_reader.WHOLE_BYTES, 0])
+async def test_a_selection_gives_what_the_same_items_give_one_by_one(
+    site, tmp_path, monkeypatch, whole_bytes, selection, ids
+):
+    monkeypatch.setattr(item_reader, "WHOLE_BYTES", whole_bytes)
+    found = rows(site, 40)
+    found[7]["collection"], found[39]["collection"] = "c3", "c2"
+    path = written(tmp_path / "i.parquet", found)
+    assert [item.id for item in await listed(path, **selection)] == ids
+    (tmp_path / "i.ndjson").write_text(
+        "".join(f"{encode_json(one).decode()}\n" for one in map(as_json, found))
+    )
+    assert [item.id for item in await listed(tmp_path / "i.ndjson", **selection)] == ids
+
+
+def as_json(row):
+    """The item that a row stands for."""
+    x = row["bbox"]["xmin"]
+    return {
+        **{name: row[name] for name in ("type", "stac_version", "id", "collection", "links")},
+        "geometry": {"type": "Point", "coordinates": [x, 0]},
+        "bbox": list(row["bbox"].values()),
+        "properties": {"datetime": row["datetime"].isoformat()},
+        "assets": {name: asset for name, asset in row["assets"].items() if asset},
+    }
+
+
+async def test_an_unknown_collection_is_told_with_those_that_there_are(site, tmp_path):
+    found = rows(site, 40)
+    found[25]["collection"] = "c3"
+    with pytest.raises(SourceError, match="did you mean c3, c1"):
+        await listed(written(tmp_path / "i.parquet", found), collections=("c4",), bbox=(0.05, -1, 0.06, 1))
+
+
+async def test_of_other_collections_only_one_column_is_asked_for(site, tmp_path):
+    noise = [{**row, "noise": tif(20_000, number).hex()} for number, row in enumerate(rows(site, 60))]
+    for row in noise[:50]:
+        row["collection"] = "c2"
+    path = written(tmp_path / "items.parquet", noise, use_dictionary=False, compression="none")
+    url = site.put("/items.parquet", path.read_bytes(), etag='"1"')
+    assert len(await listed(url, collections=("c1",))) == 10
+    asked = [one.headers["range"][6:].split("-") for one in site.requests["/items.parquet"]]
+    assert sum(int(last) - int(first) + 1 for first, last in asked) < path.stat().st_size / 1.8
 
 
 async def test_an_item_over_the_antimeridian_is_found_on_both_sides(site, tmp_path):
@@ -184,6 +294,6 @@ async def test_a_server_without_ranges_is_said(site, dest, tmp_path):
 
 async def test_without_pyarrow_the_message_names_what_to_install(site, dest, tmp_path, monkeypatch):
     path = written(tmp_path / "i.parquet", rows(site, 1))
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow.parquet", None)
-    with pytest.raises(UsageError, match=r"mlhub-async\[index\]"):
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    with pytest.raises(UsageError, match=r"python -m pip install 'pyarrow"):
         await run(path, dest)

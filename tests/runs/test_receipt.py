@@ -85,7 +85,7 @@ async def test_a_broken_source_link_is_a_row_with_its_label_item_and_its_href(si
     links = [{"rel": "self", "href": site.url("/one.json")}, {"rel": "source", "href": "gone.json"}]
     label = {**publish(site, ["one"])[0], "links": links}
     label["properties"]["label:type"] = "raster"
-    report = await mirror([label], dest, Options(allow_private=True), events=received.append)
+    report = await mirror([label], dest, Options(allow_private=True), on_event=received.append)
     assert report.ok and report.dangling == 1
     (row,) = Mirrored(dest).errors
     assert (row["collection"], row["item"], row["href"]) == ("c1", "one", site.url("/gone.json"))
@@ -122,7 +122,7 @@ async def test_the_page_event_names_the_collection_if_exactly_one_was_searched(
     received = []
     selection = Selection(collections=collections, bbox=(0.0, 0.0, 9.0, 9.0))
     await mirror(
-        Api(site, items).url, dest, Options(allow_private=True, selection=selection), events=received.append
+        Api(site, items).url, dest, Options(allow_private=True, selection=selection), on_event=received.append
     )
     assert [one["collection"] for one in received if one["event"] == "page"] == [named]
 

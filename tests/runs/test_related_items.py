@@ -28,7 +28,7 @@ async def site(troubled):
 async def run(source, dest, *collections, events=None, prune=False, **selection):
     options = {"retry": AT_ONCE, "allow_private": True, "prune": prune}
     chosen = Selection(collections=collections, **selection)
-    return await mirror(source, dest, make_options(chosen, **options), events=events)
+    return await mirror(source, dest, make_options(chosen, **options), on_event=events)
 
 
 def label(site, name, *sources, collection="labels", rel="source"):

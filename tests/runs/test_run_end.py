@@ -100,7 +100,7 @@ async def test_a_run_whose_ledger_refuses_a_row_has_exit_code_7(site, dest):
     assert (await run(publish(site, ["one"]), dest)).exit_code == 0
     with closing(sqlite3.connect(dest / ".mlhub/ledger.sqlite")) as database:
         words = "WHEN NEW.item='two' AND NEW.state=1 BEGIN SELECT RAISE(ABORT, 'no room'); END"
-        database.execute(f"CREATE TRIGGER refuse BEFORE UPDATE ON file {words}")
+        database.execute(f"CREATE TRIGGER refuse BEFORE INSERT ON file {words}")
     items = publish(site, ["one", "two", "three"])
     with pytest.raises(StorageError, match="no room") as caught:
         await run(items, dest)

@@ -28,7 +28,7 @@ def item(site, name="one", keys=KEYS, **properties):
 async def run(url, dest, told=None, **options):
     chosen = Selection(collections=("c1",), **options.pop("selection", {}))
     return await mirror(
-        url, dest, Options(selection=chosen, retry=AT_ONCE, allow_private=True, **options), events=told
+        url, dest, Options(selection=chosen, retry=AT_ONCE, allow_private=True, **options), on_event=told
     )
 
 

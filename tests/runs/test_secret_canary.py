@@ -148,6 +148,50 @@ def test_a_killed_run_leaves_it_in_no_file(run_cli, site, other, dest):
     assert_nowhere_in(dest)
 
 
+TOKEN = f"sv=2021&se=2040-01-01&sktid=72f988bf-86f1-41af-91ab-2d7cd011db47&sig={CANARY}"
+SCHEMES = {
+    "s3": {
+        "AWS_ACCESS_KEY_ID": "AKID",
+        "AWS_SECRET_ACCESS_KEY": CANARY,
+        "AWS_SESSION_TOKEN": f"{CANARY}-session",
+    },
+    "google": {"GOOGLE_OAUTH_ACCESS_TOKEN": CANARY},
+    "azure-sas": {"AZURE_STORAGE_SAS_TOKEN": TOKEN},
+    "planetary-computer": {"PC_SDK_SUBSCRIPTION_KEY": CANARY},
+    "hugging-face": {"HF_TOKEN": CANARY},
+}
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_keys_of_a_scheme_are_revealed_by_no_end_of_a_run(run_cli, site, other, dest, scheme):
+    """`site` has the keys: it gives one file, and quotes them in every refusal. `other` must see none."""
+    echoed = Raw(f"HTTP/1.1 403 {CANARY}\r\nContent-Length: {len(QUOTED)}\r\n\r\n".encode() + QUOTED)
+    files = {
+        "good": site.put("/account/box/good.tif", BODY),
+        "refused": site.put("/account/box/403.tif", always=[echoed]),
+        "unauthorized": site.put("/account/box/401.tif", always=[Status(401, body=QUOTED)]),
+        "gone": site.put("/account/box/410.tif", always=[Status(410, body=QUOTED)]),
+        "short": site.put("/account/box/short.tif", BODY, always=[Cut(5)]),
+        "away": site.redirect("/account/box/r.tif", other.put("/r.tif", BODY)),
+        "echo": site.redirect("/account/box/e.tif", other.put("/e.tif", BODY) + f"?x={CANARY}"),
+    }
+    site.json("/sas/account/box", {"token": TOKEN, "msft:expiry": "2040-01-01T00:00:00Z"})
+    url = static_catalog(other, [stac_item(name, data=href) for name, href in files.items()])
+    env = {**SCHEMES[scheme], "PC_SDK_SAS_URL": site.url("/sas"), "PYTHONASYNCIODEBUG": "1"}
+    words = ("--auth", f"{site.origin}={scheme}", "--allow-private", "-R", 0)
+    for talk in (["-vvv"], ["--json", "-vv"]):
+        ended = run_cli("mirror", url, dest, *words, *talk, env=env)
+        assert ended.code == 4, ended.err
+        assert_nowhere_in(dest, ended.out, ended.err)
+    assert (dest / "c1/good/data.tif").read_bytes() == BODY
+    assert CANARY not in unsigned(other)
+    sent = [seen for seen in site.log if seen.path == "/account/box/good.tif"]
+    assert all("authorization" in seen.headers or "sig=" in seen.query for seen in sent) and sent
+    plan = run_cli("plan", url, "--save", dest / "plan.ndjson", *words, env=env)
+    assert plan.code == 0
+    assert_nowhere_in(dest, plan.out, plan.err)
+
+
 SCRIPT = """
 import asyncio, logging, sys
 import mlhub_async

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mlhub_async import Selection, UsageError, mirror
 from mlhub_async.core.errors import SourceError
+from mlhub_async.core.model import Item
 from mlhub_async.engine.planning.plan import plan_only
 from support.engine import AT_ONCE, make_options
 from support.selections import BEGIN, SELECTIONS, Asked, both, in_box, in_time, many_items, meets
@@ -78,9 +79,10 @@ class Selecting(Api):
 
 async def chosen(url: str, fields: dict[str, Any], **more: Any) -> tuple[set[tuple[str, str]], Any]:
     """The items that a selection has of a source, and the plan."""
-    found: list[tuple[str, str]] = []
+    owners: list[Any] = []
     options = make_options(Selection(**{**fields, **more}), retry=AT_ONCE, allow_private=True)
-    plan = await plan_only(url, options, save=lambda item, _: found.append((item.collection, item.id)))
+    plan = await plan_only(url, options, save=lambda owner, _: owners.append(owner))
+    found = [(one.collection, one.id) for one in owners if isinstance(one, Item)]
     assert len(found) == len(set(found)), "an item came twice"
     return set(found), plan
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import cProfile
+import errno
 import hashlib
+import itertools
 import json
+import math
 import os
 import pstats
 import random
@@ -14,8 +17,10 @@ from contextlib import closing
 
 import pytest
 
-from mlhub_async.transfer.small_file.small_files import SmallFiles
+from mlhub_async.http.transport.fast.lane import ConnectionLane
+from mlhub_async.http.transport.fast.pool import ConnectionPool
 from support import engine
+from support.counterparts import nginx
 from support.engine import run
 from support.faults import Cut, Delay, Drip, Gzip, Headers, Length, Raw, Stall, Status, html, redirect
 from support.mirrored import Mirrored, asset_requests, publish
@@ -26,8 +31,9 @@ from support.wire_format import until
 
 COLUMNS = "collection, item, role, key, path, state, size, sha256, proof, validator, stamp, error"
 ORDINARY = 60
-MAX_CALLS = 130
+MAX_CALLS = 60
 """Python calls per small file, the listing and the item documents included."""
+CONNECTIONS = 64
 
 
 @pytest.fixture(autouse=True)
@@ -37,16 +43,24 @@ def lanes():
 
 
 @pytest.fixture
-def landed(monkeypatch):
-    """The paths of the files that have come by the small-file path."""
-    found, land = [], SmallFiles.landed
+def fast_disk(monkeypatch):
+    """Takes no write for slow that a busy machine delays."""
+    for module in ("inline", "local.atomic_write"):
+        monkeypatch.setattr(f"mlhub_async.storage.{module}.SLOW_SECONDS", math.inf)
 
-    def note(self, order, record, waited):
-        found.append(record.path)
-        land(self, order, record, waited)
 
-    monkeypatch.setattr(SmallFiles, "landed", note)
-    return found
+@pytest.fixture
+def fast_server(monkeypatch):
+    """The same for answers."""
+    monkeypatch.setattr(ConnectionLane, "give_away_older", lambda self, when: None)
+
+
+@pytest.fixture(scope="module")
+def new_loop():
+    """Makes event loops as the program does: the other ones are written in Python themselves."""
+    uvloop = pytest.importorskip("uvloop")
+    uvloop.new_event_loop().close()  # the first one opens a pipe that the process keeps
+    return uvloop.new_event_loop
 
 
 def odd_assets(site):
@@ -117,7 +131,7 @@ async def outcome_of(site, dest, how, concurrency):
 
 @pytest.mark.parametrize("concurrency", [1, 4, None])
 async def test_receipt_ledger_files_and_requests_are_those_of_the_general_path(
-    troubled, tmp_path, landed, concurrency
+    troubled, fast_disk, tmp_path, landed, concurrency
 ):
     site = await troubled.site()
     off = await outcome_of(site, tmp_path / "off/dest", "off", concurrency)
@@ -125,6 +139,7 @@ async def test_receipt_ledger_files_and_requests_are_those_of_the_general_path(
     on = await outcome_of(site, tmp_path / "on/dest", "on", concurrency)
     assert len(landed) > ORDINARY
     assert set(on[0]) ^ set(off[0]) == set()
+    assert set(on[2].items()) ^ set(off[2].items()) == set()
     assert on[1:] == off[1:]
 
 
@@ -152,22 +167,58 @@ def count_calls(run_it):
     return sum(calls for (file, _, _), (_, calls, *_) in stats.items() if file != "~")
 
 
-def test_a_small_file_costs_few_calls(site, tmp_path):
-    """The difference of two runs: what a run costs in itself is not counted."""
-    urls = [site.put(f"/{n}.tif", tif(16_384, n)) for n in range(900)]
-    items = [stac_item(f"i{n}", **{f"a{k}": urls[n + k] for k in range(10)}) for n in range(0, 900, 10)]
+def test_a_small_file_costs_few_calls(new_loop, fast_disk, fast_server, tmp_path):
+    """The difference of two runs: what a run costs in itself is not counted.
 
-    def mirrored(count, name):
-        return count_calls(lambda: asyncio.run(run(items[: count // 10], tmp_path / name)))
+    From nginx, as with a slow server there are few files in each turn of the event loop.
+    """
+    with nginx(tmp_path / "nginx") as server:
+        urls = [server.put(f"/{n}.tif", tif(16_384, n)) for n in range(900)]
+        items = [stac_item(f"i{n}", **{f"a{k}": urls[n + k] for k in range(10)}) for n in range(0, 900, 10)]
+        listings = {
+            count: server.json(
+                f"/{count}.json", {"type": "FeatureCollection", "features": items[: count // 10]}
+            )
+            for count in (300, 900)
+        }
 
-    mirrored(300, "warm")
-    costs = []
-    for attempt in range(3):  # on a machine that is busy some answers come late, and go the general way
-        few, many = mirrored(300, f"few{attempt}"), mirrored(900, f"many{attempt}")
-        costs.append((many - few) / 600)
-        if costs[-1] <= MAX_CALLS:
-            return
-    raise AssertionError(costs)
+        def mirrored(count, name):
+            mirror = run(listings[count], tmp_path / f"{name}{count}", concurrency=CONNECTIONS)
+            with asyncio.Runner(loop_factory=new_loop) as runner:
+                return count_calls(lambda: runner.run(mirror))
+
+        mirrored(300, "warm")
+        costs = []
+        for attempt in range(3):  # on a machine that is busy some answers come late, and go the general way
+            costs.append((mirrored(900, attempt) - mirrored(300, attempt)) / 600)
+            if costs[-1] <= MAX_CALLS:
+                return
+        raise AssertionError(costs)
+
+
+async def test_the_path_opens_the_connections_that_it_needs(fast_disk, fast_server, site, dest, landed):
+    items = publish(site, [f"i{n}" for n in range(120)], size=2000)
+    with forced("on"):
+        report = await run(items, dest, concurrency=4)
+    assert report.exit_code == 0 and len(landed) == 120
+    assert 1 < len({seen.port for seen in asset_requests(site)}) <= 4
+
+
+@pytest.mark.parametrize("how", ["on", "off"])
+async def test_a_connection_that_cannot_be_opened_is_an_attempt(site, dest, monkeypatch, how):
+    numbers, connect = itertools.count(1), ConnectionPool.connect
+
+    async def fail(self, origin):
+        if next(numbers) in {5, 10, 11, 12}:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, "refused")
+        return await connect(self, origin)
+
+    monkeypatch.setattr(ConnectionPool, "connect", fail)
+    items = publish(site, [f"i{n}" for n in range(20)], headers=[("Connection", "close")])
+    with forced(how):
+        report = await run(items, dest, concurrency=1)
+    assert set(Mirrored(dest).failed.values()) == {"unreachable"}
+    assert report.fetched == len(asset_requests(site)) == 19 and next(numbers) == 19 + 4 + 1
 
 
 async def test_a_run_that_is_stopped_leaves_nothing_behind(troubled, dest, landed):

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mlhub_async import Options, Selection, mirror
+from mlhub_async.core.model import Item
 from mlhub_async.engine.planning.plan import plan_only
 from mlhub_async.sources.api.slices import Overlap, Slice
 from mlhub_async.stac import datetimes
@@ -73,10 +74,10 @@ def timed(site, items, page_size=2, sees="spans", **about):
 
 async def listed(url, **selection):
     """How often each id was counted, and the listing in the receipt."""
-    ids = []
+    owners = []
     options = Options(selection=Selection(limit=2, **selection))
-    plan = await plan_only(url, options, save=lambda item, _: ids.append(item.id))
-    return Counter(ids), plan.listing.receipt()
+    plan = await plan_only(url, options, save=lambda owner, _: owners.append(owner))
+    return Counter(one.id for one in owners if isinstance(one, Item)), plan.listing.receipt()
 
 
 def balances(receipt):

@@ -4,11 +4,12 @@ import asyncio
 import gzip
 import random
 import tarfile
+from pathlib import Path
 
 import pytest
 import zstandard
 
-from mlhub_async import verify
+from mlhub_async import Options, mirror, verify
 from support.archives import TOP, catalogue, heads_of, in_several_members, tarred
 from support.engine import run
 from support.mirrored import Mirrored
@@ -53,6 +54,14 @@ async def test_the_files_of_a_tar_are_those_that_tar_would_extract(site, dest, n
     Mirrored(dest).check(0)
     assert (await verify(dest)).damage == []
     assert len(site.log) == 1 and not (dest / ".mlhub/unpacked/data").exists()
+
+
+@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz"])
+async def test_dest_may_be_a_relative_path(site, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    archive = TAR if name == "a.tar" else gzip.compress(TAR)
+    assert (await run(site.put(f"/{name}", archive), Path("relative"))).exit_code == 0
+    assert sorted(Mirrored(tmp_path / "relative").files.values()) == DIGESTS
 
 
 async def test_a_second_run_is_one_conditional_request_without_a_body(site, dest):
@@ -112,6 +121,30 @@ async def test_what_is_whole_of_a_cut_archive_stays(site, dest):
     report = await run(site.put("/a.tar", tarred(dict(reversed(FILES.items())))[:-9_000]), dest)
     assert report.exit_code == 5 and Mirrored(dest).files
     assert "is cut" in report.listing.error.message
+
+
+async def test_what_a_broken_connection_did_not_bring_may_have_been_the_catalogue(site, dest):
+    files = {name: data for name, data in FILES.items() if name.endswith(".tif")}
+    url = site.put("/a.tar", tarred({**files, **FILES}), etag='"1"')
+    site.things["/a.tar"].always = (Cut(after=20_000), IgnoreRange())
+    report = await run(url, dest)
+    assert report.exit_code == 5 and Mirrored(dest).files == {}
+    site.things["/a.tar"].always = ()
+    assert (await run(url, dest)).exit_code == 0
+    assert sorted(Mirrored(dest).files.values()) == DIGESTS
+
+
+async def test_no_file_is_on_the_disk_twice_while_the_members_come(site, dest):
+    counts = []
+
+    def told(event):
+        if event["event"] == "finish":
+            there = [path for path in dest.rglob("*") if path.is_file() and path.stat().st_size == 9_000]
+            counts.append(len(there))
+
+    options = Options(allow_private=True)
+    report = await mirror(site.put("/a.tar.gz", gzip.compress(TAR), etag='"1"'), dest, options, on_event=told)
+    assert report.exit_code == 0 and len(counts) == 6 and set(counts) == {3}
 
 
 async def test_a_wrong_crc_of_gzip_is_said_and_nothing_of_it_is_taken(site, dest):

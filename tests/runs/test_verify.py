@@ -16,7 +16,7 @@ from mlhub_async.core.telemetry import Meter
 from mlhub_async.engine.verify import status, verify
 from mlhub_async.engine.verify.checks import file_damage
 from mlhub_async.engine.verify.walk import ComparedPath, files_under
-from mlhub_async.storage.ledger.claims import ClaimRequest, PathRequest
+from mlhub_async.storage.ledger.claims.assignment import Claim, ClaimRequest
 from mlhub_async.storage.ledger.ledger import Ledger
 from mlhub_async.storage.local.store import LocalStore
 
@@ -40,9 +40,7 @@ class Mirror:
         await ledger.open("test", "{}", "2026-01-01T00:00:00Z")
         assets = {name: Asset(f"https://x.test/{name}", "data", name, "c") for name in (*names, *failed)}
         wanted = [
-            ClaimRequest(
-                "c", name, f"c/{name}/{name}.json", [PathRequest(asset, f"c/{name}/data.tif", False)]
-            )
+            ClaimRequest("c", name, f"c/{name}/{name}.json", [Claim(asset, f"c/{name}/data.tif", False)])
             for name, asset in assets.items()
         ]
         await ledger.claim(wanted)

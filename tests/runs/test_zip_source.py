@@ -23,7 +23,7 @@ from support.archives import (
 )
 from support.engine import run
 from support.mirrored import Mirrored
-from support.server import Change, Cut, IgnoreRange, Status, tif
+from support.server import Change, Cut, Flip, IgnoreRange, Status, tif
 
 FILES = catalogue()
 LARGE = catalogue(2, 900_000)
@@ -137,6 +137,20 @@ async def test_a_member_that_cannot_be_had_is_one_row_and_the_others_come(site, 
         assert len(rows) == 1 and len(Mirrored(dest).files) == len(ASSETS) - 1
 
 
+async def test_a_catalogue_with_another_crc_is_wrong_for_good(site, dest):
+    archive = patched(zipped(FILES), f"{TOP}collection.json", *CRC, 1)
+    report = await run(site.put("/kenya.zip", archive), dest)
+    assert report.exit_code == 4 and "another CRC-32" in report.listing.error.message
+
+
+async def test_bytes_that_were_flipped_on_the_way_are_asked_for_again(site, dest):
+    archive = zipped(CHIPS, zipfile.ZIP_STORED)
+    url = site.put("/kenya.zip", archive, etag='"1"', faults=[None, Flip(at=2_000)])
+    report = await run(url, dest)
+    assert report.exit_code == 0, report.summary()
+    assert sorted(Mirrored(dest).files.values()) == sorted(CHIPS.values())
+
+
 async def test_a_local_header_of_another_name_is_refused(site, dest):
     archive = zipped(FILES).replace(SPOILT.encode(), SPOILT.encode().replace(b"data", b"DATA"), 1)
     report = await run(site.put("/kenya.zip", archive), dest)
@@ -171,9 +185,24 @@ async def test_a_zip_that_was_cut_anywhere_never_ends_in_0(site, dest):
         assert "is cut" in str(report.listing.error)
 
 
-async def test_what_is_no_zip_is_said(site, dest):
-    report = await run(site.put("/kenya.zip", b"<html>no such file</html>" * 9), dest)
-    assert report.exit_code != 0 and "kenya.zip" in str(report.listing.error)
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (b"<html>no such file</html>" * 9, "it is a page of HTML or XML"),
+        (tarred(FILES), "it is a tar archive: name it .tar"),
+        (gzip.compress(tarred(FILES)), "it is gzip"),
+        (b"", "it is empty"),
+        (b"no archive" * 50, ""),
+    ],
+    ids=["html", "tar", "tar.gz", "empty", "text"],
+)
+async def test_what_is_no_zip_is_said(site, dest, body, found):
+    report = await run(site.put("/kenya.zip", body), dest)
+    told = str(report.listing.error)
+    assert report.exit_code == 4 and "kenya.zip is no ZIP archive" in told and found in told
+
+
+async def test_a_zip_that_is_not_there_is_said(site, dest):
     with pytest.raises(SourceError, match="404"):
         await run(site.url("/absent.zip"), dest)
 
@@ -225,6 +254,13 @@ async def test_an_encrypted_member_without_a_catalogue_is_one_row(site, dest):
     assert report.exit_code == 4 and len(Mirrored(dest).files) == 5
     (row,) = Mirrored(dest).errors
     assert "encrypted" in row["error"]["message"] and row["item"] == "a"
+
+
+async def test_a_small_archive_of_a_server_without_ranges_comes_by_one_request(site, dest):
+    url = site.put("/kenya.zip", zipped(FILES), etag='"1"', always=[IgnoreRange()])
+    report = await run(url, dest)
+    assert report.exit_code == 0 and Mirrored(dest).files == ASSETS, report.summary()
+    assert requests(site) == 1
 
 
 async def test_a_server_without_ranges_sends_the_archive_once_and_it_does_not_stay(site, dest):

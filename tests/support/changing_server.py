@@ -89,8 +89,18 @@ class World:
     `mirror`: the number of the present one, for whoever begins another.
     """
 
-    def __init__(self, home: Site, away: Site, chance: random.Random, count: int = 20, huge: int = 0) -> None:
-        self.home, self.away, self.chance = home, away, chance
+    def __init__(
+        self,
+        home: Site,
+        away: Site,
+        chance: random.Random,
+        count: int = 20,
+        huge: int = 0,
+        *,
+        still: bool = False,
+    ) -> None:
+        """`still`: no object ever changes; the faults are the same."""
+        self.home, self.away, self.chance, self.still = home, away, chance, still
         self.offered = Offered()
         self.sent: dict[tuple[int, int, int], list[tuple[int, list[int]]]] = defaultdict(list)
         self.mirror = 0
@@ -161,7 +171,7 @@ class World:
 
     def turn(self, changes: int, faults: int) -> None:
         """Some objects change, others are in for trouble."""
-        for one in self.chance.sample(self.objects, changes):
+        for one in self.chance.sample(self.objects, 0 if self.still else changes):
             self.change(one, told=self.chance.random() < 0.7)
         for one in self.chance.sample(self.objects, faults):
             site = self.away if one.away else self.home
@@ -170,9 +180,9 @@ class World:
     def _trouble(self, one: Object) -> list[Any]:
         cut = Cut(self.chance.randrange(one.size), rst=self.chance.random() < 0.3)
         plans: list[list[Any]] = [[cut], [cut], [Status(503)], [Status(500), cut], [Gone()]]
-        if not one.declared:
+        if not one.declared and not self.still:
             plans += [[cut, Turn(self, one)]] * 4
-        if one.size >= HUGE:
+        if one.size >= HUGE and not self.still:
             plans += [[None, Turn(self, one)]] * 8
         return self.chance.choice(plans)
 

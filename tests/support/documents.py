@@ -22,7 +22,8 @@ from mlhub_async.core.model import (
 from mlhub_async.core.options import Selection
 from mlhub_async.core.ports import Source
 from mlhub_async.http.status import classified, refused
-from mlhub_async.sources.recognise import locate, recognise
+from mlhub_async.sources.location import locate
+from mlhub_async.sources.recognise import recognise
 
 
 class Documents:

@@ -13,6 +13,7 @@ import importlib.util
 import os
 import shutil
 import stat
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -161,8 +162,15 @@ def caddy(folder: Path, port: int) -> Sequence[object]:
     return [program("caddy"), "run", "--config", file, "--adapter", "caddyfile"]
 
 
+RCLONE_KEYS = ("AKIDEXAMPLE", "a-secret-of-rclone")
+
+
 def rclone(kind: str, *more: str) -> Argv:
     def argv(folder: Path, port: int) -> Sequence[object]:
+        help_of_serve = [program("rclone"), "serve", "--help"]
+        told = subprocess.run(help_of_serve, capture_output=True, text=True, timeout=60, check=True).stdout
+        if f"\n  {kind} " not in told:
+            raise NotInstalled(f"an rclone that serves {kind}")
         return [program("rclone"), "serve", kind, "--addr", f"127.0.0.1:{port}", *more, folder / "root"]
 
     return argv
@@ -189,11 +197,30 @@ from starlette.staticfiles import StaticFiles
 app = Starlette(routes=[Mount("/", StaticFiles(directory="root"))])
 """
 
+TORNADO_SCRIPT = """
+import asyncio, sys
+from tornado.web import Application, StaticFileHandler
+
+
+async def main():
+    Application([("/(.*)", StaticFileHandler, {"path": "root"})]).listen(int(sys.argv[1]), "127.0.0.1")
+    await asyncio.Event().wait()
+
+
+asyncio.run(main())
+"""
+
 
 def aiohttp(folder: Path, port: int) -> Sequence[object]:
     if importlib.util.find_spec("aiohttp") is None:
         raise NotInstalled("aiohttp")
     return [sys.executable, config(folder, AIOHTTP_SCRIPT, "serve.py"), port]
+
+
+def tornado(folder: Path, port: int) -> Sequence[object]:
+    if importlib.util.find_spec("tornado") is None:
+        raise NotInstalled("tornado")
+    return [sys.executable, config(folder, TORNADO_SCRIPT, "serve.py"), port]
 
 
 def starlette(folder: Path, port: int) -> Sequence[object]:
@@ -327,6 +354,7 @@ SERVERS: dict[str, Callable[[Path], Iterator[Served]]] = {
     "python http.server": folder_server(python),
     "aiohttp": folder_server(aiohttp),
     "starlette": folder_server(starlette),
+    "tornado": folder_server(tornado),
     "sirv": folder_server(node("sirv", "{root}", "--host", "127.0.0.1", "--port", "{port}", "--quiet")),
     "sirv --dev": folder_server(
         node("sirv", "{root}", "--dev", "--host", "127.0.0.1", "--port", "{port}", "--quiet")
@@ -336,6 +364,7 @@ SERVERS: dict[str, Callable[[Path], Iterator[Served]]] = {
     "rclone serve http": folder_server(rclone("http")),
     "rclone serve webdav": folder_server(rclone("webdav")),
     "rclone serve s3": folder_server(rclone("s3")),
+    "rclone serve s3 with keys": folder_server(rclone("s3", "--auth-key", ",".join(RCLONE_KEYS))),
     "rclone serve restic": folder_server(rclone("restic")),
     **STORES,
 }

@@ -26,8 +26,9 @@ READ_AT_START = ("PYTHON", "LD_", "LC_", "LANG", "TZ", "MALLOC", "SSL", "OPENSSL
 """Variables that an interpreter or a library reads once, when it begins: a fork would not see them."""
 
 PROGRAM = """
-import mlhub_async.cli.console, mlhub_async.cli.actions.mirror, mlhub_async.cli.actions.plan
-import mlhub_async.cli.actions.verify, mlhub_async.cli.actions.ls, mlhub_async.cli.actions.status
+import mlhub_async.cli.terminal.console, mlhub_async.cli.actions.mirror, mlhub_async.cli.actions.plan
+import mlhub_async.cli.actions.inspection.verify, mlhub_async.cli.actions.inspection.status
+import mlhub_async.cli.actions.ls
 from support.fork_server import serve
 serve()
 from mlhub_async.__main__ import main

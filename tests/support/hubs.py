@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote
 
@@ -30,7 +30,10 @@ def answer(body: Any, *headers: tuple[str, str]) -> Reply:
 
 
 class Hub:
-    """A data set: files of `LARGE` bytes and more are at a CDN, by URLs that change with every request."""
+    """A data set: files of `LARGE` bytes and more are at a CDN, by URLs that change with every request.
+
+    `link_root` is what begins the links in its answers.
+    """
 
     def __init__(
         self,
@@ -46,12 +49,19 @@ class Hub:
     ) -> None:
         self.site, self.cdn, self.name, self.token, self.gated = site, cdn, name, token, gated
         self.page_size, self.commit, self.files, self.signed = page_size, commit, dict(files), 0
-        site.route(f"/api/datasets/{name}/revision/main", self.revision)
-        site.route(f"/api/datasets/{name}/tree/{commit}", self.tree)
-        for folder in {path.rpartition("/")[0] for path in files} - {""}:
-            site.route(f"/api/datasets/{name}/tree/{commit}/{quote(folder, safe='')}", self.tree)
-        for path in files:
-            site.route(f"/datasets/{name}/resolve/{commit}/{quoted_key(path)}", self.resolve)
+        self.publish()
+
+    def publish(self, revision: str = "main", below: str = "") -> None:
+        """Answer requests of this revision, below the path of a proxy of the hub."""
+        self.root, self.link_root = below, self.site.url(below)
+        api = f"{below}/api/datasets/{self.name}"
+        self.site.route(f"{api}/revision/{quote(revision, safe='')}", self.revision)
+        self.site.route(f"{api}/tree/{self.commit}", self.tree)
+        for folder in {path.rpartition("/")[0] for path in self.files} - {""}:
+            self.site.route(f"{api}/tree/{self.commit}/{quote(folder, safe='')}", self.tree)
+        for path in self.files:
+            url = f"{below}/datasets/{self.name}/resolve/{self.commit}/{quoted_key(path)}"
+            self.site.route(url, self.resolve)
 
     def _refused(self, seen: Seen) -> bool:
         return bool(self.token) and seen.headers.get("authorization") != f"Bearer {self.token}"
@@ -71,7 +81,10 @@ class Hub:
         rows += [self._row(path) for path in paths[begin : begin + self.page_size]]
         if begin + self.page_size >= len(paths):
             return answer(rows)
-        url = self.site.url(f"{seen.path}?recursive=true&cursor={begin + self.page_size}")
+        url = (
+            self.link_root
+            + f"{seen.path.removeprefix(self.root)}?recursive=true&cursor={begin + self.page_size}"
+        )
         return answer(rows, ("Link", f'<{url}>; rel="next"'))
 
     def _row(self, path: str) -> dict[str, Any]:
@@ -124,22 +137,28 @@ def publish_rdm_record(site: Site, files: Mapping[str, bytes], number: str = "ab
     return site.url(f"/records/{number}")
 
 
-def publish_article(site: Site, files: Mapping[str, bytes]) -> str:
-    """An article as figshare answers it; gives the URL of its API."""
+def publish_article(
+    site: Site, files: Mapping[str, bytes] | Sequence[tuple[str, bytes]], version: int = 0, first_id: int = 1
+) -> str:
+    """An article as figshare answers it, or one version of it; gives the URL of its API."""
+    named = files.items() if isinstance(files, Mapping) else files
+    path = f"/v2/articles/77/versions/{version}" if version else "/v2/articles/77"
     rows = [
         {"id": n, "name": name, "size": len(body), "computed_md5": md5(body), "is_link_only": False}
         | {"download_url": site.put(f"/ndownloader/files/{n}", body)}
-        for n, (name, body) in enumerate(files.items(), 1)
+        for n, (name, body) in enumerate(named, first_id)
     ]
-    site.json("/v2/articles/77", {"id": 77, "title": "An article", "license": {"name": "CC BY 4.0"}})
-    site.json("/v2/articles/77/files", rows)
-    return site.url("/v2/articles/77")
+    about = {"id": 77, "title": "An article", "license": {"name": "CC BY 4.0"}, "version": version or 3}
+    site.json(path, about)
+    site.json(f"{path}/files", rows)
+    return site.url(path)
 
 
-def publish_data_set(site: Site, files: Mapping[str, bytes]) -> str:
-    """A data set as a Dataverse answers it, its tables converted; gives the URL of its page."""
+def publish_data_set(site: Site, files: Mapping[str, bytes], version: str = "", first_id: int = 1) -> str:
+    """A data set as a Dataverse answers it, its tables converted; gives the URL of its page, or of
+    that of one version, such as 2.1."""
     rows = []
-    for number, (name, body) in enumerate(files.items(), 1):
+    for number, (name, body) in enumerate(files.items(), first_id):
         folder, _, label = name.rpartition("/")
         about: dict[str, Any] = {"id": number, "filename": label, "filesize": len(body), "md5": md5(body)}
         if label.endswith(".csv"):
@@ -148,6 +167,12 @@ def publish_data_set(site: Site, files: Mapping[str, bytes]) -> str:
             label = label.replace(".csv", ".tab")
         site.put(f"/api/access/datafile/{number}", body)
         rows.append({"label": label, "directoryLabel": folder, "restricted": False, "dataFile": about})
-    version = {"files": rows, "lastUpdateTime": "2024-05-06T07:08:09Z", "license": {"name": "CC0 1.0"}}
-    site.json("/api/datasets/:persistentId/", {"status": "OK", "data": {"latestVersion": version}})
-    return site.url("/dataset.xhtml?persistentId=doi:10.5072/FK2/ABC")
+    major, _, minor = (version or "3.0").partition(".")
+    found = {"files": rows, "lastUpdateTime": "2024-05-06T07:08:09Z", "license": {"name": "CC0 1.0"}}
+    found |= {"versionNumber": int(major), "versionMinorNumber": int(minor)}
+    root, page = "/api/datasets/:persistentId/", "/dataset.xhtml?persistentId=doi:10.5072/FK2/ABC"
+    if version:
+        site.json(f"{root}versions/{version}", {"status": "OK", "data": found})
+        return site.url(f"{page}&version={version}")
+    site.json(root, {"status": "OK", "data": {"latestVersion": found}})
+    return site.url(page)

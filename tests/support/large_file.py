@@ -10,7 +10,8 @@ from mlhub_async.core.concurrency import run_single
 from mlhub_async.core.model import Job
 from mlhub_async.core.telemetry import Events, Meter
 from mlhub_async.core.urls import origin
-from mlhub_async.engine.connect import location_of, open_http
+from mlhub_async.engine.connect import open_http
+from mlhub_async.sources.location import location_of
 from mlhub_async.storage.local.store import LocalStore
 from mlhub_async.transfer.context import TransferContext
 from mlhub_async.transfer.dedupe import UrlDedupe

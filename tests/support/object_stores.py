@@ -60,12 +60,20 @@ class Bucket:
         self.objects[key] = body
         self.site.put(f"{self.path}/{quoted_key(key)}", body, etag=etag_of(body), **about)
 
-    def page(self, prefix: str, token: str) -> tuple[list[str], str]:
-        """The keys of one page in the order of UTF-8, and the token of the next one."""
-        keys = sorted((key for key in self.objects if key.startswith(prefix)), key=str.encode)
-        begin = int(token or 0)
-        end = begin + self.page_size
-        return keys[begin:end], str(end) if end < len(keys) else ""
+    def page(
+        self, prefix: str, token: str, delimiter: str = "", after: str = ""
+    ) -> tuple[list[str], list[str], str]:
+        """The keys and folders of one page in the order of UTF-8, and the token of the next one."""
+        entries: dict[str, None] = {}
+        for key in sorted((key for key in self.objects if key.startswith(prefix)), key=str.encode):
+            cut = key.find("/", len(prefix)) if delimiter else -1
+            entries[key if cut < 0 else key[: cut + 1]] = None
+        after = max(after, bytes.fromhex(token).decode(), key=str.encode)
+        listed = [one for one in entries if one.encode() > after.encode()]
+        page = listed[: self.page_size]
+        folders = [one for one in page if delimiter and one.endswith("/") and one != prefix]
+        keys = [one for one in page if one not in folders]
+        return keys, folders, page[-1].encode().hex() if len(page) < len(listed) else ""
 
     def answer(self, seen: Seen) -> Reply:
         raise NotImplementedError
@@ -75,8 +83,15 @@ class S3Bucket(Bucket):
     def answer(self, seen: Seen) -> Reply:
         query = {name: values[0] for name, values in parse_qs(seen.query).items()}
         assert query["list-type"] == "2" and query["encoding-type"] == "url"
-        keys, following = self.page(query.get("prefix", ""), query.get("continuation-token", ""))
+        keys, folders, following = self.page(
+            query.get("prefix", ""),
+            query.get("continuation-token", ""),
+            query.get("delimiter", ""),
+            query.get("start-after", ""),
+        )
         rows = "".join(map(self._row, keys))
+        named = (quote_plus(one, safe="/") for one in folders)
+        rows += "".join(f"<CommonPrefixes><Prefix>{one}</Prefix></CommonPrefixes>" for one in named)
         more = f"<NextContinuationToken>{following}</NextContinuationToken>" if following else ""
         text = (
             '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -101,8 +116,11 @@ class AzureContainer(Bucket):
     def answer(self, seen: Seen) -> Reply:
         query = {name: values[0] for name, values in parse_qs(seen.query).items()}
         assert query["comp"] == "list" and seen.headers["x-ms-version"] >= "2021-06-08"
-        keys, following = self.page(query.get("prefix", ""), query.get("marker", ""))
+        keys, folders, following = self.page(
+            query.get("prefix", ""), query.get("marker", ""), query.get("delimiter", "")
+        )
         rows = "".join(map(self._row, keys))
+        rows += "".join(f"<BlobPrefix><Name>{escape(one)}</Name></BlobPrefix>" for one in folders)
         text = (
             '\ufeff<?xml version="1.0" encoding="utf-8"?><EnumerationResults><Blobs>'
             f"<Blob><Name>folder</Name><Properties><ResourceType>directory</ResourceType>"
@@ -131,9 +149,18 @@ class GoogleBucket(Bucket):
 
     def answer(self, seen: Seen) -> Reply:
         query = {name: values[0] for name, values in parse_qs(seen.query).items()}
-        keys, following = self.page(query.get("prefix", ""), query.get("pageToken", ""))
+        keys, folders, following = self.page(
+            query.get("prefix", ""),
+            query.get("pageToken", ""),
+            query.get("delimiter", ""),
+            query.get("startOffset", ""),
+        )
         listed = [self._row(key) for key in keys]
-        body = {"items": listed, **({"nextPageToken": following} if following else {})}
+        body = {
+            "items": listed,
+            **({"prefixes": folders} if folders else {}),
+            **({"nextPageToken": following} if following else {}),
+        }
         return Reply(200, [("Content-Type", "application/json")], json.dumps(body).encode())
 
     def _row(self, key: str) -> dict[str, str]:

@@ -6,7 +6,8 @@ from typing import Any
 
 from mlhub_async import Options, RetryPolicy
 from mlhub_async.core.model import Request
-from mlhub_async.engine.connect import location_of, open_http
+from mlhub_async.engine.connect import open_http
+from mlhub_async.sources.location import location_of
 from support.wire_format import Seen
 
 CANARY = "CANARY-0123456789"

@@ -30,6 +30,8 @@ class Fact(NamedTuple):
     size: int
     mtime_ns: int
     sha256: str
+    is_line: bool = False
+    """a line of the journal says so, and no row of the database yet"""
 
 
 @dataclass
@@ -93,8 +95,9 @@ def wrong_names(dest: Path, offered: Offered) -> Iterator[str]:
 def wrong_facts(dest: Path, offered: Offered, exact: bool, after_power_cut: bool) -> Iterator[str]:
     """I2: what the ledger calls done is there.
 
-    A kill between a rename and its line leaves a newer version than the row speaks of; then size or
-    mtime must differ from the row, for that is how the program finds out. `exact`: not even that.
+    A kill between a line and its rename leaves the bytes under a name of the run. One between a rename and
+    its line leaves a newer version than the row speaks of; then size or mtime must differ from the row, for
+    that is how the program finds out. `exact`: neither.
     """
     try:
         facts = ledger_facts(dest, after_power_cut)
@@ -104,7 +107,8 @@ def wrong_facts(dest: Path, offered: Offered, exact: bool, after_power_cut: bool
     for fact in facts:
         path = dest / fact.path
         if not path.is_file():
-            yield f"I2 {fact.path}: done, and not there"
+            if exact or not (fact.is_line and awaits_its_name(dest, fact)):
+                yield f"I2 {fact.path}: done, and not there"
             continue
         now = digest(path)
         if (path.stat().st_size, now) == (fact.size, fact.sha256):
@@ -143,15 +147,24 @@ def ledger_facts(dest: Path, doubt_journal: bool = False) -> list[Fact]:
     state = dest / STATE
     database = [state / f"ledger.sqlite{suffix}" for suffix in SUFFIXES]
     rows = dict(table_rows(*(one.read_bytes() if one.exists() else None for one in database)))
+    lines = set()
     for name in ("journal.0", "journal.1"):
         for identity, row in journal_rows(state / name):
             if not doubt_journal or as_said(dest / row[0], *row[2:4]):
                 rows[identity] = row
+                lines.add(identity)
     return [
-        Fact(path, identity[2], size, mtime_ns, sha256)
+        Fact(path, identity[2], size, mtime_ns, sha256, identity in lines)
         for identity, (path, done, size, mtime_ns, sha256) in rows.items()
         if done == DONE
     ]
+
+
+def awaits_its_name(dest: Path, fact: Fact) -> bool:
+    """Whether the bytes that a line speaks of are whole on the disk, under a name of the run."""
+    folders = (dest / STATE / "partial", dest / STATE / "unpacked")
+    files = (path for folder in folders for path in folder.rglob("*"))
+    return any(as_said(path, fact.size, fact.mtime_ns) and digest(path) == fact.sha256 for path in files)
 
 
 def as_said(path: Path, size: int, mtime_ns: int) -> bool:

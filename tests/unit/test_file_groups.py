@@ -6,11 +6,11 @@ import pytest
 
 from mlhub_async.core import checksum
 from mlhub_async.core.errors import UsageError
-from mlhub_async.sources.files import grouping
-from mlhub_async.sources.files.grouping import Grouping, stem_of
 from mlhub_async.sources.files.listing import FileEntry
 from mlhub_async.sources.files.paths import split_glob
-from mlhub_async.sources.files.pseudo_items import item_id
+from mlhub_async.sources.files.pseudo_items import grouping
+from mlhub_async.sources.files.pseudo_items.documents import item_id
+from mlhub_async.sources.files.pseudo_items.grouping import Grouping, stem_of
 
 
 def groups(keys, group_by, prefix=""):

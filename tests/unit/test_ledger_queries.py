@@ -2,14 +2,16 @@
 
 import pytest
 
-from mlhub_async.storage.ledger import claims, rows
+from mlhub_async.storage.ledger import rows
+from mlhub_async.storage.ledger.claims import assignment
+from mlhub_async.storage.ledger.database import Statements
 from mlhub_async.storage.ledger.lookups import by_url
 from mlhub_async.storage.ledger.rows import ROWS_PER_STATEMENT, execute_in_chunks
 from mlhub_async.storage.ledger.schema import connect
 
 STATEMENTS = {
-    "claims of known assets": (claims.KNOWN, 4),
-    "assets met again": (claims.TOUCH, 5),
+    "claims of known assets": (assignment.KNOWN, 4),
+    "assets met again": (assignment.TOUCH, 5),
     "settled rows": (rows.SETTLE, 14),
     "URLs of finished files": (by_url.FINISHED, 1),
 }
@@ -36,3 +38,22 @@ def test_rows_are_found_by_an_index_and_never_by_reading_all(ledger, statement):
 def test_the_file_of_one_url_is_found_by_an_index(ledger):
     [(*_, step)] = ledger.execute(f"EXPLAIN QUERY PLAN {by_url.FIND}", ("x",))
     assert step.startswith("SEARCH file USING INDEX"), step
+
+
+def test_the_commit_by_which_the_disk_is_judged_writes_a_page(ledger, tmp_path):
+    log = tmp_path / "ledger.sqlite-wal"
+    statements = Statements(ledger, lambda *_: True)
+    statements.begin_run("source", "{}", "2026-01-01T00:00:00Z")
+    before = log.stat().st_size
+    assert 0 < statements.trial_commit() < float("inf")
+    assert log.stat().st_size > before
+
+
+def test_a_checkpoint_during_a_run_writes_the_first_page_of_the_new_log(ledger, tmp_path):
+    """It is synced: no commit in the event loop must be the first."""
+    log = tmp_path / "ledger.sqlite-wal"
+    statements = Statements(ledger, lambda *_: True)
+    statements.begin_run("source", "{}", "2026-01-01T00:00:00Z")
+    salts = log.read_bytes()[16:24]
+    statements.checkpoint_some()
+    assert log.read_bytes()[16:24] != salts

@@ -20,19 +20,38 @@ NOT_BOOLEANS = (1, "yes", None)
 
 IMPOSSIBLE = {
     Options: {
-        **dict.fromkeys(("concurrency", "max_per_host", "parts", "bwlimit", "max_transfer"), NOT_COUNTS),
+        **dict.fromkeys(
+            ("concurrency", "max_per_host", "processes", "parts", "bwlimit", "max_transfer", "full_every"),
+            NOT_COUNTS,
+        ),
         **dict.fromkeys(("tpslimit", "connect_timeout", "timeout", "max_duration"), NOT_NUMBERS),
         **dict.fromkeys(("min_speed", "max_errors", "max_delete"), (-1, 0.5, "3", True)),
         **dict.fromkeys(
-            ("index", "enrich", "allow_empty", "fail_fast", "prune", "allow_private", "netrc"), NOT_BOOLEANS
+            (
+                "index",
+                "croissant",
+                "ro_crate",
+                "enrich",
+                "allow_empty",
+                "fail_fast",
+                "prune",
+                "allow_private",
+                "netrc",
+            ),
+            NOT_BOOLEANS,
         ),
-        **dict.fromkeys(("path_template", "profile", "endpoint_url"), (5, ["x"], HALF)),
+        **dict.fromkeys(("path_template", "profile", "endpoint_url", "scheduler", "state"), (5, ["x"], HALF)),
         "ca_file": (5, ["x"]),
+        "token_file": (5, ["x"]),
+        "metrics": (5, ["x"]),
+        "from_source": (5, ["x"]),
         **dict.fromkeys(("proxy", "api_key", "api_token"), (5, b"k")),
         **dict.fromkeys(CHOICES, ("nonsense", 1, None, ["auto"])),
         "layout": ("nonsense", 1),
+        "shard": (5, "3", "0/4", "5/4", "1/x", "-1/4", "1/4/2", "\u0661/4"),
         "max_outage": (-1, math.nan, "x"),
-        "allow_origins": NOT_TEXTS,
+        **dict.fromkeys(("allow_origins", "auth", "references"), NOT_TEXTS),
+        "request_payer": ("owner", 1),
         "headers": (5, "ab", ["K: V"], [("K", 5)], {3: "v"}),
         "selection": ({"bbox": 1}, None),
         "retry": (3, None),
@@ -68,7 +87,9 @@ IMPOSSIBLE = {
         ),
         "filter": (5, ["and"], "x = '\udce9'", {"op": b"x"}),
         "method": ("PUT", "get"),
+        "subset": ("trane", "Train", 1),
         "follow_sources": NOT_BOOLEANS,
+        "open_archives": NOT_BOOLEANS,
     },
 }
 

@@ -3,12 +3,13 @@
 import asyncio
 import dataclasses
 import io
+import re
 import threading
 
 import pytest
 
 from mlhub_async.api import progress
-from mlhub_async.api.progress import LogLines, NoDisplay, ProgressBar, choose_display, watch
+from mlhub_async.api.progress import LogLines, NoDisplay, Pace, ProgressBar, choose_display, watch
 from mlhub_async.core.telemetry import Meter, human_size
 
 
@@ -83,14 +84,29 @@ class TestLines:
         meter.held["https://fast.example"] = clock.now - 1
         lines.draw(meter)
         lines.close()
-        assert out.getvalue() == (
-            "10/40 assets, 2.0 KiB stored, 2.0 KiB/s, 20 items listed, 1 failed, 3 retries, 1 hosts waiting\n"
+        stamp, line = out.getvalue().split(" ", 1)
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", stamp)
+        assert line == (
+            "10/≥40 assets, 2.0 KiB/s, 4.0 files/s, 2.0 KiB stored, 20 items listed, "
+            "1 failed, 3 retries, 1 hosts waiting\n"
         )
 
     def test_counters_of_trouble_that_are_zero_are_left_out(self):
         out = io.StringIO()
-        LogLines(out, clock=Clock()).draw(Meter())
-        assert out.getvalue() == "0/0 assets, 0 B stored, 0 B/s, 0 items listed\n"
+        LogLines(out, clock=Clock()).draw(Meter(listing_ended=True))
+        assert out.getvalue().endswith("Z 0/0 assets, 0 B/s, 0.0 files/s, 0 B stored\n")
+
+    def test_the_collection_is_shown_without_control_characters(self):
+        out = io.StringIO()
+        LogLines(out, clock=Clock()).draw(Meter(collection="chips\x1b[2J" + "x" * 100))
+        assert "\x1b" not in out.getvalue()
+        assert "chips" in out.getvalue() and len(out.getvalue()) < 150
+
+    def test_files_under_way_are_named_where_they_are_known(self):
+        out = io.StringIO()
+        paths = dict.fromkeys(f"c/i/{name}.tif" for name in "abcde")
+        LogLines(out, clock=Clock()).draw(Meter(under_way=paths))
+        assert out.getvalue().endswith("under way: c/i/a.tif c/i/b.tif c/i/c.tif and 2 more\n")
 
     def test_a_line_is_printed_every_thirty_seconds(self):
         assert LogLines(io.StringIO()).every == 30
@@ -103,8 +119,8 @@ class TestBar:
         clock.now += 100  # long enough for the smoothed rate to be the plain one
         bar.draw(busy())
         bar.close()
-        assert "10/40 assets" in out.getvalue()
-        assert "41 B/s, 2.0 KiB, 1 failed, 3 retries" in out.getvalue()
+        assert "10/≥40 assets" in out.getvalue()
+        assert "41 B/s, 0.1 files/s, 1 failed, 3 retries" in out.getvalue()
         assert "\x1b[3" not in out.getvalue()
 
     def test_its_total_grows_while_the_listing_runs(self):
@@ -114,7 +130,7 @@ class TestBar:
         meter.selected = 4000
         bar.draw(meter)
         bar.close()
-        assert "10/4000 assets" in out.getvalue()
+        assert "10/≥4000 assets" in out.getvalue()
 
     def test_a_printed_line_stands_above_the_bar(self):
         out = Terminal()
@@ -144,6 +160,62 @@ class TestBar:
         bar.say("hello")
         bar.close()
         assert out.getvalue() == "hello\n"
+
+
+class TestEstimate:
+    def test_before_the_end_of_the_listing_the_total_is_estimated_from_what_was_announced(self):
+        meter = Meter(listed=100, announced=1000, selected=250, fetched=50)
+        assert (meter.expected, progress.share(meter)) == (2500, "50/≥2500 assets (2%)")
+
+    def test_without_an_announced_total_there_is_no_share_and_no_eta(self):
+        meter = Meter(listed=100, selected=250, fetched=240)
+        pace = Pace(0.0)
+        pace.at(10.0, meter)
+        assert progress.share(meter) == "240/≥250 assets"
+        assert pace.seconds_left(meter) is None
+
+    def test_after_the_listing_the_total_is_exact(self):
+        meter = Meter(listed=100, announced=1000, selected=250, fetched=50, listing_ended=True)
+        assert progress.share(meter) == "50/250 assets (20%)"
+
+    def test_the_bar_is_empty_while_the_total_is_unknown(self):
+        out = Terminal()
+        bar = ProgressBar(out, colour=False, clock=Clock())
+        bar.draw(Meter(listed=100, selected=250, fetched=240))
+        bar.close()
+        assert "240/≥250 assets" in out.getvalue()
+        assert "#" not in out.getvalue() and "█" not in out.getvalue()
+
+    @pytest.mark.parametrize("announces", [True, False])
+    def test_in_a_run_that_lists_half_of_its_time_the_share_is_true_or_marked(self, announces):
+        """Simulated: 1,000 items of 4 assets; the listing takes 100 s of 200 s, the transfers all of it."""
+        meter, pace, items, seconds = Meter(), Pace(0.0), 1000, 200
+        for second in range(1, seconds + 1):
+            meter.listed = min(items, 10 * second)
+            meter.selected = 4 * meter.listed
+            meter.announced = items if announces else meter.listed
+            meter.listing_ended = second >= seconds / 2
+            meter.fetched = 4 * items * second // seconds
+            pace.at(float(second), meter)
+            if second % (seconds // 10):
+                continue
+            truth = second / seconds
+            if "≥" not in progress.share(meter) or progress.is_known(meter):
+                assert meter.done / meter.expected == pytest.approx(truth, abs=0.1)
+            left = pace.seconds_left(meter)
+            if second > seconds / 3 and left is not None and second < seconds:
+                assert (seconds - second) / 2 <= left <= (seconds - second) * 2
+            if announces and second > seconds / 3:
+                assert left is not None
+
+    def test_files_that_are_there_already_do_not_promise_the_same_pace_for_the_others(self):
+        meter, pace = Meter(selected=10_000, listing_ended=True), Pace(0.0)
+        meter.skipped = 9_000
+        pace.at(1.0, meter)
+        for second in range(2, 82):
+            meter.fetched += 5
+            pace.at(float(second), meter)
+        assert 60 <= pace.seconds_left(meter) <= 240  # 600 are left: 120 s
 
 
 class TestRate:

@@ -8,8 +8,9 @@ from mlhub_async.core.errors import CatalogError, SourceError, TransferError, Tr
 from mlhub_async.core.options import Selection
 from mlhub_async.sources.api.source import ApiSource
 from mlhub_async.sources.items.documents import ItemsSource
-from mlhub_async.sources.mlhub import MlhubSource
-from mlhub_async.sources.recognise import SourceKind, locate, recognise
+from mlhub_async.sources.location import SourceKind, locate
+from mlhub_async.sources.mlhub.source import MlhubSource
+from mlhub_async.sources.recognise import recognise
 from mlhub_async.sources.static.source import StaticSource
 from support.documents import Documents, item, link, listed, page, recognised
 
@@ -97,12 +98,6 @@ async def test_a_path_that_does_not_exist_is_reported(tmp_path):
         await listed(str(tmp_path / "nothing"), Documents())
 
 
-async def test_a_folder_without_a_catalogue_is_reported_with_what_is_in_it(tmp_path):
-    (tmp_path / "readme.txt").write_text("x")
-    with pytest.raises(SourceError, match=r"neither catalog\.json nor collection\.json \(but readme\.txt\)"):
-        await listed(str(tmp_path), Documents())
-
-
 async def test_an_allowed_origin_must_be_a_url():
     with pytest.raises(UsageError, match="--allow-origin"):
         await recognised("https://r.test/", Documents(), allow_origins=("r.test",))
@@ -144,7 +139,27 @@ class TestTheLocationOfASource:
             (
                 "https://figshare.com/articles/dataset/A_title/7/2",
                 SourceKind.FILES,
-                "https://api.figshare.com/v2/articles/7",
+                "https://api.figshare.com/v2/articles/7/versions/2",
+            ),
+            (
+                "https://figshare.com/articles/dataset/2019/123456",
+                SourceKind.FILES,
+                "https://api.figshare.com/v2/articles/123456",
+            ),
+            (
+                "doi:10.6084/m9.figshare.7.v3",
+                SourceKind.FILES,
+                "https://api.figshare.com/v2/articles/7/versions/3",
+            ),
+            (
+                "https://zenodo.org/doi/10.5281/zenodo.12",
+                SourceKind.FILES,
+                "https://zenodo.org/api/records/12",
+            ),
+            (
+                "https://dataverse.test/citation?persistentId=doi:10.5072/FK2/A&version=2.1",
+                SourceKind.FILES,
+                "https://dataverse.test/api/datasets/:persistentId/versions/2.1?persistentId=doi:10.5072/FK2/A",
             ),
             (
                 "doi:10.7910/DVN/ABC",
@@ -162,10 +177,18 @@ class TestTheLocationOfASource:
 
     def test_a_folder_stands_for_the_catalogue_in_it(self, tmp_path):
         (tmp_path / "collection.json").write_text("{}")
-        for given in (tmp_path, str(tmp_path)):
+        for given in (tmp_path, str(tmp_path), tmp_path.as_uri(), f"{tmp_path.as_uri()}/"):
             found = locate(given, self.ROOT)
+            assert found.kind is SourceKind.DOCUMENT and found.listed_folder is None
             assert found.url == (tmp_path / "collection.json").as_uri()
             assert found.folder == tmp_path and found.catalogue_folder == str(tmp_path.resolve())
+
+    def test_a_folder_without_a_catalogue_stands_for_its_files(self, tmp_path):
+        (tmp_path / "readme.txt").write_text("x")
+        for given in (tmp_path, tmp_path.as_uri(), f"{tmp_path.as_uri()}/"):
+            found = locate(given, self.ROOT)
+            assert found.kind is SourceKind.FILES and found.listed_folder == tmp_path
+            assert found.credentials_url is None and found.admits(tmp_path / "readme.txt")
 
     def test_credentials_belong_to_a_source_on_the_network_only(self, tmp_path):
         (tmp_path / "a.json").write_text("{}")

@@ -6,6 +6,7 @@ import pytest
 
 from mlhub_async import stac
 from mlhub_async.core.model import Collection, Flaw, Item
+from mlhub_async.engine.placement.template_fields import TemplateFields
 from support.documents import item, link
 
 HERE = "https://api.test/collections/c/items?limit=2"
@@ -175,14 +176,15 @@ def test_a_path_template_gets_the_file_name_and_the_items_date():
     asset = only_asset(
         {"href": "https://s.test/x/a%20b.tif?v=1"}, properties={"datetime": "2019-07-21T10:00:00Z"}
     )
-    assert dict(asset.fields) == {
+    assert dict(TemplateFields(asset)) == {
         "filename": "a b.tif",
         "datetime": "2019-07-21T10:00:00Z",
         "year": "2019",
         "month": "07",
         "day": "21",
     }
-    assert len(asset.fields) == 5 and "year" in asset.fields and "hour" not in asset.fields
+    fields = TemplateFields(asset)
+    assert len(fields) == 5 and "year" in fields and "hour" not in fields
 
 
 @pytest.mark.parametrize(
@@ -196,11 +198,12 @@ def test_a_path_template_gets_the_file_name_and_the_items_date():
 )
 def test_a_path_template_gets_only_fields_that_exist(properties, fields):
     asset = only_asset({"href": "https://s.test/"}, properties=properties)
-    assert {name: asset.fields[name] for name in asset.fields if name in fields} == fields
-    assert "filename" not in asset.fields
-    assert ("month" in asset.fields) == ("year" in fields)
+    found = TemplateFields(asset)
+    assert {name: found[name] for name in found if name in fields} == fields
+    assert "filename" not in found
+    assert ("month" in found) == ("year" in fields)
     with pytest.raises(KeyError):
-        asset.fields["hour"]
+        found["hour"]
 
 
 def test_an_asset_can_be_sent_to_another_process():

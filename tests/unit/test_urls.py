@@ -596,3 +596,21 @@ def test_a_percent_encoded_file_name_is_decoded(name):
 )
 def test_an_ip_address_is_classified(address, kind):
     assert address_class(address) == kind
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://a.example/x/../cat/./c.json?q=/../1", "http://a.example/cat/c.json?q=/../1"),
+        ("http://a.example/x//c.json", "http://a.example/x//c.json"),
+        ("http://a.example?q=1", "http://a.example?q=1"),
+    ],
+)
+def test_a_url_is_normalised_as_hrefs_against_it_are(url, expected):
+    assert urls.normalised(url) == expected
+
+
+def test_a_path_with_dots_has_the_url_of_the_file_that_it_names(tmp_path):
+    (tmp_path / "there/deep").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "there/deep")
+    assert urls.from_path(tmp_path / "link/../c.json") == (tmp_path.resolve() / "there/c.json").as_uri()

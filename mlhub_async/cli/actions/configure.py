@@ -8,7 +8,7 @@ import click
 
 from ...core.secret import Secret
 from ...http.auth import profiles
-from ..output import print_message
+from ..terminal.output import print_message
 
 
 def run_configure(profile: str, api_key: Secret | None, yes: bool) -> int:

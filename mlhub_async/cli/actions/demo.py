@@ -1,4 +1,4 @@
-"""`demo`: mirrors the embedded sample catalogue, without a key or a network."""
+"""`demo` and `serve-demo`: mirror the embedded sample catalogue, or serve it, without a key or a network."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import os
 from typing import Any
 
 from ...core.options import Options, Selection
-from ...demo import DemoConfig, serve
+from ...demo import DemoConfig, run_forever, serve
 from ...storage.layout import CATALOG_FILE, RECEIPT_FILE, STATE_DIR
-from ..console import Console
+from ..terminal.console import Console
+from ..terminal.output import announce, print_message
+from ..terminal.runner import Stop, run
 from .mirror import mirror_and_summarise
 
 COLLECTION = "ref_landcovernet_v1_labels"
@@ -18,6 +20,12 @@ def run_demo(dest: str, given: dict[str, Any], console: Console) -> int:
     """Mirror the sample into `dest`; `given` are the values of the `SAMPLE` options."""
     config = config_from(given)
     return console.run(lambda: _mirror_sample(dest, config, console))
+
+
+def run_serve_demo(given: dict[str, Any]) -> int:
+    """Serve until a signal; `given` are the values of the `SAMPLE` options and `port`."""
+    config = config_from(given)
+    return run(lambda: run_forever(config, announce), Stop(print_message))
 
 
 async def _mirror_sample(dest: str, config: DemoConfig, console: Console) -> int:

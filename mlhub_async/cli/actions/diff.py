@@ -10,8 +10,8 @@ from ...core.telemetry import Events, human_size
 from ...core.urls import redacted, term_safe
 from ...engine.planning.comparison import AssetChange, Change, OwnerChanges
 from ...engine.planning.differences import Differences, diff
-from ..console import Console
-from ..output import print_lines, print_warning
+from ..terminal.console import Console
+from ..terminal.output import print_lines, print_warning
 from .summary import (
     MAX_TEXT_CHARS,
     announced_lines,

@@ -10,12 +10,12 @@ from typing import Any
 from ... import stac
 from ...core import urls
 from ...core.errors import NothingMatched
-from ...core.model import Concern, Flaw, Item
+from ...core.model import Concern, Flaw, Item, ListingRemarks
 from ...core.options import ASSET_CONDITIONS, ITEM_CONDITIONS, Options, Selection
 from ...engine.connect import browse_source
-from ...sources.browse import Branch
-from ..console import Console
-from ..output import check_stdout, print_lines, print_warning, to_json_line
+from ...sources.browse import Branch, DatasetFilter, LevelEntry, MovedBranch
+from ..terminal.console import Console
+from ..terminal.output import check_stdout, print_lines, print_warning, to_json_line
 
 Row = dict[str, Any]
 PrintRow = Callable[[Row], None]
@@ -23,9 +23,9 @@ MAX_FIELD_CHARS = 200
 _CONDITIONS = {*ITEM_CONDITIONS, *ASSET_CONDITIONS}
 
 
-def run_ls(source: str, options: Options, console: Console) -> int:
+def run_ls(source: str, options: Options, console: Console, datasets: DatasetFilter) -> int:
     print_row = _print_json if console.as_json else _print_text
-    return console.run(lambda: _list(source, options, print_row))
+    return console.run(lambda: _list(source, options, print_row, datasets))
 
 
 def _print_json(row: Row) -> None:
@@ -40,12 +40,13 @@ def _print_text(row: Row) -> None:
     print_lines(["\t".join(fields)])
 
 
-async def _list(source: str, options: Options, print_row: PrintRow) -> int:
+async def _list(source: str, options: Options, print_row: PrintRow, datasets: DatasetFilter) -> int:
     level = _Level(options.selection, print_row)
-    await browse_source(source, options, os.environ, level.emit)
+    await browse_source(source, options, os.environ, level.emit, datasets)
     if level.flawed or (level.rows and level.unmatched):
         return 4
-    if level.rows or options.allow_empty or not _CONDITIONS & options.selection.asked().keys():
+    is_chosen = bool(datasets.tags or datasets.text or _CONDITIONS & options.selection.asked().keys())
+    if level.rows or options.allow_empty or not is_chosen:
         return 0
     print_warning("nothing matches the selection; exit code 9, with --allow-empty 0")
     return NothingMatched.exit_code
@@ -69,15 +70,18 @@ class _Level:
         self.rows += 1
         self._print(row)
 
-    async def emit(self, entries: Sequence[Branch | Item | Flaw]) -> None:
+    async def emit(self, entries: Sequence[LevelEntry]) -> None:
         for entry in entries:
             if isinstance(entry, Flaw):
                 is_unmatched = entry.concern is Concern.SELECTION
                 self.unmatched |= is_unmatched
                 self.flawed |= not entry.benign and not is_unmatched
                 print_warning(entry.error.message)
-            elif isinstance(entry, Branch):
-                self._print_row({"id": entry.id, "title": entry.title})
+            elif isinstance(entry, ListingRemarks):
+                for line in entry.lines:
+                    print_warning(line)
+            elif isinstance(entry, Branch | MovedBranch):
+                self._print_row(_branch_row(entry))
             elif self._shows_assets:
                 self._print_assets(entry)
             else:
@@ -88,6 +92,11 @@ class _Level:
             if self._wants(asset, item.body):
                 size, href = asset.size, urls.redacted(asset.href)
                 self._print_row({"key": asset.key, "size": size, "type": asset.media_type, "href": href})
+
+
+def _branch_row(branch: Branch | MovedBranch) -> Row:
+    row: Row = {"id": branch.id, "title": branch.title}
+    return {**row, "address": branch.address, "size": branch.size} if isinstance(branch, MovedBranch) else row
 
 
 def _item_row(item: Item) -> Row:

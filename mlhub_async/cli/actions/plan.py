@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, TypedDict
 
-from ... import stac
-from ...core.errors import StorageError
-from ...core.model import Item, JsonObject
+from ...core.errors import UsageError
 from ...core.options import Options
-from ...core.telemetry import Events, human_size
+from ...core.telemetry import Events, Meter, human_size
 from ...core.urls import term_safe
 from ...engine.connect import store_at
+from ...engine.finish.prune import foreseen
 from ...engine.planning.comparison import Change
 from ...engine.planning.differences import Differences, diff
-from ...engine.planning.plan import HideSecrets, Plan, Save, plan_only
-from ...engine.prune import foreseen
+from ...engine.planning.plan import Plan, plan_only
+from ...engine.planning.saved_plan import STDOUT, open_plan_file
 from ...engine.report.receipt import Pruned
-from ...sources.recognise import is_ndjson
-from ...stac.write.encode import encode_fetchable
-from ..console import Console
-from ..output import print_lines, print_warning
+from ..terminal.console import Console
+from ..terminal.output import check_stdout, print_lines, print_message, print_warning, safe_line
 from .diff import difference_lines
 from .summary import (
     MAX_TEXT_CHARS,
@@ -35,42 +31,79 @@ from .summary import (
     remark_lines,
 )
 
+if TYPE_CHECKING:
+    from ...engine.planning.forecast.needs import Needs
+    from ...engine.report.rates import Numbers
 
-def run_plan(source: str, dest: str | None, options: Options, console: Console, save: str | None) -> int:
-    """`dest` is only looked at, and compared with the catalogue; None: there is none."""
-    return console.run(lambda: _plan(source, dest, options, console, save))
+
+class _Common(TypedDict):
+    """Arguments of a plan, with DEST or without."""
+
+    meter: Meter
+    environ: Mapping[str, str]
+    forecast: bool
 
 
-async def _plan(source: str, dest: str | None, options: Options, console: Console, save: str | None) -> int:
+def run_plan(
+    source: str, dest: str | None, options: Options, console: Console, save: str | None, *, forecast: bool
+) -> int:
+    """`dest` is only looked at, and compared with the catalogue; None: there is none. `forecast`: with a
+    sample of sizes."""
+    if save == STDOUT and console.as_json:
+        raise UsageError("--save - and --json both write to stdout: leave one of them out")
+    return console.run(lambda: _plan(source, dest, options, console, save, forecast=forecast))
+
+
+async def _plan(
+    source: str, dest: str | None, options: Options, console: Console, save: str | None, *, forecast: bool
+) -> int:
     found: Differences | None = None
-    with open_plan_file(save) as save_item:
+    common: _Common = {"meter": console.meter, "environ": os.environ, "forecast": forecast}
+    with check_stdout(), open_plan_file(save) as save_item:
         if dest is None:
-            work = plan_only(source, options, meter=console.meter, save=save_item, environ=os.environ)
-            plan = await console.show_progress(work)
+            plan = await console.show_progress(plan_only(source, options, save=save_item, **common))
         else:
-            found = await console.show_progress(
-                diff(source, dest, options, meter=console.meter, save=save_item, environ=os.environ)
-            )
+            found = await console.show_progress(diff(source, dest, options, save=save_item, **common))
             plan = found.plan
     dest = dest or "."
     store = store_at(Path(dest), options)
     free = store.free_bytes()
+    needs = _needs(plan, Path(dest), store, options)
     pruned, paths = foreseen(Path(dest), store, plan.listed, options) if options.prune else (Pruned(), [])
     if console.as_json:
         prune = {"prune": {**pruned.receipt(), "refused": pruned.refused, "paths": paths}}
-        compared = {"compared": found.summary()} if found is not None else {}
-        fields = {**plan.summary(), "free_bytes": free, **(prune if options.prune else {}), **compared}
+        difference = {"compared": found.summary()} if found is not None else {}
+        fields = {**plan.summary(), "free_bytes": free, **(prune if options.prune else {}), **difference}
+        if needs is not None:
+            fields |= {"forecast": {**fields["forecast"], **needs.summary()}}
         Events(console.emit).emit("summary", **fields)
     else:
-        print_lines(_count_lines(plan))
-        print_lines(difference_lines(found) if found is not None and found.is_mirror else ())
-        print_lines([_space_line(plan, free, found)])
-        print_lines(_prune_lines(pruned, paths) if options.prune else ())
-        print_lines(remark_lines(plan.listing.remarks))
-        print_lines(announced_lines(plan.listing))
+        show = _to_stderr if save == STDOUT else print_lines
+        show(_count_lines(plan))
+        show(difference_lines(found) if found is not None and found.is_mirror else ())
+        show([_space_line(plan, free, found)] if needs is None else needs.lines(free))
+        show(_prune_lines(pruned, paths) if options.prune else ())
+        show(remark_lines(plan.listing.remarks))
+        show(announced_lines(plan.listing))
     for line in _incompleteness_lines(plan):
         print_warning(line)
     return plan.exit_code or (4 if pruned.refused and not plan.nothing_matched else 0)
+
+
+def _to_stderr(lines: Iterable[str]) -> None:
+    """The counts, where the items are on stdout."""
+    for line in lines:
+        print_message(safe_line(line))
+
+
+def _needs(plan: Plan, dest: Path, store: Numbers, options: Options) -> Needs | None:
+    """What the files of a forecast need in DEST. None: there is no forecast."""
+    if plan.forecast is None:
+        return None
+    from ...engine.planning.forecast.needs import Needs
+
+    documents = 2 * (plan.items + len(plan.by_collection))
+    return Needs.of(plan.forecast, documents, store, dest, options)
 
 
 def _prune_lines(pruned: Pruned, paths: list[str]) -> Iterator[str]:
@@ -114,78 +147,3 @@ def _incompleteness_lines(plan: Plan) -> Iterator[str]:
     if plan.nothing_matched:
         yield from offered_lines(plan)
     yield from flaw_lines(plan.flaws)
-
-
-@contextmanager
-def open_plan_file(path: str | None) -> Iterator[Save]:
-    """Yields a function that writes one item; the file gets its name only if the listing came to its end.
-
-    Only the owner can read it (mode 600): its URLs contain the tokens that fetching needs. With None
-    nothing is written. Raises `StorageError` if the file cannot be written.
-    """
-    if path is None:
-        yield lambda item, hide: None
-        return
-    draft = f"{path}.draft-{os.getpid()}"
-    try:
-        with open(draft, "xb", opener=_open_private) as file:
-            writer = _LineWriter(file) if is_ndjson(path) else _FeatureCollectionWriter(file)
-            yield writer.write
-            writer.finish()
-        os.replace(draft, path)
-    except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror}") from None
-    finally:
-        if os.path.exists(draft):
-            os.unlink(draft)
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
-
-
-class _LineWriter:
-    """Writes one item per line."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-
-    def write(self, item: Item, hide: HideSecrets) -> None:
-        self._file.write(encode_fetchable(with_absolute_hrefs(item), hide) + b"\n")
-
-    def finish(self) -> None:
-        """Nothing to do: every line is complete."""
-
-
-class _FeatureCollectionWriter:
-    """Writes a FeatureCollection, as STAC clients save searches."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._separator = b'{"type":"FeatureCollection","features":[\n'
-
-    def write(self, item: Item, hide: HideSecrets) -> None:
-        self._file.write(self._separator + encode_fetchable(with_absolute_hrefs(item), hide))
-        self._separator = b",\n"
-
-    def finish(self) -> None:
-        self._file.write((self._separator if self._separator != b",\n" else b"") + b"\n]}\n")
-
-
-def with_absolute_hrefs(item: Item) -> JsonObject:
-    """The body of an item whose hrefs do not depend on where the document is."""
-    body = {**item.body, "collection": item.collection}
-    assets = body.get("assets")
-    if isinstance(assets, dict):
-        body["assets"] = {key: _with_absolute_href(asset, item.href) for key, asset in assets.items()}
-    links = body.get("links")
-    if isinstance(links, list):
-        body["links"] = [_with_absolute_href(link, item.href) for link in links]
-    return body
-
-
-def _with_absolute_href(owner: Any, base: str) -> Any:
-    """`owner` is an asset or a link, or whatever else the catalogue has in its place."""
-    if not isinstance(owner, dict) or not isinstance(owner.get("href"), str):
-        return owner
-    return {**owner, "href": stac.resolve(owner["href"], base)}

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from ...core.errors import StorageError
 from ...core.telemetry import Events
-from ..console import Console
-from ..output import print_lines, print_message
 from ..selftest.checks import Row, Verdict
 from ..selftest.runner import run_checks
+from ..terminal.console import Console
+from ..terminal.output import print_lines, print_message
 
 NAME_WIDTH = 26
 MARKS = {Verdict.OK: "ok", Verdict.WARNING: "WARN", Verdict.FAILED: "FAIL"}

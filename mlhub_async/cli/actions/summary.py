@@ -11,7 +11,6 @@ from ...core.telemetry import human_size
 from ...core.urls import term_safe
 from ...engine.report.completeness import Completeness
 from ...engine.report.receipt import Kept, Pruned, Report
-from ...storage.layout import ERRORS_FILE
 
 if TYPE_CHECKING:
     from ...engine.planning.plan import Plan
@@ -28,6 +27,16 @@ _ADVICE = {
     8: "a limit was reached: run the same command again to continue",
 }
 """By exit code."""
+_WAITS = {
+    "cpu": "the processor was busy, with this program or others",
+    "disk": "it waited for the disk of DEST",
+    "own-limit": "it waited for its own limit (--bwlimit, --tpslimit)",
+    "server-limit": "hosts had asked it to wait, or refused requests for their number",
+    "latency": "it waited for answers to begin: more transfers at a time (-j) may help",
+    "bandwidth": "it waited for the bytes of answers: network or server",
+    "listing": "it waited for the catalogue to be listed",
+}
+"""By `engine.report.bottleneck.Cause`."""
 _KEPT = {
     Kept.NOT_LISTED: "of collections that were not listed, such as scenes of labels that left",
     Kept.NOT_SELECTED: "of assets that were not selected",
@@ -40,13 +49,16 @@ def closing_lines(report: Report) -> Iterator[str]:
     yield _counts(report)
     if report.selected:
         yield _proofs(report)
+        yield from _references(report)
     elif report.nothing_matched:
         yield from offered_lines(report)
+    yield from _speed(report)
+    yield from _basis(report)
     yield from _listing(report)
     yield from pruned_lines(report.pruned, "were")
     yield from _missing(report)
     if report.exit_code in _ADVICE:
-        errors = _shown(report.receipt_path.with_name(ERRORS_FILE))
+        errors = _shown(report.errors_path)
         yield _ADVICE[report.exit_code].format(errors=errors)
     yield f"receipt: {_shown(report.receipt_path)}"
 
@@ -55,6 +67,16 @@ def offered_lines(result: Report | Plan) -> Iterator[str]:
     """What there is, where nothing matched."""
     for line in result.offered_lines():
         yield term_safe(line, MAX_LINE_CHARS)
+
+
+def _basis(report: Report) -> Iterator[str]:
+    """With --full-every: what was listed, and why."""
+    basis = report.basis
+    if basis.get("kind") == "changes":
+        carried = f"{basis['carried']} items are taken over from the listing before"
+        yield f"listed: what the API says was updated since {basis['since']}; {carried}"
+    elif basis:
+        yield f"listed: everything, as {_shown(basis['because'])}"
 
 
 def _shown(text: object) -> str:
@@ -79,6 +101,18 @@ def _counts(report: Report) -> str:
     )
 
 
+def _speed(report: Report) -> Iterator[str]:
+    """Retries, and in one sentence why the run was no faster."""
+    if report.retries:
+        asked = f", {report.throttles} because a host asked to wait" if report.throttles else ""
+        yield f"{report.retries} retries{asked}"
+    for cause, share in list(report.waits.items())[:1]:
+        yield f"why it was no faster: {share:.0%} of the time {_WAITS[cause]}"
+    if report.slowest_host is not None and report.waits:
+        name, share = report.slowest_host
+        yield f"slowest host: {_shown(name)}, {share:.0%} of the time of all transfers"
+
+
 def _proofs(report: Report) -> str:
     kinds = (
         (Proof.CHECKSUM, "by checksum"),
@@ -87,6 +121,14 @@ def _proofs(report: Report) -> str:
     )
     counts = [f"{report.proofs[proof]} {how}" for proof, how in kinds if report.proofs[proof]]
     return "verified: " + (", ".join(counts) or "nothing")
+
+
+def _references(report: Report) -> Iterator[str]:
+    """What other mirrors gave, and why they did not give the rest."""
+    for name, count in report.references.items():
+        failed = [f"{n} failed ({term_safe(kind)})" for kind, n in count.failed.most_common()]
+        given = f"{count.files} files, {human_size(count.bytes)}"
+        yield f"from the reference {_shown(name)}: {', '.join([given, *failed])}"
 
 
 def _listing(report: Report) -> Iterator[str]:
@@ -142,6 +184,8 @@ def _missing(report: Report) -> Iterator[str]:
     yield from map(_failure, report.failed[:MAX_EXAMPLES])
     if report.failures > MAX_EXAMPLES:
         yield f"  ... and {report.failures - MAX_EXAMPLES} more"
+    for advice, count in report.advice.most_common(MAX_EXAMPLES):
+        yield term_safe(f"{count} assets need a login: {advice}", MAX_LINE_CHARS)
     yield from flaw_lines(report.flaws, report.flaw_count)
 
 

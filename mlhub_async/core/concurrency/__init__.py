@@ -2,11 +2,13 @@
 
 from .descriptors import affordable_transfers as affordable_transfers
 from .descriptors import descriptor_limit as descriptor_limit
+from .descriptors import raise_open_file_limit as raise_open_file_limit
 from .descriptors import spare_descriptors as spare_descriptors
 from .groups import FirstErrorGroup as FirstErrorGroup
 from .groups import LazyAwaitable as LazyAwaitable
 from .groups import gather_pair as gather_pair
 from .groups import prefetch_one as prefetch_one
+from .groups import run_to_end as run_to_end
 from .groups import wait_until_idle as wait_until_idle
 from .pool import CURRENT_POOL as CURRENT_POOL
 from .pool import PARKED_PER_WORKER as PARKED_PER_WORKER
@@ -18,5 +20,7 @@ from .pool import run_single as run_single
 from .pool import shrink_pool as shrink_pool
 from .threads import NO_THREADS as NO_THREADS
 from .threads import ThreadPool as ThreadPool
+from .threads import available_cores as available_cores
 from .threads import can_start_threads as can_start_threads
 from .threads import is_thread_limit as is_thread_limit
+from .threads import loop_factory as loop_factory

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 RESERVED_DESCRIPTORS = 64
 """File descriptors left for everything that is not a transfer: ledger, locks, directories, listing."""
+MAX_OPEN_FILES = 10_240
+"""The limit of open descriptors to ask the system for: the most that macOS allows."""
 DESCRIPTORS_PER_TRANSFER = 3
 """A transfer has a connection, a partial file and the checkpoint file of that."""
 
@@ -32,3 +35,16 @@ def spare_descriptors(wanted: int) -> int:
     """How many of the wanted files may be kept open only because that is faster; at least one."""
     limit = descriptor_limit()
     return wanted if limit is None else max(1, min(wanted, (limit - RESERVED_DESCRIPTORS) // 8))
+
+
+def raise_open_file_limit() -> None:
+    """Every transfer takes two descriptors, and some systems allow a program only 256 by default."""
+    try:
+        import resource  # not on Windows, which has no such limit
+    except ImportError:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(MAX_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Generator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Generator
 from types import TracebackType
 from typing import TypeVar
 
@@ -80,6 +80,17 @@ async def wait_until_idle(running: Callable[[], Collection[asyncio.Future[T]]]) 
             cancelled = error
     if cancelled is not None:
         raise cancelled
+
+
+async def run_to_end(work: Coroutine[object, object, T]) -> T:
+    """The result of a coroutine that is not cancelled with its caller: a cancellation is raised after it."""
+    task = asyncio.create_task(work)
+    try:
+        await wait_until_idle(lambda: [] if task.done() else [task])
+    finally:
+        if task.done() and not task.cancelled():
+            task.exception()  # marks it as retrieved: asyncio would log it
+    return task.result()
 
 
 class LazyAwaitable:

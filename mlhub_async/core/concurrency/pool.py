@@ -120,9 +120,9 @@ class WorkerPool:
         self._rechecks = 0
         self._unstarted: set[asyncio.Task[None] | None] = set()
         self.on_spare: Callable[[], object] | None = None
-        """Called in the event loop when there may be more `spare` slots; not at once."""
+        """Called in the event loop when there may be more `room`; not at once."""
         self.orders_wait: Callable[[], bool] = lambda: False
-        """Whether work waits for a `spare` slot outside of the queue; by default none does."""
+        """Whether orders wait for `room`; by default there are none."""
         self.idle = 0
         self.ended = False
 
@@ -210,11 +210,15 @@ class WorkerPool:
             self._queue.put(_RECHECK)
         return task
 
-    @property
-    def spare(self) -> int:
-        """Slots that neither a busy worker has nor a waiting job needs."""
+    def room(self, orders: int) -> int:
+        """How many more orders may be under way beside these: in slots that neither a busy worker has nor a
+        waiting job needs.
+
+        Where too many wait outside the pool, perhaps for a file that is ordered, one order always may.
+        """
         waiting = len(self._queue.jobs) - self._rechecks - self.ended
-        return self._slots - self._working + self.idle - waiting
+        room = self._slots - self._working + self.idle - waiting - orders
+        return 1 if room <= 0 and not orders and self.crowded else room
 
     def start(self, work: Work) -> bool:
         """Run a job at once, in a task that counts as a worker. False if the group is shutting down."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from ..errors import StorageError
 
+SPARE_THREADS = 4
+"""Threads that a run needs: for the ledger, the disk, names of hosts, and uvloop."""
 NO_THREADS = (
     "this machine lets the program start no more threads; raise 'ulimit -u', or the limit of processes "
     "(pids) of the container, then run again"
@@ -15,6 +20,11 @@ NO_THREADS = (
 
 class ThreadPool(ThreadPoolExecutor):
     """Makes do with fewer threads where the system allows no more; `StorageError` where it allows none."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether one of its threads works at this moment."""
+        return len(self._threads) > self._idle_semaphore._value
 
     def _adjust_thread_count(self) -> None:
         try:
@@ -43,3 +53,25 @@ def can_start_threads(number: int) -> bool:
     finally:
         end.set()
     return started == number
+
+
+def available_cores() -> int:
+    """Processors that this process may run on."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop where it is installed; None for asyncio's own loop.
+
+    With its first connection uvloop starts threads to resolve addresses, and where it cannot it ends the
+    process by abort(). One of them is enough: names are resolved elsewhere (`http.transport.lookup`).
+    """
+    try:
+        import uvloop  # not on every system, and not needed to show help
+    except ImportError:
+        return None
+    if not can_start_threads(SPARE_THREADS):
+        return None
+    os.environ.setdefault("UV_THREADPOOL_SIZE", "1")
+    return uvloop.new_event_loop

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from .checks.reader import IntrinsicFlaw
+from .. import lazy_exports
 
-__all__ = ["IntrinsicFlaw", "flaw"]
+if TYPE_CHECKING:
+    from .checks.reader import IntrinsicFlaw as IntrinsicFlaw
+else:
+    __getattr__ = lazy_exports(__name__, {"checks.reader": "IntrinsicFlaw"})
 
 
 def flaw(file: BinaryIO, path: str, media_type: str | None = None) -> str | None:

@@ -19,6 +19,7 @@ DIRECTORY = "a directory"
 """An href that ends in a slash, and says nothing else. It may be that of a file: the answer decides."""
 _ENDS = {".zarr": ZARR, ".zarr/": ZARR, ".SAFE": SAFE, ".SAFE/": SAFE, "/": DIRECTORY}
 """Ends of paths. In small letters it is a file of a SAFE product, manifest.safe."""
+_ALL_ENDS = tuple(_ENDS)
 _ZARR_TYPES = frozenset(
     {"application/vnd+zarr", "application/vnd.zarr", "application/x-zarr", "application/zarr"}
 )
@@ -30,11 +31,14 @@ def kind_of_directory(href: str, media_type: str | None) -> str:
     The media type of a file counts more than the name: a server may pack a directory. So does the suffix of
     a file of a Zarr store (zarr.json), or of an archive of one.
     """
+    may_declare_zarr = media_type is not None and "zarr" in media_type.lower()
+    if not (may_declare_zarr or href.endswith(_ALL_ENDS) or "?" in href or "#" in href):
+        return ""  # nearly all assets
     path = _path(href)
     declares_zarr = media_type is not None and _bare(media_type) in _ZARR_TYPES
     if declares_zarr and kinds.of_suffix(path.removesuffix("/")) in (None, kinds.TEXT):
         return ZARR
-    if declares_zarr or not path.endswith(tuple(_ENDS)) or kinds.of_media_type(media_type) is not None:
+    if declares_zarr or not path.endswith(_ALL_ENDS) or kinds.of_media_type(media_type) is not None:
         return ""
     return next(kind for end, kind in _ENDS.items() if path.endswith(end))
 
@@ -43,6 +47,13 @@ def directory_suffix(href: str, media_type: str | None) -> str:
     """The suffix that the name of such a directory has."""
     kind = kind_of_directory(href, media_type)
     return {ZARR: ".zarr", SAFE: ".SAFE"}.get(kind, "")
+
+
+def member_media_type(path: str) -> str | None:
+    """What no suffix tells of a file of a directory: that it is JSON, or may be anything but a page."""
+    if path.rpartition("/")[2] in (".zgroup", ".zarray", ".zattrs", ".zmetadata"):
+        return "application/json"
+    return None if kinds.of_suffix(path) is not None else kinds.ANY_DATA
 
 
 class Answer(NamedTuple):

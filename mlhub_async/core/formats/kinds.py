@@ -6,6 +6,8 @@ import enum
 import re
 from typing import NamedTuple
 
+from .. import pattern_on_use
+
 _MEDIA_TYPES = {
     ".tif": "image/tiff image/tif image/geotiff image/x-geotiff image/vnd.stac.geotiff application/geotiff",
     ".jp2": "image/jp2 image/jpeg2000 image/jpx",
@@ -237,14 +239,14 @@ def agrees(kind: Kind, first: bytes) -> bool:
     return any(not one.magics or first.startswith(one.magics) for one in family)
 
 
-_has_other_signature = re.compile(
+_OTHER_SIGNATURE = pattern_on_use(
     rb"SIMPLE  =|EHFA_HEADER|%!PS|P[1-7]\s|OggS|PDS_VERSION|CCSD3Z|\xff\x0a", re.DOTALL
-).match
+)
 
 
 def is_other(first: bytes) -> bool:
     """Whether a file begins with the signature of a format whose structure is not checked."""
-    return _has_other_signature(first) is not None
+    return _OTHER_SIGNATURE.match(first) is not None
 
 
 _SUFFIX_OF_MEDIA_TYPE = {kind: suffix for suffix, kinds in _MEDIA_TYPES.items() for kind in kinds.split()}

@@ -29,11 +29,11 @@ _JSON = pattern_on_use(rb'\{\s*(?:"|\}|\Z)|\[\s*(?:[{\["\]\d-]|\Z)')
 _BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 _JSON_VALUE = pattern_on_use(rb'["\[{]|-?\d|(?:true|false|null|NaN|-?Infinity)\b')
 _POINTERS = {
-    "a Git LFS pointer": re.compile(
+    "a Git LFS pointer": pattern_on_use(
         rb"version https?://[\w./-]+/spec/v1\r?\n(?:[\w-]+ \S+\r?\n)*oid sha256:"
     ),
-    "a git-annex pointer": re.compile(rb"(?:(?:\.\./)*+\.git|)/annex/objects/\S"),
-    "a Xet pointer": re.compile(rb"# xet version \d+\s+filesize = "),
+    "a git-annex pointer": pattern_on_use(rb"(?:(?:\.\./)*+\.git|)/annex/objects/\S"),
+    "a Xet pointer": pattern_on_use(rb"# xet version \d+\s+filesize = "),
 }
 """Small files that a repository of source code holds in place of large ones, by their first bytes."""
 PLAIN_TEXT = "plain text"
@@ -56,7 +56,8 @@ def unexpected_text(first: bytes, path: str, media_type: str | None = None, cont
 
 def is_expected(first: bytes, path: str, media_type: str | None, content_type: str) -> bool:
     """Whether neither `unexpected_text` nor `is_undecided` finds anything: the usual case, at less cost."""
-    kind = _declared_at(path, media_type)
+    _, dot, suffix = path[-12:].rpartition(".")
+    kind = _declared(dot and suffix, (media_type or "")[:80])
     if first.startswith(kind.magics):
         return True
     binary = first.translate(None, _CONTROLS) != first and first[:2] not in _BYTE_ORDER_MARKS
@@ -113,10 +114,13 @@ def directory_listing(first: bytes, content_type: str = "") -> str:
 
 
 def wrong_content_error(name: str, found: str, redirected_to: str = "") -> TransferError:
-    """The error for a text in place of a file. A page or a message may be temporary, the rest is permanent.
+    """The error for a text in place of a file. A page or a message may be temporary, the rest is permanent;
+    so is what a file on this machine holds.
 
     `name`, `redirected_to`: URLs as they may be shown. `found`: what `unexpected_text` returned.
     """
+    if name.startswith("file:"):
+        return TransferError(f"{name}: it is {found}, not what its name says", kind="wrong-content")
     words = f"{name}: the server sent {found} instead"
     if redirected_to:
         words += f", after a redirect to {redirected_to}"

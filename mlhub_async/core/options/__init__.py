@@ -1,5 +1,6 @@
 """`Options`, `Selection` and `RetryPolicy`: the options of a mirror, and which values they can have."""
 
+from .checks import shard_of as shard_of
 from .fields import ASSET_CONDITIONS as ASSET_CONDITIONS
 from .fields import CHOICES as CHOICES
 from .fields import ITEM_CONDITIONS as ITEM_CONDITIONS

@@ -44,6 +44,14 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def shard_of(text: str) -> tuple[int, int] | None:
+    """The numbers in K/N; None if there are none, or K is not from 1 to N."""
+    number, slash, count = text.partition("/")
+    if not (slash and number.isdecimal() and count.isdecimal() and text.isascii() and len(text) < 12):
+        return None
+    return (int(number), int(count)) if 0 < int(number) <= int(count) else None
+
+
 def _or_none(allowed: Allowed) -> Allowed:
     return allowed._replace(
         words=f"None or {allowed.words}", holds=lambda value: value is None or allowed.holds(value)
@@ -87,6 +95,9 @@ INTERVAL = Allowed("a text, such as '2020-01/2020-06'", _is_text)
 QUERY = Allowed("a dict of JSON such as {'eo:cloud_cover': {'lt': 10}}", _is_json_object)
 FILTER = Allowed("CQL2 as a text or as a dict", lambda value: _is_text(value) or _is_json_object(value))
 GROUPING = Allowed("'folder', 'stem' or 'none'", lambda value: value in ("folder", "stem", "none"))
+PAYER = Allowed("'requester'", lambda value: value == "requester")
+SUBSET = Allowed("'train', 'validation' or 'test'", lambda value: value in ("train", "validation", "test"))
+SHARD = Allowed("K/N, with K from 1 to N", lambda value: _is_text(value) and bool(shard_of(value)))
 METHOD = Allowed("'GET' or 'POST'", lambda value: value in ("GET", "POST"))
 
 RETRY_FIELDS = {"attempts": POSITIVE_COUNT, "base": NUMBER, "cap": NUMBER}
@@ -104,6 +115,7 @@ SELECTION_FIELDS = {
     "method": _or_none(METHOD),
     "split": POSITIVE_COUNT,
     "group_by": GROUPING,
+    "open_archives": BOOLEAN,
     "include": TEXTS,
     "exclude": TEXTS,
     "roles": TEXTS,
@@ -111,6 +123,7 @@ SELECTION_FIELDS = {
     "min_size": _or_none(COUNT),
     "max_size": _or_none(COUNT),
     "classes": TEXTS,
+    "subset": _or_none(SUBSET),
     "follow_sources": BOOLEAN,
     "source_query": _or_none(QUERY),
     "source_datetime": _or_none(INTERVAL),
@@ -120,6 +133,8 @@ SELECTION_FIELDS = {
 OPTION_FIELDS = {
     "concurrency": _or_none(POSITIVE_COUNT),
     "max_per_host": _or_none(POSITIVE_COUNT),
+    "processes": POSITIVE_COUNT,
+    "scheduler": _or_none(TEXT),
     "bwlimit": _or_none(POSITIVE_COUNT),
     "tpslimit": _or_none(POSITIVE_NUMBER),
     "connect_timeout": POSITIVE_NUMBER,
@@ -128,21 +143,32 @@ OPTION_FIELDS = {
     "min_speed": COUNT,
     "path_template": TEXT,
     "index": BOOLEAN,
+    "croissant": BOOLEAN,
+    "ro_crate": BOOLEAN,
     "enrich": BOOLEAN,
     "allow_empty": BOOLEAN,
+    "metrics": _or_none(PATH),
     "fail_fast": BOOLEAN,
     "max_errors": _or_none(COUNT),
     "prune": BOOLEAN,
+    "full_every": POSITIVE_COUNT,
     "max_delete": _or_none(COUNT),
     "max_transfer": _or_none(POSITIVE_COUNT),
     "max_duration": _or_none(POSITIVE_NUMBER),
     "allow_private": BOOLEAN,
     "allow_origins": TEXTS,
     "endpoint_url": _or_none(TEXT),
+    "state": _or_none(TEXT),
+    "shard": _or_none(SHARD),
     "ca_file": _or_none(PATH),
     "parts": _or_none(POSITIVE_COUNT),
     "proxy": _or_none(SECRET),
     "netrc": BOOLEAN,
+    "auth": TEXTS,
+    "token_file": _or_none(PATH),
+    "from_source": _or_none(TEXT),
+    "references": TEXTS,
+    "request_payer": _or_none(PAYER),
     "api_key": _or_none(SECRET),
     "api_token": _or_none(SECRET),
     "profile": _or_none(TEXT),

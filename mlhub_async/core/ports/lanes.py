@@ -9,8 +9,8 @@ from ..model import Request
 from ..urls import Origin
 
 
-class LaneExchange(Protocol):
-    """A request that a lane has sent, and what was received of its response.
+class BegunExchange(Protocol):
+    """A request that a lane has sent, and what was received of its response; or why it could not be sent.
 
     `Transport.send` goes on with it if it is in `Request.begun`. Otherwise it must be discarded.
     """
@@ -18,28 +18,39 @@ class LaneExchange(Protocol):
     def discard(self) -> None: ...
 
 
+class LaneExchange(BegunExchange, Protocol):
+    """The same after a response that was accepted: `go_on` sends the next request over the connection, `free`
+    leaves it to others.
+    """
+
+    def go_on(self, message: bytes, sink: LaneSink) -> None: ...
+
+    def free(self) -> None: ...
+
+
 class LaneSink(Protocol):
     """Takes the response to one request of a lane, in callbacks of the event loop.
 
-    `accepts` is called with the body of an ordinary response when all of it is there; the view is valid
-    during the call only. If it returns True, the connection is free for the next request, and `landed` is
-    called; `waited` are the seconds from the request to the head. In all other cases `gave_up` is called,
-    once: with the exchange as it is then, or None where no connection was open.
+    `accepts` is called with the body of an ordinary response when all of it is there. If it returns True, it
+    has called `exchange.go_on` or `exchange.free`; the view is valid until then. `waited` are the seconds
+    from the request to the head. In all other cases `gave_up` is called, once: with the exchange as it is
+    then, or None where nothing was tried.
     """
 
-    def accepts(self, fields: Mapping[str, str], body: memoryview) -> bool: ...
+    def accepts(
+        self, exchange: LaneExchange, fields: Mapping[str, str], body: memoryview, waited: float
+    ) -> bool: ...
 
-    def landed(self, waited: float) -> None: ...
-
-    def gave_up(self, exchange: LaneExchange | None) -> None: ...
+    def gave_up(self, exchange: BegunExchange | None) -> None: ...
 
 
 class RequestLane(Protocol):
-    """Sends requests for small files to one origin, over open connections of its transport, without tasks.
+    """Sends requests for small files to one origin, over the connections of its transport.
 
-    It reads ordinary responses only: 200, of a known length that fits into the buffer, in time, on a
-    connection that stays open. It knows no limits: `submit` sends at once. While it is not `open` the origin
-    must be asked in another way.
+    It reads ordinary responses only: 200, of a known length that fits into the buffer, with neither content
+    coding nor digest beside it, in time, on a connection that stays open. It knows no limits: `submit` sends
+    at once, or as soon as there is a connection. While it is not `open` the origin must be asked in another
+    way.
     """
 
     @property

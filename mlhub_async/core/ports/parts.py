@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol, TypeVar
 
 from ..errors import StorageError
 from ..model import Asset, Document, Entry, FileState, Head, Job, Outcome, PartialHeader, Record, Request
-from ..secret import Secret
-from ..urls import Origin
 
 T = TypeVar("T")
 
@@ -69,41 +67,6 @@ class Transport(Protocol):
 
 Send = Callable[[Request, Sink], Awaitable[Head]]
 """Sends one request, follows redirects and returns the final head: one attempt of the HTTP client."""
-
-
-class Members(Protocol):
-    """The members of an archive, each of which has a URL that begins with that of the archive.
-
-    `get` answers a request for one of them as a server would that has it as a file, and returns the head
-    that `sink` got. Bytes of the archive are asked for by `send`. It makes one attempt and raises as `send`
-    does; `Corrupt` where the archive contradicts itself.
-    """
-
-    async def get(self, request: Request, sink: Sink, send: Send) -> Head: ...
-
-
-class Signer(Protocol):
-    """Adds credentials to requests to its `origins`. The client sends them nowhere else.
-
-    `sign` returns the request with credentials in its header fields or its query, or None if it has none
-    that is valid at present; it makes no request itself. The client calls it for every hop, and only for
-    requests to one of the origins.
-    `renew` gets newer credentials where there are any. The client awaits it when `sign` has returned None or
-    when the origin has answered 401, then signs once more; if that gives the same request, the credentials
-    count as refused. Many requests may call it at a time: they share one renewal. It raises `TransferError`
-    or `Transient` where it fails. It may change `origins` and `secrets`.
-    `secrets` are values that the client removes from the query of every request, as servers echo them.
-    """
-
-    @property
-    def origins(self) -> Collection[Origin]: ...
-
-    @property
-    def secrets(self) -> Collection[Secret]: ...
-
-    def sign(self, request: Request) -> Request | None: ...
-
-    async def renew(self, origin: Origin) -> None: ...
 
 
 class Reader(Protocol):
@@ -213,6 +176,9 @@ class BodyWriter(Protocol):
     def follow(self, end: int) -> None:
         """Begin to add the bytes that segments have stored behind those of the body, up to offset `end`."""
 
+    async def clone(self, source: int) -> bool:
+        """Share the blocks of an open file, after `begin` with its size. False: the bytes must be written."""
+
     async def settled(self) -> None:
         """Return when no write is in flight."""
 
@@ -258,6 +224,20 @@ class PartialFile(Protocol):
         """Delete the bytes."""
 
 
+class PartialFiles(Protocol):
+    """The partial files that earlier runs and workers left, and who goes on with them."""
+
+    def give_partial_away(self, identity: tuple[str, str, str]) -> str:
+        """The name of the partial file of an asset, which a worker goes on with; "" if there is none."""
+
+    def adopt_partial(self, identity: tuple[str, str, str], name: str) -> None:
+        """Have a partial file back that was given away."""
+
+    def find_partials_of(self, names: str) -> None:
+        """Find the partial files of a worker that has ended, by what their names have in common, and delete
+        those that nobody can go on with."""
+
+
 class Store(Protocol):
     """DEST as transfers see it: a directory, or a bucket. Paths are relative to it, with forward slashes.
 
@@ -267,10 +247,14 @@ class Store(Protocol):
 
     @property
     def small_bytes(self) -> int:
-        """Files of up to so many bytes may be `put`, in the event loop; 0: none may."""
+        """Files of up to so many bytes may be `put`, in the event loop; 0: none may now."""
 
     def backpressure(self) -> Awaitable[None] | None:
         """An awaitable to wait for before another transfer begins; None if the store takes bytes now."""
+
+    @property
+    def has_partials(self) -> bool:
+        """Whether an earlier run has left partial files."""
 
     def has_partial(self, identity: tuple[str, str, str]) -> bool:
         """Whether an earlier run has left a partial file of this asset."""

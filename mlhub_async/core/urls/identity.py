@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import quote, unquote_plus
 
+from .. import pattern_on_use
 from .parsing import origin
 from .redaction import (
     has_download_token,
@@ -19,27 +20,28 @@ from .redaction import (
 _is_plain = re.compile(r"https?://[a-z0-9._-]+(?::(?!80/|443/)\d+)?/[^?#]*+", re.ASCII).fullmatch
 
 # So short that they may mean something else: parts of a signature only where there is a `sig` too.
-_is_azure = re.compile(
-    "sig|s[ertpvis]|srt|sip|spr|sdd|ses|skoid|sktid|sk[tesv]|saoid|suoid|scid|rsc[cdelt]"
-).fullmatch
-_is_signature = re.compile("sig|signature|x-amz-signature|x-goog-signature|hdnts|hdnea|__token__").fullmatch
+_AZURE = pattern_on_use("sig|s[ertpvis]|srt|sip|spr|sdd|ses|skoid|sktid|sk[tesv]|saoid|suoid|scid|rsc[cdelt]")
+_SIGNATURE = pattern_on_use("sig|signature|x-amz-signature|x-goog-signature|hdnts|hdnea|__token__")
 
-_is_cloud = re.compile(
+_CLOUD = pattern_on_use(
     "signature|expires|policy|key-pair-id|awsaccesskeyid|ossaccesskeyid|googleaccessid|security-token"
-).fullmatch
+)
 _SIGNING_SCHEMES = (
-    ({"x-amz-signature"}, re.compile("x-amz-.*", re.DOTALL).fullmatch),
-    ({"x-goog-signature"}, re.compile("x-goog-.*", re.DOTALL).fullmatch),
-    ({"signature", "expires"}, _is_cloud),
-    ({"signature", "policy"}, _is_cloud),
-    ({"sig", "se"}, _is_azure),
-    ({"sig", "sv"}, _is_azure),
-    ({"sig", "skv"}, _is_azure),
+    ({"x-amz-signature"}, pattern_on_use("x-amz-.*", re.DOTALL)),
+    ({"x-goog-signature"}, pattern_on_use("x-goog-.*", re.DOTALL)),
+    ({"signature", "expires"}, _CLOUD),
+    ({"signature", "policy"}, _CLOUD),
+    ({"sig", "se"}, _AZURE),
+    ({"sig", "sv"}, _AZURE),
+    ({"sig", "skv"}, _AZURE),
 )
 """Of each scheme the parameters that every signature has, and all that may belong to it, in lower case."""
-_is_akamai = re.compile("(?:hdnts|hdnea|__token__)=.*hmac(?:=|%3d)", re.DOTALL | re.IGNORECASE).match
+_AKAMAI_TOKEN = pattern_on_use("(?:hdnts|hdnea|__token__)=.*hmac(?:=|%3d)", re.DOTALL | re.IGNORECASE)
+_TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47"
+"""That of Microsoft, in whose name the Planetary Computer signs."""
+_PLACEHOLDER = pattern_on_use(r"[=/]~[0-9a-f]{16}(?=[&#?]|\Z)")
 
-_is_object_key = re.compile(r"key=[^&=]*\.[A-Za-z][A-Za-z0-9]{1,4}", re.IGNORECASE).fullmatch
+_OBJECT_KEY = pattern_on_use(r"key=[^&=]*\.[A-Za-z][A-Za-z0-9]{1,4}", re.IGNORECASE)
 """`key=a/b.tif`, of a script before an object store: no API key has the form of a file name."""
 
 
@@ -67,24 +69,52 @@ def _without_signature(query: str) -> list[str]:
     named = [(_name(pair).strip().lower(), pair) for pair in query.split("&")]
     names = {name for name, _ in named}
     belongs = [belonging for required, belonging in _SIGNING_SCHEMES if required <= names]
-    return [pair for name, pair in named if not any(test(name) for test in belongs) and not _is_akamai(pair)]
+    return [
+        pair
+        for name, pair in named
+        if not any(form.fullmatch(name) for form in belongs) and not _AKAMAI_TOKEN.match(pair)
+    ]
 
 
 def split_shared_access(url: str) -> tuple[str, str]:
     """The URL without a shared access signature of Azure Storage, and the parameters of that; "" for none."""
     start, _, query = url.partition("?")
     names = {_name(pair).lower() for pair in query.split("&")}
-    if not any(required <= names for required, belongs in _SIGNING_SCHEMES if belongs is _is_azure):
+    if not any(required <= names for required, belongs in _SIGNING_SCHEMES if belongs is _AZURE):
         return url, ""
-    pairs = [(bool(_is_azure(_name(pair).lower())), pair) for pair in query.split("&")]
+    pairs = [(bool(_AZURE.fullmatch(_name(pair).lower())), pair) for pair in query.split("&")]
     kept = "&".join(pair for is_part, pair in pairs if not is_part)
     signature = "&".join(pair for is_part, pair in pairs if is_part)
     return f"{start}?{kept}" if kept else start, signature
 
 
+def without_signature(url: str) -> str:
+    """The URL without the parameters of a signature that it has, of whatever scheme."""
+    start, _, query = url.partition("?")
+    kept = "&".join(_without_signature(query))
+    return f"{start}?{kept}" if kept else start
+
+
 def _masked(pair: str) -> str:
     name, _, value = pair.partition("=")
     return f"{name}={placeholder(value)}" if value and is_secret(unquote_plus(name)) else pair
+
+
+def with_placeholders(url: str) -> str:
+    """Any text that may be a URL, with placeholders for signatures, tokens and keys in its query."""
+    start, question, rest = url.partition("?")
+    query, end, fragment = rest.partition("#")
+    return mask_tokens(start + question + "&".join(map(_masked, query.split("&")))) + end + fragment
+
+
+def has_placeholder(url: str) -> bool:
+    """Whether a URL has a placeholder, so that it cannot be fetched as it is."""
+    return "~" in url and bool(_PLACEHOLDER.search(url))
+
+
+def is_of_planetary_computer(signature: str) -> bool:
+    """Whether a shared access signature is made in the name of the Planetary Computer: anybody gets one."""
+    return f"sktid={_TENANT}" in signature
 
 
 def without_secrets(url: str) -> str:
@@ -115,7 +145,8 @@ def _identifying(query: str) -> str:
     return "&".join(
         pair
         for name, pair in pairs
-        if not (is_credential(name) or (azure and _is_azure(name.lower()))) or _is_object_key(pair)
+        if not (is_credential(name) or (azure and _AZURE.fullmatch(name.lower())))
+        or _OBJECT_KEY.fullmatch(pair)
     )
 
 
@@ -151,4 +182,5 @@ def is_expiring(url: str) -> bool:
     if "?" not in url:
         return has_download_token(url)
     query = url.partition("?")[2].partition("#")[0]
-    return any(_is_signature(_name(pair).lower()) for pair in query.split("&")) or has_download_token(url)
+    names = [_name(pair).lower() for pair in query.split("&")]
+    return any(map(_SIGNATURE.fullmatch, names)) or has_download_token(url)

@@ -37,15 +37,16 @@ _is_clean = re.compile(
 ).fullmatch
 _relative_path = re.compile(rf"(?:\./)?+((?:{_SEGMENT}/)*+{_SEGMENT})", re.ASCII).fullmatch
 _is_port = re.compile(_PORT, re.ASCII).fullmatch
-_is_ipv4 = re.compile(_IPV4, re.ASCII).fullmatch
+_DOTTED_QUAD = pattern_on_use(_IPV4, re.ASCII)
 _is_host_name = re.compile(r"[a-z0-9_-][a-z0-9._-]{0,252}", re.ASCII).fullmatch
-_is_number = re.compile(r"(?:.*\.)?(?:\d+|0x[0-9a-f]*)\.?", re.ASCII).fullmatch
+_NUMBER = pattern_on_use(r"(?:.*\.)?(?:\d+|0x[0-9a-f]*)\.?", re.ASCII)
 _has_scheme = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:", re.ASCII).match
-_authority_of = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//[^/?#]*", re.ASCII).match
+_AUTHORITY = pattern_on_use(r"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//[^/?#]*", re.ASCII)
 _BEFORE_HOST = ("\\\\", "/\\", "\\/")
 _ILLEGAL = pattern_on_use(rf"%(?![0-9A-Fa-f]{{2}})|[^{_LEGAL}%]+")
 _CONTROL = pattern_on_use("[\x00-\x1f\x7f\ud800-\udfff]")
 _is_unusual = re.compile(r"[?#%]").search
+_URL_PATH = pattern_on_use(r"(https?://[^/?]*)(/[^?]*)")
 _END_OF_HOST = pattern_on_use("[/?#]")
 
 
@@ -127,7 +128,7 @@ def _with_slashes(href: str) -> str:
 
     Those where a host would be are refused later; those in a query are data.
     """
-    authority = _authority_of(href)
+    authority = _AUTHORITY.match(href)
     if authority is None and (_has_scheme(href) or href[:2] in _BEFORE_HOST):
         return href
     begin = authority[0] if authority else ""
@@ -216,7 +217,7 @@ def _host(text: str) -> str:
     host = text.lower() if text.isascii() else _punycode(text)
     if not _is_host_name(host) or ".." in host:
         raise ValueError("its host is not a host name")
-    if _is_number(host) and not _is_ipv4(host):
+    if _NUMBER.fullmatch(host) and not _DOTTED_QUAD.fullmatch(host):
         raise ValueError("its host is a number, but not an IPv4 address in the usual form")
     return host
 
@@ -244,9 +245,19 @@ def _bad_href(href: str, reason: str) -> TransferError:
     return TransferError(f"the href cannot be used, {reason}: {redacted(href)}", kind="bad-href")
 
 
+def normalised(url: str) -> str:
+    """A parsed URL without dot segments, as hrefs that are resolved against it are: one file has one URL."""
+    found = _URL_PATH.match(url)
+    return found[1] + _without_dots(found[2]) + url[found.end() :] if found else url
+
+
 def from_path(path: Path) -> str:
-    """The file URL of a path, made absolute first."""
-    return path.absolute().as_uri()
+    """The file URL of a path, made absolute, and resolved as far as it has ".." in it."""
+    path = path.absolute()
+    if ".." in path.parts:
+        after = len(path.parts) - path.parts[::-1].index("..")
+        path = Path(*path.parts[:after]).resolve().joinpath(*path.parts[after:])
+    return path.as_uri()
 
 
 def to_path(url: str, windows: bool = os.name == "nt") -> Path:

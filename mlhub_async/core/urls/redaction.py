@@ -17,13 +17,13 @@ _CREDENTIAL = (
     r"|hdnts|hdnea|__token__|auth|authorization|password|passwd|pwd|secret|session|jwt"
 )
 _OF_LOGINS = "|sig|token|code|ticket|saml(?:request|response)|(?:id|refresh)_token"
-_names_credential = re.compile(_CREDENTIAL, re.IGNORECASE | re.DOTALL).fullmatch
+_CREDENTIAL_NAME = pattern_on_use(_CREDENTIAL, re.IGNORECASE | re.DOTALL)
 
 # A `token` may say what is fetched, as a cursor does: it is not shown, but never left out of a URL.
-_names_secret = re.compile(
+_SECRET_NAME = pattern_on_use(
     _CREDENTIAL + "|sig|token|code|ticket|saml(?:request|response)|(?:id|refresh)_token",
     re.IGNORECASE | re.DOTALL,
-).fullmatch
+)
 
 _USERINFO = pattern_on_use(
     r"^(\s*(?:[A-Za-z][A-Za-z0-9+.-]*:)?[/\\]*)"
@@ -39,7 +39,7 @@ _DOWNLOAD_TOKEN = pattern_on_use(
 _TOKEN = pattern_on_use(
     r"([?&](?:t|%[57]4)(?:o|%[46]f)(?:k|%[46]b)(?:e|%[46]5)(?:n|%[46]e)=)([^&]+)", re.IGNORECASE
 )
-_is_placeholder = re.compile("~[0-9a-f]{16}").fullmatch
+_PLACEHOLDER = pattern_on_use("~[0-9a-f]{16}")
 
 _UNSAFE = pattern_on_use(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff"
@@ -113,19 +113,19 @@ def _masked(found: re.Match[str]) -> str:
 
 def placeholder(value: str) -> str:
     """A text in place of a secret value, another one for each value. A placeholder stays as it is."""
-    if _is_placeholder(value):
+    if _PLACEHOLDER.fullmatch(value):
         return value
     return f"~{hashlib.sha256(value.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
 
 
 def is_secret(name: str) -> bool:
     """Whether the value of a query parameter with this decoded name must not be shown."""
-    return bool(_names_secret(name.strip()))
+    return bool(_SECRET_NAME.fullmatch(name.strip()))
 
 
 def is_credential(name: str) -> bool:
     """Whether a query parameter with this decoded name only authenticates, and identifies nothing."""
-    return bool(_names_credential(name.strip()))
+    return bool(_CREDENTIAL_NAME.fullmatch(name.strip()))
 
 
 def has_download_token(url: str) -> bool:

@@ -31,6 +31,7 @@ class StoreEndpoints(NamedTuple):
     s3: str = ""
     google: str = ""
     azure: str = ""
+    source_cooperative: str = ""
 
     def of(self, service: str) -> str:
         return {S3: self.s3, GOOGLE: self.google, AZURE: self.azure}[service]
@@ -62,6 +63,10 @@ class StoreAddress(NamedTuple):
     def url(self, endpoint: str = "") -> str:
         """The URL of the object."""
         return self.bucket_url(endpoint) + quoted_key(self.key)
+
+    def __truediv__(self, path: str) -> StoreAddress:
+        """What has this path below the prefix."""
+        return self._replace(key=f"{self.key.removesuffix('/')}/{path}" if self.key else path)
 
     def __str__(self) -> str:
         host = f"{self.account}/{self.bucket}" if self.account else self.bucket
@@ -124,6 +129,14 @@ def at_region(url: str, region: str) -> str:
         return ""
     moved = f"https://{found[1]}s3.{region}.amazonaws.com/{url[found.end() :]}"
     return "" if moved == url else moved
+
+
+def in_other_region(url: str, moved: str) -> bool:
+    """Whether both are the same object of Amazon S3, by the hosts of different regions."""
+    first, second = _amazon(url), _amazon(moved)
+    if first is None or second is None:
+        return False
+    return first[1] == second[1] and url[first.end() :] == moved[second.end() :]
 
 
 def _bad(href: str, reason: str) -> TransferError:

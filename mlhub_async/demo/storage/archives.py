@@ -11,9 +11,11 @@ from functools import lru_cache
 from aiohttp import web
 
 from ..sample import Sample
-from .listings import object_paths
+from .listings import about_data_set, hub_file, hub_routes, object_paths
 from .objects import StoredObject, find_object, respond
 
+ARCHIVE_SET = "demo/labels-zip"
+"""A data set of the hub that holds the ZIP only."""
 LABELS_ZIP, LABELS_TAR = "/archives/labels.zip", "/archives/labels.tar.gz"
 _FOLDER = "landcovernet/labels/"
 _TOP = "labels/"
@@ -29,10 +31,20 @@ class Archives:
         self._content = content
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.get(path, self.serve) for path in (LABELS_ZIP, LABELS_TAR)]
+        served = [web.get(path, self.serve) for path in (LABELS_ZIP, LABELS_TAR)]
+        return [*served, *hub_routes(ARCHIVE_SET, self.revision, self.tree, self.resolve)]
 
     async def serve(self, request: web.Request) -> web.Response:
         return respond(_archive(self._content, request.path == LABELS_ZIP), request.headers)
+
+    async def revision(self, request: web.Request) -> web.Response:
+        return about_data_set(ARCHIVE_SET, request)
+
+    async def tree(self, request: web.Request) -> web.Response:
+        return web.json_response([hub_file("labels.zip", _archive(self._content, True))])
+
+    async def resolve(self, request: web.Request) -> web.Response:
+        return web.Response(status=302, headers={"Location": LABELS_ZIP})
 
 
 @lru_cache(maxsize=2)

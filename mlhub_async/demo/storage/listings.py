@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from functools import lru_cache
 from urllib.parse import quote_plus
 from xml.sax.saxutils import escape
@@ -14,12 +14,13 @@ from aiohttp import web
 from .. import imagery
 from ..config import Site
 from ..sample import ItemKey, Sample
-from .objects import BASE, DOCUMENTATION_PATH, find_object, path_of
+from .objects import BASE, DOCUMENTATION_PATH, StoredObject, find_object, path_of
 
 BUCKET = BASE.strip("/")
 DATA_SET = "demo/landcovernet"
 COMMIT = hashlib.sha1(b"the sample", usedforsecurity=False).hexdigest()
 PAGE_OBJECTS = 1000
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _MODIFIED = "2020-12-02T03:41:49.000Z"
 
 
@@ -31,13 +32,8 @@ class Listings:
         self._site = site
 
     def routes(self) -> list[web.RouteDef]:
-        data_set = f"/api/datasets/{DATA_SET}"
-        return [
-            web.get(f"/{BUCKET}", self.bucket, name="bucket"),
-            web.get(f"{data_set}/revision/{{revision}}", self.revision, name="revision"),
-            web.get(f"{data_set}/tree/{COMMIT}", self.tree, name="tree"),
-            web.get(f"/datasets/{DATA_SET}/resolve/{COMMIT}/{{path:.+}}", self.resolve, name="resolve"),
-        ]
+        bucket = web.get(f"/{BUCKET}", self.bucket, name="bucket")
+        return [bucket, *hub_routes(DATA_SET, self.revision, self.tree, self.resolve)]
 
     async def bucket(self, request: web.Request) -> web.Response:
         query = request.query
@@ -61,10 +57,7 @@ class Listings:
         )
 
     async def revision(self, request: web.Request) -> web.Response:
-        if request.match_info["revision"] not in ("main", COMMIT):
-            return web.json_response({"error": "Invalid rev id"}, status=404)
-        about = {"id": DATA_SET, "sha": COMMIT, "private": False, "gated": False}
-        return web.json_response({**about, "lastModified": _MODIFIED})
+        return about_data_set(DATA_SET, request)
 
     async def tree(self, request: web.Request) -> web.Response:
         paths, is_last = self._page("", request.query.get("cursor", ""))
@@ -77,8 +70,7 @@ class Listings:
     def _file(self, path: str) -> dict[str, object]:
         found = find_object(self._content, path)
         assert found is not None, "every listed object can be made"
-        lfs = {"oid": hashlib.sha256(found.body).hexdigest(), "size": len(found.body), "pointerSize": 134}
-        return {"type": "file", "oid": COMMIT, "size": len(found.body), "path": path, "lfs": lfs}
+        return hub_file(path, found)
 
     async def resolve(self, request: web.Request) -> web.Response:
         return web.Response(status=302, headers={"Location": BASE + request.match_info["path"]})
@@ -88,6 +80,30 @@ class Listings:
         paths = [path for path in object_paths(self._content) if path.startswith(prefix)]
         begin = bisect_right(paths, after)
         return paths[begin : begin + PAGE_OBJECTS], begin + PAGE_OBJECTS >= len(paths)
+
+
+def hub_routes(data_set: str, revision: _Handler, tree: _Handler, resolve: _Handler) -> list[web.RouteDef]:
+    """The routes of one data set of a hub."""
+    api, slug = f"/api/datasets/{data_set}", data_set.replace("/", "_").replace("-", "_")
+    return [
+        web.get(f"{api}/revision/{{revision}}", revision, name=f"revision:{slug}"),
+        web.get(f"{api}/tree/{COMMIT}", tree, name=f"tree:{slug}"),
+        web.get(f"/datasets/{data_set}/resolve/{COMMIT}/{{path:.+}}", resolve, name=f"resolve:{slug}"),
+    ]
+
+
+def about_data_set(data_set: str, request: web.Request) -> web.Response:
+    """The answer to the question which commit a revision of a data set is."""
+    if request.match_info["revision"] not in ("main", COMMIT):
+        return web.json_response({"error": "Invalid rev id"}, status=404)
+    about = {"id": data_set, "sha": COMMIT, "private": False, "gated": False}
+    return web.json_response({**about, "lastModified": _MODIFIED})
+
+
+def hub_file(path: str, found: StoredObject) -> dict[str, object]:
+    """A row of the tree of a data set."""
+    lfs = {"oid": hashlib.sha256(found.body).hexdigest(), "size": len(found.body), "pointerSize": 134}
+    return {"type": "file", "oid": COMMIT, "size": len(found.body), "path": path, "lfs": lfs}
 
 
 @lru_cache(maxsize=4)

@@ -5,19 +5,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from ...core.checksum import CountedPieces
 from ...core.errors import UsageError
 from ...core.json_text import parse_json
 from ...core.model import JsonObject, Record
-from ...core.ports import DocumentStore
 from ...stac.index.geoparquet import libraries, write_geoparquet
 from ...stac.index.listings import geojson_pieces, pair_pieces
 from ...stac.index.rooted import WrittenItem
-from ...storage.layout import GEOJSON_INDEX_FILE, PAIRS_FILE, PARQUET_INDEX_FILE
+from ...storage.layout import GEOJSON_INDEX_FILE, INDEX_FILES, PAIRS_FILE, PARQUET_INDEX_FILE
 from ...storage.ledger.database import Statements
 from ...storage.ledger.rows import Row
 from ...storage.ledger.schema import DONE, INDEX
+
+if TYPE_CHECKING:
+    from ...core.ports import DocumentStore
 
 READ_BYTES = 1 << 20
 KEPT_SOURCES = 1_000
@@ -46,9 +49,9 @@ class IndexFiles:
 
     def update(self, *, wanted: bool) -> None:
         """Write the files if the items have changed. Not `wanted`: there are earlier ones to keep up."""
-        known = self._book.index_files()
+        known = self._book.index_files(INDEX_FILES)
         stamp = self._stamp()
-        if {stamp} == {stamped for _, stamped in known.values()} and len(known) == 3:
+        if {stamp} == {stamped for _, stamped in known.values()} and len(known) == len(INDEX_FILES):
             return
         if not wanted and not _has_libraries():
             return self._forget(known)
@@ -65,7 +68,7 @@ class IndexFiles:
         """Remove the files of an earlier run: they would list other items than there are."""
         for record, _ in known.values():
             self._store.remove(record)
-        self._book.forget_index()
+        self._book.forget_index(known)
 
     def _stamp(self) -> str:
         digest = hashlib.sha256()

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from ...core.errors import TransferError
 from ...core.model import Concern, Flaw
-from ...core.ports import DocumentStore
 from ...stac.write.related import with_new_related
 from ...storage.ledger.database import Statements
 from ...storage.ledger.lookups.item_links import (
@@ -20,6 +20,9 @@ from ...storage.ledger.lookups.item_links import (
     outdated_documents,
     settle_rewritten,
 )
+
+if TYPE_CHECKING:
+    from ...core.ports import DocumentStore
 
 
 def update_item_links(book: Statements, store: DocumentStore) -> Iterator[Flaw]:

@@ -6,27 +6,38 @@ import asyncio
 import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Protocol
 
 from ...core.checksum import CountedPieces
 from ...core.errors import MlhubError, SourceError, StorageError, TransferError, UsageError, error_json
 from ...core.json_text import dumps, loads, parse_json
 from ...core.model import NO_COLLECTION, Collection, Concern, Flaw
-from ...core.ports import DocumentStore
 from ...core.urls import escape_json_controls
 from ...stac.write.collection import catalog_json, collection_json
 from ...stac.write.extent import Extent
+from ...stac.write.hrefs import DocumentLocation
 from ...stac.write.item import stored_assets
-from ...storage.layout import CATALOG_FILE, ERRORS_FILE, RECEIPT_FILE, in_state
+from ...storage.layout import (
+    CATALOG_FILE,
+    CRATE_FILE,
+    CROISSANT_FILE,
+    CROISSANT_FILES,
+    ERRORS_FILE,
+    INDEX_FILES,
+    RECEIPT_FILE,
+)
 from ...storage.ledger.database import Statements
 from ...storage.ledger.ledger import Ledger
 from ...storage.ledger.rows import Row
 from ...storage.ledger.schema import COLLECTION, DONE
-from ..inventory import Inventory
 from ..pipeline import Run
 from ..report.receipt import Report
 from .item_links import update_item_links
 
-RECEIPT = in_state(RECEIPT_FILE)
+if TYPE_CHECKING:
+    from ...core.options import Options
+    from ...core.ports import DocumentStore
 
 
 async def finish_run(run: Run, finished: str) -> None:
@@ -36,10 +47,12 @@ async def finish_run(run: Run, finished: str) -> None:
     about the files. Raises `StorageError` if the disk refuses, but not after Ctrl-C.
     """
     run.report.finished = finished
+    if run.share is not None:
+        run.report.shard = run.share.receipt()
     if run.report.stopped is not None:
         run.store.stop_waiting()
     try:
-        await _write_all(run, _Documents(run.store, run.inventory, run.report, run.options.index))
+        await _write_all(run, Documents(run.store, run.inventory, run.report, run.options))
     except StorageError:
         # After Ctrl-C on a full disk: the write-ahead log has what the ledger could not take.
         if not isinstance(run.report.stopped, asyncio.CancelledError):
@@ -54,7 +67,7 @@ async def abandon(ledger: Ledger) -> None:
         await ledger.close()
 
 
-async def _write_all(run: Run, documents: _Documents) -> None:
+async def _write_all(run: Run, documents: Documents) -> None:
     report, ledger, store = run.report, run.ledger, run.store
     store.release_descriptors()  # its descriptors may be the only ones left for what follows
     try:
@@ -62,9 +75,15 @@ async def _write_all(run: Run, documents: _Documents) -> None:
         if isinstance(report.stopped, SourceError | UsageError) and not store.receipt_removed:
             return await ledger.query(Statements.forget_run)
         if not isinstance(report.stopped, asyncio.CancelledError):
-            await ledger.query(documents.update_item_links)
-            await ledger.query(documents.write_catalogue)
-            await ledger.query(documents.write_index)
+            if run.share is not None:
+                await ledger.query(documents.keep_extents)
+            else:
+                await ledger.query(documents.update_item_links)
+                await ledger.query(documents.write_catalogue)
+                await ledger.query(documents.write_index)
+                await ledger.query(documents.write_croissant)
+                await ledger.query(documents.write_crate)
+                await ledger.query(documents.compare_with_lockfile)
             await ledger.query(documents.write_errors)
         await ledger.query(documents.write_receipt)
     except StorageError as error:
@@ -78,14 +97,23 @@ async def _write_all(run: Run, documents: _Documents) -> None:
         await ledger.close()
 
 
+class Places(Protocol):
+    """Where documents are, and what the items of this run cover: see `Inventory`."""
+
+    @property
+    def extents(self) -> dict[str, Extent]: ...
+
+    def location(self, path: str, collection: str) -> DocumentLocation: ...
+
+
 @dataclass(frozen=True, slots=True)
-class _Documents:
+class Documents:
     """Writes the documents that describe a mirror. Those that need the ledger run in its thread."""
 
     store: DocumentStore
-    inventory: Inventory
+    inventory: Places
     report: Report
-    wants_index: bool
+    options: Options
 
     def update_item_links(self, book: Statements) -> None:
         """Items whose links to other items lead elsewhere by now. One that cannot be written is a flaw."""
@@ -94,7 +122,7 @@ class _Documents:
 
     def write_catalogue(self, book: Statements) -> None:
         """The document of every collection in DEST, of this run and earlier ones, and the root catalogue."""
-        self._keep_extents(book)
+        self.keep_extents(book)
         rows: list[Row] = []
         children: list[tuple[str, str]] = []
         for name, body, href, extent_json in book.collections():
@@ -122,16 +150,38 @@ class _Documents:
 
     def write_index(self, book: Statements) -> None:
         """The files that list all items. One that cannot be written is a flaw."""
-        if not self.wants_index and not book.index_files():
+        if not self.options.index and not book.index_files(INDEX_FILES):
             return
         from .index import IndexFiles
 
         try:
-            IndexFiles(self.store, book).update(wanted=self.wants_index)
+            IndexFiles(self.store, book).update(wanted=self.options.index)
         except TransferError as error:
             self._note_flaw(book, Flaw("index", error, concern=Concern.MIRROR))
 
-    def _keep_extents(self, book: Statements) -> None:
+    def write_croissant(self, book: Statements) -> None:
+        """The description of all files, after all others. One that cannot be written is a flaw."""
+        if not self.options.croissant and not book.index_files(CROISSANT_FILES):
+            return
+        from .croissant import CroissantFiles
+
+        try:
+            CroissantFiles(self.store, book).update(_catalogue_id(self.report), self.report.source)
+        except TransferError as error:
+            self._note_flaw(book, Flaw(CROISSANT_FILE, error, concern=Concern.MIRROR))
+
+    def write_crate(self, book: Statements) -> None:
+        """The same as a research object."""
+        if not self.options.ro_crate and not book.index_files((CRATE_FILE,)):
+            return
+        from .ro_crate import CrateFile
+
+        try:
+            CrateFile(self.store, book).update(_catalogue_id(self.report), self.report.source)
+        except TransferError as error:
+            self._note_flaw(book, Flaw(CRATE_FILE, error, concern=Concern.MIRROR))
+
+    def keep_extents(self, book: Statements) -> None:
         """Add the extents of this run's items to those in the ledger; replace those of pruned collections."""
         replaced = self.report.listing.whole if self.report.pruned.items else frozenset()
         earlier = {name: kept for name, _, _, kept in book.collections() if name not in replaced}
@@ -154,24 +204,34 @@ class _Documents:
         self.report.add_flaw(flaw)
         book.add_flaw(flaw, error_json(flaw.error))
 
+    def compare_with_lockfile(self, book: Statements) -> None:
+        """Where SOURCE is a lockfile: a flaw, if the files are there and are not those that it names."""
+        locked = self.report.listing.remarks.receipt.get("lockfile")
+        if locked is None or not self.report.complete or book.manifest(book.run) == locked["manifest_sha256"]:
+            return
+        words = f"the files are not those of {self.report.source}: their manifest_sha256 is another one"
+        advice = "the lockfile was changed, or other files have their paths in DEST"
+        error = TransferError(f"{words}; {advice}", kind="lockfile")
+        self._note_flaw(book, Flaw(self.report.source, error, concern=Concern.MIRROR))
+
     def write_errors(self, book: Statements) -> None:
         """One line for every asset that is missing and every record that could not be used."""
         lines = (escape_json_controls(dumps(row)) + b"\n" for row in book.missing(book.run))
-        self._write_state_file(in_state(ERRORS_FILE), lines)
+        self._write_state_file(self.report.in_state(ERRORS_FILE), lines)
 
     def write_receipt(self, book: Statements) -> None:
         """The receipt, then the end of the run in the ledger."""
         code = self.report.exit_code
         self.report.manifest_sha256 = book.manifest(book.run)
-        self._write_state_file(RECEIPT, [self._receipt()])
-        self.store.sync_names([RECEIPT])
+        self._write_state_file(self.report.in_state(RECEIPT_FILE), [self._receipt()])
+        self.store.sync_names([self.report.in_state(RECEIPT_FILE)])
         book.end_run(self.report.finished, code)
 
     def write_last_receipt(self) -> None:
         """On a full disk, where the ledger takes nothing more: a receipt that says how the run ended."""
         self.store.release_reserve()
         with contextlib.suppress(MlhubError):
-            self.store.put_pieces(RECEIPT, [self._receipt()])
+            self.store.put_pieces(self.report.in_state(RECEIPT_FILE), [self._receipt()])
 
     def _receipt(self) -> bytes:
         return dumps(self.report.receipt(), indent=True) + b"\n"
@@ -199,4 +259,5 @@ def _extent_of(state_json: str | None) -> Extent:
 
 def _catalogue_id(report: Report) -> str:
     """The name of DEST, as text that JSON can hold."""
-    return report.dest.resolve().name.encode("utf-8", "backslashreplace").decode() or "mirror"
+    dest = report.dest.resolve() if isinstance(report.dest, Path) else PurePosixPath(str(report.dest))
+    return dest.name.encode("utf-8", "backslashreplace").decode() or "mirror"

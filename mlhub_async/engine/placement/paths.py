@@ -16,7 +16,7 @@ from ...core.model import Asset, Collection, Directory, Item, Job
 from ...core.urls import suffix
 from ...storage import naming
 from ...storage.layout import collection_document, item_document
-from ...storage.ledger.claims import Claim, ClaimRequest, PathRequest
+from ...storage.ledger.claims.assignment import Claim, ClaimRequest
 from ...storage.ledger.database import hash64
 from ...transfer.existing import Decision, ExistingFilePolicy
 from .companions import companions
@@ -42,7 +42,10 @@ def claim_request(
     folder, name = posixpath.dirname(document), naming.item_dir(item) if item else ""
     if item:
         document = item_document(folder, name)
-    place = partial(_paths, assets, template, own_names, folder)
+    label = owner.label if isinstance(owner, Item) else ""
+    place = partial(_paths, assets, template, own_names, folder, label=label)
+    if owner.paths:
+        place = partial(_given_paths, assets, owner.paths)
     if owner.directories:
         place = partial(_paths_with_members, place, owner.directories, [asset.key for asset in assets])
     return ClaimRequest(collection, item, document, place(name), place, addresses, links)
@@ -61,40 +64,52 @@ def address_hashes(item: Item) -> list[int]:
     return [hash64(url) for url in stac.addresses_of(item)]
 
 
-def path_request(asset: Asset, template: str) -> PathRequest:
-    """The path under DEST that an asset gets if no other file has it."""
+def unclaimed_job(asset: Asset, template: str) -> Job:
+    """The job for an asset that gets the path under DEST that it has if no other file has it."""
     folder, name = naming.collection_dir(asset.collection), naming.item_dir(asset.item) if asset.item else ""
-    return _paths([asset], template, {}, folder, name)[0]
+    wanted = _paths([asset], template, {}, folder, name)[0]
+    return Job(asset, wanted.path, wanted.suffix_pending)
 
 
 def _paths(
-    assets: Iterable[Asset], template: str, own_names: Mapping[str, str], folder: str, name: str
-) -> list[PathRequest]:
+    assets: Iterable[Asset],
+    template: str,
+    own_names: Mapping[str, str],
+    folder: str,
+    name: str,
+    *,
+    label: str = "",
+) -> list[Claim]:
     """The paths of the assets of one owner. `folder`, `name`: the directories of collection and item; "" for
     the collection itself.
 
-    `own_names`: file names by asset key, of assets that do not get their key as their name.
+    `own_names`: file names by asset key, of assets that do not get their key as their name. `label`: the id
+    of the label item that the owner is source imagery of.
     """
     if template != naming.DEFAULT_TEMPLATE:
-        return [_by_template(asset, template, folder, name) for asset in assets]
+        return [_by_template(asset, template, folder, name, label) for asset in assets]
     place = naming.item_folder(folder, name)
     paths = []
     for asset in assets:
         if own_names and asset.key in own_names:
-            paths.append(PathRequest(asset, naming.path_in_folder(place, own_names[asset.key]), False))
+            paths.append(Claim(asset, naming.path_in_folder(place, own_names[asset.key])))
             continue
-        extension = _extension(asset)
-        file = _key_with(extension, asset.key)
-        paths.append(PathRequest(asset, naming.path_in_folder(place, file), not extension))
+        extension = suffix(asset.href) or _other_extension(asset)
+        file = asset.key if asset.key.endswith(extension) else asset.key + extension
+        paths.append(Claim(asset, naming.path_in_folder(place, file), not extension))
     return paths
 
 
+def _given_paths(assets: Iterable[Asset], paths: Mapping[str, str], _: str) -> list[Claim]:
+    return [Claim(asset, paths[asset.key]) for asset in assets]
+
+
 def _paths_with_members(
-    place: Callable[[str], list[PathRequest]],
+    place: Callable[[str], list[Claim]],
     directories: Mapping[str, Directory],
     keys: Sequence[str],
     name: str,
-) -> list[PathRequest]:
+) -> list[Claim]:
     """The paths of the assets of one owner, with the files of directories in the place of these.
 
     Two directories, or a directory and a file, never get one path.
@@ -103,9 +118,9 @@ def _paths_with_members(
 
     requests = place(name)
     taken = Counter(naming.fold(request.path) for request in requests)
-    found: list[PathRequest] = []
+    found: list[Claim] = []
     for request in requests:
-        asset, path, _ = request
+        asset, path, *_ = request
         directory = directories.get(asset.key)
         if directory is None or not directory.members:
             found.append(request)
@@ -114,16 +129,21 @@ def _paths_with_members(
             path = naming.distinct(path, asset.key)
         separator = key_separator(asset.key, keys)
         members = [member_asset(asset, member, separator) for member in directory.members]
-        found += [PathRequest(one, f"{path}/{one.member}", False) for one in members]
+        found += [Claim(one, f"{path}/{one.member}") for one in members]
     return found
 
 
-def _by_template(asset: Asset, template: str, folder: str, name: str) -> PathRequest:
+def _by_template(asset: Asset, template: str, folder: str, name: str, label: str) -> Claim:
+    from .template_fields import TemplateFields
+
     extension = _extension(asset)
-    fields = {**asset.fields, "collection": folder, "id": name, "key": asset.key, "ext": extension}
+    fields = {**TemplateFields(asset), "collection": folder, "id": name, "key": asset.key, "ext": extension}
+    fields["label"] = label or asset.item or asset.collection
+    if label and "year" in fields:
+        fields["scene"] = f"{fields['year']}_{fields['month']}_{fields['day']}"
     if "filename" not in fields or urls.has_download_token(asset.href):
         fields["filename"] = _key_with(extension, asset.key)
-    return PathRequest(asset, naming.render(template, fields), not extension)
+    return Claim(asset, naming.render(template, fields), not extension)
 
 
 def _key_with(extension: str, key: str) -> str:
@@ -132,23 +152,25 @@ def _key_with(extension: str, key: str) -> str:
 
 def _extension(asset: Asset) -> str:
     """From the path of the href, else from the media type; "" where only a redirect can tell."""
-    found = suffix(asset.href) or media_suffix(asset.media_type)
-    return found or directory_suffix(asset.href, asset.media_type)
+    return suffix(asset.href) or _other_extension(asset)
+
+
+def _other_extension(asset: Asset) -> str:
+    return media_suffix(asset.media_type) or directory_suffix(asset.href, asset.media_type)
 
 
 def job_of(claim: Claim, existing: ExistingFilePolicy) -> tuple[Job, bool]:
     """The job for a claim, and whether it is done already: its file exists and is kept without reading it, or
     is known not to exist at its source."""
-    decision = Decision.FETCH
     if claim.absent and claim.current and existing.keeps_absent:
         return Job(claim.asset, claim.path), True
-    known = claim.known if not claim.touched or existing.rereads_touched else None
-    if known is not None:
+    if claim.known is not None and (existing.rereads_touched or not claim.touched):
+        known = claim.known
         decision = existing.of_recorded(unchanged=claim.current, recovered=claim.unsure)
-    if known is None or decision is Decision.FETCH:
-        return Job(claim.asset, claim.path, claim.suffix_pending, known_url=claim.known_url), False
-    recheck = decision is Decision.REREAD
-    return Job(claim.asset, known.path, previous=known, recheck=recheck), decision is Decision.KEEP
+        if decision is not Decision.FETCH:
+            recheck = decision is Decision.REREAD
+            return Job(claim.asset, known.path, previous=known, recheck=recheck), decision is Decision.KEEP
+    return Job(claim.asset, claim.path, claim.suffix_pending, None, False, claim.known_url), False
 
 
 def refusal(claim: Claim, owner: Item | Collection) -> MlhubError | None:

@@ -10,25 +10,27 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ... import stac
 from ...core.errors import TransferError
 from ...core.model import NO_COLLECTION, Asset, Collection, Item, Record
 from ...core.options import Options
-from ...core.ports import Store
 from ...core.urls import canonical, parse
 from ...stac.write.hrefs import DocumentLocation
 from ...stac.write.item import item_json, stored_assets
 from ...stac.write.projection import Projection, projections_of
 from ...stac.write.versions import readable_body
-from ...storage.ledger.claims import Claim, ClaimRequest, ClaimResult
+from ...storage.ledger.claims.assignment import Claim, ClaimRequest, ClaimResult
 from ...storage.ledger.database import Statements
 from ...storage.ledger.lookups.item_links import related_paths
 from ...storage.ledger.recovery import DocumentRecords
 from ...transfer.existing import ExistingFiles
 from ..inventory import grid_reader
 from ..placement.paths import claim_request, collection_request, job_of, refusal
+
+if TYPE_CHECKING:
+    from ...core.ports import Store
 
 Owners = Sequence[Item | Collection]
 
@@ -138,7 +140,7 @@ class Comparison:
         parent = None if item.collection in ("", NO_COLLECTION) else self._collection_paths[item.collection]
         location = DocumentLocation(result.path, parent, self._location.base, self._location.source_root)
         records = {claim.asset.key: claim.known for claim in claims if claim.known is not None}
-        grids = await projections_of(records, self._grid_of)
+        grids = await projections_of(records, self._grid_of) if self._grid_of is not None else {}
         rewritten = self._digest(item, records, location, grids) != getattr(result.document, "sha256", "")
         return found.collection, found.item, found.path, found.assets, rewritten
 

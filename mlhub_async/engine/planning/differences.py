@@ -7,21 +7,25 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ...core.errors import UsageError
+from ...core.model import Asset
 from ...core.options import Options
 from ...core.telemetry import Meter
-from ...sources.recognise import Given
+from ...sources.location import Given, location_of
 from ...stac.write.hrefs import DocumentLocation
 from ...storage.ledger.recovery import DocumentRecords
-from ..connect import location_of, store_at
-from ..prune import foreseen, refuse_partial_selection
+from ..connect import store_at
+from ..destination import refuse_bucket, refuse_shards
+from ..finish.prune import foreseen, refuse_partial_selection
 from ..report.receipt import Pruned
 from ..verify.snapshot import open_ledger_copy
 from .comparison import Change, Comparison, OwnerChanges, Owners
-from .plan import Plan, Save, plan_only
+from .forecast.frame import Frame
+from .plan import Plan, Save, file_url, plan_only
 
 EachOwner = Callable[[OwnerChanges], None]
 
@@ -89,31 +93,53 @@ async def diff(
     meter: Meter | None = None,
     save: Save | None = None,
     environ: Mapping[str, str] | None = None,
+    forecast: bool = False,
 ) -> Differences:
     """List a source and compare it with DEST, as `mirror` with the same arguments would. Changes nothing.
 
-    `each` is called with every item and collection. Raises as `plan_only` does, and `StorageError` for a
+    `each` is called with every item and collection. `forecast`: ask hosts for the sizes of some of the files
+    that would be fetched (`found.plan.forecast`). Raises as `plan_only` does, and `StorageError` for a
     DEST that cannot be read.
+
+        >>> found = await mlhub_async.diff("mirror/catalog.json", "another")
+        >>> found.differs
+        True
     """
     options, environ = options or Options(), os.environ if environ is None else environ
+    refuse_bucket(dest, "diff and -n compare a catalogue with a directory only; 'plan SOURCE' counts it")
     root = Path(dest)
     store = store_at(root, options)
     store.refuse_unless_directory()
+    refuse_shards(root)
     with _comparison(source, root, options, environ) as (comparison, is_mirror):
         found = Differences(Plan("", {}), root, is_mirror)
+        frame = Frame() if forecast else None
 
         async def observe(owners: Owners) -> None:
             for changes in await comparison.changes(owners):
                 found.add(changes)
+                if frame is not None:
+                    _add_to(frame, changes)
                 if each is not None:
                     each(changes)
 
         found.plan = await plan_only(
-            source, options, meter=meter, save=save, environ=environ, observe=observe
+            source, options, meter=meter, save=save, environ=environ, observe=observe, frame=frame
         )
     if _can_prune(options):
         found.left, found.left_paths = foreseen(root, store, found.plan.listed, options)
     return found
+
+
+def _add_to(frame: Frame, changes: OwnerChanges) -> None:
+    """Add the files that would be fetched."""
+    for asset, _, change, _ in changes.assets:
+        if change in (Change.FETCH, Change.REPLACE):
+            frame.add(file_url(asset.href, ""), changes.collection, asset, partial(_same, asset))
+
+
+def _same(asset: Asset) -> Asset:
+    return asset
 
 
 def _can_prune(options: Options) -> bool:

@@ -7,21 +7,24 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import BinaryIO
 
-PARTS = 64
+PARTS = 256
 """URLs are divided by their hash: each part is counted by itself."""
-MAX_HELD = 1 << 15
+MAX_HELD = 1 << 13
 """URLs that are held before they are written to a temporary file, as hashes and sizes."""
 
 
 class DistinctUrls:
-    """To be closed by `totals`. Where no temporary file can be written, all is held in memory."""
+    """To be closed by `totals`. Where no temporary file can be written, all is held in memory.
+
+    The file is a chain of pieces for each part: offset and bytes of the piece before it, then the pairs.
+    """
 
     def __init__(self) -> None:
         self._parts = [array("q") for _ in range(PARTS)]
         self._room = MAX_HELD
         self._file: BinaryIO | None = None
-        self._written: list[list[tuple[int, int]]] = [[] for _ in range(PARTS)]
-        """of each part, where it is in the file: offset and bytes"""
+        self._last = [(0, 0)] * PARTS
+        """offset and bytes of the last piece of each part; (0, 0): it has none"""
 
     def add(self, urls: Sequence[tuple[str, int]]) -> None:
         """Of a URL that comes more than once the first size counts."""
@@ -41,11 +44,13 @@ class DistinctUrls:
 
             self._file = TemporaryFile(buffering=0)  # noqa: SIM115 - `totals` closes it
         for number, part in enumerate(self._parts):
-            data = memoryview(part).cast("B")
+            piece = array("q", self._last[number])
+            piece.extend(part)
+            data = memoryview(piece).cast("B")
             offset = self._file.seek(0, 2)
             if self._file.write(data) != len(data):
                 return  # the disk is full; what stays in memory is counted from there
-            self._written[number].append((offset, len(data)))
+            self._last[number] = offset, len(data)
             self._parts[number] = array("q")
 
     def totals(self) -> tuple[int, int]:
@@ -54,9 +59,7 @@ class DistinctUrls:
         for number in range(PARTS):
             sizes: dict[int, int] = {}
             for held in self._pieces(number):
-                pairs = iter(held)
-                for key, size in zip(pairs, pairs, strict=True):
-                    sizes.setdefault(key, size)
+                sizes.update(zip(held[-2::-2], held[::-2], strict=True))  # the first of a URL counts
             count += len(sizes)
             total += sum(sizes.values())
         if self._file is not None:
@@ -64,10 +67,13 @@ class DistinctUrls:
         return count, total
 
     def _pieces(self, number: int) -> Iterator[array[int]]:
-        for offset, size in self._written[number]:
+        """The pieces of a part, the last one first."""
+        yield self._parts[number]
+        offset, size = self._last[number]
+        while size:
             assert self._file is not None
             piece = array("q")
             self._file.seek(offset)
             piece.frombytes(self._file.read(size))
-            yield piece
-        yield self._parts[number]
+            offset, size = piece[0], piece[1]
+            yield piece[2:]

@@ -6,25 +6,31 @@ import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from ... import stac
-from ...core.errors import MlhubError, NothingMatched
-from ...core.model import Collection, Concern, Entry, Flaw, Item
+from ...core.errors import MlhubError, NothingMatched, UsageError
+from ...core.model import Asset, Collection, Concern, Entry, Flaw, Item
 from ...core.options import Options
 from ...core.telemetry import Meter
 from ...core.urls import canonical
-from ...sources.recognise import Given
+from ...sources.location import Given
 from ...storage import naming
+from ...storage.indexes.number_set import NumberSet
 from ..connect import Deadline, open_source
-from ..prune import ListedScope, listed_id, refuse_partial_selection
+from ..finish.prune import ListedScope, listed_id, refuse_partial_selection
 from ..report.completeness import Completeness, read_source
 from ..report.empty_selection import Offered, matches_nothing
 from .distinct import DistinctUrls
 
+if TYPE_CHECKING:
+    from .forecast.frame import Frame
+    from .forecast.sampling import Forecast
+
 HideSecrets = Callable[[str], str]
 """Removes the credentials of this run from a URL, and leaves what anybody needs to fetch it."""
-Save = Callable[[Item, HideSecrets], None]
+Save = Callable[[Item | Collection, HideSecrets], None]
 Observe = Callable[[Sequence[Item | Collection]], Awaitable[None]]
 
 
@@ -48,11 +54,13 @@ class Plan:
     """assets of each collection"""
     items_of: Counter[str] = field(default_factory=Counter)
     """items of each collection"""
-    listed_ids: set[int] = field(default_factory=set)
+    listed_ids: NumberSet = field(default_factory=NumberSet)
     """`listed_id` of everything that was listed: what else is in the mirror may be pruned"""
     flaws: list[Flaw] = field(default_factory=list)
     allow_empty: bool = False
     offered: Offered = field(default_factory=Offered)
+    forecast: Forecast | None = None
+    """what is expected where sizes are unknown, if that was asked for"""
 
     @property
     def listed(self) -> ListedScope:
@@ -95,6 +103,7 @@ class Plan:
             "unknown_sizes": self.unknown_sizes,
             "by_collection": dict(self.by_collection),
             "listing_complete": self.listing.complete,
+            **({"forecast": self.forecast.summary()} if self.forecast is not None else {}),
             "exit_code": self.exit_code,
         }
 
@@ -107,9 +116,12 @@ async def plan_only(
     save: Save | None = None,
     observe: Observe | None = None,
     environ: Mapping[str, str] | None = None,
+    forecast: bool = False,
+    frame: Frame | None = None,
 ) -> Plan:
-    """List a source and count what `mirror` would fetch. `save` is called once with every item, `observe`
-    awaited with every item and collection.
+    """List a source and count what `mirror` would fetch. `save` is called once with every item and
+    collection, `observe` awaited with every item and collection. `forecast`: ask the hosts of files of
+    unknown size for a sample of sizes. `frame`: the files to forecast, which `observe` adds to it; None: all.
 
     Why a listing broke off is in the plan. Raises `UsageError`, `SourceError` or `LimitReached`.
     """
@@ -117,20 +129,30 @@ async def plan_only(
     deadline = Deadline(options.max_duration)
     naming.check_template(options.template)
     refuse_partial_selection(options)
+    if options.shard is not None:
+        raise UsageError("--shard is for mirror: a plan is of all shards; leave it out")
     environ = os.environ if environ is None else environ
-    async with open_source(source, options, environ, deadline) as (found, http, _), deadline.enforced():
+    async with open_source(source, options, environ, deadline) as (found, http, *_), deadline.enforced():
         plan = Plan(found.name, options.selection.asked(), Completeness.of(options.selection))
         plan.allow_empty = options.allow_empty
 
-        def save_item(item: Item) -> None:
+        def save_owner(owner: Item | Collection) -> None:
             if save is not None:
-                save(item, http.fetchable)
+                save(owner, http.fetchable)
 
-        counter = _Counter(plan, options, meter or Meter(), save_item, observe)
+        counter = _Counter(plan, options, meter or Meter(), save_owner, observe)
+        if forecast and frame is None:
+            from .forecast.frame import Frame
+
+            frame = counter.frame = Frame()
         try:
             await read_source(found, counter.emit, plan.listing)
         finally:
             counter.finish()
+        if frame is not None:
+            from .forecast.sampling import forecast as forecast_of
+
+            plan.forecast = await forecast_of(http, frame)
     return plan
 
 
@@ -142,16 +164,18 @@ class _Counter:
         plan: Plan,
         options: Options,
         meter: Meter,
-        save_item: Callable[[Item], None],
+        save_owner: Callable[[Item | Collection], None],
         observe: Observe | None,
     ) -> None:
+        self.frame: Frame | None = None
+        """gets all files, where a forecast is asked for"""
         self._plan = plan
         self._observe = observe
         self._urls = DistinctUrls()
         self._remembers_assets = options.prune or observe is not None
         self._wants_of = stac.asset_filters(options.selection)
         self._meter = meter
-        self._save_item = save_item
+        self._save_owner = save_owner
 
     async def emit(self, entries: Sequence[Entry]) -> None:
         plan, meter = self._plan, self._meter
@@ -159,9 +183,13 @@ class _Counter:
         ids = [_id_of(one) for one in entries if isinstance(one, Item)]
         repeated_in_pass = None
         if pass_name is not None:
-            repeated_in_pass = sum(not self._is_first(hash((pass_name, id))) for id in ids)
-        owners = [one for one in entries if isinstance(one, Item | Collection)]
-        new = [owner for owner in owners if self._is_first(_id_of(owner))]
+            repeated_in_pass = len(ids) - len(plan.listed_ids.add(hash((pass_name, id)) for id in ids))
+        owners: dict[int, Item | Collection] = {}
+        for one in entries:
+            if isinstance(one, Item | Collection):
+                owners.setdefault(_id_of(one), one)
+        first = plan.listed_ids.add(owners)
+        new = [owner for id, owner in owners.items() if id in first]
         repeated = len(ids) - sum(isinstance(one, Item) for one in new)
         plan.listing.add_batch(entries, repeated, repeated_in_pass)
         for owner in new:
@@ -175,11 +203,6 @@ class _Counter:
                 plan.flaws.append(one)
                 plan.listing.add_flaw(one)
         meter.listed, meter.selected = plan.items, plan.assets
-
-    def _is_first(self, id: int) -> bool:
-        count = len(self._plan.listed_ids)
-        self._plan.listed_ids.add(id)
-        return len(self._plan.listed_ids) > count
 
     def _add(self, owner: Item | Collection) -> None:
         plan = self._plan
@@ -198,15 +221,14 @@ class _Counter:
         plan.items += bool(item)
         plan.items_of[collection] += bool(item)
         if self._remembers_assets:
-            plan.listed_ids.update(listed_id(collection, item, asset.key) for asset in selected)
+            plan.listed_ids.add(listed_id(collection, item, asset.key) for asset in selected)
         plan.assets += len(selected)
         plan.by_collection[collection] += len(selected)
         self._count_urls(owner, selected)
         sizes = [asset.size for asset in selected if asset.size is not None]
         plan.known_bytes += sum(sizes)
         plan.unknown_sizes += len(selected) - len(sizes)
-        if isinstance(owner, Item):
-            self._save_item(owner)
+        self._save_owner(owner)
 
     def _note_directories(self, owner: Item | Collection) -> None:
         """Those whose files are not known: a mirror refuses them."""
@@ -218,14 +240,27 @@ class _Counter:
                 self._plan.flaws.append(Flaw(name, one.error, owner=(*where, key), concern=Concern.MIRROR))
 
     def _count_urls(self, owner: Item | Collection, selected: Sequence[stac.AssetOutline]) -> None:
-        self._urls.add([(_file_url(one.href, owner.href), one.size or 0) for one in selected])
+        urls = [file_url(one.href, owner.href) for one in selected]
+        self._urls.add([(url, one.size or 0) for url, one in zip(urls, selected, strict=True)])
+        if self.frame is not None:
+            collection = owner.collection if isinstance(owner, Item) else owner.id
+            for url, one in zip(urls, selected, strict=True):
+                self.frame.add(url, collection, one, partial(_whole, owner, one, url))
 
     def finish(self) -> None:
         """Note what is known at the end of the listing."""
         self._plan.urls, self._plan.url_bytes = self._urls.totals()
 
 
-def _file_url(href: str, base: str) -> str:
+def _whole(owner: Item | Collection, outline: stac.AssetOutline, url: str) -> Asset:
+    """The asset of an outline."""
+    assets = stac.assets_of(owner) if isinstance(owner, Item) else stac.collection_assets(owner)
+    here = (owner.id, owner.collection) if isinstance(owner, Item) else ("", owner.id)
+    found = (asset for asset in assets if asset.key == outline.key)
+    return next(found, Asset(url, outline.key, *here, outline.media_type))
+
+
+def file_url(href: str, base: str) -> str:
     """The same text for hrefs of one file."""
     url = href if href.startswith("http") else stac.resolve(href, base)
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...core.errors import CatalogError, MlhubError, SourceError
 from ...core.model import (
@@ -19,7 +19,9 @@ from ...core.model import (
     Page,
 )
 from ...core.options import Selection
-from ...core.ports import Emit, Source
+
+if TYPE_CHECKING:
+    from ...core.ports import Emit, Source
 
 MAX_SWEEPS = 3
 """How often a listing that changes while it is read is read at most."""
@@ -69,12 +71,16 @@ class Pass:
         return self.returned - self.repeated
 
     @property
+    def announced(self) -> int:
+        """The total that its pages announced, or what they gave; 0 for a slice of a listing."""
+        return 0 if self.slice_of else max(self.found, self.most or 0)
+
+    @property
     def is_short(self) -> bool:
         return self.most is not None and self.found < self.most
 
     def has_the_set_of(self, other: Pass) -> bool:
-        """Both came to their last page and to the same items, none of them repeated: an item that comes twice
-        may stand in the place of another."""
+        """Both came to their last page and to the same items, none twice: it could hide another one."""
         same = (self.found, self.checksum) == (other.found, other.checksum)
         return same and self.is_ended and other.is_ended and not self.repeated
 
@@ -128,6 +134,8 @@ class Completeness:
     lasting_flaws: int = 0
     temporary_flaws: int = 0
     """of all, those that another run would meet again, and those that it may not meet"""
+    announced: int = 0
+    """items that the listings said they have; those that did not say count with what they gave"""
     remarks: ListingRemarks = field(default_factory=ListingRemarks)
     """what the source reports about the way in which it was listed"""
 
@@ -154,12 +162,14 @@ class Completeness:
         self.pages += 1
         self.repeatable |= page.repeatable
         current = self.passes.setdefault(page.listing, Pass(slice_of=page.slice_of))
+        before = current.announced
         current.add(page, items)
         current.repeated += repeated if repeated_in_pass is None else repeated_in_pass
         current.known += len(items) - repeated
         if page.slice_of and repeated_in_pass is not None and page.listing not in self.earlier:
             current.shared += repeated - repeated_in_pass
             current.known += repeated - repeated_in_pass
+        self.announced += current.announced - before
 
     def add_flaw(self, flaw: Flaw) -> None:
         """Count what could not be used of the catalogue: no benign flaw, and none of another concern.
@@ -182,6 +192,7 @@ class Completeness:
             self.whole.add(entry.collection)
         elif isinstance(entry, ListingTotal):
             self.totals[entry.listing] = entry.matched
+            self._count_announced()
         elif isinstance(entry, ListingRestarted):
             self._drop_slices(entry.listing)
         elif isinstance(entry, ListingRemarks):
@@ -196,6 +207,7 @@ class Completeness:
                 del self.passes[name]
             self.earlier[listing] = Pass(known=known, of_slices=True)
             self.passes[listing] = Pass(known=known)
+            self._count_announced()
 
     def may_repeat(self, entries: Sequence[Entry]) -> bool:
         """Whether the items of a batch may be listed once more, because their listing can be read again.
@@ -235,6 +247,11 @@ class Completeness:
             self.passes[name] = Pass(
                 known=earlier.known, slice_of=earlier.slice_of, shared=earlier.shared, repeatable=True
             )
+        self._count_announced()
+
+    def _count_announced(self) -> None:
+        """Anew, where passes were replaced: `add_batch` counts on, as there may be many listings."""
+        self.announced = sum(one.announced for one in self.passes.values()) + sum(self.totals.values())
 
     def _is_settled(self, name: str) -> bool:
         """The listing did not change while it was read, or was the same twice."""

@@ -12,18 +12,29 @@ from typing import Any
 
 from ... import __version__
 from ...core.errors import CatalogError, MlhubError, NothingMatched
-from ...core.model import Concern, Flaw, Outcome, Proof, Status
+from ...core.model import AFTER_REFERENCE, REFERENCE_VIA, Concern, Flaw, Outcome, Proof, Status
 from ...core.options import ASSET_CONDITIONS, ITEM_CONDITIONS
-from ...core.urls import term_safe
-from ...storage.layout import RECEIPT_FILE, in_state
+from ...core.telemetry import human_size
+from ...core.urls import StoreAddress, term_safe
+from ...storage.layout import ERRORS_FILE, RECEIPT_FILE, in_state, shard_state
 from .completeness import Completeness
 from .empty_selection import Offered, matches_nothing
 
 MAX_FAILURES = 1000
 """Failures that are kept in memory; all of them are in errors.jsonl."""
+MAX_SHOWN_FAILURES = 10
+"""In the table of a notebook."""
 MAX_EXAMPLES = 5
 INTERRUPTED_EXIT_CODE = 130
 """Of a run that was cancelled; a number given to `Task.cancel` as its message is the exit code instead."""
+
+
+def exit_code_of(stopped: BaseException) -> int:
+    """The exit code of a run that an exception has ended."""
+    if isinstance(stopped, asyncio.CancelledError):
+        signalled = stopped.args[:1]
+        return signalled[0] if signalled and isinstance(signalled[0], int) else INTERRUPTED_EXIT_CODE
+    return stopped.exit_code if isinstance(stopped, MlhubError) else 1
 
 
 class Kept(enum.StrEnum):
@@ -68,6 +79,20 @@ class Pruned:
         return {"assets": self.assets, "items": self.items, "bytes": self.bytes, "kept": self.kept, **kept}
 
 
+@dataclass(slots=True)
+class ReferenceCount:
+    """What one reference gave to a run: `files`, and their `bytes`. `failed`: files that came from their
+    origin as it could not give them, by the kind of its error."""
+
+    files: int = 0
+    bytes: int = 0
+    failed: Counter[str] = field(default_factory=Counter)
+
+    def receipt(self) -> dict[str, Any]:
+        failed = {"failed": dict(self.failed)} if self.failed else {}
+        return {"files": self.files, "bytes": self.bytes, **failed}
+
+
 @dataclass(slots=True, repr=False)
 class Report:
     """The result of a mirror.
@@ -78,7 +103,7 @@ class Report:
     """
 
     source: str
-    dest: Path
+    dest: Path | StoreAddress
     selection: dict[str, Any]
     started: str
     listing: Completeness = field(default_factory=Completeness)
@@ -93,6 +118,10 @@ class Report:
     offered: Offered = field(default_factory=Offered)
     filtered: int = 0
     duplicates: int = 0
+    basis: dict[str, Any] = field(default_factory=dict)
+    """with --full-every: whether the listing was a full one, why, or what a listing of changes relies on"""
+    carried: int = 0
+    """items that were taken over from the last complete listing, as they have not changed since"""
     absent: int = 0
     """files of Zarr stores that do not exist at their source, and need not: they are not selected"""
     bytes: int = 0
@@ -107,22 +136,52 @@ class Report:
     dangling: int = 0
     fetched_via: Counter[str] = field(default_factory=Counter)
     """files that this run fetched by another address than a plain href, by which one"""
+    references: dict[str, ReferenceCount] = field(default_factory=dict)
+    """what other mirrors gave to this run, by directory or address"""
+    advice: Counter[str] = field(default_factory=Counter)
+    """what the catalogue says that access to failed assets needs, and of how many"""
     pruned: Pruned = field(default_factory=Pruned)
+    shard: dict[str, Any] = field(default_factory=dict)
+    """of a run with --shard: which one it is, and what the whole listing is"""
     stopped: BaseException | None = None
+    retries: int = 0
+    throttles: int = 0
+    """retries for which a host asked to wait"""
+    waits: Mapping[str, float] = field(default_factory=dict)
+    """what it waited for (`bottleneck.Cause`) as shares of the time, largest first; a short run: none"""
+    slowest_host: tuple[str, float] | None = None
+    """host:port with most of the time of all transfers, and its share; None: there was one host"""
 
     def add(self, outcomes: Iterable[Outcome]) -> None:
         """Count the outcomes of jobs."""
         for outcome in outcomes:
+            status, record = outcome.status, outcome.record
             self.received += outcome.received
-            if outcome.record is None or outcome.status is Status.FAILED:
+            if record is None or status is Status.FAILED:
                 self._add_missing(outcome)
                 continue
-            self.fetched += outcome.status is Status.FETCHED
-            if outcome.status is Status.FETCHED and (via := outcome.job.asset.via):
-                self.fetched_via[via] += 1
-            self.skipped += outcome.status is Status.SKIPPED
-            self.bytes += outcome.record.size
-            self.proofs[outcome.record.proof] += 1
+            if status is Status.FETCHED:
+                self.fetched += 1
+                if via := outcome.job.asset.via:
+                    self._count_via(via, record.size)
+            elif status is Status.SKIPPED:
+                self.skipped += 1
+            self.bytes += record.size
+            self.proofs[record.proof] += 1
+
+    def _count_via(self, via: str, size: int) -> None:
+        """Count a file that was fetched otherwise than from a plain href, or after a reference failed."""
+        if via.startswith(REFERENCE_VIA):
+            known = self.references.setdefault(via.removeprefix(REFERENCE_VIA), ReferenceCount())
+            known.files += 1
+            known.bytes += size
+            return
+        via, failed, named = via.partition(AFTER_REFERENCE)
+        if failed:
+            name, _, kind = named.rpartition(": ")
+            self.references.setdefault(name, ReferenceCount()).failed[kind] += 1
+        if via not in ("", "href"):
+            self.fetched_via[via] += 1
 
     def _add_missing(self, outcome: Outcome) -> None:
         if outcome.status is Status.ABSENT:
@@ -131,6 +190,8 @@ class Report:
             return
         self.failures += 1
         self.lasting += not (outcome.error is not None and outcome.error.retryable)
+        if (advice := getattr(outcome.error, "advice", "")) and len(self.advice) < MAX_FAILURES:
+            self.advice[advice] += 1
         if len(self.failed) < MAX_FAILURES:
             self.failed.append(outcome)
 
@@ -167,11 +228,16 @@ class Report:
     @property
     def nothing_matched(self) -> bool:
         """A selection was given, and the catalogue has nothing of it: nothing was to be transferred."""
+        if self.shard and self.listing.unique:
+            return False  # the items may be of other shards
         return (
             self.listing.complete
             and not self.lasting
             and matches_nothing(
-                self.selection, items=self.listing.unique, selected=self.selected, filtered=self.filtered
+                self.selection,
+                items=self.listing.unique + self.carried,
+                selected=self.selected,
+                filtered=self.filtered,
             )
         )
 
@@ -179,11 +245,8 @@ class Report:
     def exit_code(self) -> int:
         """The first of: what stopped the run; 5, a listing that another run may complete; 4, what is wrong
         for good in the listing or with assets; 9, nothing matched; 5, others; 0."""
-        if isinstance(self.stopped, asyncio.CancelledError):
-            signalled = self.stopped.args[:1]
-            return signalled[0] if signalled and isinstance(signalled[0], int) else INTERRUPTED_EXIT_CODE
         if self.stopped is not None:
-            return self.stopped.exit_code if isinstance(self.stopped, MlhubError) else 1
+            return exit_code_of(self.stopped)
         if (code := self.listing.exit_code) != 0:
             return code
         if self.nothing_matched:
@@ -198,8 +261,17 @@ class Report:
         return self.exit_code == 0
 
     @property
-    def receipt_path(self) -> Path:
-        return self.dest / in_state(RECEIPT_FILE)
+    def receipt_path(self) -> Path | StoreAddress:
+        return self.dest / self.in_state(RECEIPT_FILE)
+
+    @property
+    def errors_path(self) -> Path | StoreAddress:
+        return self.dest / self.in_state(ERRORS_FILE)
+
+    def in_state(self, name: str) -> str:
+        """The path below DEST of a file of this run's state: that of its shard, if it is of one."""
+        shard = self.shard
+        return f"{shard_state(shard['number'], shard['of'])}/{name}" if shard else in_state(name)
 
     def __repr__(self) -> str:
         counts = (
@@ -207,6 +279,32 @@ class Report:
         )
         source, dest = term_safe(self.source, 120), term_safe(str(self.dest), 120)
         return f"<Report {source} to {dest}: exit code {self.exit_code}, {counts}, {self.bytes} bytes>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: a table, with all strings escaped."""
+        from .notebook import html_table
+
+        state = "complete and verified" if self.ok else f"not complete: exit code {self.exit_code}"
+        return html_table(state, self._rows())
+
+    def _rows(self) -> Iterator[tuple[str, str]]:
+        by = self.proofs
+        yield "source", self.source
+        yield "copy", str(self.dest)
+        yield "assets", f"{self.selected} selected, {self.fetched} fetched, {self.skipped} there already"
+        counts = f"{by[Proof.CHECKSUM]} by checksum, {by[Proof.SIZE]} by size, {by[Proof.NONE]} unverifiable"
+        yield "verified", counts
+        received = f"{human_size(self.received)} received in {self.seconds:.1f} s"
+        yield "size", f"{human_size(self.bytes)}, {received}"
+        yield "receipt", str(self.receipt_path)
+        if self.stopped is not None:
+            yield "stopped", str(self.stopped) or type(self.stopped).__name__
+        for reason in self.listing.reasons:
+            yield "listing", reason
+        if self.failures:
+            yield "failed", f"{self.failures} assets, all of them in errors.jsonl"
+        for outcome in self.failed[:MAX_SHOWN_FAILURES]:
+            yield "/".join(filter(None, outcome.job.asset.identity)), str(outcome.error)
 
     def raise_for_failures(self) -> None:
         """Raise the first error of a run that is not complete. Does nothing if it is."""
@@ -235,6 +333,9 @@ class Report:
         decided = self.listing.remarks.decided
         return {"decided": {name: decided.get(name, "here") for name in conditions}} if conditions else {}
 
+    def _references(self) -> dict[str, Any]:
+        return {name: count.receipt() for name, count in sorted(self.references.items())}
+
     def receipt(self) -> dict[str, Any]:
         """The content of receipt.json."""
         return {
@@ -244,7 +345,7 @@ class Report:
             "selection": {**self.selection, **self._decided()},
             "started": self.started,
             "finished": self.finished,
-            "listing": {**self.listing.receipt(), "dangling_source_links": self.dangling},
+            "listing": {**self.listing.receipt(), **self.basis, "dangling_source_links": self.dangling},
             "assets": {
                 "selected": self.selected,
                 "verified_checksum": self.proofs[Proof.CHECKSUM],
@@ -257,8 +358,11 @@ class Report:
                 "absent": self.absent,
             },
             **({"fetched_via": dict(self.fetched_via)} if self.fetched_via else {}),
+            **({"references": self._references()} if self.references else {}),
+            **({"authentication": dict(self.advice)} if self.advice else {}),
             "bytes": self.bytes,
             "pruned": self.pruned.receipt(),
+            **({"shard": self.shard} if self.shard else {}),
             "manifest_sha256": self.manifest_sha256,
             "exit_code": self.exit_code,
         }
@@ -270,6 +374,9 @@ class Report:
             "skipped": self.skipped,
             "received": self.received,
             "seconds": round(self.seconds, 3),
+            "retries": self.retries,
+            "throttles": self.throttles,
+            "waits": {cause: round(share, 2) for cause, share in self.waits.items()},
             "dest": str(self.dest),
         }
         return {"event": "summary", **self.receipt(), **run}

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...core.errors import StorageError
 from ...core.telemetry import human_size
 from ...core.urls import term_safe
 from ...storage.ledger.schema import ABSENT, DONE, FAILED
-from .snapshot import LEDGER, open_mirror, receipt_of
+from .snapshot import read_mirror, receipt_of
 
 EXIT_DAMAGED, EXIT_UNFINISHED = 6, 5
 
@@ -137,13 +135,10 @@ def status(dest: Path) -> StatusReport:
     Raises `UsageError` if there is no mirror, `StorageError` if its ledger is broken.
     """
     report = StatusReport()
-    try:
-        with open_mirror(dest) as snapshot:
-            report.interrupted = not snapshot.finished
-            for collection, state, kind, files, size in snapshot.statements.count_assets():
-                _add(report, collection, state, kind, files, size)
-    except sqlite3.DatabaseError as error:
-        raise StorageError(f"{LEDGER} is broken ({error}); the next mirror run rebuilds it") from None
+    with read_mirror(dest) as snapshot:
+        report.interrupted = not snapshot.finished
+        for collection, state, kind, files, size in snapshot.statements.count_assets():
+            _add(report, collection, state, kind, files, size)
     try:
         report.receipt = receipt_of(dest)
     except ValueError:

@@ -40,6 +40,10 @@ async def verify(
 
     Damage is in the result, not raised. Raises `UsageError` if there is no mirror at `dest`, `StorageError`
     if its ledger cannot be read.
+
+        >>> found = await mlhub_async.verify("mirror")
+        >>> found.ok, found.damage
+        (True, [])
     """
     found, dest = Verification(), Path(dest)
     try:

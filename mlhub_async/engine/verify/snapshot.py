@@ -11,19 +11,25 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from ...core.errors import StorageError, UsageError
 from ...core.json_text import loads
-from ...core.urls import term_safe
+from ...core.urls import is_store_address, term_safe
+from ...storage.file_systems import scratch_folder
 from ...storage.integrity import is_unchanged
-from ...storage.layout import LEDGER_FILE, RECEIPT_FILE, STATE_DIR, WRITE_AHEAD_LOG_FILES, in_state
+from ...storage.layout import (
+    LEDGER_FILE,
+    RECEIPT_FILE,
+    STATE_DIR,
+    WRITE_AHEAD_LOG_FILES,
+    in_state,
+)
 from ...storage.ledger.database import Statements
 from ...storage.ledger.schema import VERSION, choose_temporary_store, connect
 from ...storage.ledger.write_behind import uncommitted_rows
 from ...storage.os_errors import is_unreachable, state_error
 from ...storage.renaming.journal import is_under_way, old_manifest, record_found
-from ...storage.scratch import scratch_folder
 
 LEDGER = in_state(LEDGER_FILE)
 RECEIPT = in_state(RECEIPT_FILE)
@@ -64,7 +70,7 @@ def open_snapshot(dest: Path) -> Iterator[LedgerSnapshot]:
     cannot be read, `sqlite3.DatabaseError` for a broken one.
     """
     if not _has_ledger(dest):
-        raise UsageError(f"no mirror at {term_safe(dest, 300)}: there is no {LEDGER}")
+        _refuse_without_ledger(dest)
     with ExitStack() as stack:
         database = _open_ledger(dest / LEDGER, stack)
         version = database.execute("PRAGMA user_version").fetchone()[0]
@@ -74,6 +80,15 @@ def open_snapshot(dest: Path) -> Iterator[LedgerSnapshot]:
         run_id, finished = last or (0, None)
         statements = Statements(database, partial(_is_unchanged, dest))
         yield LedgerSnapshot(statements, run_id, finished is not None, is_under_way(database))
+
+
+def _refuse_without_ledger(dest: Path) -> NoReturn:
+    if is_store_address(address := str(dest).replace(":/", "://", 1)):
+        raise UsageError(f"{term_safe(address, 300)} is a bucket: this command reads a directory only")
+    from ..destination import refuse_shards
+
+    refuse_shards(dest)
+    raise UsageError(f"no mirror at {term_safe(dest, 300)}: there is no {LEDGER}")
 
 
 def _has_ledger(dest: Path) -> bool:
@@ -99,6 +114,16 @@ def open_mirror(dest: Path) -> Iterator[LedgerSnapshot]:
 
 
 @contextmanager
+def read_mirror(dest: Path) -> Iterator[LedgerSnapshot]:
+    """The same for who only reports it; raises `StorageError` where the ledger is broken."""
+    try:
+        with open_mirror(dest) as snapshot:
+            yield snapshot
+    except sqlite3.DatabaseError as error:
+        raise StorageError(f"{LEDGER} is broken ({error}); the next mirror run rebuilds it") from None
+
+
+@contextmanager
 def open_ledger_copy(dest: Path) -> Iterator[tuple[Statements, bool]]:
     """A ledger that begins as that of DEST, in a temporary folder, and whether that has finished files.
 
@@ -121,7 +146,7 @@ def open_ledger_copy(dest: Path) -> Iterator[tuple[Statements, bool]]:
 def _open_ledger(path: Path, stack: ExitStack) -> sqlite3.Connection:
     """The database itself, if it was closed; else a temporary copy with its write-ahead logs applied."""
     try:
-        if _is_closed(path):
+        if is_closed(path):
             closed = stack.enter_context(closing(_connect(path, "immutable=1")))
             if not is_under_way(closed):
                 return closed
@@ -143,7 +168,7 @@ def receipt_of(dest: Path) -> dict[str, Any] | None:
     return receipt
 
 
-def _is_closed(path: Path) -> bool:
+def is_closed(path: Path) -> bool:
     """Whether no log has changes that are missing in the database file."""
     logs = (path.with_name(name) for name in WRITE_AHEAD_LOG_FILES)
     return not _sqlite_wal(path).exists() and not any(log.exists() and log.stat().st_size for log in logs)
@@ -175,7 +200,7 @@ def _copy_recovered(path: Path, stack: ExitStack) -> sqlite3.Connection:
     with closing(_connect(path, "mode=ro" if _sqlite_wal(path).exists() else "immutable=1")) as original:
         original.backup(copy)
     statements = Statements(copy, partial(_is_unchanged, path.parent.parent))
-    statements.settle(rows)
+    statements.recover(rows)
     if is_under_way(copy):
         record_found(statements, lambda name: os.path.lexists(path.parent.parent / name))
     return copy

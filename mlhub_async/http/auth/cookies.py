@@ -5,24 +5,22 @@ The attribute Domain is ignored, so that a cookie is never for another host than
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from ...core import pattern_on_use
+from ...core.model import LINE_SEPARATOR
 from ...core.secret import Secret
 from ...core.urls import Origin
 
-SET_COOKIE = "set-cookie"
-LINE_SEPARATOR = "\n"
-"""Between the Set-Cookie lines of one response in `Head.headers`: they cannot be joined by commas."""
 MAX_COOKIE_CHARACTERS = 4096
 MAX_COOKIES = 50
 """Per origin, as browsers do. Further ones are ignored."""
-_is_name = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
-_is_value = re.compile(r"[\x21-\x3a\x3c-\x7e]*(?: +[\x21-\x3a\x3c-\x7e]+)*").fullmatch
-_is_seconds = re.compile(r"-?[0-9]{1,10}").fullmatch
+_NAME = pattern_on_use(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = pattern_on_use(r"[\x21-\x3a\x3c-\x7e]*(?: +[\x21-\x3a\x3c-\x7e]+)*")
+_SECONDS = pattern_on_use(r"-?[0-9]{1,10}")
 
 Key = tuple[str, str]
 """Name and path of a cookie."""
@@ -59,7 +57,8 @@ class CookieJar:
     def _parsed(self, line: str, origin: Origin, url: str) -> Cookie | None:
         pair, *attributes = line.split(";")
         name, equals, value = (part.strip(" \t") for part in pair.partition("="))
-        if not (equals and _is_name(name) and _is_value(value)) or len(pair) > MAX_COOKIE_CHARACTERS:
+        is_valid = equals and _NAME.fullmatch(name) and _VALUE.fullmatch(value)
+        if not is_valid or len(pair) > MAX_COOKIE_CHARACTERS:
             return None
         said = {key.strip().lower(): text.strip() for key, _, text in (a.partition("=") for a in attributes)}
         if origin.scheme != "https" and ("secure" in said or name.startswith(("__Secure-", "__Host-"))):
@@ -69,7 +68,7 @@ class CookieJar:
 
     def _expiry(self, said: dict[str, str]) -> float | None:
         """Max-Age counts before Expires. One that is not understood is ignored."""
-        if _is_seconds(said.get("max-age", "")):
+        if _SECONDS.fullmatch(said.get("max-age", "")):
             return self._clock() + int(said["max-age"]) if int(said["max-age"]) > 0 else 0.0
         from email.utils import parsedate_to_datetime
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import base64
 import os
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from ...core import pattern_on_use
 from ...core.errors import TransferError, UsageError
 from ...core.secret import Secret, one_line
 from ...core.urls import Origin, origin, parse
 from .profiles import ANONYMOUS, default_key, profile_key, profiles_path
 
 BEARER = "Bearer "
-_is_field_name = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
+_FIELD_NAME = pattern_on_use(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OWN_FIELDS = frozenset(
     {"accept-encoding", "connection", "content-length", "expect", "host", "if-range", "keep-alive"}
     | {"proxy-authorization", "proxy-connection", "range", "te", "trailer", "transfer-encoding", "upgrade"}
@@ -49,7 +49,7 @@ def mlhub_credential(
     environ = os.environ if environ is None else environ
     origins = _origins(root_url)
     if token := None if api_key else api_token:
-        return _bearer(token, origins)
+        return bearer(token, origins)
     name = profile or environ.get("MLHUB_PROFILE")
     key = api_key or (None if profile else environ.get("MLHUB_API_KEY"))
     if not key and name == ANONYMOUS:
@@ -59,15 +59,20 @@ def mlhub_credential(
     if key:
         return Credential("query", "key", Secret(one_line(key, "the API key")), origins)
     token = environ.get("MLHUB_ACCESS_TOKEN")
-    return _bearer(token, origins) if token else None
+    return bearer(token, origins) if token else None
 
 
-def bearer(token: str | Secret, url: str) -> Credential:
-    """A bearer token (RFC 6750) for the origin of a URL."""
-    return _bearer(token, _origins(url))
+def mlhub_place(profile: str | None, environ: Mapping[str, str]) -> str:
+    """Where `mlhub_credential` finds the credential that is no argument of its own."""
+    if not profile and environ.get("MLHUB_API_KEY"):
+        return "MLHUB_API_KEY"
+    if name := profile or environ.get("MLHUB_PROFILE"):
+        return f"the profile {name}"
+    return "the profile default" if default_key(environ) else "MLHUB_ACCESS_TOKEN"
 
 
-def _bearer(token: str | Secret, origins: frozenset[Origin]) -> Credential:
+def bearer(token: str | Secret, origins: frozenset[Origin]) -> Credential:
+    """A bearer token (RFC 6750) for these origins."""
     secret = Secret(f"{BEARER}{one_line(token, 'the access token')}")
     return Credential("header", "Authorization", secret, origins)
 
@@ -112,7 +117,7 @@ def _origins(url: str) -> frozenset[Origin]:
 
 def check_header_name(name: str) -> None:
     """Raises `UsageError` for an invalid field name (RFC 9110 section 5.1) or one of `_OWN_FIELDS`."""
-    if not _is_field_name(name):
+    if not _FIELD_NAME.fullmatch(name):
         raise UsageError(f"{name!r} is no header name: write it as 'Name: value'")
     if name.lower() in _OWN_FIELDS:
         raise UsageError(f"header {name} is set by the program itself: leave it out")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import configparser
+import io
 import os
 import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from uuid import uuid4
+from typing import TYPE_CHECKING
 
 from ...core.errors import UsageError
 from ...core.secret import Secret, one_line, open_to_others
+
+if TYPE_CHECKING:
+    import configparser
 
 ANONYMOUS = "__anonymous__"
 """The name of the profile without a key: requests are sent unauthenticated."""
@@ -38,7 +41,7 @@ def default_key(environ: Mapping[str, str]) -> str | None:
         path = profiles_path(environ)
     except UsageError:
         return None
-    return profile_key(path, None)
+    return profile_key(path, None) if os.path.lexists(path) else None
 
 
 def profile_key(path: Path, profile: str | None) -> str | None:
@@ -61,6 +64,8 @@ def has_profile(path: Path, profile: str) -> bool:
 
 
 def _read(path: Path) -> configparser.ConfigParser:
+    import configparser  # only for those who have profiles
+
     found = configparser.ConfigParser(interpolation=None)
     try:
         with path.open(encoding="utf-8") as file:
@@ -88,9 +93,7 @@ def write_profile(path: Path, profile: str, api_key: str | Secret) -> None:
 
     The other profiles stay. Raises `UsageError` for an invalid name or key, or if the file cannot be written.
     """
-    if profile in (ANONYMOUS, configparser.DEFAULTSECT) or not re.fullmatch(
-        r"[^\[\]\x00-\x1f\x7f]+", profile
-    ):
+    if profile in (ANONYMOUS, "DEFAULT") or not re.fullmatch(r"[^\[\]\x00-\x1f\x7f]+", profile):
         raise UsageError(f"{profile!r} cannot be the name of a profile")
     key = one_line(api_key, "the API key")
     if not key:
@@ -108,14 +111,11 @@ def write_profile(path: Path, profile: str, api_key: str | Secret) -> None:
 
 def _replace(path: Path, profiles: configparser.ConfigParser) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = path.with_name(f".profiles.{uuid4().hex}")
-    try:
-        with open(
-            os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
-        ) as file:
-            profiles.write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    from ...core.options.output_file import PRIVATE, output_file
+
+    text = io.StringIO()
+    profiles.write(text)
+    with output_file(str(path), PRIVATE) as file:
+        file.write(text.getvalue().encode())
+        file.flush()
+        os.fsync(file.fileno())

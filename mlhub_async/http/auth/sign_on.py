@@ -6,19 +6,21 @@ first request for an asset has none. The login host gets user and password of ne
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ...core.errors import TransferError
-from ...core.model import Head, Request
-from ...core.urls import Origin, origin, redacted
-from .cookies import SET_COOKIE, CookieJar
+from ...core.model import SET_COOKIE, Head, Request
+from ...core.urls import Origin, origin, parse, redacted
+from ..status import REDIRECTS_WITH_METHOD
+from .cookies import CookieJar
 from .signer_set import SignerSet
 
 MAX_REDIRECTS = 5
 MAX_REDIRECTS_OF_LOGIN = 12
 """In a chain with cookies."""
 
-Redirected = Callable[[Request, Head], Request]
+FORWARDED_FIELDS = frozenset(
+    {"accept", "accept-encoding", "content-type", "range", "if-range", "if-match", "if-none-match"}
+)
+"""Request fields without data about the user: only these are sent to another origin after a redirect."""
 
 
 class SignOn:
@@ -50,11 +52,11 @@ class RedirectChain:
         self.is_stateful = False
         """what a URL answers depends on cookies or a login: it does not identify the content"""
 
-    def follow(self, request: Request, head: Head, redirected: Redirected) -> Request:
+    def follow(self, request: Request, head: Head) -> Request:
         """The next request. Raises `TransferError` for a circle, a chain that is too long or a bad target."""
         here, lines = origin(request.url), head.headers.get(SET_COOKIE, "")
         self.sets_cookies |= bool(lines)
-        following = redirected(request, head)
+        following = _redirected(request, head)
         if self._may_use_earlier_login(request, following):
             following, self.is_stateful = request, True
         elif self._sign_on is not None and lines:
@@ -134,8 +136,34 @@ class RedirectChain:
 
 def with_cookies(request: Request, cookies: str) -> Request:
     """The request with these cookies, after those that it has."""
-    if not cookies:
-        return request
     given = [value for name, value in request.headers.items() if name.lower() == "cookie"]
     headers = {name: value for name, value in request.headers.items() if name.lower() != "cookie"}
     return request._replace(headers={**headers, "cookie": "; ".join([*given, cookies])})
+
+
+def _redirected(request: Request, head: Head) -> Request:
+    """The request for the target of a redirect, with the fields that may be sent there.
+
+    Raises `TransferError` for a target that must not be followed: no valid URL, from https to http, or to
+    another origin for a request that is confidential.
+    """
+    here = origin(request.url)
+    try:
+        target = parse(head.headers.get("location"), request.url)
+    except TransferError as error:
+        raise TransferError(
+            f"{redacted(request.url)}: redirect to {error}", kind="redirect-refused"
+        ) from None
+    there = origin(target)
+    downgrades = here.scheme == "https" and there.scheme == "http"
+    if there.scheme not in ("http", "https") or downgrades or (request.confidential and here != there):
+        raise TransferError(
+            f"{redacted(request.url)}: redirect to {there.scheme}: refused ({redacted(target)})",
+            kind="redirect-refused",
+        )
+    if request.method != "GET" and head.status not in REDIRECTS_WITH_METHOD:
+        request = request._replace(method="GET", body=None)
+    carried = {k: v for k, v in request.headers.items() if here == there or k.lower() in FORWARDED_FIELDS}
+    if request.body is None:
+        carried = {k: v for k, v in carried.items() if k.lower() != "content-type"}
+    return request._replace(url=target, headers=carried, begun=None)

@@ -10,10 +10,10 @@ from __future__ import annotations
 import codecs
 import zlib
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from ...core.errors import Corrupt, TransferError
 from ...core.formats import kinds
-from ...core.ports import Buffer
 from .decoders import (
     GZIP_BEGIN,
     ZSTD_BEGIN,
@@ -27,6 +27,9 @@ from .decoders import (
     zlib_member,
     zstd_member,
 )
+
+if TYPE_CHECKING:
+    from ...core.ports import Buffer
 
 AS_STORED = {"accept": "*/*", "accept-encoding": "identity"}
 """Request fields that ask for a file's own bytes, which its digests and ranges refer to."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 import zlib
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Protocol
 
 from ...core.errors import TransferError
-from ...core.ports import Buffer
+
+if TYPE_CHECKING:
+    from ...core.ports import Buffer
 
 MEMBER_STEP_BYTES = 16 << 10
 """Bytes that are fed at a time behind the first member: zlib copies the rest at the end of each one."""
@@ -24,7 +26,10 @@ class DecodingError(Exception):
 
 
 class Member(Protocol):
-    """The decoder of one gzip member or zstd frame, with the interface of zlib's."""
+    """The decoder of one gzip member or zstd frame, with the interface of zlib's.
+
+    That of zstd has no `unconsumed_tail`: what is beyond `max_length` is lost.
+    """
 
     @property
     def eof(self) -> bool: ...
@@ -32,14 +37,19 @@ class Member(Protocol):
     @property
     def unused_data(self) -> bytes: ...
 
+    @property
+    def unconsumed_tail(self) -> bytes: ...
+
     def decompress(self, data: Buffer, max_length: int, /) -> bytes: ...
 
 
 class Decoder:
-    """Decodes one body that consists of members of one coding. `new_member` makes the decoder of each."""
+    """Decodes one body that consists of members of one coding. `new_member` makes the decoder of each, which
+    raises `error` for bytes that are not valid."""
 
-    def __init__(self, new_member: Callable[[], Member]) -> None:
+    def __init__(self, new_member: Callable[[], Member], error: type[Exception] = zlib.error) -> None:
         self._new_member = new_member
+        self._errors = (error, ValueError)
         self._member = new_member()
 
     def feed(self, data: Buffer, limit: int) -> bytes:
@@ -47,24 +57,40 @@ class Decoder:
 
         Raises `DecodingError`. Zeros between members and at the end are padding.
         """
-        pieces, size, rest, step = [], 0, memoryview(data), len(data)
+        pieces, size, rest, step = [], 0, self._begun(memoryview(data)), len(data)
         while rest and size <= limit:
-            if self._member.eof:
-                if rest[0] == 0:
-                    rest = memoryview(bytes(rest).lstrip(b"\0"))
-                    continue
-                self._member = self._new_member()
             fed = rest[:step]
             pieces.append(self._decompress(fed, limit + 1 - size))
             size += len(pieces[-1])
-            rest = rest[len(fed) - len(self._member.unused_data) :]
+            rest = self._begun(rest[len(fed) - len(self._member.unused_data) :])
             step = MEMBER_STEP_BYTES
         return b"".join(pieces)
+
+    def pieces(self, data: Buffer, limit: int) -> Iterator[bytes]:
+        """All decoded bytes, in pieces of at most `limit`. Raises `DecodingError`."""
+        rest, step = self._begun(memoryview(data)), len(data)
+        while rest:
+            fed = rest[:step]
+            left: Buffer = fed
+            while left and not self._member.eof:
+                yield self._decompress(left, limit)
+                left = self._member.unconsumed_tail
+            rest = self._begun(rest[len(fed) - len(self._member.unused_data) :])
+            step = MEMBER_STEP_BYTES
+
+    def _begun(self, rest: memoryview) -> memoryview:
+        """The bytes without padding behind a member that has ended; the next one begins with them."""
+        if rest and self._member.eof:
+            if rest[0] == 0:
+                rest = memoryview(bytes(rest).lstrip(b"\0"))
+            if rest:
+                self._member = self._new_member()
+        return rest
 
     def _decompress(self, data: Buffer, max_length: int) -> bytes:
         try:
             return self._member.decompress(data, max_length)
-        except (zlib.error, ValueError) as error:
+        except self._errors as error:
             raise DecodingError(str(error)) from None
 
     @property
@@ -102,6 +128,8 @@ def zstd_member() -> Member:
         class NativeFrame(zstd.ZstdDecompressor):
             """Raises `ValueError`, as the others do."""
 
+            unconsumed_tail = b""
+
             def decompress(self, data: Buffer, max_length: int = -1) -> bytes:
                 try:
                     return super().decompress(data, max_length)
@@ -124,7 +152,7 @@ class _ZstdFrame:
             ) from None
         self._error = zstandard.ZstdError
         self._frame = zstandard.ZstdDecompressor().decompressobj()
-        self.unused_data = b""
+        self.unused_data = self.unconsumed_tail = b""
 
     @property
     def eof(self) -> bool:

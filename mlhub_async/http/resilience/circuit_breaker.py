@@ -178,6 +178,12 @@ class CircuitBreaker:
         raise TransferError(verdict.message, kind=verdict.kind)
 
     @property
+    def verdict(self) -> tuple[str, str, bool] | None:
+        """The error for all further requests, if there is one: message, kind, whether it may pass."""
+        found = self._verdict
+        return None if found is None else (found.message, found.kind, isinstance(found, Transient))
+
+    @property
     def has_answered(self) -> bool:
         """Whether the origin has sent a response in this run."""
         return self._first_answer_at is not None

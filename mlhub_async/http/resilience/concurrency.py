@@ -72,7 +72,7 @@ class AdaptiveLimit(HillClimber):
         self._work_before = 0
         self._answers = 0
         self._refusals = 0
-        self._waits = self._best_wait = 0.0
+        self._waits = self._best_wait = self._earlier_waits = 0.0
         self._since = clock()
 
     def recall(self, number: int) -> None:
@@ -81,6 +81,11 @@ class AdaptiveLimit(HillClimber):
             self.settled = min(number, self._most)
             self.fall_back()
             self._checks_left = CHECKS_BETWEEN_TRIALS
+
+    @property
+    def waited(self) -> float:
+        """Seconds that all requests together have waited for their heads."""
+        return self._earlier_waits + self._waits
 
     @property
     def learned(self) -> bool:
@@ -115,8 +120,24 @@ class AdaptiveLimit(HillClimber):
         self._answers += 1
         self._waits += wait
         self.full = self.full or self.active >= self.allowed
-        enough = self._answers >= ANSWERS_PER_SLOT * self.allowed
+        enough = not self.fixed and self._answers >= ANSWERS_PER_SLOT * self.allowed
         return enough and self.due
+
+    def absorb(self, answers: int, waits: float, work: int, refusals: int) -> None:
+        """Count what was measured of requests in slots that others have: the same as `answered` and so on."""
+        self.work += work
+        self._answers += answers
+        self._waits += waits
+        for _ in range(refusals):
+            self.throttled()
+
+    def hand_over(self) -> tuple[int, float, int, int]:
+        """What was counted since the last call, for `absorb`."""
+        found = self._answers, self._waits, self.work, self._refusals
+        self._answers = self.work = self._refusals = 0
+        self._earlier_waits += self._waits
+        self._waits = 0.0
+        return found
 
     @property
     def due(self) -> bool:
@@ -205,6 +226,7 @@ class AdaptiveLimit(HillClimber):
 
     def _begin(self, checks_left: int) -> None:
         self._checks_left = checks_left
+        self._earlier_waits += self._waits
         self._since, self._work_before, self._answers, self._waits = self._clock(), self.work, 0, 0.0
         self._refusals = 0
         self.full = False

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from ...core.concurrency import parked
 from ...core.errors import Transient
@@ -61,10 +61,9 @@ class Gate:
 
     def __init__(self, limit: AdaptiveLimit, origin: Origin, limits: OriginLimits) -> None:
         self.limit = limit
+        self.origin = origin
         self.name = f"{origin.host}:{origin.port}"
-        self.breaker = CircuitBreaker(
-            self.name, limits.outage_policy, limits.clock, self._changed, on_health=self._review
-        )
+        self.breaker = self._new_breaker(limits)
         self.access = self.breaker.access
         self._limits = limits
         self._rate_limiter = limits.rate_limiter
@@ -79,10 +78,17 @@ class Gate:
         `_review` alone."""
         self.on_clear: Callable[[], None] | None = None
         """called when something has changed and it is `clear`: a slot may be free"""
+        self.orders: Callable[[], int] = lambda: 0
+        """how many files the small-file path would ask for, if there were slots"""
         self._change = asyncio.Event()
         self._held_until = 0.0
         self._closed_until = 0.0
         self._requested_wait = RequestedWait()
+
+    def _new_breaker(self, limits: OriginLimits) -> CircuitBreaker:
+        return CircuitBreaker(
+            self.name, limits.outage_policy, limits.clock, self._changed, on_health=self._review
+        )
 
     def enter_at_once(self) -> bool:
         """Take a slot if no wait is necessary, which is usual and needs no coroutine. False: call `enter`."""
@@ -109,6 +115,16 @@ class Gate:
     def contended(self) -> bool:
         """Whether a request waits for a slot."""
         return bool(self._waiting)
+
+    @property
+    def queued(self) -> int:
+        """Requests that wait for a slot."""
+        return len(self._waiting)
+
+    @property
+    def held_for(self) -> float:
+        """Seconds for which no request is sent, because of a Retry-After."""
+        return max(self._held_until, self._closed_until) - self._limits.clock()
 
     @property
     def forgettable(self) -> bool:
@@ -159,6 +175,7 @@ class Gate:
         change, self._change = self._change, asyncio.Event()
         change.set()
         self._review()
+        self._limits.on_change(self)
 
     def _admits(self) -> bool:
         """Whether a request may be sent now. Raises if none may in this run."""
@@ -207,7 +224,7 @@ class Gate:
         await self._take_slot()
         try:
             while (wait := self._rate_limiter.turn()) > 0:
-                await self._rate_limiter.sleep(wait)
+                await self._rate_limiter.wait_for_turn(wait)
             entered = self._admits()
         except BaseException:
             self.leave()
@@ -288,6 +305,8 @@ class OriginLimits:
         self.outage_policy = outage_policy
         self.held_until: dict[str, float] = {}
         """host:port of origins without requests at present, and the end of that by `clock`"""
+        self.on_change: Callable[[Gate], None] = lambda _: None
+        """called when requests to an origin are held back, or no longer"""
         self._most = per_origin
         self._first = min(first or per_origin, per_origin)
         self._learned: dict[str, int] = {}
@@ -300,10 +319,12 @@ class OriginLimits:
         if gate is None:
             if len(self._gates) >= self._max_gates:
                 self._forget()
-            limit = AdaptiveLimit(self._first, self._most, self.clock)
-            gate = self._gates[origin] = Gate(limit, origin, self)
+            gate = self._gates[origin] = self._new_gate(origin)
             self._recall(gate, origin)
         return gate
+
+    def _new_gate(self, origin: Origin) -> Gate:
+        return Gate(AdaptiveLimit(self._first, self._most, self.clock), origin, self)
 
     def _forget(self) -> None:
         """Drop the gates that are not in use. The best number of requests at a time is remembered."""
@@ -340,6 +361,10 @@ class OriginLimits:
             if found >= enough:  # this is asked twice for every file, and there may be many origins
                 break
         return found
+
+    def in_use(self) -> Iterator[Gate]:
+        """The gates of the origins that have requests under way or waiting."""
+        return (gate for gate in self._gates.values() if gate.limit.active or gate.contended)
 
     def end(self) -> None:
         """All requests of the run were sent. Raises `AccessLost`; see `AccessMonitor.end`."""

@@ -41,9 +41,18 @@ class RateLimiter:
         """Whether none of the limits is set."""
         return not self._seconds_per_request and self._bytes_left is self._bandwidth is None
 
+    @property
+    def delaying(self) -> bool:
+        """Whether a limit holds requests or bytes back at this moment."""
+        return max(self._next_request_at, self._paid_until) > self.clock()
+
     def turn(self) -> float:
         """Seconds until the request rate allows another request."""
         return self._next_request_at - self.clock() if self._seconds_per_request else 0.0
+
+    async def wait_for_turn(self, seconds: float) -> None:
+        """Wait for so long, as `turn` says; then it is to be asked again."""
+        await self.sleep(seconds)
 
     def took_turn(self) -> None:
         """A request is sent."""

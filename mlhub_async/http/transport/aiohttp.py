@@ -9,8 +9,9 @@ import ssl
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
+from io import BytesIO
 from types import SimpleNamespace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -21,10 +22,8 @@ from yarl import URL
 
 from ...core.checksum import DIGEST_LIST_FIELDS
 from ...core.errors import TransferError, Transient
-from ...core.model import Head, Request
-from ...core.ports import Sink
+from ...core.model import LINE_SEPARATOR, SET_COOKIE, Head, Request
 from ...core.urls import origin, redacted
-from ..auth.cookies import LINE_SEPARATOR, SET_COOKIE
 from ..status import (
     FIRST_FINAL,
     MISDIRECTED,
@@ -36,6 +35,7 @@ from ..status import (
 )
 from ..validators import MAX_LENGTH_DIGITS
 from .failures import (
+    REPEATABLE,
     TLS_ALERT,
     TLS_IN_PLACE_OF_HTTP,
     AddressCheck,
@@ -50,10 +50,13 @@ from .fast.pool import MAX_IDLE_SECONDS
 from .proxy import Proxy
 from .resolver import Resolver
 
+if TYPE_CHECKING:
+    from ...core.ports import Sink
+
 READ_BUFFER_BYTES = 512 << 10
 """Bytes per response that aiohttp buffers before it stops reading. 64 KiB costs a tenth more time."""
 MAX_REUSE_ATTEMPTS = 8
-"""Attempts of one GET over pooled connections that turn out to be closed by the server."""
+"""Attempts of one request over pooled connections that turn out to be closed by the server."""
 _breaks_line = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]").search
 
 
@@ -131,7 +134,7 @@ class AiohttpTransport:
                 raise TransferError(f"{redacted(request.url)}: not a host name", kind="bad-href") from None
             except (aiohttp.ClientError, HttpProcessingError, TimeoutError, OSError) as error:
                 if isinstance(error, StaleConnectionError) and exchange.reused:
-                    again = request.method == "GET"
+                    again = request.method in REPEATABLE
                 else:
                     again = not moved and await self._moved(error, request.url, exchange)
                     moved = True
@@ -168,7 +171,7 @@ class AiohttpTransport:
             request.method,
             URL(request.url, encoded=True),
             headers=self._headers(request) if self._proxy_fields else request.headers,
-            data=request.body,
+            data=BytesIO(body) if (body := request.body) and len(body) > READ_BUFFER_BYTES else body,
             allow_redirects=False,
             proxy=self._proxy.url if self._proxy else None,
             proxy_headers=self._proxy_fields,
@@ -189,8 +192,7 @@ class AiohttpTransport:
                 await busy
         if response.status == MISDIRECTED:
             response.protocol.close()
-        error = response.protocol.exception()
-        if isinstance(error, HttpProcessingError):
+        if isinstance(error := response.protocol.exception(), HttpProcessingError):
             raise error  # invalid bytes after the body
         if ends_by_close(response) and isinstance(error, OSError):
             raise aiohttp.ClientPayloadError from error  # aiohttp treats a reset as the end of the body
@@ -348,8 +350,7 @@ class TracedResponse(aiohttp.ClientResponse):
         assert connection.protocol is not None
         self.protocol = connection.protocol
         if len(self.protocol):
-            # Bytes from before the request: aiohttp would parse them as the response.
-            raise aiohttp.ServerDisconnectedError
+            raise aiohttp.ServerDisconnectedError  # bytes that came before the request are no response
         try:
             await super().start(connection)
         except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:

@@ -11,6 +11,11 @@ from ...core.errors import LocalShortage, TransferError, Transient
 
 AddressCheck = Callable[[str, int, str], None]
 """Called with host, port and address before a connection; raises `TransferError` if it is not allowed."""
+REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+"""Methods of requests that may be sent again where the server had closed an idle connection: sent twice, they
+do what they do sent once (RFC 9110 section 9.2.2)."""
+SLOWEST_SENDING = 64 << 10
+"""Bytes per second. The answer to a request may take as much longer as its body takes at this speed."""
 PROTOCOL = "protocol"
 PROTOCOL_TRIES = 3
 """Kind of the error for a response that is not valid HTTP, and its maximal attempts."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ...core.errors import Transient
 from ...core.model import Request
-from ...core.ports import Lanes, RequestLane, Sink, Transport
 from ...core.urls import Origin, origin
 from .failures import PROTOCOL, UnreadableHead
+
+if TYPE_CHECKING:
+    from ...core.ports import Lanes, RequestLane, Sink, Transport
 
 
 class FallbackTransport:

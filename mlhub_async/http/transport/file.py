@@ -16,12 +16,13 @@ from ...core import pattern_on_use
 from ...core.concurrency import wait_until_idle
 from ...core.errors import TransferError
 from ...core.model import Head, Request
-from ...core.ports import Sink
 from ...core.urls import redacted, to_path
-from ..status import FORBIDDEN, NOT_FOUND, OK, PARTIAL_CONTENT, refused
+from ..status import FORBIDDEN, NOT_FOUND, NOT_MODIFIED, OK, PARTIAL_CONTENT, refused
 
 if TYPE_CHECKING:
     from aiofiles.threadpool.binary import AsyncFileIO
+
+    from ...core.ports import Sink
 
 T = TypeVar("T")
 PIECE_BYTES = 1 << 20
@@ -43,6 +44,9 @@ class FileTransport:
         try:
             async with self._opened(request.url) as file:
                 status = os.fstat(file.fileno())
+                if request.headers.get("if-none-match") == _etag(status):
+                    sink.start(Head(NOT_MODIFIED, {"etag": _etag(status)}, request.url))
+                    return
                 start, end = _span(request, status.st_size)
                 if start:
                     await _completed(file.seek(start))
@@ -139,12 +143,16 @@ def _as_written(url: str, anchor: str) -> Path:
     return path
 
 
+def _etag(status: os.stat_result) -> str:
+    return f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
+
+
 def _head(url: str, status: os.stat_result, start: int, end: int) -> Head:
     from email.utils import formatdate
 
     headers = {
         "content-length": str(end - start),
-        "etag": f'"{status.st_mtime_ns:x}-{status.st_size:x}"',
+        "etag": _etag(status),
         "last-modified": formatdate(status.st_mtime, usegmt=True),
     }
     is_part = start > 0 or end < status.st_size

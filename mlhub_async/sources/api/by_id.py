@@ -10,7 +10,7 @@ from ...core.concurrency import fan_out
 from ...core.errors import TransferError, Transient
 from ...core.model import Collection, Flaw, Item, Request
 from ...core.ports import Emit, Reader
-from ..item_limit import Entries, ItemQuota
+from ..items.item_limit import Entries, ItemQuota
 from .endpoints import Endpoints
 from .names import CollectionNames
 

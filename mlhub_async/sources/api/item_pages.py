@@ -12,7 +12,7 @@ from ...core.errors import CatalogError, MlhubError, SourceError
 from ...core.model import NO_COLLECTION, Flaw, Item, ListingRemarks, Page, Request
 from ...core.options import Selection
 from ...core.ports import Reader
-from ..item_limit import Entries, ItemQuota
+from ..items.item_limit import Entries, ItemQuota
 from .abilities import OPTIONAL, reductions, refusal_line
 from .endpoints import Endpoints
 from .names import CollectionNames

@@ -26,7 +26,7 @@ from ...core.model import (
 from ...core.options import Selection
 from ...core.ports import Emit, Reader
 from ...stac.datetimes import Interval
-from ..item_limit import Entries, ItemQuota
+from ..items.item_limit import Entries, ItemQuota
 from ..refresh import HrefRefresher
 from ..static.source import StaticSource
 from .by_id import ItemsById
@@ -51,6 +51,8 @@ class ApiSource:
     of a search from their next links. With a `quota` this is a part of another listing, which counts the
     items and reports ids that are missing.
     """
+
+    reports_split = True
 
     def __init__(
         self,

@@ -6,18 +6,18 @@ many as the server says the whole has, before and after. Where they are not, the
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ... import stac
 from ...core.concurrency import fan_out, gather_pair, prefetch_one
 from ...core.errors import CatalogError, SourceError, TransferError
-from ...core.model import Asset, ListingRemarks, ListingRestarted, ListingTotal, Request
+from ...core.model import ListingRemarks, ListingRestarted, ListingTotal, Request
 from ...core.options import Selection
-from ...core.ports import Emit, Reader, Source
+from ...core.ports import Emit, Reader
 from ...stac.datetimes import Interval
-from ..item_limit import Entries
+from ..items.item_limit import Entries
 from .endpoints import PAGE_SIZE
 from .slices import CannotSplit, Overlap, Slice, cut_slices, whole_slice
 
@@ -214,24 +214,3 @@ class ListingReader:
 def is_split(selection: Selection) -> bool:
     """Whether listings are to be read in slices."""
     return selection.split > 1
-
-
-class UnsplitSource:
-    """A source without a search by time, where `--split` was asked for: read as it is, with a remark."""
-
-    def __init__(self, inner: Source) -> None:
-        self.name = inner.name
-        self._inner = inner
-
-    async def list(self, emit: Emit, only: Sequence[str] = ()) -> None:
-        if only:
-            await self._inner.list(emit, only)
-            return
-        report = SplitReport()
-        await emit([report.remarks()])
-        await self._inner.list(emit)
-        report.add_whole("this kind of source has no search by time that could be cut")
-        await emit([report.remarks()])
-
-    async def refresh(self, asset: Asset) -> Asset | None:
-        return await self._inner.refresh(asset)

@@ -1,22 +1,29 @@
-"""Finds the STAC catalogue that files bring along: then they are read by it, and not as a listing."""
+"""The source that reads files: by the STAC catalogue that they bring along, else by their listing."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ... import stac
-from ...core.errors import TransferError, Transient
+from ...core.errors import TransferError, Transient, UsageError
 from ...core.model import CATALOG_FILE, COLLECTION_FILE, Document, Request
 from ...stac import DocumentKind
 from ..access import unreadable
 from ..items.streams import RawReader
 from .listing import FileListing
+from .paths import KeyGlob
+from .source import FilesSource
 
 if TYPE_CHECKING:
     from ...core.model import Head
-    from ...core.ports import Members, Sink
+    from ...core.options import Selection
+    from ...core.ports import Sink, Source
+    from ...core.ports.members import Members
     from ...http.resilience.retry import Retry
+    from .archives.addresses import OpenArchive
+    from .archives.workspace import Workspace
 
 _CATALOGUES = (DocumentKind.CATALOG, DocumentKind.COLLECTION)
 
@@ -45,6 +52,31 @@ class AskedUrls:
 
     def mount(self, prefix: str, members: Members) -> None:
         self._reader.mount(prefix, members)
+
+
+async def files_source(
+    listing: FileListing,
+    glob: KeyGlob | None,
+    reader: AskedUrls,
+    selection: Selection,
+    open_root: Callable[[Document, str], Source],
+    open_archive: OpenArchive,
+    workspace: Workspace,
+) -> Source:
+    """`open_root` and `open_archive` give the sources of a catalogue and of an archive in the listing."""
+    if glob is None and (document := await catalogue_in(listing, reader)) is not None:
+        if selection.open_archives:
+            raise UsageError(
+                f"{listing.where} has a catalogue, which says what its files are: leave --open-archives out"
+            )
+        found = open_root(document, listing.where)
+        found.name = listing.where
+        return found
+    if not selection.open_archives:
+        return FilesSource(listing, selection, glob)
+    from .open_archives import OpenedArchives
+
+    return OpenedArchives(listing, selection, open_archive, workspace, glob)
 
 
 async def catalogue_in(listing: FileListing, reader: RawReader) -> Document | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
 from ...core.model import JsonObject
@@ -42,6 +43,14 @@ class FileEntry(NamedTuple):
         return self.refused
 
 
+def rfc3339(seconds: float) -> str:
+    """A time in seconds since 1970 as RFC 3339 in UTC; "" for none, and for one that has no such form."""
+    try:
+        return datetime.fromtimestamp(int(seconds), UTC).isoformat().replace("+00:00", "Z") if seconds else ""
+    except (ValueError, OverflowError, OSError):
+        return ""
+
+
 class FileListing(Protocol):
     """All files of one prefix, data set or record.
 
@@ -53,13 +62,21 @@ class FileListing(Protocol):
     another. `is_whole`: it is that of a whole bucket, data set or record, which may be empty.
     """
 
-    collection: str
     where: str
-    prefix: str
     is_sorted: bool
     is_whole: bool
-    about: JsonObject
-    pinned: JsonObject
+
+    @property
+    def collection(self) -> str: ...
+
+    @property
+    def prefix(self) -> str: ...
+
+    @property
+    def about(self) -> JsonObject: ...
+
+    @property
+    def pinned(self) -> JsonObject: ...
 
     async def begin(self) -> None:
         """Read what has to be known before any URL is. Raises as `pages` does for its first page."""

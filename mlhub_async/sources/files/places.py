@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from ...core import urls
 from ...core.errors import TransferError, UsageError
-from ...core.secret import Secret
 from ...core.urls import StoreAddress, StoreEndpoints
 from ..items.streams import RawReader
 from .listing import FileListing
@@ -21,27 +21,27 @@ from .paths import KeyGlob, split_glob
 
 SOURCE_COOP = "https://data.source.coop"
 MLHUB_ACCOUNT, MLHUB_CONTAINER = "radiantearth", "mlhub"
+_REVISION = r"refs/convert/[^/]+|refs/pr/\d+|[^/]+"
+"""Of a data set: those that the hub makes itself have slashes in their names, all others may have none."""
 _data_set = re.compile(
-    r"(?P<id>[^/@]+/[^/@]+|[^/@]+)(?:@(?P<revision>[^/]+))?(?:/(?P<folder>.*))?", re.DOTALL
+    rf"(?P<id>[^/@]+/[^/@]+|[^/@]+)(?:@(?P<revision>{_REVISION}))?(?:/(?P<folder>.*))?", re.DOTALL
 ).fullmatch
 _data_set_page = re.compile(
-    r"/datasets/(?P<id>[^/]+/[^/]+?)(?:/tree/(?P<revision>[^/]+)(?:/(?P<folder>.*))?)?/?", re.DOTALL
+    rf"/datasets/(?P<id>[^/]+/[^/]+?)(?:/tree/(?P<revision>{_REVISION})(?:/(?P<folder>.*))?)?/?", re.DOTALL
 ).fullmatch
 _record_path = re.compile(r"/(?:api/)?records?/([A-Za-z0-9.-]+)/?").fullmatch
 _zenodo_doi = re.compile(r"10\.5281/zenodo\.(\d+)", re.IGNORECASE).fullmatch
-_figshare_doi = re.compile(r"10\.\d+/m9\.figshare\.(\d+)(?:\.v\d+)?", re.IGNORECASE).fullmatch
-_figshare_path = re.compile(r"(?:/articles/.*?|/v2/articles)/(\d+)(?:/\d+)?/?").fullmatch
+_figshare_doi = re.compile(r"10\.\d+/m9\.figshare\.(\d+)(?:\.v(\d+))?", re.IGNORECASE).fullmatch
+_figshare_path = re.compile(r"/articles/(?:[^/]+/){0,2}?(\d+)(?:/(\d{1,3}))?/?").fullmatch
+_figshare_api = re.compile(r"/v2/articles/(\d+)(?:/versions/(\d+))?/?").fullmatch
 _DATAVERSES = {"10.7910/dvn/": "https://dataverse.harvard.edu"}
 
 
 class Place(Protocol):
-    """`url`: what the user named, for the origin that keys belong to. `token`: a key for that origin."""
+    """`url`: what the user named, for the origin that keys belong to."""
 
     @property
     def url(self) -> str: ...
-
-    @property
-    def token(self) -> Secret: ...
 
     @property
     def glob(self) -> KeyGlob | None: ...
@@ -56,7 +56,6 @@ class StorePlace:
     address: StoreAddress
     endpoint: str = ""
     glob: KeyGlob | None = None
-    token: Secret = field(default_factory=lambda: Secret(""))
 
     @property
     def url(self) -> str:
@@ -77,6 +76,23 @@ class StorePlace:
 
 
 @dataclass(frozen=True, slots=True)
+class FolderPlace:
+    """A folder on this machine."""
+
+    folder: Path
+    glob: KeyGlob | None = None
+
+    @property
+    def url(self) -> str:
+        return urls.from_path(self.folder)
+
+    def open(self, reader: RawReader) -> FileListing:
+        from .stores.local_folder import FolderListing
+
+        return FolderListing(self.folder)
+
+
+@dataclass(frozen=True, slots=True)
 class DataSetPlace:
     """A data set of a Hugging Face hub, or a folder in it."""
 
@@ -85,7 +101,7 @@ class DataSetPlace:
     revision: str = "main"
     folder: str = ""
     glob: KeyGlob | None = None
-    token: Secret = field(default_factory=lambda: Secret(""))
+    has_token: bool = False
 
     @property
     def url(self) -> str:
@@ -94,9 +110,7 @@ class DataSetPlace:
     def open(self, reader: RawReader) -> FileListing:
         from .hubs.hugging_face import DataSetListing
 
-        return DataSetListing(
-            reader, self.hub, self.id, self.revision, self.folder, has_token=bool(self.token)
-        )
+        return DataSetListing(reader, self.hub, self.id, self.revision, self.folder, has_token=self.has_token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +121,6 @@ class RecordPlace:
     url: str
     id: str
     glob: KeyGlob | None = None
-    token: Secret = field(default_factory=lambda: Secret(""))
 
     def open(self, reader: RawReader) -> FileListing:
         if self.kind == "figshare":
@@ -123,24 +136,24 @@ class RecordPlace:
         return InvenioListing(reader, self.url, self.id)
 
 
-Token = Callable[[], str]
-"""The key for the hub, "" without one: it is looked up only where the hub is asked."""
+HasToken = Callable[[], bool]
+"""Whether there is a key for the hub: it is looked up only where the hub is asked."""
 
 
-def place_of(text: str, endpoints: StoreEndpoints, hub: str, token: Token) -> Place | None:
+def place_of(text: str, endpoints: StoreEndpoints, hub: str, has_token: HasToken) -> Place | None:
     """The place that a SOURCE names, None where it names none of these. Raises `UsageError`."""
     if urls.is_store_address(text):
         return _in_store(text, endpoints)
     scheme, _, rest = text.partition(":")
     match scheme.lower():
         case "source.coop":
-            return _of_account(rest)
+            return _of_account(rest, endpoints.source_cooperative or SOURCE_COOP)
         case "mlhub-azure":
             key, glob = split_glob(rest.lstrip("/"))
             address = StoreAddress(urls.AZURE, MLHUB_CONTAINER, key, MLHUB_ACCOUNT)
             return StorePlace(address, endpoints.azure, glob)
         case "hf":
-            return _data_set_of(text, hub, token)
+            return _data_set_of(text, hub, has_token)
         case "zenodo":
             return _record(f"https://zenodo.org/api/records/{_number(rest, text)}")
         case "figshare":
@@ -149,7 +162,7 @@ def place_of(text: str, endpoints: StoreEndpoints, hub: str, token: Token) -> Pl
             return _of_doi(rest)
         case _ if re.match(r"10\.\d+/", text):
             return _of_doi(text)
-    return _of_page(text, hub, token)
+    return _of_page(text, hub, has_token)
 
 
 def _in_store(text: str, endpoints: StoreEndpoints) -> StorePlace:
@@ -161,16 +174,16 @@ def _in_store(text: str, endpoints: StoreEndpoints) -> StorePlace:
     return StorePlace(address._replace(key=key), endpoints.of(address.service), glob)
 
 
-def _of_account(rest: str) -> StorePlace:
+def _of_account(rest: str, endpoint: str) -> StorePlace:
     """A product of Source Cooperative: its accounts are buckets to those who list them."""
     account, _, product = rest.strip("/").partition("/")
     if not account or not product:
         raise UsageError(f"SOURCE source.coop:{urls.term_safe(rest)}: write it as source.coop:ORG/PRODUCT")
     key, glob = split_glob(product)
-    return StorePlace(StoreAddress(urls.S3, account, key), SOURCE_COOP, glob)
+    return StorePlace(StoreAddress(urls.S3, account, key), endpoint, glob)
 
 
-def _data_set_of(text: str, hub: str, token: Token) -> DataSetPlace:
+def _data_set_of(text: str, hub: str, has_token: HasToken) -> DataSetPlace:
     kind, _, rest = text.partition("://")[2].partition("/")
     found = _data_set(rest.strip("/"))
     if kind != "datasets" or found is None:
@@ -179,7 +192,7 @@ def _data_set_of(text: str, hub: str, token: Token) -> DataSetPlace:
             "models and spaces are not read"
         )
     folder, glob = split_glob(found["folder"] or "")
-    return DataSetPlace(hub, found["id"], unquote(found["revision"] or "main"), folder, glob, Secret(token()))
+    return DataSetPlace(hub, found["id"], unquote(found["revision"] or "main"), folder, glob, has_token())
 
 
 def _number(rest: str, text: str) -> str:
@@ -192,12 +205,14 @@ def _record(url: str) -> RecordPlace:
     return RecordPlace("invenio", url, url.rpartition("/")[2])
 
 
-def _figshare(number: str, root: str = "https://api.figshare.com") -> RecordPlace:
-    return RecordPlace("figshare", f"{root}/v2/articles/{number}", number)
+def _figshare(number: str, version: str | None = None, root: str = "https://api.figshare.com") -> RecordPlace:
+    one = f"/versions/{version}" if version else ""
+    return RecordPlace("figshare", f"{root}/v2/articles/{number}{one}", number)
 
 
-def _dataverse(root: str, doi: str) -> RecordPlace:
-    url = f"{root}/api/datasets/:persistentId/?persistentId={doi}"
+def _dataverse(root: str, doi: str, version: str = "") -> RecordPlace:
+    one = f"versions/{quote(version, safe=':')}" if version else ""
+    url = f"{root}/api/datasets/:persistentId/{one}?persistentId={doi}"
     return RecordPlace("dataverse", url, doi.rpartition("/")[2])
 
 
@@ -206,7 +221,7 @@ def _of_doi(doi: str) -> RecordPlace:
     if found := _zenodo_doi(doi):
         return _record(f"https://zenodo.org/api/records/{found[1]}")
     if found := _figshare_doi(doi):
-        return _figshare(found[1])
+        return _figshare(found[1], found[2])
     for prefix, root in _DATAVERSES.items():
         if doi.lower().startswith(prefix):
             return _dataverse(root, f"doi:{doi}")
@@ -216,7 +231,7 @@ def _of_doi(doi: str) -> RecordPlace:
     )
 
 
-def _of_page(text: str, hub: str, token: Token) -> Place | None:
+def _of_page(text: str, hub: str, has_token: HasToken) -> Place | None:
     """The place whose page for people a URL is. Raises `UsageError` for a Google Drive."""
     split = urlsplit(text)
     root, host = f"{split.scheme}://{split.netloc}", split.hostname or ""
@@ -227,15 +242,21 @@ def _of_page(text: str, hub: str, token: Token) -> Place | None:
         )
     if host in ("doi.org", "dx.doi.org", "www.doi.org"):
         return _of_doi(unquote(split.path[1:]))
+    if host == "zenodo.org" and split.path.startswith("/doi/"):
+        return _of_doi(unquote(split.path[5:]))
     if root in (hub, "https://huggingface.co") and (found := _data_set_page(split.path)):
         folder, glob = split_glob(unquote(found["folder"] or ""))
         revision = unquote(found["revision"] or "main")
-        return DataSetPlace(hub, found["id"], revision, folder, glob, Secret(token()))
+        return DataSetPlace(hub, found["id"], revision, folder, glob, has_token())
     if not split.query and (record := _record_path(split.path)):
         return _record(f"{root}/api/records/{record[1]}")
     if host == "figshare.com" or host.endswith(".figshare.com") or split.path.startswith("/v2/articles/"):
+        if article := _figshare_api(split.path):
+            return _figshare(article[1], article[2], root)
         article = _figshare_path(split.path)
-        is_api = split.path.startswith("/v2/")
-        return _figshare(article[1], *([root] if is_api else [])) if article else None
-    doi = parse_qs(split.query).get("persistentId", [""])[0]
-    return _dataverse(root, doi) if doi and split.path.rpartition("/")[2] in ("dataset.xhtml", "") else None
+        return _figshare(article[1], article[2]) if article else None
+    asked = {name: values[0] for name, values in parse_qs(split.query).items()}
+    is_page = split.path.rpartition("/")[2] in ("dataset.xhtml", "citation", "")
+    if not is_page or "persistentId" not in asked:
+        return None
+    return _dataverse(root, asked["persistentId"], asked.get("version", ""))

@@ -8,26 +8,28 @@ from collections.abc import Collection as Some
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ... import stac
 from ...core import urls
 from ...core.concurrency import prefetch_one
 from ...core.errors import CatalogDefect, SourceError
-from ...core.model import Asset, Document, Flaw, Item, Page, Request
+from ...core.model import Asset, Collection, Document, Flaw, Item, Page, Request
 from ...core.options import Selection
-from ...core.ports import Emit, Reader
 from ..access import ENOUGH_IDS, unknown_id
-from ..item_limit import Entries, ItemQuota
-from ..refresh import HrefRefresher
-from .ndjson import records_in
-from .streams import RawReader, read_file, read_remote, read_stdin
+from .item_limit import Entries, ItemQuota
+
+if TYPE_CHECKING:
+    from ...core.ports import Emit, Reader
+    from ..refresh import HrefRefresher
+    from .streams import RawReader
 
 MAX_SELF_LINKS = 10_000
 """Items whose self links are kept: far more than are in progress at a time."""
 Batch = tuple[list[Any], str, Page]
 """Records that may or may not be items, the base of their relative hrefs, and what is known of their page."""
 Batches = AsyncGenerator[Batch, None]
+Owned = Item | Collection | Flaw
 
 
 class ItemsSource:
@@ -44,17 +46,18 @@ class ItemsSource:
         *,
         reader: Reader | None = None,
         addresses: tuple[str, ...] = (),
+        are_lines: bool = False,
     ) -> None:
-        """`addresses`: those of the item, where there is only one."""
+        """`addresses`: those of the item, where there is only one. `are_lines`: collections may come too."""
         self.name = name
+        self._are_lines = are_lines
         self._addresses = addresses
         self._batches = batches
         self._selection = selection
         self._admits = stac.item_filter(selection)
         self._self_links: OrderedDict[tuple[str, str], str] = OrderedDict()
-        self._refresher = (
-            HrefRefresher(reader, lambda *owner: self._self_links.get(owner, "")) if reader else None
-        )
+        self._reader = reader
+        self._refresher: HrefRefresher | None = None
 
     async def list(self, emit: Emit, only: Sequence[str] = ()) -> None:
         """There is one listing: to read it again is to read all of it."""
@@ -62,7 +65,13 @@ class ItemsSource:
             await prefetch_one(self._entries(batches), emit)
 
     async def refresh(self, asset: Asset) -> Asset | None:
-        return None if self._refresher is None else await self._refresher.refreshed(asset)
+        if self._reader is None:
+            return None
+        if self._refresher is None:
+            from ..refresh import HrefRefresher
+
+            self._refresher = HrefRefresher(self._reader, lambda *owner: self._self_links.get(owner, ""))
+        return await self._refresher.refreshed(asset)
 
     async def _entries(self, batches: Batches) -> AsyncIterator[Entries]:
         quota = ItemQuota(self._selection)
@@ -70,24 +79,31 @@ class ItemsSource:
         missing = set(choice.names)
         number = 1
         async for records, url, begun in batches:
-            found = list(_items(records, url, number))
-            number += len(records)
-            chosen = [self._placed(one) for one in found if isinstance(one, Flaw) or self._admits(one)]
+            found = list(_items(records, url, number, are_lines=self._are_lines))
+            number += sum(not isinstance(one, Collection) for one in records)
+            chosen = [self._placed(one) for one in found if self._wants(one, choice)]
             if missing:
                 ids = {one.collection for one in found if isinstance(one, Item)}
+                ids |= {one.id for one in found if isinstance(one, Collection)}
                 missing.intersection_update(choice.unmatched(ids))
                 found_ids |= ids if len(found_ids) < ENOUGH_IDS else set()
             self._remember_self_links(chosen, url)
-            yield quota.admit([replace(begun, returned=len(found)), *chosen])
+            returned = sum(not isinstance(one, Collection) for one in found)
+            yield quota.admit([replace(begun, returned=returned), *chosen])
             if quota.used_up:
                 return
         if flaws := [*self._missing_collections(missing, found_ids), *quota.missing(self.name)]:
             yield flaws
 
-    def _placed(self, one: Item | Flaw) -> Item | Flaw:
+    def _wants(self, one: Owned, choice: stac.CollectionChoice) -> bool:
+        if isinstance(one, Collection):
+            return choice.admits(one.id)
+        return isinstance(one, Flaw) or self._admits(one)
+
+    def _placed(self, one: Owned) -> Owned:
         return replace(one, addresses=self._addresses) if self._addresses and isinstance(one, Item) else one
 
-    def _remember_self_links(self, chosen: Iterable[Item | Flaw], url: str) -> None:
+    def _remember_self_links(self, chosen: Iterable[Owned], url: str) -> None:
         """Of the latest items only, whose assets may still be in progress."""
         for one in chosen:
             if isinstance(one, Item) and one.href != url and one.href.startswith("http"):
@@ -96,7 +112,7 @@ class ItemsSource:
             self._self_links.popitem(last=False)
 
     def _missing_collections(self, names: set[str], found_ids: set[str]) -> Entries:
-        """A flaw for each wanted collection of which no item came.
+        """A flaw for each wanted collection that did not come, nor any item of it.
 
         Raises `SourceError` if none came of any that was wanted.
         """
@@ -123,9 +139,13 @@ def of_document(
     async def batches() -> Batches:
         """The document as it was read is the first page of the first pass."""
         if not is_collection or (url.startswith("file:") and not is_search):
+            if collections := _collections_in(document.body, url):
+                yield collections, url, Page()
             yield records_of(document.body, name), url, Page()
             return
         first = begun.pop() if begun else None
+        if first is not None and (collections := _collections_in(first.body, url)):
+            yield collections, url, Page()
         if first is not None and not is_search:
             records_of(first.body, name)
         try:
@@ -141,6 +161,8 @@ def of_document(
 
 def of_lines(reader: RawReader, url: str, selection: Selection) -> ItemsSource:
     """NDJSON at a URL. A local file is read as its items are taken, whatever its size."""
+    from .ndjson import records_in
+    from .streams import read_file, read_remote
 
     async def batches() -> Batches:
         blocks = read_file(urls.to_path(url)) if url.startswith("file:") else read_remote(reader, url)
@@ -148,11 +170,13 @@ def of_lines(reader: RawReader, url: str, selection: Selection) -> ItemsSource:
             async for batch in records_in(blocks, urls.redacted(url)):
                 yield batch, url, Page()
 
-    return ItemsSource(urls.redacted(url), batches, selection, reader=reader)
+    return ItemsSource(urls.redacted(url), batches, selection, reader=reader, are_lines=True)
 
 
 def of_stdin(selection: Selection, reader: Reader | None = None) -> ItemsSource:
     """Standard input: NDJSON as it comes, or a FeatureCollection, or items one after another."""
+    from .ndjson import records_in
+    from .streams import read_stdin
 
     async def batches() -> Batches:
         base, empty = urls.from_path(Path.cwd()) + "/", True
@@ -163,14 +187,33 @@ def of_stdin(selection: Selection, reader: Reader | None = None) -> ItemsSource:
         if empty:  # whatever should have written to it has failed: a listing without items has a text, too
             raise SourceError("standard input is empty: there are no items to read", kind="empty")
 
-    return ItemsSource("-", batches, selection, reader=reader)
+    return ItemsSource("-", batches, selection, reader=reader, are_lines=True)
 
 
-def _items(records: list[Any], url: str, first: int) -> Iterable[Item | Flaw]:
+def _collections_in(body: Any, url: str) -> list[Collection | Flaw]:
+    """The collections of a FeatureCollection that `plan --save` has written."""
+    found = body.get("collections") if isinstance(body, dict) and "features" in body else None
+    return [_collection(one, url) for one in found if _is_collection(one)] if isinstance(found, list) else []
+
+
+def _is_collection(record: Any) -> bool:
+    return isinstance(record, dict) and record.get("type") == "Collection"
+
+
+def _collection(record: dict[str, Any], url: str) -> Collection | Flaw:
+    own = next(stac.links_of(record, "self"), {"href": url})
+    return stac.collection_of(record, stac.resolve(own["href"], url))
+
+
+def _items(records: list[Any], url: str, first: int, *, are_lines: bool) -> Iterable[Owned]:
+    """The items of records. Lines may also be collections, as `plan --save` writes them."""
     for number, record in enumerate(records, first):
-        if isinstance(record, Flaw):
+        if isinstance(record, Flaw | Collection):
             yield record
+        elif are_lines and _is_collection(record):
+            yield _collection(record, url)
         elif isinstance(record, dict) and record.get("type") == "FeatureCollection":
+            yield from _collections_in(record, url)
             yield from stac.items_of(records_of(record, urls.redacted(url)), url)
         else:
             yield from stac.items_of([record], url, first=number)

@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ... import stac
 from ...core import urls
@@ -15,8 +15,10 @@ from ...core.concurrency import ThreadPool
 from ...core.errors import UsageError
 from ...core.model import Asset, Item, JsonObject, Page
 from ...core.options import Selection, as_tuple
-from ...core.ports import Reader
 from .documents import Batches, ItemsSource, records_of
+
+if TYPE_CHECKING:
+    from ...core.ports import Reader
 
 TAKE_ITEMS = 100
 TAKE_SECONDS = 0.05
@@ -108,6 +110,10 @@ def assets(item: Any, keys: Iterable[str] | None = None) -> list[Asset]:
 
     `keys` picks some, in the order given. Raises `UsageError` for one that the item does not have, and for
     what is no item.
+
+        >>> item = {"id": "one", "assets": {"labels": {"href": "https://host.example/one.tif"}}}
+        >>> [asset.key for asset in mlhub_async.assets(item)]
+        ['labels']
     """
     owner = given_item(item)
     found = {asset.key: asset for asset in stac.assets_of(owner)}

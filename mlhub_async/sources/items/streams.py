@@ -8,14 +8,17 @@ import stat
 import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ...core import urls
 from ...core.errors import SourceError, TransferError
 from ...core.model import Head, Request
-from ...core.ports import Members, Reader, Sink
+from ...core.ports import Reader, Sink
 from ...http.resilience.retry import Retry
 from ..access import unreadable
+
+if TYPE_CHECKING:
+    from ...core.ports.members import Members
 
 BLOCK_BYTES = 1 << 18
 Blocks = AsyncGenerator[bytes, None]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ... import stac
 from ...core.errors import Fatal, MlhubError, Transient
 from ...core.model import Collection, Item, Request
-from ...core.ports import Reader
 from ..access import DAMAGED
-from ..item_limit import Entries
+from ..items.item_limit import Entries
 from .failures import LinkFailure, LinkFailures
+
+if TYPE_CHECKING:
+    from ...core.ports import Reader
 
 LOCKS = 16
 MAX_REMEMBERED = 10_000

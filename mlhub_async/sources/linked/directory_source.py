@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ... import stac
 from ...core import urls
@@ -15,8 +16,10 @@ from ...core.errors import TransferError
 from ...core.formats.directories import kind_of_directory, unlisted_error
 from ...core.model import Asset, Collection, Directory, Entry, Item, Member
 from ...core.options import Selection
-from ...core.ports import Emit, Source
-from ..items.streams import RawReader
+
+if TYPE_CHECKING:
+    from ...core.ports import Emit, Source
+    from ..items.streams import RawReader
 
 CONCURRENT_READS = 16
 Owner = Item | Collection
@@ -78,14 +81,17 @@ class DirectorySource:
         return [_joined(one, of_owner.get(number)) for number, one in enumerate(entries)]
 
     def _directories_of(self, owner: Owner) -> Assets:
-        if not any([kind_of_directory(one.href, one.media_type) for one in stac.outlines_of(owner)]):
+        if not _may_have_directories(owner.body.get("assets")):
             return []
         wants = self._wants_of(owner)
         assets = stac.assets_of(owner) if isinstance(owner, Item) else stac.collection_assets(owner)
         return [
             one
             for one in assets
-            if not one.unavailable and kind_of_directory(one.href, one.media_type) and wants(one, owner.body)
+            if one.key not in owner.directories
+            and not one.unavailable
+            and kind_of_directory(one.href, one.media_type)
+            and wants(one, owner.body)
         ]
 
     async def _listed(self, asset: Asset) -> Directory:
@@ -108,7 +114,19 @@ class DirectorySource:
         return await read_store(self._reader, url)
 
 
+def _may_have_directories(assets: Any) -> bool:
+    """Whether an asset may be a directory: cheaper than to make the assets, of which nearly none is one."""
+    raw = assets.values() if isinstance(assets, dict) else ()
+    places = [(one.get("href"), one.get("type")) for one in raw if isinstance(one, dict)]
+    return any(
+        [
+            isinstance(href, str) and kind_of_directory(href, kind if isinstance(kind, str) else None)
+            for href, kind in places
+        ]
+    )
+
+
 def _joined(entry: Entry, directories: dict[str, Directory] | None) -> Entry:
     if directories is None or not isinstance(entry, Item | Collection):
         return entry
-    return replace(entry, directories=directories)
+    return replace(entry, directories={**entry.directories, **directories})

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from ...core import urls
 from ...core.errors import MlhubError, TransferError
 from ...core.model import Concern, Flaw
-from ..item_limit import Entries
+from ..items.item_limit import Entries
 
 FirstTime = Callable[[list[str]], Awaitable[list[str]]]
 """Gives those of the keys that it was not asked about before in this run."""

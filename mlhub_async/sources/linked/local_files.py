@@ -1,4 +1,5 @@
-"""Which files a local catalogue may name: those of its own folder, and of STAC collections beside it."""
+"""Local catalogues: the file that a path names, and which files a catalogue may name itself: those of its own
+folder, and of STAC collections beside it."""
 
 from __future__ import annotations
 
@@ -6,9 +7,9 @@ import os
 from pathlib import Path
 
 from ...core import urls
-from ...core.errors import TransferError
+from ...core.errors import SourceError, TransferError, UsageError
 from ...core.json_text import loads
-from ...core.model import COLLECTION_FILE
+from ...core.model import CATALOG_FILE, COLLECTION_FILE
 
 MAX_COLLECTION_BYTES = 16 << 20
 
@@ -96,3 +97,19 @@ def _real_path(target: str) -> Path:
 
 def _local_file_error(target: str) -> TransferError:
     return TransferError(f"{urls.redacted(target)} is a local file", kind="outside-root")
+
+
+def existing_path(text: str) -> Path:
+    """The local file or folder that a SOURCE names. Raises `UsageError` for an empty name, `SourceError` for
+    what is not there."""
+    if not text.strip():
+        raise UsageError("SOURCE is empty: give the address or path of a catalogue")
+    if not os.path.exists(text):
+        raise SourceError(f"{urls.term_safe(text, 300)} does not exist here, and is no URL", kind="not-found")
+    return Path(text)
+
+
+def catalogue_at(folder: Path) -> Path | None:
+    """The catalogue that a folder stands for, if there is one at its top."""
+    names = (CATALOG_FILE, COLLECTION_FILE)
+    return next((folder / name for name in names if (folder / name).is_file()), None)

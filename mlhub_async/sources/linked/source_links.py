@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from collections.abc import Collection as Some
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ... import stac
 from ...core import urls
@@ -13,14 +13,17 @@ from ...core.concurrency import fan_out
 from ...core.errors import CatalogError, MlhubError, SourceError, TransferError, Transient
 from ...core.model import Asset, Collection, Document, Entry, Flaw, Item, Request
 from ...core.options import Selection
-from ...core.ports import Emit, Reader, Source
 from ...stac import DocumentKind
 from ..access import DAMAGED
-from ..item_limit import Entries
+from ..items.item_limit import Entries
 from .choice import SourceChoice
 from .collections import LinkedCollections
 from .failures import FirstTime, LinkFailure, LinkFailures, Owner, remember_in_memory
 from .local_files import check_source, local_files_of
+
+if TYPE_CHECKING:
+    from ...core.ports import Emit, Reader, Source
+    from .source_labels import SourceLabels
 
 CONCURRENT_READS = 16
 DATA = "data"
@@ -45,7 +48,7 @@ class FollowSources:
     label, and by `--source-query` and `--source-datetime`. Filters of assets apply, unless there are others
     for it. `--max-items` counts labels only. `source` links of these items are not followed further. `root`
     is the URL of the document that the listing began with: links to files are followed only within its
-    folder, and into STAC collections beside it.
+    folder, and into STAC collections beside it. With `labels` items are told whose source imagery they are.
 
     A link to a catalogue, to a file that is no JSON or to nothing leaves the listing complete, and so does
     one that may not be followed: its item is told by a benign flaw. JSON that is no STAC, is broken, or
@@ -60,8 +63,10 @@ class FollowSources:
         first_time: FirstTime | None = None,
         root: str = "",
         selection: Selection | None = None,
+        labels: SourceLabels | None = None,
     ) -> None:
         self.name = inner.name
+        self._labels = labels
         self._choice = SourceChoice(selection or Selection())
         self._inner = inner
         self._reader = reader
@@ -75,6 +80,8 @@ class FollowSources:
 
         Links that were followed before are not followed again.
         """
+        if self._labels is not None:
+            emit = self._labels.labelling(emit)
         broken: list[MlhubError] = []
         at_once = not self._choice.defers
 

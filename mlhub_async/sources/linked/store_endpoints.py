@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ...core.model import Asset, Collection, Entry, Item
-from ...core.ports import Emit, Source
 from ...core.urls import StoreEndpoints
+
+if TYPE_CHECKING:
+    from ...core.ports import Emit, Source
 
 
 class WithEndpoints:

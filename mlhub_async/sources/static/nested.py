@@ -11,7 +11,7 @@ from ...core.errors import CatalogError, MlhubError, SourceError, TransferError
 from ...core.model import Asset, Collection, Document, Entry, Flaw, Item, Page
 from ...core.options import Selection
 from ...core.ports import Emit, Source
-from ..item_limit import ItemQuota
+from ..items.item_limit import ItemQuota
 
 
 class CollectionSource(Source, Protocol):

@@ -27,7 +27,7 @@ from ...core.options import Selection
 from ...core.ports import Emit, Reader
 from ...stac import DocumentKind
 from ..access import unknown_id
-from ..item_limit import Entries, ItemQuota
+from ..items.item_limit import Entries, ItemQuota
 from .links import FollowedLink, LinkChoice, LinkGroup
 from .nested import NestedApis, OpenApi, unlisted_api
 

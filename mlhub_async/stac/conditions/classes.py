@@ -16,22 +16,38 @@ def shows_any(names: tuple[str, ...]) -> Callable[[JsonObject], bool]:
     wanted = {name.casefold() for name in names}
 
     def shows(body: JsonObject) -> bool:
-        for classes_of in (_counted, _listed, _possible, _in_assets):
-            found = {str(name).casefold() for name in classes_of(body)}
-            if found:
-                return bool(found & wanted)
-        return False
+        return bool({name.casefold() for name in classes_of(body)} & wanted)
 
     return shows
 
 
+def classes_of(body: JsonObject) -> set[str]:
+    """The classes that an item shows; see `shows_any`."""
+    for source in (_counted, _listed, _possible, _in_assets):
+        if found := {str(name) for name in source(body)}:
+            return found
+    return set()
+
+
+def counts_of(body: JsonObject) -> dict[str, float]:
+    """What label:overviews count of each class of an item, such as pixels or polygons."""
+    found: dict[str, float] = {}
+    for name, number in _counts(body):
+        found[str(name)] = found.get(str(name), 0) + number
+    return found
+
+
 def _counted(body: JsonObject) -> Iterator[Any]:
     """label:overviews: classes that were counted in this item."""
+    return (name for name, _ in _counts(body))
+
+
+def _counts(body: JsonObject) -> Iterator[tuple[Any, float]]:
     for overview in _objects(_properties(body).get("label:overviews")):
         for count in _objects(overview.get("counts")):
             number = count.get("count")
             if isinstance(number, int | float) and number > 0:
-                yield count.get("name")
+                yield count.get("name"), number
 
 
 def _listed(body: JsonObject) -> Iterator[Any]:

@@ -20,10 +20,11 @@ _WEB = ("https://", "http://")
 
 
 class Location(NamedTuple):
-    """`via` says which of an asset's addresses it is; "" for a plain href."""
+    """`via` says which of an asset's addresses it is; "" for a plain href. `refs` is its `auth:refs`."""
 
     href: str
     via: str = ""
+    refs: Any = None
 
 
 def locations_of(
@@ -47,7 +48,8 @@ def locations_of(
             continue
         kind = href.partition(":")[0].lower() if is_store else ""
         via = " ".join(filter(None, (f"alternate {name}" if name else "", kind)))
-        ranked.append((about.get("requester_pays") is True, is_store, Location(url, via)))
+        location = Location(url, via, one.get("auth:refs", asset.get("auth:refs")))
+        ranked.append((about.get("requester_pays") is True, is_store, location))
     ranked.sort(key=lambda one: one[:2])
     return [location for _, _, location in ranked]
 

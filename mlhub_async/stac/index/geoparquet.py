@@ -51,7 +51,7 @@ def libraries() -> tuple[Any, Any, Any]:
     try:
         pyarrow, parquet, shapely = map(importlib.import_module, ("pyarrow", "pyarrow.parquet", "shapely"))
     except ImportError as error:
-        raise UsageError(f"items.parquet needs {error.name}: pip install 'mlhub-async[index]'") from None
+        raise UsageError(f"items.parquet needs {error.name}: python -m pip install 'pyarrow>=16'") from None
     return pyarrow, parquet, shapely
 
 

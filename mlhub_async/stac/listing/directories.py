@@ -18,18 +18,29 @@ def member_url(directory: str, member: str) -> str:
 
 def member_asset(directory: Asset, member: Member, separator: str = "/") -> Asset:
     """A file of a directory as an asset. `separator`: see `key_separator`."""
+    hrefs = member.hrefs or [
+        (member_url(href, member.path), via)
+        for href, via in ((directory.href, directory.via), *directory.others)
+    ]
     return directory._replace(
-        href=member_url(directory.href, member.path),
+        href=hrefs[0][0],
+        via=hrefs[0][1],
         key=f"{directory.key}{separator}{member.path}",
         media_type=member.media_type,
         size=member.size,
-        checksum=None,
-        stamp=directory.stamp if member.size is None else f"{directory.stamp}.{member.size}",
+        checksum=member.checksum,
+        stamp=_stamp(directory, member),
         directory=directory.key,
         member=member.path,
         optional=member.optional,
-        others=tuple([(member_url(href, member.path), via) for href, via in directory.others]),
+        others=tuple(hrefs[1:]),
+        auth=tuple([(member_url(href, member.path), scheme) for href, scheme in directory.auth]),
     )
+
+
+def _stamp(directory: Asset, member: Member) -> str:
+    digest = "" if member.checksum is None else f".{member.checksum.digest.hex()}"
+    return directory.stamp if member.size is None else f"{directory.stamp}.{member.size}{digest}"
 
 
 def key_separator(key: str, keys: Some[str]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -30,9 +32,8 @@ class LoopGuard:
     """
 
     def __init__(self, memory: int = MAX_REMEMBERED) -> None:
-        self._memory = memory
-        self._requests: dict[int, None] = {}
-        self._pages: dict[int, None] = {}
+        self._requests = _Hashes(memory)
+        self._pages = _Hashes(memory)
         self._ids: deque[frozenset[int]] = deque(maxlen=PAGES_WITH_IDS)
         self._stale = 0
         self._empty = 0
@@ -51,7 +52,7 @@ class LoopGuard:
 
     def add_request(self, request: Request, number: int) -> None:
         """To be called with every request before it is sent."""
-        if not self._remember(self._requests, hash((request.method, request.url, _canonical(request.body)))):
+        if not self._requests.add(hash((request.method, request.url, _canonical(request.body)))):
             raise CatalogError(
                 f"page {number} would be the same request as an earlier page: the server pages in a loop",
                 kind="pagination-loop",
@@ -80,19 +81,35 @@ class LoopGuard:
     def _is_stale(self, records: Sequence[Any]) -> bool:
         """Whether the page as a whole, or each of its records, came before."""
         ids = frozenset(map(_identity, records))
-        fresh = self._remember(self._pages, hash(ids))
+        fresh = self._pages.add(hash(ids))
         new = sum(not _is_on(one, self._ids) for one in ids)
         self._ids.append(ids)
         self.found += new if fresh else 0
         return not new or not fresh
 
-    def _remember(self, seen: dict[int, None], number: int) -> bool:
+
+class _Hashes:
+    """The latest `limit` of the numbers that were added, in 16 bytes each."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._ordered = array("q")
+        self._latest = array("q")
+        """in the order in which they came; once it is full, a ring"""
+        self._oldest = 0
+
+    def add(self, number: int) -> bool:
         """Whether this number is new. The oldest is forgotten first."""
-        if number in seen:
+        at = bisect_left(self._ordered, number)
+        if self._ordered[at : at + 1] == array("q", (number,)):
             return False
-        seen[number] = None
-        if len(seen) > self._memory:
-            del seen[next(iter(seen))]
+        self._ordered.insert(at, number)
+        if len(self._latest) < self._limit:
+            self._latest.append(number)
+        else:
+            del self._ordered[bisect_left(self._ordered, self._latest[self._oldest])]
+            self._latest[self._oldest] = number
+            self._oldest = (self._oldest + 1) % self._limit
         return True
 
 

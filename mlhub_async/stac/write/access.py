@@ -37,7 +37,7 @@ def drop_access(body: JsonObject, local: Container[str]) -> None:
     }
     if changed:
         body["assets"] = {**assets, **changed}
-    dropped = all(key in local for key in assets) and _drop_common(body)
+    dropped = _drop_common(body, local)
     if changed or dropped:
         _drop_unused_extensions(body)
 
@@ -57,10 +57,12 @@ def _without_options(options: JsonObject) -> JsonObject:
     return kept
 
 
-def _drop_common(body: JsonObject) -> bool:
+def _drop_common(body: JsonObject, local: Container[str]) -> bool:
     properties = body.get("properties")
     places = [body, properties] if isinstance(properties, dict) else [body]
     if all(_OF_STORAGE.isdisjoint(place) for place in places):
+        return False
+    if not all(key in local for key in body["assets"]):
         return False
     if any("alternate" in asset for asset in body["assets"].values() if isinstance(asset, dict)):
         return False

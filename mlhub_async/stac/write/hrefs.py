@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
 
-from ...core import urls
+from ...core import pattern_on_use, urls
 from ...core.errors import MlhubError
 from ...core.model import JsonObject
 
@@ -21,8 +21,8 @@ _STRUCTURAL_RELS = frozenset(
     {"self", "root", "parent", "collection", "child", "item", "items", "next", "prev", "previous"}
 )
 is_remote = re.compile(r"(https?|s3|gs|az|abfss?)://", re.I).match
-is_absolute = re.compile(r"[a-z][a-z0-9+.-]*:|/", re.I).match
-_opens_no_file = re.compile(r"(?!file:|https?:|[a-z]:)[a-z][a-z0-9+.-]*:", re.I).match
+_ABSOLUTE = pattern_on_use(r"[a-z][a-z0-9+.-]*:|/", re.I)
+_OPENS_NO_FILE = pattern_on_use(r"(?!file:|https?:|[a-z]:)[a-z][a-z0-9+.-]*:", re.I)
 UNUSABLE = "unusable:"
 """Scheme of hrefs that no reader shall open."""
 
@@ -40,6 +40,11 @@ class DocumentLocation:
     collection: str | None = None
     base: str = ""
     source_root: str = ""
+
+
+def is_absolute(href: str) -> bool:
+    """Whether it is a URL or an absolute path."""
+    return _ABSOLUTE.match(href) is not None
 
 
 def relative_href(target: str, start: str) -> str:
@@ -76,7 +81,7 @@ def outward_href(href: str, base: str, location: DocumentLocation) -> str:
         target = urls.without_secrets(urls.parse(href, base or None))
     except MlhubError:
         shown = urls.redacted(href) if "://" in href and ("@" in href or "?" in href) else href
-        return shown if _opens_no_file(href) else _unusable(shown)
+        return shown if _OPENS_NO_FILE.match(href) else _unusable(shown)
     if target.startswith("file:") and not _is_in_source(target, base, location.source_root):
         return _unusable(href)
     return target

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection as Some
 from collections.abc import Iterator, Mapping
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ... import __version__
 from ...core import checksum
@@ -22,9 +22,11 @@ from .hrefs import (
     outward_href,
     relative_href,
 )
-from .projection import NO_PROJECTIONS, Projection, add_projections
 from .related import NO_PATHS, with_related
 from .versions import readable_item
+
+if TYPE_CHECKING:
+    from .projection import Projection
 
 FILE_EXTENSION = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
 DOCUMENTS = 4
@@ -36,7 +38,7 @@ def item_json(
     item: Item,
     records: Mapping[str, Stored],
     location: DocumentLocation,
-    projections: Mapping[str, Projection] = NO_PROJECTIONS,
+    projections: Mapping[str, Projection] | None = None,
     related: Mapping[int, str] = NO_PATHS,
 ) -> bytes:
     """The item as it came, with links of the mirror and with local assets where `records` has their key.
@@ -50,6 +52,8 @@ def item_json(
     body["links"] = _links(item, location, related)
     put_assets(body, records, item.href, location)
     if projections:
+        from .projection import add_projections
+
         add_projections(body, projections)
     return to_json(body) + b"\n"
 
@@ -67,11 +71,29 @@ def put_assets(
     if not isinstance(assets, dict) or not assets:
         return
     drop_access(body, records)
-    assets = body["assets"]
-    body["assets"] = {key: _asset(asset, records.get(key), base, location) for key, asset in assets.items()}
-    for key, one in records.items():
-        if isinstance(one, Record) and isinstance(assets.get(key), dict):
-            return _declare_file_extension(body)
+    folder = "" if location.base else location.path[: location.path.rfind("/") + 1]
+    written: JsonObject = {}
+    has_files = False
+    for key, asset in body["assets"].items():
+        record = records.get(key)
+        if type(record) is Record and type(asset) is dict:
+            has_files = True
+            if folder and record.path.startswith(folder) and "alternate" not in asset:
+                written[key] = _file(asset, record, "./" + record.path[len(folder) :])
+                continue
+        written[key] = _asset(asset, record, base, location)
+    body["assets"] = written
+    if has_files:
+        _declare_file_extension(body)
+
+
+def _file(asset: JsonObject, record: Record, href: str) -> JsonObject:
+    """The asset of a file that is in the mirror."""
+    made = {**asset, "href": href, "file:size": record.size}
+    if record.sha256:
+        published = asset.get("file:checksum")
+        made["file:checksum"] = "1220" + record.sha256 if published is None else _digest(published, record)
+    return made
 
 
 def _asset(asset: Any, record: Stored | None, base: str, location: DocumentLocation) -> Any:
@@ -83,9 +105,7 @@ def _asset(asset: Any, record: Stored | None, base: str, location: DocumentLocat
     elif isinstance(record, Folder):
         asset = {**asset, "href": _folder_href(record, asset.get("type"), location)}
     else:
-        asset = {**asset, "href": asset_href(record.path, location), "file:size": record.size}
-        if record.sha256:
-            asset["file:checksum"] = _digest(asset.get("file:checksum"), record)
+        asset = _file(asset, record, asset_href(record.path, location))
     return _with_alternates(asset, base, location) if "alternate" in asset else asset
 
 
@@ -126,7 +146,7 @@ def _declare_file_extension(body: JsonObject) -> None:
 
 
 def _links(item: Item, location: DocumentLocation, related: Mapping[int, str]) -> list[JsonObject]:
-    root = relative_href(CATALOG_FILE, location.path)
+    root = ("../" * location.path.count("/") or "./") + CATALOG_FILE
     parent = relative_href(location.collection, location.path) if location.collection else root
     found = [
         {"rel": "root", "href": root, "type": "application/json"},
@@ -137,7 +157,7 @@ def _links(item: Item, location: DocumentLocation, related: Mapping[int, str]) -
     listed = item.body.get("links")
     found += origin_link(listed, item.href, location, "application/geo+json")
     kept = list(kept_links(listed, item.href, location))
-    return found + with_related(kept, related, item.href, location)
+    return found + with_related(kept, related, item.href, location) if kept else found
 
 
 class Fingerprinter:
@@ -159,6 +179,8 @@ class Fingerprinter:
             text = dumps((item.id, item.collection, item.href, collection, item.body))
             if item.directories:
                 text += dumps([(key, one.digest) for key, one in item.directories.items()])
+            if item.versions:
+                text += dumps(list(item.versions.items()))
         except TypeError:
             return ""
         digest = self._context_digest.copy()

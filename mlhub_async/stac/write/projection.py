@@ -9,9 +9,9 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from types import MappingProxyType
 from typing import Any, BinaryIO, NamedTuple
 
+from ...core import pattern_on_use
 from ...core.errors import UsageError
 from ...core.model import JsonObject, Record
 
@@ -22,7 +22,7 @@ USER_DEFINED = 32767
 PIXEL_IS_POINT = 2
 
 
-_is_tiff = re.compile(r".*\.(tiff?|gtiff)", re.IGNORECASE | re.DOTALL).fullmatch
+_TIFF = pattern_on_use(r".*\.(tiff?|gtiff)", re.IGNORECASE | re.DOTALL)
 
 
 class Projection(NamedTuple):
@@ -39,20 +39,14 @@ class Projection(NamedTuple):
         return {name: value for name, value in found.items() if value is not None}
 
 
-NO_PROJECTIONS: Mapping[str, Projection] = MappingProxyType({})
-
-
 GridReader = Callable[[str], Awaitable[Projection | None]]
 """Reads the grid of the finished file at a path."""
 
 
-async def projections_of(
-    records: Mapping[str, Record], grid_of: GridReader | None
-) -> Mapping[str, Projection]:
-    """The grids of those files that are TIFF by their names, by asset key. `grid_of` None: of no file."""
-    if grid_of is None:
-        return NO_PROJECTIONS
-    grids = {key: await grid_of(record.path) for key, record in records.items() if _is_tiff(record.path)}
+async def projections_of(records: Mapping[str, Record], grid_of: GridReader) -> Mapping[str, Projection]:
+    """The grids of those files that are TIFF by their names, by asset key."""
+    paths = {key: record.path for key, record in records.items() if _TIFF.fullmatch(record.path)}
+    grids = {key: await grid_of(path) for key, path in paths.items()}
     return {key: grid for key, grid in grids.items() if grid is not None}
 
 
@@ -61,7 +55,7 @@ def _reader() -> Any:
     try:
         return importlib.import_module("tifffile")
     except ImportError:
-        raise UsageError("--enrich needs tifffile: pip install 'mlhub-async[deep]'") from None
+        raise UsageError("--enrich needs tifffile: python -m pip install 'tifffile>=2024.8'") from None
 
 
 def refuse_without_reader() -> None:

@@ -7,18 +7,21 @@ import hashlib
 import math
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import zip_longest
+from typing import TYPE_CHECKING
 
 from ...core.json_text import dumps, loads
 from ...core.model import Asset, Flaw, Proof, Record
 from ..naming import distinct, fold
-from .claims import ClaimRequest, ClaimResult, Claims, IsUnchanged
-from .lookups.by_url import find, mark_known_urls
+from .claims.assignment import ClaimRequest, ClaimResult, Claims, IsUnchanged
+from .claims.planned import PlannedRows
 from .lookups.item_links import note_claimed
-from .lookups.unchanged import ItemFingerprint, UnchangedItem, confirm
-from .rows import Row, settle
-from .schema import ABSENT, ASSET, BUSY_CODES, COLLECTION, DONE, FAILED, INDEX, ITEM, run_of
+from .rows import Row, insert_settled, settle
+from .schema import ABSENT, ASSET, BUSY_CODES, COLLECTION, DONE, FAILED, INDEX, ITEM, VERSION, run_of
+
+if TYPE_CHECKING:
+    from .lookups.unchanged import ItemFingerprint, UnchangedItem
 
 SYNCHRONOUS_NORMAL = 1
 """The value of SQLite's pragma."""
@@ -26,12 +29,22 @@ STAMP = "SELECT stamp FROM file WHERE collection=? AND item=? AND role=? AND key
 
 
 class Statements:
-    """One open ledger, for one caller at a time. `is_unchanged` compares a record with its file."""
+    """One open ledger, for one caller at a time. `is_unchanged` compares a record with its file.
 
-    def __init__(self, database: sqlite3.Connection, is_unchanged: IsUnchanged) -> None:
+    `planned`: where rows are from their claim to their end; None: in the table.
+    """
+
+    def __init__(
+        self,
+        database: sqlite3.Connection,
+        is_unchanged: IsUnchanged,
+        planned: PlannedRows | None = None,
+    ) -> None:
         self._db = database
         self._is_unchanged = is_unchanged
+        self._planned = planned
         self._new = False
+        self._was_empty = False
         self.run = 0
 
     @property
@@ -40,20 +53,22 @@ class Statements:
         return self._db
 
     def trial_commit(self) -> float:
-        """Seconds that a commit of one row takes; infinite where each commit waits for the disk."""
+        """Seconds that a commit of one page takes; infinite where each commit waits for the disk."""
         (journal,) = self._db.execute("PRAGMA journal_mode").fetchone()
         (synchronous,) = self._db.execute("PRAGMA synchronous").fetchone()
         if journal != "wal" or synchronous != SYNCHRONOUS_NORMAL:
             return math.inf
         started = time.monotonic()
-        self._rewrite_run()
+        self._rewrite_page()
         return time.monotonic() - started
 
-    def _rewrite_run(self) -> None:
-        self._db.execute("UPDATE run SET source=source WHERE id=?", (self.run,))
+    def _rewrite_page(self) -> None:
+        """Commit a page without any change. An UPDATE that changes nothing would not write it."""
+        self._db.execute(f"PRAGMA user_version={VERSION}")
 
     def begin_run(self, source: str, selection: str, started: str) -> bool:
         """Open a run; true if an earlier one left finished files."""
+        self._was_empty = self._db.execute("SELECT 1 FROM file LIMIT 1").fetchone() is None
         earlier = self._db.execute("SELECT 1 FROM file WHERE state=? LIMIT 1", (DONE,)).fetchone()
         self.run = (
             self._db.execute(
@@ -76,19 +91,27 @@ class Statements:
     def claim(self, wanted: Sequence[ClaimRequest]) -> list[ClaimResult | None]:
         """For each owner what it was given; None for an item that was seen in this run before."""
         with self.transaction():
-            results = Claims(self._db, self._is_unchanged, self.run, wanted).results(new=self._new)
+            claims = Claims(self._db, self._is_unchanged, self.run, wanted, self._planned)
+            new = self._new if self._planned is None else self._was_empty
+            results = claims.results(new=new)
             note_claimed(self._db, wanted, results, new=self._new)
+        claims.keep_planned()
         if not self._new:
+            from .lookups.by_url import mark_known_urls  # not in the first run
+
             mark_known_urls(self._db, results)
         return results
 
     def confirm(self, asked: Sequence[ItemFingerprint]) -> list[UnchangedItem | None]:
         """For each item its assets if nothing of it has changed, else None; see `unchanged`."""
+        from .lookups.unchanged import confirm
+
         with self.transaction():
             return confirm(self._db, self._is_unchanged, self.run, asked)
 
     def move(self, identity: tuple[str, str, str], path: str) -> str:
         """Give a claimed asset another path, once its suffix is known; returns the path it got."""
+        self.write_planned()
         collection, item, key = identity
         for seed in ("", "\0".join(identity), "+" + "\0".join(identity)):
             wish = distinct(path, seed) if seed else path
@@ -100,10 +123,33 @@ class Statements:
                 return wish
         raise AssertionError(f"no free place for {identity}")
 
-    def settle(self, rows: Sequence[Row]) -> None:
-        """Write the final state of files. A row that was never claimed (the ledger was lost) is inserted."""
+    def settle(self, rows: Sequence[Row], updates: Sequence[Callable[[Statements], None]] = ()) -> None:
+        """Write the final state of files. A row that was never claimed (the ledger was lost) is inserted.
+
+        `updates` are made in the same transaction.
+        """
+        planned = [self._planned.find(row) for row in rows] if self._planned else [None] * len(rows)
+        pairs = list(zip(rows, planned, strict=True))
         with self.transaction():
-            settle(self._db, self.run, rows)
+            insert_settled(self._db, self.run, [(row, found[4], found[5]) for row, found in pairs if found])
+            settle(self._db, self.run, [row for row, found in pairs if not found])
+            for update in updates:
+                update(self)
+        if self._planned:
+            self._planned.drop([found for found in planned if found])
+
+    def recover(self, rows: Sequence[Row]) -> None:
+        """Write what a killed run has left in the write-ahead log: as files of that run, the last one."""
+        last = self._db.execute("SELECT id, finished FROM run ORDER BY id DESC LIMIT 1").fetchone()
+        self.run = last[0] if last is not None and last[1] is None else 0
+        self.settle(rows)
+
+    def write_planned(self) -> None:
+        """Insert the rows of files that have not ended, so that the table has all that was claimed."""
+        if self._planned:
+            with self.transaction():
+                self._planned.write(self._db, self.run)
+            self._planned.clear()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -122,6 +168,8 @@ class Statements:
 
     def find(self, url: str) -> Record | None:
         """A finished file that was fetched from this very URL, if it is still there."""
+        from .lookups.by_url import find
+
         return find(self._db, self._is_unchanged, url)
 
     def first_time(self, urls: Sequence[str]) -> list[str]:
@@ -173,8 +221,8 @@ class Statements:
         statement = "SELECT path, sha256 FROM file WHERE role=? AND state=? ORDER BY collection, item"
         return iter(self._db.execute(statement, (ITEM, DONE)))
 
-    def index_files(self) -> dict[str, tuple[Record, str]]:
-        """The files that list all items, by name, with the digest of the items that they list."""
+    def index_files(self, names: Collection[str]) -> dict[str, tuple[Record, str]]:
+        """Those of the files that list what is in the mirror, by name, with a digest of what they list."""
         rows = self._db.execute(
             "SELECT key, path, size, sha256, mtime_ns, stamp FROM file WHERE role=? AND state=?",
             (INDEX, DONE),
@@ -182,10 +230,17 @@ class Statements:
         return {
             key: (Record(path, size, sha256, mtime_ns, Proof.NONE), stamp)
             for key, path, size, sha256, mtime_ns, stamp in rows
+            if key in names
         }
 
-    def forget_index(self) -> None:
-        self._db.execute("DELETE FROM file WHERE role=?", (INDEX,))
+    def forget_index(self, names: Collection[str]) -> None:
+        rows = [(INDEX, name) for name in names]
+        self._db.executemany("DELETE FROM file WHERE collection='' AND item='' AND role=? AND key=?", rows)
+
+    def is_taken(self, path: str) -> bool:
+        """Whether a file other than one that lists what is in the mirror has this path."""
+        asked = "SELECT 1 FROM file WHERE fold=? AND role<>?"
+        return self._db.execute(asked, (fold(path), INDEX)).fetchone() is not None
 
     def records(self, collection: str, item: str) -> dict[str, Record]:
         """The finished assets of one item by key; `item` "" for the collection's own."""
@@ -219,14 +274,19 @@ class Statements:
     def manifest(self, run: int) -> str:
         """sha256 over the sorted lines `path size sha256` of the finished assets of a run."""
         digest = hashlib.sha256()
+        for lines in self.manifest_lines(run):
+            digest.update(lines)
+        return digest.hexdigest()
+
+    def manifest_lines(self, run: int) -> Iterator[bytes]:
+        """These lines, some at a time."""
         lines = self._db.execute(
             "SELECT path || ' ' || size || ' ' || sha256 || char(10) FROM file "
             f"WHERE state=? AND role=? AND {run_of('file')}=? ORDER BY 1",
             (DONE, ASSET, run),
         )
         while some := lines.fetchmany(1000):
-            digest.update("".join(line for (line,) in some).encode())
-        return digest.hexdigest()
+            yield "".join(line for (line,) in some).encode()
 
     def count_finished(self, run: int) -> tuple[int, int]:
         """The number of finished assets of a run, and their bytes."""
@@ -270,11 +330,11 @@ class Statements:
     def checkpoint_some(self) -> None:
         """Move what nobody reads from SQLite's write-ahead log into the database file, and begin it anew.
 
-        The first row of a new log is synced: it is written here, not by a commit that others wait for.
+        The first page of a new log is synced: it is written here, not by a commit that others wait for.
         """
         with contextlib.suppress(sqlite3.Error):  # the last checkpoint raises what is wrong with the disk
             self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
-            self._rewrite_run()
+            self._rewrite_page()
 
     def checkpoint(self) -> None:
         """Move SQLite's write-ahead log into the database file; the next run does it if somebody reads now.

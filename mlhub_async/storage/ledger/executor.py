@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 from ...core.concurrency import ThreadPool
-from ..inline import InlineWork
+from ..inline import DiskWork, InlineWork
 from .schema import BUSY_CODES
 
 T = TypeVar("T")
@@ -23,10 +23,12 @@ class StatementExecutor:
     """Runs calls one at a time and in order. `close` it; nothing may be submitted afterwards.
 
     A hand-over to the thread and back costs more than a brief statement does: SQLite releases and takes the
-    GIL for each row. The loop takes over after `allow_inline`, until the disk turns out to be slow.
+    GIL for each row. The loop takes over after `allow_inline`, until the statements turn out to be slow, and
+    not while `disk` is slow.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, disk: DiskWork | None = None) -> None:
+        self._disk = disk
         self._thread = ThreadPool(1, thread_name_prefix="mlhub-ledger")
         self._database: sqlite3.Connection | None = None
         self._lock = threading.Lock()
@@ -45,7 +47,7 @@ class StatementExecutor:
         The future of a call in the loop is done already. Raises nothing itself.
         """
         loop = asyncio.get_running_loop()
-        if brief and self._database is not None and self._inline.allowed and not self._in_thread:
+        if brief and self._runs_here:
             done: asyncio.Future[T] = loop.create_future()
             try:
                 done.set_result(self._call_here(call))
@@ -58,6 +60,11 @@ class StatementExecutor:
                 done.set_exception(error)
                 return done
         return asyncio.wrap_future(self._start_in_thread(call))
+
+    @property
+    def _runs_here(self) -> bool:
+        allowed = self._inline.allowed and (self._disk is None or self._disk.fast)
+        return allowed and self._database is not None and not self._in_thread
 
     def start(self, call: Callable[[], object]) -> None:
         """Run a call in the thread, after those that wait; nobody learns how it ends."""

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from itertools import compress
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from ...core.concurrency import run_to_end
 from ...core.errors import DiskFull, StorageError
 from ...core.model import Record
-from ...core.ports import Place, Settled
+from ..inline import DiskWork
 from ..layout import LEDGER_FILE
-from ..local.disk_space import retry_when_space
 from ..os_errors import state_error
-from .claims import ClaimRequest, ClaimResult
+from .claims.assignment import ClaimRequest, ClaimResult
+from .claims.planned import PlannedRows
 from .database import Statements
 from .executor import StatementExecutor
-from .lookups.unchanged import ItemFingerprint, UnchangedItem
+from .log_appends import LogAppends
 from .rows import Row, rows_of
 from .schema import DONE, connect, ledger_error
 from .write_behind import GroupCommit, Update, WriteAheadLog
+
+if TYPE_CHECKING:
+    from ...core.ports import Place, Settled
+    from .lookups.unchanged import ItemFingerprint, UnchangedItem
 
 T = TypeVar("T")
 
@@ -38,8 +43,15 @@ class LedgerStore(Protocol):
     """What the ledger needs of the store whose files it records; see `ports` and `LocalStore`."""
 
     @property
+    def disk(self) -> DiskWork: ...
+
+    @property
     def is_synced(self) -> bool:
         """Whether files and their names survive a power cut: `put` and `sync_names` then take long."""
+
+    @property
+    def put_document(self) -> Callable[[str, bytes], Awaitable[int]] | None:
+        """Writes a document where that takes more than brief work for a disk; None: `put` is as brief."""
 
     def put(self, path: str, data: bytes) -> int: ...
 
@@ -57,9 +69,14 @@ class Ledger:
         """`state`: the directory of the database; the paths of files are those of `store`."""
         self._state = state
         self._store = store
-        self._executor = StatementExecutor()
+        self._executor = StatementExecutor(store.disk)
+        self._appends = LogAppends(self._append_lines, store.disk)
         self._batches = GroupCommit(
-            self._start_commit, self._rotate_log, self._translate_error, store.wait_for_space
+            self._start_commit,
+            self._rotate_log,
+            self._appends.when_quiet,
+            self._translate_error,
+            store.wait_for_space,
         )
         self.backpressure = self._batches.backpressure
         self.resumed = False
@@ -100,9 +117,9 @@ class Ledger:
     ) -> Statements:
         database = connect(self._state / LEDGER_FILE, full_sync=self._store.is_synced)
         try:
-            book = Statements(database, self._store.is_unchanged)
+            book = Statements(database, self._store.is_unchanged, PlannedRows())
             if left := self._log.uncommitted():
-                book.settle([row for row in left if self._is_current(row)])
+                book.recover([row for row in left if self._is_current(row)])
                 self._log.clear()
             prepare(book)
             self.resumed = book.begin_run(source, selection, started)
@@ -176,13 +193,28 @@ class Ledger:
         `StorageError` if it does not take the lines.
         """
         rows = rows_of(batch)
-        await retry_when_space(self._store.wait_for_space, lambda: self._log.append(rows))
-        # Nothing is awaited from here on: the rows are committed before the log with their lines is cleared.
-        if place is not None:
-            placed = [place(outcome) for outcome, _ in batch]
-            batch, rows = list(compress(batch, placed)), list(compress(rows, placed))
-        self._batches.add(rows)
-        return batch
+        while True:
+            recording = self._record(rows, batch, place)
+            try:
+                return await (recording if self._appends.inline else run_to_end(recording))
+            except DiskFull as full:
+                await self._store.wait_for_space(full)
+
+    async def _record(
+        self, rows: Sequence[Row], batch: Sequence[Settled], place: Place | None
+    ) -> Sequence[Settled]:
+        await self._appends.append(rows)
+        placed = [True] * len(batch) if place is None else []
+        try:
+            if place is not None:
+                for outcome, _ in batch:
+                    placed.append(place(outcome))
+                    if not self._store.disk.fast:
+                        await asyncio.sleep(0)  # each name may take long: others have a turn in between
+        finally:
+            self._batches.add(list(compress(rows, placed)))
+            self._appends.release()
+        return list(compress(batch, placed))
 
     async def record_document(
         self, identity: tuple[str, str, int, str], path: str, data: bytes, digest: str, fingerprint: str = ""
@@ -190,22 +222,32 @@ class Ledger:
         """Write the document of an item, and record it with the next batch.
 
         `fingerprint`: see `unchanged`; "" for an item that is not complete. Where files are synced, the
-        document is written in the ledger's thread, else here: it is a small file. Raises `TransferError`
+        document is written in the ledger's thread, else where it suits the disk. Raises `TransferError`
         where something is in its way.
         """
         put = partial(self._put, identity, path, data, digest, fingerprint)
-        if self._store.is_synced:
+        if (put_document := self._store.put_document) is not None:
+            mtime_ns = await put_document(path, data)
+            row = _document_row(identity, path, data, mtime_ns, digest, fingerprint)
+        elif self._store.is_synced:
             row = await self.query(lambda _: put())
             await self.query(lambda _: self._store.sync_names([path]))
         else:
-            row = await retry_when_space(self._store.wait_for_space, put)
+            row = await self._put_when_space(put)
         self._batches.add([row])
+
+    async def _put_when_space(self, put: Callable[[], Row]) -> Row:
+        while True:
+            try:
+                return await self._store.disk.run(put)
+            except DiskFull as full:
+                await self._store.wait_for_space(full)
 
     def _put(
         self, identity: tuple[str, str, int, str], path: str, data: bytes, digest: str, fingerprint: str
     ) -> Row:
         mtime_ns = self._store.put(path, data)
-        return (*identity, path, DONE, len(data), mtime_ns, digest, "none", "", fingerprint, "", "")
+        return _document_row(identity, path, data, mtime_ns, digest, fingerprint)
 
     def record_unchanged_document(
         self, identity: tuple[str, str, int, str], document: Record, fingerprint: str
@@ -225,6 +267,9 @@ class Ledger:
             self._touched_rows = 0
             self._executor.start(self._book.checkpoint_some)
 
+    def _append_lines(self, rows: Sequence[Row]) -> None:
+        self._log.append(rows)
+
     def _rotate_log(self) -> int:
         return self._log.rotate()
 
@@ -238,15 +283,13 @@ class Ledger:
     def _commit(self, rows: list[Row], updates: list[Update], number: int) -> None:
         """Names of files are synced before their rows are written."""
         self._store.sync_names(row[4] for row in rows if row[5] == DONE)
-        with self._book.transaction():
-            self._book.settle(rows)
-            for update in updates:
-                update(self._book)
+        self._book.settle(rows, updates)
         self._log.clear(number)
 
     async def flush(self) -> None:
-        """Return when everything recorded so far is in the database."""
+        """Return when everything recorded so far is in the database, and so is what was claimed."""
         await self._batches.flush()
+        await self._call(self._book.write_planned)
 
     async def close(self) -> None:
         """Flush, checkpoint SQLite's log and end the thread; in this order, whatever fails."""
@@ -260,6 +303,12 @@ class Ledger:
                 self._executor.start(self._book.close)
                 self._executor.close()
                 self._log.close()
+
+
+def _document_row(
+    identity: tuple[str, str, int, str], path: str, data: bytes, mtime_ns: int, digest: str, fingerprint: str
+) -> Row:
+    return (*identity, path, DONE, len(data), mtime_ns, digest, "none", "", fingerprint, "", "")
 
 
 def _discard_run(opened: list[Statements]) -> None:

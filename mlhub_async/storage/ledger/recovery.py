@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ...core import checksum
 from ...core.json_text import parse_json
 from ...core.model import Asset, FileState, JsonObject, Proof, Record
-from .claims import Claim, ClaimResult
+from .claims.assignment import Claim, ClaimResult
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,15 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from ...core.errors import error_json
 from ...core.model import Proof, Record, Status
-from ...core.ports import Settled
 from ..naming import fold
 from .schema import ABSENT, DONE, FAILED
+
+if TYPE_CHECKING:
+    from ...core.ports import Settled
 
 Row = tuple[str, str, int, str, str, int, int, int, str, str, str, str, str, str]
 """One settled file in write-ahead log and table: collection, item, role, key, path, state, size, mtime_ns,
@@ -44,6 +47,14 @@ def settle(database: sqlite3.Connection, run: int, rows: Sequence[Row]) -> None:
             _settle(database, run, row)
 
 
+def insert_settled(database: sqlite3.Connection, run: int, rows: Sequence[tuple[Row, str, str]]) -> None:
+    """The same for rows that are not in the table, each with the path and the folded path to insert."""
+    inserted = [(*row[:4], path, folded, run, *row[5:13], row[13] or None) for row, path, folded in rows]
+    if rows_changed(database, INSERT_SETTLED, inserted) != len(rows):
+        for row, *_ in rows:
+            _settle(database, run, row)
+
+
 def _settle(database: sqlite3.Connection, run: int, row: Row) -> None:
     *identity, path, state, size, mtime_ns, sha256, proof, validator, stamp, url, error = row
     facts = (state, size, mtime_ns, sha256, proof, validator, stamp, url, error or None)
@@ -51,6 +62,8 @@ def _settle(database: sqlite3.Connection, run: int, row: Row) -> None:
         database.execute(INSERT, (*identity, path, fold(path), run, *facts))
 
 
+INSERT_SETTLED = """INSERT OR IGNORE INTO file (collection, item, role, key, path, fold, run, state, size,
+  mtime_ns, sha256, proof, validator, stamp, url, error) {}"""
 SETTLE_ONE = """UPDATE file SET state=?, size=?, mtime_ns=?, sha256=?, proof=?, validator=?, stamp=?, url=?,
   error=? WHERE collection=? AND item=? AND role=? AND key=?"""
 INSERT = """INSERT INTO file (collection, item, role, key, path, fold, run, state, size, mtime_ns, sha256,

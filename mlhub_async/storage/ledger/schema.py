@@ -9,10 +9,9 @@ import time
 from pathlib import Path
 
 from ...core.errors import DiskFull, StorageError, UsageError
-from ..file_systems import on_network
+from ..file_systems import on_network, sqlite_lacks_room
 from ..layout import CORRUPT_INFIX
 from ..os_errors import TOO_LARGE, largest_file, state_error, with_cause
-from ..scratch import sqlite_lacks_room
 
 APPLICATION_ID = 0x4D4C4842  # "MLHB"
 VERSION = 2

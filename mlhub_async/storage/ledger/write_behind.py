@@ -29,18 +29,22 @@ class GroupCommit:
     """Commits rows and updates in batches, one commit at a time; one that met a full disk is repeated.
 
     `commit` begins to write a batch, all or nothing, and returns a future. Its number is that of the log
-    file with these rows: `rotate` returns it and lets the other file take over, once for each batch.
+    file with these rows: `rotate` returns it and lets the other file take over, once for each batch. A batch
+    begins `when_quiet`: when the log has no lines whose rows were not added.
     """
 
     def __init__(
         self,
         commit: Callable[[list[Row], list[Update], int], asyncio.Future[None]],
         rotate: Callable[[], int],
+        when_quiet: Callable[[Callable[[], object]], None],
         translate_error: Callable[[BaseException], BaseException],
         wait_for_space: WaitForSpace,
     ) -> None:
         self._commit = commit
         self._rotate = rotate
+        self._when_quiet = when_quiet
+        self._is_deferred = False
         self._translate_error = translate_error
         self._wait_for_space = wait_for_space
         self._rows: list[Row] = []
@@ -81,8 +85,13 @@ class GroupCommit:
                 self._timer = asyncio.get_running_loop().call_later(COMMIT_SECONDS, self._tick)
             return
         self._note_failure()
-        if self._failure is not None:
-            return  # raised at the next call; the log keeps the rows
+        if self._failure is not None or self._is_deferred:
+            return  # a failure is raised at the next call; the log keeps the rows
+        self._is_deferred = True
+        self._when_quiet(self._start_batch)
+
+    def _start_batch(self) -> None:
+        self._is_deferred = False
         self._batch = (self._rows, self._updates, self._rotate())
         self._rows, self._updates = [], []
         self._start_commit()
@@ -119,6 +128,14 @@ class GroupCommit:
             await self.retry_failed()
             if self._flushing is None and (self._rows or self._updates):
                 self._start_flush()
+                await self._begun()
+
+    async def _begun(self) -> None:
+        """Return when a batch that is deferred has begun."""
+        if self._is_deferred:
+            begun = asyncio.Event()
+            self._when_quiet(begun.set)
+            await begun.wait()
 
     def cancel_timer(self) -> None:
         if self._timer is not None:

@@ -5,46 +5,55 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from ...core.errors import DiskFull, LocalShortage, MlhubError
-from ...core.ports import Buffer
+from ..inline import SLOW_SECONDS, DiskWork
 from ..layout import DOCUMENT_PREFIX, partial_file
 from ..os_errors import storage_error, with_cause, write_whole
 from .directories import CopyNeeded, DirectoryTree
 from .partials import Partials
 
+if TYPE_CHECKING:
+    from ...core.ports import Buffer
+
 CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
 class DocumentWriter:
-    """The temporary files are in the directory of partial files. `tree` is used in the event loop only."""
+    """The temporary files are in the directory of partial files. `disk` is told what was slow in the loop."""
 
-    def __init__(self, partials: Partials, tree: DirectoryTree, *, sync: bool) -> None:
+    def __init__(self, partials: Partials, tree: DirectoryTree, disk: DiskWork, *, sync: bool) -> None:
         self._partials = partials
+        self._disk = disk
+        self._names = partials.unique_paths(DOCUMENT_PREFIX)
         self._sync = sync
         self._ledger_tree = DirectoryTree(tree.root, sync=sync)
         self._tree = self._ledger_tree if sync else tree
 
     def write(self, path: str, data: bytes) -> int:
-        """See `ports.Store.put`. In the event loop or, if files are synced, in the ledger's thread."""
+        """See `ports.Store.put`. In any thread; if files are synced, in that of the ledger."""
         name, mtime = self.stage(data, path)
         return self.place(name, path) or mtime
 
     def stage(self, data: Buffer, path: str = "") -> tuple[str, int]:
         """See `ports.Store`. `path` is for messages."""
-        partials = self._partials
-        name = partials.unique_path(DOCUMENT_PREFIX)
+        name, started = next(self._names), self._disk.clock()
+        if started > self._disk.stale_at:
+            self._disk.refresh()
         try:
-            fd = os.open(name, CREATE_FLAGS, 0o666, dir_fd=partials.directory)
+            fd = os.open(name, CREATE_FLAGS, 0o666, dir_fd=self._partials.directory)
             try:
                 if (written := os.write(fd, data)) < len(data):
                     write_whole(fd, memoryview(data)[written:])
                 if self._sync:
                     os.fsync(fd)
-                return name, os.fstat(fd).st_mtime_ns
+                mtime_ns = os.fstat(fd).st_mtime_ns
             finally:
                 os.close(fd)
+                if (took := self._disk.clock() - started) > SLOW_SECONDS:
+                    self._disk.note_slow(took)
+            return name, mtime_ns
         except OSError as error:
             self.unstage(name)
             ours = storage_error(error, path)
@@ -56,6 +65,7 @@ class DocumentWriter:
 
     def place(self, name: str, path: str) -> int | None:
         """See `ports.Store`."""
+        started = self._disk.clock()
         try:
             try:
                 return self._tree.place(name, self._partials.directory, path)
@@ -64,6 +74,9 @@ class DocumentWriter:
         except MlhubError as error:
             self.unstage(name)
             raise (error.as_fatal() if isinstance(error, LocalShortage) else self._explained(error)) from None
+        finally:
+            if (took := self._disk.clock() - started) > SLOW_SECONDS:
+                self._disk.note_slow(took)
 
     def _explained(self, error: MlhubError) -> MlhubError:
         return with_cause(error, self._partials.folder) if isinstance(error, DiskFull) else error

@@ -15,6 +15,7 @@ import os
 import re
 from collections.abc import Mapping
 
+from ...core import pattern_on_use
 from ...core.checksum import Hasher
 from ...core.json_text import dumps, loads
 from ...core.model import PartialHeader
@@ -24,7 +25,7 @@ MAX_CHECKPOINTS = 1 << 14
 """Of one partial file; in one of more than 8 GiB they are further apart."""
 READ_BYTES = 512 << 10
 MAX_HEADER_BYTES = 64 << 10
-_parse_line = re.compile(rb"([0-9]{1,18}) ([0-9a-f]{64})", re.ASCII).fullmatch
+_LINE = pattern_on_use(rb"([0-9]{1,18}) ([0-9a-f]{64})", re.ASCII)
 _FLAGS = os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -97,7 +98,7 @@ class Checkpoints:
             lines = file.read().split(b"\n")
         found: dict[int, set[bytes]] = {}
         for line in lines[1:]:
-            if (match := _parse_line(line)) and 0 < (offset := int(match[1])) <= limit:
+            if (match := _LINE.fullmatch(line)) and 0 < (offset := int(match[1])) <= limit:
                 found.setdefault(offset, set()).add(bytes.fromhex(match[2].decode()))
         return found
 
@@ -138,6 +139,7 @@ def _header_line(key: str, header: PartialHeader) -> bytes:
             "total": header.total,
             "published": header.published,
             "places": header.urls,
+            "modified": header.modified,
         }
     )
 
@@ -152,6 +154,7 @@ def _parse_header(line: bytes) -> tuple[str, PartialHeader] | None:
             int(fields["total"]),
             str(fields["published"]),
             tuple(map(str, fields["places"])),
+            float(fields.get("modified", 0)),
         )
         key = str(fields["key"])
     except (ValueError, KeyError, TypeError):

@@ -8,17 +8,20 @@ import os
 import stat
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from ...core.errors import DiskFull, Locked, StorageError
+from ...core.errors import DiskFull, Locked, StorageError, UsageError
 from ..integrity import is_annexed
-from ..layout import PROBE_FILE
+from ..layout import LEDGER_FILE, PROBE_FILE, SHARDS_DIR
 from ..os_errors import DISK_FULL_ERRNOS, state_error, with_cause
 from .directories import HAS_DIR_FD, sync_directory
 
 RESERVE_BYTES = 64 << 10
 """Reserved during a run, so that its receipt can be written on a full disk."""
+ORPHAN_SECONDS = 5.0
+"""So long the workers of a run that was killed may take to end."""
 
 _held_here: set[tuple[int, str]] = set()
 """Locks held by this process, as (process id, path): a POSIX lock does not exclude its own process. A fork
@@ -130,14 +133,81 @@ def reserve_space(reserve: Path) -> None:
 if sys.platform == "win32":
     import msvcrt
 
-    def _lock_file(fd: int) -> None:
-        msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+    def _lock_file(fd: int, *, shared: bool = False) -> None:
+        if not shared:  # there are no shared ones
+            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+
+    _lock_shared = None
 else:
     import fcntl
 
-    def _lock_file(fd: int) -> None:
+    def _lock_file(fd: int, *, shared: bool = False) -> None:
         # POSIX locks, not flock: all nodes of a cluster file system see them.
-        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.lockf(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+
+    def _lock_shared(fd: int) -> None:
+        _lock_file(fd, shared=True)
+
+
+def begin_shard(above: Path, state: Path, whole: RunLock) -> None:
+    """Take the shared lock of DEST, whose state directory is `above`, and make that of a shard.
+
+    Raises `UsageError` for a mirror that was made or joined without shards, `Locked` and OSError.
+    """
+    refuse_links(above)
+    above.mkdir(mode=0o700, exist_ok=True)
+    refuse_links(*above.iterdir())
+    whole.take()
+    if (above / LEDGER_FILE).exists() and not (above / SHARDS_DIR).is_dir():
+        raise UsageError(f"{above.parent} is a whole mirror, not one in shards: run without --shard")
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    refuse_links(state.parent)
+
+
+class WorkerLock:
+    """Held by every worker of a run while it writes to DEST.
+
+    A run that is killed leaves its workers behind for a moment: the next one begins when none holds it any
+    more. Where the file system has no locks, nothing is held.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fd: int | None = None
+
+    def hold(self) -> None:
+        """Hold it together with the other workers, until `release`. Raises OSError."""
+        if _lock_shared is not None:
+            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+            with contextlib.suppress(OSError):
+                _lock_shared(self._fd)
+
+    def wait(self) -> None:
+        """Return when no worker of an earlier run holds it. Raises `Locked` if that takes too long."""
+        if _lock_shared is None or not self._path.exists():
+            return
+        fd, until = os.open(self._path, os.O_RDWR), time.monotonic() + ORPHAN_SECONDS
+        try:
+            while True:
+                try:
+                    _lock_file(fd)
+                    return
+                except OSError as error:
+                    if error.errno not in _HELD_ERRNOS:
+                        return
+                if time.monotonic() > until:
+                    raise Locked(
+                        f"{self._path.parent.parent}: workers of a run that has ended still write to this "
+                        "directory; end them, then run again"
+                    )
+                time.sleep(ORPHAN_SECONDS / 500)
+        finally:
+            os.close(fd)
+
+    def release(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
 
 
 class RunLock:
@@ -146,8 +216,10 @@ class RunLock:
     The file is opened once per process: closing any other descriptor of it would drop the POSIX lock.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, shared: bool = False) -> None:
+        """`shared`: several processes may have it, and then none has it alone."""
         self._path = path
+        self._shared = shared
         self._fd: int | None = None
         self._name = (0, "")
 
@@ -177,7 +249,7 @@ class RunLock:
         except OSError as error:
             raise StorageError(f"{self._path}: {error.strerror}; choose another DEST") from None
         try:
-            _lock_file(fd)
+            _lock_file(fd, shared=self._shared)
         except OSError as error:
             os.close(fd)
             raise self._lock_error(error) from None
@@ -194,7 +266,7 @@ class RunLock:
         own = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         self._fd = os.open(own, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
-            _lock_file(self._fd)
+            _lock_file(self._fd, shared=self._shared)
             os.replace(own, self._path)
         finally:
             os.close(shared)

@@ -7,6 +7,7 @@ import errno
 import itertools
 import os
 import stat
+import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from functools import partial
@@ -134,7 +135,7 @@ class CopyNeeded(Exception):
 
 
 class DirectoryTree:
-    """Places finished files under the root. Not for several threads at once; close it when done."""
+    """Places finished files under the root, one at a time. Close it when done."""
 
     def __init__(self, root: Path, *, sync: bool = False) -> None:
         self.root = root
@@ -145,8 +146,12 @@ class DirectoryTree:
         self._source_inheritance = (0, b"")
         self._inherits_other: set[str] = set()
         """directories in which a file inherits something else than in the one of its source"""
+        self._lock = threading.RLock()
+        """around what opens, uses or closes the descriptors in `_fds`"""
         self._fds: OrderedDict[str, int] = OrderedDict()
         self._created: set[str] = set()
+        self._ready: dict[str, int] = {}
+        """those of the directories in `_created` that take a file of `_source_dir` by nothing but a rename"""
         self._max_open = spare_descriptors(MAX_OPEN_DIRECTORIES)
         self._max_folder_bytes = _max_folder_bytes(root)
 
@@ -163,13 +168,21 @@ class DirectoryTree:
         (kind "path") where something else is in the way, links among the parents included, `StorageError`
         when the disk refuses, and `CopyNeeded`.
         """
+        folder, _, name = path.rpartition("/")
         try:
-            try:
-                return self._place(source, source_dir, path)
-            except OSError as error:
-                if error.errno not in SHORTAGE_ERRNOS or not self.release_descriptors():
-                    raise
-                return self._place(source, source_dir, path)
+            with self._lock:
+                try:
+                    if (fd := self._ready.get(folder)) is not None and source_dir == self._source_dir:
+                        os.rename(source, name, src_dir_fd=source_dir, dst_dir_fd=fd)
+                        return None
+                except OSError:
+                    pass  # `_place` meets it, too, and knows what to do
+                try:
+                    return self._place(source, source_dir, path)
+                except OSError as error:
+                    if error.errno not in SHORTAGE_ERRNOS or not self.release_descriptors():
+                        raise
+                    return self._place(source, source_dir, path)
         except OSError as error:
             raise storage_error(error, path) from None
 
@@ -182,9 +195,10 @@ class DirectoryTree:
 
     def release_descriptors(self) -> bool:
         """Close the directories, which are only kept open to save time; false if none was open."""
-        found = bool(self._fds)
-        self._created.clear()
-        self.close()
+        with self._lock:
+            found = bool(self._fds)
+            self._created.clear()
+            self.close()
         return found
 
     def _place(self, source: str, source_dir: int | None, path: str) -> int | None:
@@ -215,6 +229,8 @@ class DirectoryTree:
             raise CopyNeeded(source, source_dir, path, os.dup(fd), sync=self.sync) from None
         if self.renames_set_time:
             return os.stat(name, dir_fd=fd, follow_symlinks=False).st_mtime_ns
+        if folder in self._created and folder not in self._inherits_other:
+            self._ready[folder] = fd
         return None
 
     def _directory(self, folder: str) -> int:
@@ -242,19 +258,22 @@ class DirectoryTree:
         else:
             self._inherits_other.discard(folder)
         if len(self._fds) > self._max_open:
-            oldest, old = self._fds.popitem(last=False)
-            self._created.discard(oldest)
-            os.close(old)
+            self._close(next(iter(self._fds)))
         return fd
+
+    def _close(self, folder: str) -> None:
+        self._created.discard(folder)
+        self._ready.pop(folder, None)
+        fd = self._fds.pop(folder, None)
+        if fd is not None:
+            os.close(fd)
 
     def _close_folder(self, folder: str) -> None:
         while folder:
-            self._created.discard(folder)
-            fd = self._fds.pop(folder, None)
-            if fd is not None:
-                os.close(fd)
+            self._close(folder)
             folder = folder.rpartition("/")[0]
 
     def close(self) -> None:
+        self._ready.clear()
         while self._fds:
             os.close(self._fds.popitem()[1])

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ...core.errors import DiskFull
-from ..file_systems import disk_free
+from ..file_systems import disk_free, existing_folder
 from ..layout import PARTIAL_DIR, PROBE_FILE, STATE_DIR
 from ..os_errors import DISK_FULL_ERRNOS, with_cause
 
@@ -122,8 +122,6 @@ async def retry_when_space(wait: WaitForSpace, call: Callable[[], T]) -> T:
 def free_bytes(path: Path) -> int:
     """Free bytes of the disk that `path` is or would be on; 0 where they are not known."""
     try:
-        while not path.exists() and path != path.parent:
-            path = path.parent
-        return disk_free(path)
+        return disk_free(existing_folder(path))
     except OSError:
         return 0

@@ -6,16 +6,24 @@ import contextlib
 import hashlib
 import itertools
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...core.model import PartialHeader
 from ..layout import checkpoints_file, partial_file
 from ..os_errors import storage_error
-from .body import BodyWriter
-from .checkpoint import Checkpoints
 from .directories import HAS_DIR_FD
 from .writer import WriterThreads
+
+if TYPE_CHECKING:
+    from .body import BodyWriter
+    from .checkpoint import Checkpoints
+
+
+Publish = Callable[["BodyWriter", str], Awaitable[int]]
+"""Gives a complete body its final path; returns the `mtime_ns` that its record has."""
 
 
 class PartialFile:
@@ -25,6 +33,8 @@ class PartialFile:
         self._partials = partials
         self._key = key
         self.stem = partials.unique_name()
+        from .body import BodyWriter  # most small files come without
+
         self.body = BodyWriter(partials.path(partial_file(self.stem)), partials.directory, partials.threads)
         self.left: PartialHeader | None = None
 
@@ -60,6 +70,14 @@ class PartialFile:
             self._unbind()
             return
         checkpoints = self.body.digests.checkpoints or self._partials.checkpoints(self.stem)
+        begin = partial(self._begin_checkpoints, checkpoints, header)
+        disk = self._partials.threads.disk
+        if disk.fast:
+            disk.run_here(begin)
+        else:
+            self.body.run_first(begin)
+
+    def _begin_checkpoints(self, checkpoints: Checkpoints, header: PartialHeader) -> None:
         try:
             checkpoints.begin(self._key, header)
         except OSError as error:
@@ -107,14 +125,12 @@ class Partials:
     `publish` gives a complete body its final path: it moves the file out of here by rename.
     """
 
-    def __init__(
-        self, folder: Path, threads: WriterThreads, publish: Callable[[BodyWriter, str], Awaitable[int]]
-    ) -> None:
+    def __init__(self, folder: Path, threads: WriterThreads, publish: Publish) -> None:
         self.folder = folder
         self.threads = threads
         self.publish = publish
         self.directory: int | None = None
-        self._run = os.urandom(4).hex()
+        self.run = os.urandom(4).hex()
         self._counter = itertools.count()
         self._left: dict[str, str] = {}
 
@@ -131,30 +147,33 @@ class Partials:
 
     def unique_name(self, prefix: str = "") -> str:
         """A name, without suffix, that no other run uses."""
-        return f"{prefix}{self._run}{next(self._counter):x}"
+        return f"{prefix}{self.run}{next(self._counter):x}"
 
-    def unique_path(self, prefix: str) -> str:
-        """The path of such a name, see `path`."""
-        name = f"{prefix}{self._run}{next(self._counter):x}"
-        return name if HAS_DIR_FD else str(self.folder / name)
+    def unique_paths(self, prefix: str) -> Iterator[str]:
+        """The paths (see `path`) of such names, without end."""
+        beginning = self.path(f"{prefix}{self.run}").replace("{", "{{").replace("}", "}}")
+        return map((beginning + "{:x}").format, self._counter)
 
     def path(self, name: str) -> str:
         """The path to pass to functions of `os` together with `dir_fd=directory`."""
         return name if HAS_DIR_FD else str(self.folder / name)
 
     def checkpoints(self, stem: str) -> Checkpoints:
+        from .checkpoint import Checkpoints
+
         return Checkpoints(self.path(checkpoints_file(stem)), self.directory)
 
     def find_left(self) -> None:
         """Find the partial files with usable checkpoints; delete everything else that a killed run left."""
-        names = {entry.name for entry in os.scandir(self.folder)}
+        self._find_among({entry.name for entry in os.scandir(self.folder)})
+
+    def _find_among(self, names: set[str]) -> None:
+        found: dict[str, str] = {}
         for stem in {name.rpartition(".")[0] for name in names}:
-            if not {partial_file(stem), checkpoints_file(stem)} <= names:
-                continue
-            key = self._key_of(stem)
-            if key and key not in self._left:
-                self._left[key] = stem
-        kept = {of(stem) for stem in self._left.values() for of in (partial_file, checkpoints_file)}
+            if {partial_file(stem), checkpoints_file(stem)} <= names and (key := self._key_of(stem)):
+                found.setdefault(key, stem)
+        self._left |= found
+        kept = {of(stem) for stem in found.values() for of in (partial_file, checkpoints_file)}
         for name in names - kept:
             with contextlib.suppress(OSError):
                 (self.folder / name).unlink()
@@ -169,6 +188,24 @@ class Partials:
             checkpoints.close()
         return found[0] if found is not None else ""
 
+    def find_of(self, run: str) -> None:
+        """Find the partial files with usable checkpoints of a worker that has ended; delete what else it has
+        left. The names of its files have `run` in them."""
+        names = {entry.name for entry in os.scandir(self.folder) if run in entry.name}
+        self._find_among(names)
+
+    def give_away(self, identity: tuple[str, str, str]) -> str:
+        """The name of the partial file of an asset that was left, for `adopt` in a worker; "" if none."""
+        return self._left.pop(_key(identity), "") if self._left else ""
+
+    def adopt(self, identity: tuple[str, str, str], stem: str) -> None:
+        """Take a partial file for one that was left here."""
+        self._left[_key(identity)] = stem
+
+    @property
+    def any_left(self) -> bool:
+        return bool(self._left)
+
     def has_left(self, identity: tuple[str, str, str]) -> bool:
         return bool(self._left) and _key(identity) in self._left
 
@@ -178,6 +215,12 @@ class Partials:
         if (stem := self._left.pop(key, None)) is not None:
             file.take_over(stem)
         return file
+
+    def discard(self, body: BodyWriter) -> None:
+        """Delete the file of a body whose bytes are somewhere else by now. Where it is open and cannot be
+        deleted, the next run does that."""
+        with contextlib.suppress(OSError):
+            os.unlink(body.path, dir_fd=self.directory)
 
     def has(self, body: BodyWriter) -> bool:
         """Whether the file of a body still exists."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from functools import partial
 from io import FileIO
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ...core import checksum
 from ...core.errors import DiskFailing, DiskFull, LocalShortage, PartialLost, StorageError, TransferError
@@ -27,13 +28,15 @@ from ..layout import (
     RECEIPT_FILE,
     RESERVE_FILE,
     STATE_DIR,
+    WORKERS_FILE,
     partial_file,
 )
 from ..os_errors import SHORTAGE_ERRNOS, state_error, storage_error
 from .atomic_write import DocumentWriter
-from .body import SMALL_BODY_BYTES, BodyWriter
 from .destination import (
     RunLock,
+    WorkerLock,
+    begin_shard,
     make_root,
     part_from_links,
     refuse_another_file_system,
@@ -44,8 +47,12 @@ from .destination import (
 )
 from .directories import CopyNeeded, DirectoryTree, sync_names
 from .disk_space import DiskSpace, free_bytes, retry_when_space
-from .partials import PartialFile, Partials
-from .writer import WriterThreads
+from .partials import PartialFile, Partials, Publish
+from .writer import SMALL_BODY_BYTES, WriterThreads
+
+if TYPE_CHECKING:
+    from .body import BodyWriter
+
 
 T = TypeVar("T")
 
@@ -53,30 +60,54 @@ T = TypeVar("T")
 class LocalStore:
     """See `ports.Store` and `ports.DocumentStore`. `open` locks DEST for one run; `close` releases it."""
 
-    def __init__(self, root: Path, *, durability: str = "process", space: DiskSpace | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        durability: str = "process",
+        space: DiskSpace | None = None,
+        publish: Publish | None = None,
+        state: Path | None = None,
+    ) -> None:
+        """`publish`: what is done with a complete body, where it does not become a file below `root`.
+        `state`: the state directory of a shard; the lock of DEST is shared by all of them then."""
         self.root = root
-        self.state = root / STATE_DIR
+        self.state = state or root / STATE_DIR
         self._space = space or DiskSpace(root)
         self._failed_before = False
         self._threads = WriterThreads(wait_for_space=self._space.wait)
-        self._partials = Partials(self.state / PARTIAL_DIR, self._threads, self._publish)
+        self._partials = Partials(self.state / PARTIAL_DIR, self._threads, publish or self._publish)
+        self.discard = self._partials.discard
         self._sync = durability == "full"
         self.is_synced = self._sync
-        self.small_bytes = 0 if self._sync else SMALL_BODY_BYTES
         self._tree = DirectoryTree(root, sync=self._sync)
-        self._documents = DocumentWriter(self._partials, self._tree, sync=self._sync)
+        self.disk = self._threads.disk
+        self.disk.on_change = self._review_small_bytes
+        self._review_small_bytes()
+        self._documents = DocumentWriter(self._partials, self._tree, self.disk, sync=self._sync)
+        self.run_brief = self.disk.run
+        self.put_document = None
         self.put = self._documents.write
         self.put_pieces = self._documents.write_pieces
         self.stage = self._documents.stage
         self.place = self._documents.place
         self.unstage = self._documents.unstage
         self.has_partial = self._partials.has_left
+        self.partial_names = self._partials.run
+        self.adopt_partial = self._partials.adopt
+        self.give_partial_away = self._partials.give_away
+        self.find_partials_of = self._partials.find_of
         self.receipt_removed = False
         self._lock = RunLock(self.state / LOCK_FILE)
+        self._workers = WorkerLock(self.state / WORKERS_FILE)
+        self._whole = None if state is None else RunLock(root / STATE_DIR / LOCK_FILE, shared=True)
 
     @property
     def name(self) -> str:
         return str(self.root)
+
+    def _review_small_bytes(self) -> None:
+        self.small_bytes = SMALL_BODY_BYTES if self.disk.fast and not self._sync else 0
 
     def refuse_unless_directory(self) -> None:
         """Raise `StorageError` if DEST exists and is no directory; creates nothing."""
@@ -92,28 +123,63 @@ class LocalStore:
 
         Raises `StorageError` (DEST is no directory, not writable ...) or `Locked`.
         """
-        try:
+        with self._explaining_errors():
             make_root(self.root, synced=self._sync)
+            if self._whole is not None:
+                begin_shard(self.root / STATE_DIR, self.state, self._whole)
             refuse_links(self.state)
             self.state.mkdir(mode=0o700, exist_ok=True)
             refuse_links(*self.state.iterdir())
-            self._partials.open()
-            self._tree.take_from(self._partials.directory)
-            self._documents.opened()
+            self._open_partials()
             refuse_another_file_system(self._partials.folder, self.root)
             self._lock.take()
+            self._workers.wait()
             part_from_links(self.state, but=LOCK_FILE)
-            if rename_sets_time(self._partials.folder, self.state):
-                self._tree.renames_set_time = True
-                self._documents.renames_set_time()
             self._partials.find_left()
-            if not self._sync and not on_network(self.root):
-                self._threads.allow_inline()
+            if rename_sets_time(self._partials.folder, self.state):
+                self._expect_times_to_be_set()
+            self._allow_inline()
+        reserve_space(self.state / RESERVE_FILE)
+
+    @property
+    def renames_set_time(self) -> bool:
+        """See `DirectoryTree`."""
+        return self._tree.renames_set_time
+
+    def open_beside(self, *, renames_set_time: bool) -> None:
+        """Open DEST for a worker of the run that owns it. Raises `StorageError`."""
+        with self._explaining_errors():
+            self._workers.hold()
+            self._open_partials()
+            if renames_set_time:
+                self._expect_times_to_be_set()
+            self._allow_inline()
+
+    @contextlib.contextmanager
+    def _explaining_errors(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             if error.errno in SHORTAGE_ERRNOS:
                 raise state_error(error, self.root) from None
             raise unusable(error, self.root) from None
-        reserve_space(self.state / RESERVE_FILE)
+
+    def _open_partials(self) -> None:
+        self._partials.open()
+        self._tree.take_from(self._partials.directory)
+        self._documents.opened()
+
+    def _expect_times_to_be_set(self) -> None:
+        self._tree.renames_set_time = True
+        self._documents.renames_set_time()
+
+    def _allow_inline(self) -> None:
+        if not self._sync and not on_network(self.root):
+            self._threads.allow_inline()
+
+    @property
+    def has_partials(self) -> bool:
+        return self._partials.any_left
 
     def release_reserve(self) -> None:
         with contextlib.suppress(OSError):
@@ -131,7 +197,7 @@ class LocalStore:
         while True:
             try:
                 if mtime_ns is None:
-                    mtime_ns = await body.in_thread(body.finish, True) if self._sync else body.finish(False)
+                    mtime_ns = await self._finish(body)
                 return await self._place(body, path) or mtime_ns
             except DiskFull as full:
                 if mtime_ns is None and not body.in_memory:
@@ -145,12 +211,18 @@ class LocalStore:
                     raise
                 raise PartialLost(f"{path}: its unfinished file was removed by somebody else") from None
 
+    async def _finish(self, body: BodyWriter) -> int:
+        if self._sync:
+            return await self.disk.run_in_thread(partial(body.finish, True))
+        return await self.disk.run(partial(body.finish, False))
+
     async def _place(self, body: BodyWriter, path: str) -> int | None:
         """See `DirectoryTree.place`; a file that cannot be renamed to there is copied."""
         try:
-            return self._tree.place(body.path, self._partials.directory, path)
+            place = partial(self._tree.place, body.path, self._partials.directory, path)
+            return await self.disk.run(place, writes=False)
         except CopyNeeded as other:
-            return await asyncio.get_running_loop().run_in_executor(self._threads.pool, other.copy)
+            return await self.disk.run_in_thread(other.copy)
 
     async def recover(self, error: StorageError) -> None:
         """See `ports.Store`. A full disk may be waited for. The first error of the disk itself is ignored."""
@@ -306,6 +378,11 @@ class LocalStore:
     async def digest(self, path: str, algorithm: str) -> bytes:
         return await self.inspect(path, lambda file: checksum.file_digest(file, algorithm))
 
+    @property
+    def busy(self) -> bool:
+        """Whether a thread works for the disk at this moment."""
+        return self._threads.pool.busy
+
     def release_descriptors(self) -> bool:
         return self._tree.release_descriptors()
 
@@ -318,3 +395,6 @@ class LocalStore:
         if self._lock.held:  # else the reserve is another run's
             self.release_reserve()
         self._lock.release()
+        self._workers.release()
+        if self._whole is not None:
+            self._whole.release()

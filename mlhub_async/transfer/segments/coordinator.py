@@ -13,11 +13,11 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 
 from ...core.concurrency import IdleSlots, LazyAwaitable, wait_until_idle
 from ...core.errors import StorageError, TransferError, Transient
 from ...core.model import Head
-from ...core.ports import Buffer
 from ...core.telemetry import Meter
 from ...core.urls import Origin, origin
 from ...http.client import Http
@@ -26,6 +26,9 @@ from ..resume import OriginQuirks
 from .allocation import ByteAllocation, Segment
 from .stream import RangeRefused, SegmentBoundary, SegmentSink, SegmentTarget, stop_at_boundary
 from .tuning import StreamTuner
+
+if TYPE_CHECKING:
+    from ...core.ports import Buffer
 
 MIN_DIVIDED_BYTES = 64 << 20
 """Bytes still to come below which a body is not divided."""
@@ -44,7 +47,7 @@ MAX_STREAMS = 8
 MAX_FAILURES = 3
 """After so many segments that failed the rest of the body comes by one stream."""
 
-Write = Callable[[Buffer], Awaitable[None] | None]
+Write = Callable[["Buffer"], Awaitable[None] | None]
 
 
 @dataclass(frozen=True, slots=True)

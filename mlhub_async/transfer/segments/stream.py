@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from ...core.concurrency import LazyAwaitable
 from ...core.model import Head, Request
-from ...core.ports import BodyWriter, Buffer
 from ...core.urls import canonical
 from ...http.decoding.body import AS_STORED, is_encoded
 from ...http.status import OK, PARTIAL_CONTENT
-from ...http.validators import content_length, content_range, has_validator
+from ...http.validators import content_length, content_range, has_validator, is_later, modified_at
 from .allocation import Segment
+
+if TYPE_CHECKING:
+    from ...core.ports import BodyWriter, Buffer
 
 
 class SegmentBoundary(Exception):
@@ -40,7 +43,8 @@ class SegmentTarget:
     """The body that segments are of, as the transfer's own request began or continued it.
 
     `url` is what was asked for, `head` its answer, `validator` that of the version, `total` its length in
-    bytes where it is known. `count_received` is called with the size of every piece that arrives.
+    bytes where it is known. `count_received` is called with the size of every piece that arrives. `auth`: see
+    `Request`.
     """
 
     url: str
@@ -49,6 +53,7 @@ class SegmentTarget:
     total: int | None
     body: BodyWriter
     count_received: Callable[[int], None]
+    auth: tuple[str, ...] = ()
 
 
 class SegmentSink:
@@ -75,7 +80,7 @@ class SegmentSink:
         """A request for the segment and what follows it, for this version only (RFC 9110 section 13.1.1)."""
         asked = f"bytes={self.segment.position}-{self.segment.limit - 1}"
         fields = {**AS_STORED, "range": asked, "if-match": self._target.validator}
-        return Request(self._target.url, headers=fields)
+        return Request(self._target.url, headers=fields, auth=self._target.auth)
 
     def start(self, head: Head) -> None:
         """Take a 206 of the same version that begins where it was asked to; it may end earlier.
@@ -90,6 +95,7 @@ class SegmentSink:
             and segment.position <= span.last < segment.limit
             and span.total == target.total
             and has_validator(head.headers, target.validator)
+            and not is_later(head.headers, modified_at(target.head.headers))
             and content_length(head.headers) in (None, span.last - span.first + 1)
             and not is_encoded(head.headers)
             and canonical(head.url) == canonical(target.head.url)

@@ -6,18 +6,22 @@ import re
 from collections import deque
 from collections.abc import Mapping
 from functools import partial
-from typing import Protocol
+from hashlib import sha256
+from typing import TYPE_CHECKING, Protocol
 
 from ...core.errors import MlhubError
+from ...core.formats.sniffing import SNIFF_BYTES
 from ...core.model import Job, Record, Request
-from ...core.ports import BegunRequest, LaneExchange, RequestLane
 from ...core.urls import canonical, parse
 from ...core.urls import origin as origin_of
 from ...http.decoding.body import AS_STORED
 from ...http.resilience.gate import Gate
 from ..context import TransferContext
 from ..dedupe import InFlight
-from .checks import checked, is_eligible, is_ordinary, record_of
+from .checks import is_as_promised, is_eligible, record_of
+
+if TYPE_CHECKING:
+    from ...core.ports import BegunExchange, BegunRequest, LaneExchange, RequestLane
 
 _PLAIN = re.compile(
     r"(https?://[a-z0-9._-]+(?::[0-9]+)?)((?:/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*+)++)", re.ASCII
@@ -35,9 +39,9 @@ class SmallFileRun(Protocol):
 
     def clear(self, origin: OriginOrders) -> None: ...
 
-    def landed(self, order: Order, record: Record, waited: float) -> None: ...
+    def landed(self, order: Order, record: Record, exchange: LaneExchange, waited: float) -> None: ...
 
-    def gave_up(self, order: Order, exchange: LaneExchange | None) -> None: ...
+    def gave_up(self, order: Order, exchange: BegunExchange | None) -> None: ...
 
 
 class OriginOrders:
@@ -56,27 +60,22 @@ class OriginOrders:
         self.tail = tail
         self.waiting: deque[Order] = deque()
 
-    @property
-    def well(self) -> bool:
-        """Whether orders may wait here for their turn; else the general path must ask first."""
-        return self.lane.open and self.gate.well
-
 
 class Order(InFlight):
-    """One file. It takes the response of its request: see `ports.LaneSink`."""
+    """One file. It takes the response of its request: see `ports.LaneSink`.
+
+    `sent_at` and `generation` (of the circuit breaker) are those of the request, `staged` is the name of the
+    file that was written.
+    """
 
     __slots__ = (
-        "_files",
-        "_sent",
-        "generation",
-        "job",
-        "message",
-        "origin",
-        "record",
-        "sent_at",
-        "staged",
-        "url",
+        *("_files", "_sent", "generation", "job", "message"),
+        *("origin", "sent_at", "staged", "url"),
     )
+
+    sent_at: float
+    generation: int
+    staged: str
 
     def __init__(self, files: SmallFileRun, job: Job, origin: OriginOrders, message: bytes) -> None:
         self.urls: tuple[str, ...] = ()
@@ -88,10 +87,6 @@ class Order(InFlight):
         self.url = job.asset.href
         self.origin = origin
         self.message = message
-        self.sent_at = 0.0
-        self.generation = 0
-        self.record: Record | None = None
-        self.staged = ""
 
     def sign(self) -> bool:
         """Make the request of a signed order; false where none can be made at present."""
@@ -104,32 +99,33 @@ class Order(InFlight):
             return False
         return True
 
-    def accepts(self, fields: Mapping[str, str], body: memoryview) -> bool:
+    def accepts(
+        self, exchange: LaneExchange, fields: Mapping[str, str], body: memoryview, waited: float
+    ) -> bool:
         """Check the body, and write it to a file without a name; false if it is not ordinary."""
-        files, job = self._files, self.job
+        files, job, size = self._files, self.job, len(body)
         store = files.context.store
-        if files.stopped or not is_ordinary(fields, len(body), job.asset, store.small_bytes):
+        if files.stopped or size > store.small_bytes or job.asset.size not in (None, size):
             return False
-        if not (sha256 := checked(job, fields, body)):
+        digest = sha256(body)
+        if not is_as_promised(job, fields, bytes(body[:SNIFF_BYTES]), digest.digest()):
             return False
         try:
             self.staged, mtime_ns = store.stage(body)
         except MlhubError:  # the general path meets it, too, and knows what to do
             return False
-        self.record = record_of(job, fields, len(body), sha256, mtime_ns)
+        files.landed(self, record_of(job, fields, size, digest.hexdigest(), mtime_ns), exchange, waited)
         return True
 
-    def landed(self, waited: float) -> None:
-        assert self.record is not None
-        self._files.landed(self, self.record, waited)
-
-    def gave_up(self, exchange: LaneExchange | None) -> None:
+    def gave_up(self, exchange: BegunExchange | None) -> None:
         self._files.gave_up(self, exchange)
 
-    def begun(self, exchange: LaneExchange | None) -> BegunRequest | None:
+    def begun(self, exchange: BegunExchange | None) -> BegunRequest | None:
         """What the general path goes on with."""
         if exchange is None:
             return None
+        from ...core.ports import BegunRequest
+
         sent = self._sent or Request(self.url, headers=AS_STORED)
         leave = self.origin.gate.leave
         return BegunRequest(sent, self.sent_at, self.generation, exchange, exchange.discard, leave)
@@ -140,7 +136,9 @@ class OrderMaker:
 
     def __init__(self, files: SmallFileRun) -> None:
         self._files = files
-        self._context = files.context
+        self._context = context = files.context
+        self._looks_at_files = context.existing.looks_at_files
+        self._has_partials = context.store.has_partials
         self._origins: dict[str, OriginOrders | None] = {}
         """by the beginning of URLs; None: the origin cannot be asked so"""
 
@@ -149,31 +147,30 @@ class OrderMaker:
         return [one for one in self._origins.values() if one is not None]
 
     def order(self, job: Job) -> Order | None:
-        """The order for a job, None if it must go the general way."""
+        """The order for a job, None if it must go the general way. Others wait for its URL from now on."""
         url = job.asset.href
-        if (plain := _PLAIN(url)) is None or "/download/" in url or not self._is_new(job):
+        if (plain := _PLAIN(url)) is None or "/download/" in url or not is_eligible(job):
             return None
         place, path = plain.groups()
         if place not in self._origins and len(self._origins) < MAX_ORIGINS:
             self._origins[place] = self._origin(place, url)
         origin = self._origins.get(place)
-        if origin is None or not (origin.gate.well and origin.lane.open):
+        if origin is None or not (origin.gate.well and origin.lane.open) or not self._is_new(job):
             return None
         message = b"" if origin.signed else b"GET %b%b" % (path.encode(), origin.tail)
-        return Order(self._files, job, origin, message)
+        order = Order(self._files, job, origin, message)
+        return order if self._context.dedupe.begin_first(url, order, known_url=job.known_url) else None
 
     def _is_new(self, job: Job) -> bool:
-        """Whether nothing is known of the file: not on disk, not in the ledger, not under way."""
+        """Whether nothing of the file is on disk, and it may be small."""
         asset, context = job.asset, self._context
-        small = asset.size is None or asset.size <= context.store.small_bytes
-        return (
-            small
-            and not asset.unavailable
-            and is_eligible(job)
-            and not context.dedupe.knows(asset.href, known_url=job.known_url)
-            and not context.existing.may_keep(job)
-            and not context.store.has_partial(asset.identity)
-        )
+        if asset.unavailable or (asset.size or 1) > context.store.small_bytes:
+            return False
+        if context.references is not None and context.references.may_have(job):
+            return False
+        if (self._looks_at_files or asset.checksum is not None) and context.existing.may_keep(job):
+            return False
+        return not (self._has_partials and context.store.has_partial(asset.identity))
 
     def _origin(self, place: str, url: str) -> OriginOrders | None:
         http = self._context.http
@@ -188,4 +185,5 @@ class OrderMaker:
             return None
         origin = OriginOrders(http.limits.gate(here), lane, http.signs(here), tail)
         origin.gate.on_clear = partial(self._files.clear, origin)
+        origin.gate.orders = origin.waiting.__len__
         return origin

@@ -2,7 +2,7 @@
 
     submit ──► Order ──► _advance ──► lane ──► Order.accepts ──► landed ──► settle: log, name, ledger
                  ▲          │  ▲                    │               │
-    general path └──────────┘  └── slot ────────────┼───────────────┘
+    general path └──────────┘  └── slot, connection ┼───────────────┘
                   not well            gave_up ──────┴──► general path, with all that was received
 
 It decides nothing about trouble. It asks for files while their origin is known to be well (`Gate.clear`), and
@@ -14,17 +14,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ...core.concurrency import FirstErrorGroup
 from ...core.errors import StorageError, TransferError
 from ...core.model import Job, Outcome, Record, Status
-from ...core.ports import BegunRequest, LaneExchange, Settle, Settled, Submit
 from ..context import TransferContext
 from ..dedupe import InFlight
 from .orders import Order, OrderMaker, OriginOrders
 
-MAX_ORDERS = 2_000
+if TYPE_CHECKING:
+    from ...core.ports import BegunExchange, BegunRequest, LaneExchange, Settle, Settled, Submit
+
+MAX_ORDERS = 1_000
 """Orders that wait; the listing waits above that."""
 FEW_ORDERS = 64
 """If no more than these wait at the end, a request that stalls holds up the run."""
@@ -48,7 +50,10 @@ class SmallFiles:
         self._put = put
         self._settle = settle
         self._work = work
+        assert context.idle_slots.pool is not None, "to be made by a producer of the pool"
+        self._pool = context.idle_slots.pool
         self._loop = asyncio.get_running_loop()
+        self._clock = context.http.limits.clock
         self._orders = OrderMaker(self)
         self._waiting = self._in_flight = self._settling = 0
         """orders by where they are"""
@@ -57,12 +62,13 @@ class SmallFiles:
         """those that have landed and have no names yet, by path"""
         self._odd: list[Settled] = []
         """outcomes of files whose names gave them another time, or that could not be given theirs"""
+        self._unwell: set[OriginOrders] = set()
+        """origins whose orders the general path takes"""
         self._has_landed, self._is_unwell, self._progress = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def run(self, produce: Callable[[Submit], Awaitable[None]]) -> None:
         """Produce jobs, and return when no order is left: each was settled or has gone the general way."""
-        if (pool := self.context.idle_slots.pool) is not None:
-            pool.on_spare, pool.orders_wait = self._advance_all, lambda: self._waiting > 0
+        self._pool.on_spare, self._pool.orders_wait = self._advance_all, lambda: self._waiting > 0
         async with FirstErrorGroup() as group:
             tasks = [group.create_task(work()) for work in (self._settle_landed, self._return_orders)]
             try:
@@ -79,10 +85,10 @@ class SmallFiles:
 
     def _stop(self) -> None:
         self.stopped = True
-        if (pool := self.context.idle_slots.pool) is not None:
-            pool.on_spare, pool.orders_wait = None, lambda: False
+        self._pool.on_spare, self._pool.orders_wait = None, lambda: False
         for origin in self._orders.origins:
             origin.gate.on_clear = None
+            origin.lane.shut()
             origin.waiting.clear()
         for order in self._staged.values():
             self.context.store.unstage(order.staged)
@@ -97,10 +103,11 @@ class SmallFiles:
         if (order := self._orders.order(job)) is None:
             await self._put(job)
             return
-        self.context.dedupe.begin(order.url, order)
-        order.origin.waiting.append(order)
+        waiting = order.origin.waiting
+        waiting.append(order)
         self._waiting += 1
-        self._advance(order.origin)
+        if len(waiting) == 1:  # else the orders before it wait for a change
+            self._advance(order.origin)
         if self._waiting >= MAX_ORDERS:
             await self._until(lambda: self._waiting < MAX_ORDERS)
 
@@ -114,52 +121,51 @@ class SmallFiles:
             for origin in self._orders.origins:
                 self._advance(origin)
 
-    def _advance(self, origin: OriginOrders, *, held: bool = False) -> None:
-        """Send orders, with the slot that is `held` and with free ones, as long as all is well.
+    def _advance(self, origin: OriginOrders, held: LaneExchange | None = None) -> None:
+        """Send orders as long as all is well: over the connection and in the slot that are `held`, and in
+        free slots.
 
         The one place that decides whether a request is sent. Each change of what it depends on ends here: an
         order came, a file has landed or given up, files got their names, the gate is clear again, a worker of
         the general path needs its slot no longer.
         """
         gate, limit, waiting = origin.gate, origin.gate.limit, origin.waiting
-        while waiting and gate.clear and origin.lane.open:
-            if not held and (limit.active >= limit.allowed or limit.crowded()):
-                break
-            if not self._has_room():
-                break
-            if not held:
+        well = gate.well and origin.lane.open and self.context.store.small_bytes > 0
+        room = self._pool.room(self._in_flight) if waiting and len(self._landed) < MAX_LANDED else 0
+        while waiting and room > 0 and well and gate.clear:
+            if held is None:
+                if limit.active >= limit.allowed or limit.crowded():
+                    break
                 limit.take()
-            held = False
-            self._send(waiting.popleft())
-        if held:
+            self._send(waiting.popleft(), held)
+            held = None
+            room -= 1
+        if held is not None:
+            held.free()
             gate.leave()
-        if waiting and not (gate.well and origin.lane.open):
+        if waiting and not well:  # then the general path takes them
+            self._unwell.add(origin)
             self._is_unwell.set()
 
-    def _has_room(self) -> bool:
-        """Whether another request may be under way: in a slot of the pool that no worker needs.
-
-        Where too many jobs of the general path wait, perhaps for a file that is ordered here, one always may.
-        """
-        pool = self.context.idle_slots.pool
-        if pool is None or len(self._landed) >= MAX_LANDED:
-            return False
-        return self._in_flight < pool.spare or (pool.crowded and not self._in_flight)
-
-    def _send(self, order: Order) -> None:
-        context, gate = self.context, order.origin.gate
+    def _send(self, order: Order, held: LaneExchange | None) -> None:
+        origin = order.origin
         if self._observed:
-            context.events.job("start", order.job)
+            self.context.events.job("start", order.job)
         self._waiting -= 1
         self._in_flight += 1
-        if order.origin.signed and not order.sign():
+        if origin.signed and not order.sign():
+            if held is not None:
+                held.free()
             self.gave_up(order, None)
             return
-        order.generation = gate.breaker.generation
-        order.sent_at = context.http.limits.clock()
-        order.origin.lane.submit(order.message, order)
+        order.generation = origin.gate.breaker.generation
+        order.sent_at = self._clock()
+        if held is not None:
+            held.go_on(order.message, order)
+        else:
+            origin.lane.submit(order.message, order)
 
-    def landed(self, order: Order, record: Record, waited: float) -> None:
+    def landed(self, order: Order, record: Record, exchange: LaneExchange, waited: float) -> None:
         """The file of an order is checked and written, and its connection is free. It has no name yet."""
         origin = order.origin
         self._in_flight -= 1
@@ -172,9 +178,9 @@ class SmallFiles:
             origin.gate.access.accept_credentials(document=False)
         if origin.gate.limit.served(waited, record.size):
             origin.gate.adjust()
-        self._advance(origin, held=True)
+        self._advance(origin, exchange)
 
-    def gave_up(self, order: Order, exchange: LaneExchange | None) -> None:
+    def gave_up(self, order: Order, exchange: BegunExchange | None) -> None:
         """The general path goes on with an order, in the slots that it has at its origin and in the pool."""
         self._in_flight -= 1
         begun = order.begun(exchange)
@@ -232,12 +238,16 @@ class SmallFiles:
         return moved is None
 
     async def _return_orders(self) -> None:
-        """Give orders to the general path while their origin is not well: its answers tell when it is."""
+        """Give orders to the general path while their origin is not well: its answers tell when it is.
+
+        The same while the disk is slow: how long the general path's writes take tells when it is fast.
+        """
         while True:
             await self._is_unwell.wait()
             self._is_unwell.clear()
-            for origin in self._orders.origins:
-                while origin.waiting and not origin.well:
+            while self._unwell:
+                origin = self._unwell.pop()
+                if origin.waiting:
                     order = origin.waiting.popleft()
                     self.context.dedupe.end(order, (), None)
                     await self._put(order.job)

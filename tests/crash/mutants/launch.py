@@ -15,13 +15,13 @@ from typing import Any
 from mlhub_async.cli import main
 from mlhub_async.core.model import Head, Outcome, Record, Request, Status
 from mlhub_async.core.urls import Origin, canonical
-from mlhub_async.http import client
+from mlhub_async.http.auth import sign_on
 from mlhub_async.http.auth.signer_set import SignerSet
 from mlhub_async.http.resilience import retry
 from mlhub_async.http.transport.fallback import FallbackTransport
 from mlhub_async.storage.local.partials import PartialFile
 from mlhub_async.storage.local.store import LocalStore
-from mlhub_async.transfer import attempts
+from mlhub_async.transfer import attempts, commit
 from mlhub_async.transfer.context import TransferContext
 from mlhub_async.transfer.receiver import Receiver
 from mlhub_async.transfer.segments.stream import RangeRefused, SegmentSink
@@ -103,14 +103,14 @@ def early() -> None:
         mtime = await receiver.partial.commit(job.path)
         return record._replace(mtime_ns=mtime)
 
-    attempts.commit_body = committed  # type: ignore[attr-defined]
+    commit.commit_body = committed
     without_small_files()
 
 
 def leaky() -> None:
     """Takes well-known secrets out of a request that is redirected, instead of building it anew."""
     kept: dict[str, str] = {}
-    sign, redirected = SignerSet.sign, client._redirected
+    sign, redirected = SignerSet.sign, sign_on._redirected
 
     def signed(self: SignerSet, request: Request, origin: Origin) -> Request | None:
         found = sign(self, request, origin)
@@ -122,7 +122,7 @@ def leaky() -> None:
         rest = {name: value for name, value in kept.items() if name.lower() not in CROSSING}
         return onward._replace(headers={**rest, **onward.headers})
 
-    SignerSet.sign, client._redirected = signed, stripped  # type: ignore[method-assign]
+    SignerSet.sign, sign_on._redirected = signed, stripped  # type: ignore[method-assign]
 
 
 def unsynced() -> None:

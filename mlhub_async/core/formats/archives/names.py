@@ -10,6 +10,7 @@ _is_hostile = re.compile(
 ).match
 HOSTILE = "its name leads out of the archive, or is no path: it is left out"
 """What is told of a member with such a name."""
+_inside = re.compile(r"[^/]\.(?:zip|tar|tar\.gz|tgz|tar\.zst|tzst)/", re.IGNORECASE).search
 _JUNK_FOLDER = "__MACOSX/"
 _JUNK_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 
@@ -18,6 +19,17 @@ def is_hostile(name: str) -> bool:
     """Whether a name is no plain relative path: absolute, with `.` or `..`, a backslash or a control
     character."""
     return bool(_is_hostile(name))
+
+
+def without_empty_parts(name: str) -> str:
+    """The same relative path without what leads nowhere: `./a//b/./c` is `a/b/c`, as for all that unpack it.
+
+    So are names stored by `tar cf a.tar folder//part`, and by Python's `tarfile` for such a folder.
+    """
+    if ("//" not in name and "./" not in name) or name.startswith("/"):
+        return name
+    *folders, last = name.split("/")
+    return "/".join([*(one for one in folders if one not in ("", ".")), last]) or name
 
 
 def is_junk(name: str) -> bool:
@@ -35,3 +47,9 @@ def common_folder(names: Iterable[str]) -> str:
             return ""
         found = top
     return found or ""
+
+
+def containing_archive(url: str) -> str:
+    """The URL of the archive that the URL of a member begins with; "" for one without such a name in it."""
+    found = _inside(url)
+    return url[: found.end() - 1] if found else ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import Protocol
+from zlib import adler32
 
 from .errors import ArchiveCut, ArchiveDefect
 
@@ -158,9 +159,15 @@ def is_tar(block: bytes) -> bool:
 
 
 def _is_head(block: bytes) -> bool:
-    stated = _octal(block[148:156])
-    total = sum(block) - sum(block[148:156]) + 8 * 32
+    field = block[148:156]
+    stated = _octal(field)
+    total = _sum(block[:256]) + _sum(block[256:]) - sum(field) + 8 * 32
     return stated is not None and int(stated[1] or b"0", 8) == total
+
+
+def _sum(half: bytes) -> int:
+    """The sum of 256 bytes: in Adler-32 one more than that, as it is less than 65,521."""
+    return (adler32(half) & 0xFFFF) - 1
 
 
 def _number(field: bytes) -> int:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import struct
 from array import array
 from bisect import bisect_left, bisect_right
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from .errors import ArchiveCut, ArchiveDefect
-from .names import HOSTILE, is_hostile
+from .names import HOSTILE, is_hostile, without_empty_parts
 
 _END, _END64, _LOCATOR, _ENTRY = b"PK\5\6", b"PK\6\6", b"PK\6\7", b"PK\1\2"
 _END_BYTES, _END64_BYTES, _LOCATOR_BYTES, _ENTRY_BYTES = 22, 56, 20, 46
@@ -19,8 +21,12 @@ LOCAL_BYTES = 30
 TAIL_BYTES = 65_535 + _END_BYTES + _LOCATOR_BYTES + _END64_BYTES
 """So many last bytes have the end records, whatever comment follows them."""
 MAX_EXTRA_BYTES = 65_535
+REMEMBERED = 2_000
+"""So many members at least that were listed last, and are asked for soon, are not read again."""
 _entry = struct.Struct("<4s6H3I5H2I").unpack_from
 _16, _32 = 0xFFFF, 0xFFFFFFFF
+_FAR = 1 << 62
+"""Beyond the end of every archive."""
 
 STORED, DEFLATED = 0, 8
 _METHODS = {
@@ -58,7 +64,7 @@ class ZipMember(NamedTuple):
     size: int
     crc: int
     method: int
-    modified: str
+    dos_time: tuple[int, int]
     raw_name: bytes
     flaw: str
 
@@ -66,6 +72,11 @@ class ZipMember(NamedTuple):
     def etag(self) -> str:
         """A validator of its content."""
         return f'"{self.crc:08x}-{self.size:x}"'
+
+    @property
+    def modified(self) -> str:
+        """Its time as RFC 3339, "" for none. It has no time zone: it is taken for UTC."""
+        return _date(*self.dos_time)
 
 
 def end_record(tail: bytes, total: int) -> EndRecord:
@@ -107,7 +118,7 @@ def _end_record64(tail: bytes, locator: int, begin: int) -> tuple[int, int, int,
 
 
 class ZipDirectory:
-    """The members of an archive by name. It holds the directory as it came, and one number per member.
+    """The members of an archive by name. It holds the directory as it came, and three numbers per member.
 
     Raises `ArchiveDefect` for a directory that is not whole. `flaws` are the members that have no usable
     name: pairs of a name and what is wrong.
@@ -116,22 +127,58 @@ class ZipDirectory:
     def __init__(self, raw: bytes, end: EndRecord) -> None:
         self._raw = raw
         self._end = end
-        self._places: dict[str, int] = {}
+        self._files = array("Q")
+        """where the entries of the files begin, in the order of their names"""
+        self._hashes = array("Q")
+        """32 bits of the hash of each name, and the number of its entry in `_files`; sorted"""
         self._overlapping: set[int] = set()
         self.flaws: list[tuple[str, str]] = []
         self._offsets = array("Q")
+        self._recent: dict[str, ZipMember] = {}
+        self._earlier: dict[str, ZipMember] = {}
+        """members that were read lately, and before these"""
         self._index()
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._files)
 
-    def names(self) -> list[str]:
+    def names(self) -> Iterator[str]:
         """The names of all members that are files, sorted."""
-        return sorted(self._places)
+        return map(self._name_at, self._files)
+
+    def members(self) -> Iterator[ZipMember]:
+        """All members that are files, sorted by name."""
+        for place in self._files:
+            yield self._remembered(self._read(self._name_at(place), place))
 
     def member(self, name: str) -> ZipMember | None:
-        place = self._places.get(name)
-        return None if place is None else self._read(place)[0]
+        """The member of a name."""
+        found = self._recent.get(name) or self._earlier.get(name)
+        if found is None and (found := self._find(name)) is not None:
+            self._remembered(found)
+        return found
+
+    def _remembered(self, member: ZipMember) -> ZipMember:
+        if len(self._recent) >= REMEMBERED:
+            self._recent, self._earlier = {}, self._recent
+        self._recent[member.name] = member
+        return member
+
+    def _find(self, name: str) -> ZipMember | None:
+        key = _hash_bits(name)
+        at = bisect_left(self._hashes, key)
+        while at < len(self._hashes) and self._hashes[at] & ~_32 == key:
+            place = self._files[self._hashes[at] & _32]
+            if self._name_at(place) == name:
+                return self._read(name, place)
+            at += 1
+        return None
+
+    def _name_at(self, place: int) -> str:
+        """The name in the entry that begins there, which is known to be whole."""
+        flags, size = _flags_and_name_size(self._raw, place)
+        begin = place + _ENTRY_BYTES
+        return without_empty_parts(_name(self._raw[begin : begin + size], flags))
 
     def neighbours(self, offset: int, begin: int, end: int, small: int) -> tuple[int, int]:
         """The bytes that members of at most `small` bytes take up around the one at `offset`, as far as their
@@ -147,77 +194,116 @@ class ZipDirectory:
         return offsets[first], self._limit(offsets[last])
 
     def _index(self) -> None:
-        spans: list[tuple[int, int, int]] = []
-        place, count = 0, 0
-        while place < len(self._raw):
-            member, following = self._read(place)
-            end = member.offset + LOCAL_BYTES + len(member.raw_name) + member.packed
-            spans.append((member.offset, end, place))
-            self._add(member, place)
-            place, count = following, count + 1
+        raw, shift = self._raw, self._end.shift
+        places, offsets, ends = array("Q"), array("Q"), array("Q")
+        place = 0
+        while place < len(raw):
+            fields, name_end, extra_end, following = _fields(raw, place)
+            _, packed, offset = _sizes(fields, raw, name_end, extra_end)
+            places.append(place)
+            offsets.append(min(offset + shift, _FAR))
+            ends.append(min(offset + shift + LOCAL_BYTES + fields[10] + packed, _FAR))
+            place = following
+        count = len(places)
         if self._end.members not in (count, count & _16):
             raise ArchiveDefect(f"names {self._end.members} members in its directory, but {count} are there")
-        spans.sort()
-        self._offsets.extend(offset for offset, _, _ in spans if offset >= 0)
-        self._note_overlaps(spans)
+        self._note_overlaps(places, offsets, ends)
+        self._offsets.extend(sorted(offsets))
+        self._sort_files(places)
 
-    def _add(self, member: ZipMember, place: int) -> None:
-        name, kind = member.name, _entry(self._raw, place)[15] >> 28
-        is_unix = self._raw[place + 5] in (3, 19)
+    def _sort_files(self, places: Sequence[int]) -> None:
+        names, hashes = list(map(self._name_at, places)), array("Q")
+        last: str | None = None
+        for number in sorted(range(len(places)), key=names.__getitem__):
+            name, place = names[number], places[number]
+            if not self._is_file(name, place):
+                continue
+            if name == last:
+                self.flaws.append((name, "two members have this name: the first one is left out"))
+                self._files.pop()
+                hashes.pop()
+            hashes.append(_hash_bits(name) | len(self._files))
+            self._files.append(place)
+            last = name
+        self._hashes.extend(sorted(hashes))
+
+    def _is_file(self, name: str, place: int) -> bool:
+        """Whether an entry is a file with a usable name; notes what is wrong with it else."""
+        kind, is_unix = _file_kind(self._raw, place), self._raw[place + 5] in (3, 19)
         if name.endswith("/") or (is_unix and kind == _DIRECTORY):
-            return
+            return False
         if is_hostile(name):
             self.flaws.append((name, HOSTILE))
-        elif is_unix and kind not in (0, _REGULAR):
+            return False
+        if is_unix and kind not in (0, _REGULAR):
             what = "a symbolic link" if kind == _LINK else "no regular file"
             self.flaws.append((name, f"it is {what}: it is left out"))
-        elif name in self._places:
-            self.flaws.append((name, "two members have this name: the first one is left out"))
-            self._places[name] = place
-        else:
-            self._places[name] = place
+            return False
+        return True
 
-    def _note_overlaps(self, spans: list[tuple[int, int, int]]) -> None:
+    def _note_overlaps(self, places: Sequence[int], offsets: Sequence[int], ends: Sequence[int]) -> None:
         """Members that share bytes make a small archive unpack to any size: none of them is read."""
-        reached, last = 0, -1
-        for offset, end, place in spans:
-            if offset < reached:
-                self._overlapping.update((last, place))
-            if end > reached:
-                reached, last = end, place
-        limit = self._end.offset
-        self._overlapping.update(place for offset, end, place in spans if offset < 0 or end > limit)
+        reached, last, limit = 0, -1, self._end.offset
+        for number in sorted(range(len(places)), key=offsets.__getitem__):
+            if offsets[number] < reached:
+                self._overlapping.update((last, places[number]))
+            if ends[number] > reached:
+                reached, last = ends[number], places[number]
+            if ends[number] > limit:
+                self._overlapping.add(places[number])
 
-    def _read(self, place: int) -> tuple[ZipMember, int]:
-        """The member whose entry begins there, and where the next one does."""
-        raw = self._raw
-        if len(raw) - place < _ENTRY_BYTES or not raw.startswith(_ENTRY, place):
-            raise ArchiveDefect("has a directory that is damaged")
-        fields = _entry(raw, place)
-        flags, method, time, date, crc, packed, size = fields[3:10]
-        name_end = place + _ENTRY_BYTES + fields[10]
-        extra_end = name_end + fields[11]
-        following = extra_end + fields[12]
-        if following > len(raw):
-            raise ArchiveDefect("has a directory that is damaged")
-        offset = fields[16]
-        if _32 in (packed, size, offset):
-            size, packed, offset = _zip64_fields(raw[name_end:extra_end], size, packed, offset)
+    def _read(self, name: str, place: int) -> ZipMember:
+        """The member of this name, whose entry begins there."""
+        fields, name_end, extra_end, _ = _fields(self._raw, place)
+        size, packed, offset = _sizes(fields, self._raw, name_end, extra_end)
         offset += self._end.shift
-        raw_name = raw[place + _ENTRY_BYTES : name_end]
+        flags, method, time, date, crc = fields[3:8]
         flaw = _flaw_of(flags, method)
         if place in self._overlapping:
             flaw = "it overlaps other members or lies outside of the archive"
         elif method == STORED and packed != size and not flaw:
             flaw = "its sizes contradict each other"
-        modified = _date(date, time)
-        name = _name(raw_name, flags)
+        raw_name = self._raw[place + _ENTRY_BYTES : name_end]
         limit = self._limit(offset)
-        return ZipMember(name, offset, limit, packed, size, crc, method, modified, raw_name, flaw), following
+        return ZipMember(name, offset, limit, packed, size, crc, method, (date, time), raw_name, flaw)
 
     def _limit(self, offset: int) -> int:
-        after = bisect_right(self._offsets, offset) if offset >= 0 else 0
+        after = bisect_right(self._offsets, offset)
         return self._offsets[after] if after < len(self._offsets) else self._end.offset
+
+
+def _hash_bits(name: str) -> int:
+    return (hash(name) & _32) << 32
+
+
+def _flags_and_name_size(raw: bytes, place: int) -> tuple[int, int]:
+    return raw[place + 8] | raw[place + 9] << 8, raw[place + 28] | raw[place + 29] << 8
+
+
+def _file_kind(raw: bytes, place: int) -> int:
+    """The upper bits of the Unix mode of an entry."""
+    return raw[place + 41] >> 4
+
+
+def _fields(raw: bytes, place: int) -> tuple[tuple[Any, ...], int, int, int]:
+    """The fields of the entry that begins there; the ends of its name, its extra fields and itself."""
+    if len(raw) - place < _ENTRY_BYTES or not raw.startswith(_ENTRY, place):
+        raise ArchiveDefect("has a directory that is damaged")
+    fields = _entry(raw, place)
+    name_end = place + _ENTRY_BYTES + fields[10]
+    extra_end = name_end + fields[11]
+    following = extra_end + fields[12]
+    if following > len(raw):
+        raise ArchiveDefect("has a directory that is damaged")
+    return fields, name_end, extra_end, following
+
+
+def _sizes(fields: tuple[Any, ...], raw: bytes, name_end: int, extra_end: int) -> tuple[int, int, int]:
+    """Size, packed size and offset; see `_fields`."""
+    packed, size, offset = fields[8], fields[9], fields[16]
+    if _32 in (packed, size, offset):
+        return _zip64_fields(raw[name_end:extra_end], size, packed, offset)
+    return size, packed, offset
 
 
 def _zip64_fields(extra: bytes, size: int, packed: int, offset: int) -> tuple[int, int, int]:
@@ -254,8 +340,9 @@ def _name(raw: bytes, flags: int) -> str:
         return raw.decode("utf-8", "surrogateescape") if flags & _UTF8 else raw.decode("cp437")
 
 
+@lru_cache(256)
 def _date(date: int, time: int) -> str:
-    """The time of the member as RFC 3339, "" for none. It has no time zone: it is taken for UTC."""
+    """RFC 3339 of a date and a time of MS-DOS (section 4.4.6), "" for none."""
     year, month, day = 1980 + (date >> 9), date >> 5 & 15, date & 31
     hour, minute, second = time >> 11, time >> 5 & 63, (time & 31) * 2
     if not (

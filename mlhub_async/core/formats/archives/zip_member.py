@@ -7,11 +7,50 @@ import zlib
 from collections.abc import Iterator
 
 from .errors import ArchiveDefect
+from .inflate import library
 from .zip_directory import DEFLATED, LOCAL_BYTES, ZipMember
 
 PIECE_BYTES = 1 << 20
 """The most that one piece of the content has, whatever it was packed to."""
 _LOCAL = b"PK\3\4"
+
+
+def content(member: ZipMember, data: memoryview) -> memoryview | bytes:
+    """The whole content of a member, checked, from the archive's bytes at its local header on.
+
+    Raises `ArchiveDefect`, for what is no such member.
+    """
+    begin = _begin_of_data(member, data)
+    packed = data[begin : begin + member.packed] if begin else data[:0]
+    if len(packed) != member.packed or not begin:
+        raise ArchiveDefect("reaches into what follows it")
+    whole: memoryview | bytes = packed
+    if member.method == DEFLATED:
+        inflater = library().decompressobj(-zlib.MAX_WBITS)
+        try:
+            whole = inflater.decompress(packed, member.size + 1)
+        except library().error as error:
+            raise ArchiveDefect(f"cannot be inflated ({error})") from None
+        if not inflater.eof:
+            raise ArchiveDefect(f"has not the {member.size} bytes that the directory says")
+    if len(whole) != member.size or library().crc32(whole) != member.crc:
+        raise ArchiveDefect("has another size or CRC-32 than the directory of the archive says")
+    return whole
+
+
+def _begin_of_data(member: ZipMember, head: bytes | memoryview) -> int:
+    """Where the data begins behind the local header (section 4.3.7); 0 if more bytes are needed."""
+    if len(head) < LOCAL_BYTES:
+        return 0
+    if head[:4] != _LOCAL:
+        raise ArchiveDefect("is not where the directory of the archive says")
+    name_bytes, extra_bytes = struct.unpack_from("<HH", head, 26)
+    begin: int = LOCAL_BYTES + name_bytes + extra_bytes
+    if len(head) < begin:
+        return 0
+    if head[LOCAL_BYTES : LOCAL_BYTES + name_bytes] != member.raw_name:
+        raise ArchiveDefect("has another name in front of its bytes than in the directory of the archive")
+    return begin
 
 
 class MemberDecoder:
@@ -27,7 +66,7 @@ class MemberDecoder:
         self._data_begins: int | None = None
         self._left = member.packed
         self._crc = 0
-        self._inflater = zlib.decompressobj(-zlib.MAX_WBITS) if member.method == DEFLATED else None
+        self._inflater = library().decompressobj(-zlib.MAX_WBITS) if member.method == DEFLATED else None
 
     @property
     def ended(self) -> bool:
@@ -53,7 +92,7 @@ class MemberDecoder:
         while packed:
             try:
                 piece = self._inflater.decompress(packed, PIECE_BYTES)
-            except zlib.error as error:
+            except library().error as error:
                 raise ArchiveDefect(f"cannot be inflated ({error})") from None
             packed = self._inflater.unconsumed_tail
             if piece:
@@ -71,19 +110,12 @@ class MemberDecoder:
             raise ArchiveDefect("has another CRC-32 than the directory of the archive says")
 
     def _without_head(self, view: memoryview) -> memoryview:
-        """The bytes behind the local header, which is collected first (section 4.3.7)."""
+        """The bytes behind the local header, which is collected first."""
         before = len(self._head)
         self._head += bytes(view)
-        if len(self._head) < LOCAL_BYTES:
+        begin = _begin_of_data(self._member, self._head)
+        if not begin:
             return view[:0]
-        if not self._head.startswith(_LOCAL):
-            raise ArchiveDefect("is not where the directory of the archive says")
-        name_bytes, extra_bytes = struct.unpack_from("<HH", self._head, 26)
-        begin = LOCAL_BYTES + name_bytes + extra_bytes
-        if len(self._head) < begin:
-            return view[:0]
-        if self._head[LOCAL_BYTES : LOCAL_BYTES + name_bytes] != self._member.raw_name:
-            raise ArchiveDefect("has another name in front of its bytes than in the directory of the archive")
         self._data_begins, self._head = begin, b""
         return view[begin - before :]
 
@@ -91,5 +123,5 @@ class MemberDecoder:
         self.produced += len(piece)
         if self.produced > self._member.size:
             raise ArchiveDefect(f"has more than the {self._member.size} bytes that the directory says")
-        self._crc = zlib.crc32(piece, self._crc)
+        self._crc = library().crc32(piece, self._crc)
         return piece

@@ -5,12 +5,11 @@ Unlike llhttp it accepts white space around chunk extensions, as recipients have
 
 from __future__ import annotations
 
-import re
-
+from ....core import pattern_on_use
 from .head import MAX_HEAD_BYTES, BadResponseError
 
-_size_line = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?").fullmatch
-_trailer_line = re.compile(rb"[ \t].*|[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00]*").fullmatch
+_SIZE_LINE = pattern_on_use(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?")
+_TRAILER_LINE = pattern_on_use(rb"[ \t].*|[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00]*")
 
 
 class ChunkedBody:
@@ -64,9 +63,9 @@ class ChunkedBody:
             self._needs_line_end = False
         elif self._in_trailer:
             self.complete = not line
-            if line and not _trailer_line(line):
+            if line and not _TRAILER_LINE.fullmatch(line):
                 raise BadResponseError("its trailer is no list of fields")
-        elif (found := _size_line(line)) is None:
+        elif (found := _SIZE_LINE.fullmatch(line)) is None:
             raise BadResponseError("a chunk has no size")
         else:
             self._left = int(found[1], 16)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from ....core.model import Head
-from ....core.ports import Sink
 from ...status import FIRST_FINAL, MISDIRECTED, SWITCHING_PROTOCOLS
-from .buffers import BUFFER_BYTES, BufferPool, ReceiveBuffer
+from ..failures import SLOWEST_SENDING
+from .buffers import BufferPool, ReceiveBuffer
 from .chunks import ChunkedBody
 from .head import (
     END_OF_HEAD,
@@ -24,6 +24,9 @@ from .head import (
     ResponseParser,
     check_partial_head,
 )
+
+if TYPE_CHECKING:
+    from ....core.ports import Sink
 
 
 class Listener(Protocol):
@@ -58,6 +61,10 @@ class Connection(asyncio.BufferedProtocol):
         self.sink_busy = False
         """whether the sink has not taken the last piece yet: the server is not to blame for a pause"""
         self._reading_paused = False
+        self._has_body = True
+        """whether the response may have one"""
+        self.patience = 0.0
+        """seconds that the request itself may take to be sent"""
         self._listener: Listener | None = None
         self._held = False
         """what was received waits for an exchange that goes on with it"""
@@ -74,22 +81,29 @@ class Connection(asyncio.BufferedProtocol):
         """Whether the head of a response to the last request was received."""
         return self._response is not None
 
+    def is_idle(self, since: float) -> bool:
+        """Whether the peer has done nothing since this loop time, though it could have."""
+        return self.last_active + self.patience < since and not self.sink_busy
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are, but do not inherit from it
         self.usable = True
 
-    def begin(self, request: bytes, listener: Listener) -> None:
-        """Send a request whose response `listener` reads, until `finish_lane` or `hold`."""
+    def begin(self, request: bytes, listener: Listener, now: float) -> None:
+        """Send a request whose response `listener` reads, until `finish_lane` or `hold`.
+
+        `now`: the loop time. It may follow a response that the same listener has read to its end.
+        """
         assert self._transport is not None
         self._listener, self._response, self.usable = listener, None, False
-        self.buffer.consumed = self.buffer.filled = 0  # the last response may have been a head alone
-        self.last_active = self._loop.time()
+        self.buffer.rest()
+        self.last_active = now
         self._transport.write(request)
 
-    def finish_lane(self) -> None:
+    def finish_lane(self, now: float) -> None:
         """The response was read to its end."""
-        self._listener = None
-        self.buffer.filled = 0
+        self._listener, self.last_active = None, now
+        self.buffer.rest()
         self.usable = not self._closed
 
     def hold(self) -> None:
@@ -114,6 +128,8 @@ class Connection(asyncio.BufferedProtocol):
         `DroppedError`, what `fail` was given, or what the sink raises.
         """
         self._sink, self._url, self._response, self._interim_count = sink, url, None, 0
+        self._has_body = request is None or not request.startswith(b"HEAD ")
+        self.patience = len(request or b"") / SLOWEST_SENDING
         self._waiter = self._loop.create_future()
         self.usable = False
         try:
@@ -140,13 +156,12 @@ class Connection(asyncio.BufferedProtocol):
             self._sink = self._waiter = None
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        buffer = self.buffer
-        return buffer.view[buffer.filled :] if buffer.filled < len(buffer.data) else buffer.free()
+        return self.buffer.free()
 
     def buffer_updated(self, nbytes: int) -> None:
         self.buffer.filled += nbytes
-        if self._listener is not None:
-            self._listener.received()
+        if (listener := self._listener) is not None:
+            listener.received()
             return
         if self._held:
             return  # a read that was under way
@@ -181,7 +196,7 @@ class Connection(asyncio.BufferedProtocol):
             if end < len(END_OF_HEAD) or end - buffer.consumed > MAX_HEAD_BYTES:
                 check_partial_head(buffer.data, buffer.consumed, buffer.filled)
                 return False
-            response = ResponseParser(buffer.view[buffer.consumed : end])
+            response = ResponseParser(buffer.view[buffer.consumed : end], has_body=self._has_body)
             buffer.consumed = end
             if response.status >= FIRST_FINAL:
                 self._response = response
@@ -196,8 +211,9 @@ class Connection(asyncio.BufferedProtocol):
         assert self._sink is not None
         if response.status == MISDIRECTED:
             response.keep_alive = False
+        self.patience = 0.0
         self._sink.start(Head(response.status, response.fields, self._url))
-        if response.remaining > BUFFER_BYTES:
+        if not self.buffer.fit(response.remaining):
             self.buffer.enlarge()
         elif response.framing is Framing.CHUNKED:
             self._chunks = ChunkedBody()

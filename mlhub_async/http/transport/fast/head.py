@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import re
 from enum import Enum, auto
+from typing import TYPE_CHECKING
 
 import httptools
 
 from ....core import pattern_on_use
 from ....core.checksum import DIGEST_LIST_FIELDS
-from ....core.ports import Buffer
-from ...auth.cookies import LINE_SEPARATOR, SET_COOKIE
+from ....core.model import LINE_SEPARATOR, SET_COOKIE
 from ...status import FIRST_FINAL, REDIRECTION, WITHOUT_BODY
 from ...validators import MAX_LENGTH_DIGITS
 from ..failures import TLS_ALERT, TLS_IN_PLACE_OF_HTTP
+
+if TYPE_CHECKING:
+    from ....core.ports import Buffer
 
 END_OF_HEAD = b"\r\n\r\n"
 MAX_HEAD_BYTES = 64 << 10
@@ -57,8 +60,11 @@ class ResponseParser:
 
     __slots__ = ("_parser", "fields", "framing", "keep_alive", "remaining", "status")
 
-    def __init__(self, head: memoryview) -> None:
-        """Parse `head`: from the status line to the empty line, inclusive. Raises `BadResponseError`."""
+    def __init__(self, head: memoryview, *, has_body: bool = True) -> None:
+        """Parse `head`: from the status line to the empty line, inclusive. Raises `BadResponseError`.
+
+        `has_body` False: that of a response to HEAD.
+        """
         try:
             self._parse(head)
         except BadResponseError:
@@ -67,11 +73,12 @@ class ResponseParser:
             line, _, rest = bytes(head).partition(b"\r\n")
             self._parse(line + b"\r\n" + _folds.sub(b" ", rest))
         self.status: int = self._parser.get_status_code()
+        del self._parser  # it refers to this object: a cycle for each response waits for a rare collection
         if self.status in REDIRECTION and (location := self.fields.get("location")):
             # Servers write UTF-8 here.
             self.fields["location"] = location.encode("latin-1").decode("utf-8", "surrogateescape")
         self.remaining = 0
-        self.framing = self._framing()
+        self.framing = self._framing() if has_body else Framing.NONE
         if self.framing is Framing.CLOSE:
             self.keep_alive = False
 

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import re
 
+from ....core.checksum import DIGEST_FIELDS
 from .head import END_OF_HEAD, MAX_CACHED_FIELD_NAMES, MAX_FIELDS
 
 STATUS_LINE = b"HTTP/1.1 200 "
 MAX_ORDINARY_DIGITS = 7
 _FRAMING_FIELDS = frozenset({"transfer-encoding", "upgrade", "proxy-connection", "trailer"})
 """Fields that change how the body is read, or what may follow it."""
+_ODD_FIELDS = _FRAMING_FIELDS | DIGEST_FIELDS | {"content-encoding", "content-range"}
+"""The same, and fields that change what its bytes are or say what they must be."""
 _PRINTABLE = bytes(range(0x20, 0x7F))
 _LINE_ENDS = frozenset(b"\r\n" * count for count in range(MAX_FIELDS + 3))
 _is_token = re.compile("[!#$%&'*+.^_`|~0-9A-Za-z-]++").fullmatch
 _FIELD_NAMES: dict[str, str] = {}
-"""Cache of valid field names: as received, and in lower case."""
+"""Cache of the names of ordinary fields: as received, and in lower case."""
 
 
 def parse_ordinary(head: bytes) -> tuple[dict[str, str], int] | None:
@@ -39,18 +42,17 @@ def parse_ordinary(head: bytes) -> tuple[dict[str, str], int] | None:
         fields[field] = value.strip(" ")
     length = fields.get("content-length", "")
     whole = len(rest) == 2 * (len(lines) + 1) and len(fields) == len(lines) - 1
-    kept = fields.get("connection", "keep-alive").lower() == "keep-alive"
-    if not (whole and kept and _FRAMING_FIELDS.isdisjoint(fields)):
+    if not whole or fields.get("connection", "keep-alive").lower() != "keep-alive":
         return None
     size = int(length) if length.isdigit() and len(length) <= MAX_ORDINARY_DIGITS else 0
     return (fields, size) if size else None
 
 
 def _lower(name: str) -> str:
-    """The name in lower case; "" where it is no token (RFC 9110 section 5.1)."""
-    if not _is_token(name):
-        return ""
+    """The name in lower case; "" where it is no token (RFC 9110 section 5.1), or that of an odd field."""
     field = name.lower()
+    if not _is_token(name) or field in _ODD_FIELDS:
+        return ""
     if len(_FIELD_NAMES) < MAX_CACHED_FIELD_NAMES:
         _FIELD_NAMES[name] = field
     return field

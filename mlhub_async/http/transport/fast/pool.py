@@ -15,7 +15,6 @@ from ....core.concurrency import spare_descriptors
 from ....core.urls import Origin
 from ..failures import AddressCheck
 from ..resolver import Resolver
-from ..tls import default_context
 from .buffers import BufferPool
 from .connection import Connection
 
@@ -99,6 +98,8 @@ class ConnectionPool:
     def _tls_context(self) -> ssl.SSLContext:
         """Created for the first https origin: loading the certificates of the system is slow."""
         if self._tls is None:
+            from ..tls import default_context  # most runs that read over http need none
+
             self._tls = default_context()
         return self._tls
 

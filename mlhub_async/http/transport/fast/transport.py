@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from typing import TYPE_CHECKING
 
 from ....core.errors import TransferError, Transient
 from ....core.model import Request
-from ....core.ports import Sink
 from ....core.urls import Origin, origin, redacted
 from ...resilience.suspend import SuspendDetector
 from ..failures import (
+    REPEATABLE,
     AddressCheck,
     errno_reason,
     invalid_response,
@@ -21,8 +22,11 @@ from ..failures import (
 )
 from .connection import Connection
 from .head import BadResponseError, DroppedError
-from .lane import ConnectionLane, LaneExchange
+from .lane import ConnectionLane, FailedOpening, LaneExchange
 from .pool import ConnectionPool
+
+if TYPE_CHECKING:
+    from ....core.ports import Sink
 
 
 class FastTransport:
@@ -56,7 +60,8 @@ class FastTransport:
     async def send(self, request: Request, sink: Sink) -> None:
         target = origin(request.url)
         message = self._serialise(request)
-        connection, sent = self._at_hand(request, target)
+        begun = request.begun.take_exchange() if request.begun is not None else None
+        connection, sent, reused = self._at_hand(request, target, begun)
         try:
             if connection is not None:
                 try:
@@ -64,9 +69,9 @@ class FastTransport:
                     return await self._exchange(connection, target, first, sink, request.url)
                 except DroppedError as dropped:
                     # The server had closed the idle connection. Repeated once, if nothing was received.
-                    if dropped.response_begun or request.method != "GET":
+                    if dropped.response_begun or request.method not in REPEATABLE or not reused:
                         raise
-            connection = await self._connect(target, request.url)
+            connection = await self._connect(target, request.url, begun)
             await self._exchange(connection, target, message, sink, request.url)
         except DroppedError as dropped:
             self._note_failure(target, connection)
@@ -88,19 +93,24 @@ class FastTransport:
                 self._schedule_check()
         return lane
 
-    def _at_hand(self, request: Request, target: Origin) -> tuple[Connection | None, bool]:
-        """An open connection for a request, and whether that was sent over it already."""
-        begun = request.begun.take_exchange() if request.begun is not None else None
+    def _at_hand(
+        self, request: Request, target: Origin, begun: object | None
+    ) -> tuple[Connection | None, bool, bool]:
+        """An open connection for a request; whether that was sent over it; whether others were, before it."""
         if isinstance(begun, LaneExchange):
-            return begun.take(), True
-        return None if request.fresh else self._pool.take(target), False
+            return begun.take(), True, begun.reused
+        opens = request.fresh or isinstance(begun, FailedOpening)
+        return None if opens else self._pool.take(target), False, True
 
     def _note_failure(self, target: Origin, connection: Connection | None) -> None:
         if connection is not None and not connection.response_begun:
             self._pool.no_response(target, connection)
 
-    async def _connect(self, target: Origin, url: str) -> Connection:
+    async def _connect(self, target: Origin, url: str, begun: object | None) -> Connection:
+        """A new connection; where one could not be opened for this request already, that is the failure."""
         try:
+            if isinstance(begun, FailedOpening):
+                raise begun.error
             return await self._pool.connect(target)
         except OSError as error:
             raise _connection_error(error, url) from None
@@ -149,7 +159,7 @@ class FastTransport:
         for connection in list(self._active):
             if suspended:
                 connection.last_active = now
-            elif now - connection.last_active > self._idle_timeout and not connection.sink_busy:
+            elif connection.is_idle(now - self._idle_timeout):
                 connection.fail(TimeoutError())
             else:
                 connection.flush()
@@ -166,7 +176,7 @@ class FastTransport:
             self._timer.cancel()
             self._timer = None
         for lane in self._lanes.values():
-            lane.close()
+            await lane.close()
         for connection in self._active:
             connection.abort()
         self._pool.close()

@@ -9,8 +9,8 @@ from ....core import urls
 from ....core.formats.archives.names import common_folder
 from ....core.model import JsonObject
 from ..listing import FileEntry
-from .addresses import base_of, collection_id, member_url
-from .opening import OpenedArchive
+from .addresses import ArchiveFile, base_of, member_url
+from .opening import MemberFacts, OpenedArchive
 
 PAGE_FILES = 1_000
 
@@ -20,28 +20,27 @@ class MemberListing:
 
     is_sorted = is_whole = True
 
-    def __init__(self, url: str, opened: OpenedArchive) -> None:
-        self.collection = collection_id(url)
-        self.where = urls.redacted(url)
+    def __init__(self, archive: ArchiveFile, opened: OpenedArchive) -> None:
+        self.collection = archive.collection
+        self.where = urls.redacted(archive.url)
         self.prefix = common_folder(opened.names())
         self.about: JsonObject = {}
         self.pinned: JsonObject = {}
-        self._base = base_of(url)
+        self._base = base_of(archive.url)
         self._opened = opened
 
     async def begin(self) -> None:
         """Everything is known."""
 
     async def pages(self) -> AsyncGenerator[Sequence[FileEntry], None]:
-        names, page = iter(self._opened.names()), None
+        members, page = iter(self._opened.members()), None
         while page is None or page:
-            page = [self._entry(name) for name in islice(names, PAGE_FILES)]
+            page = [self._entry(name, facts) for name, facts in islice(members, PAGE_FILES)]
             yield page
 
     def url_of(self, key: str) -> str:
         return member_url(self._base, key)
 
-    def _entry(self, name: str) -> FileEntry:
-        facts = self._opened.facts(name)
+    def _entry(self, name: str, facts: MemberFacts) -> FileEntry:
         url = member_url(self._base, name)
         return FileEntry(name, facts.size, url, facts.etag, facts.modified, refused=facts.refused)

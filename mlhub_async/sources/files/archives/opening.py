@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, cast
 
 from ....core import urls
-from ....core.errors import CatalogDefect, CatalogError, SourceError, TransferError, Transient
+from ....core.errors import CatalogDefect, CatalogError, Corrupt, SourceError, TransferError, Transient
 from ....core.formats.archives.errors import ArchiveCut, ArchiveDefect
 from ....core.formats.archives.names import is_junk
 from ...access import unreadable
 from ...items.streams import RawReader
-from .addresses import base_of
-from .ranges import ArchiveBytes, RangesRefused
+from ..listing import rfc3339
+from .addresses import ArchiveFile, base_of
+from .ranges import DAMAGED_ARCHIVE, ArchiveBytes, RangesRefused
+from .stream import PublishedBytes, check_size
 from .tar.members import TarMembers
 from .workspace import Workspace
 from .zip.members import ZipMembers, read_directory
@@ -32,45 +33,68 @@ class MemberFacts(NamedTuple):
 
 
 class OpenedArchive(NamedTuple):
-    """`names` of the members that are files of the data, sorted. `flaws`: those that are refused, and
-    why. `broken`: why it is not whole, if it is not. `remark`: what people should know of how it is read."""
+    """`names` of the members that are files of the data, sorted; `members` with their facts. `flaws`: those
+    that are refused, and why. `broken`: why it is not whole, if it is not; `rest_may_come`: the connection
+    broke off, so another run may bring what is missing. `remark`: what people should know of how it is
+    read. `version_of` gives a validator of the member at a URL, "" where there is none."""
 
     names: Callable[[], Iterable[str]]
-    facts: Callable[[str], MemberFacts]
+    members: Callable[[], Iterable[tuple[str, MemberFacts]]]
+    version_of: Callable[[str], str]
     flaws: list[tuple[str, str]]
     broken: CatalogError | None = None
+    rest_may_come: bool = False
     remark: str = ""
 
 
-async def open_zip(reader: RawReader, url: str, workspace: Workspace) -> OpenedArchive:
+async def open_zip(reader: RawReader, archive: ArchiveFile, workspace: Workspace) -> OpenedArchive:
     """Raises `CatalogError` for what is no whole ZIP, `SourceError` for what cannot be read at all."""
-    archive: ZipBytes = ArchiveBytes(url)
+    url, data = archive.url, cast(ZipBytes, ArchiveBytes(archive.url))
     base, remark = base_of(url), ""
     try:
         try:
-            directory = await read_directory(archive, reader)
+            directory = await read_directory(data, reader)
         except RangesRefused:
-            archive = await spooled(url, reader, workspace)
-            remark = f"{archive.where}: the server sends no ranges, so every run fetches the whole archive"
-            directory = await read_directory(archive, reader)
+            data = await spooled(archive, reader, workspace)
+            remark = f"{data.where}: the server sends no ranges, so every run fetches the whole archive"
+            directory = await read_directory(data, reader)
+        if isinstance(data, ArchiveBytes) and data.whole is not None:
+            PublishedBytes(archive).check_all(data.whole)
+        check_size(archive, data.total)
     except (ArchiveDefect, TransferError) as error:
-        raise _unusable(error, url) from error
+        raise _unusable(_size_first(archive, data, error), url) from error
 
-    def facts(name: str) -> MemberFacts:
-        member = directory.member(name)
-        assert member is not None
-        return MemberFacts(member.size, member.modified, member.etag, member.flaw)
+    def names() -> Iterator[str]:
+        return (name for name in directory.names() if not is_junk(name))
 
-    reader.mount(base, ZipMembers(archive, directory, base))
+    def listed() -> Iterator[tuple[str, MemberFacts]]:
+        for member in directory.members():
+            if not is_junk(member.name):
+                yield member.name, MemberFacts(member.size, member.modified, member.etag, member.flaw)
+
+    members = ZipMembers(data, directory, base)
+    reader.mount(base, members)
     flaws = [one for one in directory.flaws if not is_junk(one[0])]
-    names = [name for name in directory.names() if not is_junk(name)]
-    return OpenedArchive(lambda: names, facts, flaws, remark=remark)
+    return OpenedArchive(names, listed, members.version_of, flaws, remark=remark)
 
 
-async def open_tar(reader: RawReader, url: str, workspace: Workspace) -> OpenedArchive:
+def _size_first(
+    archive: ArchiveFile, data: ZipBytes, error: ArchiveDefect | TransferError
+) -> ArchiveDefect | TransferError:
+    """The error to tell: an archive of another size than is published is not looked at any further."""
+    try:
+        if data.total >= 0:
+            check_size(archive, data.total)
+    except Corrupt as other:
+        return other
+    return error
+
+
+async def open_tar(reader: RawReader, archive: ArchiveFile, workspace: Workspace) -> OpenedArchive:
     """The same for a tar archive. What is whole of one that broke off can be had all the same."""
-    base, broken = base_of(url), None
-    members = TarMembers(url, base, reader, workspace)
+    url, base = archive.url, base_of(archive.url)
+    broken, rest_may_come = None, False
+    members = TarMembers(archive, base, reader, workspace)
     unpacked = members.unpacked
     workspace.on_close(lambda completed: unpacked.drop_data() if completed else unpacked.close())
     try:
@@ -79,34 +103,30 @@ async def open_tar(reader: RawReader, url: str, workspace: Workspace) -> OpenedA
         if next(unpacked.names(), None) is None:
             raise _unusable(error, url) from error
         message = error.message if isinstance(error, Transient) else f"{urls.redacted(url)} {error}"
-        broken = CatalogError(message, kind="truncated")
+        broken, rest_may_come = CatalogError(message, kind="truncated"), isinstance(error, Transient)
     except (ArchiveDefect, TransferError) as error:
         raise _unusable(error, url) from error
 
-    def facts(name: str) -> MemberFacts:
-        member = unpacked.member(name)
-        assert member is not None
-        return MemberFacts(member.size, _rfc3339(member.modified), member.etag)
+    def listed() -> Iterator[tuple[str, MemberFacts]]:
+        for name, member in unpacked.members():
+            yield name, MemberFacts(member.size, rfc3339(member.modified), member.etag)
 
     reader.mount(base, members)
     remark = ""
     if not members.validator and broken is None:
         remark = f"{urls.redacted(url)}: the server sends no strong validator, so every run reads it again"
-    return OpenedArchive(unpacked.names, facts, unpacked.flaws, broken, remark)
+    return OpenedArchive(
+        unpacked.names, listed, members.version_of, unpacked.flaws, broken, rest_may_come, remark
+    )
 
 
 def _unusable(error: ArchiveDefect | TransferError, url: str) -> CatalogError | SourceError:
     where = urls.redacted(url)
     if isinstance(error, TransferError):
+        if isinstance(error, Corrupt) or error.kind == DAMAGED_ARCHIVE:
+            return CatalogDefect(error.message, kind=error.kind)
         found = unreadable(error, url)
         return found if isinstance(found, CatalogError | SourceError) else SourceError(found.message)
     if isinstance(error, ArchiveCut):
         return CatalogError(f"{where} {error}", kind="truncated")
-    return CatalogDefect(f"{where} {error}", kind="damaged-archive")
-
-
-def _rfc3339(seconds: float) -> str:
-    try:
-        return datetime.fromtimestamp(int(seconds), UTC).isoformat().replace("+00:00", "Z") if seconds else ""
-    except (ValueError, OverflowError, OSError):
-        return ""
+    return CatalogDefect(f"{where} {error}", kind=DAMAGED_ARCHIVE)

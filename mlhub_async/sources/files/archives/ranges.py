@@ -10,8 +10,10 @@ from ....core.ports import Buffer, Send
 from ....core.urls import redacted
 from ....http.decoding.body import AS_STORED, is_encoded
 from ....http.status import OK, PARTIAL_CONTENT, PRECONDITION_FAILED, RANGE_NOT_SATISFIABLE
-from ....http.validators import content_length, content_range
+from ....http.validators import content_length, content_range, is_later, modified_at
 
+DAMAGED_ARCHIVE = "damaged-archive"
+"""The kind of the errors for what is no archive, or a broken one."""
 Take = Callable[[Buffer], Awaitable[None] | None]
 
 
@@ -32,12 +34,19 @@ class ArchiveBytes:
         self.where = redacted(url)
         self.total = -1
         self.validator = ""
+        self._modified = 0.0
+        self.whole: bytes | None = None
+        """all of a small archive that came in place of its first range: there may be no ranges of it"""
+        self._is_whole = False
 
     async def read(self, send: Send, first: int, end: int) -> bytes:
         """The bytes from `first` to before `end`, or to the end of the archive. Makes one attempt."""
         pieces: list[bytes] = []
         await self.stream(send, first, end, lambda data: pieces.append(bytes(data)))
-        return b"".join(pieces)
+        data = b"".join(pieces)
+        if self._is_whole and self.whole is None:
+            self.whole = data
+        return data
 
     async def stream(self, send: Send, first: int, end: int, take: Take) -> None:
         """The same, given to `take` as they come.
@@ -46,6 +55,10 @@ class ArchiveBytes:
         """
         if self.total >= 0:
             end = min(end, self.total)
+        if self.whole is not None:
+            if (busy := take(self.whole[first:end])) is not None:
+                await busy
+            return
         fields = {**AS_STORED, "range": f"bytes={first}-{end - 1}"}
         if self.validator.startswith('"'):
             fields["if-match"] = self.validator
@@ -57,14 +70,14 @@ class ArchiveBytes:
     def check(self, head: Head, first: int, end: int) -> None:
         """Whether an answer brings what was asked for, of this version; notes the version of the first."""
         if head.status == RANGE_NOT_SATISFIABLE and self.total < 0:
-            raise TransferError(f"{self.where} is empty", kind="empty")
+            raise TransferError(f"{self.where} is no ZIP archive: it is empty", kind=DAMAGED_ARCHIVE)
         if head.status in (PRECONDITION_FAILED, RANGE_NOT_SATISFIABLE):
             raise self._changed()
         total = self._total_of(head, first, end)
         tag = head.headers.get("etag", "") or head.headers.get("last-modified", "")
         if self.total < 0:
-            self.total, self.validator = total, tag
-        elif total != self.total or tag != self.validator:
+            self.total, self.validator, self._modified = total, tag, modified_at(head.headers)
+        elif total != self.total or tag != self.validator or is_later(head.headers, self._modified):
             raise self._changed()
 
     def _total_of(self, head: Head, first: int, end: int) -> int:
@@ -77,6 +90,7 @@ class ArchiveBytes:
             if length in (None, span.last + 1 - first):
                 return span.total
         elif span is None and head.status == OK and first == 0 and length is not None and length <= end:
+            self._is_whole = True
             return length
         if head.status == PARTIAL_CONTENT and span is None:
             raise Transient(f"{self.where}: an answer that does not say its range", kind="range", tries=3)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 
+from .... import stac
 from ....core import urls
 from ....core.errors import CatalogError, TransferError
-from ....core.model import Asset, Document, Flaw, ListingRemarks
+from ....core.model import Asset, Collection, Document, Entry, Flaw, Item, ListingRemarks
 from ....core.options import Selection
 from ....core.ports import Emit, Source
+from ...access import broken_listing
 from ...items.streams import RawReader
 from ..source import FilesSource
-from .addresses import base_of, is_zip
+from .addresses import ArchiveFile, base_of, is_zip
 from .catalogue import read_root
 from .member_listing import MemberListing
 from .opening import OpenedArchive, open_tar, open_zip
@@ -22,24 +26,25 @@ OpenStatic = Callable[[Document], Source]
 
 
 class ArchiveSource:
-    """The archive at `url`. Its catalogue is read by what `open_static` gives."""
+    """An archive. Its catalogue is read by what `open_static` gives."""
 
     def __init__(
         self,
         reader: RawReader,
-        url: str,
+        archive: ArchiveFile,
         selection: Selection,
         open_static: OpenStatic,
         workspace: Workspace,
     ) -> None:
-        self.name = urls.redacted(url)
+        self.name = urls.redacted(archive.url)
         self._reader = reader
-        self._url = url
+        self._archive = archive
         self._selection = selection
         self._open_static = open_static
         self._workspace = workspace
         self._inner: Source | None = None
         self._broken: CatalogError | None = None
+        self._version_of: Callable[[str], str] = lambda url: ""
 
     async def list(self, emit: Emit, only: Sequence[str] = ()) -> None:
         """What is whole of an archive that is not is listed before that is raised."""
@@ -49,31 +54,47 @@ class ArchiveSource:
                 await emit([self._flaw(name, what) for name, what in opened.flaws])
             if opened.remark:
                 await emit([ListingRemarks(lines=(opened.remark,))])
-            self._broken = opened.broken
+            self._broken, self._version_of = opened.broken, opened.version_of
             self._inner = await self._source_of(opened)
-        await self._inner.list(emit, only)
+        await self._inner.list(partial(self._emit_versioned, emit), only)
         if self._broken is not None:
             raise self._broken
+
+    async def _emit_versioned(self, emit: Emit, entries: Sequence[Entry]) -> None:
+        """A file may be another one by now under the same name: what the archive says of it tells."""
+        await emit([self._versioned(one) if isinstance(one, Item | Collection) else one for one in entries])
+
+    def _versioned(self, owner: Item | Collection) -> Item | Collection:
+        assets = owner.body.get("assets")
+        versions: dict[str, str] = {}
+        for key, asset in assets.items() if isinstance(assets, dict) else ():
+            href = asset.get("href") if isinstance(asset, dict) else None
+            if isinstance(href, str) and (version := self._version_of(stac.resolve(href, owner.href))):
+                versions[key] = version
+        return replace(owner, versions=versions) if versions else owner
 
     async def refresh(self, asset: Asset) -> Asset | None:
         return None if self._inner is None else await self._inner.refresh(asset)
 
     async def _open(self) -> OpenedArchive:
-        if is_zip(self._url):
-            return await open_zip(self._reader, self._url, self._workspace)
-        return await open_tar(self._reader, self._url, self._workspace)
+        opening = open_zip if is_zip(self._archive.name) else open_tar
+        return await opening(self._reader, self._archive, self._workspace)
 
     async def _source_of(self, opened: OpenedArchive) -> Source:
         try:
-            root = await read_root(self._reader, opened.names(), base_of(self._url))
+            root = await read_root(self._reader, opened.names(), base_of(self._archive.url))
         except TransferError as error:
-            raise CatalogError(f"the catalogue in {self.name} cannot be read: {error.message}") from error
+            raise broken_listing(error, f"the catalogue in {self.name} cannot be read") from error
         if root is not None:
             return self._open_static(root)
-        if opened.broken is not None and any(name.endswith(".json") for name in opened.names()):
+        if opened.broken is not None and (opened.rest_may_come or _has_documents(opened)):
             raise opened.broken  # the missing bytes may have its catalogue
-        return FilesSource(MemberListing(self._url, opened), self._selection)
+        return FilesSource(MemberListing(self._archive, opened), self._selection)
 
     def _flaw(self, name: str, what: str) -> Flaw:
         where = f"{self.name}: {urls.term_safe(name)}"
         return Flaw(where, TransferError(f"{where}: {what}", kind="refused-member"))
+
+
+def _has_documents(opened: OpenedArchive) -> bool:
+    return any(name.endswith(".json") for name in opened.names())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,6 +31,24 @@ class Workspace:
 
             self._temporary = tempfile.mkdtemp(prefix="mlhub-async-")
         return Path(self._temporary)
+
+    def part(self, name: str) -> Workspace:
+        """The workspace of one of several archives, in a folder of this name. It is closed with this one."""
+        made = Workspace(self.folder / name)
+        made.is_kept = self.is_kept
+        self.on_close(lambda completed: made.close(completed=completed))
+        return made
+
+    def keep_parts(self, names: Iterable[str]) -> None:
+        """Remove the folders of parts that an earlier run left, and that are none of these."""
+        if self._kept is None or not self._kept.is_dir():
+            return
+        import shutil
+
+        kept = set(names)
+        for one in self._kept.iterdir():
+            if one.name not in kept and one.is_dir() and not one.is_symlink():
+                shutil.rmtree(one, ignore_errors=True)
 
     def close(self, *, completed: bool) -> None:
         """Remove what is temporary."""

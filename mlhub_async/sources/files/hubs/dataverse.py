@@ -11,18 +11,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ....core.errors import SourceError
-from ....core.model import Document
+from ....core.model import Document, JsonObject
 from ..listing import FileEntry
-from .record_listing import RecordListing, multihash_of, objects_in, size_of
+from .record_listing import RecordListing, multihash_of, objects_in, size_of, told_apart
 
 
 class DataverseListing(RecordListing):
-    """The latest published version, with the folders of its files."""
+    """One version, else the latest published one, with the folders of its files."""
 
     async def files_of(self, record: Document) -> Sequence[FileEntry]:
         data = record.body.get("data")
-        version = data.get("latestVersion") if isinstance(data, dict) else None
-        if not isinstance(version, dict):
+        version = data.get("latestVersion", data) if isinstance(data, dict) else None
+        if not isinstance(version, dict) or "files" not in version:
             raise SourceError(f"{self.where} is no data set of a Dataverse", kind="not-a-record")
         license_of = version.get("license")
         updated = str(version.get("lastUpdateTime") or "")
@@ -33,10 +33,18 @@ class DataverseListing(RecordListing):
         }
         split = urlsplit(self._url)
         root = f"{split.scheme}://{split.netloc}"
-        return [_file(one, root, updated) for one in objects_in(version.get("files"))]
+        self.pinned = _version(version)
+        return told_apart(_file(one, root, updated) for one in objects_in(version.get("files")))
 
 
-def _file(found: dict[str, Any], root: str, updated: str) -> FileEntry:
+def _version(about: dict[str, Any]) -> JsonObject:
+    """The number of a version, such as 2.1; nothing for a draft."""
+    major, minor = about.get("versionNumber"), about.get("versionMinorNumber")
+    return {"version": f"{major}.{minor}"} if isinstance(major, int) and isinstance(minor, int) else {}
+
+
+def _file(found: dict[str, Any], root: str, updated: str) -> tuple[FileEntry, object]:
+    """The file and its id."""
     about = found.get("dataFile")
     about = about if isinstance(about, dict) else {}
     is_converted = bool(about.get("originalFileFormat"))
@@ -46,7 +54,7 @@ def _file(found: dict[str, Any], root: str, updated: str) -> FileEntry:
     stated = stated if isinstance(stated, dict) else {}
     digest = str(stated.get("value") or about.get("md5") or "")
     size = about.get("originalFileSize") if is_converted else about.get("filesize")
-    return FileEntry(
+    file = FileEntry(
         f"{folder}/{name}" if folder else name,
         size_of(size),
         f"{root}/api/access/datafile/{about.get('id')}{'?format=original' if is_converted else ''}",
@@ -55,3 +63,4 @@ def _file(found: dict[str, Any], root: str, updated: str) -> FileEntry:
         checksum=multihash_of(f"{stated.get('type') or 'MD5'}:{digest}") if digest else "",
         refused="access to it is restricted: ask for it at its record" if found.get("restricted") else "",
     )
+    return file, about.get("id")

@@ -9,14 +9,15 @@ from ....core import checksum
 from ....core.errors import CatalogDefect
 from ....core.model import Document
 from ..listing import FileEntry
-from .record_listing import RecordListing, objects_in, size_of
+from .record_listing import RecordListing, objects_in, size_of, told_apart
 
 PAGE_FILES = 1000
 MAX_PAGES = 1000
 
 
 class FigshareListing(RecordListing):
-    """Files that are only links to other places are not figshare's, and have no digest."""
+    """One version of an article. Files that are only links to other places are not figshare's, and have no
+    digest. Several files of one name are allowed."""
 
     async def files_of(self, record: Document) -> Sequence[FileEntry]:
         body = record.body
@@ -28,13 +29,14 @@ class FigshareListing(RecordListing):
             "sci:doi": str(body.get("doi") or ""),
             "updated": updated,
         }
-        files: list[FileEntry] = []
+        self.pinned = {"version": body["version"]} if isinstance(body.get("version"), int) else {}
+        files: list[tuple[FileEntry, object]] = []
         for number in range(1, MAX_PAGES + 1):
             page = (await self._read(f"{self._url}/files?page={number}&page_size={PAGE_FILES}")).body
             listed = objects_in(page)
-            files += [_file(one, updated) for one in listed]
+            files += [(_file(one, updated), one.get("id")) for one in listed]
             if len(listed) < PAGE_FILES:
-                return files
+                return told_apart(files)
         raise CatalogDefect(f"{self.where}: more than {MAX_PAGES * PAGE_FILES} files in one record")
 
 

@@ -15,6 +15,7 @@ from ....core.checksum import multihash
 from ....core.errors import CatalogDefect, CatalogError, MlhubError, SourceError, TransferError, Transient
 from ....core.model import Document, JsonObject, Request
 from ....core.urls import quoted_key, term_safe
+from ...access import broken_listing
 from ...items.streams import RawReader
 from ..listing import FileEntry
 from ..paths import last_component
@@ -93,19 +94,22 @@ class DataSetListing:
         except TransferError as error:
             if is_first:
                 raise self._unlistable(error) from error
-            kind = CatalogError if isinstance(error, Transient) else CatalogDefect
-            raise kind(f"{self.where}: the listing broke off: {error.message}") from error
+            raise broken_listing(error, f"{self.where}: the listing broke off") from error
         if not isinstance(page.body, list) or not all(isinstance(one, dict) for one in page.body):
             raise CatalogDefect(f"{self.where}: a page of the listing is no list of files")
         return page
 
     def _following(self, page: Document) -> str:
-        """The next page: what the Link header says (RFC 8288), asked of this hub."""
+        """The next page: what the Link header says (RFC 8288), asked of this hub.
+
+        A proxy of the hub below a path of its own may or may not write that path into the link.
+        """
         found = _next_link(page.link_field)
         if found is None:
             return ""
         split = urlsplit(found[1])
-        return f"{self._hub}{split.path}?{split.query}"
+        _, api, rest = split.path.partition("/api/datasets/")
+        return f"{self._hub}{api or split.path}{rest}?{split.query}"
 
     def _file(self, found: dict[str, Any]) -> FileEntry:
         """Large files have the SHA-256 of their content in `lfs.oid`, small ones git's id of it in `oid`."""

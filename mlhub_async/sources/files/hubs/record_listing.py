@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from typing import Any
 
 from ....core import checksum
@@ -65,6 +66,22 @@ class RecordListing:
             return CatalogError(f"{self.where} could not be read: {error.message}; run again later")
         why = "is not public" if error.denied else "is not there" if error.absent else "cannot be read"
         return SourceError(f"{self.where} {why} ({error.message})", kind=error.kind)
+
+
+def told_apart(files: Iterable[tuple[FileEntry, object]]) -> list[FileEntry]:
+    """Files, each given with its id in the repository. Where several have one name the ids are in their
+    names: `a.tif` and `a.tif` become `a~17.tif` and `a~18.tif`, whatever their order."""
+    listed = list(files)
+    times = Counter(file.key for file, _ in listed)
+    named = [file if times[file.key] == 1 else _with_id(file, id_) for file, id_ in listed]
+    is_clear = len({file.key for file in named}) == len(named)
+    return named if is_clear else [_with_id(file, id_) for file, id_ in listed]
+
+
+def _with_id(file: FileEntry, id_: object) -> FileEntry:
+    folder, slash, name = file.key.rpartition("/")
+    stem, dot, rest = name.partition(".")
+    return file._replace(key=f"{folder}{slash}{stem}~{id_}{dot}{rest}")
 
 
 def objects_in(listed: Any) -> list[dict[str, Any]]:

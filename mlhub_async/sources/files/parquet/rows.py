@@ -27,7 +27,7 @@ def libraries() -> tuple[Any, Any, Any]:
             importlib.import_module, ("pyarrow", "pyarrow.parquet", "pyarrow.compute")
         )
     except ImportError:
-        raise UsageError("to read Parquet pyarrow is needed: pip install 'mlhub-async[index]'") from None
+        raise UsageError("to read Parquet pyarrow is needed: python -m pip install 'pyarrow>=16'") from None
     return pyarrow, parquet, compute
 
 

@@ -1,4 +1,4 @@
-"""Listings of containers of Azure Blob Storage (List Blobs), without keys.
+"""Listings of containers of Azure Blob Storage (List Blobs).
 
 https://learn.microsoft.com/rest/api/storageservices/list-blobs
 """
@@ -29,8 +29,13 @@ _END = "</EnumerationResults>"
 class AzureListing(StoreListing):
     """Directories of accounts with a hierarchy are in the list too: they are no files."""
 
-    async def read_page(self, prefix: str, token: str) -> StorePage:
+    starts_after = False
+    page_keys = PAGE_BLOBS
+
+    async def read_page(self, prefix: str, token: str, *, level: bool = False, after: str = "") -> StorePage:
         query = f"restype=container&comp=list&maxresults={PAGE_BLOBS}&prefix={quote(prefix, safe='')}"
+        if level:
+            query += "&delimiter=%2F"
         if token:
             query += f"&marker={quote(token, safe='')}"
         url = f"{self._bucket_url.removesuffix('/')}?{query}"
@@ -38,24 +43,29 @@ class AzureListing(StoreListing):
         text = body.decode("utf-8-sig", "replace")
         if not text.rstrip().endswith(_END):
             raise not_a_store(self.where, "no list of blobs, or not the whole of it")
-        found = [self._file(one) for one in text.split("<Blob>")[1:]]
+        found = [self._file(one.partition("<BlobPrefix>")[0]) for one in text.split("<Blob>")[1:]]
+        named = (_name(one) for one in text.split("<BlobPrefix>")[1:])
+        folders = [_key_of(one) for one in named if one is not None]
         following = _following(text)
         files = [one for one in found if one is not None]
-        return StorePage(files, unescape(following[1]) if following else "")
+        return StorePage(files, unescape(following[1]) if following else "", folders)
 
     def _file(self, text: str) -> FileEntry | None:
         name, found = _name(text), dict(_fields(text))
         if name is None or found.get("ResourceType") == "directory" or "hdi_isfolder" in found:
             return None
-        key = unquote(unescape(name[2])) if name[1] else unescape(name[2])
         return self.entry(
-            key,
+            _key_of(name),
             found.get("Content-Length", ""),
             f'"{unescape(found.get("Etag", "")).strip(chr(34))}"',
             _rfc3339(found.get("Last-Modified", "")),
             md5_multihash(found.get("Content-MD5", "")),
             tier="Archive" if found.get("AccessTier") == "Archive" else "",
         )
+
+
+def _key_of(name: re.Match[str]) -> str:
+    return unquote(unescape(name[2])) if name[1] else unescape(name[2])
 
 
 def _rfc3339(date: str) -> str:

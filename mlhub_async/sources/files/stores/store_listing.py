@@ -11,16 +11,19 @@ from ....core.checksum import multihash
 from ....core.errors import CatalogDefect, CatalogError, MlhubError, SourceError, TransferError, Transient
 from ....core.model import JsonObject
 from ....core.urls import StoreAddress, quoted_key, term_safe
+from ...access import broken_listing
 from ...items.streams import RawReader
 from ..listing import FileEntry
 from ..paths import last_component
 
 
 class StorePage(NamedTuple):
-    """Files of one page, and what to ask the next one with; "" after the last."""
+    """Files of one page, and what to ask the next one with; "" after the last. `folders`: of a level, the
+    prefixes of the files in the folders there, each with its slash."""
 
     files: Sequence[FileEntry]
     following: str
+    folders: Sequence[str] = ()
 
 
 class StoreListing:
@@ -31,6 +34,8 @@ class StoreListing:
     """
 
     is_sorted = True
+    starts_after = True
+    page_keys = 1000
 
     def __init__(self, reader: RawReader, address: StoreAddress, endpoint: str = "") -> None:
         self._reader = reader
@@ -46,8 +51,12 @@ class StoreListing:
         if self.prefix and not self.prefix.endswith("/"):
             self.prefix += "/"
 
-    async def read_page(self, prefix: str, token: str) -> StorePage:
-        """One page of the keys that begin with `prefix`. Raises `TransferError`, or `SourceError`."""
+    async def read_page(self, prefix: str, token: str, *, level: bool = False, after: str = "") -> StorePage:
+        """One page of the keys that begin with `prefix`. Raises `TransferError`, or `SourceError`.
+
+        `level`: without those that have a slash behind it, whose folders are named. `after`: the first page
+        has only keys behind this one, where the store can (`starts_after`).
+        """
         raise NotImplementedError
 
     async def begin(self) -> None:
@@ -64,17 +73,32 @@ class StoreListing:
         return FileEntry(key, known_size, self.url_of(key), etag, modified, checksum, tier=tier)
 
     async def pages(self) -> AsyncGenerator[Sequence[FileEntry], None]:
-        asked = self.prefix
+        asked, page = await self.first_page()
+        async for one in self.following_pages(asked, page):
+            yield one.files
+
+    async def first_page(self) -> tuple[str, StorePage]:
+        """The prefix that is asked for, and its first page. Sets `prefix`."""
+        asked = self._address.key
+        if asked and not asked.endswith("/"):
+            asked += "/"
+        self.prefix = asked
         page = await self._first_page(asked)
         if not page.files and not page.following and asked != self._address.key:
             asked = self._address.key
             self.prefix = asked[: asked.rfind("/") + 1]
             page = await self._first_page(asked)
+        return asked, page
+
+    async def following_pages(
+        self, prefix: str, page: StorePage, *, level: bool = False, after: str = ""
+    ) -> AsyncGenerator[StorePage, None]:
+        """A first page and those that follow it."""
         while True:
-            yield page.files
+            yield page
             if not page.following:
                 return
-            page = await self._next_page(asked, page.following)
+            page = await self.next_page(prefix, page.following, level=level, after=after)
 
     async def _first_page(self, prefix: str) -> StorePage:
         try:
@@ -82,13 +106,13 @@ class StoreListing:
         except TransferError as error:
             raise self._unlistable(error) from error
 
-    async def _next_page(self, prefix: str, token: str) -> StorePage:
+    async def next_page(self, prefix: str, token: str, *, level: bool = False, after: str = "") -> StorePage:
+        """A page that is not the first one of the whole. Raises `CatalogError`."""
         try:
-            page = await self.read_page(prefix, token)
+            page = await self.read_page(prefix, token, level=level, after=after)
         except (TransferError, SourceError) as error:
-            kind = CatalogError if isinstance(error, Transient) else CatalogDefect
-            raise kind(f"{self.where}: the listing broke off: {error.message}") from error
-        if page.following == token:
+            raise broken_listing(error, f"{self.where}: the listing broke off") from error
+        if token and page.following == token:
             raise CatalogDefect(f"{self.where}: the listing leads back to the page that it came from")
         return page
 
@@ -99,7 +123,9 @@ class StoreListing:
         if error.absent:
             return SourceError(f"{self.where}: there is no such bucket ({error.message})", kind="not-found")
         advice = ""
-        if error.denied:
+        if error.denied and error.signed:
+            advice = "; the keys that there are may not list it: see 'mlhub-async auth status'"
+        elif error.denied:
             advice = (
                 "; it is read without keys, and is not public, or its objects are and its listing is not: "
                 "then give the address of a catalogue or list of its files"

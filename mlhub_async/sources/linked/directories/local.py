@@ -8,8 +8,9 @@ from pathlib import Path
 
 from ....core import urls
 from ....core.errors import TransferError
+from ....core.formats.directories import member_media_type
 from ....core.model import Member
-from .members import check_count, media_type_of, not_listed
+from .members import check_count, not_listed
 
 Admits = Callable[[Path], bool]
 
@@ -43,6 +44,6 @@ def _walk(top: str, below: str) -> Iterator[Member]:
         if entry.is_dir(follow_symlinks=False):
             yield from _walk(top, f"{path}/")
         elif entry.is_file():
-            yield Member(path, media_type_of(path), entry.stat().st_size)
+            yield Member(path, member_media_type(path), entry.stat().st_size)
         else:
             raise not_listed(f"{urls.term_safe(path)} is no regular file")

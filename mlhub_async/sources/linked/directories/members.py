@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from hashlib import blake2b
 
 from ....core.errors import TransferError
-from ....core.formats import kinds
 from ....core.model import Directory, Member
 from ....core.urls import term_safe
 from ....storage.naming import fold, is_plain_path
 
 MAX_MEMBERS = 500_000
 """Files of one directory: a run holds them in memory."""
-JSON = "application/json"
 
 
 def directory_of(members: Sequence[Member]) -> Directory:
@@ -43,10 +41,3 @@ def check_count(count: int) -> None:
 def not_listed(reason: str) -> TransferError:
     """The error for a directory that cannot be copied; `told` adds its name."""
     return TransferError(reason, kind="directory")
-
-
-def media_type_of(path: str) -> str | None:
-    """What no suffix tells: that a file is JSON, or that it may be anything but a page."""
-    if path.rpartition("/")[2] in (".zgroup", ".zarray", ".zattrs", ".zmetadata"):
-        return JSON
-    return None if kinds.of_suffix(path) is not None else kinds.ANY_DATA

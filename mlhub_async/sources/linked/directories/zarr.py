@@ -13,12 +13,14 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from ....core.errors import TransferError, Transient
+from ....core.formats.directories import member_media_type
 from ....core.json_text import parse_json_with_nan
 from ....core.model import JsonObject, Member, Request
 from ....stac.listing.directories import member_url
 from ...items.streams import RawReader
-from .members import JSON, check_count, media_type_of, not_listed
+from .members import check_count, not_listed
 
+JSON = "application/json"
 ROOT_V3 = "zarr.json"
 CONSOLIDATED_V2 = ".zmetadata"
 ARRAY_V2 = ".zarray"
@@ -120,7 +122,7 @@ def _members(documents: Sequence[str], needed: str, arrays: Sequence[Array]) -> 
     check_count(len(documents) + sum(array.size for array in arrays))
     found = [Member(path, JSON, None, path != needed) for path in documents]
     for array in arrays:
-        found += [Member(path, media_type_of(path), None, True) for path in array.chunks()]
+        found += [Member(path, member_media_type(path), None, True) for path in array.chunks()]
     return found
 
 

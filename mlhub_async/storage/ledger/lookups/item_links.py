@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from ..claims import ClaimRequest, ClaimResult
+from ..claims.assignment import ClaimRequest, ClaimResult
 from ..rows import rows_changed
 from ..schema import DONE, ITEM
 

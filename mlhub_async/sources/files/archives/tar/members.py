@@ -3,45 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-import zlib
-from collections.abc import Awaitable, Callable
+import hashlib
+from collections.abc import Sequence
+from typing import cast
 from urllib.parse import unquote
 
-from .....core.concurrency import wait_until_idle
 from .....core.errors import Corrupt, TransferError
-from .....core.formats.archives.errors import ArchiveCut, ArchiveDefect
-from .....core.formats.archives.tar_stream import TarStream, is_tar
+from .....core.formats.archives.errors import ArchiveDefect
 from .....core.model import Head, Request
-from .....core.ports import Buffer, Send, Sink
+from .....core.ports import Send, Sink
+from .....core.ports.members import MemberOrder, TakeMember, UnpackedFile
 from .....core.urls import canonical, redacted
-from .....http.decoding.decoders import (
-    GZIP_BEGIN,
-    ZSTD_BEGIN,
-    ZSTD_SKIPPABLE_BEGIN,
-    Decoder,
-    DecodingError,
-    gzip_member,
-    zstd_member,
-)
 from .....http.status import NOT_FOUND, refused
 from .....storage.os_errors import storage_error
 from ....items.streams import RawReader
+from ..addresses import ArchiveFile
 from ..answers import MemberAnswer
-from ..stream import ArchiveStream, Unchanged
+from ..stream import ArchiveStream, PublishedBytes, Unchanged
 from ..workspace import Workspace
-from .unpacked import TarMember, UnpackedMembers
-
-STEP_BYTES = 64 << 10
-MAX_UNPACKED_BYTES = 96 << 20
-"""The most that so many bytes can be unpacked to by gzip and, as it is used here, by zstd."""
-_OTHER = {b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x1f\x9d": "compress"}
+from .data_files import TarMember
+from .unpacked import UnpackedMembers
+from .unpacker import Unpacker, UnpackingThreads
 
 
 class TarMembers:
     """See `ports.Members`. `base` begins the URLs of the members. Raises `StorageError` as well."""
 
-    def __init__(self, url: str, base: str, reader: RawReader, workspace: Workspace) -> None:
-        self._url = url
+    are_files = True
+
+    def __init__(self, archive: ArchiveFile, base: str, reader: RawReader, workspace: Workspace) -> None:
+        self._url = archive.url
+        self._published = PublishedBytes(archive)
         self._base = base
         self._reader = reader
         self.unpacked = UnpackedMembers(workspace.folder, keeps_data=workspace.is_kept)
@@ -52,22 +44,32 @@ class TarMembers:
     async def open(self) -> None:
         """Know the members: by the index of an earlier run if the archive is unchanged since, else by reading
         it. What is whole of an archive that is not is there when `ArchiveCut` or `Transient` is raised."""
-        await self._unpack(self.unpacked.load(canonical(self._url)))
+        known = self.unpacked.load(canonical(self._url))
+        if known and known == self._published.version:
+            self.validator = known
+        else:
+            await self._unpack(known)
 
     async def _unpack(self, known: str) -> None:
-        stream, self.validator = ArchiveStream(self._url, known), known
-        unpacker = _Unpacker(self.unpacked)
+        await self._published.read_twice_if_wrong(lambda: self._unpack_once(known))
+
+    async def _unpack_once(self, known: str) -> None:
+        stream, self.validator = ArchiveStream(self._url, known, self.unpacked.modified), known
+        unpacker = Unpacker(self.unpacked)
+        threads = UnpackingThreads(unpacker)
         try:
             try:
-                await stream.read(self._reader, unpacker.take)
-                await _in_thread(unpacker.finish)
+                await stream.read(self._reader, self._published.taking(threads.take))
+                self._published.check()
+                await threads.finish()
             except Unchanged:
                 return
             finally:
+                await threads.close()
                 if unpacker.begun:
                     self.unpacked.finish()
-            self.validator = stream.validator
-            self.unpacked.save(canonical(self._url), stream.validator)
+            self.validator = self._published.version or stream.validator
+            self.unpacked.save(canonical(self._url), self.validator, stream.modified)
         except OSError as error:
             raise storage_error(error, "the unpacked archive") from error
 
@@ -83,16 +85,41 @@ class TarMembers:
         answer.begin()
         return answer.head
 
+    def find(self, url: str) -> TarMember | None:
+        """A member that is data, if such were unpacked; see `ports.Members`."""
+        member = self._member_at(url) if self.unpacked.has_data else None
+        return None if member is None or member.is_document else member
+
+    def version_of(self, url: str) -> str:
+        """A validator of the content of the member at a URL, "" where there is none."""
+        member = self._member_at(url) if url.startswith(self._base) else None
+        return "" if member is None else member.etag
+
+    async def read(self, orders: Sequence[MemberOrder], send: Send, take: TakeMember) -> None:
+        """See `ports.Members`."""
+
+        def files() -> list[UnpackedFile | None]:
+            return [self.unpacked.file(cast(TarMember, order.member)) for order in orders]
+
+        for order, file in zip(orders, await asyncio.to_thread(files), strict=True):
+            if file is not None and (busy := take(order, file)) is not None:
+                await busy
+
+    def release(self, url: str) -> None:
+        """See `ports.Members`."""
+        if (member := self._member_at(url)) is not None:
+            self.unpacked.release(member)
+
     async def _push(self, member: TarMember, answer: MemberAnswer) -> None:
-        crc = count = 0
+        sha256 = hashlib.sha256()
         try:
             for piece in self.unpacked.pieces(member):
-                crc, count = zlib.crc32(piece, crc), count + len(piece)
+                sha256.update(piece)
                 if (busy := answer.write(piece)) is not None:
                     await busy
         except OSError as error:
             raise storage_error(error, "the unpacked archive") from error
-        if (crc, count) != (member.crc, member.size):
+        if sha256.hexdigest() != member.sha256:
             self.unpacked.forget()
             where = redacted(answer.head.url)
             raise Corrupt(f"{where}: its bytes were changed on this disk", kind="checksum-mismatch")
@@ -109,69 +136,11 @@ class TarMembers:
         return self._find(url)
 
     def _find(self, url: str) -> TarMember:
-        path = url.removeprefix(self._base).partition("?")[0]
-        member = self.unpacked.member(unquote(path)) or self.unpacked.member(path)
+        member = self._member_at(url)
         if member is None:
             raise refused(NOT_FOUND, f"{redacted(url)}: the archive has no such member")
         return member
 
-
-class _Unpacker:
-    """Takes the bytes of an archive as they come, in a thread each time."""
-
-    def __init__(self, members: UnpackedMembers) -> None:
-        self.begun = False
-        self._members = members
-        self._tar = TarStream(members)
-        self._decoder: Decoder | None = None
-        self._first = b""
-
-    def take(self, data: Buffer) -> Awaitable[None]:
-        copy = bytes(data)
-        return _in_thread(lambda: self._feed(copy))
-
-    def finish(self) -> None:
-        """Raises `ArchiveCut` if the stream ended before the archive, `ArchiveDefect` for what is none."""
-        if not self.begun:
-            self._begin()
-        if self._decoder is not None and not self._decoder.ended:
-            raise ArchiveCut("is cut: the end of its compressed data is missing")
-        self._tar.finish()
-
-    def _feed(self, data: bytes) -> None:
-        if not self.begun:
-            self._first += data
-            if len(self._first) >= STEP_BYTES:
-                self._begin()
-            return
-        if self._decoder is None:
-            self._tar.feed(data)
-            return
-        view = memoryview(data)
-        for at in range(0, len(view), STEP_BYTES):
-            try:
-                piece = self._decoder.feed(view[at : at + STEP_BYTES], MAX_UNPACKED_BYTES)
-            except DecodingError as error:
-                raise ArchiveDefect(f"has damaged compressed data ({error})") from None
-            self._tar.feed(piece)
-
-    def _begin(self) -> None:
-        first, self._first = self._first, b""
-        if first.startswith(GZIP_BEGIN):
-            self._decoder = Decoder(gzip_member)
-        elif first.startswith((ZSTD_BEGIN, *ZSTD_SKIPPABLE_BEGIN)):
-            self._decoder = Decoder(zstd_member)
-        elif not is_tar(first):
-            named = next((name for begin, name in _OTHER.items() if first.startswith(begin)), "")
-            what = f"is compressed by {named}, which is not read" if named else "is no tar archive"
-            raise ArchiveDefect(what)
-        self._members.clear()
-        self.begun = True
-        self._feed(first)
-
-
-async def _in_thread(call: Callable[[], None]) -> None:
-    """Return when the call has ended in a thread, also when cancelled meanwhile."""
-    running = asyncio.ensure_future(asyncio.to_thread(call))
-    await wait_until_idle(lambda: () if running.done() else (running,))
-    running.result()
+    def _member_at(self, url: str) -> TarMember | None:
+        path = url.removeprefix(self._base).partition("?")[0]
+        return self.unpacked.member(unquote(path)) or self.unpacked.member(path)

@@ -1,43 +1,31 @@
-"""The members of a tar archive on disk, one behind the other in two files: documents, and data.
+"""The members of a tar archive on disk: documents one behind the other in a file, data as a file for each.
 
 The documents and an index of all members stay for the next run: an archive that has not changed is not read
-again. The data is there only while a run is under way.
+again. The files of the data are there only until they are moved to their places in DEST.
 """
 
 from __future__ import annotations
 
-import contextlib
-import zlib
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
+from .....core.checksum import Hasher
 from .....core.errors import StorageError
-from .....core.formats.archives.names import HOSTILE, is_hostile, is_junk
+from .....core.formats.archives.names import HOSTILE, is_hostile, is_junk, without_empty_parts
 from .....core.json_text import dumps, loads
-from .....storage.member_index import MemberIndex
+from .....core.ports.members import UnpackedFile
+from .....storage.indexes.members import MemberIndex
+from .data_files import DataFiles, TarMember
 
 MAX_DOCUMENT_BYTES = 64 << 20
 PIECE_BYTES = 1 << 20
+REMEMBERED = 4_000
+"""Members that are listed and asked for soon after: they are looked up once."""
 _INDEX, _DOCUMENTS, _DATA = "index", "documents", "data"
-
-
-class TarMember(NamedTuple):
-    """One member that is whole. `offset` is that in the file of documents or of data."""
-
-    offset: int
-    size: int
-    crc: int
-    modified: float
-    is_document: bool
-
-    @property
-    def file(self) -> str:
-        return _DOCUMENTS if self.is_document else _DATA
-
-    @property
-    def etag(self) -> str:
-        return f'"{self.crc:08x}-{self.size:x}"'
+_LAYOUT = "3"
+"""Of the folder; that of an earlier version of this program is not read."""
 
 
 class UnpackedMembers:
@@ -50,15 +38,18 @@ class UnpackedMembers:
     def __init__(self, folder: Path, *, keeps_data: bool) -> None:
         self._index: MemberIndex | None = None
         self.flaws: list[tuple[str, str]] = []
+        self.modified = 0.0
+        """the Last-Modified of the archive that the index is of, in seconds since 1970, 0 if unknown"""
         self._folder = folder
-        self._keeps_data = keeps_data
-        self._writers: dict[str, BinaryIO] = {}
-        self._readers: dict[str, BinaryIO] = {}
+        self._documents: BinaryIO | None = None
+        self._reader: BinaryIO | None = None
         self._retired: list[BinaryIO | MemberIndex] = []
         """files that were replaced, and may still be read"""
-        self._now: tuple[str, TarMember] | None = None
-        self._target: BinaryIO | None = None
-        self._crc = 0
+        self._data = DataFiles(folder / _DATA) if keeps_data else None
+        self._now: tuple[str, int, int, float, bool] | None = None
+        """the name of the present member, and all of `TarMember` but its digest"""
+        self._sha256: Hasher = hashlib.sha256()
+        self._listed: dict[str, TarMember] = {}
 
     def load(self, url: str) -> str:
         """Read the index that an earlier run left of the archive at `url`: its validator, "" for none."""
@@ -70,64 +61,82 @@ class UnpackedMembers:
             about = index.about()
         except StorageError:
             return ""
-        if about.get("url") != url or not self._open(_DOCUMENTS, int(about[_DOCUMENTS])):
+        fits = about.get("url") == url and about.get("layout") == _LAYOUT
+        if not fits or not self._open_documents(int(about[_DOCUMENTS])):
             index.close()
             return ""
         self.flaws = [(name, what) for name, what in loads(about["flaws"])]
         self._index = index
-        self._open(_DATA, int(about[_DATA]))
+        if self._data is not None:
+            self._data.adopt(about[_DATA])
+        self.modified = float(about.get("modified", 0))
         return about["validator"]
 
-    def _open(self, name: str, size: int) -> bool:
-        """Open a file of an earlier run for reading, if it is there and has this size."""
-        path = self._folder / name
+    def _open_documents(self, size: int) -> bool:
+        """Open the documents of an earlier run for reading, if the file is there and has this size."""
+        path = self._folder / _DOCUMENTS
         if not path.is_file() or path.stat().st_size != size:
             return False
-        self._readers[name] = open(path, "rb")  # noqa: SIM115 - it stays open
+        self._reader = open(path, "rb")  # noqa: SIM115 - it stays open
         return True
 
     def clear(self) -> None:
         """Begin to take members, none of which is there. What is being read stays readable."""
         self.forget()
         self.flaws, self._index = [], MemberIndex(self._folder / _INDEX, new=True)
-        for name in (_DOCUMENTS, _DATA):
-            (self._folder / name).unlink(missing_ok=True)
-            self._writers[name] = open(self._folder / name, "wb")  # noqa: SIM115
+        (self._folder / _DOCUMENTS).unlink(missing_ok=True)
+        self._documents = open(self._folder / _DOCUMENTS, "wb")  # noqa: SIM115
+        if self._data is not None:
+            self._data.clear()
 
     def forget(self) -> None:
         """What is on the disk cannot be used."""
         (self._folder / _INDEX).unlink(missing_ok=True)
-        self._retired += [*self._readers.values(), *([self._index] if self._index else [])]
-        self._readers = {}
+        self._retired += [one for one in (self._reader, self._index) if one is not None]
+        self._reader = None
+        self._listed.clear()
 
     def has(self, member: TarMember) -> bool:
         """Whether the bytes of a member can be read."""
-        return member.file in self._readers
+        if member.is_document:
+            return self._reader is not None
+        return self._data is not None and self._data.has(member)
 
     def begin(self, name: str, size: int, modified: float) -> None:
-        self._crc, self._now = 0, None
-        if is_junk(name) or is_junk(name.removeprefix("./")):
+        self._now = None
+        name = without_empty_parts(name)
+        if is_junk(name):
             return
-        name = name.removeprefix("./")
         if is_hostile(name):
             self.refuse(name, HOSTILE)
             return
-        is_document = name.lower().endswith(".json") and size <= MAX_DOCUMENT_BYTES
-        file = self._writers[_DOCUMENTS if is_document else _DATA]
-        self._target = file if is_document or self._keeps_data else None
-        self._now = name, TarMember(file.tell(), size, 0, modified, is_document)
+        if name.lower().endswith(".json") and size <= MAX_DOCUMENT_BYTES:
+            assert self._documents is not None
+            self._now = name, self._documents.tell(), size, modified, True
+            self._sha256 = hashlib.sha256()
+        elif self._data is not None:
+            self._now = name, self._data.begin(size), size, modified, False
+        else:
+            self._now, self._sha256 = (name, 0, size, modified, False), hashlib.sha256()
 
     def write(self, data: bytes | memoryview) -> None:
-        if self._now is not None:
-            self._crc = zlib.crc32(data, self._crc)
-            if self._target is not None:
-                self._target.write(data)
+        if self._now is None:
+            return
+        if self._now[4]:
+            assert self._documents is not None
+            self._documents.write(data)
+        elif self._data is not None:
+            self._data.write(data)
+            return
+        self._sha256.update(data)
 
     def end(self) -> None:
         if self._now is not None:
-            name, member = self._now
+            name, *facts = self._now
             assert self._index is not None
-            self._index.add(name, member._replace(crc=self._crc))
+            data = None if self._now[4] else self._data
+            sha256 = self._sha256.digest().hex() if data is None else data.end()
+            self._index.add(name, (*facts, sha256))
 
     def refuse(self, name: str, what: str) -> None:
         """Bytes of a name that are not UTF-8 are written as escapes: the index is JSON."""
@@ -135,42 +144,78 @@ class UnpackedMembers:
 
     def finish(self) -> None:
         """No more members come. Those that were taken can be read."""
-        for name, file in self._writers.items():
-            file.close()
-            if name == _DOCUMENTS or self._keeps_data:
-                self._open(name, (self._folder / name).stat().st_size)
-        self._writers = {}
+        if self._documents is not None:
+            self._documents.close()
+            self._documents = None
+            self._open_documents((self._folder / _DOCUMENTS).stat().st_size)
+        if self._data is not None:
+            self._data.finish()
         if self._index is not None:
             self._index.flush()
 
-    def save(self, url: str, validator: str) -> None:
-        """Leave an index for later runs."""
-        sizes = {name: (self._folder / name).stat().st_size for name in (_DOCUMENTS, _DATA)}
+    def save(self, url: str, validator: str, modified: float) -> None:
+        """Leave an index for later runs. `modified`: see the attribute."""
         assert self._index is not None
-        flaws = dumps(self.flaws).decode()
-        described = {name: str(size) for name, size in sizes.items()}
-        self._index.save({"url": url, "validator": validator, "flaws": flaws, **described})
+        self._index.save(
+            {
+                "layout": _LAYOUT,
+                "url": url,
+                "validator": validator,
+                "modified": str(modified),
+                "flaws": dumps(self.flaws).decode(),
+                _DOCUMENTS: str((self._folder / _DOCUMENTS).stat().st_size),
+                _DATA: "" if self._data is None else self._data.name,
+            }
+        )
 
     def member(self, name: str) -> TarMember | None:
+        if (listed := self._listed.get(name)) is not None:
+            return listed
         found = self._index.get(name) if self._index is not None else None
         return None if found is None else TarMember._make(found)
 
     def names(self) -> Iterator[str]:
         """All names, in order."""
-        return self._index.names() if self._index is not None else iter(())
+        return (name for name, _ in self.members())
+
+    def members(self) -> Iterator[tuple[str, TarMember]]:
+        """All members by name, in the order of the names."""
+        if self._index is None:
+            return
+        for name, *found in self._index.rows():
+            if len(self._listed) >= REMEMBERED:
+                self._listed.clear()
+            member = self._listed[str(name)] = TarMember._make(found)
+            yield str(name), member
+
+    def file(self, member: TarMember) -> UnpackedFile | None:
+        """The file of a member; None if there is none with these bytes, or it is a document."""
+        if self._data is None or member.is_document:
+            return None
+        return self._data.file(member)
+
+    @property
+    def has_data(self) -> bool:
+        """Whether there are files of members that are data."""
+        return self._data is not None and bool(self._data.name)
 
     def is_intact(self, member: TarMember) -> bool:
         """Whether the bytes of a member are still those that were unpacked. True if they cannot be read."""
-        crc = member.crc
-        if self.has(member):
-            crc = 0
-            for piece in self.pieces(member):
-                crc = zlib.crc32(piece, crc)
-        return crc == member.crc
+        if not self.has(member):
+            return True
+        sha256 = hashlib.sha256()
+        for piece in self.pieces(member):
+            sha256.update(piece)
+        return sha256.hexdigest() == member.sha256
 
     def pieces(self, member: TarMember) -> Iterator[bytes]:
         """The bytes of a member; the last of them are missing if the file is shorter."""
-        file, position, left = self._readers[member.file], member.offset, member.size
+        if not member.is_document:
+            assert self._data is not None
+            yield from self._data.pieces(member)
+            return
+        file, position, left = self._reader, member.place, member.size
+        assert file is not None
         while left:
             file.seek(position)
             piece = file.read(min(left, PIECE_BYTES))
@@ -179,15 +224,24 @@ class UnpackedMembers:
             position, left = position + len(piece), left - len(piece)
             yield piece
 
+    def release(self, member: TarMember) -> None:
+        """Remove the file of a member, if it has one."""
+        if self._data is not None and not member.is_document:
+            self._data.remove(member)
+
     def drop_data(self) -> None:
         """Remove the data, which another run would unpack again."""
         self.close()
-        with contextlib.suppress(OSError):
-            (self._folder / _DATA).unlink()
+        if self._data is not None:
+            self._data.drop()
 
     def close(self) -> None:
-        for file in (*self._writers.values(), *self._readers.values(), *self._retired):
-            file.close()
-        self._writers, self._readers, self._retired = {}, {}, []
+        for file in (self._documents, self._reader, *self._retired):
+            if file is not None:
+                file.close()
+        self._documents = self._reader = None
+        self._retired = []
+        if self._data is not None:
+            self._data.close()
         if self._index is not None:
             self._index.close()

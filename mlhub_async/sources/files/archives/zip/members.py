@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
+from typing import cast
 from urllib.parse import unquote
 
+from .....core.concurrency import gather_pair
 from .....core.errors import Corrupt, TransferError, Transient
-from .....core.formats.archives.errors import ArchiveDefect
-from .....core.formats.archives.zip_directory import TAIL_BYTES, ZipDirectory, ZipMember, end_record
-from .....core.formats.archives.zip_member import MemberDecoder
+from .....core.formats.archives.errors import ArchiveCut, ArchiveDefect
+from .....core.formats.archives.other_content import may_be_zip, with_reason
+from .....core.formats.archives.zip_directory import (
+    TAIL_BYTES,
+    EndRecord,
+    ZipDirectory,
+    ZipMember,
+    end_record,
+)
+from .....core.formats.archives.zip_member import MemberDecoder, content
 from .....core.model import Head, Request
 from .....core.ports import Buffer, Send, Sink
+from .....core.ports.members import MemberOrder, TakeMember
 from .....core.urls import redacted
 from .....http.status import NOT_FOUND, refused
 from ....items.streams import RawReader
 from ..answers import MemberAnswer
 from .read_ahead import SMALL_BYTES, ReadAhead, ZipBytes
+from .runs import MemberSplitter, runs_of
 
 MAX_DIRECTORY_BYTES = 512 << 20
 MAX_INTERRUPTED = 64
@@ -35,7 +46,7 @@ async def read_directory(archive: ZipBytes, reader: RawReader) -> ZipDirectory:
     first = await read(0, TAIL_BYTES)
     begin = max(archive.total - TAIL_BYTES, 0)
     tail = await read(begin, archive.total) if begin else first
-    end = end_record(tail, archive.total)
+    end = _end_record(tail, archive.total, first)
     if end.size > MAX_DIRECTORY_BYTES:
         raise ArchiveDefect(f"has a directory of over {MAX_DIRECTORY_BYTES >> 20} MiB")
     if end.offset >= begin:
@@ -45,8 +56,19 @@ async def read_directory(archive: ZipBytes, reader: RawReader) -> ZipDirectory:
     return ZipDirectory(raw, end)
 
 
+def _end_record(tail: bytes, total: int, first: bytes) -> EndRecord:
+    try:
+        return end_record(tail, total)
+    except ArchiveCut:
+        if may_be_zip(first):
+            raise
+        raise ArchiveDefect(with_reason("is no ZIP archive", first)) from None
+
+
 class ZipMembers:
     """See `ports.Members`. `base` begins the URLs of the members."""
+
+    are_files = False
 
     def __init__(self, archive: ZipBytes, directory: ZipDirectory, base: str) -> None:
         self.directory = directory
@@ -72,6 +94,7 @@ class ZipMembers:
             await self._bring(member, decoder, answer, send)
             decoder.finish()
         except ArchiveDefect as defect:
+            self._read_ahead.forget(member)
             where = redacted(request.url)
             raise Corrupt(f"{where}: the member {defect}", kind="checksum-mismatch") from None
         except Transient:
@@ -80,10 +103,54 @@ class ZipMembers:
         answer.begin()
         return answer.head
 
+    def find(self, url: str) -> ZipMember | None:
+        """A small member that can be read; see `ports.Members`."""
+        member = self._member_at(url)
+        is_small = member is not None and member.limit - member.offset <= SMALL_BYTES
+        return member if member is not None and is_small and not member.flaw else None
+
+    def version_of(self, url: str) -> str:
+        """A validator of the content of the member at a URL, "" where there is none."""
+        member = self._member_at(url) if url.startswith(self._base) else None
+        return "" if member is None else member.etag
+
+    async def read(self, orders: Sequence[MemberOrder], send: Send, take: TakeMember) -> None:
+        """See `ports.Members`. Members that were read with others already are not asked for again."""
+        sought = sorted(((cast(ZipMember, order.member), order) for order in orders), key=_offset)
+        missing: list[tuple[ZipMember, MemberOrder]] = []
+        for member, order in sought:
+            if (data := self._read_ahead.have(member)) is None:
+                missing.append((member, order))
+            elif (busy := _give(member, data, order, take)) is not None:
+                await busy
+        members = [member for member, _ in missing]
+
+        def whole(number: int, data: memoryview) -> Awaitable[None] | None:
+            return _give(members[number], data, missing[number][1], take)
+
+        runs = runs_of(members)
+
+        async def read_runs() -> None:
+            for numbers in runs:
+                first, limit = members[numbers[0]].offset, members[numbers[-1]].limit
+                splitter = MemberSplitter(members, numbers, whole)
+                await self._archive.stream(send, first, limit, splitter.take)
+
+        try:
+            await gather_pair(read_runs(), read_runs())
+        except TransferError:
+            return  # whoever asks for one of them by itself is told of it
+
+    def release(self, url: str) -> None:
+        """What was read ahead makes room by itself."""
+
+    def _member_at(self, url: str) -> ZipMember | None:
+        path = url.removeprefix(self._base).partition("?")[0]
+        return self.directory.member(unquote(path)) or self.directory.member(path)
+
     def _find(self, url: str) -> ZipMember:
         """Raises `TransferError` where there is no such member, or none that can be read."""
-        path = url.removeprefix(self._base).partition("?")[0]
-        member = self.directory.member(unquote(path)) or self.directory.member(path)
+        member = self._member_at(url)
         if member is None:
             raise refused(NOT_FOUND, f"{redacted(url)}: the archive has no such member")
         if member.flaw:
@@ -111,3 +178,18 @@ class ZipMembers:
             self._interrupted[member.name] = decoder
             while len(self._interrupted) > MAX_INTERRUPTED:
                 self._interrupted.popitem(last=False)
+
+
+def _offset(sought: tuple[ZipMember, MemberOrder]) -> int:
+    return sought[0].offset
+
+
+def _give(
+    member: ZipMember, data: memoryview, order: MemberOrder, take: TakeMember
+) -> Awaitable[None] | None:
+    """Give a member if it is right; else nobody: `get` says what is wrong."""
+    try:
+        whole = content(member, data)
+    except ArchiveDefect:
+        return None
+    return take(order, whole)

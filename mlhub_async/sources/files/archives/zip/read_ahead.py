@@ -53,17 +53,32 @@ class ReadAhead:
 
     async def read(self, member: ZipMember, send: Send) -> memoryview:
         """The bytes of the archive from the member's local header to its limit. Makes one attempt."""
-        for cell in self._cells.values():
-            if cell.first <= member.offset < cell.end:
-                break
-        else:
-            cell = await self._fetch(member.offset, send)
+        cell = self._cell_of(member) or await self._fetch(member.offset, send)
         if cell.data is None:
             await _ready(cell)
         assert cell.data is not None
         if cell.first in self._cells:
             self._cells.move_to_end(cell.first)
         return cell.data[member.offset - cell.first : member.limit - cell.first]
+
+    def forget(self, member: ZipMember) -> None:
+        """The bytes of a member were wrong: the next read asks for them again."""
+        for first in [one.first for one in self._cells.values() if one.first <= member.offset < one.end]:
+            if self._cells[first].data is not None:
+                del self._cells[first]
+
+    def have(self, member: ZipMember) -> memoryview | None:
+        """The same bytes where they were read for another member, else None."""
+        cell = self._cell_of(member)
+        if cell is None or cell.data is None:
+            return None
+        return cell.data[member.offset - cell.first : member.limit - cell.first]
+
+    def _cell_of(self, member: ZipMember) -> _Cell | None:
+        for cell in self._cells.values():
+            if cell.first <= member.offset < cell.end:
+                return cell
+        return None
 
     async def _fetch(self, offset: int, send: Send) -> _Cell:
         begin = offset // CELL_BYTES * CELL_BYTES

@@ -10,8 +10,9 @@ from .....core.ports import Buffer, Send
 from .....core.urls import redacted
 from .....storage.os_errors import storage_error
 from ....items.streams import RawReader
+from ..addresses import ArchiveFile
 from ..ranges import Take
-from ..stream import ArchiveStream
+from ..stream import ArchiveStream, PublishedBytes
 from ..workspace import Workspace
 
 PIECE_BYTES = 1 << 20
@@ -44,10 +45,10 @@ class SpooledBytes:
         return self._file.read(max(end - first, 0))
 
 
-async def spooled(url: str, reader: RawReader, workspace: Workspace) -> SpooledBytes:
+async def spooled(archive: ArchiveFile, reader: RawReader, workspace: Workspace) -> SpooledBytes:
     """Fetch the whole archive, by one request and with retries. The file is removed with the workspace.
 
-    Raises what the reader raises, and `StorageError`.
+    Raises what the reader raises, `Corrupt` for bytes that are not the published ones, and `StorageError`.
     """
     try:
         path, file = _made(workspace)
@@ -61,8 +62,15 @@ async def spooled(url: str, reader: RawReader, workspace: Workspace) -> SpooledB
         except OSError as error:
             raise storage_error(error, _NAME) from error
 
-    await ArchiveStream(url).read(reader, take)
-    return SpooledBytes(redacted(url), file)
+    async def fetch() -> None:
+        file.seek(0)
+        file.truncate()
+        await ArchiveStream(archive.url).read(reader, checked.taking(take))
+        checked.check()
+
+    checked = PublishedBytes(archive)
+    await checked.read_twice_if_wrong(fetch)
+    return SpooledBytes(redacted(archive.url), file)
 
 
 def _made(workspace: Workspace) -> tuple[Path, BinaryIO]:

@@ -1,0 +1,1 @@
+"""Numbers and footprints as the geometry of SVG: whole numbers only, no text of a catalogue."""

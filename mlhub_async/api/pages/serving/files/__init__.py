@@ -1,0 +1,1 @@
+"""Files by HTTP semantics (RFC 9110): which may be read, validators, conditions, ranges, bodies."""

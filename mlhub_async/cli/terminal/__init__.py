@@ -1,0 +1,1 @@
+"""Streams, signals and the event loop of one command."""

@@ -1,0 +1,1 @@
+"""References: other mirrors whose files a run takes, when proven, in place of asking their origins."""

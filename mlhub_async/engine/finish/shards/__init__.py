@@ -1,0 +1,1 @@
+"""Mirrors in shards: a run for each, with a ledger and a lock of its own, and what joins them."""

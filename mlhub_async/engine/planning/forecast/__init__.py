@@ -1,0 +1,1 @@
+"""The forecast of a mirror: bytes and time where sizes are unknown, from a stratified sample."""

@@ -1,0 +1,141 @@
+"""Asks an API for the items that were updated since a complete listing, and whether these are all changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from ....core.errors import MlhubError
+from ....core.model import Collection, Entry, Flaw, Item, ListingRemarks
+from ....core.options import Options
+from ....sources.location import Given
+from ....storage.ledger.database import Statements
+from ....storage.ledger.ledger import Ledger
+from ....storage.ledger.lookups.carried import (
+    Identity,
+    are_as_recorded,
+    items_of,
+    known_of,
+    last_run_before,
+)
+from ...connect import Deadline, open_source
+from ...report.completeness import Completeness, read_source
+from .memory import Files, ListingMemory, UpdateTimes, changes_since
+
+MAX_CHANGES = 10_000
+"""Items that are kept in memory; more changes are listed in full."""
+OVERLAP = timedelta(minutes=10)
+"""Asked for once more: a transaction of a server may end after one that has begun later."""
+
+
+class Doubt(Exception):
+    """Why the listing has to be a full one, in words."""
+
+
+@dataclass(slots=True)
+class Changes:
+    """The entries of a listing of changes, complete, and what they are relative to."""
+
+    before: int
+    """the run whose items are taken over"""
+    matched: int
+    """the number of items that the API says the whole listing has"""
+    since: str
+    pages: int
+    entries: list[Entry] = field(default_factory=list)
+    times: UpdateTimes = field(default_factory=UpdateTimes)
+
+    @property
+    def items(self) -> list[Identity]:
+        return [(one.collection, one.id) for one in self.entries if isinstance(one, Item)]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangesReader:
+    """Reads the changes of one run."""
+
+    source: Given
+    options: Options
+    environ: Mapping[str, str]
+    ledger: Ledger
+    store: Files
+
+    async def read(self, memory: ListingMemory) -> Changes:
+        """Raises `Doubt` where a full listing might bring more, or cannot be ruled out to."""
+        await self._check_ledger(memory)
+        since = memory.newest_time - OVERLAP
+        narrow = changes_since(since, self.options)
+        try:
+            listing, entries = await self._list(narrow)
+            matched = sum([await self._count(name) for name in self.options.selection.collections])
+        except MlhubError as error:
+            raise Doubt(f"the API does not list changes: {error.message}") from None
+        found = Changes(memory.run, matched, since.isoformat(timespec="seconds"), listing.pages, entries)
+        found.times.add(entries)
+        if found.times.lacking:
+            raise Doubt(f'{found.times.lacking} changed items have no time in "updated"')
+        known = await self.ledger.query(lambda book: known_of(book.database, memory.run, found.items))
+        expected = memory.items + len(found.items) - known
+        if matched != expected:
+            raise Doubt(
+                f"the API has {matched} items, and {expected} are known with those updated since: some have "
+                'left, or came with an earlier time in "updated"'
+            )
+        return found
+
+    async def _check_ledger(self, memory: ListingMemory) -> None:
+        def doubt_of(book: Statements) -> str:
+            if last_run_before(book.database, book.run) != memory.run:
+                return "another run has used DEST since the last complete listing"
+            if items_of(book.database, memory.run) != memory.items:
+                return "not all items of the last complete listing are complete in DEST"
+            if not are_as_recorded(book.database, self.store.is_unchanged, memory.run):
+                return "files in DEST have changed since they were written"
+            return ""
+
+        if doubt := await self.ledger.query(doubt_of):
+            raise Doubt(doubt)
+
+    async def _list(self, options: Options) -> tuple[Completeness, list[Entry]]:
+        """The items that a narrower selection has, with their collections."""
+        listing = Completeness.of(options.selection)
+        kept: list[Entry] = []
+        seen: set[Identity] = set()
+
+        async def emit(entries: Sequence[Entry]) -> None:
+            for one in entries:
+                if isinstance(one, Flaw):
+                    raise Doubt(f"a record of the changes cannot be used: {one.error.message}")
+                if isinstance(one, ListingRemarks) and one.decided.get("filter") != "server":
+                    raise Doubt('the API does not filter by "updated"')
+                if isinstance(one, Item):
+                    if (one.collection, one.id) in seen or one.followed or one.directories:
+                        raise Doubt("the changes have an item twice, or items that others link to")
+                    seen.add((one.collection, one.id))
+                if isinstance(one, Item | Collection):
+                    kept.append(one)
+            if len(kept) > MAX_CHANGES:
+                raise Doubt(f"more than {MAX_CHANGES} items have changed")
+            listing.add_batch(entries, 0)
+
+        async with open_source(self.source, options, self.environ, Deadline(None)) as (source, *_):
+            await read_source(source, emit, listing)
+        if not listing.complete or listing.linked or listing.matched not in (None, len(seen)):
+            raise Doubt("the listing of changes is not complete")
+        return listing, kept
+
+    async def _count(self, collection: str) -> int:
+        """How many items the API says that a collection has of the selection."""
+        first = replace(self.options.selection, collections=(collection,), max_items=1, limit=1)
+        listing = Completeness.of(first)
+
+        async def emit(entries: Sequence[Entry]) -> None:
+            listing.add_batch(entries, 0)
+
+        options = replace(self.options, selection=first)
+        async with open_source(self.source, options, self.environ, Deadline(None)) as (source, *_):
+            await read_source(source, emit, listing)
+        if listing.error is not None or listing.matched is None:
+            raise Doubt("the API does not say how many items it has")
+        return listing.matched

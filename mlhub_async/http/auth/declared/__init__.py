@@ -1,0 +1,1 @@
+"""Authentication schemes that a catalogue names (the authentication extension of STAC)."""

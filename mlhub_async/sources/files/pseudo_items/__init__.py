@@ -1,0 +1,1 @@
+"""Items and a collection for files that no STAC describes."""

@@ -1,0 +1,89 @@
+"""Items and a collection for files that no STAC describes: valid STAC, with what the listing says."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+
+from ....core.formats.kinds import media_type_of
+from ....core.model import JsonObject
+from ..listing import FileEntry, FileListing
+from .grouping import FileGroup
+
+STAC_VERSION = "1.0.0"
+FILE_EXTENSION = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
+SEPARATOR = "__"
+"""In the id of an item between the folders of its path: readers and file systems refuse slashes in ids."""
+_is_ambiguous = re.compile(r"(?:\A|.*/)(?:_[^/]*|[^/]*_|[^/]*__[^/]*|)(?:/.*)?", re.DOTALL).fullmatch
+_UNKNOWN_DATE = "1970-01-01T00:00:00Z"
+
+
+def collection_of(listing: FileListing) -> JsonObject:
+    """The collection of a listing. Its extent is left to whoever knows the items."""
+    given = {name: value for name, value in listing.about.items() if value}
+    return {
+        "type": "Collection",
+        "stac_version": STAC_VERSION,
+        "id": listing.collection,
+        "description": f"The files of {listing.where}.",
+        "license": "other",
+        **given,
+        "links": [],
+    }
+
+
+def item_of(group: FileGroup, listing: FileListing) -> JsonObject:
+    """The item of a group. Its assets have the names of the files as their keys.
+
+    `datetime` is the time of the newest file, as an item needs one: it is no time of acquisition.
+    """
+    newest = max((file.modified for file in group.files), default="") or listing.about.get("updated", "")
+    return {
+        "type": "Feature",
+        "stac_version": STAC_VERSION,
+        "stac_extensions": [FILE_EXTENSION],
+        "id": item_id(group.path, listing.collection),
+        "collection": listing.collection,
+        "geometry": None,
+        "properties": {"title": group.path or listing.collection, "datetime": newest or _UNKNOWN_DATE},
+        "links": [],
+        "assets": dict(_named(group.files)),
+    }
+
+
+def item_id(path: str, collection: str) -> str:
+    """The id of the item for a path. Paths that would give one id are told apart by a hash."""
+    if not path:
+        return collection
+    flat = path.replace("/", SEPARATOR)
+    if not _is_ambiguous(path) and path != collection:
+        return flat
+    return f"{flat}~{hashlib.sha256(path.encode('utf-8', 'surrogatepass')).hexdigest()[:10]}"
+
+
+def _named(files: Iterable[FileEntry]) -> Iterable[tuple[str, JsonObject]]:
+    """The assets by key: the last component of the file's own key."""
+    for file in files:
+        yield file.key[file.key.rstrip("/").rfind("/") + 1 :] or file.key, asset_of(file)
+
+
+def asset_of(file: FileEntry) -> JsonObject:
+    """The asset of a file, with the fields that the listing gives."""
+    known = {
+        "type": media_type_of(_suffix(file.key)),
+        "file:size": file.size,
+        "file:checksum": file.checksum,
+        "git:blob": file.git_blob,
+        "updated": file.modified,
+        "etag": file.etag,
+        "storage:tier": file.tier,
+        "unavailable": file.unavailable,
+    }
+    return {"href": file.url, **{name: value for name, value in known.items() if value not in (None, "")}}
+
+
+def _suffix(key: str) -> str:
+    """The extension of the name of a file: the URL of one in a repository has none."""
+    stem, dot, end = key[key.rfind("/") + 1 :].rpartition(".")
+    return dot + end if stem else ""

@@ -1,0 +1,69 @@
+"""Keeps a listing to `--max-items` exactly, and reports ids of `--ids` that it did not have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ...core.errors import TransferError
+from ...core.model import Concern, Entry, Flaw, Item
+from ...core.options import Selection
+from ...core.urls import term_safe
+
+Entries = list[Entry]
+"""A batch of entries. An alias, because sources have a method called `list`."""
+
+
+class ItemQuota:
+    """Counts the items of one listing. Each listing begins with a new one."""
+
+    def __init__(self, selection: Selection) -> None:
+        self._left = selection.max_items
+        self._missing = {} if _has_conditions(selection) else dict.fromkeys(selection.ids)
+
+    @property
+    def left(self) -> int | None:
+        """How many more items are wanted; None for all."""
+        return self._left
+
+    @property
+    def used_up(self) -> bool:
+        """Whether no more items are wanted."""
+        return self._left is not None and self._left <= 0
+
+    def admit(self, entries: Iterable[Entry]) -> Entries:
+        """The entries, without the items that exceed the quota."""
+        return [one for one in entries if not isinstance(one, Item) or self._count(one)]
+
+    def missing(self, source: str) -> Entries:
+        """At the end of a listing: a flaw for each id that was asked for and that `source` did not have."""
+        names = () if self.used_up else map(term_safe, self._missing)
+        return [
+            Flaw(
+                f"item {name}",
+                TransferError(f"{source} has no item {name}", kind="not-found"),
+                concern=Concern.SELECTION,
+            )
+            for name in names
+        ]
+
+    def _count(self, item: Item) -> bool:
+        self._missing.pop(item.id, None)
+        if self._left is None:
+            return True
+        self._left -= 1
+        return self._left >= 0
+
+
+def _has_conditions(selection: Selection) -> bool:
+    """Then an id that does not come may exist and not meet them: that is no flaw."""
+    return any(
+        value is not None
+        for value in (
+            selection.bbox,
+            selection.datetime,
+            selection.intersects,
+            selection.query,
+            selection.filter,
+            selection.classes or None,
+        )
+    )

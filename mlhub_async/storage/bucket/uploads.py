@@ -1,0 +1,191 @@
+"""Writes an object of any size: a small one by one request, a large one in parts.
+
+The id of every upload is noted in the state directory before its first part. A later run goes on with it only
+where the parts prove to be those of the body: their sizes and MD5, which the store tells, are computed again.
+What is left in the end is aborted: nobody sees the parts of an upload, but they are stored and paid for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from ...core.concurrency import FirstErrorGroup
+from ...core.errors import MlhubError, StorageError, TransferError
+from ...core.json_text import dumps, loads
+from ...core.ports import Objects, Sums, UnfinishedUpload, UploadPart
+
+PARTS_AT_A_TIME = 4
+"""Of all uploads of a run: so many parts are in memory at most."""
+MAX_PARTS = 10_000
+PART_STEP_BYTES = 1 << 20
+"""The size of the parts of a huge object is a multiple of this."""
+
+Read = Callable[[int, int], Awaitable[bytes]]
+"""Reads so many bytes of a body from an offset on."""
+
+
+class Body(NamedTuple):
+    """A body that is complete and checked: its size in bytes, its SHA-256 in hex, and how it is read."""
+
+    size: int
+    sha256: str
+    read: Read
+
+
+class Uploads:
+    """The uploads of one run. `journal`: the file of the ids of unfinished ones."""
+
+    def __init__(self, objects: Objects, journal: Path) -> None:
+        self._objects = objects
+        self._journal = journal
+        self._room = asyncio.Semaphore(PARTS_AT_A_TIME)
+        self._left: dict[str, list[UnfinishedUpload]] = {}
+        """those that earlier runs began, by key"""
+        self._mine: set[UnfinishedUpload] = set()
+
+    def open(self) -> None:
+        """Find what earlier runs have begun."""
+        with contextlib.suppress(OSError):
+            for line in self._journal.read_bytes().splitlines():
+                if (upload := _noted(line)) is not None:
+                    self._left.setdefault(upload.key, []).append(upload)
+
+    async def write(self, key: str, body: Body, replaces: str) -> str:
+        """Make an object of a body, in place of the one with this ETag ("": none). Returns its ETag.
+
+        Raises `TransferError`, `unmet` where there is another object by now.
+        """
+        if body.size <= self._objects.part_bytes:
+            return await self._put(key, body, replaces)
+        upload, known = await self._begun(key)
+        if upload is None:
+            upload = UnfinishedUpload(key, await self._objects.begin_upload(key, body.sha256))
+        self._mine.add(upload)
+        self._note(upload)
+        parts = await self._send(upload, body, known)
+        etag = await self._complete(upload, body, parts, replaces)
+        self._mine.discard(upload)
+        return etag
+
+    async def _put(self, key: str, body: Body, replaces: str) -> str:
+        async with self._room:
+            data = await body.read(0, body.size)
+            try:
+                return await self._objects.put(key, data, _sums(data, body.sha256), replaces=replaces)
+            except TransferError as error:
+                return await self._done_already(error, key, body)
+
+    async def _begun(self, key: str) -> tuple[UnfinishedUpload | None, dict[int, UploadPart]]:
+        """An upload that a run which was killed began, and its parts. One that cannot be had is none."""
+        for upload in self._left.pop(key, []):
+            self._mine.add(upload)
+            try:
+                return upload, {one.number: one for one in await self._objects.parts(upload)}
+            except TransferError as error:
+                if not error.absent:
+                    raise
+                self._mine.discard(upload)
+        return None, {}
+
+    def _note(self, upload: UnfinishedUpload) -> None:
+        try:
+            with self._journal.open("ab") as file:
+                file.write(dumps([upload.key, upload.id]) + b"\n")
+        except OSError as error:
+            raise StorageError(f"{self._journal}: {error.strerror}; choose another --state") from None
+
+    async def _send(
+        self, upload: UnfinishedUpload, body: Body, known: dict[int, UploadPart]
+    ) -> list[UploadPart]:
+        """All parts, those included that the store has already and that are those of the body."""
+        size, parts = self._part_bytes(body.size), dict[int, UploadPart]()
+
+        async def send(number: int, data: bytes, sums: Sums) -> None:
+            try:
+                parts[number] = await self._objects.put_part(upload, number, data, sums)
+            finally:
+                self._room.release()
+
+        async with FirstErrorGroup() as group:
+            for number, first in enumerate(range(0, body.size, size), 1):
+                await self._room.acquire()
+                try:
+                    data = await body.read(first, min(size, body.size - first))
+                    sums = await asyncio.to_thread(_sums, data, body.sha256)
+                    if _is_part(known.get(number), data, sums):
+                        parts[number] = known[number]
+                except BaseException:
+                    self._room.release()
+                    raise
+                if number in parts:
+                    self._room.release()
+                else:
+                    group.create_task(send(number, data, sums))
+        return [parts[number] for number in sorted(parts)]
+
+    def _part_bytes(self, size: int) -> int:
+        least = -(-size // MAX_PARTS)
+        return max(self._objects.part_bytes, -(-least // PART_STEP_BYTES) * PART_STEP_BYTES)
+
+    async def _complete(
+        self, upload: UnfinishedUpload, body: Body, parts: list[UploadPart], replaces: str
+    ) -> str:
+        try:
+            etag = await self._objects.complete_upload(upload, parts, replaces=replaces)
+        except TransferError as error:
+            etag = await self._done_already(error, upload.key, body)
+        found = await self._objects.facts(upload.key)
+        if found is None or found.size != body.size:
+            size = "nothing" if found is None else f"{found.size} bytes"
+            raise StorageError(f"{upload.key}: the store has {size} where {body.size} bytes were put")
+        return found.etag or etag
+
+    async def _done_already(self, error: TransferError, key: str, body: Body) -> str:
+        """The ETag where the request was carried out and only its answer was lost; else raises `error`."""
+        if not (error.unmet or error.absent):
+            raise error
+        found = await self._objects.facts(key)
+        if found is None or (found.size, found.sha256) != (body.size, body.sha256):
+            raise error
+        return found.etag
+
+    async def end(self) -> None:
+        """Abort what earlier runs have begun and this one did not go on with.
+
+        What this run could not complete is left to the next one.
+        """
+        try:
+            for key in list(self._left):
+                for upload in self._left[key]:
+                    await self._objects.abort_upload(upload)
+                del self._left[key]
+        except MlhubError:
+            return  # the ids stay in the journal
+        with contextlib.suppress(OSError):
+            self._journal.unlink(missing_ok=True)
+            for upload in self._mine:
+                self._note(upload)
+
+
+def _noted(line: bytes) -> UnfinishedUpload | None:
+    """A line that was written in part names no upload."""
+    try:
+        key, upload = loads(line)
+    except (ValueError, TypeError):
+        return None
+    return UnfinishedUpload(key, upload) if isinstance(key, str) and isinstance(upload, str) else None
+
+
+def _sums(data: bytes, whole: str) -> Sums:
+    md5 = hashlib.md5(data, usedforsecurity=False).digest()
+    return Sums(md5, hashlib.sha256(data).digest(), whole)
+
+
+def _is_part(known: UploadPart | None, data: bytes, sums: Sums) -> bool:
+    """Whether a part that the store has is this one. An ETag that is no MD5 proves nothing."""
+    return known is not None and known.size == len(data) and known.etag == sums.md5.hex()

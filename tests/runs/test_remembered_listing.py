@@ -1,0 +1,291 @@
+"""`--full-every`: an API is asked for what has changed, and the mirror is that of a full listing."""
+
+import json
+import random
+import re
+import shutil
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from mlhub_async.engine.planning.remembered import changes as reading
+from mlhub_async.stac.datetimes import parse_instant
+from support.engine import run
+from support.mirrored import Mirrored, wait_for
+from support.server import Stall, noise
+from support.stac_server import CONFORMS, CORE, Api, answer, stac_item
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+FILTERS = [f"{CORE}/item-search#filter", "http://www.opengis.net/spec/cql2/1.0/conf/cql2-text"]
+SINCE = re.compile(r"updated >= TIMESTAMP\('([^']+)'\)")
+
+
+def text(moment):
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class ChangingApi(Api):
+    """An API whose items come, change and go. `hour` is the time of its clock."""
+
+    filters = True
+    hour = 0
+
+    def landing(self, seen):
+        reply = json.loads(super().landing(seen).body)
+        return answer({**reply, "conformsTo": CONFORMS + (FILTERS if self.filters else [])})
+
+    def select(self, asked):
+        found = super().select(asked)
+        if self.filters and (since := SINCE.fullmatch(asked.get("filter") or "")):
+            bound = parse_instant(since[1])
+            times = [(parse_instant(one["properties"].get("updated")), one) for one in found]
+            return [one for moment, one in times if moment is not None and moment >= bound]
+        return found
+
+    @property
+    def now(self):
+        return START + timedelta(hours=self.hour)
+
+    def put(self, id, updated=None, seed=0, size=500):
+        """An item with new bytes, in place of one with the same id. `updated`: None: now; "": none."""
+        moment = text(self.now) if updated is None else updated
+        href = self.site.put(f"/{id}-{seed}.tif", noise(size, seed), etag=f'"{seed}"')
+        properties = {"updated": moment} if moment else {}
+        one = stac_item(id, data={"href": href, "type": "image/tiff"}, properties=properties)
+        one["links"] = [{"rel": "self", "href": f"{self.url}/collections/c1/items/{id}"}]
+        self.items = [other for other in self.items if other["id"] != id] + [one]
+
+    def drop(self, id):
+        self.items = [one for one in self.items if one["id"] != id]
+
+
+@pytest.fixture
+async def api(troubled):
+    made = ChangingApi(await troubled.site(), [stac_item("first")], page_size=10)
+    made.items = []
+    for number in range(45):
+        made.hour = number
+        made.put(f"i{number}", seed=number)
+    return made
+
+
+async def mirrored(api, dest, **options):
+    """A run; returns its report and the member "listing" of the receipt."""
+    api.hour += 1
+    report = await run(api.url, dest, "c1", **{"full_every": 5, **options})
+    return report, Mirrored(dest).receipt["listing"]
+
+
+async def is_as_a_full_one(api, report, dest):
+    fresh = dest.with_name("fresh")
+    full = await run(api.url, fresh, "c1")
+    assert report.exit_code == full.exit_code == 0 and full.selected == report.selected
+    assert full.manifest_sha256 == report.manifest_sha256
+    for one in api.items:
+        path = f"c1/{one['id']}/{one['id']}.json"
+        assert (fresh / path).read_bytes() == (dest / path).read_bytes()
+    shutil.rmtree(fresh)
+    return True
+
+
+def pages(api):
+    return sum(len(seen) for path, seen in api.site.requests.items() if path.endswith(("/items", "/search")))
+
+
+async def test_the_next_run_lists_only_what_has_changed(api, dest):
+    report, listing = await mirrored(api, dest)
+    assert report.exit_code == 0 and listing["kind"] == "full" and listing["unique"] == 45
+    api.put("new", seed=100)
+    api.put("i7", seed=107)
+    before, tifs = pages(api), len([seen for seen in api.site.log if seen.path.endswith(".tif")])
+    report, listing = await mirrored(api, dest)
+    assert listing["kind"] == "changes" and listing["carried"] == 43 and listing["complete"]
+    assert "updated" in listing["relies_on"] and listing["since"].startswith("2024-01-02")
+    assert pages(api) - before <= 3
+    assert len([seen for seen in api.site.log if seen.path.endswith(".tif")]) - tifs == 2
+    assert report.selected == 46 and report.fetched == 2 and report.skipped == 44
+    assert await is_as_a_full_one(api, report, dest)
+    Mirrored(dest).check(0)
+
+
+async def test_nothing_new_is_nothing_to_do(api, dest):
+    await mirrored(api, dest)
+    report, listing = await mirrored(api, dest)
+    assert listing["kind"] == "changes" and listing["carried"] >= 44 and report.fetched == 0
+    assert report.selected == 45 and await is_as_a_full_one(api, report, dest)
+
+
+async def test_every_nth_run_is_a_full_one(api, dest):
+    kinds = [(await mirrored(api, dest, full_every=3))[1]["kind"] for _ in range(7)]
+    assert kinds == ["full", "changes", "changes", "full", "changes", "changes", "full"]
+
+
+@pytest.mark.parametrize(
+    ("what", "because"),
+    [
+        (lambda api: api.drop("i3"), "some have left"),
+        (lambda api: api.put("old", text(START), seed=200), "some have left"),
+        (lambda api: api.put("untimed", "", seed=200), "some have left"),
+        (lambda api: setattr(api, "matched", False), "does not say how many"),
+        (lambda api: setattr(api, "filters", False), "does not filter"),
+    ],
+    ids=["left", "back-dated", "without a time", "without a total", "without filters"],
+)
+async def test_what_a_listing_of_changes_might_miss_is_listed_in_full(api, dest, what, because):
+    await mirrored(api, dest)
+    what(api)
+    report, listing = await mirrored(api, dest)
+    assert listing["kind"] == "full" and because in listing["because"]
+    assert await is_as_a_full_one(api, report, dest)
+
+
+async def test_equal_instants_are_listed_again(api, dest):
+    await mirrored(api, dest)
+    newest = max(one["properties"]["updated"] for one in api.items)
+    api.put("same", newest, seed=300)
+    report, listing = await mirrored(api, dest)
+    assert listing["kind"] == "changes" and await is_as_a_full_one(api, report, dest)
+
+
+@pytest.mark.parametrize("spoil", ["change", "remove"])
+async def test_files_that_are_not_as_recorded_are_mended(api, dest, spoil):
+    await mirrored(api, dest)
+    path = dest / "c1/i5/data.tif"
+    path.unlink() if spoil == "remove" else path.write_bytes(b"spoilt")
+    report, listing = await mirrored(api, dest)
+    assert listing["kind"] == "full" and "files in DEST" in listing["because"]
+    assert await is_as_a_full_one(api, report, dest)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"prune": True}, {"index": True}, {"verify": "checksum"}, {"if_exists": "refresh"}, {"ro_crate": True}],
+    ids=lambda options: next(iter(options)),
+)
+async def test_what_needs_every_item_is_listed_in_full(api, dest, options):
+    if "index" in options:
+        pytest.importorskip("pyarrow")
+    await mirrored(api, dest)
+    report, listing = await mirrored(api, dest, **options)
+    assert listing["kind"] == "full" and listing["because"] and report.exit_code == 0
+
+
+async def test_another_selection_or_template_is_listed_in_full(api, dest):
+    await mirrored(api, dest)
+    report, listing = await mirrored(api, dest, path_template="${collection}/${id}/x-${key}${ext}")
+    assert listing["kind"] == "full" and report.exit_code == 0
+
+
+async def test_a_run_that_fails_leaves_no_memory(api, dest):
+    await mirrored(api, dest)
+    api.put("gone", seed=400)
+    del api.site.things["/gone-400.tif"]
+    report, listing = await mirrored(api, dest)
+    assert report.exit_code == 4 and listing["kind"] == "changes"
+    api.put("gone", seed=401)
+    report, listing = await mirrored(api, dest)
+    assert listing["kind"] == "full" and await is_as_a_full_one(api, report, dest)
+
+
+async def test_a_run_without_the_option_lists_in_full_and_the_next_notices_it(api, dest):
+    await mirrored(api, dest)
+    report = await run(api.url, dest, "c1")
+    assert "kind" not in Mirrored(dest).receipt["listing"] and report.exit_code == 0
+    assert (await mirrored(api, dest))[1]["kind"] == "full"
+
+
+async def test_a_time_that_is_still_to_come_is_no_time_to_ask_from(api, dest):
+    api.put("future", text(datetime.now(UTC) + timedelta(days=2)), seed=600)
+    assert (await mirrored(api, dest))[1]["kind"] == "full"
+    api.put("i3", seed=601)
+    report, listing = await mirrored(api, dest)
+    assert listing["kind"] == "full" and await is_as_a_full_one(api, report, dest)
+
+
+async def test_too_many_changes_are_listed_in_full(api, dest, monkeypatch):
+    monkeypatch.setattr(reading, "MAX_CHANGES", 3)
+    await mirrored(api, dest)
+    for number in range(5):
+        api.put(f"n{number}", seed=500 + number)
+    report, listing = await mirrored(api, dest)
+    assert listing["kind"] == "full" and await is_as_a_full_one(api, report, dest)
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_whatever_happens_the_mirror_is_that_of_a_full_listing(api, dest, seed):
+    """Items come, change and go, with times that are right, old, equal or missing. A change of an item alone
+    has to have a new time: that is what the receipt says a listing of changes relies on."""
+    chance, count, kinds = random.Random(seed), 1000 * (seed + 1), []
+    await mirrored(api, dest)
+    listed = {one["id"] for one in api.items}
+    for _ in range(5):
+        for _ in range(chance.randrange(4)):
+            count += 1
+            newest = max(one["properties"].get("updated", "") for one in api.items)
+            known = chance.choice(api.items)["id"]
+            act = chance.randrange(7)
+            if act < 3:
+                api.put(f"n{count}", seed=count)
+            elif act == 3:
+                api.put(known, seed=count)
+            elif act == 4:
+                api.put(f"n{count}", chance.choice(["", newest, text(START)]), seed=count)
+            elif act == 5:
+                api.drop(known)
+            else:
+                chance.shuffle(api.items)
+        if departures_are_hidden(api, listed, dest):
+            continue
+        listed = {one["id"] for one in api.items}
+        report, listing = await mirrored(api, dest)
+        kinds.append(listing["kind"])
+        assert await is_as_a_full_one(api, report, dest), listing
+    assert kinds
+
+
+def departures_are_hidden(api, listed, dest):
+    """As many items have left as have come with an old time or none: the number is the same. That is the
+    other limit that the receipt names."""
+    if not (memory := json.loads((dest / ".mlhub/listing.json").read_bytes())):
+        return False
+    bound = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=memory["newest"]) - reading.OVERLAP
+    times = {one["id"]: parse_instant(one["properties"].get("updated")) for one in api.items}
+    old = [id for id, moment in times.items() if id not in listed and (moment is None or moment < bound)]
+    return len(old) == len(listed - times.keys()) > 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_a_killed_run_leaves_no_memory_and_says_why_the_next_one_lists_all(run_cli, site):
+    api = ChangingApi(site, [stac_item("first")], page_size=10)
+    api.items = []
+    for number in range(12):
+        api.hour = number
+        api.put(f"i{number}", seed=number)
+    words = ("mirror", api.url, "dest", "-c", "c1", "--full-every", 9)
+    first, second = run_cli(*words), run_cli(*words)
+    assert first.code == second.code == 0
+    assert "listed: everything, as there is no complete listing of before" in first.err
+    assert "listed: what the API says was updated since 2024-01-01T10:50:00" in second.err
+    api.hour = 20
+    api.put("new", seed=50)
+    site.things["/new-50.tif"].faults.append(Stall(100))
+    running = run_cli.start(*words)
+    wait_for(lambda: site.count("/new-50.tif"))
+    running.kill()
+    third = run_cli(*words)
+    assert third.code == 0 and "listed: everything, as there is no complete listing" in third.err
+    assert run_cli("verify", "dest").code == 0
+    assert "updated since" in run_cli(*words).err
+    Mirrored(run_cli.home / "dest").check(0)
+
+
+async def test_a_change_without_a_new_time_is_seen_by_the_next_full_listing(api, dest):
+    """The limit that the receipt names."""
+    await mirrored(api, dest, full_every=2)
+    api.put("i3", text(START + timedelta(hours=3)), seed=900)
+    report, listing = await mirrored(api, dest, full_every=2)
+    assert listing["kind"] == "changes" and report.fetched == 0
+    report, listing = await mirrored(api, dest, full_every=2)
+    assert listing["kind"] == "full" and report.fetched == 1
+    assert await is_as_a_full_one(api, report, dest)
