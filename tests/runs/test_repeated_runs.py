@@ -45,7 +45,7 @@ def test_each_run_brings_what_is_new_until_a_signal(start, site, dest, name, cod
     wait_for((dest / "c1/two/data.tif").exists)
     seen = site.count(CATALOG)
     wait_for(lambda: site.count(CATALOG) > seen)
-    wait_for(lambda: Mirrored(dest).receipt["exit_code"] == 0)
+    wait_for(lambda: Mirrored(dest).has_receipt(0))
     ended = ended_by(running, name)
     assert ended.code == code and "the next run begins in 1 s" in ended.err
     assert site.count("/one.tif") == site.count("/two.tif") == 1
@@ -89,7 +89,7 @@ def test_another_run_in_dest_is_waited_for_and_not_disturbed(start, run_cli, sit
     wait_for(lambda: site.count(CATALOG) > seen + 1)
     site.things["/one.tif"].always = ()
     first.kill()
-    wait_for(lambda: (dest / ".mlhub/receipt.json").exists() and Mirrored(dest).receipt["exit_code"] == 0)
+    wait_for(lambda: Mirrored(dest).has_receipt(0))
     ended = ended_by(second, "SIGTERM")
     assert "exit code 11" in ended.err and ended.code == 143
     Mirrored(dest).check(0)

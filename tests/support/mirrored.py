@@ -24,6 +24,13 @@ class Mirrored:
     def receipt(self) -> dict[str, Any]:
         return json.loads((self.dest / ".mlhub" / "receipt.json").read_text())
 
+    def has_receipt(self, exit_code: int) -> bool:
+        """Whether the last run has ended with this exit code. False during a run, which has no receipt."""
+        try:
+            return bool(self.receipt["exit_code"] == exit_code)
+        except FileNotFoundError:
+            return False
+
     @property
     def errors(self) -> list[dict[str, Any]]:
         """The rows of errors.jsonl; none if there is no such file."""
