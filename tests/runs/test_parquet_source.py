@@ -1,9 +1,11 @@
 """stac-geoparquet as SOURCE: a file, a folder of files, and a file on a server by ranges."""
 
 import json
+import math
 import struct
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
 
 import pytest
 import shapely
@@ -253,6 +255,51 @@ async def test_times_keep_their_digits_and_nulls_their_span(site, tmp_path):
         "end_datetime": "2019-06-01T00:00:00Z",
     }
     assert [i.id for i in await listed(tmp_path / "i.parquet", datetime="2019-05-15")] == ["i1"]
+
+
+NANOSECONDS = pyarrow.timestamp("ns", tz="UTC")
+TYPED = {
+    # name: (type in the file, value in the file, value in the item)
+    "proj:geometry": (pyarrow.binary(), point(500.0, 7.5), {"type": "Point", "coordinates": [500.0, 7.5]}),
+    "thumbnail": (pyarrow.large_binary(), b"\x00\xff", "AP8="),
+    "updated": (pyarrow.date32(), date(2024, 2, 29), "2024-02-29"),
+    "local_time": (pyarrow.time64("us"), time(10, 30), "10:30:00"),
+    "price": (pyarrow.decimal128(7, 2), Decimal("3.25"), 3.25),
+    "count": (pyarrow.decimal128(7, 0), Decimal(12), 12),
+    "snow": (pyarrow.float64(), math.nan, None),
+    "levels": (pyarrow.list_(pyarrow.float64()), [1.5, math.inf], [1.5, None]),
+    "names": (pyarrow.map_(pyarrow.string(), pyarrow.int32()), [("a", 1)], {"a": 1}),
+    "kind": (pyarrow.dictionary(pyarrow.int8(), pyarrow.string()), "x", "x"),
+    "processing": (
+        pyarrow.struct({"at": NANOSECONDS, "on": pyarrow.date32(), "by": pyarrow.string()}),
+        {"at": 1_500_000_000_000_000_001, "on": date(2024, 1, 2), "by": None},
+        {"at": "2017-07-14T02:40:00.000000001Z", "on": "2024-01-02"},
+    ),
+    "steps": (pyarrow.list_(NANOSECONDS), [1_500_000_000_000_000_000, None], ["2017-07-14T02:40:00Z", None]),
+}
+
+
+@pytest.mark.parametrize("name", TYPED)
+async def test_values_of_types_that_json_lacks_are_written_in_the_form_of_stac(site, dest, tmp_path, name):
+    kind, value, expected = TYPED[name]
+    table = pyarrow.Table.from_pylist(rows(site, 2)).append_column(name, pyarrow.array([value, None], kind))
+    path = tmp_path / "items.parquet"
+    parquet.write_table(table, path)
+    report = await run(path, dest)
+    assert report.exit_code == 0, report.summary()
+    assert Mirrored(dest).item("i0")["properties"].get(name) == expected
+    assert name not in Mirrored(dest).item("i1")["properties"]
+
+
+async def test_times_of_assets_and_links_are_written_too(site, dest, tmp_path):
+    asset = pyarrow.struct({"href": pyarrow.string(), "created": pyarrow.timestamp("ms", tz="UTC")})
+    assets = pyarrow.array(
+        [{"a": {"href": site.put("/a.tif", tif(300)), "created": 1000}}], pyarrow.struct({"a": asset})
+    )
+    table = pyarrow.table({"id": ["i"], "collection": ["c1"], "assets": assets})
+    parquet.write_table(table, tmp_path / "items.parquet")
+    assert (await run(tmp_path / "items.parquet", dest)).exit_code == 0
+    assert Mirrored(dest).item("i")["assets"]["a"]["created"] == "1970-01-01T00:00:01Z"
 
 
 async def test_heights_and_missing_geometries_are_read(site, tmp_path):

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 from ....core.errors import UsageError
 from ....core.json_text import loads
 from ....core.model import JsonObject
+from .values import ValueWriter
 
 MEMBERS = frozenset(
     {"type", "stac_version", "stac_extensions", "id", "geometry", "bbox", "links", "assets", "collection"}
 )
 """Columns that are members of the item; all others are properties of it."""
 _BBOX = ("xmin", "ymin", "zmin", "xmax", "ymax", "zmax")
-_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
 def libraries() -> tuple[Any, Any, Any]:
@@ -33,7 +31,8 @@ def libraries() -> tuple[Any, Any, Any]:
 
 def items_of_batch(batch: Any) -> list[JsonObject]:
     """The rows of a record batch as items. Nulls that only columns need are left out."""
-    columns = {name: _values(batch.column(at)) for at, name in enumerate(batch.schema.names)}
+    writer = ValueWriter(libraries()[0])
+    columns = {name: writer.values(batch.column(at)) for at, name in enumerate(batch.schema.names)}
     return [_item({name: values[row] for name, values in columns.items()}) for row in range(batch.num_rows)]
 
 
@@ -43,39 +42,15 @@ def _item(row: JsonObject) -> JsonObject:
     item["geometry"] = _geometry(row.get("geometry"))
     if (bbox := _bbox(row.get("bbox"))) is not None:
         item["bbox"] = bbox
-    properties = {name: _without_nulls(row[name]) for name in row if name not in MEMBERS}
-    item["properties"] = {name: value for name, value in properties.items() if value is not None}
+    item["properties"] = {
+        name: value for name, value in row.items() if name not in MEMBERS and value is not None
+    }
     item["properties"].setdefault("datetime", None)
-    item["links"] = _without_nulls(_parsed(row.get("links"))) or []
-    item["assets"] = _without_nulls(_parsed(row.get("assets"))) or {}
+    item["links"] = _parsed(row.get("links")) or []
+    item["assets"] = _parsed(row.get("assets")) or {}
     if row.get("collection"):
         item["collection"] = row["collection"]
     return item
-
-
-def _values(column: Any) -> list[Any]:
-    """The values of a column; times as RFC 3339 text with as many digits as they have."""
-    pyarrow = libraries()[0]
-    kind = column.type
-    if pyarrow.types.is_timestamp(kind):
-        write = _time_writer(_PER_SECOND[kind.unit])
-        return [None if one is None else write(one) for one in column.cast(pyarrow.int64()).to_pylist()]
-    if pyarrow.types.is_dictionary(kind):
-        column = column.dictionary_decode()
-    found: list[Any] = column.to_pylist()
-    return found
-
-
-def _time_writer(per_second: int) -> Callable[[int], str]:
-    digits = len(str(per_second)) - 1
-
-    def write(count: int) -> str:
-        seconds, rest = divmod(count, per_second)
-        text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0")
-        fraction = f"{rest:0{digits}}".rstrip("0") if rest else ""
-        return f"{text}.{fraction}Z" if fraction else f"{text}Z"
-
-    return write
 
 
 def _bbox(value: Any) -> list[float] | None:
@@ -90,23 +65,17 @@ def _is_number(value: Any) -> bool:
 
 
 def _geometry(value: Any) -> JsonObject | None:
-    """GeoJSON of well-known binary. None for what is none, which STAC has for an item without place."""
-    if not isinstance(value, bytes):
-        return value if isinstance(value, dict) else None
-    shapely = importlib.import_module("shapely")
-    shape = shapely.from_wkb(value, on_invalid="ignore")
-    return None if shape is None else dict(shapely.geometry.mapping(shape))
+    """None for what is none, which STAC has for an item without place."""
+    return value if isinstance(value, dict) else None
 
 
 def _parsed(value: Any) -> Any:
     """A column whose values have no one type is JSON as text."""
     if isinstance(value, str):
         try:
-            return loads(value)
+            return _without_nulls(loads(value))
         except ValueError:
             return None
-    if isinstance(value, list) and value and isinstance(value[0], tuple):
-        return dict(value)  # a map
     return value
 
 
