@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 _NOT_UNICODE = "has an id, or names a collection, that is not valid Unicode"
 
-_WEB = ("https://", "http://")
+_ABSOLUTE = ("https://", "http://", "file:///")
+"""Begin hrefs that need nothing else to be fetched."""
 REFS = "auth:refs"
 PLANETARY_COMPUTER = "https://planetarycomputer.microsoft.com/"
 """Its items are read from anywhere without signatures: their own address says what their files need."""
@@ -279,7 +280,7 @@ def _asset(key: str, raw: Any, owner: _Owner) -> Asset:
     auth: Pairs = ()
     if not isinstance(href, str):
         href = ""
-    elif not href.startswith(_WEB) or "alternate" in about:
+    elif not href.startswith(_ABSOLUTE) or "alternate" in about:
         href, via, others, auth = _located(about, href, owner)
     elif REFS in about:
         from .fields.locations import Location

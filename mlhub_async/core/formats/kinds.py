@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from .. import pattern_on_use
@@ -255,6 +256,7 @@ _SUFFIX_OF_MEDIA_TYPE = {kind: suffix for suffix, kinds in _MEDIA_TYPES.items() 
 _SAME_SUFFIX = {".tiff": ".tif", ".jpeg": ".jpg", ".htm": ".html", ".hdf5": ".h5", ".geoparquet": ".parquet"}
 
 
+@lru_cache(256)
 def media_type_of(suffix: str) -> str:
     """The media type of files with a suffix such as ".tif"; "" if it is unknown."""
     suffix = suffix.lower()

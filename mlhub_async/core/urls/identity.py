@@ -17,7 +17,7 @@ from .redaction import (
     without_user,
 )
 
-_is_plain = re.compile(r"https?://[a-z0-9._-]+(?::(?!80/|443/)\d+)?/[^?#]*+", re.ASCII).fullmatch
+_is_plain = re.compile(r"(?:https?://[a-z0-9._-]+(?::(?!80/|443/)\d+)?|file://)/[^?#]*+", re.ASCII).fullmatch
 
 # So short that they may mean something else: parts of a signature only where there is a `sig` too.
 _AZURE = pattern_on_use("sig|s[ertpvis]|srt|sip|spr|sdd|ses|skoid|sktid|sk[tesv]|saoid|suoid|scid|rsc[cdelt]")

@@ -33,7 +33,7 @@ _TAIL = rf"[{_LEGAL}]*+(?:%[0-9A-Fa-f]{{2}}[{_LEGAL}]*+)*+"
 _SEGMENT = r"[A-Za-z0-9_][A-Za-z0-9_.~-]*+"
 
 _is_clean = re.compile(
-    rf"https?://(?=[^/:]{{1,253}}[/:])(?:{_NAMED}|{_IPV4})(?::(?:{_PORT}))?/{_TAIL}", re.ASCII
+    rf"(?:https?://(?=[^/:]{{1,253}}[/:])(?:{_NAMED}|{_IPV4})(?::(?:{_PORT}))?|file://)/{_TAIL}", re.ASCII
 ).fullmatch
 _relative_path = re.compile(rf"(?:\./)?+((?:{_SEGMENT}/)*+{_SEGMENT})", re.ASCII).fullmatch
 _is_port = re.compile(_PORT, re.ASCII).fullmatch

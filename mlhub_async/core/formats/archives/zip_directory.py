@@ -10,7 +10,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from .errors import ArchiveCut, ArchiveDefect
 from .names import HOSTILE, is_hostile, without_empty_parts
@@ -67,11 +67,8 @@ class ZipMember(NamedTuple):
     dos_time: tuple[int, int]
     raw_name: bytes
     flaw: str
-
-    @property
-    def etag(self) -> str:
-        """A validator of its content."""
-        return f'"{self.crc:08x}-{self.size:x}"'
+    etag: str
+    """a validator of its content"""
 
     @property
     def modified(self) -> str:
@@ -149,7 +146,7 @@ class ZipDirectory:
     def members(self) -> Iterator[ZipMember]:
         """All members that are files, sorted by name."""
         for place in self._files:
-            yield self._remembered(self._read(self._name_at(place), place))
+            yield self._remembered(self._read(place))
 
     def member(self, name: str) -> ZipMember | None:
         """The member of a name."""
@@ -168,9 +165,9 @@ class ZipDirectory:
         key = _hash_bits(name)
         at = bisect_left(self._hashes, key)
         while at < len(self._hashes) and self._hashes[at] & ~_32 == key:
-            place = self._files[self._hashes[at] & _32]
-            if self._name_at(place) == name:
-                return self._read(name, place)
+            member = self._read(self._files[self._hashes[at] & _32])
+            if member.name == name:
+                return member
             at += 1
         return None
 
@@ -198,11 +195,20 @@ class ZipDirectory:
         places, offsets, ends = array("Q"), array("Q"), array("Q")
         place = 0
         while place < len(raw):
-            fields, name_end, extra_end, following = _fields(raw, place)
-            _, packed, offset = _sizes(fields, raw, name_end, extra_end)
+            if len(raw) - place < _ENTRY_BYTES or not raw.startswith(_ENTRY, place):
+                raise ArchiveDefect("has a directory that is damaged")
+            fields = _entry(raw, place)
+            packed, size, name_bytes, extra_bytes, comment_bytes = fields[8:13]
+            offset, name_end = fields[16], place + _ENTRY_BYTES + name_bytes
+            following = name_end + extra_bytes + comment_bytes
+            if following > len(raw):
+                raise ArchiveDefect("has a directory that is damaged")
+            if _32 in (packed, size, offset):
+                extra = raw[name_end : name_end + extra_bytes]
+                _, packed, offset = _zip64_fields(extra, size, packed, offset)
             places.append(place)
             offsets.append(min(offset + shift, _FAR))
-            ends.append(min(offset + shift + LOCAL_BYTES + fields[10] + packed, _FAR))
+            ends.append(min(offset + shift + LOCAL_BYTES + name_bytes + packed, _FAR))
             place = following
         count = len(places)
         if self._end.members not in (count, count & _16):
@@ -252,20 +258,25 @@ class ZipDirectory:
             if ends[number] > limit:
                 self._overlapping.add(places[number])
 
-    def _read(self, name: str, place: int) -> ZipMember:
-        """The member of this name, whose entry begins there."""
-        fields, name_end, extra_end, _ = _fields(self._raw, place)
-        size, packed, offset = _sizes(fields, self._raw, name_end, extra_end)
+    def _read(self, place: int) -> ZipMember:
+        """The member whose entry begins there, which is known to be whole."""
+        raw = self._raw
+        fields = _entry(raw, place)
+        flags, method, time, date, crc, packed, size, name_bytes, extra_bytes = fields[3:12]
+        offset = fields[16]
+        name_end = place + _ENTRY_BYTES + name_bytes
+        if _32 in (packed, size, offset):
+            size, packed, offset = _zip64_fields(raw[name_end : name_end + extra_bytes], size, packed, offset)
         offset += self._end.shift
-        flags, method, time, date, crc = fields[3:8]
-        flaw = _flaw_of(flags, method)
+        flaw = "" if method in (STORED, DEFLATED) and not flags & _ENCRYPTED else _flaw_of(flags, method)
         if place in self._overlapping:
             flaw = "it overlaps other members or lies outside of the archive"
         elif method == STORED and packed != size and not flaw:
             flaw = "its sizes contradict each other"
-        raw_name = self._raw[place + _ENTRY_BYTES : name_end]
-        limit = self._limit(offset)
-        return ZipMember(name, offset, limit, packed, size, crc, method, (date, time), raw_name, flaw)
+        raw_name = raw[place + _ENTRY_BYTES : name_end]
+        name, etag = without_empty_parts(_name(raw_name, flags)), f'"{crc:08x}-{size:x}"'
+        limit, when = self._limit(offset), (date, time)
+        return ZipMember(name, offset, limit, packed, size, crc, method, when, raw_name, flaw, etag)
 
     def _limit(self, offset: int) -> int:
         after = bisect_right(self._offsets, offset)
@@ -283,27 +294,6 @@ def _flags_and_name_size(raw: bytes, place: int) -> tuple[int, int]:
 def _file_kind(raw: bytes, place: int) -> int:
     """The upper bits of the Unix mode of an entry."""
     return raw[place + 41] >> 4
-
-
-def _fields(raw: bytes, place: int) -> tuple[tuple[Any, ...], int, int, int]:
-    """The fields of the entry that begins there; the ends of its name, its extra fields and itself."""
-    if len(raw) - place < _ENTRY_BYTES or not raw.startswith(_ENTRY, place):
-        raise ArchiveDefect("has a directory that is damaged")
-    fields = _entry(raw, place)
-    name_end = place + _ENTRY_BYTES + fields[10]
-    extra_end = name_end + fields[11]
-    following = extra_end + fields[12]
-    if following > len(raw):
-        raise ArchiveDefect("has a directory that is damaged")
-    return fields, name_end, extra_end, following
-
-
-def _sizes(fields: tuple[Any, ...], raw: bytes, name_end: int, extra_end: int) -> tuple[int, int, int]:
-    """Size, packed size and offset; see `_fields`."""
-    packed, size, offset = fields[8], fields[9], fields[16]
-    if _32 in (packed, size, offset):
-        return _zip64_fields(raw[name_end:extra_end], size, packed, offset)
-    return size, packed, offset
 
 
 def _zip64_fields(extra: bytes, size: int, packed: int, offset: int) -> tuple[int, int, int]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _suffix = re.compile(r"\.(?:zip|tar|tar\.gz|tgz|tar\.zst|tzst)\Z", re.IGNORECASE).search
 _SAFE = "/-_.~!$&'()*+,;=:@"
+_is_safe = re.compile(rf"[A-Za-z0-9{re.escape(_SAFE)}]*+", re.ASCII).fullmatch
 
 
 class ArchiveFile(NamedTuple):
@@ -64,4 +65,4 @@ def base_of(url: str) -> str:
 
 
 def member_url(base: str, name: str) -> str:
-    return base + quote(name, safe=_SAFE)
+    return base + (name if _is_safe(name) else quote(name, safe=_SAFE))

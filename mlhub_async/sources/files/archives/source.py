@@ -68,7 +68,9 @@ class ArchiveSource:
         assets = owner.body.get("assets")
         versions: dict[str, str] = {}
         for key, asset in assets.items() if isinstance(assets, dict) else ():
-            href = asset.get("href") if isinstance(asset, dict) else None
+            if not isinstance(asset, dict) or asset.get("etag"):
+                continue  # as in each item that is made of the listing
+            href = asset.get("href")
             if isinstance(href, str) and (version := self._version_of(stac.resolve(href, owner.href))):
                 versions[key] = version
         return replace(owner, versions=versions) if versions else owner

@@ -70,17 +70,25 @@ def _named(files: Iterable[FileEntry]) -> Iterable[tuple[str, JsonObject]]:
 
 def asset_of(file: FileEntry) -> JsonObject:
     """The asset of a file, with the fields that the listing gives."""
-    known = {
-        "type": media_type_of(_suffix(file.key)),
-        "file:size": file.size,
-        "file:checksum": file.checksum,
-        "git:blob": file.git_blob,
-        "updated": file.modified,
-        "etag": file.etag,
-        "storage:tier": file.tier,
-        "unavailable": file.unavailable,
-    }
-    return {"href": file.url, **{name: value for name, value in known.items() if value not in (None, "")}}
+    key, size, url, etag, modified, checksum, git_blob, tier, refused = file
+    asset: JsonObject = {"href": url}
+    if media_type := media_type_of(_suffix(key)):
+        asset["type"] = media_type
+    if size is not None:
+        asset["file:size"] = size
+    if checksum:
+        asset["file:checksum"] = checksum
+    if git_blob:
+        asset["git:blob"] = git_blob
+    if modified:
+        asset["updated"] = modified
+    if etag:
+        asset["etag"] = etag
+    if tier:
+        asset["storage:tier"] = tier
+    if (tier or refused) and (unavailable := file.unavailable):
+        asset["unavailable"] = unavailable
+    return asset
 
 
 def _suffix(key: str) -> str:

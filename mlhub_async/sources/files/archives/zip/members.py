@@ -145,7 +145,11 @@ class ZipMembers:
         """What was read ahead makes room by itself."""
 
     def _member_at(self, url: str) -> ZipMember | None:
-        path = url.removeprefix(self._base).partition("?")[0]
+        path = url.removeprefix(self._base)
+        if "?" in path:
+            path = path.partition("?")[0]
+        if "%" not in path:
+            return self.directory.member(path)
         return self.directory.member(unquote(path)) or self.directory.member(path)
 
     def _find(self, url: str) -> ZipMember:
