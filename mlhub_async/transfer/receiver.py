@@ -172,7 +172,7 @@ class Receiver:
     def _begin(self, head: Head) -> None:
         self.joined = False
         self.expectations.begin(head)
-        self._encoded = is_encoded(head.headers)
+        self._encoded = is_encoded(head.headers, self.job.path)
         decode = self._encoded and not self._keeps_encoding
         codings = content_codings(head.headers)
         self._decoder = decoder_for(codings, self.job.path, self.name) if decode else None
@@ -204,7 +204,7 @@ class Receiver:
     def _target(self, head: Head) -> SegmentTarget:
         url, body = parse(self.asset.href), self.partial.body
         auth = self.asset.schemes(self.asset.href)
-        return SegmentTarget(url, head, self.validator, self.total, body, self._count, auth)
+        return SegmentTarget(url, head, self.validator, self.total, body, self._count, auth, self.job.path)
 
     def _continue(self, head: Head) -> None:
         span = content_range(head.headers)
@@ -228,7 +228,7 @@ class Receiver:
         return not is_whole or length not in (size, size if is_partial else None)
 
     def _fits(self, head: Head, span: ContentRange) -> bool:
-        resume, plain = self._resume, not is_encoded(head.headers)
+        resume, plain = self._resume, not is_encoded(head.headers, self.job.path)
         return resume is not None and plain and resume.fits(head, span, self.asset.href)
 
     def _check_complete(self, head: Head) -> None:

@@ -158,6 +158,14 @@ async def test_a_compressed_file_labelled_as_compressed_stays_as_it_is(site, des
     assert (dest / path).read_bytes() == packed if isinstance(path, str) else path == packed
 
 
+async def test_such_a_file_goes_on_where_it_broke_off(site, dest):
+    packed, label = gzip.compress(BODY), labelled("x-gzip")
+    href = site.put("/one.tif.gz", packed, etag='"1"', faults=[(label, Cut(30_000))], always=[label])
+    assert (await run([stac_item("one", data=href)], dest)).exit_code == 0
+    assert [*Mirrored(dest).files.values()] == [packed]
+    assert [seen.headers.get("range") for seen in site.requests["/one.tif.gz"]] == [None, "bytes=30000-"]
+
+
 @pytest.mark.parametrize("label", [one for one in LABELS if one] + ["gzip wrong"])
 async def test_documents_are_decoded_by_the_same_rule(site, dest, label):
     api = Api(site, [stac_item("one", data=site.put("/one.tif", BODY))])

@@ -1,6 +1,7 @@
 """`lock --check`: what has changed where the files of a lockfile come from, without fetching them."""
 
 import base64
+import gzip
 import hashlib
 import json
 
@@ -13,7 +14,7 @@ from mlhub_async.engine.planning.lockfile import lock
 from support.engine import run
 from support.faults import Status
 from support.object_stores import S3Bucket
-from support.server import tif
+from support.server import Headers, tif
 from support.stac_server import stac_item, static_catalog
 
 COUNT = 8
@@ -109,6 +110,15 @@ async def test_without_validators_the_bytes_decide(site, dest, tmp_path):
     site.put("/1/a.tif", tif(2001, 55))
     found, others = await check(path)
     assert found.decided == {"body": 1} and others["i1"].found is Found.DIGEST
+
+
+async def test_a_compressed_file_labelled_as_compressed_is_compared_as_it_is(site, dest, tmp_path):
+    packed, label = gzip.compress(tif(2000)), [Headers((("Content-Encoding", "x-gzip"),))]
+    items = [stac_item("i", a=site.put("/a.tif.gz", packed, etag=None, always=label))]
+    await run(static_catalog(site, items), dest)
+    path = lock(dest, tmp_path / "data.lock")
+    found, others = await check(path)
+    assert (found.exit_code, found.decided, others) == (0, {"body": 1}, {})
 
 
 async def test_the_listing_of_a_store_answers_without_a_request_for_a_file(site, dest, tmp_path):

@@ -13,7 +13,7 @@ from mlhub_async import Options, mirror, verify
 from support.archives import TOP, catalogue, heads_of, in_several_members, tarred
 from support.engine import run
 from support.mirrored import Mirrored
-from support.server import Cut, Flip, IgnoreRange, Status
+from support.server import Cut, Flip, Headers, IgnoreRange, Status, tif
 
 FILES = catalogue(3, 9_000)
 TAR = tarred(FILES)
@@ -54,6 +54,29 @@ async def test_the_files_of_a_tar_are_those_that_tar_would_extract(site, dest, n
     Mirrored(dest).check(0)
     assert (await verify(dest)).damage == []
     assert len(site.log) == 1 and not (dest / ".mlhub/unpacked/data").exists()
+
+
+@pytest.mark.parametrize("label", ["x-gzip", "gzip"])
+async def test_an_archive_labelled_as_encoded_is_read_as_the_file_that_it_is(site, dest, label):
+    plans = [(Headers((("Content-Encoding", label),)), Cut(after=3_000))]
+    always = [Headers((("Content-Encoding", label),))]
+    url = site.put("/a.tar.gz", gzip.compress(TAR), etag='"1"', faults=plans, always=always)
+    report = await run(url, dest)
+    assert report.exit_code == 0, report.summary()
+    assert sorted(Mirrored(dest).files.values()) == DIGESTS
+    assert [seen.headers.get("range") for seen in site.log] == [None, "bytes=3000-"]
+
+
+async def test_a_checksum_of_signed_bytes_is_right_too(site, dest):
+    files = {"kenya/\u00e4.tif": tif(2_000), "kenya/b.tif": tif(3_000)}
+    archive = bytearray(tarred(files))
+    for at in heads_of(bytes(archive)):
+        head = archive[at : at + 148] + b" " * 8 + archive[at + 156 : at + 512]
+        signed = sum(byte - 256 * (byte > 127) for byte in head)
+        archive[at + 148 : at + 156] = b"%06o\0 " % signed
+    report = await run(site.put("/a.tar", bytes(archive)), dest)
+    assert report.exit_code == 0, report.summary()
+    assert sorted(Mirrored(dest).files.values()) == sorted(files.values())
 
 
 @pytest.mark.parametrize("name", ["a.tar", "a.tar.gz"])

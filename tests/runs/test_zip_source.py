@@ -185,6 +185,20 @@ async def test_a_zip_that_was_cut_anywhere_never_ends_in_0(site, dest):
         assert "is cut" in str(report.listing.error)
 
 
+@pytest.mark.parametrize("rest", [b"\n", bytes(512), b"<!-- served by cache 3 -->" * 40])
+async def test_bytes_behind_a_zip_do_not_hide_it(site, dest, rest):
+    report = await run(site.put("/kenya.zip", zipped(FILES) + rest), dest)
+    assert report.exit_code == 0, report.summary()
+    assert len(Mirrored(dest).files) == 6
+
+
+async def test_a_zip_in_a_member_is_not_taken_for_one_that_was_cut_behind_it(site, dest):
+    outer = zipped({"inner.zip": zipped(FILES), "rest.tif": tif(5_000)}, zipfile.ZIP_STORED)
+    for place in (entry_of(outer, "inner.zip") - 100, outer.index(b"PK\5\6") + 40):
+        report = await run(site.put("/kenya.zip", outer[:place]), dest / str(place))
+        assert report.exit_code == 5 and "is cut" in str(report.listing.error)
+
+
 @pytest.mark.parametrize(
     ("body", "found"),
     [

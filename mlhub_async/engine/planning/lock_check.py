@@ -224,7 +224,7 @@ class _Answer:
         if head.status == NOT_MODIFIED:
             self._unchanged = True
             return
-        if head.status != OK or is_encoded(fields):
+        if head.status != OK or is_encoded(fields, row.path):
             raise TransferError(f"{term_safe(row.path)}: it is not sent as it is", kind="protocol")
         if (length := content_length(fields)) not in (None, row.size):
             raise _Decided(_other_size(row, length, "head"))

@@ -85,25 +85,30 @@ def _is_character_set(name: str) -> bool:
         return False
 
 
-def is_encoded(headers: Mapping[str, str]) -> bool:
-    """Whether the body has a content coding, so that it is not the file's own bytes."""
-    return bool(content_codings(headers))
+def is_encoded(headers: Mapping[str, str], path: str) -> bool:
+    """Whether the body has a content coding, so that it is not the own bytes of the file at a path."""
+    codings = content_codings(headers)
+    return bool(codings) and not _is_its_own(codings, path)
+
+
+def _is_its_own(codings: tuple[str, ...], path: str) -> bool:
+    """Whether the coding is that of the file itself: servers label a .gz file as encoded by it, and send that
+    very file (Apache with AddEncoding)."""
+    known = _CODINGS.get(codings[0]) if len(codings) == 1 else None
+    return known is not None and path.lower().endswith(known[1] or ("\0",))
 
 
 def decoder_for(codings: tuple[str, ...], path: str, name: str) -> BodyDecoder | None:
     """The decoder for codings that were not asked for. None: the body is to stay as it is.
 
-    That is so for a .gz file labelled as encoded: it is that very file. Raises `TransferError` for an unknown
-    coding; `name` is the file in its message.
+    Raises `TransferError` for an unknown coding; `name` is the file in its message.
     """
     for coding in codings:
         if coding not in _CODINGS:
             raise TransferError(f"{name}: content encoding {coding[:20]!r} unknown", kind="encoding")
     if len(codings) > MAX_CODINGS:
         raise TransferError(f"{name}: {len(codings)} content encodings at once", kind="encoding")
-    if len(codings) == 1 and path.lower().endswith(_CODINGS[codings[0]][1] or ("\0",)):
-        return None
-    return BodyDecoder(codings)
+    return None if _is_its_own(codings, path) else BodyDecoder(codings)
 
 
 class BodyDecoder:

@@ -44,7 +44,7 @@ class SegmentTarget:
 
     `url` is what was asked for, `head` its answer, `validator` that of the version, `total` its length in
     bytes where it is known. `count_received` is called with the size of every piece that arrives. `auth`: see
-    `Request`.
+    `Request`. `path` is that of the file in DEST.
     """
 
     url: str
@@ -54,6 +54,7 @@ class SegmentTarget:
     body: BodyWriter
     count_received: Callable[[int], None]
     auth: tuple[str, ...] = ()
+    path: str = ""
 
 
 class SegmentSink:
@@ -97,7 +98,7 @@ class SegmentSink:
             and has_validator(head.headers, target.validator)
             and not is_later(head.headers, modified_at(target.head.headers))
             and content_length(head.headers) in (None, span.last - span.first + 1)
-            and not is_encoded(head.headers)
+            and not is_encoded(head.headers, target.path)
             and canonical(head.url) == canonical(target.head.url)
         )
         if not fits or span is None:

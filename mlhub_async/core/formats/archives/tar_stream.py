@@ -159,10 +159,14 @@ def is_tar(block: bytes) -> bool:
 
 
 def _is_head(block: bytes) -> bool:
+    """Whether the checksum is right; old programs summed up the bytes as signed numbers."""
     field = block[148:156]
-    stated = _octal(field)
+    found = _octal(field)
+    if found is None:
+        return False
+    stated = int(found[1] or b"0", 8)
     total = _sum(block[:256]) + _sum(block[256:]) - sum(field) + 8 * 32
-    return stated is not None and int(stated[1] or b"0", 8) == total
+    return stated == total or stated == total - 256 * sum(byte > 127 for byte in (*block[:148], *block[156:]))
 
 
 def _sum(half: bytes) -> int:

@@ -79,11 +79,7 @@ class ZipMember(NamedTuple):
 def end_record(tail: bytes, total: int) -> EndRecord:
     """The end record in the last bytes of an archive of `total` bytes. Raises `ArchiveDefect`."""
     begin = total - len(tail)
-    at = tail.rfind(_END)
-    while at >= 0 and not _ends_there(tail, at):
-        at = tail.rfind(_END, 0, at)
-    if at < 0:
-        raise ArchiveCut("is cut: the directory at the end of a ZIP is missing")
+    at = _end_record_at(tail, begin)
     (disk,) = struct.unpack_from("<H", tail, at + 4)
     count, size, offset = struct.unpack_from("<HII", tail, at + 10)
     locator = at - _LOCATOR_BYTES
@@ -97,11 +93,27 @@ def end_record(tail: bytes, total: int) -> EndRecord:
     return EndRecord(place, size, count, place - offset)
 
 
-def _ends_there(tail: bytes, at: int) -> bool:
-    """Whether this is the end record, and no text in a comment: the comment ends with the archive."""
-    return at + _END_BYTES <= len(tail) and (
-        at + _END_BYTES + struct.unpack_from("<H", tail, at + 20)[0] == len(tail)
-    )
+def _end_record_at(tail: bytes, begin: int) -> int:
+    """Where in the last bytes the end record is. Raises `ArchiveCut`.
+
+    It is the one whose comment ends with the archive, else no text in a comment is taken for one. Where bytes
+    follow the archive (padding, a line break) it is the one whose directory is where it says, from the first
+    byte of the file on: so is not that of an archive in a member, where the rest is missing.
+    """
+    padded = -1
+    at = tail.rfind(_END)
+    while at >= 0:
+        if at + _END_BYTES <= len(tail):
+            size, offset, comment = struct.unpack_from("<IIH", tail, at + 12)
+            follow = len(tail) - at - _END_BYTES - comment
+            if not follow:
+                return at
+            if follow > 0 and padded < 0 and size and offset + size == begin + at:
+                padded = at
+        at = tail.rfind(_END, 0, at)
+    if padded < 0:
+        raise ArchiveCut("is cut: the directory at the end of a ZIP is missing")
+    return padded
 
 
 def _end_record64(tail: bytes, locator: int, begin: int) -> tuple[int, int, int, int]:

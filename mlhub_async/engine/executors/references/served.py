@@ -134,7 +134,7 @@ class _BodySink:
 
     def start(self, head: Head) -> None:
         length, size = content_length(head.headers), self._found.size
-        if head.status != OK or is_encoded(head.headers):
+        if head.status != OK or is_encoded(head.headers, self._found.path):
             raise TransferError(f"{self._name}: {self._found.path} is not sent as it is", kind="protocol")
         if length is not None and size is not None and length != size:
             raise self._other_size(length)

@@ -62,7 +62,7 @@ class SizeSink:
 def size_in(head: Head) -> Measured:
     """What an answer to the request for the second byte says about the whole file."""
     ranged = head.status != OK
-    if is_encoded(head.headers):
+    if is_encoded(head.headers, head.url.partition("?")[0]):
         return Measured(None, "encoded", ranged)  # the lengths are those of the compressed form
     span = content_range(head.headers)
     if span is not None:

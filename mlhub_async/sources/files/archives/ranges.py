@@ -84,7 +84,7 @@ class ArchiveBytes:
         """The size of the archive by an answer that has the range; so has one that is the whole of a small
         archive."""
         span, length = content_range(head.headers), content_length(head.headers)
-        if is_encoded(head.headers):
+        if is_encoded(head.headers, self.url.partition("?")[0]):
             raise RangesRefused(f"{self.where}: the server sends it encoded")
         if span is not None and span.first == first and span.total is not None:
             if length in (None, span.last + 1 - first):

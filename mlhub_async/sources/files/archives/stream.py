@@ -27,16 +27,17 @@ class Unchanged(Exception):
 
 
 class ArchiveStream:
-    """The archive at `url`. `known` is the validator of the version that is known, "" for none, and
-    `known_modified` its Last-Modified in seconds since 1970, 0 for none."""
+    """An archive. `known` is the validator of the version that is known, "" for none, and `known_modified`
+    its Last-Modified in seconds since 1970, 0 for none."""
 
-    def __init__(self, url: str, known: str = "", known_modified: float = 0) -> None:
+    def __init__(self, archive: ArchiveFile, known: str = "", known_modified: float = 0) -> None:
         self.validator = ""
         self.modified = 0.0
         self.position = 0
         """bytes that were taken"""
         self.total: int | None = None
-        self._url = url
+        self._url = archive.url
+        self._name = archive.name
         self._known = known
         self._known_modified = known_modified
         self._skipped = 0
@@ -71,7 +72,7 @@ class ArchiveStream:
             self._refuse_lagging(head)
             if self._known:
                 raise Unchanged
-        if is_encoded(head.headers):
+        if is_encoded(head.headers, self._name):
             raise TransferError(f"{redacted(self._url)}: the server sends it encoded", kind="encoding")
         if not self.position:
             self.validator, self.total = tag, content_length(head.headers)

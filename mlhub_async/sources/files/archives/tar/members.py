@@ -32,6 +32,7 @@ class TarMembers:
     are_files = True
 
     def __init__(self, archive: ArchiveFile, base: str, reader: RawReader, workspace: Workspace) -> None:
+        self._archive = archive
         self._url = archive.url
         self._published = PublishedBytes(archive)
         self._base = base
@@ -54,7 +55,7 @@ class TarMembers:
         await self._published.read_twice_if_wrong(lambda: self._unpack_once(known))
 
     async def _unpack_once(self, known: str) -> None:
-        stream, self.validator = ArchiveStream(self._url, known, self.unpacked.modified), known
+        stream, self.validator = ArchiveStream(self._archive, known, self.unpacked.modified), known
         unpacker = Unpacker(self.unpacked)
         threads = UnpackingThreads(unpacker)
         try:

@@ -65,7 +65,7 @@ async def spooled(archive: ArchiveFile, reader: RawReader, workspace: Workspace)
     async def fetch() -> None:
         file.seek(0)
         file.truncate()
-        await ArchiveStream(archive.url).read(reader, checked.taking(take))
+        await ArchiveStream(archive).read(reader, checked.taking(take))
         checked.check()
 
     checked = PublishedBytes(archive)
