@@ -33,6 +33,13 @@ async def test_assets_that_a_stopped_run_did_not_reach_are_counted_as_unfinished
     assert (await verify(dest)).damage == []
 
 
+async def test_the_manifest_is_sorted_by_paths_whatever_the_order_of_ids(site, dest):
+    """In paths a dot and a hyphen come before the slash that ends an id."""
+    assert (await run(publish(site, ["b", "a", "a.1", "a-1", "a0"]), dest)).ok
+    Mirrored(dest).check(0)
+    assert (await verify(dest)).ok
+
+
 async def test_a_receipt_whose_unfinished_assets_do_not_add_up_is_damage(site, dest):
     assert (await run([*publish(site, ["one"]), stac_item("two", data=site.url("/no"))], dest)).exit_code == 4
     path = dest / ".mlhub/receipt.json"

@@ -273,20 +273,30 @@ class Statements:
 
     def manifest(self, run: int) -> str:
         """sha256 over the sorted lines `path size sha256` of the finished assets of a run."""
-        digest = hashlib.sha256()
-        for lines in self.manifest_lines(run):
-            digest.update(lines)
+        for order in ("collection, item, role, key", "1"):  # most are sorted by path in the first one
+            digest, last = hashlib.sha256(), ""
+            for lines in self._manifest_lines(run, order):
+                if lines[0] < last or sorted(lines) != lines:
+                    break
+                last = lines[-1]
+                digest.update("".join(lines).encode())
+            else:
+                break
         return digest.hexdigest()
 
     def manifest_lines(self, run: int) -> Iterator[bytes]:
         """These lines, some at a time."""
-        lines = self._db.execute(
+        for lines in self._manifest_lines(run, "1"):
+            yield "".join(lines).encode()
+
+    def _manifest_lines(self, run: int, order: str) -> Iterator[list[str]]:
+        found = self._db.execute(
             "SELECT path || ' ' || size || ' ' || sha256 || char(10) FROM file "
-            f"WHERE state=? AND role=? AND {run_of('file')}=? ORDER BY 1",
+            f"WHERE state=? AND role=? AND {run_of('file')}=? ORDER BY {order}",
             (DONE, ASSET, run),
         )
-        while some := lines.fetchmany(1000):
-            yield "".join(line for (line,) in some).encode()
+        while some := found.fetchmany(1000):
+            yield [line for (line,) in some]
 
     def count_finished(self, run: int) -> tuple[int, int]:
         """The number of finished assets of a run, and their bytes."""
