@@ -318,7 +318,7 @@ _SAVE = "what would be mirrored; .ndjson: by lines, as - to stdout. The file is 
 PLAN = Section("Plan", [option("--save", type=OUTPUT_FILE, metavar="FILE", help=f"Write {_SAVE}"), _FORECAST])
 
 _EVERY = "Repeat the run until a signal: 90s, 15m, 6h, 1d. SIGHUP: read the configuration again."
-_FULL = "List an API in full every N runs, else what it says has changed."
+_FULL = "List SOURCE in full every N runs, else what is known to have changed."
 
 REPETITION = Section(
     "Repetition", [option("--every", type=INTERVAL_SECONDS, metavar="INTERVAL", help=_EVERY)]

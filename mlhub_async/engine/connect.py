@@ -110,16 +110,18 @@ async def open_source(
     deadline: Deadline,
     first_time: FirstTime | None = None,
     state: Path | None = None,
+    known_version: int = 0,
 ) -> AsyncIterator[OpenedSource]:
     """The source that a SOURCE means. Its HTTP client is closed at the end.
 
-    `state` is the folder for what a source keeps for later runs; None: nothing stays. `first_time` is told
-    the URLs of linked items and returns those that are new to this run. Raises `UsageError`, `SourceError`,
-    `CatalogError` (run again), or `LimitReached`.
+    `known_version`: see `ListedVersion`. `state` is the folder for what a source keeps for later runs; None:
+    nothing stays. `first_time` is told the URLs of linked items and returns those that are new to this run.
+    Raises `UsageError`, `SourceError`, `CatalogError` (run again), or `LimitReached`.
     """
     location = location_of(source, environ, options)
     if state is not None and location.listed_folder is not None:
         _refuse_overlap(location.listed_folder, state.parent)
+    location.version.before = known_version
     kept = None if state is None else (state / UNPACKED_DIR).absolute()  # files are renamed from there
     async with open_http(location, options, environ) as http:
         with workspace(kept) as room:

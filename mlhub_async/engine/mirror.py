@@ -17,13 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.concurrency import IdleSlots
-from ..core.errors import (
-    LimitReached,
-    StorageError,
-    TooManyErrors,
-    TransferError,
-    UsageError,
-)
+from ..core.errors import LimitReached, StorageError, TooManyErrors, TransferError, UsageError
 from ..core.json_text import dumps
 from ..core.model import Concern, Flaw, Item, Stored
 from ..core.options import Options
@@ -31,7 +25,7 @@ from ..core.telemetry import Events, Listener, Meter
 from ..http.client import Http
 from ..sources.location import Given
 from ..storage import naming
-from ..storage.layout import LEARNED_LIMITS_FILE, STATE_DIR
+from ..storage.layout import LEARNED_LIMITS_FILE, LISTING_FILE, STATE_DIR
 from ..storage.ledger.ledger import Ledger
 from ..storage.ledger.recovery import DocumentRecords
 from ..storage.local.destination import names_representable
@@ -132,7 +126,8 @@ async def _mirror(
     ) as store:
         ledger = Ledger(store.state, store)
         store.refuse_unless_directory()
-        opening = open_source(source, options, environ, deadline, ledger.first_time, store.state)
+        known = store.load_numbers(LISTING_FILE).get("version", 0) if options.full_every > 1 else 0
+        opening = open_source(source, options, environ, deadline, ledger.first_time, store.state, known)
         async with (
             opening as (found, http, folder, location),
             opened(store),
@@ -147,10 +142,11 @@ async def _mirror(
                 work = partial(_run_to_end, run, deadline, parts.bottleneck())
                 if options.full_every == 1:
                     return await work()
-                from .planning.remembered.source import run_with_memory
+                from .planning.remembered.source import GivenSource, run_with_memory
 
                 local = store if isinstance(store, LocalStore) else None
-                return await run_with_memory(run, local, source, environ, work, observed=each is not None)
+                given = GivenSource(source, environ, location.version)
+                return await run_with_memory(run, local, given, work, observed=each is not None)
 
 
 async def merge(dest: str | os.PathLike[str]) -> Report:

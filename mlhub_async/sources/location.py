@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core import urls
 from ..core.errors import UsageError
+from ..core.model import JsonObject
 from ..core.options import Options, Selection
 from ..core.secret import Secret
 from ..core.urls import StoreEndpoints
@@ -64,6 +65,20 @@ class SourceKind(enum.Enum):
     """files that no STAC describes: see `files`"""
 
 
+@dataclass(slots=True)
+class ListedVersion:
+    """The version of the files that a run lists, as a number that stands for a place and its content.
+
+    `now`: 0 where nothing determines the content. `before`: that of a complete listing of an earlier run,
+    which had no catalogue among its files.
+    """
+
+    before: int = 0
+    now: int = 0
+    pinned: JsonObject = field(default_factory=dict)
+    """what the receipt says about it"""
+
+
 class Services(NamedTuple):
     """Where services are that a SOURCE names without their address, and whether the hub has a key."""
 
@@ -94,6 +109,8 @@ class SourceLocation:
     """a line for people on why it is read as it is"""
     lockfile: str = ""
     """the URL of the lockfile whose files are wanted from here; "" for everything that is here"""
+    version: ListedVersion = field(default_factory=ListedVersion)
+    """of a SOURCE of files: is filled in when it is recognised"""
 
     @property
     def credentials_url(self) -> str | None:

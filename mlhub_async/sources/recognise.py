@@ -18,7 +18,7 @@ from .files.archives.workspace import Workspace
 from .items.item_limit import ItemQuota
 from .linked.failures import FirstTime
 from .linked.source_links import FollowSources
-from .location import SourceKind, SourceLocation
+from .location import ListedVersion, SourceKind, SourceLocation
 
 if TYPE_CHECKING:
     from ..core.ports import Source
@@ -110,7 +110,7 @@ async def source_at(
         case SourceKind.ARCHIVE:
             found: Source = _archive_source(reader, ArchiveFile.at(url), selection, allowed, room)
         case SourceKind.FILES if location.place is not None:
-            found = await _files_source(location.place, reader, selection, allowed, room)
+            found = await _files_source(location.place, location.version, reader, selection, allowed, room)
         case SourceKind.DOCUMENT:
             if (root := await _read_root(reader, url)) is None:
                 found = _archive_source(reader, ArchiveFile.at(url), selection, allowed, room)
@@ -159,7 +159,12 @@ def _archive_source(
 
 
 async def _files_source(
-    place: Place, reader: RawReader, selection: Selection, allowed: Some[str], room: Workspace
+    place: Place,
+    version: ListedVersion,
+    reader: RawReader,
+    selection: Selection,
+    allowed: Some[str],
+    room: Workspace,
 ) -> Source:
     from .files.catalogue import AskedUrls, files_source
 
@@ -171,7 +176,8 @@ async def _files_source(
     def open_archive(archive: ArchiveFile, selection: Selection, room: Workspace) -> Source:
         return _archive_source(asked, archive, selection, allowed, room)
 
-    return await files_source(place.open(reader), place.glob, asked, selection, open_root, open_archive, room)
+    listing = place.open(reader)
+    return await files_source(listing, place.glob, asked, selection, open_root, open_archive, room, version)
 
 
 async def _read_root(reader: RawReader, url: str) -> Document | None:

@@ -255,6 +255,28 @@ def departures_are_hidden(api, listed, dest):
     return len(old) == len(listed - times.keys()) > 0
 
 
+async def test_an_asset_that_left_a_changed_item_is_no_longer_of_the_copy_and_can_be_pruned(api, dest):
+    """Also after runs that took the item over, and whichever run had fetched the asset."""
+    await mirrored(api, dest)
+    await mirrored(api, dest)
+    api.put("i3", seed=700)
+    api.items[-1]["assets"]["extra"] = {
+        "href": api.site.put("/extra.tif", noise(400, 1)),
+        "type": "image/tiff",
+    }
+    api.items[-1]["assets"]["more"] = {"href": api.site.put("/more.tif", noise(400, 2)), "type": "image/tiff"}
+    report, listing = await mirrored(api, dest)
+    assert listing["kind"] == "changes" and report.selected == 47
+    for gone, kind in (("extra", "changes"), ("more", "full")):
+        del api.items[-1]["assets"][gone]
+        api.items[-1]["properties"]["updated"] = text(api.now)
+        report, listing = await mirrored(api, dest, full_every=4)
+        assert listing["kind"] == kind and await is_as_a_full_one(api, report, dest)
+    report, _ = await mirrored(api, dest, prune=True)
+    assert report.pruned.assets == 2 and not (dest / "c1/i3/extra.tif").exists()
+    Mirrored(dest).check(0)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_a_killed_run_leaves_no_memory_and_says_why_the_next_one_lists_all(run_cli, site):
     api = ChangingApi(site, [stac_item("first")], page_size=10)

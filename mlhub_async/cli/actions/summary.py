@@ -72,8 +72,10 @@ def offered_lines(result: Report | Plan) -> Iterator[str]:
 def _basis(report: Report) -> Iterator[str]:
     """With --full-every: what was listed, and why."""
     basis = report.basis
-    if basis.get("kind") == "changes":
-        carried = f"{basis['carried']} items are taken over from the listing before"
+    carried = f"{basis.get('carried')} items are taken over from the listing before"
+    if basis.get("kind") == "same-version":
+        yield f"listed: nothing, as the hub names the same commit; {carried}"
+    elif basis.get("kind") == "changes":
         yield f"listed: what the API says was updated since {basis['since']}; {carried}"
     elif basis:
         yield f"listed: everything, as {_shown(basis['because'])}"

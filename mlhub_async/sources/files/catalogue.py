@@ -12,7 +12,7 @@ from ...core.model import CATALOG_FILE, COLLECTION_FILE, Document, Request
 from ...stac import DocumentKind
 from ..access import unreadable
 from ..items.streams import RawReader
-from .listing import FileListing
+from .listing import FileListing, ListedVersion, version_number
 from .paths import KeyGlob
 from .source import FilesSource
 
@@ -62,9 +62,13 @@ async def files_source(
     open_root: Callable[[Document, str], Source],
     open_archive: OpenArchive,
     workspace: Workspace,
+    version: ListedVersion,
 ) -> Source:
     """`open_root` and `open_archive` give the sources of a catalogue and of an archive in the listing."""
-    if glob is None and (document := await catalogue_in(listing, reader)) is not None:
+    await listing.begin()
+    number = version_number(listing)
+    may_have_catalogue = glob is None and not (number and number == version.before)
+    if may_have_catalogue and (document := await catalogue_in(listing, reader)) is not None:
         if selection.open_archives:
             raise UsageError(
                 f"{listing.where} has a catalogue, which says what its files are: leave --open-archives out"
@@ -73,6 +77,7 @@ async def files_source(
         found.name = listing.where
         return found
     if not selection.open_archives:
+        version.now, version.pinned = number, listing.pinned
         return FilesSource(listing, selection, glob)
     from .open_archives import OpenedArchives
 
@@ -80,12 +85,11 @@ async def files_source(
 
 
 async def catalogue_in(listing: FileListing, reader: RawReader) -> Document | None:
-    """The catalog.json or collection.json at the top of a listing, if there is one and it is STAC.
+    """The catalog.json or collection.json at the top of a listing that has begun, if it is STAC.
 
     It is asked for, not looked for in the listing: a bucket may let everybody read its objects and nobody
     list them. Raises `CatalogError` where it cannot be told now.
     """
-    await listing.begin()
     for name in (CATALOG_FILE, COLLECTION_FILE):
         url = listing.url_of(listing.prefix + name)
         if not url:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
@@ -58,8 +59,12 @@ class FileListing(Protocol):
     people, without secrets. `pages` may be called several times, and calls `begin` where nobody has. It
     raises `SourceError` where the root cannot be listed, `CatalogError` where the listing broke off. `about`
     has fields for the collection; it is complete after the first page. `pinned` says which
-    version is read, where the name of the listing does not. `is_sorted`: keys that begin alike come one after
-    another. `is_whole`: it is that of a whole bucket, data set or record, which may be empty.
+    version is read, where the name of the listing does not. `is_sorted`: keys that begin alike come one
+    after another. `is_whole`: it is that of a whole bucket, data set or record, which may be empty.
+
+    `version`, known after `begin`, is a name that all of the content determines, as it does the name of a
+    commit; "" where there is none. The number of a version is no such name: a Dataverse lets administrators
+    correct a version that is published, since 4.12.
     """
 
     where: str
@@ -78,6 +83,9 @@ class FileListing(Protocol):
     @property
     def pinned(self) -> JsonObject: ...
 
+    @property
+    def version(self) -> str: ...
+
     async def begin(self) -> None:
         """Read what has to be known before any URL is. Raises as `pages` does for its first page."""
         ...
@@ -87,3 +95,18 @@ class FileListing(Protocol):
     def url_of(self, key: str) -> str:
         """Where the file with this key would be; "" where it is known that there is none."""
         ...
+
+
+class ListedVersion(Protocol):
+    """See `location.ListedVersion`."""
+
+    before: int
+    now: int
+    pinned: JsonObject
+
+
+def version_number(listing: FileListing) -> int:
+    """A number for the place and the content of a listing that has begun; 0 where nothing determines that."""
+    name = "\0".join((listing.where, listing.prefix, listing.version))
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:7], "big") | 1 if listing.version else 0

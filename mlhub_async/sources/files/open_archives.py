@@ -133,6 +133,10 @@ class _Rest:
     def pinned(self) -> JsonObject:
         return self._listing.pinned
 
+    @property
+    def version(self) -> str:
+        return self._listing.version
+
     async def begin(self) -> None:
         await self._listing.begin()
 

@@ -21,10 +21,14 @@ from ....storage.ledger.lookups.carried import (
 )
 from ...connect import Deadline, open_source
 from ...report.completeness import Completeness, read_source
-from .memory import Files, ListingMemory, UpdateTimes, changes_since
+from .memory import Files, ListingMemory, UpdateTimes, changes_since, reason_against_changes
 
 MAX_CHANGES = 10_000
 """Items that are kept in memory; more changes are listed in full."""
+RELIES_ON = (
+    'the API changes "updated" with every change of an item, and says the right number of items; an item '
+    "that left while another one came with an old time is not noticed"
+)
 OVERLAP = timedelta(minutes=10)
 """Asked for once more: a transaction of a server may end after one that has begun later."""
 
@@ -35,14 +39,12 @@ class Doubt(Exception):
 
 @dataclass(slots=True)
 class Changes:
-    """The entries of a listing of changes, complete, and what they are relative to."""
+    """The entries of a listing of changes, complete. `basis` is what the receipt says of it."""
 
-    before: int
-    """the run whose items are taken over"""
+    basis: Mapping[str, object]
     matched: int
-    """the number of items that the API says the whole listing has"""
-    since: str
-    pages: int
+    """the number of items that the whole listing has"""
+    pages: int = 0
     entries: list[Entry] = field(default_factory=list)
     times: UpdateTimes = field(default_factory=UpdateTimes)
 
@@ -63,7 +65,11 @@ class ChangesReader:
 
     async def read(self, memory: ListingMemory) -> Changes:
         """Raises `Doubt` where a full listing might bring more, or cannot be ruled out to."""
-        await self._check_ledger(memory)
+        if reason := reason_against_changes(self.options):
+            raise Doubt(reason)
+        if not memory.newest:
+            raise Doubt('the items of the last complete listing have no time in "updated"')
+        await check_ledger(self.ledger, self.store, memory)
         since = memory.newest_time - OVERLAP
         narrow = changes_since(since, self.options)
         try:
@@ -71,7 +77,8 @@ class ChangesReader:
             matched = sum([await self._count(name) for name in self.options.selection.collections])
         except MlhubError as error:
             raise Doubt(f"the API does not list changes: {error.message}") from None
-        found = Changes(memory.run, matched, since.isoformat(timespec="seconds"), listing.pages, entries)
+        basis = {"kind": "changes", "since": since.isoformat(timespec="seconds"), "relies_on": RELIES_ON}
+        found = Changes(basis, matched, listing.pages, entries)
         found.times.add(entries)
         if found.times.lacking:
             raise Doubt(f'{found.times.lacking} changed items have no time in "updated"')
@@ -83,19 +90,6 @@ class ChangesReader:
                 'left, or came with an earlier time in "updated"'
             )
         return found
-
-    async def _check_ledger(self, memory: ListingMemory) -> None:
-        def doubt_of(book: Statements) -> str:
-            if last_run_before(book.database, book.run) != memory.run:
-                return "another run has used DEST since the last complete listing"
-            if items_of(book.database, memory.run) != memory.items:
-                return "not all items of the last complete listing are complete in DEST"
-            if not are_as_recorded(book.database, self.store.is_unchanged, memory.run):
-                return "files in DEST have changed since they were written"
-            return ""
-
-        if doubt := await self.ledger.query(doubt_of):
-            raise Doubt(doubt)
 
     async def _list(self, options: Options) -> tuple[Completeness, list[Entry]]:
         """The items that a narrower selection has, with their collections."""
@@ -139,3 +133,19 @@ class ChangesReader:
         if listing.error is not None or listing.matched is None:
             raise Doubt("the API does not say how many items it has")
         return listing.matched
+
+
+async def check_ledger(ledger: Ledger, store: Files, memory: ListingMemory) -> None:
+    """Raise `Doubt` where DEST is not as the run of the memory left it."""
+
+    def doubt_of(book: Statements) -> str:
+        if last_run_before(book.database, book.run) != memory.run:
+            return "another run has used DEST since the last complete listing"
+        if items_of(book.database, memory.run) != memory.items:
+            return "not all items of the last complete listing are complete in DEST"
+        if not are_as_recorded(book.database, store.is_unchanged, memory.run):
+            return "files in DEST have changed since they were written"
+        return ""
+
+    if doubt := await ledger.query(doubt_of):
+        raise Doubt(doubt)

@@ -33,18 +33,19 @@ class Files(Numbers, Protocol):
 
 
 class ListingMemory(NamedTuple):
-    """Of one complete listing, and the runs since that asked for changes only.
+    """Of one complete listing, and the runs since that listed less.
 
     `key` stands for source, selection and all that decides what becomes of an item. `newest` is in
-    microseconds since 1970.
+    microseconds since 1970; 0: of items without such times. `version`: see `ListedVersion`.
     """
 
     key: int
     run: int
     items: int
-    newest: int
     runs: int
     """that have used it, the full one included"""
+    newest: int = 0
+    version: int = 0
 
     @property
     def newest_time(self) -> datetime:
@@ -55,8 +56,8 @@ def load_memory(store: Numbers) -> ListingMemory | None:
     """None if there is none."""
     found = store.load_numbers(LISTING_FILE)
     try:
-        return ListingMemory(*(found[name] for name in ListingMemory._fields))
-    except KeyError:
+        return ListingMemory(**{name: found[name] for name in ListingMemory._fields if name in found})
+    except TypeError:
         return None
 
 
@@ -73,23 +74,30 @@ def key_of(report: Report, options: Options, base: str) -> int:
 
 
 def reason_against(options: Options) -> str:
-    """Why a listing of changes would not do for these options; "" if it would."""
-    selection = options.selection
-    has_globs = any(set("*?[") & set(name) for name in selection.collections)
+    """Why every listing has to be a full one with these options; "" if it need not be."""
     reasons = {
         "--prune needs a full listing": options.prune,
-        "it needs -c with the ids of collections": not selection.collections or has_globs,
-        "--filter and --query leave no place for another condition": selection.filter is not None
-        or selection.query is not None,
-        "--ids, --max-items, --subset and --split are for listings of another kind": bool(selection.ids)
-        or selection.max_items is not None
-        or selection.subset is not None
-        or selection.split > 1,
         "--if-exists and --verify look at every file": options.if_exists != "resume"
         or options.verify not in ("auto", "size"),
         "--shard, --index, --croissant and --ro-crate need all items": bool(
             options.shard or options.index or options.croissant or options.ro_crate
         ),
+        "--subset is for listings of another kind": options.selection.subset is not None,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "")
+
+
+def reason_against_changes(options: Options) -> str:
+    """Why an API cannot be asked for changes only with these options; "" if it can."""
+    selection = options.selection
+    has_globs = any(set("*?[") & set(name) for name in selection.collections)
+    reasons = {
+        "it needs -c with the ids of collections": not selection.collections or has_globs,
+        "--filter and --query leave no place for another condition": selection.filter is not None
+        or selection.query is not None,
+        "--ids, --max-items and --split are for listings of another kind": bool(selection.ids)
+        or selection.max_items is not None
+        or selection.split > 1,
     }
     return next((reason for reason, holds in reasons.items() if holds), "")
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
-from ....core.model import Asset, CollectionListed, Entry, Page
+from ....core.model import Asset, CollectionListed, Entry, ListingRemarks, Page
 from ....core.ports import Emit, Source
 from ....core.urls import term_safe
-from ....sources.location import Given
+from ....sources.location import Given, ListedVersion
 from ....stac.datetimes import parse_instant
-from ....storage.ledger.database import Statements
-from ....storage.ledger.lookups.carried import Carried, carry_over
 from ...destination import absolute
 from ...pipeline import Run
 from ...report.rates import Numbers
 from ...report.receipt import Report
-from .changes import Changes, ChangesReader, Doubt
+from .changes import Changes, ChangesReader, Doubt, check_ledger
 from .memory import (
     EPOCH,
     MICROSECOND,
@@ -31,17 +30,22 @@ from .memory import (
 
 CLOCK_ERROR = timedelta(hours=1)
 """By which the clock of a server, or of this machine, may be wrong."""
-RELIES_ON = (
-    'the API changes "updated" with every change of an item, and says the right number of items; an item '
-    "that left while another one came with an old time is not noticed"
-)
+SAME_VERSION = "the hub gives a commit only to the files that it names: its name is a digest of them"
+
+
+@dataclass(frozen=True, slots=True)
+class GivenSource:
+    """A SOURCE, the environment that its addresses and keys are in, and its version if it has one."""
+
+    source: Given
+    environ: Mapping[str, str]
+    version: ListedVersion
 
 
 async def run_with_memory(
     run: Run,
     store: Files | None,
-    source: Given,
-    environ: Mapping[str, str],
+    given: GivenSource,
     work: Callable[[], Awaitable[Report]],
     *,
     observed: bool,
@@ -52,7 +56,7 @@ async def run_with_memory(
     if reason or store is None:
         run.report.basis = {"kind": "full", "because": reason or "DEST is a bucket"}
         return await work()
-    remembered = RememberedListing(run, store, source, environ)
+    remembered = RememberedListing(run, store, given)
     run.source = remembered
     save_memory(store, None)  # a run that breaks off leaves none
     report = await work()
@@ -61,15 +65,17 @@ async def run_with_memory(
 
 
 class RememberedListing:
-    """The source of a run: its own, or the changes since the last complete listing."""
+    """The source of a run: its own, or what has changed since the last complete listing."""
 
-    def __init__(self, run: Run, store: Files, source: Given, environ: Mapping[str, str]) -> None:
+    def __init__(self, run: Run, store: Files, given: GivenSource) -> None:
         self.name = run.source.name
         self._run = run
         self._inner: Source = run.source
+        self._files = store
         self._store: Numbers = store
         self._key = key_of(run.report, run.options, absolute(store.root))
-        self._reader = ChangesReader(source, run.options, environ, run.ledger, store)
+        self._version = given.version
+        self._reader = ChangesReader(given.source, run.options, given.environ, run.ledger, store)
         self._memory = load_memory(store)
         self._times = UpdateTimes()
         self._changes: Changes | None = None
@@ -85,13 +91,15 @@ class RememberedListing:
             return
         self._run_number = await self._run.ledger.query(lambda book: book.run)
         try:
-            self._changes = await self._reader.read(self._usable_memory())
+            memory = self._usable_memory()
+            changes = await (self._read_version(memory) if self._version.now else self._reader.read(memory))
         except Doubt as doubt:
             self._run.report.basis = {"kind": "full", "because": term_safe(str(doubt))}
             await self._inner.list(tracking)
             return
-        await self._take_over(self._changes)
-        await self._emit(self._changes, emit)
+        self._changes = changes
+        await self._take_over(changes, memory.run)
+        await self._emit(changes, emit)
 
     async def refresh(self, asset: Asset) -> Asset | None:
         return await self._inner.refresh(asset)
@@ -104,30 +112,31 @@ class RememberedListing:
             raise Doubt(f"every {self._run.options.full_every} runs it is a full one")
         return memory
 
-    async def _take_over(self, changes: Changes) -> None:
-        """Count the items that have not changed, and mark them in the ledger as listed by this run."""
+    async def _read_version(self, memory: ListingMemory) -> Changes:
+        """No changes, as the content of the SOURCE is the same. Raises `Doubt` where it may not be."""
+        if memory.version != self._version.now:
+            raise Doubt("the last complete listing was of another version")
+        await check_ledger(self._run.ledger, self._files, memory)
+        basis = {"kind": "same-version", "relies_on": SAME_VERSION}
+        return Changes(basis, memory.items, entries=[ListingRemarks(self._version.pinned)])
+
+    async def _take_over(self, changes: Changes, before: int) -> None:
+        """Count the items that have not changed as listed by this run, which gets the number `before`."""
         items = changes.items
-        run_number = self._run_number
-
-        def mark(book: Statements) -> Carried:
-            with book.transaction():
-                return carry_over(book.database, changes.before, run_number, items)
-
-        carried = await self._run.ledger.query(mark)
+        carried = await self._run.ledger.query(lambda book: book.take_over(before, items))
+        self._run_number = before
         report, meter = self._run.report, self._run.meter
         assets = sum(carried.proofs.values())
         report.add_unchanged(assets, carried.bytes, carried.proofs, carried.absent)
         report.carried = carried.items
         meter.add_unchanged(assets, carried.bytes)
-        report.basis = {
-            "kind": "changes",
-            "since": changes.since,
-            "carried": carried.items,
-            "relies_on": RELIES_ON,
-        }
+        report.basis = {**changes.basis, "carried": carried.items}
 
     async def _emit(self, changes: Changes, emit: Emit) -> None:
         """The entries, as the pages that they came on."""
+        if not changes.pages:
+            await emit(changes.entries)
+            return
         items = len(changes.items)
         listed = sorted({one for one in self._run.options.selection.collections})
         await emit([Page(items, "changes", items, is_last=True), *changes.entries])
@@ -140,19 +149,19 @@ class RememberedListing:
         listing, changes, memory = report.listing, self._changes, self._memory
         if report.exit_code != 0:
             return
-        if max(self._times.newest, changes.times.newest if changes else 0) > _ends_of_clocks(report):
+        times = self._times if changes is None else changes.times
+        if times.newest > _ends_of_clocks(report):
             return  # a time that is still to come: what changes until then would have an older one
         if changes is not None and memory is not None:
-            newest = max(memory.newest, changes.times.newest)
-            found = ListingMemory(self._key, self._run_number, changes.matched, newest, memory.runs + 1)
-            save_memory(self._store, found)
-            return
-        times = self._times
-        steady = listing.matched == listing.unique == listing.returned and not listing.linked
-        if steady and not times.lacking and times.items == listing.unique and times.newest > 0:
-            save_memory(
-                self._store, ListingMemory(self._key, self._run_number, listing.unique, times.newest, 1)
-            )
+            newest = max(memory.newest, times.newest)
+            kept = (changes.matched, memory.runs + 1, newest, memory.version)
+        else:
+            is_timed = not times.lacking and times.items == listing.unique
+            is_steady = listing.matched == listing.unique == listing.returned
+            newest = times.newest if is_timed and is_steady else 0
+            kept = (listing.unique, 1, newest, self._version.now)
+        if not listing.linked and (newest > 0 or self._version.now):
+            save_memory(self._store, ListingMemory(self._key, self._run_number, *kept))
 
 
 def _ends_of_clocks(report: Report) -> int:

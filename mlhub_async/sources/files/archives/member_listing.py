@@ -26,6 +26,7 @@ class MemberListing:
         self.prefix = common_folder(opened.names())
         self.about: JsonObject = {}
         self.pinned: JsonObject = {}
+        self.version = ""
         self._base = base_of(archive.url)
         self._opened = opened
 

@@ -39,7 +39,7 @@ class DataSetListing:
         self._revision = revision
         self._has_token = has_token
         self._folder = folder.strip("/")
-        self._commit = ""
+        self.version = ""
         self.is_whole = not self._folder
         self.prefix = f"{self._folder}/" if self._folder else ""
         self.collection = last_component(folder) or last_component(name)
@@ -49,7 +49,7 @@ class DataSetListing:
 
     async def begin(self) -> None:
         """Find out the commit, and whether the files may be read."""
-        if self._commit:
+        if self.version:
             return
         try:
             info = (
@@ -65,20 +65,20 @@ class DataSetListing:
                 "HF_TOKEN to a token that may read it",
                 kind="gated",
             )
-        self._commit = info["sha"]
-        self.pinned = {"revision": self._commit}
+        self.version = info["sha"]
+        self.pinned = {"revision": self.version}
         self.about = _about(info)
 
     def _api(self, *path: str) -> str:
         return f"{self._hub}/api/datasets/{self._name}/{'/'.join(path)}"
 
     def url_of(self, key: str) -> str:
-        return f"{self._hub}/datasets/{self._name}/resolve/{self._commit}/{quoted_key(key)}"
+        return f"{self._hub}/datasets/{self._name}/resolve/{self.version}/{quoted_key(key)}"
 
     async def pages(self) -> AsyncGenerator[Sequence[FileEntry], None]:
         await self.begin()
         folder = [quote(self._folder, safe="")] if self._folder else []
-        url = f"{self._api('tree', self._commit, *folder)}?recursive=true&expand=false"
+        url = f"{self._api('tree', self.version, *folder)}?recursive=true&expand=false"
         seen: set[str] = set()
         while url:
             if url in seen:

@@ -19,7 +19,7 @@ class RecordListing:
 
     is_sorted = False
     is_whole = True
-    prefix = ""
+    prefix = version = ""
 
     def __init__(self, reader: RawReader, url: str, number: str) -> None:
         self._reader = reader

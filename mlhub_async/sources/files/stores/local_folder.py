@@ -42,6 +42,7 @@ class FolderListing:
         self.collection = _printable(Path(os.path.realpath(folder)).name) or "files"
         self.about: JsonObject = {}
         self.pinned: JsonObject = {}
+        self.version = ""
 
     async def begin(self) -> None:
         """Everything is known from the path."""

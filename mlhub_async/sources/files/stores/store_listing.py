@@ -46,6 +46,7 @@ class StoreListing:
         self.collection = last_component(address.key) or address.bucket
         self.about: JsonObject = {}
         self.pinned: JsonObject = {}
+        self.version = ""
         self.is_whole = not address.key
         self.prefix = address.key
         if self.prefix and not self.prefix.endswith("/"):

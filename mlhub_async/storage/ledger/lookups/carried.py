@@ -1,13 +1,14 @@
 """Items of an earlier run that this one takes over as listed, as the catalogue was asked for changes only.
 
-An item is marked in the row of its document alone, as in `unchanged`.
+The run takes the number of the earlier one, so that no row of an item that has not changed is written.
 """
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..claims.assignment import IsUnchanged
@@ -37,13 +38,11 @@ def last_run_before(database: sqlite3.Connection, run: int) -> int | None:
 
 def items_of(database: sqlite3.Connection, run: int) -> int | None:
     """How many items a run listed. None if one of them is not complete, or a collection has assets itself."""
-    asked = f"""SELECT count(*), coalesce(sum(coalesce(stamp, '')='' OR state<>{DONE}), 0)
-      FROM file WHERE role={ITEM} AND key='' AND run=?"""
-    count, incomplete = database.execute(asked, (run,)).fetchone()
-    of_collections = f"SELECT 1 FROM file WHERE role={ASSET} AND item='' AND run=? LIMIT 1"
-    if incomplete or database.execute(of_collections, (run,)).fetchone() is not None:
-        return None
-    return int(count)
+    asked = f"""SELECT coalesce(sum(role={ITEM}), 0),
+      coalesce(sum(role={ITEM} AND (coalesce(stamp, '')='' OR state<>{DONE})), 0),
+      coalesce(sum(role={ASSET} AND item=''), 0) FROM file WHERE role<={ITEM} AND run=?"""
+    count, incomplete, of_collections = database.execute(asked, (run,)).fetchone()
+    return None if incomplete or of_collections else int(count)
 
 
 def known_of(database: sqlite3.Connection, run: int, items: Sequence[Identity]) -> int:
@@ -61,35 +60,50 @@ def _note_relisted(database: sqlite3.Connection, items: Sequence[Identity]) -> N
 
 
 def are_as_recorded(database: sqlite3.Connection, is_unchanged: IsUnchanged, run: int) -> bool:
-    """Whether all files of the items of a run still have their size and time."""
-    return all(is_unchanged(*row) for row in _files(database, run))
+    """Whether all files of the items of a run, the last that listed anything, are as recorded."""
+    asked = f"SELECT path, size, mtime_ns FROM file WHERE state={DONE} AND role<={ITEM} AND {LISTED}"
+    return all(itertools.starmap(is_unchanged, database.execute(asked, {"run": run})))
 
 
-def _files(database: sqlite3.Connection, run: int) -> Iterator[tuple[str, int, int]]:
-    asked = f"""SELECT path, size, mtime_ns FROM file
-      WHERE state={DONE} AND role<={ITEM} AND {run_of("file")}=?"""
-    yield from database.execute(asked, (run,))
+def take_over(database: sqlite3.Connection, before: int, run: int, without: Sequence[Identity]) -> Carried:
+    """Give `run` the number `before` of the last run that listed anything, and that one a smaller number.
 
-
-def carry_over(database: sqlite3.Connection, before: int, run: int, without: Sequence[Identity]) -> Carried:
-    """Mark the items of the run `before` as listed by `run`, but for those that it lists itself.
+    So what that has listed is listed by `run`, but for the items in `without`, which `run` lists itself.
 
     To be called inside a transaction.
     """
+    (other,) = database.execute("SELECT min(min(id), 0) - 1 FROM run").fetchone()
+    for old, new in ((before, other), (run, before)):
+        database.execute("UPDATE run SET id=? WHERE id=?", (new, old))
+        for table in ("flaw", "seen"):
+            database.execute(f"UPDATE {table} SET run=? WHERE run=?", (new, old))
     _note_relisted(database, without)
+    for statement in GIVE_BACK:
+        database.execute(statement, {"other": other, "run": before})
+    return _carried(database, before)
+
+
+def _carried(database: sqlite3.Connection, run: int) -> Carried:
+    counted = f"""SELECT role, state, coalesce(proof, ''), count(*), coalesce(sum(size), 0) FROM file
+      WHERE role<={ITEM} AND {LISTED} GROUP BY 1, 2, 3"""
     found = Carried()
-    found.items = database.execute(
-        f"""UPDATE file SET validator=coalesce(nullif(validator, ''), run), run=? WHERE role={ITEM} AND key=''
-        AND run=? AND NOT EXISTS (SELECT 1 FROM relisted WHERE relisted.collection=file.collection
-        AND relisted.item=file.item)""",
-        (run, before),
-    ).rowcount
-    counted = f"""SELECT state, coalesce(proof, ''), count(*), coalesce(sum(size), 0) FROM file
-      WHERE role={ASSET} AND {run_of("file")}=? GROUP BY 1, 2"""
-    for state, proof, count, size in database.execute(counted, (run,)):
-        if state == ABSENT:
+    for role, state, proof, count, size in database.execute(counted, {"run": run}):
+        if role == ITEM:
+            found.items += count
+        elif state == ABSENT:
             found.absent += count
         else:
             found.proofs[proof] += count
             found.bytes += size
     return found
+
+
+LISTED = f"(file.run=:run OR {run_of('file')}=:run)"
+"""SQL for the files that a run listed, if no later one listed any: most have its number themselves."""
+_RELISTED_FILES = """FROM relisted WHERE file.collection=relisted.collection AND file.item=relisted.item
+  AND file.role"""
+GIVE_BACK = (
+    f"UPDATE file SET run=:other {_RELISTED_FILES}={ASSET} AND {LISTED}",
+    f"UPDATE file SET run=:other, validator='' {_RELISTED_FILES}={ITEM}",
+)
+"""Until they are claimed, files of items that are listed anew are those of the other run; in this order."""

@@ -42,7 +42,8 @@ class ItemTotals(NamedTuple):
 def last_runs(database: sqlite3.Connection, count: int) -> list[RunRow]:
     """The last runs, the newest first."""
     rows = database.execute(
-        "SELECT id, source, selection, started, finished, exit_code FROM run ORDER BY id DESC LIMIT ?",
+        "SELECT id, source, selection, started, finished, exit_code FROM run"
+        " ORDER BY started DESC, id DESC LIMIT ?",
         (count,),
     )
     return [RunRow(*row) for row in rows]
