@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...core.errors import StorageError, UsageError
+from ...core.errors import UsageError
 from ...core.model import Proof, Record
 from ...core.options import ASSET_CONDITIONS, ITEM_CONDITIONS, Options
 from ...core.urls import term_safe
@@ -108,7 +108,7 @@ def foreseen(
 ) -> tuple[Pruned, list[str]]:
     """What `prune` would do after such a listing, and the paths that it would remove. Changes nothing.
 
-    Raises `StorageError` for a ledger that cannot be read.
+    That is nothing where the ledger is broken: the next run begins another one, with what is listed.
     """
     from ..verify.snapshot import LEDGER, open_snapshot  # a run that only mirrors starts sooner
 
@@ -118,8 +118,8 @@ def foreseen(
     try:
         with open_snapshot(dest) as snapshot:
             return pruned, _foresee(snapshot.statements, store, listed, options, pruned)
-    except sqlite3.DatabaseError as error:
-        raise StorageError(f"{LEDGER} is broken ({error}); the next mirror run rebuilds it") from None
+    except sqlite3.DatabaseError:
+        return Pruned(), []
 
 
 def _foresee(

@@ -15,7 +15,7 @@ from ...core.options.output_file import output_file
 from ...core.urls import has_placeholder, term_safe
 from ...sources.items.lockfile.format import Header, LockedDocument, LockedFile
 from ...storage.ledger.schema import ASSET, DONE, run_of
-from ..verify.snapshot import LedgerSnapshot, open_mirror, receipt_of
+from ..verify.snapshot import LedgerSnapshot, read_mirror, receipt_of
 
 _OF_THE_FILE = ("href", "file:size", "file:checksum", "alternate")
 """Members of an asset that the line of its file says."""
@@ -40,9 +40,9 @@ def lock_lines(dest: Path) -> Iterator[bytes]:
     """The lines of the lockfile of a mirror, whose last run must have ended with exit code 0.
 
     Reads the ledger and the documents, and changes nothing. Raises `UsageError` for a mirror that is not
-    there or not complete, `StorageError` for documents that cannot be read.
+    there or not complete, `StorageError` for a ledger or documents that cannot be read.
     """
-    with open_mirror(dest) as snapshot:
+    with read_mirror(dest) as snapshot:
         receipt = _complete_receipt(dest, snapshot)
         yield _header(receipt, snapshot).line()
         document: JsonObject = {}

@@ -169,9 +169,13 @@ def receipt_of(dest: Path) -> dict[str, Any] | None:
 
 
 def is_closed(path: Path) -> bool:
-    """Whether no log has changes that are missing in the database file."""
+    """Whether no log has changes that are missing in the database file. Raises `StorageError` where the disk
+    does not tell."""
     logs = (path.with_name(name) for name in WRITE_AHEAD_LOG_FILES)
-    return not _sqlite_wal(path).exists() and not any(log.exists() and log.stat().st_size for log in logs)
+    try:
+        return not _sqlite_wal(path).exists() and not any(log.exists() and log.stat().st_size for log in logs)
+    except OSError as error:
+        raise state_error(error, path) from None
 
 
 def _sqlite_wal(path: Path) -> Path:

@@ -247,7 +247,7 @@ class RunLock:
         try:
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise StorageError(f"{self._path}: {error.strerror}; choose another DEST") from None
+            raise state_error(error, self._path) from None
         try:
             _lock_file(fd, shared=self._shared)
         except OSError as error:

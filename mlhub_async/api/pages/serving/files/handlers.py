@@ -13,7 +13,7 @@ from aiohttp import web
 from .....core.errors import TransferError
 from .....core.urls import canonical, parse
 from .....engine.verify.following import FollowedLedger
-from .....engine.verify.snapshot import LedgerSnapshot, open_mirror
+from .....engine.verify.snapshot import LedgerSnapshot, read_mirror
 from .....storage.integrity import open_unfollowed
 from .....storage.layout import LOOKUP_MARK
 from .....storage.ledger.lookups.browsing import Database, FileRow, file_at
@@ -102,7 +102,7 @@ class MirrorFiles:
         response = web.StreamResponse(headers={"Content-Type": "text/plain; charset=utf-8"})
         response.headers["Cache-Control"] = "no-cache"
         with ExitStack() as stack:
-            snapshot = await asyncio.to_thread(stack.enter_context, open_mirror(self.dest))
+            snapshot = await asyncio.to_thread(stack.enter_context, read_mirror(self.dest))
             await response.prepare(request)
             if request.method == "GET":
                 await _write_manifest(response, snapshot)
