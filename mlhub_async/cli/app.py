@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from ..core.errors import DiskFullWarning, MlhubError, ReferenceWarning, UsageError
+from ..core.errors import DiskFullWarning, LocalShortage, MlhubError, ReferenceWarning, UsageError
 from .terminal import output
 
 if TYPE_CHECKING:
@@ -61,6 +62,10 @@ class Command(click.Command):
         self._short_help = self._short_help or short_help_option()  # click compares options by identity
         every = super().get_params(ctx)
         return [*every[:-1], self._short_help, *every[-1:]]
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        with output.check_stdout():  # which gets the help
+            return super().make_context(*args, **extra)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         from .arguments import join_bbox, repeat_option_names
@@ -126,6 +131,10 @@ class Program(click.Group):
             return _report(failure, args)
         except click.Abort:
             return 128 + signal.SIGINT
+        except OSError as failure:
+            if failure.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+            return _report(LocalShortage(str(failure.strerror)).as_fatal(), args)
         return code if isinstance(code, int) else 0
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:

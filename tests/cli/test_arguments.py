@@ -84,7 +84,20 @@ def test_closed_streams_do_not_end_a_run(run_cli, catalogue, dest, line):
     assert Mirrored(dest).receipt["exit_code"] == 0
 
 
-@pytest.mark.parametrize("words", [("mirror", "{}", "x", "--json"), ("ls", "{}"), ("plan", "{}"), ("-h",)])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("mirror", "{}", "x", "--json"),
+        ("ls", "{}"),
+        ("plan", "{}"),
+        ("-h",),
+        ("mirror", "-h"),
+        ("mirror", "--help"),
+        ("auth", "status", "--help"),
+        ("completion", "bash"),
+    ],
+    ids=" ".join,
+)
 def test_stdout_on_a_full_disk_is_exit_code_7(run_cli, catalogue, words):
     done = on_shell(run_cli, ">/dev/full", *(word.format(catalogue) for word in words))
     assert done.code == 7 and done.err.count("\n") == 1 and "No space left" in done.err

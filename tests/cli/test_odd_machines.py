@@ -84,6 +84,27 @@ def test_a_run_without_threads_ends_in_7(run_cli, url, dest, transport):
     assert ended.code == 7 and "ulimit -u" in ended.err, ended.err
 
 
+@pytest.mark.parametrize("most", [13, 14, 15, 16, 18, 20, 22, 24])
+def test_a_run_that_may_open_few_files_ends_in_7_or_is_complete(run_cli, url, dest, most):
+    """With fewer the interpreter and its event loop do not begin."""
+    under = ["sh", "-c", f'ulimit -n {most}; exec "$@"', "sh"]
+    ended = run_cli("mirror", url, dest, "--allow-private", under=under)
+    assert ended.code in (0, 7), ended.err
+    assert ended.code == 0 or "open files" in ended.err, ended.err
+
+
+def test_text_files_are_read_in_an_encoding_that_is_named(run_cli, url, dest):
+    env = {"PYTHONWARNDEFAULTENCODING": "1", "PYTHONWARNINGS": "error::EncodingWarning"}
+    for words in (
+        ["mirror", url, dest, "--allow-private"],
+        ["report", dest],
+        ["verify", dest],
+        ["status", dest],
+    ):
+        ended = run_cli(*words, env=env)
+        assert ended.code == 0, ended.err
+
+
 def test_json_waits_for_a_slow_reader_of_a_pipe_that_does_not_block(url, dest):
     reading, writing = os.pipe()
     if hasattr(fcntl, "F_SETPIPE_SZ"):
