@@ -34,10 +34,10 @@ def unreadable(error: TransferError, url: str) -> MlhubError:
             kind="unread-archive",
         )
     if error.kind == "not-json":
+        _, _, reason = error.message.removesuffix(", the same twice").partition("the answer is not JSON ")
+        advice = "give the address of a STAC API, or of its JSON, not of a web page about it"
         return SourceError(
-            f"{where} is not JSON, so it is no catalogue: give the address of a STAC API, "
-            "or of its JSON, not of a web page about it",
-            kind="not-json",
+            f"{where} is not JSON{reason and ' '}{reason}, so it is no catalogue: {advice}", kind="not-json"
         )
     if error.denied:
         return stac.access_error(url, error)
