@@ -92,6 +92,13 @@ async def test_hrefs_lead_from_the_root_to_the_files(site, dest):
     assert {one["id"] for one in listed} == {"high", "flat", "none"}
 
 
+async def test_an_index_of_no_items_is_one_that_readers_take(dest, run_cli):
+    table = await indexed([], dest)
+    assert table.num_rows == 0 and {"id", "geometry", "bbox", "assets"} <= set(table.column_names)
+    ended = run_cli("mirror", dest / "items.parquet", dest.parent / "copy")
+    assert ended.code == 0 and "complete: 0 assets" in ended.err, ended.err
+
+
 async def test_pairs_name_label_and_source_that_are_both_in_the_mirror(site, dest):
     label, scene = publish(site, ["label", "scene"])
     (dest / "c1").mkdir(parents=True)

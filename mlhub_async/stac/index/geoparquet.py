@@ -64,6 +64,7 @@ def write_geoparquet(path: Path, items: Items, collections: Mapping[str, JsonObj
     columns = _Columns(pyarrow)
     for rows in _groups(items()):
         columns.learn(rows)
+    columns.learn([])  # for a mirror without items: readers ask for the members of an item
     schema = pyarrow.schema(columns.fields(), metadata=_metadata(columns, collections))
     with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
         for rows in _groups(items()):

@@ -91,7 +91,7 @@ class _RowReader:
     def _open_file(self, source: Any) -> ItemReader:
         rows = ItemReader(urls.to_path(self._url) if source is None else source, self._selection)
         if not set(rows.names) >= NEEDED:
-            columns = ", ".join(map(urls.term_safe, rows.names[:6]))
+            columns = ", ".join(map(urls.term_safe, rows.names[:6])) or "none at all"
             raise SourceError(
                 f"{self._where} is Parquet, but no stac-geoparquet: it has no columns id and assets, "
                 f"but {columns}",
