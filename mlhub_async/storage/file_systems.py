@@ -27,7 +27,7 @@ _ESCAPE = pattern_on_use(r"\\([0-7]{3})")
 def file_system(path: Path) -> str:
     """The kind of the file system that `path` lies on ("ext4", "nfs4"); "" where the system does not tell."""
     try:
-        mounts = Path("/proc/self/mounts").read_text(errors="surrogateescape").splitlines()
+        mounts = Path("/proc/self/mounts").read_text("utf-8", "surrogateescape").splitlines()
     except OSError:
         return ""
     place, found, deepest = f"{path.resolve()}/", "", 0

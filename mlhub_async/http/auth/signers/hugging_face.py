@@ -35,7 +35,7 @@ def hub_token(environ: Mapping[str, str]) -> tuple[str, str]:
     home = Path(environ.get("HF_HOME") or cache / "huggingface")
     path = Path(environ.get("HF_TOKEN_PATH") or home / "token")
     try:
-        return path.read_text().strip(), str(path)
+        return path.read_text("utf-8").strip(), str(path)
     except (OSError, UnicodeDecodeError):
         return "", ""
 
