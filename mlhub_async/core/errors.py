@@ -109,6 +109,8 @@ class TransferError(MlhubError):
     """the refusal may mean that a signed URL has expired"""
     unmet = False
     """a condition of the request (If-Match, If-None-Match) was not met"""
+    retained = False
+    """a retention policy keeps what is there from being replaced or removed"""
     rejected = False
     """the server does not accept the request in this form; it may accept another form"""
     unsupported = False

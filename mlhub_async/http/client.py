@@ -30,7 +30,7 @@ from .hop import (
 from .resilience.gate import OriginLimits
 from .resilience.retry import Retry
 from .ssrf import AddressPolicy
-from .status import ACCEPTED, REDIRECTS, moved_to_region, refusal
+from .status import REDIRECTS, answered, is_write, moved_to_region, refusal
 from .watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -244,7 +244,7 @@ class Http:
         else:
             if not gate.enter_at_once():
                 await gate.enter(elsewhere=elsewhere)
-            hop = Hop(sink, self.limits, gate, request.url)
+            hop = Hop(sink, self.limits, gate, request.url, write=is_write(request.method))
         try:
             try:
                 await self._send(request, here, hop)
@@ -261,9 +261,8 @@ class Http:
         head = hop.head
         if head is None:
             raise Transient(f"{redacted(request.url)}: no response", kind="protocol", tries=3)
-        head = moved_to_region(head)
-        if head.status in ACCEPTED or (head.status in REDIRECTS and head.headers.get("location")):
-            return head
+        if (answer := answered(moved_to_region(head), write=hop.write_request)) is not None:
+            return answer
         refused = refusal(head, hop.error_body, hop.url)
         refused.signed = self._signers.signs(here)
         if isinstance(refused, Transient):

@@ -110,6 +110,7 @@ class AnswerSink:
             words = f"{redacted(self._url)}: another object is there than the one that was known"
             raise classified(TransferError(words, kind="changed", status=head.status))
         self.fields = head.headers
+        self._parts.clear()
 
     def write(self, data: Buffer) -> None:
         self._size += len(data)

@@ -17,7 +17,7 @@ from ..core.model import Head
 from ..core.urls import is_expiring, without_parameters
 from .documents import DocumentSink
 from .resilience.gate import Gate, OriginLimits
-from .status import ACCEPTED, DENIED, OUTAGE, THROTTLED
+from .status import DENIED, OUTAGE, THROTTLED, is_accepted
 from .validators import content_length
 
 if TYPE_CHECKING:
@@ -51,15 +51,27 @@ class Hop:
     """The response to one request while it arrives. `url` is the request's."""
 
     __slots__ = (
+        *("is_accepted", "write_request"),
         *("aborted_task", "abort_reason", "breaker", "error_body", "gate", "generation", "head", "limits"),
         *("outstanding", "owner", "paused", "received", "received_before", "helpers_before", "stalled"),
         *("started_at", "target", "url"),
     )
 
     def __init__(
-        self, target: Sink, limits: OriginLimits, gate: Gate, url: str, begun: BegunRequest | None = None
+        self,
+        target: Sink,
+        limits: OriginLimits,
+        gate: Gate,
+        url: str,
+        begun: BegunRequest | None = None,
+        *,
+        write: bool = False,
     ) -> None:
+        """`write`: the request changes what a store has."""
         self.target = target
+        self.write_request = write
+        self.is_accepted = False
+        """whether `target` gets the response"""
         self.limits = limits
         self.gate = gate
         self.breaker = gate.breaker
@@ -90,7 +102,8 @@ class Hop:
 
     def start(self, head: Head) -> None:
         self.head = head
-        if head.status in ACCEPTED:
+        self.is_accepted = is_accepted(head.status, write=self.write_request)
+        if self.is_accepted:
             self.gate.limit.answered(self.limits.clock() - self.started_at)
             if (length := content_length(head.headers) or 0) > LARGE_BODY_BYTES:
                 self.outstanding = length
@@ -101,12 +114,12 @@ class Hop:
             # Access to documents is no access to assets: a catalogue may be public and its assets not.
             granted = head.status not in DENIED and not isinstance(self.target, DocumentSink)
             self.gate.answered(self.generation, granted=granted)
-        if head.status in ACCEPTED:
+        if self.is_accepted:
             self.target.start(head)
 
     def write(self, data: Buffer) -> Awaitable[None] | None:
         self.received += len(data)
-        if self.head is not None and self.head.status in ACCEPTED:
+        if self.is_accepted:
             self.gate.limit.work += len(data)
             if self.outstanding:
                 self._count_large(len(data))

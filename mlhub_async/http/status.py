@@ -22,6 +22,7 @@ E = TypeVar("E", bound=TransferError)
 
 SWITCHING_PROTOCOLS = 101
 OK = 200
+CREATED = 201
 TRANSFORMED = 203
 """A 200 whose body a proxy may have changed (RFC 9110 section 15.3.4): its length proves nothing."""
 NO_CONTENT = 204
@@ -49,6 +50,11 @@ ACCEPTED = frozenset(
     {OK, TRANSFORMED, PARTIAL_CONTENT, NOT_MODIFIED, PRECONDITION_FAILED, RANGE_NOT_SATISFIABLE}
 )
 """Statuses that the caller's sink decides about; every other one is a redirect or a refusal."""
+ACCEPTED_WRITES = ACCEPTED | {CREATED, 202, NO_CONTENT, 308}
+"""The same for the answer to a PUT or DELETE. 308 without a Location: a part of an upload has come (Google).
+202: Azure has carried it out, or will."""
+CANCELLED = 499
+"""Google has ended an upload, as it was asked to."""
 REDIRECTION = range(300, 400)
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 """Redirects that are followed if they have a Location."""
@@ -87,6 +93,17 @@ EXPIRY = frozenset({400, *DENIED, *ABSENT})
 """How object stores refuse a signed URL that has expired."""
 UNSIGNED = frozenset({400, *DENIED, 410})
 """How servers refuse a request whose credentials are missing or have ended."""
+UNMET_CODES = frozenset(
+    {"BlobAlreadyExists", "ConditionNotMet", "SourceConditionNotMet", "TargetConditionNotMet"}
+)
+"""Error codes of Azure for a condition that is not met, which it sends under 409 too."""
+RETAINED_CODES = frozenset(
+    {
+        *("BlobImmutableDueToLegalHold", "BlobImmutableDueToPolicy", "ContainerImmutableDueToPolicy"),
+        *("objectUnderActiveHold", "retentionPolicyNotMet"),
+    }
+)
+"""Error codes of Azure and Google for what a retention policy keeps."""
 UNSIGNED_CODES = frozenset({"NoAuthenticationInformation", "PublicAccessNotPermitted", "ResourceNotFound"})
 """Error codes of Azure for a container that is not public. Of an absent object it says BlobNotFound."""
 REJECTED = frozenset({400, 422})
@@ -114,6 +131,7 @@ _PLAIN_TO_TLS = pattern_on_use(
 )
 """How nginx, Apache and Go answer a plain request where they speak TLS, under the status 400."""
 _CODE = pattern_on_use(rb"<Code>\s*([A-Za-z0-9]{1,64})\s*</Code>")
+_GOOGLE_CODE = pattern_on_use(rb'"errors"\s*:\s*\[\s*\{[^}]*"reason"\s*:\s*"([A-Za-z]{1,64})"')
 _JSON_CODE = pattern_on_use(rb'"(?:code|reason|status)"\s*:\s*"([A-Za-z0-9]{1,64})"')
 _QUERY = pattern_on_use(r"\?[^\s\"'<>]+")
 _EXPLAINING = ("detail", "description", "message", "title", "error")
@@ -130,6 +148,25 @@ def moved_to_region(head: Head) -> Head:
     return head._replace(status=TEMPORARY, headers={**head.headers, "location": url}) if url else head
 
 
+def is_write(method: str) -> bool:
+    """Whether a request changes what a store has, and is answered by other statuses than one that reads."""
+    return method in ("PUT", "DELETE")
+
+
+def is_accepted(status: int, *, write: bool) -> bool:
+    """Whether the caller's sink decides about a response. `write`: see `is_write`."""
+    return status in (ACCEPTED_WRITES if write else ACCEPTED)
+
+
+def answered(head: Head, *, write: bool) -> Head | None:
+    """The head of a redirect, or of a response that is accepted; None for a refusal."""
+    if head.status in REDIRECTS and head.headers.get("location"):
+        return head
+    if not is_accepted(head.status, write=write):
+        return None
+    return head._replace(status=OK) if head.status in REDIRECTS else head
+
+
 def refusal(head: Head, body: bytes, url: str) -> TransferError:
     """The error for a response that is neither a success nor a redirect. `body`: its first bytes."""
     message = f"{redacted(url)}: HTTP {head.status}{_detail(head, body)}"
@@ -144,7 +181,10 @@ def refusal(head: Head, body: bytes, url: str) -> TransferError:
     error = refused(head.status, message)
     error.none_found = error.absent and _says_none_found(body)
     error.misdirected = head.status == MISDIRECTED
-    error.maybe_unsigned |= _code(head, body) in UNSIGNED_CODES
+    code = _code(head, body)
+    error.maybe_unsigned |= code in UNSIGNED_CODES
+    error.unmet |= code in UNMET_CODES
+    error.retained = code in RETAINED_CODES
     if isinstance(error, Transient):
         error.retry_after = _retry_after(head.headers)
         error.waits_alone = head.status in NOT_READY
@@ -202,7 +242,7 @@ def classified(error: E) -> E:
     error.unsupported = status in UNSUPPORTED
     error.failing = status == INTERNAL_SERVER_ERROR
     error.oversized = status in OVERSIZED
-    error.no_content = status == NO_CONTENT
+    error.no_content = status in (NO_CONTENT, CANCELLED)
     return error
 
 
@@ -218,7 +258,7 @@ def _says_none_found(body: bytes) -> bool:
 
 def _code(head: Head, body: bytes) -> str:
     """The error code of an object store, "" without one."""
-    found = _CODE.search(body)
+    found = _CODE.search(body) or _GOOGLE_CODE.search(body)
     return head.headers.get("x-ms-error-code", "") or (found.group(1).decode() if found else "")
 
 

@@ -29,14 +29,14 @@ class Tokens:
         return Document({"token": TOKEN, "msft:expiry": "2026-12-01T00:00:00Z"}, request.url)
 
 
-def signers(tokens, source=None, given=(), **environ):
+def signers(tokens, source=None, given=(), endpoint="", **environ):
     here = origin(source) if source else None
     context = SigningContext(
         {"HOME": "/nowhere", **environ},
         tokens,
         frozenset(),
         here,
-        StoreEndpoints(),
+        StoreEndpoints(azure=endpoint),
         request_payer=False,
         name_address=lambda url: None,
         clock=lambda: NOW,
@@ -123,6 +123,22 @@ async def test_the_signature_of_the_variable_goes_to_its_account_only():
 async def test_a_host_that_is_given_no_scheme_gets_no_credentials():
     run = signers(Tokens(), PC, given=["naipeuwest.blob.core.windows.net=none"])
     assert await sent(run, NAIP) == NAIP
+
+
+async def test_at_an_endpoint_only_the_urls_of_the_account_get_the_signature_of_the_variable():
+    endpoint = "http://127.0.0.1:10000"
+    environ = {"AZURE_STORAGE_SAS_TOKEN": SAS, "AZURE_STORAGE_ACCOUNT": "mine"}
+    run = signers(Tokens(), endpoint=endpoint, **environ)
+    assert await sent(run, f"{endpoint}/mine/box/a.tif") == f"{endpoint}/mine/box/a.tif{SAS}"
+    for path in ("theirs/box/a.tif", "mine2/box/a.tif", "bucket/a.tif"):
+        assert await sent(run, f"{endpoint}/{path}") == f"{endpoint}/{path}"
+
+
+def test_a_blob_that_is_copied_is_read_with_the_signature_of_the_variable():
+    run = signers(Tokens(), AZURE_STORAGE_SAS_TOKEN=SAS, AZURE_STORAGE_ACCOUNT="naipeuwest")
+    copy = Request(NAIP, "PUT", {"x-ms-copy-source": f"{NAIP}.old"})
+    signed = run.sign(copy, origin(NAIP))
+    assert signed.headers["x-ms-copy-source"] == f"{NAIP}.old{SAS}" and signed.url == NAIP + SAS
 
 
 async def test_a_signature_that_has_ended_or_is_refused_is_replaced_by_that_of_the_variable():

@@ -75,6 +75,7 @@ def test_a_path_is_sent_in_the_form_that_is_signed(path, sent):
         ("http://127.0.0.1:9000/b?list-type=2", "http://127.0.0.1:9000/b"),
         ("https://storage.googleapis.com/b/k/x", "https://storage.googleapis.com/b"),
         ("https://storage.googleapis.com/storage/v1/b/b/o?prefix=", "https://storage.googleapis.com/b"),
+        ("https://storage.googleapis.com/upload/storage/v1/b/b/o?name=", "https://storage.googleapis.com/b"),
         ("https://b.storage.googleapis.com/k/x", "https://b.storage.googleapis.com"),
     ],
 )

@@ -46,6 +46,10 @@ def _is_azure(here: Origin, context: SigningContext) -> bool:
     return here.host.endswith((".blob.core.windows.net", ".dfs.core.windows.net"))
 
 
+def _is_azure_account(here: Origin, context: SigningContext) -> bool:
+    return _is_azure(here, context) or _is_at(here, context.endpoints.azure)
+
+
 def _is_source(here: Origin, context: SigningContext) -> bool:
     return here == context.source and _has(context, "MLHUB_OAUTH2_")
 
@@ -85,7 +89,7 @@ def _nowhere(here: Origin, context: SigningContext) -> bool:
 
 
 BUILT_IN = {
-    "azure-sas": Scheme("shared_access", "azure_sas", _is_azure),
+    "azure-sas": Scheme("shared_access", "azure_sas", _is_azure_account),
     "planetary-computer": Scheme("planetary_computer", "planetary_computer", _is_azure),
     "s3": Scheme("s3", "s3", _is_s3),
     "google": Scheme("google", "google", _is_google),

@@ -12,7 +12,7 @@ _own_host = re.compile(
     r"[^/]+\.(?:s3(?:[.-][a-z0-9-]+)*\.amazonaws\.com(?:\.cn)?|storage\.googleapis\.com)", re.ASCII
 ).fullmatch
 _without_region = re.compile(r"(?<=s3)[.-][a-z]{2}(?:-[a-z]+)+-\d(?=\.amazonaws)", re.ASCII).sub
-_listed = re.compile(r"/storage/v1/b/([^/?]+)/").match
+_listed = re.compile(r"(?:/upload)?/storage/v1/b/([^/?]+)/").match
 
 
 def bucket_of(url: str) -> str:

@@ -18,6 +18,8 @@ from ....core.secret import Secret, one_line
 from ....core.urls import Origin, origin, split_shared_access
 
 TOKEN_VARIABLE, ACCOUNT_VARIABLE = "AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_ACCOUNT"
+COPY_SOURCE = "x-ms-copy-source"
+"""The field with the URL of the blob that is copied."""
 _is_account = re.compile(r"[a-z0-9]{3,24}", re.ASCII).fullmatch
 _account_host = re.compile(r"([a-z0-9]{3,24})\.(?:blob|dfs)\.core\.windows\.net", re.ASCII).fullmatch
 ROOT = "$root"
@@ -62,11 +64,19 @@ class AccountSigner:
     """Adds the signature of a variable to all requests to an account. See `ports.Signer`.
 
     A URL with a signature of its own keeps it until that has ended or was refused: it is taken out then.
+    A blob that another one is copied from is read with the signature too.
     """
 
-    def __init__(self, signature: Secret, origins: frozenset[Origin], clock: Callable[[], float]) -> None:
+    def __init__(
+        self, signature: Secret, origins: frozenset[Origin], clock: Callable[[], float], place: str = ""
+    ) -> None:
+        """`place`: what URLs of the account begin with at an endpoint that has several, "" for none."""
         self._signature = signature
         self._clock = clock
+        self._place = place
+        self._shared = origin(place) if place and origin(place) not in origins else None
+        """the origin of which only this account gets the signature"""
+        origins |= {origin(place)} if place else frozenset()
         self._refused: set[BlobContainer | None] = set()
         """containers whose signatures in URLs are not believed any more"""
         self.origins: Container[Origin] = origins
@@ -74,6 +84,11 @@ class AccountSigner:
         self.secrets = secrets_of(signature)
 
     def sign(self, request: Request) -> Request:
+        if origin(request.url) == self._shared and not request.url.startswith(self._place):
+            return request
+        if source := request.headers.get(COPY_SOURCE):
+            signed = with_signature(Request(source), self._signature).url
+            request = request._replace(headers={**request.headers, COPY_SOURCE: signed})
         bare, own = split_shared_access(request.url)
         if is_signed(request.url.partition("?")[2]) and not (own and self._is_over(own, request.url)):
             return request
@@ -103,7 +118,9 @@ def azure_sas(context: SigningContext) -> AccountSigner | None:
         return None
     if not is_signed(text):
         raise UsageError(f"{TOKEN_VARIABLE} is no shared access signature: it has no 'sig='")
-    return AccountSigner(Secret(text), context.given | account_origins(context), context.clock)
+    account, endpoint = context.environ.get(ACCOUNT_VARIABLE, "").strip(), context.endpoints.azure
+    place = f"{endpoint}/{account}/" if account and endpoint else ""
+    return AccountSigner(Secret(text), context.given | account_origins(context), context.clock, place)
 
 
 def account_origins(context: SigningContext) -> frozenset[Origin]:
