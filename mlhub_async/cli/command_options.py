@@ -39,7 +39,7 @@ VERIFICATION = Section(
 BUCKET = Section(
     "Bucket",
     [
-        option("--endpoint-url", "endpoint_url", metavar="URL", help="Object store of an s3:// DEST."),
+        option("--endpoint-url", "endpoint_url", metavar="URL", help="Object store of a DEST in a bucket."),
         option("--state", "state", metavar="DIR", help="Ledger of a mirror in a bucket."),
     ],
 )

@@ -214,8 +214,8 @@ def lock(dest: str, output: str, check: bool, **given: Any) -> int:
 def verify(dest: str, workers: int | None, deep: bool, **given: Any) -> int:
     """Check a mirror offline; exit code 6 if it is damaged.
 
-    Compares sizes, digests, documents and the receipt with the ledger; of an s3:// DEST its listing, and with
-    --deep the bytes of every object.
+    Compares sizes, digests, documents and the receipt with the ledger; of a DEST in a bucket its listing, and
+    with --deep the bytes of every object.
     """
     from .actions.inspection.verify import run_verify
     from .terminal.console import console_from

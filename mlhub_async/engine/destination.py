@@ -8,7 +8,7 @@ import re
 import warnings
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, closing, nullcontext
-from functools import partial
+from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from ..core.errors import DiskFull, DiskFullWarning, TransferError, UsageError, 
 from ..core.json_text import loads
 from ..core.options import Options
 from ..core.telemetry import Events, human_size
-from ..core.urls import S3, StoreAddress, is_store_address, redacted, store_address, term_safe
+from ..core.urls import AZURE, S3, StoreAddress, is_store_address, redacted, store_address, term_safe
 from ..sources.location import Given, location_of, store_endpoints
 from ..storage.layout import SHARDS_DIR, STATE_DIR
 from ..storage.local.disk_space import DiskSpace
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..core.model import Request
     from ..core.ports import Answer, Objects
     from ..http.client import Http
+    from ..storage.bucket.apis.protocol import StoreApi
     from ..storage.bucket.store import BucketStore
 
 BUCKETS_DIR = "buckets"
@@ -46,8 +47,6 @@ def bucket_of(dest: str | os.PathLike[str], environ: Mapping[str, str]) -> Store
         )
     except TransferError as error:
         raise UsageError(f"DEST: {error.message}") from None
-    if address.service != S3:
-        raise UsageError(f"DEST {address}: of object stores only s3:// can be a DEST")
     return address
 
 
@@ -104,11 +103,30 @@ async def open_objects(
     address: StoreAddress, options: Options, environ: Mapping[str, str]
 ) -> AsyncIterator[Objects]:
     """The objects of a bucket. Its HTTP client is closed at the end."""
-    from ..storage.bucket.s3 import S3Objects
+    from ..storage.bucket.objects import BucketObjects
 
     endpoint = store_endpoints(options, environ).of(address.service)
     async with open_http(location_of(str(address), environ, options), options, environ) as http:
-        yield S3Objects(_Requests(http), lambda key: address._replace(key=key).url(endpoint))
+        yield BucketObjects(_Requests(http), _api_of(address, endpoint))
+
+
+def _api_of(address: StoreAddress, endpoint: str) -> StoreApi:
+    """The calls of the service of a bucket."""
+
+    def url_of(key: str) -> str:
+        return address._replace(key=key).url(endpoint)
+
+    if address.service == S3:
+        from ..storage.bucket.apis.s3 import S3Api
+
+        return S3Api(url_of)
+    if address.service == AZURE:
+        from ..storage.bucket.apis.azure import AzureApi
+
+        return AzureApi(url_of)
+    from ..storage.bucket.apis.google import GoogleApi
+
+    return GoogleApi(address.bucket, endpoint)
 
 
 @asynccontextmanager
@@ -195,8 +213,14 @@ class _Requests:
     def __init__(self, http: Http) -> None:
         self._http = http
 
-    async def ask(self, request: Request, check: Callable[[Answer], None] = lambda _: None) -> Answer:
-        return await self._http.retry(partial(self._once, request, check))
+    async def ask(
+        self,
+        request: Request,
+        check: Callable[[Answer], None] = lambda _: None,
+        again: Request | None = None,
+    ) -> Answer:
+        forms = chain([request], repeat(again or request))
+        return await self._http.retry(lambda: self._once(next(forms), check))
 
     async def _once(self, request: Request, check: Callable[[Answer], None]) -> Answer:
         from ..core.ports import Answer

@@ -1,4 +1,4 @@
-"""A bucket as DEST, on a scripted object store: what becomes an object, when, and what a second run does."""
+"""A bucket as DEST, on scripted object stores: what becomes an object, when, and what a second run does."""
 
 import asyncio
 import hashlib
@@ -12,125 +12,140 @@ from mlhub_async import Options, Selection, UsageError, mirror
 from mlhub_async.core.errors import Locked, StorageError
 from mlhub_async.engine.destination import bucket_of, open_objects
 from mlhub_async.storage.bucket.lock import PrefixLock
+from support.azure_server import AzureServer
 from support.engine import AT_ONCE, make_options
+from support.google_server import GoogleServer
 from support.mirrored import publish
-from support.s3_server import S3Server, Stored
+from support.object_server import Stored
+from support.s3_server import S3Server
 from support.server import tif
 from support.stac_server import sizes_and_digests, stac_item, static_catalog
 
 LARGE = 20 << 20
-DEST = "s3://bucket/a/b"
 PREFIX = "a/b/"
+STORES = {"s3": S3Server, "azure": AzureServer, "google": GoogleServer}
 
 
-@pytest.fixture
-def s3():
-    with S3Server() as server:
+@pytest.fixture(params=STORES)
+def store(request):
+    with STORES[request.param]() as server:
         yield server
 
 
+def only(name):
+    """For tests of what one store alone has."""
+    return pytest.mark.parametrize("store", [name], indirect=True)
+
+
 @pytest.fixture
-def mirrored(s3, tmp_path):
-    async def run(items, dest=DEST, **options):
-        chosen = {"retry": AT_ONCE, "allow_private": True, "endpoint_url": s3.url, **options}
+def mirrored(store, tmp_path):
+    async def run(items, dest=None, **options):
+        chosen = {"retry": AT_ONCE, "allow_private": True, "endpoint_url": store.url, **options}
         chosen.setdefault("state", str(tmp_path / "state"))
+        dest = dest or f"{store.dest}/a/b"
         return await mirror(items, dest, make_options(Selection(), **chosen), environ={})
 
     return run
 
 
-def document(s3, path):
-    return json.loads(s3.objects[PREFIX + path].body)
+def document(store, path):
+    return json.loads(store.objects[PREFIX + path].body)
 
 
-async def test_files_documents_and_receipt_become_objects(troubled, s3, mirrored):
+async def test_files_documents_and_receipt_become_objects(troubled, store, mirrored):
     site = await troubled.site()
     items = publish(site, ["one", "two"])
     report = await mirrored(items)
-    assert report.ok and str(report.receipt_path) == "s3://bucket/a/b/.mlhub/receipt.json"
-    assert s3.files(PREFIX) == {"c1/one/data.tif": tif(20_000, 0), "c1/two/data.tif": tif(20_000, 1)}
-    assert document(s3, "c1/one/one.json")["assets"]["data"]["href"] == "./data.tif"
-    assert document(s3, "catalog.json")["links"][-1]["href"] == "./c1/collection.json"
-    assert document(s3, ".mlhub/receipt.json")["assets"]["verified_size"] == 2
+    assert report.ok and str(report.receipt_path) == f"{store.dest}/a/b/.mlhub/receipt.json"
+    assert store.files(PREFIX) == {"c1/one/data.tif": tif(20_000, 0), "c1/two/data.tif": tif(20_000, 1)}
+    assert document(store, "c1/one/one.json")["assets"]["data"]["href"] == "./data.tif"
+    assert document(store, "catalog.json")["links"][-1]["href"] == "./c1/collection.json"
+    assert document(store, ".mlhub/receipt.json")["assets"]["verified_size"] == 2
 
 
-async def test_a_second_run_puts_no_file(troubled, s3, mirrored, tmp_path):
+async def test_a_second_run_puts_no_file(troubled, store, mirrored, tmp_path):
     site = await troubled.site()
     items = publish(site, ["one", "two"])
     await mirrored(items)
-    s3.requests.clear()
+    store.operations.clear()
     report = await mirrored(items)
-    assert report.ok and report.skipped == 2 and s3.count("PUT", ".tif") == s3.count("HEAD", ".tif") == 0
+    assert (
+        report.ok and report.skipped == 2 and store.count("put", ".tif") == store.count("facts", ".tif") == 0
+    )
 
 
-async def test_without_its_ledger_a_run_puts_no_file(troubled, s3, mirrored, tmp_path):
+async def test_without_its_ledger_a_run_puts_no_file(troubled, store, mirrored, tmp_path):
     site = await troubled.site()
     items = [stac_item("one", data={"href": site.put("/x.tif", tif(LARGE)), **sizes_and_digests(tif(LARGE))})]
     items += publish(site, ["two"])
     first = await mirrored(items)
     shutil.rmtree(tmp_path / "state")
-    s3.requests.clear()
+    store.operations.clear()
     site.log.clear()
     report = await mirrored(items)
     assert report.ok and report.skipped == 2 and site.log == []
-    assert s3.count("PUT", ".tif") == s3.count("POST") == 0
+    assert store.count("put", ".tif") == store.count("begin") == store.count("part") == 0
     assert report.manifest_sha256 == first.manifest_sha256
 
 
-async def test_a_large_file_comes_in_parts(troubled, s3, mirrored):
+async def test_a_large_file_comes_in_parts(troubled, store, mirrored):
     site = await troubled.site()
     report = await mirrored([stac_item("one", data=site.put("/x.tif", tif(LARGE)))])
-    assert report.ok and s3.files(PREFIX) == {"c1/one/data.tif": tif(LARGE)}
-    assert s3.count("PUT", "partNumber=") == 3 and s3.uploads == {}
+    assert report.ok and store.files(PREFIX) == {"c1/one/data.tif": tif(LARGE)}
+    assert store.count("part") + store.count("complete") == (3 if store.dest[0] == "g" else 4)
+    assert store.uploads == {}
 
 
 @pytest.mark.parametrize(
-    ("method", "text", "what"),
+    ("operation", "text", "what"),
     [
-        ("PUT", "one/data.tif", "slow-down"),
-        ("PUT", "one/data.tif", "lost"),
-        ("PUT", "one/data.tif", "cut"),
-        ("PUT", "one/data.tif", "wrong-sum"),
-        ("PUT", "one/data.tif", "unsupported"),
-        ("PUT", "partNumber=2", "cut"),
-        ("PUT", "partNumber=2", "lost"),
-        ("PUT", "partNumber=2", "wrong-sum"),
-        ("POST", "uploads", "slow-down"),
-        ("POST", "uploads", "lost"),
-        ("POST", "uploadId=", "lost"),
-        ("POST", "uploadId=", "late-error"),
-        ("POST", "uploadId=", "slow-down"),
-        ("GET", "list-type=2", "slow-down"),
-        ("HEAD", "large/data.tif", "lost"),
-        ("PUT", "receipt.json", "cut"),
+        ("put", "one/data.tif", "slow-down"),
+        ("put", "one/data.tif", "lost"),
+        ("put", "one/data.tif", "cut"),
+        ("put", "one/data.tif", "wrong-sum"),
+        ("put", "one/data.tif", "unsupported"),
+        ("part", "large/data.tif", "cut"),
+        ("part", "large/data.tif", "lost"),
+        ("part", "large/data.tif", "wrong-sum"),
+        ("begin", "large/data.tif", "slow-down"),
+        ("begin", "large/data.tif", "lost"),
+        ("complete", "large/data.tif", "lost"),
+        ("complete", "large/data.tif", "late-error"),
+        ("complete", "large/data.tif", "cut"),
+        ("complete", "large/data.tif", "slow-down"),
+        ("list", "", "slow-down"),
+        ("facts", "large/data.tif", "lost"),
+        ("put", "receipt.json", "cut"),
     ],
 )
-async def test_a_fault_that_passes_changes_nothing(troubled, s3, mirrored, method, text, what):
+async def test_a_fault_that_passes_changes_nothing(troubled, store, mirrored, operation, text, what):
+    if operation == "begin" and store.dest.startswith("az"):
+        pytest.skip("no request begins an upload there")
     site = await troubled.site()
     items = [*publish(site, ["one"]), stac_item("large", data=site.put("/x.tif", tif(LARGE)))]
-    s3.fault(method, text, what)
+    store.fault(operation, text, what)
     report = await mirrored(items)
-    assert report.ok and s3.faults[0].times == 0
-    assert s3.files(PREFIX) == {"c1/large/data.tif": tif(LARGE), "c1/one/data.tif": tif(20_000)}
+    assert report.ok and store.faults[0].times == 0
+    assert store.files(PREFIX) == {"c1/large/data.tif": tif(LARGE), "c1/one/data.tif": tif(20_000)}
 
 
-async def test_a_part_may_take_longer_to_be_sent_than_an_answer_to_come(troubled, s3, mirrored):
+async def test_a_part_may_take_longer_to_be_sent_than_an_answer_to_come(troubled, store, mirrored):
     site = await troubled.site()
-    s3.fault("PUT", "partNumber=2", "slow")
+    store.fault("part", "", "slow")
     report = await mirrored(
         [stac_item("one", data=site.put("/x.tif", tif(LARGE)))], timeout=1, transport="fast"
     )
-    assert report.ok and s3.count("PUT", "partNumber=2") == 1
+    assert report.ok and store.count("part") == (2 if store.dest[0] == "g" else 3)
 
 
-async def test_wrong_sums_to_the_last_end_the_run(troubled, s3, mirrored):
+async def test_wrong_sums_to_the_last_end_the_run(troubled, store, mirrored):
     site = await troubled.site()
-    s3.fault("PUT", "data.tif", "wrong-sum", 99)
+    store.fault("put", "data.tif", "wrong-sum", 99)
     with pytest.raises(StorageError, match="other bytes than were sent"):
         await mirrored(publish(site, ["one"]))
 
 
-async def test_another_object_at_the_place_is_not_replaced(troubled, s3, mirrored):
+async def test_another_object_at_the_place_is_not_replaced(troubled, store, mirrored):
     """It came after the listing."""
     site = await troubled.site()
     items = publish(site, ["one", "two"])
@@ -141,47 +156,50 @@ async def test_another_object_at_the_place_is_not_replaced(troubled, s3, mirrore
                 self[key] = type("S", (), {"body": b"theirs", "etag": "0" * 32, "fields": {}})()
             return super().get(key, default)
 
-    s3.objects = Racing()
+    store.objects = Racing()
     report = await mirrored(items)
-    assert report.exit_code == 4 and s3.files(PREFIX)["c1/one/data.tif"] == b"theirs"
+    assert report.exit_code == 4 and store.files(PREFIX)["c1/one/data.tif"] == b"theirs"
     assert [one.error.kind for one in report.failed] == ["exists"]
 
 
-async def test_refused_puts_name_the_bucket_and_the_keys(troubled, s3, mirrored):
+async def test_refused_puts_name_the_bucket_and_the_keys(troubled, store, mirrored):
     site = await troubled.site()
-    s3.fault("PUT", "data.tif", "denied", 99)
-    with pytest.raises(StorageError, match=r"s3://bucket/a/b does not take .*auth status"):
+    store.fault("put", "data.tif", "denied", 99)
+    with pytest.raises(StorageError, match=rf"{store.dest}/a/b does not take .*auth status"):
         await mirrored(publish(site, ["one"]))
 
 
-async def test_a_bucket_that_is_not_there_is_told(troubled, s3, mirrored):
+async def test_a_bucket_that_is_not_there_is_told(troubled, store, mirrored):
     site = await troubled.site()
     with pytest.raises(StorageError, match="there is no such bucket"):
-        await mirrored(publish(site, ["one"]), dest="s3://nothing/x")
+        await mirrored(publish(site, ["one"]), dest=f"{store.dest[:-6]}nothing/x")
 
 
-async def test_one_url_for_many_items_is_copied_in_the_store(troubled, s3, mirrored):
+async def test_one_url_for_many_items_is_copied_in_the_store(troubled, store, mirrored):
     site = await troubled.site()
     url = site.put("/x.tif", tif(20_000))
     report = await mirrored([stac_item("one", data=url), stac_item("two", data=url)], concurrency=1)
-    assert report.ok and s3.count("PUT", "data.tif") == 2 and len(site.log) == 1
-    assert s3.files(PREFIX) == {f"c1/{name}/data.tif": tif(20_000) for name in ("one", "two")}
+    assert report.ok and store.count("put", "data.tif") == 1 and len(site.log) == 1
+    assert store.files(PREFIX) == {f"c1/{name}/data.tif": tif(20_000) for name in ("one", "two")}
 
 
-async def test_what_has_left_the_catalogue_is_removed_by_key(troubled, s3, mirrored):
+async def test_what_has_left_the_catalogue_is_removed_by_key(troubled, store, mirrored):
     site = await troubled.site()
     items = publish(site, ["one", "two"])
     url = static_catalog(site, items)
     await mirrored(url)
-    s3.objects["a/bystander.tif"] = s3.objects["a/b/c1/one/data.tif"]
+    store.objects["a/bystander.tif"] = store.objects["a/b/c1/one/data.tif"]
     static_catalog(site, items[:1])
     report = await mirrored(url, prune=True)
-    assert report.ok and list(s3.files()) == ["a/b/c1/one/data.tif", "a/bystander.tif"]
+    assert report.ok and list(store.files()) == ["a/b/c1/one/data.tif", "a/bystander.tif"]
 
 
-async def test_only_s3_is_a_destination():
-    with pytest.raises(UsageError, match="only s3:// can be a DEST"):
-        await mirror([], "gs://bucket/x", Options(), environ={})
+async def test_what_a_retention_policy_keeps_is_told(troubled, store, mirrored):
+    site = await troubled.site()
+    store.fault("put", "data.tif", "retained", 99)
+    told = "retention policy" if store.dest[0] != "s" else "auth status"
+    with pytest.raises(StorageError, match=told):
+        await mirrored(publish(site, ["one"]))
 
 
 async def test_state_is_for_buckets(tmp_path):
@@ -193,20 +211,20 @@ class TestVerify:
     """Of a mirror of two files, by the program."""
 
     @pytest.fixture
-    def made(self, troubled_thread, s3, run_cli, tmp_path):
+    def made(self, troubled_thread, store, run_cli, tmp_path):
         site = troubled_thread.site()
-        words = ("--endpoint-url", s3.url, "--state", tmp_path / "state")
+        words = ("--endpoint-url", store.url, "--state", tmp_path / "state")
         items = tmp_path / "items.ndjson"
         items.write_text("".join(json.dumps(one) + "\n" for one in publish(site, ["one", "two"])))
-        assert run_cli("mirror", items, DEST, *words, "--allow-private").code == 0
-        return lambda command, *more: run_cli(command, DEST, *words, *more)
+        assert run_cli("mirror", items, f"{store.dest}/a/b", *words, "--allow-private").code == 0
+        return lambda command, *more: run_cli(command, f"{store.dest}/a/b", *words, *more)
 
-    def test_one_that_is_as_recorded_is_listed_only(self, s3, made):
-        s3.requests.clear()
+    def test_one_that_is_as_recorded_is_listed_only(self, store, made):
+        store.operations.clear()
         ran = made("verify")
         assert ran.code == 0 and "6 files" in ran.out + ran.err, ran.err
-        assert s3.count("GET", ".tif") == s3.count("HEAD") == 0
-        assert made("verify", "--deep").code == 0 and s3.count("GET", ".tif") >= 2
+        assert store.count("read", ".tif") == store.count("facts") == 0
+        assert made("verify", "--deep").code == 0 and store.count("read", ".tif") >= 2
 
     @pytest.mark.parametrize(
         ("body", "deep", "told"),
@@ -217,23 +235,23 @@ class TestVerify:
             (None, (), "one/data.tif: missing"),
         ],
     )
-    def test_an_object_that_differs_is_named(self, s3, made, body, deep, told):
+    def test_an_object_that_differs_is_named(self, store, made, body, deep, told):
         key = f"{PREFIX}c1/one/data.tif"
         if body is None:
-            del s3.objects[key]
+            del store.objects[key]
         else:
-            s3.objects[key] = Stored(body, hashlib.md5(body).hexdigest())
+            store.objects[key] = Stored(body, "77")
         ran = made("verify", *deep)
         assert ran.code == 6 and told in ran.out + ran.err
 
-    def test_a_copy_of_the_objects_elsewhere_has_other_etags_and_the_same_digests(self, s3, made):
-        for stored in s3.objects.values():
-            stored.etag = f"{stored.etag[::-1]}-2"
+    def test_a_copy_of_the_objects_elsewhere_has_other_etags_and_the_same_digests(self, store, made):
+        for stored in store.objects.values():
+            stored.etag = f"9{stored.etag}"
         assert made("verify").code == 0
 
-    def test_the_receipt_of_another_run_is_told(self, s3, made):
+    def test_the_receipt_of_another_run_is_told(self, store, made):
         key = f"{PREFIX}.mlhub/receipt.json"
-        s3.objects[key] = Stored(b"{}", "0" * 32)
+        store.objects[key] = Stored(b"{}", "77")
         ran = made("verify")
         assert ran.code == 6 and "receipt.json: digest" in ran.out + ran.err
 
@@ -254,45 +272,45 @@ def test_options_for_buckets_are_refused_for_directories(run_cli, dest, command)
 
 
 class TestLock:
-    def lock(self, s3, **about):
+    def lock(self, store, **about):
         body = json.dumps({"owner": "another", "host": "elsewhere", **about}).encode()
         fields = {"Last-Modified": formatdate(usegmt=True)}
-        s3.objects[f"{PREFIX}.mlhub/lock"] = Stored(body, hashlib.md5(body).hexdigest(), fields)
+        store.objects[f"{PREFIX}.mlhub/lock"] = Stored(body, "77", fields)
 
-    async def test_another_run_that_owns_the_prefix_is_told(self, troubled, s3, mirrored):
+    async def test_another_run_that_owns_the_prefix_is_told(self, troubled, store, mirrored):
         site = await troubled.site()
-        self.lock(s3)
+        self.lock(store)
         with pytest.raises(Locked, match="another run on 'elsewhere' owns this prefix"):
             await mirrored(publish(site, ["one"]))
-        assert s3.files(PREFIX) == {}
+        assert store.files(PREFIX) == {}
 
-    async def test_a_lock_that_is_old_is_nobodys(self, troubled, s3, mirrored):
+    async def test_a_lock_that_is_old_is_nobodys(self, troubled, store, mirrored):
         site = await troubled.site()
-        self.lock(s3)
-        s3.objects[f"{PREFIX}.mlhub/lock"].fields["Last-Modified"] = formatdate(0, usegmt=True)
+        self.lock(store)
+        store.objects[f"{PREFIX}.mlhub/lock"].fields["Last-Modified"] = formatdate(0, usegmt=True)
         assert (await mirrored(publish(site, ["one"]))).ok
-        assert f"{PREFIX}.mlhub/lock" not in s3.objects
+        assert f"{PREFIX}.mlhub/lock" not in store.objects
 
     async def test_a_killed_run_does_not_lock_out_the_next_one_of_its_state(
-        self, troubled, s3, mirrored, tmp_path
+        self, troubled, store, mirrored, tmp_path
     ):
         site = await troubled.site()
         assert (await mirrored(publish(site, ["one"]))).ok
-        self.lock(s3, owner=(tmp_path / "state/.mlhub/lock-owner").read_text())
+        self.lock(store, owner=(tmp_path / "state/.mlhub/lock-owner").read_text())
         assert (await mirrored(publish(site, ["one"]))).ok
 
-    async def test_two_that_begin_at_once_are_told_apart_by_the_store(self, troubled, s3, mirrored):
+    async def test_two_that_begin_at_once_are_told_apart_by_the_store(self, troubled, store, mirrored):
         site = await troubled.site()
-        items, refused = publish(site, ["one"]), ("HEAD", "mlhub/lock")
-        s3.before[refused] = lambda: None if s3.count(*refused) != 1 else self.lock_later(s3)
+        items, refused = publish(site, ["one"]), ("facts", "mlhub/lock")
+        store.before[refused] = lambda: None if store.count(*refused) != 1 else self.lock_later(store)
         with pytest.raises(Locked):
             await mirrored(items)
 
-    def lock_later(self, s3):
+    def lock_later(self, store):
         """The other run comes between the question and the lock."""
-        s3.before["PUT", "mlhub/lock"] = lambda: self.lock(s3)
+        store.before["put", "mlhub/lock"] = lambda: self.lock(store)
 
-    async def test_a_run_that_loses_its_lock_writes_nothing_more(self, s3, tmp_path):
+    async def test_a_run_that_loses_its_lock_writes_nothing_more(self, store, tmp_path):
         asked = asyncio.Event()
 
         async def sleep(_):
@@ -300,20 +318,23 @@ class TestLock:
                 await asyncio.Event().wait()
             asked.set()
 
-        options = make_options(endpoint_url=s3.url, retry=AT_ONCE)
-        async with open_objects(bucket_of(DEST, {}), options, {}) as objects:
-            lock = PrefixLock(objects, f"{PREFIX}.mlhub/lock", DEST, tmp_path / "owner", sleep=sleep)
-            s3.before["PUT", "mlhub/lock"] = lambda: self.lock(s3) if s3.count("PUT", "lock") == 2 else None
+        dest, options = f"{store.dest}/a/b", make_options(endpoint_url=store.url, retry=AT_ONCE)
+        async with open_objects(bucket_of(dest, {}), options, {}) as objects:
+            lock = PrefixLock(objects, f"{PREFIX}.mlhub/lock", dest, tmp_path / "owner", sleep=sleep)
+            store.before["put", "mlhub/lock"] = lambda: (
+                self.lock(store) if store.count("put", "lock") == 2 else None
+            )
             async with lock.held():
                 await asyncio.wait([lock.renewing])
                 assert isinstance(lock.lost, Locked)
-        assert b"another" in s3.objects[f"{PREFIX}.mlhub/lock"].body
+        assert b"another" in store.objects[f"{PREFIX}.mlhub/lock"].body
 
 
 @pytest.mark.parametrize("words", [("diff",), ("mirror", "-n")])
-def test_what_is_not_offered_for_buckets_is_told(run_cli, site, words):
+@pytest.mark.parametrize("dest", ["s3://bucket/a", "az://table/bucket/a", "gs://bucket/a"])
+def test_what_is_not_offered_for_buckets_is_told(run_cli, site, words, dest):
     command, *more = words
-    ran = run_cli(command, site.json("/c.json", {}), DEST, *more)
+    ran = run_cli(command, site.json("/c.json", {}), dest, *more)
     assert ran.code == 2 and "a directory only" in ran.err
 
 
@@ -321,42 +342,78 @@ class TestUploads:
     """Of a file in three parts, whose upload a killed run has left."""
 
     @pytest.fixture
-    async def left(self, troubled, s3, mirrored):
+    async def left(self, troubled, store, mirrored):
         site = await troubled.site()
         items = [stac_item("one", data=site.put("/x.tif", tif(LARGE), etag='"1"'))]
-        s3.fault("POST", "uploadId=", "denied", 1)
+        store.fault("complete", "", "denied", 1)
         with pytest.raises(StorageError):
             await mirrored(items)
-        assert len(s3.uploads) == 1 and s3.files(PREFIX) == {}
-        s3.requests.clear()
+        assert len(store.uploads) == 1 and store.files(PREFIX) == {}
+        store.operations.clear()
         site.log.clear()
         return site, items
 
-    async def test_it_is_continued_by_the_parts_that_prove_to_be_those(self, left, s3, mirrored):
+    @pytest.mark.parametrize("store", ["s3", "azure"], indirect=True)
+    async def test_it_is_continued_by_the_parts_that_prove_to_be_those(self, left, store, mirrored):
         site, items = left
-        (upload,) = s3.uploads.values()
-        upload.parts[2] = b"other" * 1_700_000
+        (upload,) = store.uploads.values()
+        upload.parts[sorted(upload.parts)[1]] = b"other" * 1_700_000
         report = await mirrored(items)
-        assert report.ok and s3.files(PREFIX) == {"c1/one/data.tif": tif(LARGE)}
-        assert s3.count("PUT", "partNumber=") == s3.count("PUT", "partNumber=2") == 1
-        assert s3.uploads == {} and sum(one.headers.get("range") is None for one in site.log) == 0
+        assert report.ok and store.files(PREFIX) == {"c1/one/data.tif": tif(LARGE)}
+        assert store.count("part") == store.count("complete") == 1
+        assert store.uploads == {} and sum(one.headers.get("range") is None for one in site.log) == 0
 
-    async def test_one_of_an_older_version_is_not_joined_to_the_present_one(self, left, s3, mirrored):
+    @only("google")
+    async def test_it_is_continued_behind_what_the_store_has(self, left, store, mirrored):
+        site, items = left
+        (session,) = store.uploads.values()
+        session.body = session.body[: 5 << 20]
+        report = await mirrored(items)
+        assert report.ok and store.files(PREFIX) == {"c1/one/data.tif": tif(LARGE)}
+        assert store.count("begin") == 0 and store.count("part") + store.count("complete") == 2
+        assert store.uploads == {} and sum(one.headers.get("range") is None for one in site.log) == 0
+
+    @only("google")
+    async def test_one_whose_bytes_the_store_refuses_in_the_end_is_begun_anew(self, left, store, mirrored):
+        _, items = left
+        (session,) = store.uploads.values()
+        session.body = bytes(len(session.body))
+        assert (await mirrored(items)).ok and store.files(PREFIX) == {"c1/one/data.tif": tif(LARGE)}
+        assert store.count("begin") == 1 and store.uploads == {}
+
+    @only("google")
+    async def test_one_that_was_begun_about_an_older_object_is_begun_anew(self, left, store, mirrored):
+        _, items = left
+        store.objects[f"{PREFIX}c1/one/data.tif"] = Stored(b"older", "1700000000000000")
+        assert (await mirrored(items, if_exists="overwrite")).ok
+        assert store.files(PREFIX) == {"c1/one/data.tif": tif(LARGE)} and store.uploads == {}
+
+    async def test_the_digest_beside_the_object_is_that_of_its_bytes(self, left, store, mirrored):
+        site, items = left
+        body = tif(LARGE, 1)
+        site.put("/x.tif", body, etag='"2"')
+        assert (await mirrored(items)).ok
+        stored = store.objects[f"{PREFIX}c1/one/data.tif"]
+        assert stored.body == body
+        assert stored.fields[store.digest_field] == hashlib.sha256(body).hexdigest()
+
+    async def test_one_of_an_older_version_is_not_joined_to_the_present_one(self, left, store, mirrored):
         site, items = left
         site.put("/x.tif", tif(LARGE, 1), etag='"2"')
-        assert (await mirrored(items)).ok and s3.uploads == {}
-        assert s3.files(PREFIX) == {"c1/one/data.tif": tif(LARGE, 1)}
+        assert (await mirrored(items)).ok and store.uploads == {}
+        assert store.files(PREFIX) == {"c1/one/data.tif": tif(LARGE, 1)}
 
-    async def test_one_that_is_not_needed_is_aborted(self, left, s3, mirrored):
+    @pytest.mark.parametrize("store", ["s3", "google"], indirect=True)
+    async def test_one_that_is_not_needed_is_aborted(self, left, store, mirrored):
         site, _ = left
         assert (await mirrored(publish(site, ["two"]))).ok
-        assert s3.uploads == {} and s3.files(PREFIX).keys() == {"c1/two/data.tif"}
+        assert store.uploads == {} and store.files(PREFIX).keys() == {"c1/two/data.tif"}
 
-    async def test_one_that_the_store_has_forgotten_is_begun_anew(self, left, s3, mirrored):
+    async def test_one_that_the_store_has_forgotten_is_begun_anew(self, left, store, mirrored):
         _, items = left
-        s3.uploads.clear()
-        assert (await mirrored(items)).ok and s3.files(PREFIX) == {"c1/one/data.tif": tif(LARGE)}
-        assert s3.count("POST", "uploads") == 1
+        store.uploads.clear()
+        assert (await mirrored(items)).ok and store.files(PREFIX) == {"c1/one/data.tif": tif(LARGE)}
+        assert store.count("begin") == (store.dest[0] != "a") and store.uploads == {}
 
 
 @pytest.mark.parametrize(
@@ -368,16 +425,20 @@ class TestUploads:
         ("s3://bucket/a/sub", "s3://bucket/a"),
         ("s3://bucket/a", "s3://bucket/a/sub"),
         ("s3://bucket/a/catalog.json", "s3://bucket/a"),
+        ("az://table/bucket/a", "abfs://bucket@table/a"),
+        ("gs://bucket/a", "gs://bucket/a/sub"),
     ],
 )
-async def test_a_bucket_is_not_mirrored_into_itself(s3, mirrored, source, dest):
+@only("s3")
+async def test_a_bucket_is_not_mirrored_into_itself(store, mirrored, source, dest):
     with pytest.raises(UsageError, match="lie in each other"):
         await mirrored(source, dest)
-    assert s3.objects == {}
+    assert store.objects == {}
 
 
-async def test_a_prefix_beside_the_source_is_no_part_of_it(s3, mirrored):
+@pytest.mark.parametrize("store", ["s3", "azure"], indirect=True)
+async def test_a_prefix_beside_the_source_is_no_part_of_it(store, mirrored):
     body = tif(300)
-    s3.objects["a/x.tif"] = Stored(body, '"1"')
-    report = await mirrored("s3://bucket/a", "s3://bucket/ab")
-    assert report.ok and list(s3.files("ab/").values()) == [body]
+    store.objects["a/x.tif"] = Stored(body, '"1"')
+    report = await mirrored(f"{store.dest}/a", f"{store.dest}/ab")
+    assert report.ok and list(store.files("ab/").values()) == [body]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .objects import Sums as Sums
     from .objects import UnfinishedUpload as UnfinishedUpload
     from .objects import UploadPart as UploadPart
+    from .objects import Whole as Whole
     from .parts import BodyWriter as BodyWriter
     from .parts import Buffer as Buffer
     from .parts import DocumentStore as DocumentStore
@@ -57,7 +58,7 @@ else:
         {
             "lanes": "BegunExchange BegunRequest LaneExchange Lanes LaneSink RequestLane",
             "objects": "Answer ListedObject ObjectFacts Objects StoreRequests Sums UnfinishedUpload"
-            " UploadPart",
+            " UploadPart Whole",
             "parts": "BodyWriter Buffer DocumentStore Emit Executor PartialFile PartialFiles Place Reader"
             " SegmentWriter Send Settle Settled Sink Source Store Submit Transport",
             "references": "AskOrigin Brought References",

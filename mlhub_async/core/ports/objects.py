@@ -26,10 +26,13 @@ class StoreRequests(Protocol):
     request (If-Match, If-None-Match) was not met.
     """
 
-    async def ask(self, request: Request, check: Callable[[Answer], None] = accept) -> Answer:
+    async def ask(
+        self, request: Request, check: Callable[[Answer], None] = accept, again: Request | None = None
+    ) -> Answer:
         """The answer to a request, however often that has to be sent: it must be safe to repeat.
 
-        `check` may raise `Transient` for an answer that says that it is none.
+        `check` may raise `Transient` for an answer that says that it is none. `again`: what is sent after
+        an attempt that failed, where the same request must not be repeated.
         """
         ...
 
@@ -62,6 +65,15 @@ class Sums(NamedTuple):
     whole: str
 
 
+class Whole(NamedTuple):
+    """A body that is to become one object: its size in bytes, its SHA-256 in hex, and its MD5, b"" where the
+    store does not ask for that."""
+
+    size: int
+    sha256: str
+    md5: bytes = b""
+
+
 class UploadPart(NamedTuple):
     """A part of an unfinished upload, numbered from 1."""
 
@@ -71,15 +83,18 @@ class UploadPart(NamedTuple):
 
 
 class UnfinishedUpload(NamedTuple):
-    """An upload of an object in parts that was begun and neither completed nor aborted."""
+    """An upload of an object in parts that was begun and neither completed nor aborted. `sha256`: that of the
+    body that it is of, in hex."""
 
     key: str
     id: str
+    sha256: str
 
 
 class Objects(Protocol):
-    """The objects of one bucket. An ETag is without quotes. `replaces`: the ETag of the object that may be
-    replaced, "" for none; None: whatever is there.
+    """The objects of one bucket. An ETag is without quotes, and stands for one version of an object; where a
+    store counts generations it is the number of the generation. `replaces`: the ETag of the object that may
+    be replaced, "" for none; None: whatever is there.
 
     Where the store has conditional writes, a write that meets another object raises `TransferError` with
     `unmet`. An object is visible when it is whole, and not before. Errors are those of `StoreRequests`.
@@ -87,6 +102,12 @@ class Objects(Protocol):
 
     part_bytes: int
     """the size of a part, in bytes; all but the last have it"""
+    is_sequential: bool
+    """Parts are put in order, one at a time, and the last one makes the object under the condition that the
+    upload was begun with. `parts` is then one, of all that has come: the store may take less of a part than
+    is sent, and compares the MD5 of the whole."""
+    needs_md5: bool
+    """whether the MD5 of the whole is to be known when an upload begins"""
 
     def listing(self, prefix: str) -> AsyncIterator[Sequence[ListedObject]]:
         """All objects whose keys begin so."""
@@ -100,26 +121,35 @@ class Objects(Protocol):
         """Write an object with one request. Returns its ETag."""
         ...
 
-    async def begin_upload(self, key: str, whole: str) -> str:
-        """Begin an object in parts; `whole` is its SHA-256 in hex. Returns the id of the upload."""
+    async def begin_upload(self, key: str, whole: Whole, replaces: str | None = None) -> str:
+        """Begin an object in parts. Returns the id of the upload."""
         ...
 
     async def put_part(
-        self, upload: UnfinishedUpload, number: int, body: bytes, sums: Sums
-    ) -> UploadPart: ...
+        self, upload: UnfinishedUpload, number: int, first: int, body: bytes, sums: Sums, whole: Whole
+    ) -> UploadPart:
+        """Put a part from offset `first` on. The ETag of the last one of a sequential upload is that of the
+        object."""
+        ...
 
     async def parts(self, upload: UnfinishedUpload) -> list[UploadPart]:
         """The parts that the store has. Raises `TransferError`, `absent`, where there is no such upload."""
         ...
 
     async def complete_upload(
-        self, upload: UnfinishedUpload, parts: Sequence[UploadPart], *, replaces: str | None = None
+        self,
+        upload: UnfinishedUpload,
+        parts: Sequence[UploadPart],
+        whole: Whole,
+        *,
+        replaces: str | None = None,
     ) -> str:
         """Make the object of its parts. Returns its ETag."""
         ...
 
     async def abort_upload(self, upload: UnfinishedUpload) -> None:
-        """Forget it and its parts. Nothing happens where there is none."""
+        """Forget it and its parts. Nothing happens where there is none, and where the store forgets
+        unfinished uploads by itself only."""
         ...
 
     async def copy(self, source: str, facts: ObjectFacts, key: str) -> str:

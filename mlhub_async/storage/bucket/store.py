@@ -339,6 +339,8 @@ def _read_range(first: int, size: int, file: BinaryIO) -> bytes:
 
 
 def _advice(error: TransferError) -> str:
+    if error.retained:
+        return "; a retention policy keeps what is there from being replaced or removed: give another bucket"
     if error.denied:
         return "; the keys that there are may not do that: see 'mlhub-async auth status'"
     return "; there is no such bucket" if error.absent else ""

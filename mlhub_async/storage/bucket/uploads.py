@@ -1,8 +1,9 @@
 """Writes an object of any size: a small one by one request, a large one in parts.
 
-The id of every upload is noted in the state directory before its first part. A later run goes on with it only
-where the parts prove to be those of the body: their sizes and MD5, which the store tells, are computed again.
-What is left in the end is aborted: nobody sees the parts of an upload, but they are stored and paid for.
+The id of every upload is noted in the state directory before its first part, with the SHA-256 of the body. A
+later run that has the same body goes on with it: with those parts whose sizes and MD5, as the store tells
+them, are those of the body; or, where the store compares the MD5 of the whole, behind the last byte that it
+has. What is left in the end is aborted: nobody sees the parts of an upload, but they are stored and paid for.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from typing import NamedTuple
 from ...core.concurrency import FirstErrorGroup
 from ...core.errors import MlhubError, StorageError, TransferError
 from ...core.json_text import dumps, loads
-from ...core.ports import Objects, Sums, UnfinishedUpload, UploadPart
+from ...core.ports import Objects, Sums, UnfinishedUpload, UploadPart, Whole
 
 PARTS_AT_A_TIME = 4
 """Of all uploads of a run: so many parts are in memory at most."""
 MAX_PARTS = 10_000
+READ_BYTES = 8 << 20
 PART_STEP_BYTES = 1 << 20
 """The size of the parts of a huge object is a multiple of this."""
 
@@ -35,6 +37,16 @@ class Body(NamedTuple):
     size: int
     sha256: str
     read: Read
+
+    async def whole(self, *, md5: bool) -> Whole:
+        """What becomes one object. `md5`: its MD5 is needed, for which it is read once."""
+        if not md5:
+            return Whole(self.size, self.sha256)
+        digest = hashlib.md5(usedforsecurity=False)
+        for first in range(0, self.size, READ_BYTES):
+            piece = await self.read(first, min(READ_BYTES, self.size - first))
+            await asyncio.to_thread(digest.update, piece)
+        return Whole(self.size, self.sha256, digest.digest())
 
 
 class Uploads:
@@ -62,15 +74,52 @@ class Uploads:
         """
         if body.size <= self._objects.part_bytes:
             return await self._put(key, body, replaces)
-        upload, known = await self._begun(key)
+        whole = await body.whole(md5=self._objects.needs_md5)
+        upload, known = await self._begun(key, body)
         if upload is None:
-            upload = UnfinishedUpload(key, await self._objects.begin_upload(key, body.sha256))
+            return await self._begin(key, body, whole, replaces)
+        try:
+            return await self._go_on(upload, known, body, whole, replaces)
+        except TransferError as error:
+            if not (self._objects.is_sequential and (error.unmet or error.rejected or error.absent)):
+                raise
+        # Its condition is about what was there when it was begun, and of its bytes only the number is known.
+        self._mine.discard(upload)
+        with contextlib.suppress(MlhubError):  # it ends by itself
+            await self._objects.abort_upload(upload)
+        return await self._begin(key, body, whole, replaces)
+
+    async def _begin(self, key: str, body: Body, whole: Whole, replaces: str) -> str:
+        try:
+            upload_id = await self._objects.begin_upload(key, whole, replaces)
+        except TransferError as error:
+            return await self._done_already(error, key, body)
+        return await self._go_on(UnfinishedUpload(key, upload_id, body.sha256), {}, body, whole, replaces)
+
+    async def _go_on(
+        self,
+        upload: UnfinishedUpload,
+        known: dict[int, UploadPart],
+        body: Body,
+        whole: Whole,
+        replaces: str,
+    ) -> str:
         self._mine.add(upload)
         self._note(upload)
-        parts = await self._send(upload, body, known)
-        etag = await self._complete(upload, body, parts, replaces)
+        try:
+            if self._objects.is_sequential:
+                etag = await self._send_in_order(upload, body, whole, known)
+            else:
+                parts = await self._send(upload, body, whole, known)
+                etag = await self._objects.complete_upload(upload, parts, whole, replaces=replaces)
+        except TransferError as error:
+            etag = await self._done_already(error, upload.key, body)
+        found = await self._objects.facts(upload.key)
+        if found is None or found.size != body.size:
+            size = "nothing" if found is None else f"{found.size} bytes"
+            raise StorageError(f"{upload.key}: the store has {size} where {body.size} bytes were put")
         self._mine.discard(upload)
-        return etag
+        return found.etag or etag
 
     async def _put(self, key: str, body: Body, replaces: str) -> str:
         async with self._room:
@@ -80,34 +129,50 @@ class Uploads:
             except TransferError as error:
                 return await self._done_already(error, key, body)
 
-    async def _begun(self, key: str) -> tuple[UnfinishedUpload | None, dict[int, UploadPart]]:
-        """An upload that a run which was killed began, and its parts. One that cannot be had is none."""
-        for upload in self._left.pop(key, []):
-            self._mine.add(upload)
+    async def _begun(self, key: str, body: Body) -> tuple[UnfinishedUpload | None, dict[int, UploadPart]]:
+        """An upload of this body that a run which was killed began, and its parts; None without one."""
+        for upload in [one for one in self._left.get(key, []) if one.sha256 == body.sha256]:
+            self._left[key].remove(upload)
             try:
-                return upload, {one.number: one for one in await self._objects.parts(upload)}
+                parts = await self._objects.parts(upload)
             except TransferError as error:
                 if not error.absent:
                     raise
-                self._mine.discard(upload)
+            else:
+                return upload, {one.number: one for one in parts}
         return None, {}
 
     def _note(self, upload: UnfinishedUpload) -> None:
         try:
             with self._journal.open("ab") as file:
-                file.write(dumps([upload.key, upload.id]) + b"\n")
+                file.write(dumps(list(upload)) + b"\n")
         except OSError as error:
             raise StorageError(f"{self._journal}: {error.strerror}; choose another --state") from None
 
+    async def _send_in_order(
+        self, upload: UnfinishedUpload, body: Body, whole: Whole, known: dict[int, UploadPart]
+    ) -> str:
+        """Put the parts behind those that the store has. Returns the ETag of the object."""
+        first, etag, number = sum(one.size for one in known.values()), "", 0
+        size = self._part_bytes(body.size)
+        while first < body.size or not number:
+            number += 1
+            async with self._room:
+                data = await body.read(first, min(size, body.size - first))
+                sums = await asyncio.to_thread(_sums, data, body.sha256)
+                part = await self._objects.put_part(upload, number, first, data, sums, whole)
+            first, etag = first + part.size, part.etag
+        return etag
+
     async def _send(
-        self, upload: UnfinishedUpload, body: Body, known: dict[int, UploadPart]
+        self, upload: UnfinishedUpload, body: Body, whole: Whole, known: dict[int, UploadPart]
     ) -> list[UploadPart]:
         """All parts, those included that the store has already and that are those of the body."""
         size, parts = self._part_bytes(body.size), dict[int, UploadPart]()
 
-        async def send(number: int, data: bytes, sums: Sums) -> None:
+        async def send(number: int, first: int, data: bytes, sums: Sums) -> None:
             try:
-                parts[number] = await self._objects.put_part(upload, number, data, sums)
+                parts[number] = await self._objects.put_part(upload, number, first, data, sums, whole)
             finally:
                 self._room.release()
 
@@ -125,29 +190,16 @@ class Uploads:
                 if number in parts:
                     self._room.release()
                 else:
-                    group.create_task(send(number, data, sums))
+                    group.create_task(send(number, first, data, sums))
         return [parts[number] for number in sorted(parts)]
 
     def _part_bytes(self, size: int) -> int:
         least = -(-size // MAX_PARTS)
         return max(self._objects.part_bytes, -(-least // PART_STEP_BYTES) * PART_STEP_BYTES)
 
-    async def _complete(
-        self, upload: UnfinishedUpload, body: Body, parts: list[UploadPart], replaces: str
-    ) -> str:
-        try:
-            etag = await self._objects.complete_upload(upload, parts, replaces=replaces)
-        except TransferError as error:
-            etag = await self._done_already(error, upload.key, body)
-        found = await self._objects.facts(upload.key)
-        if found is None or found.size != body.size:
-            size = "nothing" if found is None else f"{found.size} bytes"
-            raise StorageError(f"{upload.key}: the store has {size} where {body.size} bytes were put")
-        return found.etag or etag
-
     async def _done_already(self, error: TransferError, key: str, body: Body) -> str:
         """The ETag where the request was carried out and only its answer was lost; else raises `error`."""
-        if not (error.unmet or error.absent):
+        if not (error.unmet or error.absent or error.rejected):
             raise error
         found = await self._objects.facts(key)
         if found is None or (found.size, found.sha256) != (body.size, body.sha256):
@@ -175,10 +227,11 @@ class Uploads:
 def _noted(line: bytes) -> UnfinishedUpload | None:
     """A line that was written in part names no upload."""
     try:
-        key, upload = loads(line)
+        key, id_, sha256 = loads(line)
     except (ValueError, TypeError):
         return None
-    return UnfinishedUpload(key, upload) if isinstance(key, str) and isinstance(upload, str) else None
+    found = UnfinishedUpload(key, id_, sha256)
+    return found if all(isinstance(one, str) for one in found) else None
 
 
 def _sums(data: bytes, whole: str) -> Sums:

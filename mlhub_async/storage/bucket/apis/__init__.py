@@ -1,0 +1,1 @@
+"""The REST interfaces of object stores: the requests of each, and what the answers to them mean."""

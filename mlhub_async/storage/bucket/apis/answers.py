@@ -1,0 +1,55 @@
+"""Reads what the answers of several object stores have in common."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from html import unescape
+
+from ....core.errors import Transient
+from ....core.ports import Answer
+
+
+def text_of(answer: Answer) -> str:
+    return answer.body.decode("utf-8-sig", "replace")
+
+
+def nothing(answer: Answer) -> None:
+    """The answer has nothing to say but that the request was carried out."""
+
+
+def element(text: str, name: str) -> str:
+    """The content of the first element of this name, "" without one."""
+    found = re.search(rf"<{name}>([^<]*)<", text)
+    return unescape(found[1]) if found else ""
+
+
+def number(text: str) -> int:
+    """A count in decimal digits, -1 for another text."""
+    return int(text) if text.isdecimal() else -1
+
+
+def etag_of(fields: Mapping[str, str]) -> str:
+    """Without quotes."""
+    return fields.get("etag", "").removeprefix("W/").strip('"')
+
+
+def age(fields: Mapping[str, str]) -> float:
+    """Seconds since Last-Modified by the clock of the store, -1.0 where that is not known."""
+    try:
+        now, then = (parsedate_to_datetime(fields[name]) for name in ("date", "last-modified"))
+        return max((now - then).total_seconds(), 0.0)
+    except (KeyError, ValueError, TypeError):
+        return -1.0
+
+
+def ranged(first: int, size: int) -> dict[str, str]:
+    return {"range": f"bytes={first}-{first + size - 1}"}
+
+
+def require_end(text: str, end: str, what: str) -> None:
+    """Raise `Transient` for a list that is cut: it would hide objects."""
+    if not text.rstrip().endswith(end):
+        words = f"the object store sent no list of {what}, or not the whole of it"
+        raise Transient(words, kind="protocol", tries=3)
