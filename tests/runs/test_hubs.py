@@ -1,14 +1,18 @@
 """Data hubs and records as SOURCE, against stubs with the forms of their documentation."""
 
 import json
+from urllib.parse import parse_qs
 
 import pytest
 
 import mlhub_async
+from mlhub_async.core.urls import quoted_key
 from support.hubs import (
     COMMIT,
     LARGE,
     Hub,
+    answer,
+    md5,
     publish_article,
     publish_data_set,
     publish_rdm_record,
@@ -249,6 +253,78 @@ def test_files_of_one_name_in_an_article_all_come_with_their_ids_in_their_names(
     publish_article(site, [*named, ("a~1.tif", tif(300, 4))])
     assert run_cli("mirror", source, dest, "--prune").code == 0
     assert set(Mirrored(dest).files.values()) == {*files.values(), tif(300, 4)}
+
+
+@pytest.mark.parametrize("key", ["a#b.tif", "a?b.tif", "%41.tif", "100% [x].tif", "a+b c.tif", "d/a#b.tif"])
+def test_a_link_with_the_name_of_a_file_as_it_is_leads_to_that_file(site, run_cli, dest, key):
+    body = tif(300)
+    site.put(f"/api/records/8475/files/{quoted_key(key)}/content", body)
+    link = site.url(f"/api/records/8475/files/{key}/content")
+    row = {"key": key, "size": len(body), "checksum": f"md5:{md5(body)}", "links": {"self": link}}
+    site.json("/api/records/8475", {"id": 8475, "metadata": {}, "files": [row]})
+    ran = run_cli("mirror", site.url("/records/8475"), dest)
+    assert ran.code == 0, ran.err
+    assert [*Mirrored(dest).files.values()] == [body]
+
+
+def article_in_pages(site, page_of, count=25, **about):
+    """An article of `count` files; `page_of` gives the numbers of those on a page."""
+    root = "/v2/articles/77"
+    rows = [
+        {"id": n, "name": f"{n}.tif", "size": 300 + n, "computed_md5": md5(tif(300 + n, n))}
+        | {"download_url": site.put(f"/files/{n}", tif(300 + n, n))}
+        for n in range(count)
+    ]
+    site.json(root, {"id": 77, "title": "An article", "version": 1, "files": rows[:10], **about})
+    pages = []
+
+    def page(seen):
+        number = int(parse_qs(seen.query)["page"][0])
+        pages.append(number)
+        return answer([rows[n] for n in page_of(number)])
+
+    site.route(f"{root}/files", page)
+    return site.url(root), pages
+
+
+@pytest.mark.parametrize("about", [{}, {"size": sum(300 + n for n in range(25))}], ids=["no size", "size"])
+def test_pages_that_are_shorter_than_was_asked_for_are_all_read(site, run_cli, dest, about):
+    source, pages = article_in_pages(site, lambda page: range(25)[10 * (page - 1) : 10 * page], **about)
+    ran = run_cli("mirror", source, dest)
+    assert ran.code == 0, ran.err
+    assert len(Mirrored(dest).files) == 25 and pages == ([1, 2, 3] if about else [1, 2, 3, 4])
+
+
+def test_a_list_of_files_whose_first_page_comes_again_and_again_is_not_whole(site, run_cli, dest):
+    source, _ = article_in_pages(site, lambda page: range(10), size=sum(300 + n for n in range(25)))
+    ran = run_cli("mirror", source, dest)
+    assert ran.code == 4 and "comes again and again" in ran.err
+    assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("media_type", "name"),
+    [
+        ("application/x-stata-14", "table.dta"),
+        ("application/x-spss-sav", "table.sav"),
+        ("text/csv", "table.csv"),
+        ("text/x-unknown", "table.tab"),
+    ],
+)
+def test_a_table_has_its_suffix_of_before_where_only_its_format_is_known(
+    site, run_cli, dest, media_type, name
+):
+    """Data sets from before Dataverse 5; some have -1 as the size."""
+    body = b"any bytes" * 50
+    about = {"id": 3, "filename": "table.tab", "filesize": 9, "md5": md5(body), "originalFileSize": -1}
+    row = {"label": "table.tab", "dataFile": {**about, "originalFileFormat": media_type}}
+    site.put("/api/access/datafile/3", body)
+    version = {"files": [row], "versionNumber": 1, "versionMinorNumber": 0}
+    site.json("/api/datasets/:persistentId/", {"data": {"latestVersion": version}})
+    ran = run_cli("mirror", site.url("/dataset.xhtml?persistentId=doi:10.5072/FK2/ABC"), dest)
+    assert ran.code == 0, ran.err
+    assert Mirrored(dest).files == {f"ABC/ABC/{name}": body}
+    assert site.log[-1].query == "format=original"
 
 
 @pytest.mark.parametrize("kind", RECORDS)

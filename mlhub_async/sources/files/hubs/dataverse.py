@@ -37,6 +37,29 @@ class DataverseListing(RecordListing):
         return told_apart(_file(one, root, updated) for one in objects_in(version.get("files")))
 
 
+_SUFFIXES = {
+    "application/x-spss-sav": ".sav",
+    "application/x-spss-por": ".por",
+    "application/x-spss-syntax": ".sps",
+    "application/x-dvn-csvspss-zip": ".zip",
+    "application/x-dvn-tabddi-zip": ".zip",
+    "application/x-rlang-transport": ".RData",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": ".xlsx",
+    "text/csv": ".csv",
+    "text/comma-separated-values": ".csv",
+    "text/tsv": ".tsv",
+    "text/tab-separated-values": ".tsv",
+}
+"""By the media type of a file that was converted to a table: the suffix that it was uploaded with."""
+
+
+def _original_name(name: str, media_type: str) -> str:
+    """The name of an uploaded file where only that of its table is known, as from before Dataverse 5."""
+    is_stata = media_type.startswith("application/x-stata")  # with or without a version behind it
+    suffix = ".dta" if is_stata else _SUFFIXES.get(media_type.lower(), "")
+    return name.removesuffix(".tab") + suffix if suffix and name.endswith(".tab") else name
+
+
 def _version(about: dict[str, Any]) -> JsonObject:
     """The number of a version, such as 2.1; nothing for a draft."""
     major, minor = about.get("versionNumber"), about.get("versionMinorNumber")
@@ -48,7 +71,9 @@ def _file(found: dict[str, Any], root: str, updated: str) -> tuple[FileEntry, ob
     about = found.get("dataFile")
     about = about if isinstance(about, dict) else {}
     is_converted = bool(about.get("originalFileFormat"))
-    name = str((about.get("originalFileName") if is_converted else None) or found.get("label") or "")
+    name = str(found.get("label") or "")
+    if is_converted:
+        name = str(about.get("originalFileName") or _original_name(name, str(about["originalFileFormat"])))
     folder = str(found.get("directoryLabel") or "")
     stated = about.get("checksum")
     stated = stated if isinstance(stated, dict) else {}

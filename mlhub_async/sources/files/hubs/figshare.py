@@ -30,13 +30,24 @@ class FigshareListing(RecordListing):
             "updated": updated,
         }
         self.pinned = {"version": body["version"]} if isinstance(body.get("version"), int) else {}
-        files: list[tuple[FileEntry, object]] = []
+        listed = await self._all_files(size_of(body.get("size")))
+        return told_apart((_file(one, updated), one.get("id")) for one in listed)
+
+    async def _all_files(self, size: int | None) -> list[dict[str, Any]]:
+        """The files of all pages, which may be shorter than was asked for; `size` is that of all files
+        together, by which their end is known without a page more."""
+        files: dict[str, dict[str, Any]] = {}
         for number in range(1, MAX_PAGES + 1):
             page = (await self._read(f"{self._url}/files?page={number}&page_size={PAGE_FILES}")).body
             listed = objects_in(page)
-            files += [(_file(one, updated), one.get("id")) for one in listed]
-            if len(listed) < PAGE_FILES:
-                return told_apart(files)
+            new = {str(one.get("id", one)): one for one in listed}
+            if listed and new.keys() <= files.keys() and size is not None:
+                raise CatalogDefect(f"{self.where}: of its files the same page comes again and again")
+            if new.keys() <= files.keys():
+                return list(files.values())
+            files |= new
+            if size is not None and sum(size_of(one.get("size")) or 0 for one in files.values()) == size:
+                return list(files.values())
         raise CatalogDefect(f"{self.where}: more than {MAX_PAGES * PAGE_FILES} files in one record")
 
 

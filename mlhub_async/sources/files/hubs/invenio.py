@@ -43,16 +43,23 @@ class InvenioListing(RecordListing):
     def _file(self, found: dict[str, Any], root: str, updated: str) -> FileEntry:
         key, links = str(found.get("key", "")), found.get("links")
         links = links if isinstance(links, dict) else {}
-        url = links.get("content") or (links.get("self") if "content" in str(links.get("self")) else None)
+        linked = links.get("content") or links.get("self")
+        is_linked = isinstance(linked, str) and "content" in linked
+        url = _quoted(str(linked), key) if is_linked else f"{root}/files/{quoted_key(key)}/content"
         digest = found.get("checksum")
         return FileEntry(
             key,
             size_of(found.get("size")),
-            str(url) if url else f"{root}/files/{quoted_key(key)}/content",
+            url,
             etag=str(digest or ""),
             modified=updated,
             checksum=multihash_of(digest) if isinstance(digest, str) else "",
         )
+
+
+def _quoted(link: str, key: str) -> str:
+    """A link with the name of its file quoted: repositories write it as it is, also with `#`, `?` or `%`."""
+    return link.replace(f"/{key}/", f"/{quoted_key(key)}/")
 
 
 def _about(body: JsonObject) -> JsonObject:

@@ -90,7 +90,8 @@ def objects_in(listed: Any) -> list[dict[str, Any]]:
 
 
 def size_of(found: Any) -> int | None:
-    return found if isinstance(found, int) and not isinstance(found, bool) else None
+    """A size in bytes; None for what is none, such as the -1 of a Dataverse that does not know it."""
+    return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None
 
 
 def multihash_of(stated: str) -> str:
