@@ -1,12 +1,15 @@
 """What is asked of the ledger per page or per file takes as long for a million rows as for a few."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from mlhub_async.storage.ledger import rows
 from mlhub_async.storage.ledger.claims import assignment
 from mlhub_async.storage.ledger.database import Statements
 from mlhub_async.storage.ledger.lookups import by_url
-from mlhub_async.storage.ledger.rows import ROWS_PER_STATEMENT, execute_in_chunks
+from mlhub_async.storage.ledger.rows import ROWS_OF_STATEMENTS, execute_in_chunks
 from mlhub_async.storage.ledger.schema import connect
 
 STATEMENTS = {
@@ -28,11 +31,29 @@ def ledger(tmp_path):
 @pytest.mark.parametrize("statement", STATEMENTS)
 def test_rows_are_found_by_an_index_and_never_by_reading_all(ledger, statement):
     sql, width = STATEMENTS[statement]
-    for count in (1, ROWS_PER_STATEMENT):
+    for count in ROWS_OF_STATEMENTS:
         [plan] = execute_in_chunks(ledger, f"EXPLAIN QUERY PLAN {sql}", [("x",) * width] * count)
         steps = [step for *_, step in plan]
         assert any(step.startswith("SEARCH file USING") for step in steps), steps
         assert not any(step.startswith("SCAN file") for step in steps), steps
+
+
+def test_batches_of_all_sizes_are_of_few_statements():
+    """SQLite keeps each compiled, and memory must not grow with the number of sizes that a run meets."""
+
+    texts = set()
+
+    class Recorded(sqlite3.Connection):
+        def execute(self, text, *more):
+            texts.add(text)
+            return super().execute(text, *more)
+
+    with closing(sqlite3.connect(":memory:", factory=Recorded)) as database:
+        for count in range(300):
+            values = [(number, -number) for number in range(count)]
+            found = execute_in_chunks(database, "SELECT * FROM ({})", values)
+            assert [row for cursor in found for row in cursor] == values
+        assert len(texts) <= 4
 
 
 def test_the_file_of_one_url_is_found_by_an_index(ledger):

@@ -21,8 +21,9 @@ Row = tuple[str, str, int, str, str, int, int, int, str, str, str, str, str, str
 sha256, proof, validator, stamp, url, error (JSON, "" for a file that is there)."""
 ROW_FIELDS = 14
 
-ROWS_PER_STATEMENT = 100
-"""More rows take several statements."""
+ROWS_OF_STATEMENTS = (100, 25, 5, 1)
+"""So many rows one statement has; other numbers of rows take several. SQLite keeps each statement compiled,
+with room for all of its values: one for every number would take 5 MB."""
 
 
 def rows_of(batch: Iterable[Settled]) -> list[Row]:
@@ -79,11 +80,14 @@ def execute_in_chunks(
     database: sqlite3.Connection, statement: str, rows: Sequence[Sequence[object]]
 ) -> Iterator[sqlite3.Cursor]:
     """Execute a statement with the rows as the VALUES that `{}` in it stands for."""
-    for start in range(0, len(rows), ROWS_PER_STATEMENT):
-        some = rows[start : start + ROWS_PER_STATEMENT]
-        yield database.execute(
-            _with_values(statement, len(some), len(some[0])), tuple(chain.from_iterable(some))
-        )
+    start = 0
+    for count in ROWS_OF_STATEMENTS:
+        while len(rows) - start >= count:
+            some = rows[start : start + count]
+            start += count
+            yield database.execute(
+                _with_values(statement, count, len(some[0])), tuple(chain.from_iterable(some))
+            )
 
 
 def rows_changed(database: sqlite3.Connection, statement: str, rows: Sequence[Sequence[object]]) -> int:
