@@ -24,7 +24,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import measure
 
-START = datetime(2020, 1, 1, tzinfo=UTC)
+END = datetime(2024, 1, 1, tzinfo=UTC)
+"""When the last item of the first run was updated. A time that is still to come would be in doubt."""
 CORE = "https://api.stacspec.org/v1.0.0"
 CONFORMS = [
     *(f"{CORE}/core", f"{CORE}/collections", f"{CORE}/item-search", f"{CORE}/ogcapi-features"),
@@ -38,12 +39,13 @@ class ChangingApi:
 
     def __init__(self, count: int) -> None:
         self.count = count
+        self.start = END - timedelta(hours=count)
         self.pages = 0
         self.root = ""
 
     def item(self, number: int) -> dict[str, Any]:
         name = f"i{number:07}"
-        moment = (START + timedelta(hours=number)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        moment = (self.start + timedelta(hours=number)).strftime("%Y-%m-%dT%H:%M:%SZ")
         return {
             "type": "Feature",
             "stac_version": "1.0.0",
@@ -60,7 +62,7 @@ class ChangingApi:
         self.pages += 1
         first = 0
         if since := SINCE.fullmatch(asked.get("filter", "")):
-            hours = (datetime.fromisoformat(since[1]) - START) / timedelta(hours=1)
+            hours = (datetime.fromisoformat(since[1]) - self.start) / timedelta(hours=1)
             first = max(0, int(hours) + (hours > int(hours)))
         start, size = first + int(asked.get("token", 0)), int(asked.get("limit", 10))
         end = min(start + size, self.count)

@@ -5,6 +5,7 @@ import random
 import re
 import shutil
 import sys
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -26,9 +27,13 @@ def text(moment):
 
 
 class ChangingApi(Api):
-    """An API whose items come, change and go. `hour` is the time of its clock."""
+    """An API whose items come, change and go. `hour` is the time of its clock.
+
+    `filters`: whether it has the filter extension; `fault`: what is wrong with a filtered listing.
+    """
 
     filters = True
+    fault = ""
     hour = 0
 
     def landing(self, seen):
@@ -40,20 +45,22 @@ class ChangingApi(Api):
         if self.filters and (since := SINCE.fullmatch(asked.get("filter") or "")):
             bound = parse_instant(since[1])
             times = [(parse_instant(one["properties"].get("updated")), one) for one in found]
-            return [one for moment, one in times if moment is not None and moment >= bound]
+            changed = [one for moment, one in times if moment is not None and moment >= bound]
+            faulty = {"nothing": [], "everything": found, "repeated": changed + changed[:1]}
+            return faulty.get(self.fault, changed)
         return found
 
     @property
     def now(self):
         return START + timedelta(hours=self.hour)
 
-    def put(self, id, updated=None, seed=0, size=500):
+    def put(self, id, updated=None, seed=0, size=500, collection="c1"):
         """An item with new bytes, in place of one with the same id. `updated`: None: now; "": none."""
         moment = text(self.now) if updated is None else updated
         href = self.site.put(f"/{id}-{seed}.tif", noise(size, seed), etag=f'"{seed}"')
         properties = {"updated": moment} if moment else {}
-        one = stac_item(id, data={"href": href, "type": "image/tiff"}, properties=properties)
-        one["links"] = [{"rel": "self", "href": f"{self.url}/collections/c1/items/{id}"}]
+        one = stac_item(id, collection, data={"href": href, "type": "image/tiff"}, properties=properties)
+        one["links"] = [{"rel": "self", "href": f"{self.url}/collections/{collection}/items/{id}"}]
         self.items = [other for other in self.items if other["id"] != id] + [one]
 
     def drop(self, id):
@@ -62,7 +69,8 @@ class ChangingApi(Api):
 
 @pytest.fixture
 async def api(troubled):
-    made = ChangingApi(await troubled.site(), [stac_item("first")], page_size=10)
+    of_both = [stac_item("first"), stac_item("second", "c2")]
+    made = ChangingApi(await troubled.site(), of_both, page_size=10)
     made.items = []
     for number in range(45):
         made.hour = number
@@ -70,20 +78,20 @@ async def api(troubled):
     return made
 
 
-async def mirrored(api, dest, **options):
+async def mirrored(api, dest, *collections, **options):
     """A run; returns its report and the member "listing" of the receipt."""
     api.hour += 1
-    report = await run(api.url, dest, "c1", **{"full_every": 5, **options})
+    report = await run(api.url, dest, *(collections or ["c1"]), **{"full_every": 5, **options})
     return report, Mirrored(dest).receipt["listing"]
 
 
-async def is_as_a_full_one(api, report, dest):
+async def is_as_a_full_one(api, report, dest, *collections):
     fresh = dest.with_name("fresh")
-    full = await run(api.url, fresh, "c1")
+    full = await run(api.url, fresh, *(collections or ["c1"]))
     assert report.exit_code == full.exit_code == 0 and full.selected == report.selected
     assert full.manifest_sha256 == report.manifest_sha256
     for one in api.items:
-        path = f"c1/{one['id']}/{one['id']}.json"
+        path = f"{one['collection']}/{one['id']}/{one['id']}.json"
         assert (fresh / path).read_bytes() == (dest / path).read_bytes()
     shutil.rmtree(fresh)
     return True
@@ -129,8 +137,15 @@ async def test_every_nth_run_is_a_full_one(api, dest):
         (lambda api: api.put("untimed", "", seed=200), "some have left"),
         (lambda api: setattr(api, "matched", False), "does not say how many"),
         (lambda api: setattr(api, "filters", False), "does not filter"),
+        (lambda api: setattr(api, "fault", "nothing"), "the newest item of before is not among"),
+        (lambda api: setattr(api, "fault", "repeated"), "an item twice"),
+        (lambda api: (api.drop("i3"), api.put("new", seed=200)), "some have left"),
+        (lambda api: (api.drop("i44"), api.put("old", text(START), seed=200)), "the newest item of before"),
     ],
-    ids=["left", "back-dated", "without a time", "without a total", "without filters"],
+    ids=[
+        *("left", "back-dated", "without a time", "without a total", "without filters"),
+        *("a filter that finds nothing", "repeated", "left and new", "newest left and back-dated"),
+    ],
 )
 async def test_what_a_listing_of_changes_might_miss_is_listed_in_full(api, dest, what, because):
     await mirrored(api, dest)
@@ -212,47 +227,109 @@ async def test_too_many_changes_are_listed_in_full(api, dest, monkeypatch):
     assert listing["kind"] == "full" and await is_as_a_full_one(api, report, dest)
 
 
-@pytest.mark.parametrize("seed", range(12))
-async def test_whatever_happens_the_mirror_is_that_of_a_full_listing(api, dest, seed):
-    """Items come, change and go, with times that are right, old, equal or missing. A change of an item alone
-    has to have a new time: that is what the receipt says a listing of changes relies on."""
-    chance, count, kinds = random.Random(seed), 1000 * (seed + 1), []
+async def test_items_are_counted_by_collection(api, dest):
+    """One that left a collection is not made up for by one that came to another with an old time."""
+    both = ("c1", "c2")
+    api.put("other", seed=100, collection="c2")
+    await mirrored(api, dest, *both)
+    assert (await mirrored(api, dest, *both))[1]["kind"] == "changes"
+    api.drop("i3")
+    api.put("old", text(START), seed=200, collection="c2")
+    report, listing = await mirrored(api, dest, *both)
+    assert listing["kind"] == "full" and "items of c1" in listing["because"]
+    assert await is_as_a_full_one(api, report, dest, *both)
+
+
+async def test_a_clock_that_is_slow_by_minutes_hides_nothing(api, dest):
     await mirrored(api, dest)
-    listed = {one["id"] for one in api.items}
+    newest = max(parse_instant(one["properties"]["updated"]) for one in api.items)
+    api.put("i3", text(newest - timedelta(minutes=9)), seed=200)
+    report, listing = await mirrored(api, dest)
+    assert listing["kind"] == "changes" and report.fetched == 1
+    assert await is_as_a_full_one(api, report, dest)
+
+
+async def test_a_time_that_is_a_little_ahead_hides_nothing(api, dest):
+    """By a clock that is fast: what changes next has an earlier time than the newest one."""
+    api.put("ahead", text(datetime.now(UTC) + timedelta(minutes=40)), seed=200)
+    await mirrored(api, dest)
+    api.put("i3", text(datetime.now(UTC)), seed=201)
+    report, listing = await mirrored(api, dest)
+    assert listing["kind"] == "changes" and report.fetched == 1
+    assert await is_as_a_full_one(api, report, dest)
+
+
+ACTS = (*("new", "new", "new", "change", "slow", "odd", "leave", "order"), *("move", "swap", "fault"))
+
+
+@pytest.mark.parametrize("seed", range(16))
+async def test_whatever_happens_the_mirror_is_that_of_a_full_listing(api, dest, seed):
+    """Items come, change, move and go, with times that are right, old, equal, missing or still to come, by
+    clocks that are slow by minutes, and filters that are wrong. Two things must hold, which the receipt
+    names: a change of an item has a time of about now, and not as many leave a collection as come with an
+    old time."""
+    chance, count, kinds, both = random.Random(seed), 1000 * (seed + 1), [], ("c1", "c2")
+    for number in range(5):
+        api.put(f"k{number}", seed=900 + number, collection="c2")
+    await mirrored(api, dest, *both)
+    listed = {(one["collection"], one["id"]) for one in api.items}
     for _ in range(5):
+        api.fault = ""
         for _ in range(chance.randrange(4)):
             count += 1
-            newest = max(one["properties"].get("updated", "") for one in api.items)
-            known = chance.choice(api.items)["id"]
-            act = chance.randrange(7)
-            if act < 3:
-                api.put(f"n{count}", seed=count)
-            elif act == 3:
-                api.put(known, seed=count)
-            elif act == 4:
-                api.put(f"n{count}", chance.choice(["", newest, text(START)]), seed=count)
-            elif act == 5:
-                api.drop(known)
-            else:
-                chance.shuffle(api.items)
+            act(api, chance, chance.choice(ACTS), count)
         if departures_are_hidden(api, listed, dest):
             continue
-        listed = {one["id"] for one in api.items}
-        report, listing = await mirrored(api, dest)
+        listed = {(one["collection"], one["id"]) for one in api.items}
+        report, listing = await mirrored(api, dest, *both)
         kinds.append(listing["kind"])
-        assert await is_as_a_full_one(api, report, dest), listing
+        assert await is_as_a_full_one(api, report, dest, *both), listing
     assert kinds
 
 
+def act(api, chance, what, count):
+    """One thing that happens to the catalogue. `count`: a number that nothing else has."""
+    here, there = chance.sample(("c1", "c2"), 2)
+    found = [one for one in api.items if one["collection"] == here] or api.items
+    known, here = chance.choice(found)["id"], chance.choice(found)["collection"]
+    newest = max((one["properties"].get("updated", "") for one in api.items), default="")
+    later = text(datetime.now(UTC) + timedelta(days=2))
+    slow = text(max(parse_instant(newest) or START, START) - timedelta(minutes=9))
+    match what:
+        case "new":
+            api.put(f"n{count}", seed=count, collection=here)
+        case "change":
+            api.put(known, seed=count, collection=here)
+        case "slow":
+            api.put(known, slow, seed=count, collection=here)
+        case "odd":
+            odd = chance.choice(["", newest, text(START), later])
+            api.put(f"n{count}", odd, seed=count, collection=here)
+        case "leave":
+            api.drop(known)
+        case "order":
+            chance.shuffle(api.items)
+        case "move":
+            api.put(known, seed=count, collection=there)
+        case "swap":
+            api.drop(known)
+            api.put(f"n{count}", seed=count, collection=here)
+        case "fault":
+            api.fault = chance.choice(["nothing", "everything", "repeated"])
+
+
 def departures_are_hidden(api, listed, dest):
-    """As many items have left as have come with an old time or none: the number is the same. That is the
-    other limit that the receipt names."""
+    """As many items have left each collection as have come with an old time or none: the numbers are the
+    same. That is the other limit that the receipt names."""
     if not (memory := json.loads((dest / ".mlhub/listing.json").read_bytes())):
         return False
     bound = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=memory["newest"]) - reading.OVERLAP
-    times = {one["id"]: parse_instant(one["properties"].get("updated")) for one in api.items}
-    old = [id for id, moment in times.items() if id not in listed and (moment is None or moment < bound)]
-    return len(old) == len(listed - times.keys()) > 0
+    times = {
+        (one["collection"], one["id"]): parse_instant(one["properties"].get("updated")) for one in api.items
+    }
+    old = [one for one, moment in times.items() if one not in listed and (moment is None or moment < bound)]
+    left = listed - times.keys()
+    return bool(left) and Counter(name for name, _ in old) == Counter(name for name, _ in left)
 
 
 async def test_an_asset_that_left_a_changed_item_is_no_longer_of_the_copy_and_can_be_pruned(api, dest):

@@ -21,7 +21,6 @@ from .rows import Row, insert_settled, settle
 from .schema import ABSENT, ASSET, BUSY_CODES, COLLECTION, DONE, FAILED, INDEX, ITEM, VERSION, run_of
 
 if TYPE_CHECKING:
-    from .lookups.carried import Carried
     from .lookups.unchanged import ItemFingerprint, UnchangedItem
 
 SYNCHRONOUS_NORMAL = 1
@@ -89,14 +88,13 @@ class Statements:
             self._db.execute("DELETE FROM flaw WHERE run=?", (self.run,))
             self._db.execute("DELETE FROM run WHERE id=?", (self.run,))
 
-    def take_over(self, before: int, without: Sequence[tuple[str, str]]) -> Carried:
+    def take_over(self, before: int, without: Sequence[tuple[str, str]]) -> None:
         """Go on with the number of the run `before`: see `carried.take_over`."""
         from .lookups.carried import take_over
 
         with self.transaction():
-            carried = take_over(self._db, before, self.run, without)
+            take_over(self._db, before, self.run, without)
         self.run = before
-        return carried
 
     def claim(self, wanted: Sequence[ClaimRequest]) -> list[ClaimResult | None]:
         """For each owner what it was given; None for an item that was seen in this run before."""

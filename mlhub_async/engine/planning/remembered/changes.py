@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -13,11 +14,12 @@ from ....sources.location import Given
 from ....storage.ledger.database import Statements
 from ....storage.ledger.ledger import Ledger
 from ....storage.ledger.lookups.carried import (
+    Carried,
     Identity,
     are_as_recorded,
-    items_of,
-    known_of,
+    files_of,
     last_run_before,
+    relisted_files,
 )
 from ...connect import Deadline, open_source
 from ...report.completeness import Completeness, read_source
@@ -26,8 +28,9 @@ from .memory import Files, ListingMemory, UpdateTimes, changes_since, reason_aga
 MAX_CHANGES = 10_000
 """Items that are kept in memory; more changes are listed in full."""
 RELIES_ON = (
-    'the API changes "updated" with every change of an item, and says the right number of items; an item '
-    "that left while another one came with an old time is not noticed"
+    'the time in "updated" of an item that changes becomes later than "since"; the API counts the items of '
+    "each collection right; an item that left while another one of its collection came with an earlier time "
+    "is not noticed"
 )
 OVERLAP = timedelta(minutes=10)
 """Asked for once more: a transaction of a server may end after one that has begun later."""
@@ -42,8 +45,8 @@ class Changes:
     """The entries of a listing of changes, complete. `basis` is what the receipt says of it."""
 
     basis: Mapping[str, object]
-    matched: int
-    """the number of items that the whole listing has"""
+    carried: Carried
+    """what is taken over of the last complete listing"""
     pages: int = 0
     entries: list[Entry] = field(default_factory=list)
     times: UpdateTimes = field(default_factory=UpdateTimes)
@@ -69,26 +72,33 @@ class ChangesReader:
             raise Doubt(reason)
         if not memory.newest:
             raise Doubt('the items of the last complete listing have no time in "updated"')
-        await check_ledger(self.ledger, self.store, memory)
+        before = await check_ledger(self.ledger, self.store, memory)
         since = memory.newest_time - OVERLAP
         narrow = changes_since(since, self.options)
         try:
             listing, entries = await self._list(narrow)
-            matched = sum([await self._count(name) for name in self.options.selection.collections])
+            matched = {one: await self._count(one) for one in self.options.selection.collections}
         except MlhubError as error:
             raise Doubt(f"the API does not list changes: {error.message}") from None
         basis = {"kind": "changes", "since": since.isoformat(timespec="seconds"), "relies_on": RELIES_ON}
-        found = Changes(basis, matched, listing.pages, entries)
+        found = Changes(basis, before, listing.pages, entries)
         found.times.add(entries)
         if found.times.lacking:
             raise Doubt(f'{found.times.lacking} changed items have no time in "updated"')
-        known = await self.ledger.query(lambda book: known_of(book.database, memory.run, found.items))
-        expected = memory.items + len(found.items) - known
-        if matched != expected:
-            raise Doubt(
-                f"the API has {matched} items, and {expected} are known with those updated since: some have "
-                'left, or came with an earlier time in "updated"'
-            )
+        if found.times.newest < memory.newest:
+            raise Doubt('the newest item of before is not among those that the API gives by "updated"')
+        relisted = await self.ledger.query(
+            lambda book: relisted_files(book.database, memory.run, found.items)
+        )
+        listed = Counter(collection for collection, _ in found.items)
+        for name, count in matched.items():
+            known = before.items[name] - relisted.items[name] + listed[name]
+            if count != known:
+                raise Doubt(
+                    f"the API has {count} items of {name}, and {known} are known with those updated since: "
+                    'some have left, or came with an earlier time in "updated"'
+                )
+        found.carried = before.without(relisted)
         return found
 
     async def _list(self, options: Options) -> tuple[Completeness, list[Entry]]:
@@ -135,17 +145,17 @@ class ChangesReader:
         return listing.matched
 
 
-async def check_ledger(ledger: Ledger, store: Files, memory: ListingMemory) -> None:
-    """Raise `Doubt` where DEST is not as the run of the memory left it."""
+async def check_ledger(ledger: Ledger, store: Files, memory: ListingMemory) -> Carried:
+    """What the run of the memory listed. Raises `Doubt` where DEST is not as that run left it."""
 
-    def doubt_of(book: Statements) -> str:
+    def compared(book: Statements) -> Carried:
         if last_run_before(book.database, book.run) != memory.run:
-            return "another run has used DEST since the last complete listing"
-        if items_of(book.database, memory.run) != memory.items:
-            return "not all items of the last complete listing are complete in DEST"
+            raise Doubt("another run has used DEST since the last complete listing")
+        found = files_of(book.database, memory.run)
+        if not found.is_whole or found.items.total() != memory.items:
+            raise Doubt("not all items of the last complete listing are complete in DEST")
         if not are_as_recorded(book.database, store.is_unchanged, memory.run):
-            return "files in DEST have changed since they were written"
-        return ""
+            raise Doubt("files in DEST have changed since they were written")
+        return found
 
-    if doubt := await ledger.query(doubt_of):
-        raise Doubt(doubt)
+    return await ledger.query(compared)

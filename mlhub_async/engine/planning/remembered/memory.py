@@ -104,16 +104,21 @@ def reason_against_changes(options: Options) -> str:
 
 @dataclass(slots=True)
 class UpdateTimes:
-    """The newest `updated` of the items of a listing, and whether every item has one."""
+    """The newest `updated` of the items of a listing, and whether every item has one.
+
+    `directories`: items with files that may change while the item does not, as those of Zarr stores.
+    """
 
     newest: int = 0
     lacking: int = 0
     items: int = 0
+    directories: int = 0
 
     def add(self, entries: Sequence[Entry]) -> None:
         for one in entries:
             if isinstance(one, Item):
                 self.items += 1
+                self.directories += bool(one.directories)
                 properties = one.body.get("properties")
                 value = properties.get(UPDATED) if isinstance(properties, dict) else None
                 moment = parse_instant(value)

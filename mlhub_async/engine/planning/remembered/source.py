@@ -30,6 +30,7 @@ from .memory import (
 
 CLOCK_ERROR = timedelta(hours=1)
 """By which the clock of a server, or of this machine, may be wrong."""
+MAX_REASON_CHARS = 300
 SAME_VERSION = "the hub gives a commit only to the files that it names: its name is a digest of them"
 
 
@@ -94,7 +95,7 @@ class RememberedListing:
             memory = self._usable_memory()
             changes = await (self._read_version(memory) if self._version.now else self._reader.read(memory))
         except Doubt as doubt:
-            self._run.report.basis = {"kind": "full", "because": term_safe(str(doubt))}
+            self._run.report.basis = {"kind": "full", "because": term_safe(str(doubt), MAX_REASON_CHARS)}
             await self._inner.list(tracking)
             return
         self._changes = changes
@@ -116,21 +117,21 @@ class RememberedListing:
         """No changes, as the content of the SOURCE is the same. Raises `Doubt` where it may not be."""
         if memory.version != self._version.now:
             raise Doubt("the last complete listing was of another version")
-        await check_ledger(self._run.ledger, self._files, memory)
+        before = await check_ledger(self._run.ledger, self._files, memory)
         basis = {"kind": "same-version", "relies_on": SAME_VERSION}
-        return Changes(basis, memory.items, entries=[ListingRemarks(self._version.pinned)])
+        return Changes(basis, before, entries=[ListingRemarks(self._version.pinned)])
 
     async def _take_over(self, changes: Changes, before: int) -> None:
         """Count the items that have not changed as listed by this run, which gets the number `before`."""
-        items = changes.items
-        carried = await self._run.ledger.query(lambda book: book.take_over(before, items))
+        items, carried = changes.items, changes.carried
+        await self._run.ledger.query(lambda book: book.take_over(before, items))
         self._run_number = before
         report, meter = self._run.report, self._run.meter
         assets = sum(carried.proofs.values())
         report.add_unchanged(assets, carried.bytes, carried.proofs, carried.absent)
-        report.carried = carried.items
+        report.carried = carried.items.total()
         meter.add_unchanged(assets, carried.bytes)
-        report.basis = {**changes.basis, "carried": carried.items}
+        report.basis = {**changes.basis, "carried": report.carried}
 
     async def _emit(self, changes: Changes, emit: Emit) -> None:
         """The entries, as the pages that they came on."""
@@ -150,21 +151,28 @@ class RememberedListing:
         if report.exit_code != 0:
             return
         times = self._times if changes is None else changes.times
-        if times.newest > _ends_of_clocks(report):
+        began = _began(report)
+        if times.newest > began + CLOCK_ERROR // MICROSECOND:
             return  # a time that is still to come: what changes until then would have an older one
         if changes is not None and memory is not None:
-            newest = max(memory.newest, times.newest)
-            kept = (changes.matched, memory.runs + 1, newest, memory.version)
+            newest = max(memory.newest, min(times.newest, began))
+            kept = (
+                changes.carried.items.total() + len(changes.items),
+                memory.runs + 1,
+                newest,
+                memory.version,
+            )
         else:
             is_timed = not times.lacking and times.items == listing.unique
             is_steady = listing.matched == listing.unique == listing.returned
-            newest = times.newest if is_timed and is_steady else 0
+            newest = min(times.newest, began) if is_timed and is_steady else 0
             kept = (listing.unique, 1, newest, self._version.now)
-        if not listing.linked and (newest > 0 or self._version.now):
+        is_open = listing.linked or report.dangling or self._times.directories
+        if not is_open and (newest > 0 or self._version.now):
             save_memory(self._store, ListingMemory(self._key, self._run_number, *kept))
 
 
-def _ends_of_clocks(report: Report) -> int:
-    """The latest time, in microseconds since 1970, that a clock which is right may have shown to this run."""
+def _began(report: Report) -> int:
+    """When a run began, in microseconds since 1970: what changes later has a time that is not much older."""
     began = parse_instant(report.started)
-    return 0 if began is None else (began + CLOCK_ERROR - EPOCH) // MICROSECOND
+    return 0 if began is None else (began - EPOCH) // MICROSECOND

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ....core.model import Proof
 from ..claims.assignment import IsUnchanged
 from ..schema import ABSENT, ASSET, DONE, ITEM, run_of
 
@@ -22,12 +23,19 @@ Identity = tuple[str, str]
 
 @dataclass(slots=True)
 class Carried:
-    """What was taken over: items, and their assets by proof, with the bytes of these."""
+    """Items of a run by collection, and their assets by proof, with the bytes of these."""
 
-    items: int = 0
+    items: Counter[str] = field(default_factory=Counter)
     proofs: Counter[str] = field(default_factory=Counter)
     bytes: int = 0
     absent: int = 0
+    is_whole: bool = True
+    """all items are complete, and no collection has assets itself"""
+
+    def without(self, other: Carried) -> Carried:
+        """What remains where `other`, a part of it, is listed anew."""
+        items, proofs = self.items - other.items, self.proofs - other.proofs
+        return Carried(items, proofs, self.bytes - other.bytes, self.absent - other.absent)
 
 
 def last_run_before(database: sqlite3.Connection, run: int) -> int | None:
@@ -36,21 +44,30 @@ def last_run_before(database: sqlite3.Connection, run: int) -> int | None:
     return int(found) if found is not None else None
 
 
-def items_of(database: sqlite3.Connection, run: int) -> int | None:
-    """How many items a run listed. None if one of them is not complete, or a collection has assets itself."""
-    asked = f"""SELECT coalesce(sum(role={ITEM}), 0),
-      coalesce(sum(role={ITEM} AND (coalesce(stamp, '')='' OR state<>{DONE})), 0),
-      coalesce(sum(role={ASSET} AND item=''), 0) FROM file WHERE role<={ITEM} AND run=?"""
-    count, incomplete, of_collections = database.execute(asked, (run,)).fetchone()
-    return None if incomplete or of_collections else int(count)
+def files_of(database: sqlite3.Connection, run: int) -> Carried:
+    """What the run listed that is the last which listed anything."""
+    return _counted(database, run, "file")
 
 
-def known_of(database: sqlite3.Connection, run: int, items: Sequence[Identity]) -> int:
-    """How many of these items a run listed."""
+def relisted_files(database: sqlite3.Connection, run: int, items: Sequence[Identity]) -> Carried:
+    """The same of these items only."""
     _note_relisted(database, items)
-    asked = f"""SELECT count(*) FROM relisted CROSS JOIN file ON file.collection=relisted.collection
-      AND file.item=relisted.item AND file.role={ITEM} AND file.key='' AND file.run=?"""
-    return int(database.execute(asked, (run,)).fetchone()[0])
+    same = "file.collection=relisted.collection AND file.item=relisted.item"
+    return _counted(database, run, f"relisted CROSS JOIN file ON {same}")
+
+
+def _counted(database: sqlite3.Connection, run: int, rows: str) -> Carried:
+    """In one pass: the order of collections is that of the table."""
+    found = Carried()
+    asked = f"""SELECT file.collection, {COUNTED} FROM {rows} WHERE role<={ITEM} AND {LISTED}
+      GROUP BY file.collection ORDER BY file.collection"""
+    for name, items, incomplete, own, absent, size, *proofs in database.execute(asked, {"run": run}):
+        found.items[name] += items
+        found.is_whole = found.is_whole and not incomplete and not own
+        found.absent += absent
+        found.bytes += size
+        found.proofs.update(dict(zip(PROOFS, proofs, strict=True)))
+    return found
 
 
 def _note_relisted(database: sqlite3.Connection, items: Sequence[Identity]) -> None:
@@ -65,11 +82,10 @@ def are_as_recorded(database: sqlite3.Connection, is_unchanged: IsUnchanged, run
     return all(itertools.starmap(is_unchanged, database.execute(asked, {"run": run})))
 
 
-def take_over(database: sqlite3.Connection, before: int, run: int, without: Sequence[Identity]) -> Carried:
+def take_over(database: sqlite3.Connection, before: int, run: int, without: Sequence[Identity]) -> None:
     """Give `run` the number `before` of the last run that listed anything, and that one a smaller number.
 
     So what that has listed is listed by `run`, but for the items in `without`, which `run` lists itself.
-
     To be called inside a transaction.
     """
     (other,) = database.execute("SELECT min(min(id), 0) - 1 FROM run").fetchone()
@@ -80,24 +96,14 @@ def take_over(database: sqlite3.Connection, before: int, run: int, without: Sequ
     _note_relisted(database, without)
     for statement in GIVE_BACK:
         database.execute(statement, {"other": other, "run": before})
-    return _carried(database, before)
 
 
-def _carried(database: sqlite3.Connection, run: int) -> Carried:
-    counted = f"""SELECT role, state, coalesce(proof, ''), count(*), coalesce(sum(size), 0) FROM file
-      WHERE role<={ITEM} AND {LISTED} GROUP BY 1, 2, 3"""
-    found = Carried()
-    for role, state, proof, count, size in database.execute(counted, {"run": run}):
-        if role == ITEM:
-            found.items += count
-        elif state == ABSENT:
-            found.absent += count
-        else:
-            found.proofs[proof] += count
-            found.bytes += size
-    return found
-
-
+PROOFS = tuple(Proof)
+_OF_ASSET = f"role={ASSET} AND state<>{ABSENT}"
+COUNTED = f"""sum(role={ITEM}), sum(role={ITEM} AND (coalesce(stamp, '')='' OR state<>{DONE})),
+  sum(role={ASSET} AND file.item=''), sum(role={ASSET} AND state={ABSENT}),
+  coalesce(sum(CASE WHEN {_OF_ASSET} THEN size END), 0),
+  {", ".join(f"sum({_OF_ASSET} AND coalesce(proof, '')='{proof}')" for proof in PROOFS)}"""
 LISTED = f"(file.run=:run OR {run_of('file')}=:run)"
 """SQL for the files that a run listed, if no later one listed any: most have its number themselves."""
 _RELISTED_FILES = """FROM relisted WHERE file.collection=relisted.collection AND file.item=relisted.item
