@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from ..core.errors import DiskFullWarning, LocalShortage, MlhubError, ReferenceWarning, UsageError
+from ..core.errors import DiskFullWarning, LocalShortage, MlhubError, ReferenceWarning, StorageError, UsageError
 from .terminal import output
 
 if TYPE_CHECKING:
@@ -132,9 +132,9 @@ class Program(click.Group):
         except click.Abort:
             return 128 + signal.SIGINT
         except OSError as failure:
-            if failure.errno not in (errno.EMFILE, errno.ENFILE):
+            if (known := _about_process(failure)) is None:
                 raise
-            return _report(LocalShortage(str(failure.strerror)).as_fatal(), args)
+            return _report(known, args)
         return code if isinstance(code, int) else 0
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
@@ -170,6 +170,17 @@ def _report(failure: MlhubError, args: Sequence[str] | None) -> int:
         except (OSError, MlhubError):
             output.discard(sys.stdout)  # or the interpreter would complain at its end
     return failure.exit_code
+
+
+def _about_process(failure: OSError) -> StorageError | None:
+    """The error to report for one that is about this process, wherever it was met; None for any other."""
+    if failure.errno in (errno.EMFILE, errno.ENFILE):
+        return LocalShortage(str(failure.strerror)).as_fatal()
+    try:
+        os.getcwd()
+    except OSError:
+        return StorageError("the current directory has been removed: change to one that exists")
+    return None
 
 
 def _about_bucket(wrong: click.ClickException, args: Sequence[str] | None) -> str:

@@ -93,6 +93,14 @@ def test_a_run_that_may_open_few_files_ends_in_7_or_is_complete(run_cli, url, de
     assert ended.code == 0 or "open files" in ended.err, ended.err
 
 
+@pytest.mark.parametrize("words", [["x"], [".", "--metrics", "m.prom"], ["x", "--index", "--processes", "2"]])
+def test_a_current_directory_that_was_removed_is_told_as_such(run_cli, url, tmp_path, words):
+    under = ["sh", "-c", 'mkdir "$0"; cd "$0"; rmdir "$0"; exec "$@"', tmp_path / "gone"]
+    ended = run_cli("mirror", url, *words, "--allow-private", under=under)
+    assert ended.code in (2, 7) and "current directory" in ended.err, ended.err
+    assert run_cli("mirror", url, tmp_path / "copy", "--allow-private", under=under).code == 0
+
+
 def test_text_files_are_read_in_an_encoding_that_is_named(run_cli, url, dest):
     env = {"PYTHONWARNDEFAULTENCODING": "1", "PYTHONWARNINGS": "error::EncodingWarning"}
     for words in (

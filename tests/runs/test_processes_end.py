@@ -136,3 +136,13 @@ def test_keys_reach_the_workers_and_are_seen_nowhere(run_cli, site, dest, given)
     assert CANARY in str(asked.headers) + asked.target
     assert CANARY not in ended.out + ended.err
     assert [path for path in dest.rglob("*") if path.is_file() and CANARY.encode() in path.read_bytes()] == []
+
+
+def test_a_destination_that_is_moved_ends_it_in_one_line(run_cli, site, dest):
+    url = stalling(site)
+    running = start(run_cli, url, dest, "-R", 0, "--timeout", 2)
+    wait_for(lambda: is_half_way(site, dest))
+    moved = dest.rename(dest.with_name("moved"))
+    ended = running.finish()
+    assert ended.code == 7 and not dest.exists(), ended.err
+    completes(run_cli, site, url, moved)

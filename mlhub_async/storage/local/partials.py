@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ...core.model import PartialHeader
 from ..layout import checkpoints_file, partial_file
-from ..os_errors import storage_error
+from ..os_errors import state_error, storage_error
 from .directories import HAS_DIR_FD
 from .writer import WriterThreads
 
@@ -190,8 +190,11 @@ class Partials:
 
     def find_of(self, run: str) -> None:
         """Find the partial files with usable checkpoints of a worker that has ended; delete what else it has
-        left. The names of its files have `run` in them."""
-        names = {entry.name for entry in os.scandir(self.folder) if run in entry.name}
+        left. The names of its files have `run` in them. Raises `StorageError` where they cannot be listed."""
+        try:
+            names = {entry.name for entry in os.scandir(self.folder) if run in entry.name}
+        except OSError as error:
+            raise state_error(error, self.folder) from None
         self._find_among(names)
 
     def give_away(self, identity: tuple[str, str, str]) -> str:

@@ -194,6 +194,12 @@ class RemoteExecutor:
         self._give()
 
     def lost(self, worker: int) -> None:
+        try:
+            self._lose(worker)
+        except Exception as error:
+            self.failed(error)
+
+    def _lose(self, worker: int) -> None:
         self._liveness.forget(worker)
         self._leases.lost(worker)
         for one in self._assignments.workers[worker].jobs.values():
