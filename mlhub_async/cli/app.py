@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from ..core.errors import DiskFullWarning, LocalShortage, MlhubError, ReferenceWarning, StorageError, UsageError
+from ..core.errors import (
+    DiskFullWarning,
+    LocalShortage,
+    MlhubError,
+    ReferenceWarning,
+    StorageError,
+    UsageError,
+)
 from .terminal import output
 
 if TYPE_CHECKING:

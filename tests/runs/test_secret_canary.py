@@ -128,6 +128,40 @@ def test_a_source_that_cannot_be_read_is_named_without_it(run_cli, site, secure,
     assert_nowhere_in(dest)
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"hf://datasets/org/name?token={CANARY}",
+        f"hf://datasets/org/name@main?token={CANARY}",
+        f"zenodo:12?token={CANARY}",
+        f"figshare:12?private_link={CANARY}",
+        f"10.5281/zenodo.12?token={CANARY}",
+        f"doi:10.5281/zenodo.12?token={CANARY}",
+        f"https://drive.google.com/drive/folders/a?resourcekey={CANARY}",
+        f"zenodo.org/records/12?token={CANARY}",
+        f"user:{CANARY}@stac.test/catalog.json",
+        f"//user:{CANARY}@stac.test/catalog.json",
+    ],
+)
+def test_an_address_that_is_written_wrong_is_named_without_it(run_cli, dest, source):
+    for words in (["mirror", source, dest, "-v"], ["ls", source, "--json"]):
+        ended = run_cli(*words, "-R", 0, env={"PYTHONWARNINGS": "error"})
+        assert ended.code in (2, 3) and CANARY not in ended.out + ended.err, ended.err
+    assert not dest.exists()
+
+
+def test_the_password_in_the_address_of_a_scheduler_is_not_shown(run_cli, site, dest):
+    url = static_catalog(site, publish(site, ["plain"]))
+    ended = run_cli("mirror", url, dest, "--scheduler", f"tcp://user:{CANARY}@127.0.0.1:1", "-v")
+    assert ended.code == 2 and "leave out the user" in ended.err, ended.err
+    assert CANARY not in ended.out + ended.err
+
+
+def test_a_path_that_is_not_there_is_named_whole(run_cli, dest):
+    ended = run_cli("mirror", "data@2020/c#1.json", dest)
+    assert ended.code == 3 and "data@2020/c#1.json does not exist" in ended.err, ended.err
+
+
 def test_a_listing_that_breaks_off_is_named_without_it(run_cli, site, other, dest):
     items = publish(site, ["one", "two", "three"])
     next_page = {"rel": "next", "href": other.url(f"/next?key={CANARY}&token={CANARY}")}

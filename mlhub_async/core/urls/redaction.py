@@ -16,14 +16,11 @@ _CREDENTIAL = (
     r"|security-token|key|api[_-]?key|access[_-]?token|(?:ocp-apim-)?subscription-key|sas|sas_token"
     r"|hdnts|hdnea|__token__|auth|authorization|password|passwd|pwd|secret|session|jwt"
 )
-_OF_LOGINS = "|sig|token|code|ticket|saml(?:request|response)|(?:id|refresh)_token"
+_OF_LOGINS = "|sig|token|code|ticket|saml(?:request|response)|(?:id|refresh)_token|private_link|resourcekey"
 _CREDENTIAL_NAME = pattern_on_use(_CREDENTIAL, re.IGNORECASE | re.DOTALL)
 
 # A `token` may say what is fetched, as a cursor does: it is not shown, but never left out of a URL.
-_SECRET_NAME = pattern_on_use(
-    _CREDENTIAL + "|sig|token|code|ticket|saml(?:request|response)|(?:id|refresh)_token",
-    re.IGNORECASE | re.DOTALL,
-)
+_SECRET_NAME = pattern_on_use(_CREDENTIAL + _OF_LOGINS, re.IGNORECASE | re.DOTALL)
 
 _USERINFO = pattern_on_use(
     r"^(\s*(?:[A-Za-z][A-Za-z0-9+.-]*:)?[/\\]*)"

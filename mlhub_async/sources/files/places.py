@@ -23,6 +23,8 @@ SOURCE_COOP = "https://data.source.coop"
 MLHUB_ACCOUNT, MLHUB_CONTAINER = "radiantearth", "mlhub"
 _REVISION = r"refs/convert/[^/]+|refs/pr/\d+|[^/]+"
 """Of a data set: those that the hub makes itself have slashes in their names, all others may have none."""
+_has_query = re.compile(r"[^?]*\?[^/=]*=", re.DOTALL).match
+"""Of an address of a hub, which has none. A "?" without a "=" behind it is one of a glob."""
 _data_set = re.compile(
     rf"(?P<id>[^/@]+/[^/@]+|[^/@]+)(?:@(?P<revision>{_REVISION}))?(?:/(?P<folder>.*))?", re.DOTALL
 ).fullmatch
@@ -178,13 +180,17 @@ def _of_account(rest: str, endpoint: str) -> StorePlace:
     """A product of Source Cooperative: its accounts are buckets to those who list them."""
     account, _, product = rest.strip("/").partition("/")
     if not account or not product:
-        raise UsageError(f"SOURCE source.coop:{urls.term_safe(rest)}: write it as source.coop:ORG/PRODUCT")
+        raise UsageError(f"SOURCE source.coop:{urls.redacted(rest)}: write it as source.coop:ORG/PRODUCT")
     key, glob = split_glob(product)
     return StorePlace(StoreAddress(urls.S3, account, key), endpoint, glob)
 
 
 def _data_set_of(text: str, hub: str, has_token: HasToken) -> DataSetPlace:
     kind, _, rest = text.partition("://")[2].partition("/")
+    if _has_query(text):
+        raise UsageError(
+            f"SOURCE {urls.redacted(text)}: leave out what follows the '?'; HF_TOKEN is for keys"
+        )
     found = _data_set(rest.strip("/"))
     if kind != "datasets" or found is None:
         raise UsageError(
@@ -197,7 +203,7 @@ def _data_set_of(text: str, hub: str, has_token: HasToken) -> DataSetPlace:
 
 def _number(rest: str, text: str) -> str:
     if not re.fullmatch(r"\d{1,12}", rest, re.ASCII):
-        raise UsageError(f"SOURCE {urls.term_safe(text)}: write the number of the record after the colon")
+        raise UsageError(f"SOURCE {urls.redacted(text)}: write the number of the record after the colon")
     return rest
 
 
@@ -226,7 +232,7 @@ def _of_doi(doi: str) -> RecordPlace:
         if doi.lower().startswith(prefix):
             return _dataverse(root, f"doi:{doi}")
     raise UsageError(
-        f"SOURCE doi:{urls.term_safe(doi)}: the DOIs of Zenodo, figshare and Harvard Dataverse are known; "
+        f"SOURCE doi:{urls.redacted(doi)}: the DOIs of Zenodo, figshare and Harvard Dataverse are known; "
         "of another one give the address of its record"
     )
 

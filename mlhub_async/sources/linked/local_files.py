@@ -4,6 +4,7 @@ folder, and of STAC collections beside it."""
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from ...core import urls
@@ -12,6 +13,7 @@ from ...core.json_text import loads
 from ...core.model import CATALOG_FILE, COLLECTION_FILE
 
 MAX_COLLECTION_BYTES = 16 << 20
+_names_a_user = re.compile(r"(?://)?[^/?]*:[^/?]*@").match
 
 
 class LocalFiles:
@@ -105,7 +107,9 @@ def existing_path(text: str) -> Path:
     if not text.strip():
         raise UsageError("SOURCE is empty: give the address or path of a catalogue")
     if not os.path.exists(text):
-        raise SourceError(f"{urls.term_safe(text, 300)} does not exist here, and is no URL", kind="not-found")
+        is_address = "?" in text or _names_a_user(text)  # without its scheme
+        shown = urls.redacted(text) if is_address else urls.term_safe(text, 300)
+        raise SourceError(f"{shown} does not exist here, and is no URL", kind="not-found")
     return Path(text)
 
 

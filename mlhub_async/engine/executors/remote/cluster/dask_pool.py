@@ -17,6 +17,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from .....core.errors import MlhubError, UsageError, WorkersLost
+from .....core.urls import redacted
 from ..frames import Message
 from ..pool import Coordinator
 from ..settings import WorkerSettings, pack_settings
@@ -37,6 +38,10 @@ MISSING = "a Dask cluster needs dask and distributed: run  python -m pip install
 
 def connect(address: str) -> Client:
     """A client of the scheduler at an address. Raises `UsageError`."""
+    if "@" in address:
+        raise UsageError(
+            f"--scheduler {redacted(address)}: leave out the user: Dask has no passwords, but TLS"
+        )
     try:
         from distributed import Client
     except ImportError:
