@@ -16,10 +16,12 @@ from ..core.model import Asset, Head, Job, Proof
 from ..core.urls import parse
 from ..http.decoding.body import (
     AS_STORED,
+    AS_STORED_ENCODED,
     BodyDecoder,
     content_codings,
     decode_piece,
     decoder_for,
+    is_decoded_there,
     is_encoded,
 )
 from ..http.status import (
@@ -80,7 +82,8 @@ class Receiver:
         self._decoder: BodyDecoder | None = None
         self._encoded = False
         self._framed_length: int | None = None
-        self._keeps_encoding = False
+        self._keeps_encoding = self._wants_encoded = False
+        self._decoded_there = False
         self._resume: RangeResume | None = None
         self._first_new = 0
         """the offset when the present request was made"""
@@ -122,7 +125,7 @@ class Receiver:
         known, offset = self.job.previous, self.partial.body.offset
         just_compared, self._just_compared = self._just_compared, False
         self.unchanged = self._was_complete = self._compares_only = False
-        fields = dict(AS_STORED)
+        fields = dict(AS_STORED_ENCODED if self._wants_encoded else AS_STORED)
         self._resume, self._first_new = None, offset
         if offset and not self._encoded:
             tail, quirks = self.partial.body.tail, self._quirks
@@ -173,6 +176,7 @@ class Receiver:
         self.joined = False
         self.expectations.begin(head)
         self._encoded = is_encoded(head.headers, self.job.path)
+        self._decoded_there = is_decoded_there(head.headers)
         decode = self._encoded and not self._keeps_encoding
         codings = content_codings(head.headers)
         self._decoder = decoder_for(codings, self.job.path, self.name) if decode else None
@@ -253,9 +257,11 @@ class Receiver:
         self.partial.body.begin(())
 
     def restart_after(self, error: Corrupt) -> None:
-        """Forget bytes that are not as promised. If they were decoded, those encoded may be as promised."""
+        """Forget bytes that are not as promised. If they were decoded, here or by the server, those encoded
+        may be as promised."""
         wrong = error.kind in ("checksum-mismatch", "size-mismatch")
-        self._keeps_encoding = self._decoder is not None and wrong
+        self._wants_encoded = self._decoded_there and wrong
+        self._keeps_encoding = self._wants_encoded or (self._decoder is not None and wrong)
         self.restart()
 
     async def restart_in_new_file(self) -> None:

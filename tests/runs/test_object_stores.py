@@ -1,6 +1,10 @@
 """Prefixes of object stores as SOURCE: every key listed, safely named, fetched once, and what is refused."""
 
+import gzip
 import json
+import re
+from dataclasses import replace
+from urllib.parse import parse_qs, quote
 
 import pytest
 
@@ -180,3 +184,128 @@ def test_a_listing_that_breaks_off_keeps_what_it_gave(site, run_cli, dest):
     site.route("/bucket", once)
     ran = run_cli("mirror", "s3://bucket/data", dest, "--endpoint-url", bucket.url, "--group-by", "none")
     assert ran.code == 4 and "the listing broke off" in ran.err and Mirrored(dest).files
+
+
+class FirstVersion(S3Bucket):
+    """A store that knows only the first version of the listing (ListObjects), whatever it is asked for."""
+
+    def answer(self, seen):
+        query = {name: values[0] for name, values in parse_qs(seen.query).items()}
+        after = query.get("marker", "")
+        seen = replace(seen, target=f"{seen.path}?{seen.query}&start-after={quote(after)}")
+        reply = super().answer(seen)
+        text = re.sub(rb"<NextContinuationToken>.*?</NextContinuationToken>", b"", reply.body)
+        return Reply(200, reply.headers, text)
+
+
+def test_a_store_with_the_first_version_of_the_listing_is_read_whole(site, run_cli, dest):
+    bucket = FirstVersion(site, "bucket", stored(), page_size=3)
+    ran = run_cli("mirror", "s3://bucket/data", dest, "--endpoint-url", bucket.url, "--group-by", "none")
+    assert ran.code == 0, ran.err
+    assert len(Mirrored(dest).files) == len(stored()) - 2
+
+
+def test_a_truncated_page_that_does_not_advance_is_refused(site, run_cli, dest):
+    bucket = S3Bucket(site, "bucket", stored(), page_size=3)
+    whole = bucket.answer
+
+    def first_again(seen):
+        reply = whole(replace(seen, target=f"{seen.path}?list-type=2&encoding-type=url"))
+        text = re.sub(rb"<NextContinuationToken>.*?</NextContinuationToken>", b"", reply.body)
+        return Reply(200, reply.headers, text)
+
+    site.route("/bucket", first_again)
+    ran = run_cli("mirror", "s3://bucket", dest, "--endpoint-url", bucket.url)
+    assert ran.code == 4 and "goes on and does not say how" in ran.err
+
+
+def test_tokens_that_lead_in_a_circle_end_the_listing(site, run_cli, dest):
+    following = {"": "A", "A": "B", "B": "A"}
+
+    def circling(seen):
+        token = parse_qs(seen.query).get("continuation-token", [""])[0]
+        more = f"<IsTruncated>true</IsTruncated><NextContinuationToken>{following[token]}<"
+        row = f"<Contents><Key>{token}.tif</Key><Size>1</Size></Contents>"
+        return Reply(
+            200, [], f"<ListBucketResult>{row}{more}/NextContinuationToken></ListBucketResult>".encode()
+        )
+
+    site.route("/bucket", circling)
+    ran = run_cli("mirror", "s3://bucket", dest, "--endpoint-url", site.origin)
+    assert ran.code == 4 and "leads back to a page that it had" in ran.err
+
+
+ASKED = "x-amz-optional-object-attributes"
+
+
+@pytest.mark.parametrize("knows", ["restored", "ignored", "refused"])
+def test_an_archived_object_that_is_restored_comes(site, run_cli, dest, knows):
+    """Its storage class stays the one of the archive; only an answer to a further question tells."""
+    bodies = {"data/cold.bin": b"c" * 100, "data/lukewarm.bin": b"l" * 90}
+    bucket = S3Bucket(site, "bucket", bodies, tiers=dict.fromkeys(bodies, "GLACIER"))
+    whole = bucket.answer
+
+    def listed(seen):
+        reply = whole(seen)
+        if ASKED not in seen.headers or knows == "ignored":
+            return reply
+        if knows == "refused":
+            return Reply(501, [], b"<Error><Code>NotImplemented</Code></Error>")
+        assert seen.headers[ASKED] == "RestoreStatus"
+        about = b"<RestoreStatus><IsRestoreInProgress>%s</IsRestoreInProgress>%s</RestoreStatus></Contents>"
+        until = b"<RestoreExpiryDate>2099-01-01T00:00:00.000Z</RestoreExpiryDate>"
+        text = reply.body.replace(b"</Contents>", about % (b"true", b""), 1)
+        head, _, last = text.rpartition(b"</Contents>")
+        return Reply(200, reply.headers, head + about % (b"false", until) + last)
+
+    site.route("/bucket", listed)
+    ran = run_cli("mirror", "s3://bucket/data", dest, "--endpoint-url", bucket.url)
+    missing = {row["key"] for row in Mirrored(dest).errors}
+    assert ran.code == 4 and missing == (
+        {"cold.bin"} if knows == "restored" else {"cold.bin", "lukewarm.bin"}
+    )
+    assert site.count("/bucket/data/cold.bin") == 0
+    assert site.count("/bucket/data/lukewarm.bin") == (knows == "restored")
+
+
+@pytest.mark.parametrize("size", [300, 200_000])
+def test_a_file_that_google_decodes_on_the_way_comes_as_it_is_stored(site, run_cli, dest, size):
+    """Its size and MD5 in the listing are those of the compressed file."""
+    plain = b"a,b\n" * size
+    packed = gzip.compress(plain)
+    bucket = GoogleBucket(site, "bucket", {"t/a.csv": packed})
+
+    def transcoded(seen):
+        fields = [("X-Goog-Stored-Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")]
+        if "gzip" in seen.headers.get("accept-encoding", ""):
+            return Reply(200, [*fields, ("Content-Encoding", "gzip"), ("ETag", '"1"')], packed)
+        return Reply(200, [*fields, ("ETag", 'W/"1"')], plain)
+
+    site.route("/bucket/t/a.csv", transcoded)
+    ran = run_cli("mirror", "gs://bucket", dest, "--endpoint-url", bucket.url)
+    assert ran.code == 0, ran.err
+    assert Mirrored(dest).files == {"bucket/t/a.csv": packed}
+    assert Mirrored(dest).receipt["assets"]["verified_checksum"] == 1
+    assert (
+        "0 fetched, 1 already there"
+        in run_cli("mirror", "gs://bucket", dest, "--endpoint-url", bucket.url).err
+    )
+
+
+def test_a_blob_that_only_stands_for_a_folder_is_left_out(site, run_cli, dest):
+    """Hadoop writes such blobs; only their metadata tells."""
+    container = AzureContainer(site, "account/files", {"train": b"", "train/a.tif": tif(300)})
+    whole = container.answer
+
+    def listed(seen):
+        reply = whole(seen)
+        if parse_qs(seen.query).get("include") != ["metadata"]:
+            return reply
+        marked = b"<Metadata><hdi_isfolder>true</hdi_isfolder></Metadata></Blob>"
+        name, _, rest = reply.body.partition(b"<Name>train</Name>")
+        return Reply(200, reply.headers, name + b"<Name>train</Name>" + rest.replace(b"</Blob>", marked, 1))
+
+    site.route(container.listing_path, listed)
+    ran = run_cli("mirror", "az://account/files", dest, "--endpoint-url", container.url)
+    assert ran.code == 0, ran.err
+    assert [*Mirrored(dest).files.values()] == [tif(300)]

@@ -40,7 +40,12 @@ def is_signed_right(seen, origin, environ, skew=0.0):
         Secret(environ.get("AWS_SESSION_TOKEN", "")),
     )
     pays = "x-amz-request-payer" in seen.headers
-    wanted = with_sigv4(Request(f"{origin}{seen.target}"), keys, environ["AWS_REGION"], when, pays=pays)
+    optional = {
+        name: seen.headers[name] for name in ["x-amz-optional-object-attributes"] if name in seen.headers
+    }
+    wanted = with_sigv4(
+        Request(f"{origin}{seen.target}", headers=optional), keys, environ["AWS_REGION"], when, pays=pays
+    )
     return (
         wanted.headers["Authorization"] == seen.headers.get("authorization")
         and abs(time.time() - when - skew) < 900
@@ -68,6 +73,23 @@ def assert_secret(dest, *texts):
 
 def unsigned(site):
     return [seen for seen in site.log if "authorization" not in seen.headers]
+
+
+def test_the_question_for_restored_objects_is_signed_too(site, run_cli, dest):
+    bucket = S3Bucket(site, "bucket", {"a.tif": tif(300)}, tiers={"a.tif": "GLACIER"})
+    until = b"<RestoreStatus><RestoreExpiryDate>2099-01-01T00:00:00Z</RestoreExpiryDate></RestoreStatus>"
+    whole = bucket.answer
+
+    def listed(seen):
+        reply = whole(seen)
+        told = until if "x-amz-optional-object-attributes" in seen.headers else b""
+        return Reply(200, reply.headers, reply.body.replace(b"</Contents>", told + b"</Contents>"))
+
+    site.route("/bucket", listed)
+    guarded(site, lambda seen: is_signed_right(seen, site.origin, AWS))
+    ran = run_cli("mirror", "s3://bucket", dest, "--endpoint-url", site.origin, env=AWS)
+    assert ran.code == 0, ran.err
+    assert [*Mirrored(dest).files.values()] == [tif(300)]
 
 
 def test_a_private_bucket_is_listed_and_read_with_the_keys_of_the_variables(s3, run_cli, dest):

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 AS_STORED = {"accept": "*/*", "accept-encoding": "identity"}
 """Request fields that ask for a file's own bytes, which its digests and ranges refer to."""
+AS_STORED_ENCODED = {"accept": "*/*", "accept-encoding": "gzip"}
+"""The same of a server that decodes what it stores (`is_decoded_there`)."""
 MAX_DECODED_PIECE_BYTES = 64 << 20
 """Bytes that one received piece may decode to. More is a decompression bomb."""
 MAX_CODINGS = 3
@@ -83,6 +85,14 @@ def _is_character_set(name: str) -> bool:
         return bool(codecs.lookup(name))
     except (LookupError, ValueError, UnicodeError):
         return False
+
+
+def is_decoded_there(headers: Mapping[str, str]) -> bool:
+    """Whether the server has decoded the file that it stores, whose digest and length it published, because
+    its coding was not asked for. https://cloud.google.com/storage/docs/transcoding"""
+    return headers.get("x-goog-stored-content-encoding", "").lower() == "gzip" and not content_codings(
+        headers
+    )
 
 
 def is_encoded(headers: Mapping[str, str], path: str) -> bool:

@@ -33,7 +33,8 @@ class AzureListing(StoreListing):
     page_keys = PAGE_BLOBS
 
     async def read_page(self, prefix: str, token: str, *, level: bool = False, after: str = "") -> StorePage:
-        query = f"restype=container&comp=list&maxresults={PAGE_BLOBS}&prefix={quote(prefix, safe='')}"
+        query = f"restype=container&comp=list&include=metadata&maxresults={PAGE_BLOBS}"
+        query += f"&prefix={quote(prefix, safe='')}"
         if level:
             query += "&delimiter=%2F"
         if token:

@@ -94,11 +94,15 @@ class StoreListing:
     async def following_pages(
         self, prefix: str, page: StorePage, *, level: bool = False, after: str = ""
     ) -> AsyncGenerator[StorePage, None]:
-        """A first page and those that follow it."""
+        """A first page and those that follow it. Raises `CatalogError`, also where they lead in a circle."""
+        asked: set[str] = set()
         while True:
             yield page
             if not page.following:
                 return
+            if page.following in asked:
+                raise CatalogDefect(f"{self.where}: the listing leads back to a page that it had")
+            asked.add(page.following)
             page = await self.next_page(prefix, page.following, level=level, after=after)
 
     async def _first_page(self, prefix: str) -> StorePage:
@@ -113,8 +117,6 @@ class StoreListing:
             page = await self.read_page(prefix, token, level=level, after=after)
         except (TransferError, SourceError) as error:
             raise broken_listing(error, f"{self.where}: the listing broke off") from error
-        if token and page.following == token:
-            raise CatalogDefect(f"{self.where}: the listing leads back to the page that it came from")
         return page
 
     def _unlistable(self, error: TransferError) -> MlhubError:
