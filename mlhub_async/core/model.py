@@ -16,7 +16,7 @@ from .errors import MlhubError, TransferError
 from .urls import redacted
 
 JsonObject = dict[str, Any]
-NOTHING: Mapping[str, str] = MappingProxyType({})
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 NO_COLLECTION = "_no-collection"
 """The collection id given to items that name no collection."""
@@ -239,6 +239,8 @@ class Item:
     """the paths in DEST that its assets must have, by key, whatever the path template"""
     versions: Mapping[str, str] = field(default_factory=lambda: NOTHING, repr=False, compare=False)
     """validators of the files of its assets, by key, where they are known before any is asked for"""
+    locations: Mapping[str, JsonObject] = field(default_factory=lambda: NOTHING, repr=False, compare=False)
+    """`href` and `alternate` of assets, by key: where they are fetched from, in place of what `body` says"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,9 +258,9 @@ class Collection:
     )
     """those of its assets that are directories, by key"""
     paths: Mapping[str, str] = field(default_factory=lambda: NOTHING, repr=False, compare=False)
-    """see `Item.paths`"""
     versions: Mapping[str, str] = field(default_factory=lambda: NOTHING, repr=False, compare=False)
-    """see `Item.versions`"""
+    locations: Mapping[str, JsonObject] = field(default_factory=lambda: NOTHING, repr=False, compare=False)
+    """these three: see `Item`"""
 
 
 @dataclass(frozen=True, slots=True)

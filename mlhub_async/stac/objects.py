@@ -270,7 +270,10 @@ def _assets(
     updated = str(known.get("updated"))
     place = (given.endpoints, schemes, given.versions)
     owner = _Owner(item, collection, given.href, text, updated, about, *place, {})
-    return [_asset(key, one, owner) for key, one in raw.items()]
+    located = given.locations
+    return [
+        _asset(key, {**one, **located[key]} if key in located else one, owner) for key, one in raw.items()
+    ]
 
 
 def _asset(key: str, raw: Any, owner: _Owner) -> Asset:

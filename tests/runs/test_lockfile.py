@@ -114,6 +114,18 @@ async def test_another_place_that_has_the_files_is_asked_first(site, troubled, l
     assert Mirrored(tmp_path / "copy").files == Mirrored(dest).files
 
 
+async def test_documents_do_not_say_where_the_bytes_of_a_lockfile_came_from(
+    site, troubled, locked, dest, tmp_path
+):
+    _, source = await moved(troubled)
+    copies = [tmp_path / "first", tmp_path / "second"]
+    assert (await run(locked, copies[0])).exit_code == 0
+    assert (await run(locked, copies[1], from_source=source)).exit_code == 0
+    for copy in copies:
+        assert Mirrored(copy).item("i0")["assets"] == Mirrored(dest).item("i0")["assets"]
+        assert not (await diff(locked, copy, make_options(allow_private=True))).differs
+
+
 async def test_what_is_not_there_comes_from_the_address_in_the_lockfile(site, troubled, locked, tmp_path):
     _, source = await moved(troubled, changes=(0, 2, 4))
     report = await run(locked, tmp_path / "copy", from_source=source)

@@ -127,15 +127,23 @@ class LockfileSource:
         body = {**locked.document, "assets": self._assets(locked)}
         paths = {one.directory or one.key: _place(one) for one in locked.files}
         within = self._directories(locked)
+        located = {one.key: self._location(one) for one in locked.files if not one.directory}
         if not locked.item:
             named = {"type": "Collection", **body, "id": locked.collection}
             return Collection(
-                locked.collection, named, _origin(locked.document), directories=within, paths=paths
+                locked.collection,
+                named,
+                _origin(locked.document),
+                directories=within,
+                paths=paths,
+                locations=located,
             )
         least = {"type": "Feature", "geometry": None, "properties": {"datetime": None}}
         named = {**least, **body, "id": locked.item, "collection": locked.collection}
         where = _origin(locked.document)
-        return Item(locked.item, locked.collection, named, where, directories=within, paths=paths)
+        return Item(
+            locked.item, locked.collection, named, where, directories=within, paths=paths, locations=located
+        )
 
     def _assets(self, locked: LockedItem) -> JsonObject:
         known = locked.document.get("assets")
@@ -171,17 +179,22 @@ class LockfileSource:
 
     def _asset(self, described: Any, row: LockedFile) -> JsonObject:
         asset = {**described} if isinstance(described, dict) else {}
-        asset |= {"file:size": row.size, "file:checksum": f"1220{row.sha256}"}
+        return {**asset, "href": row.href, "file:size": row.size, "file:checksum": f"1220{row.sha256}"}
+
+    def _location(self, row: LockedFile) -> JsonObject:
+        """Where an asset is fetched from. It is no part of its document, which is the same wherever its
+        bytes come from."""
         addresses = [*self._addresses(row)]
         if not addresses:
-            return {**asset, "href": row.path, "unavailable": NO_ADDRESS}
+            return {"href": row.path, "unavailable": NO_ADDRESS}
+        (_, href), *others = addresses
+        location: JsonObject = {"href": href}
         if why := self._in_archive(row):
-            asset["unavailable"] = why
-        (_, asset["href"]), *others = addresses
+            location["unavailable"] = why
         if others:
             named = enumerate(others, 1)
-            asset["alternate"] = {f"{name}-{number}": {"href": href} for number, (name, href) in named}
-        return asset
+            location["alternate"] = {f"{name}-{number}": {"href": one} for number, (name, one) in named}
+        return location
 
     def _in_archive(self, row: LockedFile) -> str:
         """Why a file cannot be fetched that was a member of an archive, where no other place is named."""
