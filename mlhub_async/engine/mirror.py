@@ -23,7 +23,7 @@ from ..core.model import Concern, Flaw, Item, Stored
 from ..core.options import Options
 from ..core.telemetry import Events, Listener, Meter
 from ..http.client import Http
-from ..sources.location import Given
+from ..sources.location import Given, ListedVersion
 from ..storage import naming
 from ..storage.layout import LEARNED_LIMITS_FILE, LISTING_FILE, STATE_DIR
 from ..storage.ledger.ledger import Ledger
@@ -264,7 +264,7 @@ class _Parts:
         pool, environ = self._pool()
         settings = WorkerSettings(
             self.options,
-            replace(self.location, objects=None),
+            replace(self.location, objects=None, version=ListedVersion()),
             str(self.store.root.absolute()),
             environ,
             self.events.observed,

@@ -26,6 +26,7 @@ from .files.archives.addresses import is_archive
 from .linked.local_files import LocalFiles, catalogue_at, existing_path
 
 if TYPE_CHECKING:
+    from ..core.ports.known_items import KnownItems
     from .files.places import Place
     from .mlhub.moved import Moved
 
@@ -77,6 +78,8 @@ class ListedVersion:
     now: int = 0
     pinned: JsonObject = field(default_factory=dict)
     """what the receipt says about it"""
+    use_conditions: Callable[[KnownItems], bool] | None = None
+    """of a static catalogue: how it is told to ask for documents only if they have changed"""
 
 
 class Services(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection as Some
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .. import stac
@@ -116,6 +117,8 @@ async def source_at(
                 found = _archive_source(reader, ArchiveFile.at(url), selection, allowed, room)
             else:
                 found = _source_of(root, reader, selection, allowed, urls.redacted(url))
+                if (use_conditions := getattr(found, "use_conditions", None)) is not None:
+                    location.version.use_conditions = partial(use_conditions, reader)
         case _:
             found = _rows_source(location.kind, reader, url, selection)
     if selection.open_archives and location.kind not in (SourceKind.FILES, SourceKind.ARCHIVE):

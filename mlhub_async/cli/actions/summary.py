@@ -75,6 +75,8 @@ def _basis(report: Report) -> Iterator[str]:
     carried = f"{basis.get('carried')} items are taken over from the listing before"
     if basis.get("kind") == "same-version":
         yield f"listed: nothing, as the hub names the same commit; {carried}"
+    elif basis.get("kind") == "conditional":
+        yield f"listed: everything, with {basis['not_modified']} documents that have not changed; {carried}"
     elif basis.get("kind") == "changes":
         yield f"listed: what the API says was updated since {basis['since']}; {carried}"
     elif basis:

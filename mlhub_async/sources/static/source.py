@@ -25,9 +25,12 @@ from ...core.model import (
 )
 from ...core.options import Selection
 from ...core.ports import Emit, Reader
+from ...core.ports.known_items import DocumentVersion, KnownItems
 from ...stac import DocumentKind
 from ..access import unknown_id
 from ..items.item_limit import Entries, ItemQuota
+from ..items.streams import RawReader
+from .conditional import ConditionalReader
 from .links import FollowedLink, LinkChoice, LinkGroup
 from .nested import NestedApis, OpenApi, unlisted_api
 
@@ -63,7 +66,18 @@ class StaticSource:
         self._admits = stac.item_filter(selection)
         self._open_api = open_api
         self._shared_quota = quota
+        self._conditional: ConditionalReader | None = None
         self._begin()
+
+    def use_conditions(self, reader: RawReader, items: KnownItems) -> bool:
+        """From now on read documents of items by `reader`, and if they are known only if they have changed.
+
+        False: the selection counts items, or names them, so all are read.
+        """
+        if self._selection.ids or self._selection.max_items is not None:
+            return False
+        self._conditional = ConditionalReader(reader, items)
+        return True
 
     def _begin(self) -> None:
         self._quota = self._shared_quota or ItemQuota(self._selection)
@@ -144,17 +158,39 @@ class StaticSource:
 
     async def _read(self, link: FollowedLink, emit: Emit) -> Flaw | None:
         """Read the document at a link and emit what it is. A flaw is returned if it could not be used."""
+        version = None
         try:
-            document = await self._reader.read(Request(link.url))
+            if link.rel == "item" and self._conditional is not None:
+                document, version = await self._read_if_changed(self._conditional, link)
+                if document is None:
+                    return None
+            else:
+                document = await self._reader.read(Request(link.url))
         except TransferError as error:
             if (error.no_content and link.rel == "items") or (
                 error.oversized and stac.limit_of(Request(link.url)) is not None
             ):
                 return await self._features(None, link, emit)  # asks for smaller pages
             return Flaw(urls.redacted(link.url), error)
-        return await self._visit(document, link, emit)
+        return await self._visit(document, link, emit, version)
 
-    async def _visit(self, document: Document, link: FollowedLink, emit: Emit) -> Flaw | None:
+    async def _read_if_changed(
+        self, reader: ConditionalReader, link: FollowedLink
+    ) -> tuple[Document | None, DocumentVersion]:
+        """None for a document that is as before, whose item is counted as listed."""
+        known = await reader.items.find(link.url)
+        if known is not None:
+            document, version = await reader.read(link.url, known.version)
+            if document is not None:
+                return document, version
+            if await reader.items.take_over(known):
+                self._of_items.update({known.collection} if known.item else ())
+                return None, version
+        return await reader.read(link.url, DocumentVersion())
+
+    async def _visit(
+        self, document: Document, link: FollowedLink, emit: Emit, version: DocumentVersion | None = None
+    ) -> Flaw | None:
         body, url, collection = document.body, document.url, link.collection
         if self._quota.used_up:
             return None
@@ -165,12 +201,7 @@ class StaticSource:
                     self._doubtful.add(collection or NO_COLLECTION)
                 await emit(self._catalogue(body, url, collection, is_collection=is_collection))
             case DocumentKind.ITEM:
-                item = stac.item_of(body, url, collection or NO_COLLECTION)
-                if isinstance(item, Flaw):
-                    return item
-                if link.rel == "items":
-                    self._doubtful.add(collection or NO_COLLECTION)
-                await self._emit_chosen([replace(item, addresses=(url, link.url))], emit)
+                return await self._visit_item(document, link, emit, version)
             case DocumentKind.FEATURES:
                 return await self._features(document, link, emit)
             case DocumentKind.COLLECTIONS if link.rel == "root" or stac.has_records(body):
@@ -183,6 +214,21 @@ class StaticSource:
                 where = urls.redacted(url)
                 message = f"{where} is JSON, but no STAC: it is {stac.looks_like(body)}"
                 return Flaw(where, TransferError(message, kind="not-stac"))
+        return None
+
+    async def _visit_item(
+        self, document: Document, link: FollowedLink, emit: Emit, version: DocumentVersion | None
+    ) -> Flaw | None:
+        """`version`: of a document that may be asked for on condition the next time."""
+        item = stac.item_of(document.body, document.url, link.collection or NO_COLLECTION)
+        if isinstance(item, Flaw):
+            return item
+        if link.rel == "items":
+            self._doubtful.add(link.collection or NO_COLLECTION)
+        if version is not None and self._conditional is not None:
+            selected = item.id if self._admits(item) else ""
+            self._conditional.items.note(link.url, version, item.collection, selected)
+        await self._emit_chosen([replace(item, addresses=(document.url, link.url))], emit)
         return None
 
     async def _features(self, document: Document | None, link: FollowedLink, emit: Emit) -> Flaw | None:

@@ -145,12 +145,18 @@ class ChangesReader:
         return listing.matched
 
 
+async def check_last_run(ledger: Ledger, memory: ListingMemory) -> None:
+    """Raise `Doubt` where another run than that of the memory was the last one."""
+    if await ledger.query(lambda book: last_run_before(book.database, book.run)) != memory.run:
+        raise Doubt("another run has used DEST since the last complete listing")
+
+
 async def check_ledger(ledger: Ledger, store: Files, memory: ListingMemory) -> Carried:
     """What the run of the memory listed. Raises `Doubt` where DEST is not as that run left it."""
 
+    await check_last_run(ledger, memory)
+
     def compared(book: Statements) -> Carried:
-        if last_run_before(book.database, book.run) != memory.run:
-            raise Doubt("another run has used DEST since the last complete listing")
         found = files_of(book.database, memory.run)
         if not found.is_whole or found.items.total() != memory.items:
             raise Doubt("not all items of the last complete listing are complete in DEST")

@@ -36,7 +36,8 @@ class ListingMemory(NamedTuple):
     """Of one complete listing, and the runs since that listed less.
 
     `key` stands for source, selection and all that decides what becomes of an item. `newest` is in
-    microseconds since 1970; 0: of items without such times. `version`: see `ListedVersion`.
+    microseconds since 1970; 0: of items without such times. `version`: see `ListedVersion`. `documents`: 1 if
+    it was of a static catalogue whose documents are known.
     """
 
     key: int
@@ -46,6 +47,7 @@ class ListingMemory(NamedTuple):
     """that have used it, the full one included"""
     newest: int = 0
     version: int = 0
+    documents: int = 0
 
     @property
     def newest_time(self) -> datetime:
@@ -106,19 +108,20 @@ def reason_against_changes(options: Options) -> str:
 class UpdateTimes:
     """The newest `updated` of the items of a listing, and whether every item has one.
 
-    `directories`: items with files that may change while the item does not, as those of Zarr stores.
+    `open`: items with files that may change while the item does not, as those of Zarr stores, and items that
+    others link to.
     """
 
     newest: int = 0
     lacking: int = 0
     items: int = 0
-    directories: int = 0
+    open: int = 0
 
     def add(self, entries: Sequence[Entry]) -> None:
         for one in entries:
             if isinstance(one, Item):
                 self.items += 1
-                self.directories += bool(one.directories)
+                self.open += bool(one.directories) or one.followed
                 properties = one.body.get("properties")
                 value = properties.get(UPDATED) if isinstance(properties, dict) else None
                 moment = parse_instant(value)

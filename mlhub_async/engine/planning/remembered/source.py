@@ -15,7 +15,8 @@ from ...destination import absolute
 from ...pipeline import Run
 from ...report.rates import Numbers
 from ...report.receipt import Report
-from .changes import Changes, ChangesReader, Doubt, check_ledger
+from .changes import Changes, ChangesReader, Doubt, check_last_run, check_ledger
+from .documents import RememberedDocuments
 from .memory import (
     EPOCH,
     MICROSECOND,
@@ -78,6 +79,7 @@ class RememberedListing:
         self._version = given.version
         self._reader = ChangesReader(given.source, run.options, given.environ, run.ledger, store)
         self._memory = load_memory(store)
+        self._documents = _documents_of(run, given)
         self._times = UpdateTimes()
         self._changes: Changes | None = None
         self._run_number = 0
@@ -93,9 +95,14 @@ class RememberedListing:
         self._run_number = await self._run.ledger.query(lambda book: book.run)
         try:
             memory = self._usable_memory()
+            if self._documents is not None:
+                await self._list_documents(memory, self._documents, tracking)
+                return
             changes = await (self._read_version(memory) if self._version.now else self._reader.read(memory))
         except Doubt as doubt:
             self._run.report.basis = {"kind": "full", "because": term_safe(str(doubt), MAX_REASON_CHARS)}
+            if self._documents is not None:
+                await self._documents.begin(None)
             await self._inner.list(tracking)
             return
         self._changes = changes
@@ -104,6 +111,19 @@ class RememberedListing:
 
     async def refresh(self, asset: Asset) -> Asset | None:
         return await self._inner.refresh(asset)
+
+    async def _list_documents(
+        self, memory: ListingMemory, documents: RememberedDocuments, emit: Emit
+    ) -> None:
+        """List a static catalogue, but for the documents that have not changed."""
+        if not memory.documents:
+            raise Doubt("the documents of the last complete listing are not known")
+        await check_last_run(self._run.ledger, memory)
+        await documents.begin(memory.run)
+        try:
+            await self._inner.list(emit)
+        finally:
+            self._run.report.basis = documents.basis()
 
     def _usable_memory(self) -> ListingMemory:
         memory = self._memory
@@ -146,30 +166,35 @@ class RememberedListing:
         await emit([CollectionListed(name) for name in listed])
 
     def keep(self, report: Report) -> None:
-        """Keep what the next run needs, if this one is complete."""
+        """Keep what the next run needs, if this one is complete and nothing else can change what it found."""
+        is_open = report.dangling or self._times.open
+        if report.exit_code == 0 and not is_open and (kept := self._memory_of(report)) is not None:
+            save_memory(self._store, kept)
+
+    def _memory_of(self, report: Report) -> ListingMemory | None:
         listing, changes, memory = report.listing, self._changes, self._memory
-        if report.exit_code != 0:
-            return
-        times = self._times if changes is None else changes.times
-        began = _began(report)
+        runs = 1 if memory is None or report.basis["kind"] == "full" else memory.runs + 1
+        kept = ListingMemory(self._key, self._run_number, max(1, listing.unique + report.carried), runs)
+        if self._documents is not None:
+            return kept._replace(documents=1)
+        times, began = self._times if changes is None else changes.times, _began(report)
         if times.newest > began + CLOCK_ERROR // MICROSECOND:
-            return  # a time that is still to come: what changes until then would have an older one
+            return None  # a time that is still to come: what changes until then would have an older one
+        newest = min(times.newest, began)
         if changes is not None and memory is not None:
-            newest = max(memory.newest, min(times.newest, began))
-            kept = (
-                changes.carried.items.total() + len(changes.items),
-                memory.runs + 1,
-                newest,
-                memory.version,
-            )
-        else:
-            is_timed = not times.lacking and times.items == listing.unique
-            is_steady = listing.matched == listing.unique == listing.returned
-            newest = min(times.newest, began) if is_timed and is_steady else 0
-            kept = (listing.unique, 1, newest, self._version.now)
-        is_open = listing.linked or report.dangling or self._times.directories
-        if not is_open and (newest > 0 or self._version.now):
-            save_memory(self._store, ListingMemory(self._key, self._run_number, *kept))
+            return kept._replace(newest=max(memory.newest, newest), version=memory.version)
+        is_timed = not times.lacking and times.items == listing.unique
+        is_steady = listing.matched == listing.unique == listing.returned
+        kept = kept._replace(newest=newest if is_timed and is_steady else 0, version=self._version.now)
+        return kept if kept.newest > 0 or kept.version else None
+
+
+def _documents_of(run: Run, given: GivenSource) -> RememberedDocuments | None:
+    """None where SOURCE is no static catalogue, or its selection does not let it leave documents out."""
+    if (use_conditions := given.version.use_conditions) is None:
+        return None
+    documents = RememberedDocuments(run)
+    return documents if use_conditions(documents) else None
 
 
 def _began(report: Report) -> int:
