@@ -1,7 +1,10 @@
 """Kills a mirror into a bucket with SIGKILL at random moments, and checks what is visible, round after round.
 
-    python benchmarks/bucket_kills.py --moto moto_server                 50 rounds
-    python benchmarks/bucket_kills.py --rclone rclone --rounds 10        rclone 1.65 or newer has `serve s3`
+    python benchmarks/bucket_kills.py moto_server                 50 rounds
+    python benchmarks/bucket_kills.py rclone --rounds 10          rclone 1.65 or newer has `serve s3`
+    python benchmarks/bucket_kills.py node_modules/.bin/azurite-blob
+    python benchmarks/bucket_kills.py gcp-storage-emulator
+    python benchmarks/bucket_kills.py fake-gcs-server             without files in parts
 
 Between the rounds four of fourteen files change, two of which are uploaded in parts. After every kill each
 object is one complete version that was offered, its metadata has its SHA-256, and a receipt is that of the
@@ -19,19 +22,22 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from support.bucket_kills import bucket_loop, moto, rclone
+from support.bucket_kills import bucket_loop
+from support.store_views import LARGE_FILES, STORES
 
 
 def main() -> int:
     args = _arguments()
     began = time.monotonic()
-    serve = rclone(args.tmp_folder, args.rclone) if args.rclone else moto(args.tmp_folder, args.moto)
-    with serve as port, bucket_loop(args.tmp_folder, args.seed, port) as loop:
+    name = Path(args.program).name
+    serve, large = STORES[name](args.tmp_folder, args.program), LARGE_FILES.get(name, 2)
+    with serve as store, bucket_loop(args.tmp_folder, args.seed, store, large=large) as loop:
         while loop.tally.rounds < args.rounds:
             loop.round()
             print(f"\r{loop.tally.rounds}/{args.rounds}", end="", file=sys.stderr, flush=True)
     tally = loop.tally
     rows = {
+        "store": name,
         "seed": args.seed,
         "rounds": tally.rounds,
         "kills": tally.kills,
@@ -49,8 +55,7 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
-    parser.add_argument("--moto", default="moto_server", metavar="PROGRAM")
-    parser.add_argument("--rclone", default="", metavar="PROGRAM")
+    parser.add_argument("program", metavar="PROGRAM", help=f"one of {', '.join(STORES)}")
     parser.add_argument("--rounds", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tmp", metavar="DIR", default=None)

@@ -228,6 +228,6 @@ class _Requests:
 
         sink = AnswerSink(request.url)
         await self._http.get(request, sink)
-        answer = Answer(sink.fields, sink.whole())
+        answer = Answer(sink.fields, sink.whole(), sink.incomplete)
         check(answer)
         return answer

@@ -16,7 +16,7 @@ from ..core.model import Document, Head, Request
 from ..core.urls import redacted
 from .decoding.body import BodyDecoder, content_codings, decoder_for
 from .decoding.decoders import DecodingError
-from .status import OK, PRECONDITION_FAILED, TRANSFORMED, classified
+from .status import OK, PRECONDITION_FAILED, REDIRECTS, TRANSFORMED, classified
 
 if TYPE_CHECKING:
     from ..core.ports import Buffer
@@ -104,12 +104,14 @@ class AnswerSink:
         self._parts: list[bytes] = []
         self._size = 0
         self.fields: Mapping[str, str] = {}
+        self.incomplete = False
+        """whether an upload is to be gone on with"""
 
     def start(self, head: Head) -> None:
         if head.status == PRECONDITION_FAILED:
             words = f"{redacted(self._url)}: another object is there than the one that was known"
             raise classified(TransferError(words, kind="changed", status=head.status))
-        self.fields = head.headers
+        self.fields, self.incomplete = head.headers, head.status in REDIRECTS
         self._parts.clear()
 
     def write(self, data: Buffer) -> None:

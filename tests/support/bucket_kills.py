@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import http.client
 import json
 import random
-import re
 import shutil
 import subprocess
 import sys
@@ -14,26 +12,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote_plus
 
+from mlhub_async.storage.layout import UPLOADS_FILE
 from support.command import clean_environment
-from support.counterparts import reserved_port, running
 from support.server import Background, Site, tif
 from support.stac_server import sizes_and_digests, stac_item
+from support.store_views import StoreView
 
 PROGRAM = (sys.executable, "-m", "mlhub_async")
-BUCKET, PREFIX = "bucket", "mirrors/one/"
+PREFIX = "mirrors/one/"
 LARGE_BYTES = 17 << 20
-KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
-UNCHECKED = {
-    "authorization": "AWS4-HMAC-SHA256 Credential=key/20260101/us-east-1/s3/aws4_request,"
-    "SignedHeaders=host,Signature=0"
-}
-"""moto gives objects to those that sign, and does not look at the signature."""
-ANSWER_SECONDS = 120
 
 
 @dataclass
@@ -46,47 +36,14 @@ class Tally:
     violations: list[str] = field(default_factory=list)
 
 
-@contextmanager
-def moto(folder: Path, program: str) -> Iterator[int]:
-    """moto with an empty bucket. Yields its port."""
-    with (
-        reserved_port() as port,
-        running([program, "-H", "127.0.0.1", "-p", port], port, folder / "moto.log"),
-    ):
-        ask(port, "PUT", f"/{BUCKET}")
-        yield port
-
-
-@contextmanager
-def rclone(folder: Path, program: str) -> Iterator[int]:
-    """`rclone serve s3` of a folder. Yields its port."""
-    (folder / "root" / BUCKET).mkdir(parents=True)
-    with reserved_port() as port:
-        argv = [program, "serve", "s3", "--addr", f"127.0.0.1:{port}", folder / "root"]
-        with running(argv, port, folder / "rclone.log"):
-            yield port
-
-
-def ask(port: int, method: str, target: str) -> tuple[bytes, dict[str, str]]:
-    """An answer, b"" where there is nothing, and its fields by lower-case name."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
-    try:
-        connection.request(method, target, headers=UNCHECKED)
-        answer = connection.getresponse()
-        fields = {name.lower(): value for name, value in answer.getheaders()}
-        return (b"" if answer.status == HTTPStatus.NOT_FOUND else answer.read()), fields
-    finally:
-        connection.close()
-
-
 class BucketLoop:
     """Rounds of: objects change, runs are killed, the last one completes, another has nothing to do."""
 
     def __init__(
-        self, place: Path, port: int, site: Site, seed: int, *, small: int = 12, large: int = 2
+        self, place: Path, store: StoreView, site: Site, seed: int, *, small: int = 12, large: int = 2
     ) -> None:
         self.tally = Tally()
-        self._place, self._port, self._site = place, port, site
+        self._place, self._store, self._site = place, store, site
         self._chance = random.Random(seed)
         self._sizes = {
             **{f"s{n}": 20_000 for n in range(small)},
@@ -113,8 +70,8 @@ class BucketLoop:
         source = self._place / "items.ndjson"
         source.write_text("".join(json.dumps(one) + "\n" for one in items))
         return [
-            *PROGRAM, "mirror", str(source), f"s3://{BUCKET}/{PREFIX.rstrip('/')}", "--json", "-R", "8",
-            "--endpoint-url", f"http://127.0.0.1:{self._port}", "--state", str(self._state),
+            *PROGRAM, "mirror", str(source), f"{self._store.dest}/{PREFIX.rstrip('/')}", "--json", "-R", "8",
+            "--endpoint-url", f"http://127.0.0.1:{self._store.port}", "--state", str(self._state),
             "--allow-private",
         ]  # fmt: skip
 
@@ -126,7 +83,9 @@ class BucketLoop:
         home = self._place / "home"
         home.mkdir(exist_ok=True)
         output = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen(self._words(), env=clean_environment(home, KEYS), text=True, **output)  # type: ignore[call-overload,no-any-return]
+        return subprocess.Popen(
+            self._words(), env=clean_environment(home, self._store.environ), text=True, **output
+        )  # type: ignore[call-overload,no-any-return]
 
     def round(self) -> None:
         """One round. Every third one loses the ledger in the end."""
@@ -153,7 +112,9 @@ class BucketLoop:
             process.kill()
             process.communicate()
         self.tally.kills += 1
-        self.tally.with_unfinished += bool(self._uploads())
+        journal = self._state / ".mlhub" / UPLOADS_FILE
+        noted = journal.exists() and journal.stat().st_size > 0
+        self.tally.with_unfinished += noted or bool(self._store.uploads())
         self._judge("after a kill")
 
     def _complete(self, when: str) -> dict[str, Any]:
@@ -169,7 +130,7 @@ class BucketLoop:
             self._violated(
                 f"{when}: the objects are not the present ones: {set(found.items()) ^ set(wanted.items())}"
             )
-        if left := self._uploads():
+        if left := self._store.uploads():
             self._violated(f"{when}: unfinished uploads are left: {left}")
         return summary
 
@@ -179,11 +140,11 @@ class BucketLoop:
         lines, receipt = [], {}
         for key in self._quiet_keys():
             path = key.removeprefix(PREFIX)
-            body, fields = ask(self._port, "GET", f"/{BUCKET}/{key}")
+            body, said = self._store.read(key)
             if not body and path.startswith(".mlhub/"):
                 continue  # a request of the killed run, or an empty list of errors
             digest = hashlib.sha256(body).hexdigest()
-            if fields.get("x-amz-meta-mlhub-sha256", digest) != digest:
+            if (said or digest) != digest:
                 self._violated(f"{when}: {path} is not what its metadata says")
             if path.endswith(".json"):
                 json.loads(body)
@@ -199,27 +160,19 @@ class BucketLoop:
             self._violated(f"{when}: the receipt is of other files")
         return found
 
-    def _keys(self) -> list[str]:
-        listed, _ = ask(self._port, "GET", f"/{BUCKET}?list-type=2&encoding-type=url&prefix={PREFIX}")
-        return [unquote_plus(key) for key in re.findall(r"<Key>([^<]*)<", listed.decode())]
-
     def _quiet_keys(self) -> list[str]:
         """The keys when the requests of a killed run have ended: the store may still carry them out."""
-        before, now = [""], self._keys()
+        before, now = [""], self._store.keys(PREFIX)
         while before != now:
             time.sleep(0.2)
-            before, now = now, self._keys()
+            before, now = now, self._store.keys(PREFIX)
         return now
-
-    def _uploads(self) -> list[str]:
-        listed, _ = ask(self._port, "GET", f"/{BUCKET}?uploads")
-        return re.findall(r"<UploadId>([^<]+)<", listed.decode())
 
     def _violated(self, what: str) -> None:
         self.tally.violations.append(f"round {self.tally.rounds}: {what}")
 
 
 @contextmanager
-def bucket_loop(place: Path, seed: int, port: int) -> Iterator[BucketLoop]:
+def bucket_loop(place: Path, seed: int, store: StoreView, *, large: int = 2) -> Iterator[BucketLoop]:
     with Background() as sites:
-        yield BucketLoop(place, port, sites.site(), seed)
+        yield BucketLoop(place, store, sites.site(), seed, large=large)

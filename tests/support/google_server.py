@@ -126,13 +126,12 @@ class _Handler(ObjectHandler):
         elif query.get("alt") != "media":
             self._answer_json(self._resource(key))
         else:
-            first, last = map(int, self.headers["range"].removeprefix("bytes=").split("-"))
-            body = stored.body[first : last + 1]
-            fields = {
-                "Content-Range": f"bytes {first}-{first + len(body) - 1}/{len(stored.body)}",
-                "x-goog-generation": stored.etag,
-            }
-            self.answer(206, body, fields)
+            fields, body, status = {"x-goog-generation": stored.etag}, stored.body, 200
+            if found := re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("range", "")):
+                first, last = int(found[1]), min(int(found[2]), len(body) - 1)
+                fields["Content-Range"], status = f"bytes {first}-{last}/{len(body)}", 206
+                body = body[first : last + 1]
+            self.answer(status, body, fields)
 
     def _copy(self, source: str, key: str, query: dict[str, str]) -> None:
         found = self.store.objects.get(source)

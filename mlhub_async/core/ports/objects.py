@@ -9,10 +9,14 @@ from ..model import Request
 
 
 class Answer(NamedTuple):
-    """A response of an object store, whole. `fields` are by lower-case name."""
+    """A response of an object store, whole. `fields` are by lower-case name.
+
+    `incomplete`: what was sent is a part of an upload that goes on.
+    """
 
     fields: Mapping[str, str]
     body: bytes
+    incomplete: bool = False
 
 
 def accept(answer: Answer) -> None:

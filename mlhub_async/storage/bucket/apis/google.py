@@ -210,7 +210,7 @@ def _read_session(answer: Answer) -> str:
 
 def _read_part(answer: Answer, whole: Whole) -> Written:
     """What the store has by now, or the object, where that was the last part."""
-    if _is_object(answer):
+    if not answer.incomplete:
         return _read_written(answer, whole.md5)._replace(size=whole.size)
     return Written("", size=_received_bytes(answer))
 
@@ -220,12 +220,8 @@ def _received_bytes(answer: Answer) -> int:
     return 0 if found is None else (int(found[1]) + 1) // STEP_BYTES * STEP_BYTES
 
 
-def _is_object(answer: Answer) -> bool:
-    return b'"generation"' in answer.body
-
-
 def _read_received(answer: Answer) -> PartsPage:
-    if _is_object(answer):
+    if not answer.incomplete:
         ended = TransferError("the upload has ended", kind="gone")
         ended.absent = True
         raise ended
