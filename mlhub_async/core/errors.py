@@ -109,6 +109,8 @@ class TransferError(MlhubError):
     """the refusal may mean that a signed URL has expired"""
     unmet = False
     """a condition of the request (If-Match, If-None-Match) was not met"""
+    missing_keys = False
+    """an object store says that it needs credentials, under a status that does not mean that everywhere"""
     retained = False
     """a retention policy keeps what is there from being replaced or removed"""
     rejected = False

@@ -182,7 +182,8 @@ def refusal(head: Head, body: bytes, url: str) -> TransferError:
     error.none_found = error.absent and _says_none_found(body)
     error.misdirected = head.status == MISDIRECTED
     code = _code(head, body)
-    error.maybe_unsigned |= code in UNSIGNED_CODES
+    error.missing_keys = code in UNSIGNED_CODES
+    error.maybe_unsigned |= error.missing_keys
     error.unmet |= code in UNMET_CODES
     error.retained = code in RETAINED_CODES
     if isinstance(error, Transient):

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import shutil
+import sys
 from email.utils import formatdate
 
 import pytest
@@ -181,6 +182,23 @@ async def test_one_url_for_many_items_is_copied_in_the_store(troubled, store, mi
     report = await mirrored([stac_item("one", data=url), stac_item("two", data=url)], concurrency=1)
     assert report.ok and store.count("put", "data.tif") == 1 and len(site.log) == 1
     assert store.files(PREFIX) == {f"c1/{name}/data.tif": tif(20_000) for name in ("one", "two")}
+
+
+@pytest.mark.parametrize("what", ["denied", "unsupported"])
+async def test_where_the_store_may_not_copy_the_object_is_read_and_put(troubled, store, mirrored, what):
+    site = await troubled.site()
+    url = site.put("/x.tif", tif(LARGE))
+    store.fault("copy", "", what, 99)
+    report = await mirrored([stac_item("one", data=url), stac_item("two", data=url)], concurrency=1)
+    assert report.ok and len(site.log) == 1 and store.uploads == {}
+    assert store.files(PREFIX) == {f"c1/{name}/data.tif": tif(LARGE) for name in ("one", "two")}
+
+
+async def test_a_store_that_was_asked_without_keys_says_so(troubled, store, mirrored):
+    site = await troubled.site()
+    store.fault("put", "lock", "denied", 99)
+    with pytest.raises(StorageError, match="it was asked without keys: see 'mlhub-async auth status'"):
+        await mirrored(publish(site, ["one"]))
 
 
 async def test_what_has_left_the_catalogue_is_removed_by_key(troubled, store, mirrored):
@@ -387,6 +405,10 @@ class TestUploads:
         store.objects[f"{PREFIX}c1/one/data.tif"] = Stored(b"older", "1700000000000000")
         assert (await mirrored(items, if_exists="overwrite")).ok
         assert store.files(PREFIX) == {"c1/one/data.tif": tif(LARGE)} and store.uploads == {}
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="files have no mode there")
+    async def test_its_id_is_noted_for_its_owner_only(self, left, tmp_path):
+        assert (tmp_path / "state/.mlhub/unfinished-uploads").stat().st_mode & 0o077 == 0
 
     async def test_the_digest_beside_the_object_is_that_of_its_bytes(self, left, store, mirrored):
         site, items = left

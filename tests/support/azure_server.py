@@ -16,7 +16,6 @@ from xml.sax.saxutils import escape
 
 from support.object_server import RECENTLY, ObjectHandler, ObjectServer, Stored
 
-ACCOUNT = "table"
 _ERRORS = {
     "slow-down": (503, "ServerBusy"),
     "denied": (403, "AuthorizationPermissionMismatch"),
@@ -66,7 +65,7 @@ class _Handler(ObjectHandler):
         account, bucket, key = (*unquote(where.path)[1:].split("/", 2), "", "")[:3]
         query = {name: one[0] for name, one in parse_qs(where.query, keep_blank_values=True).items()}
         assert self.command == "GET" or self.headers["x-ms-version"] >= "2021-06-08"
-        if (account, bucket) != (ACCOUNT, self.store.bucket):
+        if (account, bucket) != (self.store.account, self.store.bucket):
             self._refuse(404, "ContainerNotFound")
             return
         if self.headers.get("content-md5", _md5(self.body)) != _md5(self.body):
@@ -131,7 +130,7 @@ class _Handler(ObjectHandler):
 
     def _put(self, key: str, _: dict[str, str]) -> None:
         if source := self.headers.get("x-ms-copy-source"):
-            place = f"/{ACCOUNT}/{self.store.bucket}/"
+            place = f"/{self.store.account}/{self.store.bucket}/"
             found = self.store.objects.get(unquote(urlsplit(source).path).removeprefix(place))
             if found is None:
                 self._refuse(404, "CannotVerifyCopySource")
@@ -200,9 +199,13 @@ class AzureServer(ObjectServer):
     handler = _Handler
     digest_field = "x-ms-meta-mlhub_sha256"
 
+    def __init__(self, *, account: str = "table", **about: Any) -> None:
+        super().__init__(**about)
+        self.account = account
+
     @property
     def dest(self) -> str:
-        return f"az://{ACCOUNT}/{self.bucket}"
+        return f"az://{self.account}/{self.bucket}"
 
 
 def _md5(body: bytes) -> str:

@@ -17,6 +17,8 @@ from mlhub_async import blocking
 from mlhub_async.core.options import Options
 from mlhub_async.demo import Site as Demo
 from mlhub_async.demo import serve
+from support.azure_server import AzureServer
+from support.google_server import GoogleServer
 from support.hubs import Hub, publish_record
 from support.object_stores import S3Bucket
 from support.s3_server import S3Server
@@ -78,7 +80,14 @@ class Hosts:
 @contextmanager
 def hosts(folder: Path) -> Iterator[Hosts]:
     """Serves every host that the documentation names."""
-    with Background() as sites, sample() as demo, S3Server(bucket="my-bucket") as s3:
+    azure_server = AzureServer(bucket="my-container", account="myaccount")
+    with (
+        Background() as sites,
+        sample() as demo,
+        S3Server(bucket="my-bucket") as s3,
+        azure_server as azure,
+        GoogleServer(bucket="my-bucket") as google,
+    ):
         blocking.mirror(demo.root, folder / "sample", Options(api_key=demo.key)).raise_for_failures()
         static = sites.site()
         for path in sorted((folder / "sample").rglob("*")):
@@ -101,7 +110,7 @@ def hosts(folder: Path) -> Iterator[Hosts]:
         found.origins |= {"stac.example": static.origin, "earth-search.example": api.origin}
         found.origins |= {"cmr.earthdata.example": earthdata.origin}
         found.origins |= {"archive.example": other.origin, "zenodo.example": other.origin}
-        found.origins["s3.example"] = s3.url
+        found.origins |= {"s3.example": s3.url, "azure.example": azure.url, "google.example": google.url}
         found.environ |= {"HF_ENDPOINT": other.origin, "AWS_ENDPOINT_URL": other.origin}
         found.mlhub |= {"MLHUB_ROOT_URL": demo.root, "MLHUB_API_KEY": demo.key}
         yield found

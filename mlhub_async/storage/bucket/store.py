@@ -275,9 +275,29 @@ class BucketStore:
             facts = await self._objects.facts(self._key(existing))
             if facts is None:
                 raise TransferError(f"{existing}: no such object", kind="path")
-            etag = await self._objects.copy(self._key(existing), facts, self._key(path))
+            try:
+                etag = await self._objects.copy(self._key(existing), facts, self._key(path))
+            except TransferError as error:
+                if not (error.denied or error.absent or error.unsupported):
+                    raise
+                etag = await self._copy_by_reading(existing, facts, path, error)
         self._index.add([(path, facts.size, etag)])
         return stamp_of(etag)
+
+    async def _copy_by_reading(
+        self, existing: str, facts: ObjectFacts, path: str, refused: TransferError
+    ) -> str:
+        """Read an object and put it again: the keys may read it, and not let the store do so."""
+        sha256 = (await self._read_digest(existing, facts, "sha256")).hex()
+        if facts.sha256 not in ("", sha256):
+            raise refused
+
+        async def read(first: int, size: int) -> bytes:
+            return await self._read(existing, first, size, facts.etag)
+
+        known = self._known(path)
+        replaced = "" if known is None else known.etag
+        return await self._uploads.write(self._key(path), Body(facts.size, sha256, read), replaced)
 
     def stage(self, data: object) -> tuple[str, int]:
         raise StorageError("a bucket has no staged files")
@@ -341,6 +361,7 @@ def _read_range(first: int, size: int, file: BinaryIO) -> bytes:
 def _advice(error: TransferError) -> str:
     if error.retained:
         return "; a retention policy keeps what is there from being replaced or removed: give another bucket"
-    if error.denied:
-        return "; the keys that there are may not do that: see 'mlhub-async auth status'"
+    if error.denied or error.missing_keys:
+        what = "the keys that there are may not do that" if error.signed else "it was asked without keys"
+        return f"; {what}: see 'mlhub-async auth status'"
     return "; there is no such bucket" if error.absent else ""

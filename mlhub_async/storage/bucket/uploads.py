@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -144,7 +145,7 @@ class Uploads:
 
     def _note(self, upload: UnfinishedUpload) -> None:
         try:
-            with self._journal.open("ab") as file:
+            with open(self._journal, "ab", opener=_for_owner) as file:
                 file.write(dumps(list(upload)) + b"\n")
         except OSError as error:
             raise StorageError(f"{self._journal}: {error.strerror}; choose another --state") from None
@@ -222,6 +223,11 @@ class Uploads:
             self._journal.unlink(missing_ok=True)
             for upload in self._mine:
                 self._note(upload)
+
+
+def _for_owner(path: str, flags: int) -> int:
+    """The id of an upload may be all that is needed to go on with it."""
+    return os.open(path, flags, 0o600)
 
 
 def _noted(line: bytes) -> UnfinishedUpload | None:
