@@ -7,6 +7,7 @@ import pytest
 
 import mlhub_async
 from mlhub_async.core.urls import quoted_key
+from support.archives import zipped
 from support.hubs import (
     COMMIT,
     LARGE,
@@ -128,6 +129,48 @@ def test_a_folder_a_page_and_a_glob_name_parts_of_it(site, cdn, run_cli, source,
     hub = Hub(site, cdn, "org/name", FILES)
     ran = run(run_cli, hub, "plan", source.format(hub=site.origin), "--json")
     assert (ran.code, ran.events[-1]["assets"], ran.events[-1]["unknown_sizes"]) == (0, count, 0), ran.err
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "hf://datasets/org/name/train/b.tif",
+        "{hub}/datasets/org/name/blob/main/train/b.tif",
+        "{hub}/datasets/org/name/resolve/main/train/b.tif?download=true",
+    ],
+)
+def test_one_file_of_a_data_set_is_named_by_its_address_or_its_page(site, cdn, run_cli, dest, source):
+    hub = Hub(site, cdn, "org/name", FILES, page_size=1)
+    ran = run(run_cli, hub, "mirror", source.format(hub=site.origin), dest)
+    assert ran.code == 0, ran.err
+    assert [*Mirrored(dest).files.values()] == [FILES["train/b.tif"]]
+    absent = run(run_cli, hub, "mirror", "hf://datasets/org/name/train/none.tif", dest)
+    assert absent.code == 3 and "no such data set, revision or folder" in absent.err
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "hf://datasets/org/name/train/a b.zip",
+        "{hub}/datasets/org/name/blob/main/train/a b.zip",
+        "{hub}/datasets/org/name/resolve/main/train/a%20b.zip",
+    ],
+)
+def test_an_archive_of_a_data_set_is_opened_where_its_address_names_it(site, cdn, run_cli, dest, source):
+    hub = Hub(site, cdn, "org/name", FILES)
+    site.put("/datasets/org/name/resolve/main/train/a%20b.zip", zipped({"x/1.tif": tif(300)}))
+    ran = run(run_cli, hub, "mirror", source.format(hub=site.origin), dest)
+    assert ran.code == 0, ran.err
+    assert [*Mirrored(dest).files.values()] == [tif(300)]
+
+
+@pytest.mark.parametrize("page", ["/viewer", "/viewer/default/train?row=3", "/tree/main/", ""])
+@pytest.mark.parametrize("name", ["org/name", "name"])
+def test_each_page_of_a_data_set_names_it(site, cdn, run_cli, page, name):
+    """Data sets of the first days have no organization in their names."""
+    hub = Hub(site, cdn, name, FILES)
+    ran = run(run_cli, hub, "plan", site.url(f"/datasets/{name}{page}"), "--json")
+    assert (ran.code, ran.events[-1]["assets"]) == (0, 4), ran.err
 
 
 @pytest.mark.parametrize("rewrites", [True, False])

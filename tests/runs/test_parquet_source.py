@@ -331,6 +331,15 @@ async def test_what_is_no_stac_and_what_is_not_whole_is_said(site, dest, tmp_pat
         assert report.exit_code == 4 and "no whole Parquet" in report.listing.error.message
 
 
+@pytest.mark.parametrize("place", ["server", "disk"])
+async def test_a_page_in_place_of_a_parquet_file_is_said(site, dest, tmp_path, place):
+    page = b"<!DOCTYPE html><html><body>Sign in</body></html>"
+    (tmp_path / "a.parquet").write_bytes(page)
+    report = await run(site.put("/a.parquet", page) if place == "server" else tmp_path / "a.parquet", dest)
+    assert report.exit_code == 4
+    assert "is no Parquet file: it is a page of HTML or XML" in report.listing.error.message
+
+
 async def test_a_server_without_ranges_is_said(site, dest, tmp_path):
     body = written(tmp_path / "i.parquet", rows(site, 30), compression="none").read_bytes() * 9
     with pytest.raises(SourceError, match="no ranges"):

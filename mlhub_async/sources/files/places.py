@@ -17,7 +17,7 @@ from ...core.errors import TransferError, UsageError
 from ...core.urls import StoreAddress, StoreEndpoints
 from ..items.streams import RawReader
 from .listing import FileListing
-from .paths import KeyGlob, split_glob
+from .paths import KeyGlob, last_component, split_glob
 
 SOURCE_COOP = "https://data.source.coop"
 MLHUB_ACCOUNT, MLHUB_CONTAINER = "radiantearth", "mlhub"
@@ -29,7 +29,9 @@ _data_set = re.compile(
     rf"(?P<id>[^/@]+/[^/@]+|[^/@]+)(?:@(?P<revision>{_REVISION}))?(?:/(?P<folder>.*))?", re.DOTALL
 ).fullmatch
 _data_set_page = re.compile(
-    rf"/datasets/(?P<id>[^/]+/[^/]+?)(?:/tree/(?P<revision>{_REVISION})(?:/(?P<folder>.*))?)?/?", re.DOTALL
+    r"/datasets/(?P<id>[^/]+/(?!(?:tree|blob|resolve|viewer)(?:/|\Z))[^/]+|[^/]+)"
+    rf"(?:/(?:tree|blob|resolve)/(?P<revision>{_REVISION})(?:/(?P<folder>.*))?|/viewer(?:/.*)?)?/?",
+    re.DOTALL,
 ).fullmatch
 _record_path = re.compile(r"/(?:api/)?records?/([A-Za-z0-9.-]+)/?").fullmatch
 _zenodo_doi = re.compile(r"10\.5281/zenodo\.(\d+)", re.IGNORECASE).fullmatch
@@ -107,7 +109,11 @@ class DataSetPlace:
 
     @property
     def url(self) -> str:
-        return f"{self.hub}/datasets/{self.id}"
+        """That of the file where it may be one."""
+        root = f"{self.hub}/datasets/{self.id}"
+        if self.glob is not None or "." not in last_component(self.folder):
+            return root
+        return f"{root}/resolve/{quote(self.revision, safe='')}/{urls.quoted_key(self.folder.strip('/'))}"
 
     def open(self, reader: RawReader) -> FileListing:
         from .hubs.hugging_face import DataSetListing
@@ -250,11 +256,11 @@ def _of_page(text: str, hub: str, has_token: HasToken) -> Place | None:
         return _of_doi(unquote(split.path[1:]))
     if host == "zenodo.org" and split.path.startswith("/doi/"):
         return _of_doi(unquote(split.path[5:]))
-    if root in (hub, "https://huggingface.co") and (found := _data_set_page(split.path)):
+    if root in (hub, "https://huggingface.co", "https://hf.co") and (found := _data_set_page(split.path)):
         folder, glob = split_glob(unquote(found["folder"] or ""))
         revision = unquote(found["revision"] or "main")
         return DataSetPlace(hub, found["id"], revision, folder, glob, has_token())
-    if not split.query and (record := _record_path(split.path)):
+    if (not split.query or host == "zenodo.org") and (record := _record_path(split.path)):
         return _record(f"{root}/api/records/{record[1]}")
     if host == "figshare.com" or host.endswith(".figshare.com") or split.path.startswith("/v2/articles/"):
         if article := _figshare_api(split.path):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -77,8 +78,31 @@ class DataSetListing:
 
     async def pages(self) -> AsyncGenerator[Sequence[FileEntry], None]:
         await self.begin()
-        folder = [quote(self._folder, safe="")] if self._folder else []
-        url = f"{self._api('tree', self.version, *folder)}?recursive=true&expand=false"
+        try:
+            async with aclosing(self._pages_below(self._folder, recursive=True)) as pages:
+                async for page in pages:
+                    yield page
+        except SourceError as error:
+            if error.kind != "not-found" or not self._folder:
+                raise
+            yield [await self._one_file(error)]
+
+    async def _one_file(self, absent: SourceError) -> FileEntry:
+        """The file that was named in place of a folder. Raises that there is no such folder."""
+        parent = self._folder.rpartition("/")[0]
+        async with aclosing(self._pages_below(parent, recursive=False)) as pages:
+            async for page in pages:
+                for one in page:
+                    if one.key == self._folder:
+                        self.prefix = f"{parent}/" if parent else ""
+                        return one
+        raise absent
+
+    async def _pages_below(
+        self, folder: str, *, recursive: bool
+    ) -> AsyncGenerator[Sequence[FileEntry], None]:
+        path = [quote(folder, safe="")] if folder else []
+        url = f"{self._api('tree', self.version, *path)}?recursive={str(recursive).lower()}&expand=false"
         seen: set[str] = set()
         while url:
             if url in seen:

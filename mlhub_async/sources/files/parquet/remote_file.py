@@ -24,13 +24,16 @@ class RemoteFile(io.RawIOBase):
         self._at = 0
         self._known = (0, b"")
         """the last bytes that came, and where they begin"""
+        self.first = b""
+        """the first bytes of the file"""
         self.failure: TransferError | None = None
 
     @classmethod
     async def opened(cls, url: str, reader: RawReader) -> RemoteFile:
         """Raises what the reader raises, and `RangesRefused`."""
         file = cls(ArchiveBytes(url), reader)
-        file._known = (0, await file._range(0, LEAST_BYTES))
+        file.first = await file._range(0, LEAST_BYTES)
+        file._known = (0, file.first)
         return file
 
     async def _range(self, first: int, end: int) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -10,6 +11,7 @@ from typing import Any
 
 from ....core import urls
 from ....core.errors import CatalogDefect, SourceError, TransferError
+from ....core.formats.archives.other_content import other_content
 from ....core.model import JsonObject, Page
 from ....core.options import Selection
 from ...access import broken_listing, unreadable
@@ -17,8 +19,11 @@ from ...items.documents import Batches, ItemsSource
 from ...items.streams import RawReader
 from .detection import NEEDED, stac_files
 from .item_reader import ItemReader
-from .remote_file import RemoteFile
+from .remote_file import LEAST_BYTES, RemoteFile
 from .rows import libraries
+
+MAGIC = b"PAR1"
+"""The first bytes of a Parquet file."""
 
 
 def of_parquet(reader: RawReader, url: str, selection: Selection) -> ItemsSource:
@@ -85,8 +90,18 @@ class _RowReader:
             failure = self._remote.failure if self._remote is not None else None
             if failure is not None:
                 raise broken_listing(failure, f"{self._where} cannot be read") from error
+            first = self._first_bytes()
+            if not first.startswith(MAGIC) and (found := other_content(first)):
+                raise CatalogDefect(f"{self._where} is no Parquet file: {found}", kind="damaged") from None
             why = urls.term_safe(str(error), 200)
             raise CatalogDefect(f"{self._where} is no whole Parquet file: {why}", kind="damaged") from None
+
+    def _first_bytes(self) -> bytes:
+        if self._remote is not None:
+            return self._remote.first
+        with contextlib.suppress(OSError), open(urls.to_path(self._url), "rb") as file:
+            return file.read(LEAST_BYTES)
+        return MAGIC
 
     def _open_file(self, source: Any) -> ItemReader:
         rows = ItemReader(urls.to_path(self._url) if source is None else source, self._selection)
