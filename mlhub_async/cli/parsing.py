@@ -27,8 +27,8 @@ else:
 
 T = TypeVar("T")
 
-_SIZE = pattern_on_use(r"(\d+(?:\.\d+)?)\s*([KMGTP]?)(?:I?B)?", re.IGNORECASE)
-_DURATION = pattern_on_use(r"(\d+(?:\.\d+)?)\s*([SMHD]?)", re.IGNORECASE)
+_SIZE = pattern_on_use(r"(\d{1,15}(?:\.\d{1,15})?)\s*([KMGTP]?)(?:I?B)?", re.IGNORECASE)
+_DURATION = pattern_on_use(r"(\d{1,15}(?:\.\d{1,15})?)\s*([SMHD]?)", re.IGNORECASE)
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _HEADER = pattern_on_use(r"((?:https?://[^\s@]+\s+)?[!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*[:=]\s*(.*)")
 _TERM = pattern_on_use(r"\s*([^<>=]+?)\s*(>=|<=|<>|!=|>|<|=)\s*(.+?)\s*")

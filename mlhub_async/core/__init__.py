@@ -1,6 +1,7 @@
 """Values, errors, protocols and helpers that all other folders use. Imports none of them.
 
-What is here itself makes a start cheap: exports and patterns that wait for their first use.
+What is here itself makes a start cheap: exports and patterns that wait for their first use. And the dates
+of HTTP, which clients, stores and servers read.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
-from typing import Any, AnyStr, cast
+from typing import TYPE_CHECKING, Any, AnyStr, cast
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 def lazy_exports(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
@@ -29,6 +33,21 @@ def lazy_exports(package: str, modules: Mapping[str, str]) -> Callable[[str], An
         return value
 
     return get
+
+
+def http_date(text: str) -> datetime | None:
+    """The time of an HTTP date (RFC 9110 section 5.6.7), also of its obsolete forms; None for other text.
+
+    One without a zone is UTC.
+    """
+    from datetime import UTC
+    from email.utils import parsedate_to_datetime
+
+    try:
+        found = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def pattern_on_use(pattern: AnyStr, flags: int = 0) -> re.Pattern[AnyStr]:

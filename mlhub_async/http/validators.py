@@ -6,13 +6,14 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..core import pattern_on_use
+from ..core import http_date, pattern_on_use
 
 if TYPE_CHECKING:
     from datetime import datetime
 
 # Beyond ASCII it is not certain which bytes must be sent back.
 _is_strong_etag = re.compile(r'"[\x21\x23-\x7e]*"').fullmatch
+_has_zone = re.compile(r" (?:[A-Z]{1,5}|[+-]\d{4})$").search
 _content_range = pattern_on_use(r"bytes (?:([0-9]{1,18})-([0-9]{1,18})|\*)/([0-9]{1,18}|\*)", re.ASCII)
 MAX_LENGTH_DIGITS = 18
 """So many digits always fit into a signed number of 64 bits."""
@@ -40,16 +41,10 @@ def strong_validator(headers: Mapping[str, str]) -> str:
 def _strong_date(headers: Mapping[str, str]) -> datetime | None:
     """The Last-Modified; None where it is absent or no date, or may be that of the answer."""
     modified = headers.get("last-modified", "").strip()
-    if not modified:
-        return None
-    from email.utils import parsedate_to_datetime
-
-    try:
-        found = parsedate_to_datetime(modified)
-        age = parsedate_to_datetime(headers.get("date", "")) - found
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return found if age.total_seconds() >= 1 else None
+    if not _has_zone(modified) or (found := http_date(modified)) is None:
+        return None  # without a zone it may be a local time, which looks older than it is
+    answered = http_date(headers.get("date", ""))
+    return found if answered is not None and (answered - found).total_seconds() >= 1 else None
 
 
 def modified_at(headers: Mapping[str, str]) -> float:

@@ -68,5 +68,7 @@ def _parsed(shown: str, text: bytes) -> Mapping[str, Any]:
         return tomllib.loads(text.decode("utf-8-sig"))
     except UnicodeDecodeError as wrong:
         raise UsageError(f"{shown} is no UTF-8 text: byte {wrong.start}") from None
-    except tomllib.TOMLDecodeError as wrong:
+    except RecursionError:
+        raise UsageError(f"{shown} is nested too deeply") from None
+    except ValueError as wrong:  # also a number of more digits than Python reads
         raise UsageError(f"{shown} is no TOML: {wrong}") from None

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from ...core import pattern_on_use
+from ...core import http_date, pattern_on_use
 from ...core.model import LINE_SEPARATOR
 from ...core.secret import Secret
 from ...core.urls import Origin
@@ -70,12 +70,8 @@ class CookieJar:
         """Max-Age counts before Expires. One that is not understood is ignored."""
         if _SECONDS.fullmatch(said.get("max-age", "")):
             return self._clock() + int(said["max-age"]) if int(said["max-age"]) > 0 else 0.0
-        from email.utils import parsedate_to_datetime
-
-        try:
-            return parsedate_to_datetime(said["expires"]).timestamp()
-        except (KeyError, ValueError, TypeError, IndexError, OverflowError):
-            return None
+        found = http_date(said.get("expires", ""))
+        return None if found is None else found.timestamp()
 
     def matching(self, origin: Origin, url: str) -> dict[Key, Cookie]:
         """The cookies for a request, also those that were deleted."""

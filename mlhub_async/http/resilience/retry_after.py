@@ -6,12 +6,11 @@ the same by `RateLimit` (draft-ietf-httpapi-ratelimit-headers), or by the fields
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
-from ...core import pattern_on_use
+from ...core import http_date, pattern_on_use
 
 MILLISECONDS_FIELDS = ("retry-after-ms", "x-ms-retry-after-ms")
 RESET_FIELDS = ("ratelimit-reset", "x-ratelimit-reset", "x-rate-limit-reset", "x-ratelimit-reset-after")
@@ -98,13 +97,9 @@ def _now(fields: Mapping[str, str]) -> float:
 
 def _date(text: str) -> float | None:
     """Seconds since 1970 of a date as HTTP or ISO 8601 writes it."""
-    from email.utils import parsedate_to_datetime
-
-    for parse in (parsedate_to_datetime, datetime.fromisoformat):
+    if (found := http_date(text)) is None:
         try:
-            found = parse(text)
-            seconds = (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
-        except (ValueError, TypeError, IndexError, OverflowError):
-            continue
-        return seconds if math.isfinite(seconds) else None
-    return None
+            found = datetime.fromisoformat(text)
+        except ValueError:
+            return None
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()

@@ -32,6 +32,9 @@ from .values import (
 Value = Callable[[JsonObject], Any]
 """What an expression amounts to for the body of an item; None for the NULL of SQL."""
 MAX_DEPTH = 100
+MAX_PARENTHESES = 16
+"""In each other, in text."""
+_parenthesis = re.compile(r"'[^']*'|\"[^\"]*\"|[()]").findall
 SPELLINGS = {
     "eq": "=", "==": "=", "neq": "<>", "ne": "<>", "!=": "<>", "lt": "<", "lte": "<=", "le": "<=",
     "gt": ">", "gte": ">=", "ge": ">=", "intersects": "s_intersects", "anyinteracts": "t_intersects",
@@ -86,10 +89,22 @@ def parsed(expression: Any) -> Any:
         return expression
     import cql2
 
+    _check_parentheses(expression)
     try:
         return cql2.parse_text(expression).to_json()
     except (cql2.ParseError, ValueError) as error:
         raise UsageError(f"--filter is not CQL2:\n{error}") from error
+
+
+def _check_parentheses(text: str) -> None:
+    """Before a mistake inside of parentheses the parser takes twice as long for each pair around it."""
+    depth = 0
+    for one in _parenthesis(text):
+        depth += (one == "(") - (one == ")")
+        if depth > MAX_PARENTHESES:
+            raise UsageError(
+                f"--filter has more than {MAX_PARENTHESES} parentheses in each other: write it as JSON"
+            )
 
 
 def _nodes(node: Any, depth: int) -> Iterator[Any]:

@@ -206,5 +206,5 @@ def _time(text: object) -> float | None:
     """The Unix time of `2026-11-29 12:00:00+00:00`."""
     try:
         return datetime.fromisoformat(str(text)).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return None

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from datetime import UTC
-from email.utils import parsedate_to_datetime
 from html import unescape
 from urllib.parse import quote, unquote
 
+from ....core import http_date
 from ....core.model import Request
 from ..listing import FileEntry
 from .store_listing import StoreListing, StorePage, md5_multihash, not_a_store
@@ -71,6 +71,6 @@ def _key_of(name: re.Match[str]) -> str:
 
 def _rfc3339(date: str) -> str:
     try:
-        return parsedate_to_datetime(date).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (ValueError, TypeError):
+        return found.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if (found := http_date(date)) else ""
+    except OverflowError:  # the first or last day of the calendar
         return ""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from html import unescape
 
+from ....core import http_date
 from ....core.errors import Transient
 from ....core.ports import Answer
 
@@ -37,11 +37,8 @@ def etag_of(fields: Mapping[str, str]) -> str:
 
 def age(fields: Mapping[str, str]) -> float:
     """Seconds since Last-Modified by the clock of the store, -1.0 where that is not known."""
-    try:
-        now, then = (parsedate_to_datetime(fields[name]) for name in ("date", "last-modified"))
-        return max((now - then).total_seconds(), 0.0)
-    except (KeyError, ValueError, TypeError):
-        return -1.0
+    now, then = (http_date(fields.get(name, "")) for name in ("date", "last-modified"))
+    return -1.0 if now is None or then is None else max((now - then).total_seconds(), 0.0)
 
 
 def ranged(first: int, size: int) -> dict[str, str]:

@@ -14,10 +14,10 @@ import sys
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
+from ....core import http_date
 from ....core.errors import TransferError, Transient
 from ....core.json_text import dumps, parse_json
 from ....core.model import Request
@@ -181,7 +181,8 @@ def _read_facts(answer: Answer) -> ObjectFacts:
 
 def _age(now: str, then: str) -> float:
     try:
-        return max((parsedate_to_datetime(now) - datetime.fromisoformat(then)).total_seconds(), 0.0)
+        found = http_date(now)
+        return max((found - datetime.fromisoformat(then)).total_seconds(), 0.0) if found else -1.0
     except (ValueError, TypeError):
         return -1.0
 

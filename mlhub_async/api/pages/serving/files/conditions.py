@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .....core import http_date as read_date
 from .....core import pattern_on_use
 from .....core.model import FileState
 
@@ -70,14 +71,8 @@ def _matches(field: str, current: Validators, *, strong: bool) -> bool:
 
 def http_time(text: str | None) -> int | None:
     """Seconds since 1970 of an HTTP date; None for one that is absent or none (it is then ignored)."""
-    if text is None:
-        return None
-    from email.utils import parsedate_to_datetime
-
-    try:
-        return int(parsedate_to_datetime(text).timestamp())
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
+    found = None if text is None else read_date(text)
+    return None if found is None else int(found.timestamp())
 
 
 def http_date(seconds: float) -> str:
