@@ -25,6 +25,30 @@ def test_a_complete_file_passes(name):
     assert found_in(SAMPLES[name], name) is None
 
 
+VALUES = {
+    "bytes of white": b"\xff" * 5000,
+    "no data, then values": b"\xff\xff\xff\xff" + b"\x07" * 5000,
+    "no data, then zeros": b"\xff\xff\xff\xff" + bytes(5000),
+    "19778 as a number": b"BM" + bytes(range(200)) * 20,
+    "-29921 as a number": struct.pack("<2h", -29921, 300) * 1000,
+}
+"""Grids without a header, and the file `timestamps` of a file geodatabase: they begin as other formats do."""
+
+
+@pytest.mark.parametrize(
+    "path", ["image.bsq", "image.img", "scene.raw", "grid.flt", "timestamps", "a.gdbtable"]
+)
+@pytest.mark.parametrize("name", VALUES)
+def test_values_without_a_header_are_no_other_format(path, name):
+    assert found_in(VALUES[name], path) is None
+
+
+@pytest.mark.parametrize("name", ["a.arrow", "a.bmp", "a.gz"])
+def test_a_declared_format_whose_signature_is_there_alone_is_damaged(name):
+    begin = {"a.arrow": VALUES["bytes of white"], "a.bmp": VALUES["19778 as a number"]}
+    assert found_in(begin.get(name, VALUES["-29921 as a number"]), name) is not None
+
+
 @pytest.mark.parametrize("name", sorted(SAMPLES.keys() - UNCHECKED))
 def test_a_truncated_file_is_found(name):
     data = SAMPLES[name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -228,9 +229,30 @@ def recognised(first: bytes) -> Kind | None:
     if first[4:8] == b"ftyp":
         return ISO_MEDIA
     found = next((kind for kind in (*_CHECKED, *_CHECKED_TOO) if first.startswith(kind.magics)), None)
-    return None if found in _PRINTABLE and first.translate(None, _BINARY) == first else found
+    if found in _PRINTABLE and first.translate(None, _BINARY) == first:
+        return None
+    return None if found in _SHORT and not _SHORT[found](first) else found
 
 
+def _may_be_arrow(first: bytes) -> bool:
+    """Behind the mark of a stream: the size of a message, and where in it its table begins. Grids of bytes
+    and of numbers begin with that mark too, as -1 or white is what they have where they have no data."""
+    size, table = (int.from_bytes(first[at : at + 4], "little") for at in (4, 8))
+    of_stream = 0 < size < 1 << 31 and size % 8 == 0 and 4 <= table < min(size, 1 << 16)
+    return of_stream or not first.startswith(b"\xff")
+
+
+def _may_be_bmp(first: bytes) -> bool:
+    """The size of the second header."""
+    return int.from_bytes(first[14:16], "little") in (0, 12, 16, 40, 52, 56, 64, 108, 124)
+
+
+_SHORT: Mapping[Kind | None, Callable[[bytes], bool]] = {
+    ARROW: _may_be_arrow,
+    BMP: _may_be_bmp,
+    GZIP: lambda first: first[2:3] in (b"", b"\x08"),
+}
+"""Formats whose signature data without one may begin with: whether what follows it may be theirs."""
 _BINARY = bytes({*range(9), *range(14, 32), *range(127, 256)})
 
 
