@@ -218,14 +218,15 @@ class Http:
     ) -> Request:
         """The request with newer credentials than those refused. If there are none, raises the error of the
         refusal, or that of a login that is not accepted: both are counted."""
-        failure = None if refused is None else refused.error
+        failure, why_none = None if refused is None else refused.error, ""
         try:
             again = await signers.sign_renewed(request, here, refused)
         except TransferError as error:
-            again, failure = None, error
+            again, failure, why_none = None, error, error.message
         if again is None and failure is not None:
             if failure.unauthorized:
-                self.limits.gate(here).access.refuse_credentials(document=isinstance(sink, DocumentSink))
+                access, document = self.limits.gate(here).access, isinstance(sink, DocumentSink)
+                access.refuse_credentials(document=document, why_none=why_none)
             raise failure
         return again or request
 

@@ -118,8 +118,10 @@ async def test_a_login_that_is_refused_ends_the_run_as_a_key_does(site, endpoint
     endpoint.refused = REFUSALS[0]
     names = [f"i{number:03}" for number in range(300)]
     items = [stac_item(name, data=endpoint.guard(data, f"/{name}.tif", tif(900))) for name in names]
-    with pytest.raises(AccessLost, match="renew the key"):
+    with pytest.raises(AccessLost, match="renew the key or login") as found:
         await run(static_catalog(site, items), dest, data, variables(endpoint, LOGIN), concurrency=4)
+    message = found.value.message
+    assert "HTTP 400 (bad ***)" in message and "check MLHUB_OAUTH2_" in message and CANARY not in message
     Mirrored(dest).check(3)
     assert len(endpoint.asked) == 1 and data.log == []
 

@@ -74,6 +74,8 @@ class AccessMonitor:
         """for documents (True) and for assets (False)"""
         self._credentials_refused = {True: 0, False: 0}
         """refusals since such a thing was last granted"""
+        self._why_none = ""
+        """why there are no credentials, where that is why"""
 
     @property
     def has_credentials_history(self) -> bool:
@@ -96,8 +98,13 @@ class AccessMonitor:
         """The origin answered a request that carried our credentials."""
         self._credentials_accepted[document], self._credentials_refused[document] = True, 0
 
-    def refuse_credentials(self, *, document: bool) -> None:
-        """The origin refused them. Raises `AccessLost` once that is final; until then one request failed."""
+    def refuse_credentials(self, *, document: bool, why_none: str = "") -> None:
+        """The origin refused them, or there are none. Raises `AccessLost` once that is final; until then one
+        request failed.
+
+        `why_none`: the answer of the login by which there should be some.
+        """
+        self._why_none = why_none
         self._credentials_refused[document] += 1
         accepted = any(self._credentials_accepted.values())
         most = MAX_REFUSALS_ONCE_GRANTED if accepted else MAX_REFUSALS_NEVER_GRANTED
@@ -119,6 +126,9 @@ class AccessMonitor:
 
     def _access_lost(self, document: bool) -> AccessLost:
         count = self._credentials_refused[document]
+        if self._why_none:
+            message = f"no credentials for {self._host}, {count} times in a row: {self._why_none}"
+            return AccessLost(f"{message}; renew the key or login, then run again")
         message = f"{self._host} refused our credentials, {count} times in a row"
         return AccessLost(f"{message}: renew the key or header, then run again")
 
