@@ -205,6 +205,35 @@ def test_a_collection_document_is_kept_and_its_links_are_replaced():
     assert hrefs(body, "canonical") == ["https://blob.test/su/collection.json"]
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a",
+        ",",
+        '","',
+        '\\"',
+        "\\",
+        '\\",\\"',
+        "a\x01b",
+        "\u00e4\U0001f600",
+        "\udce4",
+        '"},{"',
+        "../x",
+        "x://u:p@h?sig=1",
+    ],
+)
+def test_links_to_items_are_right_whatever_their_names(name):
+    """They are written many at a time."""
+    paths = [f"c/{one}.json" for one in ("a", name, name, "z")] + [f"elsewhere/{name}"]
+    body = document(collection_json("c", DocumentLocation("c/collection.json"), paths, {}, Extent()))
+    links = [link for link in body["links"] if link["rel"] == "item"]
+    assert [link["href"] for link in links] == [
+        *(f"./{one}.json" for one in ("a", name, name, "z")),
+        f"../elsewhere/{name}",
+    ]
+    assert {link["type"] for link in links} == {"application/geo+json"}
+
+
 def test_assets_of_a_collection_link_to_their_files():
     source = Collection(
         "c", {**SU_SAR, "assets": {"doc": {"href": "doc.pdf"}}}, "https://x.test/c/collection.json"

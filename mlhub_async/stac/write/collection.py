@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from ...core.model import CATALOG_FILE, Collection, JsonObject, Stored
 from .encode import stream
 from .extent import Extent
-from .hrefs import DocumentLocation, kept_links, origin_link, relative_href
+from .hrefs import DocumentLocation, kept_links, origin_link, relative_href, relative_hrefs
 from .item import put_assets
 from .versions import STAC_VERSION, readable_version
 
@@ -32,7 +32,8 @@ def collection_json(
     body = _readable(collection, extent)
     listed = body.pop("links", None)
     put_assets(body, records, collection.href, location)
-    return stream(body, _links(listed, collection.href, location, item_paths))
+    links = _links(listed, collection.href, location)
+    return stream(body, links, relative_hrefs(item_paths, location.path))
 
 
 def catalog_json(
@@ -46,7 +47,7 @@ def catalog_json(
         "stac_version": STAC_VERSION,
         "description": description or f"Mirror of {name}",
     }
-    return stream(head, _root_links(children, item_paths))
+    return stream(head, _root_links(children), relative_hrefs(item_paths, CATALOG_FILE))
 
 
 def _readable(collection: Collection, extent: Extent) -> JsonObject:
@@ -88,25 +89,16 @@ def _has_extent(body: JsonObject) -> bool:
     )
 
 
-def _links(
-    listed: object, base: str, location: DocumentLocation, item_paths: Iterable[str]
-) -> Iterator[JsonObject]:
+def _links(listed: object, base: str, location: DocumentLocation) -> Iterator[JsonObject]:
     root = relative_href(CATALOG_FILE, location.path)
     yield {"rel": "root", "href": root, "type": "application/json"}
     yield {"rel": "parent", "href": root, "type": "application/json"}
     yield from origin_link(listed, base, location, "application/json")
     yield from kept_links(listed, base, location)
-    yield from _item_links(item_paths, location.path)
 
 
-def _root_links(children: Iterable[tuple[str, str]], item_paths: Iterable[str]) -> Iterator[JsonObject]:
+def _root_links(children: Iterable[tuple[str, str]]) -> Iterator[JsonObject]:
     yield {"rel": "root", "href": "./" + CATALOG_FILE, "type": "application/json"}
     for title, path in children:
         href = relative_href(path, CATALOG_FILE)
         yield {"rel": "child", "href": href, "type": "application/json", "title": title}
-    yield from _item_links(item_paths, CATALOG_FILE)
-
-
-def _item_links(paths: Iterable[str], start: str) -> Iterator[JsonObject]:
-    for path in paths:
-        yield {"rel": "item", "href": relative_href(path, start), "type": "application/geo+json"}

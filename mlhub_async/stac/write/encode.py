@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from typing import TypeVar
 
 from ...core import pattern_on_use
 from ...core.errors import TransferError
@@ -13,7 +14,9 @@ from ...core.json_text import dumps
 from ...core.model import JsonObject
 from ...core.urls import without_credentials
 
+T = TypeVar("T")
 _LINKS_PER_PIECE = 1000
+_SEPARATOR = b",\n    "
 MAX_DEPTH = 600
 """Levels of nesting that are written. How many Python can encode differs by version, layout and caller."""
 _QUERY = pattern_on_use(rb'[?](?:[^"\\]|\\.)*')
@@ -80,15 +83,40 @@ def _children(value: object) -> Iterable[object]:
     return value if isinstance(value, list | tuple) else ()
 
 
-def stream(head: JsonObject, links: Iterable[JsonObject]) -> Iterator[bytes]:
-    """The document `head` with `links` as its last field, one per line; in pieces, for millions of links."""
+def stream(head: JsonObject, links: Iterable[JsonObject], items: Iterable[str] = ()) -> Iterator[bytes]:
+    """The document `head` with its links as its last field, one per line; in pieces, for millions of links.
+
+    `items` are hrefs of items, relative ones, for links that follow `links`.
+    """
     yield to_json(head, indent=True)[:-2] + b',\n  "links": [\n    '
-    remaining = iter(links)
     separator = b""
-    while batch := list(islice(remaining, _LINKS_PER_PIECE)):
-        yield separator + b",\n    ".join(map(to_json, batch))
-        separator = b",\n    "
+    for batch in _batches(links):
+        yield separator + _SEPARATOR.join(map(to_json, batch))
+        separator = _SEPARATOR
+    for hrefs in _batches(items):
+        yield separator + _item_links(hrefs)
+        separator = _SEPARATOR
     yield b"\n  ]\n}\n"
+
+
+def _batches(found: Iterable[T]) -> Iterator[list[T]]:
+    remaining = iter(found)
+    while batch := list(islice(remaining, _LINKS_PER_PIECE)):
+        yield batch
+
+
+def _item_links(hrefs: list[str]) -> bytes:
+    """What `to_json` makes of a link for each href, with the separators: all at once, by the array of hrefs.
+
+    No href begins with a comma, and a quote inside of one is escaped: so `","` is between two of them.
+    """
+    begin, end = b'{"rel":"item","href":"', b'","type":"application/geo+json"}'
+    try:
+        text = dumps(hrefs)[2:-2]
+    except TypeError:
+        links = ({"rel": "item", "href": one, "type": "application/geo+json"} for one in hrefs)
+        return _SEPARATOR.join(map(to_json, links))
+    return begin + text.replace(b'","', end + _SEPARATOR + begin) + end
 
 
 def _encode_oddity(value: JsonObject, indent: bool) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
 
@@ -60,6 +60,14 @@ def relative_href(target: str, start: str) -> str:
     while shared < min(len(here), len(there)) and here[shared] == there[shared]:
         shared += 1
     return "../" * (len(here) - shared) + "/".join(there[shared:])
+
+
+def relative_hrefs(targets: Iterable[str], start: str) -> Iterator[str]:
+    """The same for many files."""
+    folder = start[: start.rfind("/") + 1]
+    length = len(folder)
+    for target in targets:
+        yield "./" + target[length:] if target.startswith(folder) else relative_href(target, start)
 
 
 def asset_href(path: str, location: DocumentLocation) -> str:
