@@ -93,9 +93,9 @@ def take_over(database: sqlite3.Connection, before: int, run: int, without: Sequ
         database.execute("UPDATE run SET id=? WHERE id=?", (new, old))
         for table in ("flaw", "seen"):
             database.execute(f"UPDATE {table} SET run=? WHERE run=?", (new, old))
-    _note_relisted(database, without)
+    rows = [{"other": other, "run": before, "collection": one[0], "item": one[1]} for one in without]
     for statement in GIVE_BACK:
-        database.execute(statement, {"other": other, "run": before})
+        database.executemany(statement, rows)
 
 
 PROOFS = tuple(Proof)
@@ -106,10 +106,9 @@ COUNTED = f"""sum(role={ITEM}), sum(role={ITEM} AND (coalesce(stamp, '')='' OR s
   {", ".join(f"sum({_OF_ASSET} AND coalesce(proof, '')='{proof}')" for proof in PROOFS)}"""
 LISTED = f"(file.run=:run OR {run_of('file')}=:run)"
 """SQL for the files that a run listed, if no later one listed any: most have its number themselves."""
-_RELISTED_FILES = """FROM relisted WHERE file.collection=relisted.collection AND file.item=relisted.item
-  AND file.role"""
+_OF_ITEM = "file.collection=:collection AND file.item=:item AND file.role"
 GIVE_BACK = (
-    f"UPDATE file SET run=:other {_RELISTED_FILES}={ASSET} AND {LISTED}",
-    f"UPDATE file SET run=:other, validator='' {_RELISTED_FILES}={ITEM}",
+    f"UPDATE file SET run=:other WHERE {_OF_ITEM}={ASSET} AND {LISTED}",
+    f"UPDATE file SET run=:other, validator='' WHERE {_OF_ITEM}={ITEM}",
 )
 """Until they are claimed, files of items that are listed anew are those of the other run; in this order."""
