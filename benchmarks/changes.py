@@ -1,10 +1,11 @@
 """What a listing of changes costs (`--full-every`), beside a full listing of the same API.
 
-    python benchmarks/changes.py [--items 100000] [--new 10] [--page 1000]
+    python benchmarks/changes.py [--items 100000] [--new 10] [--page 1000] [--documents]
 
 The API is on loopback in a process of its own, generates its items (one small file each) and filters them by
 "updated". Run 1 fills DEST; N items are new in each of the next ones: run 2 lists changes, run 3 lists in
-full. Pages and CPU seconds of the program are printed; exit code 1 if a copy is not complete.
+full. Pages, the bytes of these and CPU seconds of the program are printed; exit code 1 if a copy is not
+complete. With --documents the same items are those of a static catalogue, whose documents have ETags.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import zlib
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -40,7 +42,7 @@ class ChangingApi:
     def __init__(self, count: int) -> None:
         self.count = count
         self.start = END - timedelta(hours=count)
-        self.pages = 0
+        self.pages = self.sent = 0
         self.root = ""
 
     def item(self, number: int) -> dict[str, Any]:
@@ -72,6 +74,18 @@ class ChangingApi:
         found = {"numberMatched": max(0, self.count - first), "links": links}
         return {"type": "FeatureCollection", "features": [self.item(n) for n in range(start, end)], **found}
 
+    def static(self, path: str) -> dict[str, Any]:
+        """A document of the static catalogue."""
+        self.pages += 1
+        name = path.rpartition("/")[2].removesuffix(".json")
+        if name.startswith("i"):
+            return self.item(int(name[1:]))
+        if name == "catalog":
+            links = [{"rel": "child", "href": "./c.json"}]
+            return {"type": "Catalog", "stac_version": "1.0.0", "id": "s", "description": "s", "links": links}
+        items = [{"rel": "item", "href": f"./i{number:07}.json"} for number in range(self.count)]
+        return {**self.document("/collections/c", {}), "links": items}
+
     def answer(self, target: str) -> bytes:
         parts = urlsplit(target)
         path, asked = parts.path, {name: values[-1] for name, values in parse_qs(parts.query).items()}
@@ -80,9 +94,10 @@ class ChangingApi:
         if path == "/add":
             self.count += int(asked["n"])
             return b"{}"
-        if path == "/pages":
-            return json.dumps(self.pages).encode()
-        return json.dumps(self.document(path, asked)).encode()
+        if path == "/asked":
+            return json.dumps([self.pages, self.sent]).encode()
+        found = self.static(path) if path.startswith("/static/") else self.document(path, asked)
+        return json.dumps(found).encode()
 
     def document(self, path: str, asked: dict[str, str]) -> dict[str, Any]:
         if path in ("/search", "/collections/c/items"):
@@ -112,8 +127,14 @@ class ChangingApi:
                 target = head.split(b" ", 2)[1].decode()
                 body = self.answer(target)
                 kind = "application/octet-stream" if target.startswith("/files/") else "application/json"
-                fields = f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
-                writer.write(b"HTTP/1.1 200 OK\r\n" + fields.encode() + body)
+                etag = f'"{zlib.crc32(body):08x}"' if target.startswith("/static/") else ""
+                if etag and etag.encode() in head:
+                    writer.write(f"HTTP/1.1 304 Not Modified\r\nETag: {etag}\r\n\r\n".encode())
+                else:
+                    self.sent += 0 if target.startswith("/files/") else len(body)
+                    fields = f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
+                    fields += f"ETag: {etag}\r\n\r\n" if etag else "\r\n"
+                    writer.write(b"HTTP/1.1 200 OK\r\n" + fields.encode() + body)
                 await writer.drain()
 
 
@@ -124,16 +145,20 @@ def ask(url: str) -> Any:
         return json.loads(answer.read())
 
 
-def mirrored(url: str, folder: Path, page: int, every: int) -> tuple[int, float, dict[str, Any]]:
-    """One run: the pages that were asked for, the CPU seconds, and the receipt."""
-    before = ask(f"{url}/pages")
-    words = ["mirror", url, str(folder / "dest"), "-c", "c", "--limit", str(page), "-q"]
+def mirrored(url: str, folder: Path, args: argparse.Namespace, every: int) -> tuple[int, int, float]:
+    """One run: the pages or documents that were asked for, their bytes, and the CPU seconds."""
+    before = ask(f"{url}/asked")
+    source = ["/static/catalog.json"] if args.documents else ["", "-c", "c", "--limit", str(args.page)]
+    words = ["mirror", url + source[0], str(folder / "dest"), *source[1:], "-q"]
     argv = [sys.executable, "-m", "mlhub_async", *words, "--full-every", str(every), "-R", "20"]
     cost = measure.run(argv, folder / "log", {}, 7200)
     if cost.code:
         sys.exit(f"exit code {cost.code}: {(folder / 'log').read_text()[-2000:]}")
     receipt = json.loads((folder / "dest/.mlhub/receipt.json").read_bytes())
-    return ask(f"{url}/pages") - before, cost.cpu, receipt
+    pages, sent = (now - then for now, then in zip(ask(f"{url}/asked"), before, strict=True))
+    kind, selected = receipt["listing"].get("kind", "full"), receipt["assets"]["selected"]
+    print(f"{kind}: {pages} pages, {sent} bytes, {cost.cpu:.2f} s CPU, {selected} selected", flush=True)
+    return pages, sent, cost.cpu
 
 
 def main() -> None:
@@ -143,6 +168,7 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=100_000)
     parser.add_argument("--new", type=int, default=10)
     parser.add_argument("--page", type=int, default=1000)
+    parser.add_argument("--documents", action="store_true")
     parser.add_argument("--tmp", metavar="DIR")
     parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -156,17 +182,13 @@ def main() -> None:
     ):
         assert server.stdout is not None
         url = server.stdout.readline().strip()
-        mirrored(url, Path(folder), args.page, 9)
+        mirrored(url, Path(folder), args, 9)
         results = []
         for every in (9, 1):
             ask(f"{url}/add?n={args.new}")
-            pages, cpu, receipt = mirrored(url, Path(folder), args.page, every)
-            kind = receipt["listing"].get("kind", "full")
-            results.append((pages, cpu))
-            counts = receipt["assets"]
-            print(f"{kind}: {pages} pages, {cpu:.2f} s CPU, {counts['selected']} selected", flush=True)
-        (few, less), (many, more) = results
-        print(f"changes against full: {few / many:.2%} of the pages, {less / more:.1%} of the CPU")
+            results.append(mirrored(url, Path(folder), args, every))
+        pages, sent, cpu = (few / many for few, many in zip(*results, strict=True))
+        print(f"beside a full one: {pages:.2%} of the pages, {sent:.1%} of the bytes, {cpu:.1%} of the CPU")
 
 
 if __name__ == "__main__":
