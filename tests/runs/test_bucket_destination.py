@@ -139,6 +139,21 @@ async def test_a_part_may_take_longer_to_be_sent_than_an_answer_to_come(troubled
     assert report.ok and store.count("part") == (2 if store.dest[0] == "g" else 3)
 
 
+@only("google")
+@pytest.mark.parametrize(("times", "ends"), [(2, False), (99, True)])
+async def test_a_store_that_takes_nothing_of_a_part_is_not_asked_for_ever(
+    troubled, store, mirrored, times, ends
+):
+    site = await troubled.site()
+    items = [stac_item("one", data=site.put("/x.tif", tif(LARGE)))]
+    store.fault("part", "", "untaken", times)
+    if ends:
+        with pytest.raises(StorageError, match="takes nothing of an upload"):
+            await mirrored(items)
+    else:
+        assert (await mirrored(items)).ok and store.files(PREFIX) == {"c1/one/data.tif": tif(LARGE)}
+
+
 async def test_wrong_sums_to_the_last_end_the_run(troubled, store, mirrored):
     site = await troubled.site()
     store.fault("put", "data.tif", "wrong-sum", 99)
@@ -390,6 +405,14 @@ class TestUploads:
         assert report.ok and store.files(PREFIX) == {"c1/one/data.tif": tif(LARGE)}
         assert store.count("begin") == 0 and store.count("part") + store.count("complete") == 2
         assert store.uploads == {} and sum(one.headers.get("range") is None for one in site.log) == 0
+
+    @only("google")
+    async def test_one_whose_bytes_have_all_come_is_only_completed(self, left, store, mirrored):
+        _, items = left
+        (session,) = store.uploads.values()
+        session.body = tif(LARGE)
+        assert (await mirrored(items)).ok and store.files(PREFIX) == {"c1/one/data.tif": tif(LARGE)}
+        assert store.count("part") == store.count("complete") == 0 and store.uploads == {}
 
     @only("google")
     async def test_one_whose_bytes_the_store_refuses_in_the_end_is_begun_anew(self, left, store, mirrored):

@@ -46,7 +46,8 @@ class ObjectServer:
     Faults: "slow-down" (503), "lost" (done, but the connection ends before the answer), "cut" (the
     connection is reset in the middle of the body), "wrong-sum" (the answer names another digest),
     "slow" (it takes `SLOW_SECONDS` to take the body), "late-error" (200 with an error in its
-    body), "denied" (403), "unsupported" (501), "retained" (a retention policy keeps what is there).
+    body), "denied" (403), "unsupported" (501), "retained" (a retention policy keeps what is there),
+    "untaken" (nothing of a part is taken, Google only).
     """
 
     handler: ClassVar[type[ObjectHandler]]

@@ -25,6 +25,8 @@ PARTS_AT_A_TIME = 4
 """Of all uploads of a run: so many parts are in memory at most."""
 MAX_PARTS = 10_000
 READ_BYTES = 8 << 20
+MAX_STALLS = 5
+"""So often in a row a store may have nothing of a part that was sent."""
 PART_STEP_BYTES = 1 << 20
 """The size of the parts of a huge object is a multiple of this."""
 
@@ -155,13 +157,16 @@ class Uploads:
     ) -> str:
         """Put the parts behind those that the store has. Returns the ETag of the object."""
         first, etag, number = sum(one.size for one in known.values()), "", 0
-        size = self._part_bytes(body.size)
+        size, stalls = self._part_bytes(body.size), 0
         while first < body.size or not number:
             number += 1
             async with self._room:
                 data = await body.read(first, min(size, body.size - first))
                 sums = await asyncio.to_thread(_sums, data, body.sha256)
                 part = await self._objects.put_part(upload, number, first, data, sums, whole)
+            stalls = 0 if part.size > 0 else stalls + 1
+            if stalls > MAX_STALLS:
+                raise TransferError(f"{upload.key}: the store takes nothing of an upload", kind="protocol")
             first, etag = first + part.size, part.etag
         return etag
 
