@@ -1,5 +1,6 @@
 """Object stores that nobody here wrote as DEST: moto, `rclone serve s3`, Azurite, and two for Google's."""
 
+import json
 import shutil
 import subprocess
 
@@ -33,11 +34,11 @@ def store(request, tmp_path):
 @pytest.fixture
 def run(store, run_cli, tmp_path):
     """Runs a command with words for the store."""
-    where = ("--endpoint-url", f"http://127.0.0.1:{store.port}", "--state", tmp_path / "state")
 
-    def run(command, *words, **environ):
+    def run(command, *words, state="state"):
+        where = ("--endpoint-url", f"http://127.0.0.1:{store.port}", "--state", tmp_path / state)
         more = ("--allow-private",) if command == "mirror" else ()
-        return run_cli(command, *words, *where, *more, env={**store.environ, **environ})
+        return run_cli(command, *words, *where, *more, env=store.environ)
 
     return run
 
@@ -77,3 +78,15 @@ def test_a_bucket_that_is_not_there_is_told_in_one_line(store, run, site):
         "mirror", site.json("/c.json", {"type": "FeatureCollection", "features": []}), f"{store.dest}x/a"
     )
     assert ran.code == 7 and "there is no such bucket" in ran.err and ran.err.count("\n") == 1
+
+
+def test_a_prefix_that_another_run_owns_is_left_alone(store, run, site):
+    """The other one has another state directory, as on another machine."""
+    items, dest = [stac_item("one", data=site.put("/x.tif", tif(20_000)))], f"{store.dest}/a"
+    source = static_catalog(site, items)
+    assert run("mirror", source, dest).code == 0
+    key, body = "a/.mlhub/lock", json.dumps({"owner": "another", "host": "elsewhere"}).encode()
+    store.put(key, body)
+    ran = run("mirror", source, dest, state="another-state")
+    assert ran.code == 11 and "another run on 'elsewhere' owns this prefix" in ran.err
+    assert store.read(key)[0] == body

@@ -51,6 +51,10 @@ class StoreView(Protocol):
         """The bytes of an object, b"" for none, and the SHA-256 that is stored beside it, "" without one."""
         ...
 
+    def put(self, key: str, body: bytes) -> None:
+        """Write an object, as another program would."""
+        ...
+
     def uploads(self) -> list[str]:
         """What is unfinished, as far as the store tells that."""
         ...
@@ -80,10 +84,10 @@ class S3View:
         default_factory=lambda: {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
     )
 
-    def ask(self, method: str, target: str) -> tuple[bytes, dict[str, str]]:
+    def ask(self, method: str, target: str, body: bytes | None = None) -> tuple[bytes, dict[str, str]]:
         scope = "Credential=key/20260101/us-east-1/s3/aws4_request"
         signed = f"AWS4-HMAC-SHA256 {scope},SignedHeaders=host,Signature=0"
-        return ask(self.port, method, target, {"authorization": signed})
+        return ask(self.port, method, target, {"authorization": signed}, body)
 
     def keys(self, prefix: str) -> list[str]:
         listed, _ = self.ask("GET", f"/{BUCKET}?list-type=2&encoding-type=url&prefix={prefix}")
@@ -92,6 +96,9 @@ class S3View:
     def read(self, key: str) -> tuple[bytes, str]:
         body, fields = self.ask("GET", f"/{BUCKET}/{quote(key)}")
         return body, fields.get("x-amz-meta-mlhub-sha256", "")
+
+    def put(self, key: str, body: bytes) -> None:
+        self.ask("PUT", f"/{BUCKET}/{quote(key)}", body)
 
     def uploads(self) -> list[str]:
         listed, _ = self.ask("GET", f"/{BUCKET}?uploads")
@@ -144,6 +151,9 @@ class AzureView:
         body, fields = self._ask(f"/{quote(key)}")
         return body, fields.get("x-ms-meta-mlhub_sha256", "")
 
+    def put(self, key: str, body: bytes) -> None:
+        azure_put(self.port, f"{BUCKET}/{key}", "", body, {"x-ms-blob-type": "BlockBlob"})
+
     def uploads(self) -> list[str]:
         """Blobs with blocks that are not committed."""
         keys = self._listed("restype=container&comp=list&include=uncommittedblobs")
@@ -171,6 +181,10 @@ class GoogleView:
         body, _ = self._ask(f"/{quote(key, safe='')}?alt=media")
         metadata = json.loads(about).get("metadata") or {} if about else {}
         return body, metadata.get("mlhub-sha256", "")
+
+    def put(self, key: str, body: bytes) -> None:
+        place = f"/upload/storage/v1/b/{BUCKET}/o?uploadType=media&name={quote(key, safe='')}"
+        ask(self.port, "POST", place, {"content-type": "application/octet-stream"}, body)
 
     def uploads(self) -> list[str]:
         return []
