@@ -18,7 +18,7 @@ from support.engine import AT_ONCE, make_options
 from support.google_server import GoogleServer
 from support.mirrored import publish
 from support.object_server import Stored
-from support.s3_server import S3Server
+from support.s3_server import S3Server, Upload
 from support.server import tif
 from support.stac_server import sizes_and_digests, stac_item, static_catalog
 
@@ -127,6 +127,7 @@ async def test_a_fault_that_passes_changes_nothing(troubled, store, mirrored, op
     store.fault(operation, text, what)
     report = await mirrored(items)
     assert report.ok and store.faults[0].times == 0
+    assert store.uploads == {} or (operation, store.dest[0]) == ("begin", "g")  # that ends by itself
     assert store.files(PREFIX) == {"c1/large/data.tif": tif(LARGE), "c1/one/data.tif": tif(20_000)}
 
 
@@ -432,6 +433,16 @@ class TestUploads:
     @pytest.mark.skipif(sys.platform == "win32", reason="files have no mode there")
     async def test_its_id_is_noted_for_its_owner_only(self, left, tmp_path):
         assert (tmp_path / "state/.mlhub/unfinished-uploads").stat().st_mode & 0o077 == 0
+
+    @only("s3")
+    async def test_one_whose_id_never_came_is_aborted(self, left, store, mirrored, tmp_path):
+        """A run was killed while it asked for it. Another program's upload there stays."""
+        _, items = left
+        key, journal = f"{PREFIX}c1/one/data.tif", tmp_path / "state/.mlhub/unfinished-uploads"
+        journal.write_text(json.dumps([key, "", "0" * 64]) + "\n")
+        theirs = Upload(f"{PREFIX}theirs.tif", {})
+        store.uploads = {"late": Upload(key, {}), "theirs": theirs}
+        assert (await mirrored(items)).ok and store.uploads == {"theirs": theirs}
 
     async def test_the_digest_beside_the_object_is_that_of_its_bytes(self, left, store, mirrored):
         site, items = left

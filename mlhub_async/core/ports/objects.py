@@ -151,6 +151,11 @@ class Objects(Protocol):
         """Make the object of its parts. Returns its ETag."""
         ...
 
+    async def unfinished(self, prefix: str) -> list[UnfinishedUpload]:
+        """The unfinished uploads of keys that begin so, none where the store or the rights do not tell. Their
+        `sha256` is ""."""
+        ...
+
     async def abort_upload(self, upload: UnfinishedUpload) -> None:
         """Forget it and its parts. Nothing happens where there is none, and where the store forgets
         unfinished uploads by itself only."""

@@ -129,6 +129,22 @@ class BucketObjects:
             lambda given: self._api.complete_upload(upload, parts, whole, given), replaces
         )
 
+    async def unfinished(self, prefix: str) -> list[UnfinishedUpload]:
+        found: list[UnfinishedUpload] = []
+        token = ""
+        while (call := self._api.unfinished(prefix, token)) is not None:
+            try:
+                page = await self._do(call)
+            except TransferError as error:
+                if isinstance(error, Transient) and error.kind != "protocol":
+                    raise
+                break  # it does not tell
+            found += [UnfinishedUpload(key, id_, "") for key, id_ in page.uploads]
+            if not page.following or page.following == token:
+                break
+            token = page.following
+        return found
+
     async def abort_upload(self, upload: UnfinishedUpload) -> None:
         if (request := self._api.abort_upload(upload)) is not None:
             await self._delete(request)

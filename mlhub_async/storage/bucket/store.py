@@ -73,7 +73,7 @@ class BucketStore:
         self.release_descriptors = local.release_descriptors
         self.receipt_removed = False
         self._receipt_gone: asyncio.Task[None] | None = None
-        self._uploads = Uploads(objects, self.state / UPLOADS_FILE)
+        self._uploads = Uploads(objects, self._prefix, self.state / UPLOADS_FILE)
         self._loop = asyncio.get_running_loop()
 
     @property

@@ -1,9 +1,10 @@
 """Writes an object of any size: a small one by one request, a large one in parts.
 
-The id of every upload is noted in the state directory before its first part, with the SHA-256 of the body. A
-later run that has the same body goes on with it: with those parts whose sizes and MD5, as the store tells
-them, are those of the body; or, where the store compares the MD5 of the whole, behind the last byte that it
-has. What is left in the end is aborted: nobody sees the parts of an upload, but they are stored and paid for.
+The key of every upload is noted in the state directory before that begins, and its id before its first part,
+with the SHA-256 of the body. A later run that has the same body goes on with it: with those parts whose sizes
+and MD5, as the store tells them, are those of the body; or, where the store compares the MD5 of the whole,
+behind the last byte that it has. What is left in the end is aborted, as are the uploads of noted keys whose
+ids never came: nobody sees the parts of an upload, but they are stored and paid for.
 """
 
 from __future__ import annotations
@@ -53,22 +54,26 @@ class Body(NamedTuple):
 
 
 class Uploads:
-    """The uploads of one run. `journal`: the file of the ids of unfinished ones."""
+    """The uploads of one run below a prefix. `journal`: the file of the unfinished ones."""
 
-    def __init__(self, objects: Objects, journal: Path) -> None:
-        self._objects = objects
+    def __init__(self, objects: Objects, prefix: str, journal: Path) -> None:
+        self._objects, self._prefix = objects, prefix
         self._journal = journal
         self._room = asyncio.Semaphore(PARTS_AT_A_TIME)
         self._left: dict[str, list[UnfinishedUpload]] = {}
         """those that earlier runs began, by key"""
         self._mine: set[UnfinishedUpload] = set()
+        self._keys: set[str] = set()
+        """of all uploads that this run or earlier ones have begun"""
 
     def open(self) -> None:
         """Find what earlier runs have begun."""
         with contextlib.suppress(OSError):
             for line in self._journal.read_bytes().splitlines():
                 if (upload := _noted(line)) is not None:
-                    self._left.setdefault(upload.key, []).append(upload)
+                    self._keys.add(upload.key)
+                    if upload.id:
+                        self._left.setdefault(upload.key, []).append(upload)
 
     async def write(self, key: str, body: Body, replaces: str) -> str:
         """Make an object of a body, in place of the one with this ETag ("": none). Returns its ETag.
@@ -93,6 +98,7 @@ class Uploads:
         return await self._begin(key, body, whole, replaces)
 
     async def _begin(self, key: str, body: Body, whole: Whole, replaces: str) -> str:
+        self._note(UnfinishedUpload(key, "", body.sha256))
         try:
             upload_id = await self._objects.begin_upload(key, whole, replaces)
         except TransferError as error:
@@ -146,6 +152,7 @@ class Uploads:
         return None, {}
 
     def _note(self, upload: UnfinishedUpload) -> None:
+        self._keys.add(upload.key)
         try:
             with open(self._journal, "ab", opener=_for_owner) as file:
                 file.write(dumps(list(upload)) + b"\n")
@@ -222,12 +229,21 @@ class Uploads:
                 for upload in self._left[key]:
                     await self._objects.abort_upload(upload)
                 del self._left[key]
+            if self._keys:
+                await self._abort_unknown()
         except MlhubError:
             return  # the ids stay in the journal
         with contextlib.suppress(OSError):
             self._journal.unlink(missing_ok=True)
             for upload in self._mine:
                 self._note(upload)
+
+    async def _abort_unknown(self) -> None:
+        """Abort those whose ids never came: a run was killed before, or the answer was lost."""
+        mine = {(one.key, one.id) for one in self._mine}
+        for upload in await self._objects.unfinished(self._prefix):
+            if upload.key in self._keys and (upload.key, upload.id) not in mine:
+                await self._objects.abort_upload(upload)
 
 
 def _for_owner(path: str, flags: int) -> int:

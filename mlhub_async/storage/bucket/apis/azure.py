@@ -105,6 +105,9 @@ class AzureApi:
         request = Request(f"{self._url_of(upload.key)}?comp=blocklist", "PUT", fields, body)
         return Call(request, lambda answer: etag_of(answer.fields))
 
+    def unfinished(self, prefix: str, token: str) -> None:
+        return None
+
     def abort_upload(self, upload: UnfinishedUpload) -> None:
         return None
 

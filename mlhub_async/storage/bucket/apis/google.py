@@ -132,6 +132,9 @@ class GoogleApi:
     ) -> Call[str]:
         raise AssertionError("the last part completes an upload")
 
+    def unfinished(self, prefix: str, token: str) -> None:
+        return None
+
     def abort_upload(self, upload: UnfinishedUpload) -> Request:
         return Request(self._session_url(upload), "DELETE")
 

@@ -57,6 +57,13 @@ class Copied(NamedTuple):
     token: str = ""
 
 
+class UploadsPage(NamedTuple):
+    """Keys and ids of unfinished uploads, and the token that asks for those that follow; "" at the end."""
+
+    uploads: Sequence[tuple[str, str]]
+    following: str = ""
+
+
 CopyPart = Callable[[UnfinishedUpload, int, str, ObjectFacts, range], Call[UploadPart]]
 """Copies a range of an object into a part with this number of an upload."""
 
@@ -101,6 +108,10 @@ class StoreApi(Protocol):
         self, upload: UnfinishedUpload, parts: Sequence[UploadPart], whole: Whole, replaces: str | None
     ) -> Call[str]:
         """Not called where uploads are sequential."""
+        ...
+
+    def unfinished(self, prefix: str, token: str) -> Call[UploadsPage] | None:
+        """None where the store does not tell."""
         ...
 
     def abort_upload(self, upload: UnfinishedUpload) -> Request | None:

@@ -17,13 +17,14 @@ from ....core.ports import Answer, ListedObject, ObjectFacts, Sums, UnfinishedUp
 from ....core.urls import quoted_key, redacted
 from ..media_types import media_type
 from .answers import age, element, etag_of, number, ranged, require_end, text_of
-from .protocol import Call, Copied, ListedPage, PartsPage, Written
+from .protocol import Call, Copied, ListedPage, PartsPage, UploadsPage, Written
 
 DIGEST_FIELD = "x-amz-meta-mlhub-sha256"
 """The metadata of an object that holds its SHA-256 in hex."""
 SUM_FIELD = "x-amz-checksum-sha256"
 _objects = re.compile(r"<Contents>(.*?)</Contents>", re.DOTALL).findall
 _parts = re.compile(r"<Part>(.*?)</Part>", re.DOTALL).findall
+_uploads = re.compile(r"<Upload>(.*?)</Upload>", re.DOTALL).findall
 _is_md5 = re.compile(r"[0-9a-f]{32}").fullmatch
 _is_truncated = re.compile(r"<IsTruncated>\s*true\s*<", re.IGNORECASE).search
 
@@ -38,13 +39,15 @@ class S3Api:
     def __init__(self, url_of: Callable[[str], str]) -> None:
         self._url_of = url_of
 
-    def page(self, prefix: str, token: str) -> Call[ListedPage]:
+    def _bucket_url(self) -> str:
         url = self._url_of("")
-        base = url if url.count("/") == 3 else url.removesuffix("/")
+        return url if url.count("/") == 3 else url.removesuffix("/")
+
+    def page(self, prefix: str, token: str) -> Call[ListedPage]:
         query = f"list-type=2&encoding-type=url&prefix={quote(prefix, safe='')}"
         if token:
             query += f"&continuation-token={quote(token, safe='')}"
-        return Call(Request(f"{base}?{query}"), _read_page)
+        return Call(Request(f"{self._bucket_url()}?{query}"), _read_page)
 
     def facts(self, key: str) -> Call[ObjectFacts]:
         return Call(Request(self._url_of(key), "HEAD"), _read_facts)
@@ -118,6 +121,10 @@ class S3Api:
         fields = {"content-type": "application/xml", **_condition(replaces)}
         return Call(Request(self._upload_url(upload), "POST", fields, body), _read_etag)
 
+    def unfinished(self, prefix: str, token: str) -> Call[UploadsPage]:
+        query = f"uploads&encoding-type=url&prefix={quote(prefix, safe='')}{token}"
+        return Call(Request(f"{self._bucket_url()}?{query}"), _read_uploads)
+
     def abort_upload(self, upload: UnfinishedUpload) -> Request:
         return Request(self._upload_url(upload), "DELETE")
 
@@ -180,6 +187,17 @@ def _read_parts(answer: Answer) -> PartsPage:
 def _part(text: str) -> UploadPart:
     etag = unquote(element(text, "ETag")).strip('"')
     return UploadPart(max(number(element(text, "PartNumber")), 0), number(element(text, "Size")), etag)
+
+
+def _read_uploads(answer: Answer) -> UploadsPage:
+    text = text_of(answer)
+    require_end(text, "</ListMultipartUploadsResult>", "uploads")
+    decode = unquote_plus if "<EncodingType>url<" in text else str
+    found = [(decode(element(one, "Key")), element(one, "UploadId")) for one in _uploads(text)]
+    if not _is_truncated(text):
+        return UploadsPage(found)
+    key, id_ = decode(element(text, "NextKeyMarker")), element(text, "NextUploadIdMarker")
+    return UploadsPage(found, f"&key-marker={quote(key, safe='')}&upload-id-marker={quote(id_, safe='')}")
 
 
 def _read_etag(answer: Answer) -> str:
