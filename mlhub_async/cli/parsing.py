@@ -174,7 +174,7 @@ def _content(text: str) -> str:
     if not text.startswith("@"):
         return text
     try:
-        return Path(text[1:]).read_text(encoding="utf-8")
+        return Path(text[1:]).read_text("utf-8-sig")  # as editors on Windows write it
     except OSError as error:
         raise ValueError(f"{text[1:]}: {error.strerror}") from None
     except UnicodeDecodeError:

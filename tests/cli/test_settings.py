@@ -15,6 +15,8 @@ from mlhub_async.cli.settings import config_files, user_file
 from mlhub_async.cli.settings.config_files import _TRUSTED_ONLY
 from mlhub_async.cli.settings.precedence import name_of, variable_of
 from mlhub_async.core.options import Options
+from support.server import tif
+from support.stac_server import stac_item, static_catalog
 
 MIRROR_OPTIONS = options_of(*READING, "FILES", "LIMITS", "PRUNE", "FULL_LISTING", "METRICS")
 OF_OPTION = {name: one for one in MIRROR_OPTIONS() for name in [*one.opts, *one.secondary_opts]}
@@ -228,3 +230,38 @@ class TestShown:
     def test_the_place_of_the_users_file(self, home):
         assert user_file({"XDG_CONFIG_HOME": "/c"}) == "/c/mlhub-async/config.toml"
         assert user_file({"XDG_CONFIG_HOME": "relative"}).endswith("/.config/mlhub-async/config.toml")
+
+
+def test_what_is_no_table_of_a_command_is_no_option(run_cli, tmp_path):
+    (tmp_path / "c.toml").write_text("mirror = 5\nverify = 'size'\n[status]\nquiet = true\n")
+    done = run_cli("ls", "mlhub", env={"MLHUB_CONFIG": str(tmp_path / "c.toml")})
+    assert done.code == 2 and "there is no option 'mirror'" in done.err, done.err
+
+
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        ("--intersects", '{"type": "Point", "coordinates": [1, 2]}'),
+        ("--filter", "id = 'one'"),
+        ("--api-key", "key"),
+    ],
+)
+def test_a_file_that_begins_with_a_byte_order_mark_is_read_as_one_without(
+    run_cli, site, tmp_path, option, text
+):
+    items = [stac_item("one", data=site.put("/d.tif", tif(300)))]
+    (tmp_path / "value").write_bytes(b"\xef\xbb\xbf" + text.encode() + b"\r\n")
+    done = run_cli("mirror", static_catalog(site, items), tmp_path / "d", option, f"@{tmp_path / 'value'}")
+    assert done.code == 0 and "complete: 1 assets" in done.err, done.err
+    sent = str([(seen.target, seen.headers) for seen in site.log])
+    assert "%EF%BB%BF" not in sent and "\\ufeff" not in sent and "\xef" not in sent
+    assert option != "--api-key" or "key=key" in sent, sent
+
+
+@pytest.mark.parametrize("table", ["", "[mirror]\n"])
+@pytest.mark.parametrize("name", ["scheduler", "token-file", "proxy", "ca-file", "reference", "endpoint-url"])
+def test_the_file_of_the_directory_gives_nobody_power_over_the_run(run_cli, dest, name, table):
+    """A scheduler of Dask can run programs in each of its clients."""
+    (run_cli.home / "mlhub.toml").write_text(f'{table}{name} = "tls://192.0.2.1:8786"\n')
+    done = run_cli("mirror", "http://127.0.0.1:1/catalog.json", dest)
+    assert done.code == 2 and "may be somebody else's" in done.err, done.err

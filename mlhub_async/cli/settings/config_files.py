@@ -16,11 +16,11 @@ MAX_BYTES = 1 << 20
 _TRUSTED_ONLY = frozenset(
     [
         *("allow-origin", "allow-private", "auth", "ca-file", "endpoint-url", "netrc", "proxy"),
-        *("reference", "request-payer", "token-file"),
+        *("reference", "request-payer", "scheduler", "token-file"),
     ]
 )
-"""Options that decide who sees keys, or whose files are taken: the directory may be somebody else's, so its
-file cannot set them."""
+"""Options that decide who sees keys, whose files are taken, or (a scheduler) whose programs run: the
+directory may be somebody else's, so its file cannot set them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,7 +108,7 @@ def _take_file(
     """The values at the top of the file, then those of the table of this command."""
     own = {name_of(option): option for option in _options(command)}
     names = {name: {name_of(option) for option in _options(one)} for name, one in every.items()}
-    at_top = set(every).union(*names.values())
+    at_top = set[str]().union(*names.values())
     for key, value in file.content.items():
         if key in every and isinstance(value, Mapping):
             for inner in value:
