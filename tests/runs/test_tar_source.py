@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import io
 import random
 import tarfile
 from pathlib import Path
@@ -10,8 +11,9 @@ import pytest
 import zstandard
 
 from mlhub_async import Options, mirror, verify
+from mlhub_async.engine.planning.plan import plan_only
 from support.archives import TOP, catalogue, heads_of, in_several_members, tarred
-from support.engine import run
+from support.engine import make_options, run
 from support.mirrored import Mirrored
 from support.server import Cut, Flip, Headers, IgnoreRange, Status, tif
 
@@ -77,6 +79,62 @@ async def test_a_checksum_of_signed_bytes_is_right_too(site, dest):
     report = await run(site.put("/a.tar", bytes(archive)), dest)
     assert report.exit_code == 0, report.summary()
     assert sorted(Mirrored(dest).files.values()) == sorted(files.values())
+
+
+def linked_tar(format):
+    """An archive as `tar` makes it of a folder with hard links, such as a mirror with files of one URL."""
+    target = io.BytesIO()
+    long = f"kenya/{'k' * 120}/one.tif"
+    with tarfile.open(fileobj=target, mode="w", format=format) as archive:
+
+        def add(name, data=b"", link="", kind=tarfile.LNKTYPE):
+            member = tarfile.TarInfo(name)
+            member.size, member.linkname, member.type = len(data), link, kind if link else tarfile.REGTYPE
+            archive.addfile(member, io.BytesIO(data))
+
+        add(long, tif(2_000))
+        add("kenya/b/two.tif", link=long)
+        add("kenya/b/three.tif", link="./kenya/b/two.tif")
+        add("kenya/large.tif", tif(400_000))
+        add("kenya/b/large.tif", link="kenya/large.tif")
+        add("kenya/a.json", b'{"a": 1}')
+        add("kenya/b/b.json", link="kenya/a.json")
+        add("kenya/b/b.txt", link="kenya/a.json")
+    return target.getvalue()
+
+
+@pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT], ids=["gnu", "pax"])
+async def test_hard_links_are_the_files_that_they_lead_to(site, dest, form):
+    url = site.put("/a.tar.gz", gzip.compress(linked_tar(form)), etag='"1"')
+    report = await run(url, dest)
+    assert report.exit_code == 0, report.summary()
+    small, large, document = tif(2_000), tif(400_000), b'{"a": 1}'
+    expected = [small] * 3 + [large] * 2 + [document]  # and two that end in .json
+    assert sorted(Mirrored(dest).files.values()) == sorted(expected)
+    assert (await verify(dest)).damage == []
+    assert (await run(url, dest)).skipped == 8
+    plan = await plan_only(url, make_options(allow_private=True))
+    assert plan.assets == 8 and plan.listing.complete
+
+
+async def test_hard_links_that_lead_nowhere_or_out_are_refused_by_name(site, dest):
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w") as archive:
+        for name, link in (
+            ("k/a.tif", ""),
+            ("../out.tif", "k/a.tif"),
+            ("k/b.tif", "/etc/passwd"),
+            ("k/c", "k/d"),
+        ):
+            member = tarfile.TarInfo(name)
+            member.size, member.linkname = 0 if link else 300, link
+            member.type = tarfile.LNKTYPE if link else tarfile.REGTYPE
+            archive.addfile(member, io.BytesIO(bytes(300)))
+    report = await run(site.put("/a.tar", target.getvalue()), dest, verify="size")
+    assert report.exit_code == 4
+    told = sorted(row["error"]["message"].partition(": ")[2] for row in Mirrored(dest).errors)
+    assert len(told) == 3 and sum("no member before it" in one for one in told) == 2
+    assert list(Mirrored(dest).files.values()) == [bytes(300)]
 
 
 @pytest.mark.parametrize("name", ["a.tar", "a.tar.gz"])

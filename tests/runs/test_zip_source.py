@@ -1,8 +1,11 @@
 """A ZIP archive as SOURCE, by URL and by path: read by ranges, never unpacked on disk."""
 
 import gzip
+import io
 import random
+import struct
 import zipfile
+import zlib
 
 import pytest
 
@@ -183,6 +186,25 @@ async def test_a_zip_that_was_cut_anywhere_never_ends_in_0(site, dest):
         report = await run(site.put("/kenya.zip", archive[:place]), dest / str(number))
         assert report.exit_code in (4, 5), place
         assert "is cut" in str(report.listing.error)
+
+
+@pytest.mark.parametrize("checksum_fits", [True, False])
+async def test_the_unicode_name_of_an_extra_field_is_the_name(site, dest, checksum_fits):
+    """Info-ZIP and WinZip write it beside a name in the code page of the machine."""
+    coded, data = "\u30c0.tif".encode("shift-jis"), tif(300)
+    info = zipfile.ZipInfo("x" * len(coded))
+    name = "\u30c0.tif".encode()
+    info.extra = (
+        struct.pack("<HHBI", 0x7075, 5 + len(name), 1, zlib.crc32(coded) ^ (not checksum_fits)) + name
+    )
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr(info, data)
+    raw = target.getvalue().replace(info.filename.encode(), coded)
+    report = await run(site.put("/kenya.zip", raw), dest)
+    assert report.exit_code == 0, report.summary()
+    (path,) = Mirrored(dest).files
+    assert path == f"kenya/kenya/{(name.decode() if checksum_fits else coded.decode('cp437'))}"
 
 
 @pytest.mark.parametrize("rest", [b"\n", bytes(512), b"<!-- served by cache 3 -->" * 40])

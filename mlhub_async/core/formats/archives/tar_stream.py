@@ -16,9 +16,9 @@ BLOCK_BYTES = 512
 MAX_NAME_BYTES = 1 << 20
 """The most that a pax or GNU head before a member may have."""
 _FILES, _FOLDER, _EMPTY = (b"\0", b"0", b"7"), b"5", (b"1", b"2", b"3", b"4", b"5", b"6")
+_HARD_LINK = b"1"
 _LONG_NAME, _LONG_LINK, _PAX, _PAX_GLOBAL = b"L", b"K", (b"x", b"X"), b"g"
 _KINDS = {
-    b"1": "a hard link",
     b"2": "a symbolic link",
     b"3": "a device",
     b"4": "a device",
@@ -37,6 +37,9 @@ class TarReceiver(Protocol):
     def write(self, data: bytes | memoryview) -> None: ...
 
     def end(self) -> None: ...
+
+    def link(self, name: str, target: str, modified: float) -> None:
+        """A member with the bytes of an earlier one (a hard link)."""
 
     def refuse(self, name: str, what: str) -> None:
         """A member that is no file."""
@@ -122,6 +125,9 @@ class TarStream:
         self._skips = not is_file or any(field.startswith("GNU.sparse") for field in fields)
         if not self._skips:
             self._receiver.begin(name, size, _time(fields.get("mtime"), block))
+        elif kind == _HARD_LINK:
+            target = fields.get("linkpath") or _text(block[157:257].partition(b"\0")[0])
+            self._receiver.link(name, target, _time(fields.get("mtime"), block))
         elif kind != _FOLDER and not name.endswith("/"):
             what = _KINDS.get(kind, "a sparse file" if is_file else "no regular file")
             self._receiver.refuse(name, f"it is {what}: it is left out")
@@ -143,6 +149,8 @@ class TarStream:
         kind, self._special = self._special, b""
         if kind == _LONG_NAME:
             self._extended["path"] = _text(bytes(self._collected).rstrip(b"\0"))
+        elif kind == _LONG_LINK:
+            self._extended["linkpath"] = _text(bytes(self._collected).rstrip(b"\0"))
         elif kind == _PAX_GLOBAL:
             self._globals.update(_pax(bytes(self._collected)))
         elif kind in _PAX:

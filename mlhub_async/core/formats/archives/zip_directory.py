@@ -11,6 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
+from zlib import crc32
 
 from .errors import ArchiveCut, ArchiveDefect
 from .names import HOSTILE, is_hostile, without_empty_parts
@@ -39,6 +40,7 @@ _METHODS = {
     95: "xz",
     99: "AES",
 }
+_UNICODE_PATH = 0x7075
 _ENCRYPTED, _UTF8 = 0x1 | 0x40 | 0x2000, 0x800
 _LINK, _DIRECTORY, _REGULAR = 0o12, 0o4, 0o10
 """The kind of a file in the upper bits of its Unix mode."""
@@ -186,8 +188,8 @@ class ZipDirectory:
     def _name_at(self, place: int) -> str:
         """The name in the entry that begins there, which is known to be whole."""
         flags, size = _flags_and_name_size(self._raw, place)
-        begin = place + _ENTRY_BYTES
-        return without_empty_parts(_name(self._raw[begin : begin + size], flags))
+        end = place + _ENTRY_BYTES + size
+        return without_empty_parts(_name(self._raw[end - size : end], flags, self._raw, place))
 
     def neighbours(self, offset: int, begin: int, end: int, small: int) -> tuple[int, int]:
         """The bytes that members of at most `small` bytes take up around the one at `offset`, as far as their
@@ -286,7 +288,7 @@ class ZipDirectory:
         elif method == STORED and packed != size and not flaw:
             flaw = "its sizes contradict each other"
         raw_name = raw[place + _ENTRY_BYTES : name_end]
-        name, etag = without_empty_parts(_name(raw_name, flags)), f'"{crc:08x}-{size:x}"'
+        name, etag = without_empty_parts(_name(raw_name, flags, raw, place)), f'"{crc:08x}-{size:x}"'
         limit, when = self._limit(offset), (date, time)
         return ZipMember(name, offset, limit, packed, size, crc, method, when, raw_name, flaw, etag)
 
@@ -332,10 +334,28 @@ def _flaw_of(flags: int, method: int) -> str:
     return ""
 
 
-def _name(raw: bytes, flags: int) -> str:
-    """By flag 11 UTF-8, else code page 437 (appendix D); but many write UTF-8 and do not say so."""
+def _unicode_path(directory: bytes, place: int, name: bytes) -> bytes:
+    """The name in UTF-8 that an extra field of the entry there gives for this one (section 4.6.9); the same
+    name without such a field."""
+    at = place + _ENTRY_BYTES + len(name)
+    (extra_bytes,) = struct.unpack_from("<H", directory, place + 30)
+    end = at + extra_bytes
+    while at + 4 <= end:
+        kind, length = struct.unpack_from("<HH", directory, at)
+        field = directory[at + 4 : min(at + 4 + length, end)]
+        if kind == _UNICODE_PATH and len(field) > 5 and field[0] == 1:
+            return field[5:] if field[1:5] == crc32(name).to_bytes(4, "little") else name
+        at += 4 + length
+    return name
+
+
+def _name(raw: bytes, flags: int, directory: bytes, place: int) -> str:
+    """By flag 11 UTF-8, else that of an extra field, else code page 437 (appendix D); but many write UTF-8
+    and do not say so."""
     if raw.isascii():
         return raw.decode("ascii")
+    if not flags & _UTF8:
+        raw = _unicode_path(directory, place, raw)
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:

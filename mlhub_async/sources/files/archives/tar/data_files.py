@@ -80,15 +80,32 @@ class DataFiles:
 
     def begin(self, size: int) -> int:
         """Take another file, of so many bytes; returns its number. Raises OSError."""
+        number = self._next()
+        self._is_small = size <= SMALL_BYTES
+        if not self._is_small:
+            self._file = open(self._path(number), "xb", buffering=0)  # noqa: SIM115
+            self._sha256, self._first = hashlib.sha256(), b""
+        return number
+
+    def _next(self) -> int:
         number, self._count = self._count, self._count + 1
         if number % FOLDER_FILES == 0:
             (self._folder / self.name / f"{number // FOLDER_FILES}").mkdir(parents=True)
         if self._written_notes is None:
             self._written_notes = open(self._folder / self.name / _NOTES, "wb")  # noqa: SIM115
-        self._is_small = size <= SMALL_BYTES
-        if not self._is_small:
-            self._file = open(self._path(number), "xb", buffering=0)  # noqa: SIM115
-            self._sha256, self._first = hashlib.sha256(), b""
+        return number
+
+    def again(self, member: TarMember) -> int:
+        """Another file with the bytes of one that is whole, by a link where the disk has links; returns its
+        number. Raises OSError."""
+        number = self._next()
+        path = self._path(number)
+        try:
+            os.link(self._path(member.place), path)
+        except OSError:
+            shutil.copyfile(self._path(member.place), path)
+        with open(path, "rb") as file:
+            self._note(os.fstat(file.fileno()).st_mtime_ns, file.read(SNIFF_BYTES))
         return number
 
     def write(self, data: bytes | memoryview) -> None:

@@ -110,7 +110,7 @@ class UnpackedMembers:
         if is_hostile(name):
             self.refuse(name, HOSTILE)
             return
-        if name.lower().endswith(".json") and size <= MAX_DOCUMENT_BYTES:
+        if _is_document(name, size):
             assert self._documents is not None
             self._now = name, self._documents.tell(), size, modified, True
             self._sha256 = hashlib.sha256()
@@ -137,6 +137,40 @@ class UnpackedMembers:
             data = None if self._now[4] else self._data
             sha256 = self._sha256.digest().hex() if data is None else data.end()
             self._index.add(name, (*facts, sha256))
+
+    def link(self, name: str, target: str, modified: float) -> None:
+        """Take the bytes of an earlier member under another name too."""
+        assert self._index is not None
+        self._index.flush()
+        found = self._index.get(without_empty_parts(target))
+        name = without_empty_parts(name)
+        if found is None and not is_junk(name):
+            self.refuse(name, "it is a hard link to no member before it: it is left out")
+        if found is None or is_junk(name):
+            return
+        member = TarMember._make(found)
+        if is_hostile(name):
+            self.refuse(name, HOSTILE)
+        elif _is_document(name, member.size) is not bool(member.is_document):
+            self.begin(name, member.size, modified)
+            for piece in self._taken(member):
+                self.write(piece)
+            self.end()
+        elif self._data is None or member.is_document:
+            self._index.add(name, member)
+        else:
+            self._index.add(name, member._replace(place=self._data.again(member), modified=modified))
+
+    def _taken(self, member: TarMember) -> Iterator[bytes]:
+        """The bytes of a member while others still come."""
+        if not member.is_document:
+            yield from [] if self._data is None else self._data.pieces(member)
+            return
+        assert self._documents is not None
+        self._documents.flush()
+        with open(self._folder / _DOCUMENTS, "rb") as file:
+            file.seek(member.place)
+            yield file.read(member.size)
 
     def refuse(self, name: str, what: str) -> None:
         """Bytes of a name that are not UTF-8 are written as escapes: the index is JSON."""
@@ -245,3 +279,7 @@ class UnpackedMembers:
             self._data.close()
         if self._index is not None:
             self._index.close()
+
+
+def _is_document(name: str, size: int) -> bool:
+    return name.lower().endswith(".json") and size <= MAX_DOCUMENT_BYTES
