@@ -1,6 +1,7 @@
 """A bucket as DEST, on scripted object stores: what becomes an object, when, and what a second run does."""
 
 import asyncio
+import base64
 import hashlib
 import json
 import shutil
@@ -441,8 +442,26 @@ class TestUploads:
         key, journal = f"{PREFIX}c1/one/data.tif", tmp_path / "state/.mlhub/unfinished-uploads"
         journal.write_text(json.dumps([key, "", "0" * 64]) + "\n")
         theirs = Upload(f"{PREFIX}theirs.tif", {})
-        store.uploads = {"late": Upload(key, {}), "theirs": theirs}
+        store.page_size = 1
+        store.uploads = {"late": Upload(key, {}), "later": Upload(key, {}), "theirs": theirs}
         assert (await mirrored(items)).ok and store.uploads == {"theirs": theirs}
+
+    @only("azure")
+    async def test_blocks_of_other_programs_are_no_part_of_it(self, left, store, mirrored):
+        _, items = left
+        (blocks,) = store.uploads.values()
+        for other in (b"x" * 46, b"\xff" * 46):
+            blocks.parts[base64.b64encode(other).decode()] = b"theirs"
+        assert (await mirrored(items)).ok and store.files(PREFIX) == {"c1/one/data.tif": tif(LARGE)}
+        assert store.count("part") == 0
+
+    @only("azure")
+    async def test_blocks_of_other_programs_that_keep_ours_out_are_told(self, left, store, mirrored):
+        _, items = left
+        (blocks,) = store.uploads.values()
+        blocks.parts = {base64.b64encode(b"another").decode(): b"theirs"}
+        with pytest.raises(StorageError, match="InvalidBlobOrBlock"):
+            await mirrored(items)
 
     async def test_the_digest_beside_the_object_is_that_of_its_bytes(self, left, store, mirrored):
         site, items = left

@@ -115,15 +115,26 @@ class _Handler(ObjectHandler):
         )
 
     def _list_uploads(self, _: str, query: dict[str, str]) -> None:
-        rows = "".join(
-            f"<Upload><Key>{quote_plus(one.key, safe='/')}</Key><UploadId>{id}</UploadId></Upload>"
-            for id, one in self.store.uploads.items()
-            if one.key.startswith(query.get("prefix", ""))
+        prefix, behind = (
+            query.get("prefix", ""),
+            (query.get("key-marker", ""), query.get("upload-id-marker", "")),
         )
+        found = sorted((one.key, id) for id, one in self.store.uploads.items() if one.key.startswith(prefix))
+        found = [one for one in found if one > behind]
+        page = found[: self.store.page_size]
+        rows = "".join(
+            f"<Upload><Key>{quote_plus(key, safe='/')}</Key><UploadId>{id}</UploadId></Upload>"
+            for key, id in page
+        )
+        more = ""
+        if len(page) < len(found):
+            key, id = page[-1]
+            more = f"<NextKeyMarker>{quote_plus(key)}</NextKeyMarker>"
+            more += f"<NextUploadIdMarker>{id}</NextUploadIdMarker>"
         self.answer(
             200,
-            "<ListMultipartUploadsResult><EncodingType>url</EncodingType><IsTruncated>false</IsTruncated>"
-            f"{rows}</ListMultipartUploadsResult>",
+            f"<ListMultipartUploadsResult><EncodingType>url</EncodingType><IsTruncated>{str(bool(more)).lower()}"
+            f"</IsTruncated>{more}{rows}</ListMultipartUploadsResult>",
         )
 
     def _list_parts(self, _: str, query: dict[str, str]) -> None:
