@@ -1,9 +1,11 @@
 """`--full-every`: an API is asked for what has changed, and the mirror is that of a full listing."""
 
+import contextlib
 import json
 import random
 import re
 import shutil
+import sqlite3
 import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -12,6 +14,7 @@ import pytest
 
 from mlhub_async.engine.planning.remembered import changes as reading
 from mlhub_async.stac.datetimes import parse_instant
+from mlhub_async.storage.ledger.lookups.overview import last_runs
 from support.engine import run
 from support.mirrored import Mirrored, wait_for
 from support.server import Stall, noise
@@ -201,6 +204,17 @@ async def test_a_run_that_fails_leaves_no_memory(api, dest):
     api.put("gone", seed=401)
     report, listing = await mirrored(api, dest)
     assert listing["kind"] == "full" and await is_as_a_full_one(api, report, dest)
+
+
+async def test_the_runs_of_a_mirror_are_told_in_their_order(api, dest):
+    """Whichever of them took over what another one had listed."""
+    for every in (5, 5, 5, 1, 5):
+        await mirrored(api, dest, full_every=every)
+    with contextlib.closing(sqlite3.connect(dest / ".mlhub/ledger.sqlite")) as database:
+        runs = last_runs(database, 9)
+    assert [one.number for one in runs] == [5, 4, 3, 2, 1]
+    assert [one.started for one in runs] == sorted((one.started for one in runs), reverse=True)
+    assert {one.exit_code for one in runs} == {0}
 
 
 async def test_a_run_without_the_option_lists_in_full_and_the_next_notices_it(api, dest):

@@ -40,13 +40,15 @@ class ItemTotals(NamedTuple):
 
 
 def last_runs(database: sqlite3.Connection, count: int) -> list[RunRow]:
-    """The last runs, the newest first."""
+    """The last runs, the newest first. Their numbers are in the order of their beginning: a run may have got
+    the id of an earlier one (see `carried.take_over`)."""
+    (last,) = database.execute("SELECT count(*) FROM run").fetchone()
     rows = database.execute(
-        "SELECT id, source, selection, started, finished, exit_code FROM run"
+        "SELECT source, selection, started, finished, exit_code FROM run"
         " ORDER BY started DESC, id DESC LIMIT ?",
         (count,),
     )
-    return [RunRow(*row) for row in rows]
+    return [RunRow(last - older, *row) for older, row in enumerate(rows)]
 
 
 def item_totals(database: sqlite3.Connection) -> Iterator[ItemTotals]:
