@@ -357,3 +357,36 @@ async def test_local_files_beside_the_lockfile_are_read_though_another_place_is_
     outside = write(dest, tmp_path / "elsewhere/data.lock")
     report = await run(outside, tmp_path / "third", from_source=other)
     assert report.exit_code == 4
+
+
+def nested(levels):
+    value = {}
+    for _ in range(levels):
+        value = {"in": value}
+    return value
+
+
+ODD_ITEMS = {
+    "an asset without a name": {"assets": {"": {}, "b": {}}},
+    "half a character as the name of an asset": {"assets": {"k\udc00": {}}},
+    "half a character in a title": {"assets": {"a": {"title": "x\ud83d"}}},
+    "half a character in a property": {"properties": {"datetime": None, "t": "\ud83d", "u\udc00": 1}},
+    "many levels": {"properties": {"datetime": None, "x": nested(300)}},
+    "an integer over 64 bits": {"properties": {"datetime": None, "n": 1 << 70}},
+}
+
+
+@pytest.mark.parametrize("name", ODD_ITEMS)
+async def test_what_a_mirror_can_hold_a_lockfile_can_too(site, dest, tmp_path, name):
+    odd = ODD_ITEMS[name]
+    assets = odd.get("assets", {"a": {}})
+    hrefs = {
+        key: {"href": site.put(f"/{n}.tif", tif(300 + n)), **assets[key]} for n, key in enumerate(assets)
+    }
+    item = {**stac_item("one"), **odd, "assets": hrefs}
+    listing = site.json("/items.json", {"type": "FeatureCollection", "features": [item]})
+    assert (await run(listing, dest)).exit_code == 0
+    report = await run(write(dest, tmp_path / "data.lock"), tmp_path / "copy")
+    assert report.exit_code == 0
+    assert report.manifest_sha256 == Mirrored(dest).receipt["manifest_sha256"]
+    assert sorted(Mirrored(tmp_path / "copy").files.values()) == sorted(Mirrored(dest).files.values())

@@ -9,7 +9,7 @@ from typing import Any
 
 from ... import __version__
 from ...core.errors import StorageError, UsageError
-from ...core.json_text import loads
+from ...core.json_text import parse_json
 from ...core.model import JsonObject
 from ...core.options.output_file import output_file
 from ...core.urls import has_placeholder, term_safe
@@ -107,7 +107,7 @@ def _rows(snapshot: LedgerSnapshot) -> Iterator[tuple[Any, ...]]:
 
 def _document(dest: Path, path: str) -> JsonObject:
     try:
-        found = loads((dest / path).read_bytes())
+        found = parse_json((dest / path).read_bytes())
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise StorageError(f"{term_safe(path)} cannot be read: {reason}; run the mirror again") from None

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeGuard
 
 from ....core.errors import SourceError, TransferError
-from ....core.json_text import dumps
+from ....core.json_text import encode_json
 from ....core.model import NOTHING, JsonObject
 from ....core.urls import term_safe
 from ....storage.layout import CATALOG_FILE, STATE_DIR
@@ -35,7 +35,8 @@ class Header(NamedTuple):
 
     def line(self) -> bytes:
         known = {"source": self.source, "manifest_sha256": self.manifest_sha256}
-        return dumps({MARK: FORMAT, **self.about, **known, "files": self.files, "bytes": self.size}) + b"\n"
+        counts = {"files": self.files, "bytes": self.size}
+        return encode_json({MARK: FORMAT, **self.about, **known, **counts}) + b"\n"
 
 
 class LockedDocument(NamedTuple):
@@ -46,7 +47,7 @@ class LockedDocument(NamedTuple):
     document: JsonObject
 
     def line(self) -> bytes:
-        return dumps(self._asdict()) + b"\n"
+        return encode_json(self._asdict()) + b"\n"
 
 
 class LockedFile(NamedTuple):
@@ -70,7 +71,9 @@ class LockedFile(NamedTuple):
 
     def line(self) -> bytes:
         members = self._asdict().items()
-        return dumps({name: value for name, value in members if value or name == "size"}) + b"\n"
+        return (
+            encode_json({name: value for name, value in members if value or name in ("size", "key")}) + b"\n"
+        )
 
     @property
     def member(self) -> str:
@@ -123,7 +126,7 @@ def parse_row(record: Any, where: str) -> Row:
     path, size, sha256, key = (record.get(name) for name in ("path", "size", "sha256", "key"))
     if not isinstance(path, str) or not is_safe_path(path):
         raise _bad(where, f"has a path that cannot be used: {term_safe(str(path), 200)}")
-    if not (_is_count(size) and _is_sha256(sha256) and isinstance(key, str) and key):
+    if not (_is_count(size) and _is_sha256(sha256) and isinstance(key, str)):
         raise _bad(where, "lacks size, sha256 or key")
     directory = record.get("directory", "")
     if not isinstance(directory, str):

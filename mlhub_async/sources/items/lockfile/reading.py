@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
 from ....core.errors import SourceError, TransferError
-from ....core.json_text import loads
+from ....core.json_text import parse_json
 from ....core.model import JsonObject
 from .format import Header, LockedDocument, LockedFile, Row, parse_header, parse_row
 
@@ -82,7 +82,7 @@ def _row(line: bytes, where: str) -> Row:
 
 def _record(line: bytes, where: str) -> Any:
     try:
-        return loads(line)
+        return parse_json(line)
     except ValueError as error:
         raise _unusable(f"{where} is not JSON ({error})") from None
 
