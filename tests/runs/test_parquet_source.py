@@ -235,6 +235,21 @@ async def test_an_item_over_the_antimeridian_is_found_on_both_sides(site, tmp_pa
         assert [item.id for item in await listed(path, bbox=box)] == ["i12"]
 
 
+@pytest.mark.parametrize("x", [(-185.0, -175.0), (175.0, 185.0)], ids=["below -180", "above 180"])
+@pytest.mark.parametrize("row_group_size", [1, 20])
+async def test_an_item_whose_box_goes_beyond_180_degrees_is_found_on_both_sides(
+    site, tmp_path, x, row_group_size
+):
+    """As Landsat scenes have it: longitudes up to -180.67."""
+    found = rows(site, 20)
+    found[12]["geometry"] = shapely.to_wkb(shapely.box(x[0], 0, x[1], 1))
+    found[12]["bbox"] = dict(zip(NAMES, (x[0], 0.0, x[1], 1.0), strict=True))
+    path = written(tmp_path / "i.parquet", found, row_group_size=row_group_size)
+    for box in ((176, -1, 179.5, 1), (-179.5, -1, -176, 1), (177, -1, -177, 1)):
+        assert [item.id for item in await listed(path, bbox=box)] == ["i12"]
+    assert "i12" not in [item.id for item in await listed(path, bbox=(-1, -1, 1, 1))]
+
+
 async def test_times_keep_their_digits_and_nulls_their_span(site, tmp_path):
     found = rows(site, 3, start_datetime=None, end_datetime=None)
     found[1]["datetime"] = None

@@ -8,7 +8,7 @@ from typing import Any
 
 from .... import stac
 from ....core.options import Selection
-from .row_groups import SIDES, SPANS, GroupChoice
+from .row_groups import HALF_TURN, SIDES, SPANS, GroupChoice
 from .rows import libraries
 
 _CLOSE = timedelta(seconds=1)
@@ -88,7 +88,13 @@ class RowChoice:
         mask = compute.and_(compute.less_equal(ymin, north), compute.greater_equal(ymax, south))
         if west <= east:
             across = compute.and_(compute.less_equal(xmin, east), compute.greater_equal(xmax, west))
-            mask = compute.and_(mask, compute.or_(across, compute.greater(xmin, xmax)))
+            for may_wrap in (
+                compute.greater(xmin, xmax),
+                compute.less(xmin, -HALF_TURN),
+                compute.greater(xmax, HALF_TURN),
+            ):
+                across = compute.or_(across, may_wrap)
+            mask = compute.and_(mask, across)
         return compute.fill_null(mask, True)
 
     def _in_interval(self, batch: Any) -> Any:

@@ -129,7 +129,14 @@ def _binary(value: bytes) -> Any:
     """GeoJSON of well-known binary: so are `geometry`, `proj:geometry` and others like it. Else base64."""
     shapely = importlib.import_module("shapely")
     shape = shapely.from_wkb(value, on_invalid="ignore")
-    return base64.b64encode(value).decode() if shape is None else dict(shapely.geometry.mapping(shape))
+    return base64.b64encode(value).decode() if shape is None else _lists(shapely.geometry.mapping(shape))
+
+
+def _lists(value: Any) -> Any:
+    """With lists for tuples: geometries are compared and repaired as JSON has them."""
+    if isinstance(value, dict):
+        return {name: _lists(one) for name, one in value.items()}
+    return [_lists(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _number(value: float) -> float | None:
