@@ -368,3 +368,45 @@ async def test_without_pyarrow_the_message_names_what_to_install(site, dest, tmp
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(UsageError, match=r"python -m pip install 'pyarrow"):
         await run(path, dest)
+
+
+VIEWS = {
+    "text": ("id", "string_view"),
+    "text of properties": ("platform", "string_view"),
+    "geometries": ("geometry", "binary_view"),
+    "text in lists": ("instruments", ("list_", "string_view")),
+    "lists": ("instruments", ("list_view", "string")),
+}
+
+
+@pytest.mark.parametrize("name", VIEWS)
+@pytest.mark.parametrize(
+    "selection",
+    [
+        {},
+        {"bbox": (0.025, -1, 0.055, 1)},
+        {"ids": ("i3", "i4", "i5")},
+        {"collections": ("c1",), "max_items": 4},
+    ],
+    ids=["all", "box", "ids", "collection"],
+)
+async def test_views_of_text_are_chosen_from_as_text_is(site, tmp_path, name, selection):
+    """The schemas that DataFusion and Polars store have them; pyarrow 26 does not filter them."""
+    column, kind = VIEWS[name]
+    outer, inner = kind if isinstance(kind, tuple) else (None, kind)
+    if not hasattr(pyarrow, inner) or not hasattr(pyarrow, outer or inner):
+        pytest.skip("pyarrow has no views here")
+    kind = getattr(pyarrow, inner)()
+    kind = getattr(pyarrow, outer)(kind) if outer else kind
+    found = rows(site, 8, platform="sentinel", instruments=["a", "b"])
+    table = pyarrow.Table.from_pylist(found)
+    at = table.column_names.index(column)
+    viewed = table.set_column(at, column, pyarrow.array([row[column] for row in found], kind))
+    for path, one in (("plain", table), ("views", viewed)):
+        parquet.write_table(one, tmp_path / f"{path}.parquet", row_group_size=3)
+    assert parquet.read_schema(tmp_path / "views.parquet").field(column).type == kind
+    plain, views = [
+        [one.body for one in await listed(tmp_path / f"{path}.parquet", **selection)]
+        for path in ("plain", "views")
+    ]
+    assert plain and views == plain

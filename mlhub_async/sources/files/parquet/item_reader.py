@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
 from ....core.model import JsonObject
@@ -69,9 +70,25 @@ def _items(file: Any, number: int, mask: Any) -> Iterator[list[JsonObject]]:
     if not left:
         return
     for batch in file.iter_batches(ROWS, row_groups=[number], use_threads=False):
-        chosen = batch if mask is None else batch.filter(mask.slice(at, batch.num_rows))
+        pieces = [batch] if mask is None else _chosen(batch, mask.slice(at, batch.num_rows))
         at += batch.num_rows
-        if chosen.num_rows:
-            yield items_of_batch(chosen)
-            if (left := left - chosen.num_rows) == 0:
-                return
+        for chosen in pieces:
+            if chosen.num_rows:
+                yield items_of_batch(chosen)
+                left -= chosen.num_rows
+        if left == 0:
+            return
+
+
+def _chosen(batch: Any, mask: Any) -> list[Any]:
+    """The rows of a batch that a mask has; in runs where a column is of a type that pyarrow does not filter,
+    such as the views of text that DataFusion and Polars write."""
+    try:
+        return [batch.filter(mask)]
+    except libraries()[0].ArrowNotImplementedError:
+        runs, at = [], 0
+        for wanted, run in groupby(mask.to_pylist()):
+            count = sum(1 for _ in run)
+            runs += [batch.slice(at, count)] * bool(wanted)
+            at += count
+        return runs
