@@ -48,8 +48,10 @@ def members(group):
 
 
 def is_half_way(site, dest):
-    """All files are asked for, and those that come whole are there."""
-    return all(site.count(f"/i{n}.tif") for n in range(FILES)) and len(Mirrored(dest).files) == FILES // 2
+    """All files are asked for, and those that come whole are there; the coordinator knows: it has written
+    the documents of their items."""
+    asked = all(site.count(f"/i{n}.tif") for n in range(FILES))
+    return asked and len(Mirrored(dest).files) == FILES // 2 == len(list(dest.glob("c1/i*/i*.json")))
 
 
 def completes(run_cli, site, url, dest):

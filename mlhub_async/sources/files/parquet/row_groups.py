@@ -46,7 +46,7 @@ class GroupChoice:
         west, south, east, north = self.box
         if ymin.min > north or ymax.max < south:
             return False
-        # A box over the antimeridian has xmin > xmax, which shows where both are far apart, or goes beyond it.
+        # A box over the antimeridian has xmin > xmax, which shows where both are far apart, or goes beyond.
         is_beyond = xmin.min < -HALF_TURN or xmax.max > HALF_TURN
         may_wrap = west > east or xmin.max - xmax.min >= HALF_TURN or is_beyond
         return may_wrap or not (xmin.min > east or xmax.max < west)
