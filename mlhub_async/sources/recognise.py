@@ -52,7 +52,7 @@ async def recognise(
     allowed = user_origins(allow_origins)
     if location.kind is SourceKind.MLHUB_RECORD:
         raise UsageError("Radiant MLHub closed in 2023: name a dataset of it with --dataset")
-    found = await source_at(location, reader, location.selection_there(selection), allowed, workspace)
+    found = await _source_there(location, reader, location.selection_there(selection), allowed, workspace)
     if location.moved is not None:
         from .mlhub.moved import MovedSource
 
@@ -82,6 +82,26 @@ async def recognise(
 
         found = LockfileSource(reader, location.lockfile, selection, Elsewhere(found))
     return found
+
+
+async def _source_there(
+    location: SourceLocation,
+    reader: RawReader,
+    selection: Selection,
+    allowed: Some[str],
+    workspace: Workspace | None,
+) -> Source:
+    """The source at a location; where the files of a lockfile are looked for, by the items that it has."""
+    if location.lockfile and location.kind is SourceKind.FILES:
+        from .items.lockfile.source import grouped_as_locked
+
+        grouped = await grouped_as_locked(reader, location.lockfile, selection)
+        try:
+            return await source_at(location, reader, grouped, allowed, workspace)
+        except UsageError:  # a catalogue is there, which says itself what the items are
+            if not grouped.open_archives:
+                raise
+    return await source_at(location, reader, selection, allowed, workspace)
 
 
 def _source_labels() -> SourceLabels:

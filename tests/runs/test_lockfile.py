@@ -10,8 +10,10 @@ from mlhub_async import Selection, SourceError, UsageError, diff, lock, mirror
 from mlhub_async.engine.planning.comparison import Change
 from mlhub_async.engine.planning.locked_changes import locked_changes
 from mlhub_async.engine.planning.lockfile import lock_lines
+from support.archives import zipped
 from support.engine import make_options, run
 from support.mirrored import Mirrored
+from support.object_stores import S3Bucket
 from support.server import Status, tif
 from support.stac_server import Api, stac_item, static_catalog
 from support.zarr_stores import publish_store, store_v3
@@ -314,6 +316,24 @@ async def test_a_directory_of_this_machine_is_locked_and_found_by_from(dest, tmp
     report = await run(locked, tmp_path / "copy", from_source=str(folder / "item.json"))
     assert report.exit_code == 0 and Mirrored(tmp_path / "copy").files == Mirrored(dest).files
     assert Mirrored(tmp_path / "copy").href("one", "cube") == Mirrored(dest).href("one", "cube")
+
+
+@pytest.mark.parametrize("options", [{"open_archives": True}, {"group_by": "stem"}, {"group_by": "none"}])
+async def test_files_without_stac_are_found_as_they_were_grouped_and_opened(
+    site, troubled, dest, tmp_path, options
+):
+    scenes = {f"s/{name}_B0{band}.tif": tif(500, band) for name in "ab" for band in (2, 3)}
+    packed = {"one.zip": zipped({"x/1.tif": tif(400)}), "two.zip": zipped({"x/1.tif": tif(450)})}
+    bucket = S3Bucket(site, "bucket", {**scenes, **packed})
+    made = make_options(Selection(**options), allow_private=True, endpoint_url=bucket.url)
+    assert (await mirror("s3://bucket", dest, made)).exit_code == 0
+    locked = write(dest, tmp_path / "data.lock")
+    copy = tmp_path / "copy"
+    moved = S3Bucket(await troubled.site(), "bucket", {**scenes, **packed})
+    site.things.clear()
+    report = await run(locked, copy, from_source="s3://bucket", endpoint_url=moved.url)
+    assert report.exit_code == 0, report.summary()
+    assert report.manifest_sha256 == Mirrored(dest).receipt["manifest_sha256"]
 
 
 @pytest.mark.parametrize("directory", ["other", "", 5, "cube/zarr.json"])

@@ -6,6 +6,7 @@ import asyncio
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from hashlib import blake2b
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -47,6 +48,21 @@ NO_ADDRESS = "the lockfile has no address of it; --from SOURCE names another pla
 Owner = tuple[str, str]
 
 
+async def grouped_as_locked(reader: RawReader, url: str, selection: Selection) -> Selection:
+    """The selection by which files without STAC are the items of the lockfile at a URL again: as they were
+    grouped, and with their archives opened. Raises `SourceError` for what is no lockfile."""
+    source = LockfileSource(reader, url, Selection())
+    with closing(await source.opened()) as file:
+        made = read_header(file, source.name).about.get("selection")
+    made = made if isinstance(made, dict) else {}
+    grouped = made.get("group_by")
+    return replace(
+        selection,
+        open_archives=made.get("open_archives") is True,
+        group_by=grouped if grouped in ("folder", "stem", "none") else selection.group_by,
+    )
+
+
 class LockfileSource:
     """The items of a lockfile at a URL, all of which is checked before the first of them is emitted.
 
@@ -67,7 +83,7 @@ class LockfileSource:
 
     async def list(self, emit: Emit, only: Sequence[str] = ()) -> None:
         """Raises `SourceError` for what is no lockfile, or one that was cut or changed."""
-        with closing(await self._open()) as file:
+        with closing(await self.opened()) as file:
             header, places = await asyncio.to_thread(self._check, file)
             self._header = header
             await emit([_remarks(header)])
@@ -81,7 +97,8 @@ class LockfileSource:
     async def refresh(self, asset: Asset) -> Asset | None:
         return None if self._elsewhere is None else await self._elsewhere.refresh(asset)
 
-    async def _open(self) -> BinaryIO:
+    async def opened(self) -> BinaryIO:
+        """The lockfile, to be closed. Raises `SourceError` where it cannot be read."""
         try:
             if self._url.startswith("file:"):
                 return urls.to_path(self._url).open("rb")
