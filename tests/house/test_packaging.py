@@ -71,7 +71,8 @@ def test_every_place_has_the_same_version():
     assert PROJECT["version"] == __version__
     assert re.search(r"^  version: (.*)$", recipe, re.MULTILINE)[1] == __version__
     assert re.search(r"^version: (.*)$", citation, re.MULTILINE)[1] == __version__
-    assert f"version in the sources is {__version__}" in (ROOT / "docs/CHANGELOG.md").read_text("utf-8")
+    changes = (ROOT / "docs/CHANGELOG.md").read_text("utf-8")
+    assert re.findall(r"^## \[(\d.*)\] - \d{4}-\d\d-\d\d$", changes, re.MULTILINE)[0] == __version__
 
 
 def test_the_conda_recipe_has_the_dependencies_of_the_project():
