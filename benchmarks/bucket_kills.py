@@ -22,6 +22,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
+from kills import told
+
 from support.bucket_kills import bucket_loop
 from support.store_views import LARGE_FILES, STORES
 
@@ -46,10 +48,7 @@ def main() -> int:
         "violations": len(tally.violations),
         "seconds": round(time.monotonic() - began),
     }
-    print("\n" + "\n".join(f"{name:<30}{value}" for name, value in rows.items()))
-    for violation in tally.violations:
-        print(violation)
-    return 1 if tally.violations else 0
+    return told(rows, tally.violations)
 
 
 def _arguments() -> argparse.Namespace:

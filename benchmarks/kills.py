@@ -30,6 +30,7 @@ import argparse
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
@@ -84,10 +85,15 @@ def _renaming(args: argparse.Namespace) -> int:
         "violations": len(tally.violations),
         "seconds": round(time.monotonic() - began),
     }
+    return told(rows, tally.violations)
+
+
+def told(rows: Mapping[str, object], violations: Sequence[str]) -> int:
+    """Print the figures of a loop, and what went wrong. Returns the exit code."""
     print("\n" + "\n".join(f"{name:<30}{value}" for name, value in rows.items()))
-    for violation in tally.violations:
+    for violation in violations:
         print(violation)
-    return 1 if tally.violations else 0
+    return 1 if violations else 0
 
 
 def _table(loop: Loop, seed: int, seconds: float) -> str:
