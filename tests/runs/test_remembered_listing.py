@@ -4,7 +4,6 @@ import contextlib
 import json
 import random
 import re
-import shutil
 import sqlite3
 import sys
 from collections import Counter
@@ -15,7 +14,7 @@ import pytest
 from mlhub_async.engine.planning.remembered import changes as reading
 from mlhub_async.stac.datetimes import parse_instant
 from mlhub_async.storage.ledger.lookups.overview import last_runs
-from support.engine import run
+from support.engine import is_as_listed_in_full, run
 from support.mirrored import Mirrored, wait_for
 from support.server import Stall, noise
 from support.stac_server import CONFORMS, CORE, Api, answer, stac_item
@@ -89,15 +88,7 @@ async def mirrored(api, dest, *collections, **options):
 
 
 async def is_as_a_full_one(api, report, dest, *collections):
-    fresh = dest.with_name("fresh")
-    full = await run(api.url, fresh, *(collections or ["c1"]))
-    assert report.exit_code == full.exit_code == 0 and full.selected == report.selected
-    assert full.manifest_sha256 == report.manifest_sha256
-    for one in api.items:
-        path = f"{one['collection']}/{one['id']}/{one['id']}.json"
-        assert (fresh / path).read_bytes() == (dest / path).read_bytes()
-    shutil.rmtree(fresh)
-    return True
+    return await is_as_listed_in_full(api.url, dest, report, api.items, *(collections or ["c1"]))
 
 
 def pages(api):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,21 @@ async def run(source: Any, dest: Path, *collections: str, **options: Any) -> Rep
     """Mirror the given collections of a source, or all, with these options."""
     defaults = {"retry": AT_ONCE, "allow_private": True, **options}
     return await mirror(source, dest, make_options(Selection(collections=collections), **defaults))
+
+
+async def is_as_listed_in_full(
+    source: Any, dest: Path, report: Report, items: Iterable[Mapping[str, Any]], *collections: str
+) -> bool:
+    """Whether the mirror, and the report of its last run, are those of a full listing into an empty DEST."""
+    fresh = dest.with_name("fresh")
+    full = await run(source, fresh, *collections)
+    assert report.exit_code == full.exit_code == 0 and full.selected == report.selected
+    assert full.manifest_sha256 == report.manifest_sha256
+    for one in items:
+        path = f"{one['collection']}/{one['id']}/{one['id']}.json"
+        assert (fresh / path).read_bytes() == (dest / path).read_bytes()
+    shutil.rmtree(fresh)
+    return True
 
 
 async def run_and_check(items: Any, dest: Path, **options: Any) -> tuple[int, str]:
