@@ -34,12 +34,17 @@ class ItemReader:
         schema, columns = self._file.schema_arrow, self._file.schema
         paths = [columns.column(at).path for at in range(len(columns))]
         self.names: list[str] = schema.names
+        if len(set(self.names)) < len(self.names):
+            twice = next(name for name in self.names if self.names.count(name) > 1)
+            raise ValueError(f"several of its columns are named {twice}")
         self._choice = RowChoice(selection, schema, paths)
 
     def items(self) -> Iterator[list[JsonObject]]:
         """Those that may be selected, some at a time."""
-        for number in range(self._file.num_row_groups):
-            group = self._file.metadata.row_group(number)
+        metadata = self._file.metadata
+        groups = [metadata.row_group(number) for number in range(self._file.num_row_groups)]
+        _require_rows(sum(group.num_rows for group in groups), metadata)
+        for number, group in enumerate(groups):
             ruled_out = not self._choice.may_have(group)
             columns = self._choice.columns(ruled_out=ruled_out)
             if ruled_out and not columns:
@@ -52,6 +57,7 @@ class ItemReader:
                 )
                 masks = [self._choice.rows(batch, ruled_out=ruled_out) for batch in batches]
                 mask = libraries()[0].chunked_array(masks, "bool").combine_chunks()
+                _require_rows(len(mask), group)
             yield from _items(file, number, mask)
 
     def _reader_of(self, group: Any) -> Any:
@@ -66,7 +72,8 @@ class ItemReader:
 
 def _items(file: Any, number: int, mask: Any) -> Iterator[list[JsonObject]]:
     """Those of the rows of a row group that a mask has, of all rows without one."""
-    at, left = 0, -1 if mask is None else mask.true_count
+    group = file.metadata.row_group(number)
+    at, left = 0, group.num_rows if mask is None else mask.true_count
     if not left:
         return
     for batch in file.iter_batches(ROWS, row_groups=[number], use_threads=False):
@@ -78,6 +85,14 @@ def _items(file: Any, number: int, mask: Any) -> Iterator[list[JsonObject]]:
                 left -= chosen.num_rows
         if left == 0:
             return
+    _require_rows(at, group)
+
+
+def _require_rows(count: int, metadata: Any) -> None:
+    """Raise `ValueError` where other rows of a file or a row group can be read than its metadata counts:
+    pyarrow takes the early end of a column for the end of all."""
+    if count != metadata.num_rows:
+        raise ValueError(f"{count} rows can be read where there should be {metadata.num_rows}")
 
 
 def _chosen(batch: Any, mask: Any) -> list[Any]:

@@ -84,7 +84,9 @@ class RowChoice:
         compute = self._compute
         assert self.groups.box is not None
         west, south, east, north = self.groups.box
-        xmin, ymin, xmax, ymax = (compute.struct_field(boxes, name) for name in SIDES)
+        sides = (compute.struct_field(boxes, name) for name in SIDES)
+        # A box with NaN is none: its geometry tells.
+        xmin, ymin, xmax, ymax = (compute.if_else(compute.is_nan(one), None, one) for one in sides)
         mask = compute.and_(compute.less_equal(ymin, north), compute.greater_equal(ymax, south))
         if west <= east:
             across = compute.and_(compute.less_equal(xmin, east), compute.greater_equal(xmax, west))

@@ -60,7 +60,10 @@ class GroupChoice:
             if span is None or span.null_count != group.num_rows:
                 return True
         start, end = self.interval
-        return not ((start and moments.max < start) or (end and moments.min > end))
+        try:
+            return not ((start and moments.max < start) or (end and moments.min > end))
+        except (ValueError, OverflowError):  # no moments of Python: nanoseconds, or years beyond 9999
+            return True
 
 
 def _bounds(group: Any, at: int | None) -> Any:

@@ -31,7 +31,8 @@ def libraries() -> tuple[Any, Any, Any]:
 
 def items_of_batch(batch: Any) -> list[JsonObject]:
     """The rows of a record batch as items. Nulls that only columns need are left out."""
-    writer = ValueWriter(libraries()[0])
+    arrow, _, compute = libraries()
+    writer = ValueWriter(arrow, compute)
     columns = {name: writer.values(batch.column(at)) for at, name in enumerate(batch.schema.names)}
     return [_item({name: values[row] for name, values in columns.items()}) for row in range(batch.num_rows)]
 
