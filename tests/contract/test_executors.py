@@ -9,14 +9,16 @@ from contextlib import asynccontextmanager, closing
 import pytest
 
 from mlhub_async import Options, RetryPolicy
-from mlhub_async.core.model import Asset, Job, Status
+from mlhub_async.core.model import Asset, Job, Outcome, Status
 from mlhub_async.core.telemetry import Events, Meter
 from mlhub_async.engine.connect import open_http
 from mlhub_async.engine.executors.local import LocalExecutor
+from mlhub_async.engine.executors.remote.assignments import MAX_WINDOW
 from mlhub_async.engine.executors.remote.executor import RemoteExecutor
 from mlhub_async.engine.executors.remote.liveness import Liveness
 from mlhub_async.engine.executors.remote.processes import ProcessPool
 from mlhub_async.engine.executors.remote.settings import WorkerSettings
+from mlhub_async.engine.executors.remote.wire import pack_outcome, unpack_job
 from mlhub_async.sources.location import location_of
 from mlhub_async.storage.local.store import LocalStore
 from mlhub_async.transfer.context import TransferContext
@@ -168,3 +170,45 @@ async def test_a_worker_that_is_stopped_is_replaced_and_its_jobs_are_done(site, 
     assert len(list(dest.glob("c1/*/data.tif"))) == 40
     with pytest.raises(ProcessLookupError):
         os.kill(stopped[0], 0)
+
+
+class PromptPool:
+    """One worker that has the outcome of every job in the same turn of the event loop."""
+
+    async def start(self, settings, coordinator):
+        self.coordinator = coordinator
+        coordinator.joined(1)
+
+    def send(self, worker, message):
+        if message[0] == "jobs":
+            jobs = [unpack_job(fields)[:2] for fields in message[1]]
+            done = [pack_outcome(n, Outcome(one, Status.FETCHED), one.asset.href) for n, one in jobs]
+            asyncio.get_running_loop().call_soon(self.coordinator.received, worker, ("done", done, {}))
+
+    def give_up(self, worker):
+        raise AssertionError(worker)
+
+    async def close(self, *, stop):
+        """It has ended."""
+
+
+async def test_workers_that_are_faster_than_the_ledger_get_no_more_jobs_meanwhile(dest):
+    """Each job without a recorded outcome keeps its item in memory."""
+    jobs = [job(f"http://h.test/{n}", f"i{n}") for n in range(4 * MAX_WINDOW)]
+    submitted, settled, recorded = [], [], asyncio.Event()
+
+    async def settle(batch, place=None):
+        await recorded.wait()
+        settled.extend(outcome.job.asset.item for outcome, _ in batch)
+
+    location = location_of("http://h.test", {})
+    async with local_executor(location, dest) as (local, context, store):
+        settings = WorkerSettings(OPTIONS, location, str(dest), {}, observed=False)
+        remote = RemoteExecutor(local, context, PromptPool(), settings, store)
+        running = asyncio.create_task(remote.run(produce_all(jobs, submitted), settle))
+        for _ in range(20 * len(jobs)):
+            await asyncio.sleep(0)
+        held = len(submitted)
+        recorded.set()
+        await running
+    assert 0 < held <= 1.5 * MAX_WINDOW and settled == [f"i{n}" for n in range(len(jobs))]

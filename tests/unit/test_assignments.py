@@ -57,7 +57,7 @@ def test_a_worker_that_settles_many_is_given_more_ahead():
         crew.settle(1)
         crew.all.measure()
         crew.all.backlog.clear()
-    assert 500 < crew.all.workers[1].window <= MAX_WINDOW
+    assert 150 < crew.all.workers[1].window <= MAX_WINDOW
 
 
 def test_few_large_jobs_are_enough():

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 from ....core.model import Job
 
-WINDOW_SECONDS = 0.25
+WINDOW_SECONDS = 0.15
 """A worker is given jobs ahead for so long, at the rate at which it has settled some."""
-MIN_WINDOW, MAX_WINDOW = 32, 1000
+MIN_WINDOW, MAX_WINDOW = 32, 200
 """Jobs that a worker has at a time, those that wait there included."""
 MIN_FRAME = 50
 """Fewer jobs are sent only after a moment, or if the worker has nothing to do."""
@@ -83,10 +83,13 @@ class Assignments:
         self._tried: Assignment | None = None
         self._review()
 
-    @property
-    def is_full(self) -> bool:
-        """Whether enough jobs wait."""
-        return len(self.backlog) >= self._enough
+    def is_full(self, unrecorded: int) -> bool:
+        """Whether enough jobs wait, or enough have no outcome in the ledger: so many are `unrecorded`.
+
+        Each of these keeps its item in memory. Without the second limit the outcomes of workers that are
+        faster than the ledger, for a moment, would add up.
+        """
+        return len(self.backlog) >= self._enough or unrecorded >= 3 * self._enough
 
     def _review(self) -> None:
         windows = sum(worker.window for worker in self.workers.values())
@@ -191,6 +194,6 @@ class Assignments:
         seconds, self._measured_at = now - self._measured_at, now
         for worker in self.workers.values():
             rate, worker.settled = worker.settled / max(seconds, 0.01), 0
-            wanted = min(max(self._least, rate * WINDOW_SECONDS), MAX_WINDOW)
+            wanted = min(self._least + rate * WINDOW_SECONDS, MAX_WINDOW)
             worker.window += (wanted - worker.window) / (2 if wanted > worker.window else 8)
         self._review()

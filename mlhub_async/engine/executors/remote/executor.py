@@ -140,11 +140,12 @@ class RemoteExecutor:
         self._unsettled += 1
         backlog = self._assignments.backlog
         backlog.append(Assignment(number, job))
-        if len(backlog) % GIVE_EVERY == 0 or self._assignments.is_full:
+        is_full = self._assignments.is_full(self._unsettled)
+        if is_full or len(backlog) % GIVE_EVERY == 0:
             self._give()
         elif self._soon is None:
             self._soon = asyncio.get_running_loop().call_later(SOON_SECONDS, self._give_all)
-        while self._assignments.is_full:
+        while is_full and self._assignments.is_full(self._unsettled):
             await self._change()
 
     def _transfer_elsewhere(self, job: Job) -> InFlight | None:
