@@ -317,7 +317,7 @@ def _fingerprinter(options: Options, chosen: Selection, base: str, source_root: 
 def _count_assets(item: Item) -> int:
     """Each file of a directory counts."""
     assets = item.body.get("assets")
-    more = sum(len(one.members) - 1 for one in item.directories.values() if one.members)
+    more = sum([len(one.members) - 1 for one in item.directories.values() if one.members])
     return len(assets) + more if isinstance(assets, dict) else 0
 
 
@@ -393,6 +393,7 @@ class BatchResult:
         self.items += 1
         self.unchanged += len(item.sizes)
         self.bytes += sum(item.sizes)
-        self.proofs.update(item.proofs)
+        for proof in item.proofs:  # for a few `update` takes ten times as long
+            self.proofs[proof] += 1
         self.absent += item.absent
         self.filtered += declared - len(item.sizes) - item.absent

@@ -61,17 +61,21 @@ class Extent:
             self._box = box
             return
         w, s, e, n = self._box
-        self._box = (min(w, box[0]), min(s, box[1]), max(e, box[2]), max(n, box[3]))
+        west, south, east, north = box
+        if west < w or south < s or east > e or north > n:  # rare: most items are within
+            self._box = (min(w, west), min(s, south), max(e, east), max(n, north))
 
     def _span(self, first: datetime | None, last: datetime | None) -> None:
-        starts = [moment for moment in (self._first, first) if moment]
-        ends = [moment for moment in (self._last, last) if moment]
-        self._first = min(starts, default=None)
-        self._last = max(ends, default=None)
+        if first is not None and (self._first is None or first < self._first):
+            self._first = first
+        if last is not None and (self._last is None or last > self._last):
+            self._last = last
 
 
 def _flat(box: object) -> tuple[float, float, float, float] | None:
-    if not isinstance(box, list) or len(box) not in (4, 6) or not all(map(_is_number, box)):
+    if not isinstance(box, list) or len(box) not in (4, 6):
+        return None
+    if not (set(map(type, box)) == {float} and isfinite(sum(box))) and not all(map(_is_number, box)):
         return None
     middle = len(box) // 2
     west, south, east, north = float(box[0]), float(box[1]), float(box[middle]), float(box[middle + 1])
@@ -92,6 +96,8 @@ def _moment(value: object) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(value)
+        if moment.tzinfo is UTC:
+            return moment
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
