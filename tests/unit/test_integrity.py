@@ -13,6 +13,7 @@ from mlhub_async.storage.integrity import (
     is_unchanged,
     matches_stat,
     open_unfollowed,
+    unchanged_below,
 )
 
 DATA = b"II*\0" * 100_000
@@ -37,7 +38,14 @@ def replace_keeping_size_and_mtime(path):
 
 
 def by_stat(path, record):
-    return is_unchanged(str(path), record.size, record.mtime_ns)
+    """By either way, which must find the same."""
+    directory = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
+    try:
+        below = unchanged_below(directory)(os.path.basename(path), record.size, record.mtime_ns)
+    finally:
+        os.close(directory)
+    assert below is is_unchanged(str(path), record.size, record.mtime_ns)
+    return below
 
 
 def by_content(path, record, **stop):

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from ...core.json_text import dumps, loads
 from ...core.model import Asset, Flaw, Proof, Record
+from ..integrity import IsUnchanged
 from ..naming import distinct, fold
-from .claims.assignment import ClaimRequest, ClaimResult, Claims, IsUnchanged
+from .claims.assignment import ClaimRequest, ClaimResult, Claims
 from .claims.planned import PlannedRows
 from .lookups.item_links import note_claimed
 from .rows import Row, insert_settled, settle

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ...core.concurrency import spare_descriptors
 from ...core.errors import StorageError, TransferError
+from ..integrity import IsUnchanged, is_unchanged, unchanged_below
 from ..layout import COPY_PREFIX
 from ..os_errors import GONE_ERRNOS, SHORTAGE_ERRNOS, storage_error
 
@@ -142,6 +143,7 @@ class DirectoryTree:
         self.sync = sync
         self.renames_set_time = False
         """whether a file may have another mtime after it was renamed, as encfs and some of FUSE have it"""
+        self._root_fd: int | None = None
         self._source_dir: int | None = None
         self._source_inheritance = (0, b"")
         self._inherits_other: set[str] = set()
@@ -160,6 +162,23 @@ class DirectoryTree:
         self._source_dir = source_dir
         if source_dir is not None:
             self._source_inheritance = inherited(source_dir)
+
+    def is_unchanged(self, path: str, size: int, mtime_ns: int) -> bool:
+        """Whether the file at `path` has this size and mtime. For any thread."""
+        return is_unchanged(f"{self.root}/{path}", size, mtime_ns)
+
+    def open_root(self) -> IsUnchanged:
+        """A faster `is_unchanged`, which keeps a descriptor until `close_root`. Raises OSError."""
+        if not HAS_DIR_FD:
+            return self.is_unchanged
+        self.close_root()
+        self._root_fd = open_directory(self.root)
+        return unchanged_below(self._root_fd)
+
+    def close_root(self) -> None:
+        if self._root_fd is not None:
+            os.close(self._root_fd)
+            self._root_fd = None
 
     def place(self, source: str, source_dir: int | None, path: str) -> int | None:
         """Rename the finished file `source` (in `source_dir`) to `path`, replacing a regular file there.

@@ -19,7 +19,7 @@ from ...core.errors import DiskFailing, DiskFull, LocalShortage, PartialLost, St
 from ...core.json_text import dumps, loads
 from ...core.model import FileState, Record
 from ..file_systems import on_network
-from ..integrity import content_mismatch, file_state, is_unchanged, open_unfollowed
+from ..integrity import IsUnchanged, content_mismatch, file_state, open_unfollowed
 from ..layout import (
     DOCUMENT_PREFIX,
     LINK_PREFIX,
@@ -81,6 +81,7 @@ class LocalStore:
         self._sync = durability == "full"
         self.is_synced = self._sync
         self._tree = DirectoryTree(root, sync=self._sync)
+        self.is_unchanged: IsUnchanged = self._tree.is_unchanged
         self.disk = self._threads.disk
         self.disk.on_change = self._review_small_bytes
         self._review_small_bytes()
@@ -167,6 +168,7 @@ class LocalStore:
     def _open_partials(self) -> None:
         self._partials.open()
         self._tree.take_from(self._partials.directory)
+        self.is_unchanged = self._tree.open_root()
         self._documents.opened()
 
     def _expect_times_to_be_set(self) -> None:
@@ -303,10 +305,6 @@ class LocalStore:
         except OSError:
             return None
 
-    def is_unchanged(self, path: str, size: int, mtime_ns: int) -> bool:
-        """Whether the file at `path` has this size and mtime. For any thread."""
-        return is_unchanged(f"{self.root}/{path}", size, mtime_ns)
-
     async def is_as_recorded(self, record: Record, *, by_content: bool = False) -> bool:
         """See `integrity` for the two levels. Raises as `inspect` does where the content cannot be read."""
         if not by_content:
@@ -390,6 +388,7 @@ class LocalStore:
         """Release the lock and all descriptors. May be called without `open`."""
         self._threads.close()
         self._tree.close()
+        self._tree.close_root()
         self._documents.close()
         self._partials.close()
         if self._lock.held:  # else the reserve is another run's

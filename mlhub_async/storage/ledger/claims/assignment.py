@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ....core.model import Asset, Proof, Record
+from ...integrity import IsUnchanged
 from ...naming import distinct, distinct_document, fold
 from ..rows import execute_in_chunks, rows_changed
 from ..schema import ABSENT, ASSET, COLLECTION, DONE, ITEM, PLANNED
@@ -15,8 +16,6 @@ from .planned import Identity, PlannedRow, PlannedRows, insert_planned
 
 Known = tuple[str, int, int, int, int, str, str, str, str]
 """path, run, state, size, mtime_ns, sha256, proof, validator, stamp of an existing row."""
-IsUnchanged = Callable[[str, int, int], bool]
-"""Whether the file at a path has this size and mtime (ns)."""
 
 
 class Claim(NamedTuple):

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from ....core.errors import TransferError
 from ....core.model import Proof, Record
 from ....core.urls import canonical, parse
-from ..claims.assignment import Claim, ClaimResult, IsUnchanged
+from ...integrity import IsUnchanged
+from ..claims.assignment import Claim, ClaimResult
 from ..rows import execute_in_chunks
 
 

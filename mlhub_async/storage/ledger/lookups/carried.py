@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ....core.model import Proof
-from ..claims.assignment import IsUnchanged
+from ...integrity import IsUnchanged
 from ..schema import ABSENT, ASSET, DONE, ITEM, run_of
 
 RELISTED = """CREATE TEMP TABLE IF NOT EXISTS relisted (collection TEXT, item TEXT,

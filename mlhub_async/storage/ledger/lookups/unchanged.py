@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ....core.json_text import dumps, loads
-from ..claims.assignment import IsUnchanged
+from ...integrity import IsUnchanged
 from ..schema import ABSENT, ASSET, DONE, ITEM
 
 NUL = "\\u0000"
