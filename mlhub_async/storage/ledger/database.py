@@ -233,7 +233,8 @@ class Statements:
     def index_files(self, names: Collection[str]) -> dict[str, tuple[Record, str]]:
         """Those of the files that list what is in the mirror, by name, with a digest of what they list."""
         rows = self._db.execute(
-            "SELECT key, path, size, sha256, mtime_ns, stamp FROM file WHERE role=? AND state=?",
+            "SELECT key, path, size, sha256, mtime_ns, stamp FROM file "
+            "WHERE collection='' AND item='' AND role=? AND state=?",
             (INDEX, DONE),
         )
         return {
