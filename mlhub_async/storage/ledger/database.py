@@ -8,7 +8,7 @@ import math
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import TYPE_CHECKING
 
 from ...core.json_text import dumps, loads
@@ -18,7 +18,7 @@ from ..naming import distinct, fold
 from .claims.assignment import ClaimRequest, ClaimResult, Claims
 from .claims.planned import PlannedRows
 from .lookups.item_links import note_claimed
-from .rows import Row, insert_settled, settle
+from .rows import IN_PIECE, Pieces, Row, insert_settled, settle
 from .schema import ABSENT, ASSET, BUSY_CODES, COLLECTION, DONE, FAILED, INDEX, ITEM, VERSION, run_of
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 SYNCHRONOUS_NORMAL = 1
 """The value of SQLite's pragma."""
+LINE = "path || ' ' || size || ' ' || sha256 || char(10)"
+IN_MANIFEST = f"state={DONE} AND role={ASSET} AND {run_of('file')}=:run"
 STAMP = "SELECT stamp FROM file WHERE collection=? AND item=? AND role=? AND key=?"
 
 
@@ -47,6 +49,7 @@ class Statements:
         self._new = False
         self._was_empty = False
         self.run = 0
+        self.pieces = Pieces(database)
 
     @property
     def database(self) -> sqlite3.Connection:
@@ -219,11 +222,8 @@ class Statements:
 
     def item_paths(self, collection: str) -> Iterator[str]:
         """Paths of the item documents on disk, in the order of the item ids."""
-        rows = self._db.execute(
-            "SELECT path FROM file WHERE collection=? AND role=? AND state=? ORDER BY item",
-            (collection, ITEM, DONE),
-        )
-        return (str(path) for (path,) in rows)
+        asked = f"SELECT json_group_array(path) FROM file WHERE {IN_PIECE} AND role={ITEM} AND state={DONE}"
+        return chain.from_iterable(loads(paths) for (paths,) in self.pieces.rows(asked, {}, collection))
 
     def all_items(self) -> Iterator[tuple[str, str]]:
         """Paths and digests of all item documents on disk, in the order of collections and ids."""
@@ -283,9 +283,9 @@ class Statements:
 
     def manifest(self, run: int) -> str:
         """sha256 over the sorted lines `path size sha256` of the finished assets of a run."""
-        for order in ("collection, item, role, key", "1"):  # most are sorted by path in the first one
+        for found in (self._lines_by_key(run), self._lines_by_path(run)):
             digest, last = hashlib.sha256(), ""
-            for lines in self._manifest_lines(run, order):
+            for lines in found:  # most are sorted in the order of the key, too: that takes no sorting
                 if lines[0] < last or sorted(lines) != lines:
                     break
                 last = lines[-1]
@@ -296,15 +296,15 @@ class Statements:
 
     def manifest_lines(self, run: int) -> Iterator[bytes]:
         """These lines, some at a time."""
-        for lines in self._manifest_lines(run, "1"):
+        for lines in self._lines_by_path(run):
             yield "".join(lines).encode()
 
-    def _manifest_lines(self, run: int, order: str) -> Iterator[list[str]]:
-        found = self._db.execute(
-            "SELECT path || ' ' || size || ' ' || sha256 || char(10) FROM file "
-            f"WHERE state=? AND role=? AND {run_of('file')}=? ORDER BY {order}",
-            (DONE, ASSET, run),
-        )
+    def _lines_by_key(self, run: int) -> Iterator[list[str]]:
+        asked = f"SELECT json_group_array({LINE}) FROM file WHERE {IN_PIECE} AND {IN_MANIFEST}"
+        return (lines for (text,) in self.pieces.rows(asked, {"run": run}) if (lines := loads(text)))
+
+    def _lines_by_path(self, run: int) -> Iterator[list[str]]:
+        found = self._db.execute(f"SELECT {LINE} FROM file WHERE {IN_MANIFEST} ORDER BY 1", {"run": run})
         while some := found.fetchmany(1000):
             yield [line for (line,) in some]
 

@@ -16,7 +16,6 @@ from ....storage.ledger.ledger import Ledger
 from ....storage.ledger.lookups.carried import (
     Carried,
     Identity,
-    are_as_recorded,
     files_of,
     last_run_before,
     relisted_files,
@@ -157,11 +156,11 @@ async def check_ledger(ledger: Ledger, store: Files, memory: ListingMemory) -> C
     await check_last_run(ledger, memory)
 
     def compared(book: Statements) -> Carried:
-        found = files_of(book.database, memory.run)
+        found = files_of(book.pieces, store.is_unchanged, memory.run)
+        if not found.is_as_recorded:
+            raise Doubt("files in DEST have changed since they were written")
         if not found.is_whole or found.items.total() != memory.items:
             raise Doubt("not all items of the last complete listing are complete in DEST")
-        if not are_as_recorded(book.database, store.is_unchanged, memory.run):
-            raise Doubt("files in DEST have changed since they were written")
         return found
 
     return await ledger.query(compared)

@@ -10,9 +10,12 @@ import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from ....core.json_text import loads
 from ....core.model import Proof
 from ...integrity import IsUnchanged
+from ..rows import IN_PIECE, Pieces
 from ..schema import ABSENT, ASSET, DONE, ITEM, run_of
 
 RELISTED = """CREATE TEMP TABLE IF NOT EXISTS relisted (collection TEXT, item TEXT,
@@ -31,6 +34,17 @@ class Carried:
     absent: int = 0
     is_whole: bool = True
     """all items are complete, and no collection has assets itself"""
+    is_as_recorded: bool = True
+    """all files have the size and mtime that are recorded, as far as these were compared"""
+
+    def add(self, counts: Sequence[Any]) -> None:
+        """Add a row of `COUNTED`."""
+        name, size, items, incomplete, own, absent, *proofs = counts
+        self.items[name] += items
+        self.is_whole = self.is_whole and not incomplete and not own
+        self.absent += absent
+        self.bytes += size
+        self.proofs.update(dict(zip(PROOFS, proofs, strict=True)))
 
     def without(self, other: Carried) -> Carried:
         """What remains where `other`, a part of it, is listed anew."""
@@ -44,29 +58,30 @@ def last_run_before(database: sqlite3.Connection, run: int) -> int | None:
     return int(found) if found is not None else None
 
 
-def files_of(database: sqlite3.Connection, run: int) -> Carried:
-    """What the run listed that is the last which listed anything."""
-    return _counted(database, run, "file")
+def files_of(pieces: Pieces, is_unchanged: IsUnchanged, run: int) -> Carried:
+    """What the run listed that is the last which listed anything, compared with the files in DEST.
+
+    In one pass, which ends where an item is not complete or a file is not as recorded.
+    """
+    found = Carried()
+    asked = f"SELECT {FILES}, {COUNTED} FROM file WHERE {IN_PIECE} AND {OF_RUN} GROUP BY file.collection"
+    for files, *counts in pieces.rows(asked, {"run": run}):
+        found.add(counts)
+        found.is_as_recorded = all(itertools.starmap(is_unchanged, loads(files)))
+        if not (found.is_whole and found.is_as_recorded):
+            break
+    return found
 
 
 def relisted_files(database: sqlite3.Connection, run: int, items: Sequence[Identity]) -> Carried:
-    """The same of these items only."""
+    """What the run listed of these items."""
     _note_relisted(database, items)
-    same = "file.collection=relisted.collection AND file.item=relisted.item"
-    return _counted(database, run, f"relisted CROSS JOIN file ON {same}")
-
-
-def _counted(database: sqlite3.Connection, run: int, rows: str) -> Carried:
-    """In one pass: the order of collections is that of the table."""
     found = Carried()
-    asked = f"""SELECT file.collection, {COUNTED} FROM {rows} WHERE role<={ITEM} AND {LISTED}
-      GROUP BY file.collection ORDER BY file.collection"""
-    for name, items, incomplete, own, absent, size, *proofs in database.execute(asked, {"run": run}):
-        found.items[name] += items
-        found.is_whole = found.is_whole and not incomplete and not own
-        found.absent += absent
-        found.bytes += size
-        found.proofs.update(dict(zip(PROOFS, proofs, strict=True)))
+    same = "file.collection=relisted.collection AND file.item=relisted.item"
+    rows = f"relisted CROSS JOIN file ON {same} WHERE {OF_RUN}"
+    asked = f"SELECT {COUNTED} FROM {rows} GROUP BY file.collection"
+    for counts in database.execute(asked, {"run": run}):
+        found.add(counts)
     return found
 
 
@@ -74,12 +89,6 @@ def _note_relisted(database: sqlite3.Connection, items: Sequence[Identity]) -> N
     database.execute(RELISTED)
     database.execute("DELETE FROM relisted")
     database.executemany("INSERT OR IGNORE INTO relisted VALUES (?, ?)", items)
-
-
-def are_as_recorded(database: sqlite3.Connection, is_unchanged: IsUnchanged, run: int) -> bool:
-    """Whether all files of the items of a run, the last that listed anything, are as recorded."""
-    asked = f"SELECT path, size, mtime_ns FROM file WHERE state={DONE} AND role<={ITEM} AND {LISTED}"
-    return all(itertools.starmap(is_unchanged, database.execute(asked, {"run": run})))
 
 
 def take_over(database: sqlite3.Connection, before: int, run: int, without: Sequence[Identity]) -> None:
@@ -100,12 +109,21 @@ def take_over(database: sqlite3.Connection, before: int, run: int, without: Sequ
 
 PROOFS = tuple(Proof)
 _OF_ASSET = f"role={ASSET} AND state<>{ABSENT}"
-COUNTED = f"""sum(role={ITEM}), sum(role={ITEM} AND (coalesce(stamp, '')='' OR state<>{DONE})),
-  sum(role={ASSET} AND file.item=''), sum(role={ASSET} AND state={ABSENT}),
-  coalesce(sum(CASE WHEN {_OF_ASSET} THEN size END), 0),
-  {", ".join(f"sum({_OF_ASSET} AND coalesce(proof, '')='{proof}')" for proof in PROOFS)}"""
+_COUNTED = (
+    f"role={ITEM}",
+    f"role={ITEM} AND (state<>{DONE} OR coalesce(stamp, '')='')",
+    f"role={ASSET} AND file.item=''",
+    f"role={ASSET} AND state={ABSENT}",
+    *(f"{_OF_ASSET} AND proof='{proof}'" for proof in PROOFS),
+)
+COUNTED = f"""file.collection, coalesce(sum(CASE WHEN {_OF_ASSET} THEN size END), 0),
+  {", ".join(f"count(CASE WHEN {one} THEN 1 END)" for one in _COUNTED)}"""
+"""`count` of a CASE costs half of `sum` of a condition, all of whose terms SQLite evaluates."""
 LISTED = f"(file.run=:run OR {run_of('file')}=:run)"
 """SQL for the files that a run listed, if no later one listed any: most have its number themselves."""
+OF_RUN = f"role<={ITEM} AND {LISTED}"
+"""The same for those of items."""
+FILES = f"json_group_array(json_array(path, size, mtime_ns)) FILTER (WHERE state={DONE})"
 _OF_ITEM = "file.collection=:collection AND file.item=:item AND file.role"
 GIVE_BACK = (
     f"UPDATE file SET run=:other WHERE {_OF_ITEM}={ASSET} AND {LISTED}",
