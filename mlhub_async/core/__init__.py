@@ -50,6 +50,15 @@ def http_date(text: str) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
+MAX_DIGITS = 18
+"""So many decimal digits always fit into a signed number of 64 bits."""
+
+
+def decimal_number(text: str) -> int | None:
+    """The number of bytes, or of anything, that a server writes in ASCII digits; None for other text."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS else None
+
+
 def pattern_on_use(pattern: AnyStr, flags: int = 0) -> re.Pattern[AnyStr]:
     """The same as `re.compile`, for use by its methods; it is compiled when the first of them is called.
 

@@ -178,7 +178,8 @@ def matches(checksum: Checksum, full_digest: bytes) -> bool:
 
 
 DIGEST_LIST_FIELDS = frozenset({"repr-digest", "content-digest", "digest", "x-goog-hash"})
-"""Header fields with lists of digests. Several lines of one are one list (RFC 9110 section 5.3)."""
+LIST_FIELDS = DIGEST_LIST_FIELDS | {"link"}
+"""Header fields that are lists. Several lines of one are one list (RFC 9110 section 5.3)."""
 DIGEST_FIELDS = DIGEST_LIST_FIELDS | {
     "x-amz-checksum-sha256",
     "x-amz-checksum-sha1",

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..core import http_date, pattern_on_use
+from ..core import decimal_number, http_date, pattern_on_use
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 _is_strong_etag = re.compile(r'"[\x21\x23-\x7e]*"').fullmatch
 _has_zone = re.compile(r" (?:[A-Z]{1,5}|[+-]\d{4})$").search
 _content_range = pattern_on_use(r"bytes (?:([0-9]{1,18})-([0-9]{1,18})|\*)/([0-9]{1,18}|\*)", re.ASCII)
-MAX_LENGTH_DIGITS = 18
-"""So many digits always fit into a signed number of 64 bits."""
 
 
 class ContentRange(NamedTuple):
@@ -79,8 +77,7 @@ def has_validator(headers: Mapping[str, str], known: str) -> bool | None:
 
 def content_length(headers: Mapping[str, str]) -> int | None:
     """The parsed Content-Length in bytes, None where it is absent or no number."""
-    text = headers.get("content-length", "").strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_LENGTH_DIGITS else None
+    return decimal_number(headers.get("content-length", "").strip())
 
 
 def content_range(headers: Mapping[str, str]) -> ContentRange | None:

@@ -184,6 +184,21 @@ def test_a_hub_below_a_path_is_read_whether_its_links_have_that_path_or_not(
     assert (ran.code, len(Mirrored(dest).files)) == (0, 4), ran.err
 
 
+@pytest.mark.parametrize("transport", ["fast", "aiohttp"])
+def test_links_that_a_cache_adds_before_that_of_the_hub_hide_no_page(site, cdn, run_cli, dest, transport):
+    hub = Hub(site, cdn, "org/name", FILES, page_size=1)
+    tree = site.routes[(path := f"/api/datasets/org/name/tree/{COMMIT}")]
+
+    def with_more_links(seen):
+        reply = tree(seen)
+        reply.headers.insert(0, ("Link", f"<{cdn.origin}/x.js>; rel=preload; as=script"))
+        return reply
+
+    site.routes[path] = with_more_links
+    ran = run(run_cli, hub, "mirror", SOURCE, dest, "--transport", transport)
+    assert (ran.code, len(Mirrored(dest).files)) == (0, 4), ran.err
+
+
 @pytest.mark.parametrize(
     "source",
     [

@@ -20,7 +20,8 @@ from aiohttp.connector import Connection
 from aiohttp.http import HttpProcessingError
 from yarl import URL
 
-from ...core.checksum import DIGEST_LIST_FIELDS
+from ...core import MAX_DIGITS
+from ...core.checksum import LIST_FIELDS
 from ...core.errors import TransferError, Transient
 from ...core.model import LINE_SEPARATOR, SET_COOKIE, Head, Request
 from ...core.urls import origin, redacted
@@ -33,7 +34,6 @@ from ..status import (
     classified,
     refused,
 )
-from ..validators import MAX_LENGTH_DIGITS
 from .failures import (
     REPEATABLE,
     TLS_ALERT,
@@ -231,13 +231,13 @@ async def _mark_resolved(_: aiohttp.ClientSession, about: SimpleNamespace, __: o
 
 
 def _fields(headers: Mapping[str, str]) -> dict[str, str]:
-    """The fields by lower-case name. Of several of one name the first counts, of digests and cookies all."""
+    """The fields by lower-case name. Of several of one name the first counts, of lists and cookies all."""
     fields: dict[str, str] = {}
     for name, value in headers.items():
         field = name.lower()
         if field not in fields:
             fields[field] = value
-        elif field in DIGEST_LIST_FIELDS:
+        elif field in LIST_FIELDS:
             fields[field] += f", {value}"
         elif field == SET_COOKIE:
             fields[field] += LINE_SEPARATOR + value
@@ -389,7 +389,7 @@ def framing_flaw(response: aiohttp.ClientResponse) -> str:
         return ""
     if codings and [coding.strip().lower() for coding in codings] != ["chunked"]:
         return "its transfer coding leaves the length in doubt"
-    if len(response.headers.get("Content-Length", "")) > MAX_LENGTH_DIGITS:
+    if len(response.headers.get("Content-Length", "")) > MAX_DIGITS:
         return "its Content-Length is no length"
     return ""
 

@@ -34,7 +34,7 @@ class FileEntry(NamedTuple):
     @property
     def is_folder(self) -> bool:
         """Whether it only stands for a folder, as consoles and Hadoop make them."""
-        return not self.key or (not self.size and self.key.endswith(("/", "_$folder$")))
+        return not self.size and self.key.endswith(("/", "_$folder$"))
 
     @property
     def unavailable(self) -> str:

@@ -152,7 +152,7 @@ class _Rest:
     def _sorted_out(self, page: Iterable[FileEntry]) -> Iterator[FileEntry]:
         for one in page:
             path = one.key[len(self._listing.prefix) :]
-            if one.is_folder or (self._glob is not None and not self._glob.matches(path)):
+            if one.is_folder or (one.key and self._glob is not None and not self._glob.matches(path)):
                 continue
             if one.unavailable or not is_archive(path):
                 self.count += 1

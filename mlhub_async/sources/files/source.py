@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ... import stac
 from ...core.concurrency import gather_pair
-from ...core.errors import CatalogError, MlhubError, SourceError, UsageError
+from ...core.errors import CatalogDefect, CatalogError, MlhubError, SourceError, UsageError
 from ...core.model import Asset, Collection, CollectionListed, ListingRemarks, Page
 from ...core.options import Selection
 from ...core.ports import Emit
@@ -175,6 +175,8 @@ class FilesSource:
             raise broken
 
     def _is_wanted(self, file: FileEntry) -> bool:
+        if not file.key:
+            raise CatalogDefect(f"{self.name}: the listing has a file without a name")
         if file.is_folder or not file.key.startswith(self._listing.prefix):
             return False
         return self._glob is None or bool(self._glob.matches(file.key[len(self._listing.prefix) :]))

@@ -47,13 +47,18 @@ class BucketObjects:
         """whether the store knows conditional writes, as far as that is known"""
 
     async def listing(self, prefix: str) -> AsyncGenerator[Sequence[ListedObject], None]:
-        token = ""
+        token, asked = "", set[str]()
         while True:
             page = await self._do(self._api.page(prefix, token))
+            if not all(one.key for one in page.objects):
+                raise _hides_objects("an object without a name")
             yield page.objects
-            if not page.following or page.following == token:
-                return
             token = page.following
+            if not token:
+                return
+            if token in asked:
+                raise _hides_objects("a page that it had")
+            asked.add(token)
 
     async def facts(self, key: str) -> ObjectFacts | None:
         try:
@@ -211,3 +216,8 @@ class BucketObjects:
 
         await self._requests.ask(call.request, check, call.again)
         return found[0]
+
+
+def _hides_objects(found: str) -> Transient:
+    """The error for a listing that would hide objects: what is not listed is taken for not there."""
+    return Transient(f"the object store listed {found}", kind="protocol", tries=3)

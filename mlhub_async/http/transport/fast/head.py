@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 
 import httptools
 
-from ....core import pattern_on_use
-from ....core.checksum import DIGEST_LIST_FIELDS
+from ....core import decimal_number, pattern_on_use
+from ....core.checksum import LIST_FIELDS
 from ....core.model import LINE_SEPARATOR, SET_COOKIE
 from ...status import FIRST_FINAL, REDIRECTION, WITHOUT_BODY
-from ...validators import MAX_LENGTH_DIGITS
 from ..failures import TLS_ALERT, TLS_IN_PLACE_OF_HTTP
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ class ResponseParser:
         self.keep_alive = self._parser.should_keep_alive()  # the parser forgets it at the end of the body
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Of several fields of one name the first counts, of digests and cookies all. A second
+        """Of several fields of one name the first counts, of lists and cookies all. A second
         Transfer-Encoding is an error."""
         field = _FIELD_NAMES.get(name) or _lower(name)
         text = value.decode("latin-1").rstrip(" \t")
@@ -108,7 +107,7 @@ class ResponseParser:
             self.fields[field] = text
         elif field == "transfer-encoding":
             raise BadResponseError("its transfer coding leaves the length in doubt")
-        elif field in DIGEST_LIST_FIELDS:
+        elif field in LIST_FIELDS:
             self.fields[field] += f", {text}"
         elif field == SET_COOKIE:
             self.fields[field] += LINE_SEPARATOR + text
@@ -125,7 +124,7 @@ class ResponseParser:
             return Framing.CHUNKED
         if length is None:
             return Framing.CLOSE
-        if not (length.isascii() and length.isdigit() and len(length) <= MAX_LENGTH_DIGITS):
+        if decimal_number(length) is None:
             raise BadResponseError("its Content-Length is no length")
         self.remaining = int(length)
         return Framing.LENGTH if self.remaining else Framing.NONE

@@ -10,7 +10,7 @@ import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from ....core.checksum import multihash
 from ....core.errors import CatalogDefect, CatalogError, MlhubError, SourceError, TransferError, Transient
@@ -20,8 +20,8 @@ from ...access import broken_listing
 from ...items.streams import RawReader
 from ..listing import FileEntry
 from ..paths import last_component
+from .link_field import link_of
 
-_next_link = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next\b').search
 _is_sha256 = re.compile(r"[0-9a-f]{64}", re.ASCII).fullmatch
 _is_commit = re.compile(r"[0-9a-f]{40,64}", re.ASCII).fullmatch
 
@@ -128,10 +128,13 @@ class DataSetListing:
 
         A proxy of the hub below a path of its own may or may not write that path into the link.
         """
-        found = _next_link(page.link_field)
+        found = link_of(page.link_field, "next")
         if found is None:
             return ""
-        split = urlsplit(found[1])
+        try:
+            split = urlsplit(urljoin(page.url, found))
+        except ValueError:
+            raise CatalogDefect(f"{self.where}: the link to the next page is no URL") from None
         _, api, rest = split.path.partition("/api/datasets/")
         return f"{self._hub}{api or split.path}{rest}?{split.query}"
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from datetime import UTC
-from html import unescape
 from urllib.parse import quote, unquote
 
 from ....core import http_date
+from ....core.formats.xml_text import plain_xml, unescaped
 from ....core.model import Request
 from ..listing import FileEntry
 from .store_listing import StoreListing, StorePage, md5_multihash, not_a_store
@@ -18,7 +18,7 @@ from .store_listing import StoreListing, StorePage, md5_multihash, not_a_store
 API_VERSION = "2021-06-08"
 """The first that encodes names which XML cannot hold."""
 PAGE_BLOBS = 5000
-_name = re.compile(r"<Name( Encoded=\"true\")?>([^<]*)<").search
+_name = re.compile(r"<Name(?:\s+Encoded=[\"'](\w+)[\"']\s*)?>([^<]*)<").search
 _fields = re.compile(
     r"<(Content-Length|Etag|Last-Modified|Content-MD5|AccessTier|ResourceType|hdi_isfolder)>([^<]*)<"
 ).findall
@@ -41,7 +41,7 @@ class AzureListing(StoreListing):
             query += f"&marker={quote(token, safe='')}"
         url = f"{self._bucket_url.removesuffix('/')}?{query}"
         body, _ = await self._reader.read_bytes(Request(url, headers={"x-ms-version": API_VERSION}))
-        text = body.decode("utf-8-sig", "replace")
+        text = plain_xml(body.decode("utf-8-sig", "replace"))
         if not text.rstrip().endswith(_END):
             raise not_a_store(self.where, "no list of blobs, or not the whole of it")
         found = [self._file(one.partition("<BlobPrefix>")[0]) for one in text.split("<Blob>")[1:]]
@@ -49,16 +49,16 @@ class AzureListing(StoreListing):
         folders = [_key_of(one) for one in named if one is not None]
         following = _following(text)
         files = [one for one in found if one is not None]
-        return StorePage(files, unescape(following[1]) if following else "", folders)
+        return StorePage(files, unescaped(following[1]) if following else "", folders)
 
     def _file(self, text: str) -> FileEntry | None:
         name, found = _name(text), dict(_fields(text))
-        if name is None or found.get("ResourceType") == "directory" or "hdi_isfolder" in found:
+        if found.get("ResourceType") == "directory" or "hdi_isfolder" in found:
             return None
         return self.entry(
-            _key_of(name),
+            _key_of(name) if name is not None else "",
             found.get("Content-Length", ""),
-            f'"{unescape(found.get("Etag", "")).strip(chr(34))}"',
+            f'"{unescaped(found.get("Etag", "")).strip(chr(34))}"',
             _rfc3339(found.get("Last-Modified", "")),
             md5_multihash(found.get("Content-MD5", "")),
             tier="Archive" if found.get("AccessTier") == "Archive" else "",
@@ -66,7 +66,7 @@ class AzureListing(StoreListing):
 
 
 def _key_of(name: re.Match[str]) -> str:
-    return unquote(unescape(name[2])) if name[1] else unescape(name[2])
+    return unquote(unescaped(name[2])) if name[1] == "true" else unescaped(name[2])
 
 
 def _rfc3339(date: str) -> str:

@@ -6,10 +6,10 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
 from __future__ import annotations
 
 import re
-from html import unescape
 from urllib.parse import quote, unquote_plus
 
 from ....core.errors import TransferError, Transient
+from ....core.formats.xml_text import plain_xml, unescaped
 from ....core.model import Request
 from ..listing import ARCHIVED, FileEntry
 from .store_listing import StoreListing, StorePage, not_a_store
@@ -58,7 +58,7 @@ class S3Listing(StoreListing):
         body, url = await self._reader.read_bytes(Request(f"{base}?{query}", headers=headers or {}))
         # By the host of its region, where a redirect led there.
         self._bucket_url = url.partition("?")[0].removesuffix("/") + "/"
-        return body.decode("utf-8", "replace")
+        return plain_xml(body.decode("utf-8", "replace"))
 
     async def _with_restored(self, query: str, text: str) -> str:
         """The page again with what says which of its archived objects are restored at present; the page as it
@@ -77,7 +77,7 @@ class S3Listing(StoreListing):
         if not _is_truncated(text):
             return ""
         if (found := _token(text)) is not None:
-            return f"{TOKEN}={unescape(found[1])}"
+            return f"{TOKEN}={unescaped(found[1])}"
         if not names or min(names) <= asked.removeprefix(f"{MARKER}="):
             raise not_a_store(self.where, "a list of objects that goes on and does not say how")
         return f"{MARKER}={max(names)}"
@@ -89,7 +89,7 @@ class S3Listing(StoreListing):
         return self.entry(
             key,
             found.get("Size", ""),
-            unescape(found.get("ETag", "")),
+            unescaped(found.get("ETag", "")),
             found.get("LastModified", ""),
             tier="" if tier == "STANDARD" else tier,
         )
@@ -100,4 +100,4 @@ def _is_complete(text: str) -> bool:
 
 
 def _decoded(name: str, *, encoded: bool) -> str:
-    return unquote_plus(name) if encoded else unescape(name)
+    return unquote_plus(name) if encoded else unescaped(name)

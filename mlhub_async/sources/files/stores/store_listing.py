@@ -7,6 +7,7 @@ import binascii
 from collections.abc import AsyncGenerator, Sequence
 from typing import NamedTuple
 
+from ....core import decimal_number
 from ....core.checksum import multihash
 from ....core.errors import CatalogDefect, CatalogError, MlhubError, SourceError, TransferError, Transient
 from ....core.model import JsonObject
@@ -70,8 +71,7 @@ class StoreListing:
         self, key: str, size: str, etag: str, modified: str, checksum: str = "", tier: str = ""
     ) -> FileEntry:
         """An object as the listing tells it; `size` in decimal digits, any other text where it is unknown."""
-        known_size = int(size) if size.isdecimal() else None
-        return FileEntry(key, known_size, self.url_of(key), etag, modified, checksum, tier=tier)
+        return FileEntry(key, decimal_number(size), self.url_of(key), etag, modified, checksum, tier=tier)
 
     async def pages(self) -> AsyncGenerator[Sequence[FileEntry], None]:
         asked, page = await self.first_page()

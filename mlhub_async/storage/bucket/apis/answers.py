@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from html import unescape
 
-from ....core import http_date
+from ....core import decimal_number, http_date
 from ....core.errors import Transient
+from ....core.formats.xml_text import plain_xml, unescaped
 from ....core.ports import Answer
 
 
 def text_of(answer: Answer) -> str:
-    return answer.body.decode("utf-8-sig", "replace")
+    return plain_xml(answer.body.decode("utf-8-sig", "replace"))
 
 
 def nothing(answer: Answer) -> None:
@@ -22,12 +22,12 @@ def nothing(answer: Answer) -> None:
 def element(text: str, name: str) -> str:
     """The content of the first element of this name, "" without one."""
     found = re.search(rf"<{name}>([^<]*)<", text)
-    return unescape(found[1]) if found else ""
+    return unescaped(found[1]) if found else ""
 
 
 def number(text: str) -> int:
     """A count in decimal digits, -1 for another text."""
-    return int(text) if text.isdecimal() else -1
+    return -1 if (found := decimal_number(text)) is None else found
 
 
 def etag_of(fields: Mapping[str, str]) -> str:

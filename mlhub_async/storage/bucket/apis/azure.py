@@ -14,10 +14,10 @@ import re
 import sys
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Sequence
-from html import unescape
 from urllib.parse import quote, unquote
 
 from ....core.errors import Transient
+from ....core.formats.xml_text import unescaped
 from ....core.model import Request
 from ....core.ports import Answer, ListedObject, ObjectFacts, Sums, UnfinishedUpload, UploadPart, Whole
 from ..media_types import media_type
@@ -28,7 +28,7 @@ VERSION = {"x-ms-version": "2021-06-08"}
 DIGEST_FIELD = "x-ms-meta-mlhub_sha256"
 """The metadata of a blob that holds its SHA-256 in hex. Names there have no hyphens."""
 PAGE_BLOBS = 5000
-_name = re.compile(r"<Name( Encoded=\"true\")?>([^<]*)<").search
+_name = re.compile(r"<Name(?:\s+Encoded=[\"'](\w+)[\"']\s*)?>([^<]*)<").search
 _blocks = re.compile(r"<Block>(.*?)</Block>", re.DOTALL).findall
 _block_name = re.compile(r"([0-9a-f]{8})(\d{6})([0-9a-f]{32})").fullmatch
 """Upload, number and MD5: all names of the blocks of a blob must be of one length, at most 64 characters."""
@@ -139,9 +139,10 @@ def _listed(text: str) -> ListedObject | None:
     """None for a directory of an account with a hierarchy."""
     name = _name(text)
     is_directory = element(text, "ResourceType") == "directory" or "<hdi_isfolder>" in text
-    if name is None or is_directory:
+    if is_directory:
         return None
-    key = unquote(unescape(name[2])) if name[1] else unescape(name[2])
+    text_of_name = unescaped(name[2]) if name is not None else ""
+    key = unquote(text_of_name) if name is not None and name[1] == "true" else text_of_name
     return ListedObject(key, number(element(text, "Content-Length")), element(text, "Etag").strip('"'))
 
 

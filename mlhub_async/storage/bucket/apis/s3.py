@@ -148,6 +148,8 @@ def _read_page(answer: Answer) -> ListedPage:
     require_end(text, "</ListBucketResult>", "objects")
     encoded = "<EncodingType>url<" in text
     following = element(text, "NextContinuationToken") if _is_truncated(text) else ""
+    if _is_truncated(text) and not following:
+        raise Transient("the object store listed objects and not how to go on", kind="protocol", tries=3)
     return ListedPage([_listed(one, encoded=encoded) for one in _objects(text)], following)
 
 
