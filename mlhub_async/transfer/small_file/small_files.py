@@ -32,6 +32,9 @@ FEW_ORDERS = 64
 """If no more than these wait at the end, a request that stalls holds up the run."""
 MAX_LANDED = 100
 """Files that wait for their names; no further one is asked for above that."""
+SETTLED_AT_ONCE = 32
+SETTLE_SECONDS = 0.005
+"""Files get their names when there are so many, or so long after the first of them has landed."""
 
 
 class Work(Protocol):
@@ -60,6 +63,8 @@ class SmallFiles:
         self._landed: list[Settled] = []
         self._staged: dict[str, Order] = {}
         """those that have landed and have no names yet, by path"""
+        self._timer: asyncio.TimerHandle | None = None
+        """for those in `_landed`"""
         self._odd: list[Settled] = []
         """outcomes of files whose names gave them another time, or that could not be given theirs"""
         self._unwell: set[OriginOrders] = set()
@@ -85,6 +90,7 @@ class SmallFiles:
 
     def _stop(self) -> None:
         self.stopped = True
+        self._cancel_timer()
         self._pool.on_spare, self._pool.orders_wait = None, lambda: False
         for origin in self._orders.origins:
             origin.gate.on_clear = None
@@ -92,6 +98,10 @@ class SmallFiles:
             origin.waiting.clear()
         for order in self._staged.values():
             self.context.store.unstage(order.staged)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
 
     async def _until(self, holds: Callable[[], bool]) -> None:
         while not holds():
@@ -173,6 +183,8 @@ class SmallFiles:
         self._staged[record.path] = order
         self._landed.append((Outcome(order.job, Status.FETCHED, record, None, 1, record.size), order.url))
         if len(self._landed) == 1:
+            self._timer = self._loop.call_later(SETTLE_SECONDS, self._has_landed.set)
+        elif len(self._landed) == SETTLED_AT_ONCE:
             self._has_landed.set()
         if origin.signed:
             origin.gate.access.accept_credentials(document=False)
@@ -203,10 +215,11 @@ class SmallFiles:
                 begun.discard()
 
     async def _settle_landed(self) -> None:
-        """Settle what has landed, all of each turn of the event loop at once."""
+        """Settle what has landed, many files at once."""
         while True:
             await self._has_landed.wait()
             self._has_landed.clear()
+            self._cancel_timer()
             landed, self._landed = self._landed, []
             self._settling = len(landed)
             await self._settle(landed, self._place)
