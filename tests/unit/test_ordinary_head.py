@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlhub_async.http.transport.fast.head import BadResponseError, Framing, ResponseParser
-from mlhub_async.http.transport.fast.ordinary_head import parse_ordinary
+from mlhub_async.http.transport.fast.ordinary_head import MAX_FORMS, OrdinaryHeads, parse_ordinary
 
 PLAIN = b"HTTP/1.1 200 OK\r\nServer: nginx\r\nContent-Length: 16384\r\nConnection: keep-alive\r\n\r\n"
 LINES = [
@@ -82,6 +82,31 @@ def test_it_does_so_for_heads_that_are_nearly_ordinary(head):
 @given(st.binary(max_size=200))
 def test_it_does_so_for_any_fields(text):
     check(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n" + text + b"\r\n\r\n")
+
+
+@given(st.lists(heads | mutated, min_size=2, max_size=6))
+def test_the_form_of_an_earlier_head_changes_nothing(series):
+    server = OrdinaryHeads()
+    for head in [PLAIN, *series]:
+        assert server.parse(head) == parse_ordinary(head)
+
+
+@given(st.lists(st.sampled_from(LINES), max_size=5), st.data())
+def test_it_changes_nothing_for_heads_of_nearly_that_form(lines, data):
+    server = OrdinaryHeads()
+    known = b"\r\n".join([PLAIN[:-4], *lines, b"", b""])
+    server.parse(known)
+    start = data.draw(st.integers(0, len(known)))
+    end = data.draw(st.integers(start, min(start + 3, len(known))))
+    head = known[:start] + data.draw(st.binary(max_size=3)) + known[end:]
+    assert server.parse(head) == parse_ordinary(head)
+
+
+def test_a_server_has_so_many_forms():
+    server = OrdinaryHeads()
+    for number in range(2 * MAX_FORMS):
+        head = PLAIN.replace(b"Server", b"X-%d" % number)
+        assert server.parse(head) == server.parse(head) == parse_ordinary(head) != None  # noqa: E711
 
 
 def test_what_servers_send_is_ordinary():

@@ -16,7 +16,7 @@ from ....core.urls import Origin
 from .buffers import ReceiveBuffer
 from .connection import Connection
 from .head import END_OF_HEAD, MAX_HEAD_BYTES
-from .ordinary_head import STATUS_LINE, parse_ordinary
+from .ordinary_head import STATUS_LINE, OrdinaryHeads
 from .pool import MAX_CONNECTION_AGE_SECONDS, ConnectionPool
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class ConnectionLane:
         self.open = True
         self.message = serialise
         self.time = asyncio.get_running_loop().time
+        self.heads = OrdinaryHeads()
         self._pool = pool
         self._origin = origin
         self.busy: set[LaneExchange] = set()
@@ -145,7 +146,7 @@ class LaneExchange:
             if filled > MAX_HEAD_BYTES or not data.startswith(STATUS_LINE[:filled]):
                 self.give_away()
             return False
-        found = parse_ordinary(bytes(buffer.view[:end]))
+        found = self._lane.heads.parse(bytes(buffer.view[:end]))
         whole = end + found[1] if found is not None else 0
         if found is None or (whole > len(data) and not buffer.fit(whole)):
             self.give_away()
