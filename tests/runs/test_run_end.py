@@ -17,11 +17,18 @@ from conftest import open_files
 from mlhub_async import mirror
 from mlhub_async.api.downloads import OpenStores
 from mlhub_async.core.errors import Locked, StorageError, UsageError
+from mlhub_async.core.json_text import dumps
 from mlhub_async.core.urls import Origin
 from mlhub_async.engine import mirror as engine_mirror
 from mlhub_async.http.resilience.gate import OriginLimits
+from mlhub_async.storage.layout import WRITE_AHEAD_LOG_FILES
 from mlhub_async.storage.ledger.ledger import Ledger
-from mlhub_async.storage.ledger.write_behind import COMMIT_ROWS, COMMIT_SECONDS, WriteAheadLog
+from mlhub_async.storage.ledger.write_behind import (
+    COMMIT_ROWS,
+    COMMIT_SECONDS,
+    WriteAheadLog,
+    uncommitted_rows,
+)
 from mlhub_async.storage.local.store import LocalStore
 from support.command import AS_A_USER
 from support.engine import fetched, make_options, run
@@ -132,6 +139,17 @@ def test_a_write_ahead_log_that_takes_no_line_is_a_storage_error(tmp_path, room)
     with no_file_over(room), pytest.raises(StorageError, match="raise the limit"):
         journal.append([row])
     journal.close()
+
+
+def test_the_write_ahead_log_gives_back_its_rows_and_those_of_earlier_versions(tmp_path):
+    rows = [("c1", "one", 0, f"k{n}", f"c1/{n}.tif", 1, 1, 1, "0", "size", "", "", "", "") for n in range(5)]
+    journal = WriteAheadLog(tmp_path)
+    journal.append(rows[:2])
+    journal.append(rows[2:3])
+    journal.close()
+    with open(tmp_path / WRITE_AHEAD_LOG_FILES[0], "ab") as file:
+        file.write(dumps(rows[3]) + b"\n" + dumps(rows[4]) + b"\n" + dumps(rows)[:-2])
+    assert uncommitted_rows(tmp_path) == rows
 
 
 async def test_a_full_disk_is_no_reason_to_set_a_sound_ledger_aside(site, dest):

@@ -38,7 +38,8 @@ def rows_of(batch: Iterable[Settled]) -> list[Row]:
         record = record or Record(outcome.job.path, 0, "", 0, Proof.NONE)
         path, size, sha256, mtime_ns, proof, validator = record
         said = error_json(error) if error is not None else ""
-        identity, facts = (asset.collection, asset.item, 0, asset.key), (size, mtime_ns, sha256, proof)
+        identity = (asset.collection, asset.item, 0, asset.key)
+        facts = (size, mtime_ns, sha256, proof._value_)  # SQLite binds a plain str at less cost
         rows.append((*identity, path, state, *facts, validator, asset.stamp, url, said))
     return rows
 
@@ -52,9 +53,10 @@ def settle(database: sqlite3.Connection, run: int, rows: Sequence[Row]) -> None:
 
 def insert_settled(database: sqlite3.Connection, run: int, rows: Sequence[tuple[Row, str, str]]) -> None:
     """The same for rows that are not in the table, each with the path and the folded path to insert."""
-    inserted = [(*row[:4], path, folded, run, *row[5:13], row[13] or None) for row, path, folded in rows]
-    if rows_changed(database, INSERT_SETTLED, inserted) != len(rows):
-        for row, *_ in rows:
+    inserted = [(*row[:4], path, folded, run, *row[5:13]) for row, path, folded in rows if not row[13]]
+    is_whole = rows_changed(database, INSERT_SETTLED, inserted) == len(inserted)
+    for row, *_ in rows:
+        if row[13] or not is_whole:
             _settle(database, run, row)
 
 
@@ -66,7 +68,7 @@ def _settle(database: sqlite3.Connection, run: int, row: Row) -> None:
 
 
 INSERT_SETTLED = """INSERT OR IGNORE INTO file (collection, item, role, key, path, fold, run, state, size,
-  mtime_ns, sha256, proof, validator, stamp, url, error) {}"""
+  mtime_ns, sha256, proof, validator, stamp, url) {}"""
 SETTLE_ONE = """UPDATE file SET state=?, size=?, mtime_ns=?, sha256=?, proof=?, validator=?, stamp=?, url=?,
   error=? WHERE collection=? AND item=? AND role=? AND key=?"""
 INSERT = """INSERT INTO file (collection, item, role, key, path, fold, run, state, size, mtime_ns, sha256,

@@ -143,7 +143,11 @@ class GroupCommit:
 
 
 class WriteAheadLog:
-    """Append-only, in two files. Lines survive SIGKILL; one that was written in part is ignored."""
+    """Append-only, in two files. A line holds the rows of one append, as a JSON array of arrays.
+
+    Lines survive SIGKILL; one that was written in part is ignored. Earlier versions wrote a line for each
+    row.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._paths = [directory / name for name in WRITE_AHEAD_LOG_FILES]
@@ -157,7 +161,7 @@ class WriteAheadLog:
 
     def append(self, rows: Sequence[Row]) -> None:
         """Raises `StorageError` if the disk does not take the lines: nothing of them is written then."""
-        lines = b"".join([dumps(row) + b"\n" for row in rows])
+        lines = dumps(rows) + b"\n"
         fd = self._fds[self._current]
         try:
             if (written := os.write(fd, lines)) != len(lines):
@@ -208,9 +212,10 @@ def _rows(data: bytes) -> list[Row]:
     rows: list[Row] = []
     for line in data.split(b"\n"):
         try:
-            row = loads(line)
+            found = loads(line)
         except ValueError:
             continue  # the run was killed while it wrote this line
-        if isinstance(row, list) and len(row) == ROW_FIELDS:
-            rows.append(tuple(row))
+        if isinstance(found, list):
+            several = found if found and isinstance(found[0], list) else [found]
+            rows += [tuple(row) for row in several if isinstance(row, list) and len(row) == ROW_FIELDS]
     return rows
