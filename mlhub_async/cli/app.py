@@ -150,7 +150,13 @@ class Program(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         with _exit_on_broken_pipe():
-            code = super().invoke(ctx)
+            try:
+                code = super().invoke(ctx)
+            except UsageError as wrong:
+                from .settings.precedence import with_origins
+
+                wrong.message = with_origins(wrong.message, ctx)
+                raise
             with output.check_stdout():
                 sys.stdout.flush()
             return code

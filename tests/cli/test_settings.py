@@ -198,6 +198,21 @@ class TestRefused:
         monkeypatch.setenv("MLHUB_CONCURRENCY", "many")
         assert "from MLHUB_CONCURRENCY" in self.run("mirror", "x.json", "./dest")
 
+    @pytest.mark.parametrize("table", ["", "mirror."])
+    def test_two_spellings_of_one_option_are_refused(self, home, table):
+        write_user(home, f"{'[mirror]' if table else ''}\nmax_items = 3\nmax-items = 4\n")
+        wrong = self.run("mirror", "x.json", "./dest")
+        assert f"config.toml: {table}max_items and {table}max-items are one option" in wrong
+
+    def test_an_option_that_excludes_another_is_named_with_its_place(self, run_cli):
+        words = ("mirror", "x.json", "./dest", "--shard", "1/2")
+        wrong = run_cli(*words, env={"MLHUB_PRUNE": "true"})
+        assert wrong.code == 2
+        assert "--prune needs the whole mirror" in wrong.err and "(--prune is from MLHUB_PRUNE)" in wrong.err
+        given = run_cli(*words, "--prune", env={"MLHUB_PRUNE": "true"})
+        assert given.code == 2
+        assert "--prune" in given.err and "is from" not in given.err
+
     def test_a_wrong_word_is_not_blamed_on_the_file(self, home):
         write_user(home, "concurrency = 3")
         assert "config.toml" not in self.run("mirror", "x.json", "./dest", "-j", "many")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,13 +32,15 @@ _KEY_VARIABLES = ("MLHUB_API_KEY", "MLHUB_PROFILE", "MLHUB_ACCESS_TOKEN")
 
 @dataclass(slots=True)
 class Settings:
-    """Values by parameter name, as text or as click takes them, and where each is from."""
+    """Values by parameter name, as text or as click takes them, where each is from, and its option."""
 
     values: dict[str, Any] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
+    words: dict[str, str] = field(default_factory=dict)
 
-    def put(self, name: str, value: Any, origin: str) -> None:
-        self.values[name], self.origins[name] = value, origin
+    def put(self, option: click.Option, value: Any, origin: str) -> None:
+        name = option.name or ""
+        self.values[name], self.origins[name], self.words[name] = value, origin, f"--{name_of(option)}"
 
 
 def settings_of(
@@ -61,8 +64,9 @@ def settings_of(
     for name, text in set_here.items():
         option = variables[name]
         _replace_alternatives(found, [option.name or ""])
-        found.put(option.name or "", _from_text(option, text), name)
+        found.put(option, _from_text(option, text), name)
     _replace_alternatives(found, given)
+    _drop(found, given)
     return found
 
 
@@ -109,8 +113,10 @@ def _take_file(
     own = {name_of(option): option for option in _options(command)}
     names = {name: {name_of(option) for option in _options(one)} for name, one in every.items()}
     at_top = set[str]().union(*names.values())
+    _check_spellings(file, "", [key for key in file.content if key not in every])
     for key, value in file.content.items():
         if key in every and isinstance(value, Mapping):
+            _check_spellings(file, f"{key}.", value)
             for inner in value:
                 _check_name(file, f"{key}.{inner}", _spelled(inner), names[key])
         else:
@@ -124,6 +130,15 @@ def _take_file(
 
 def _spelled(key: str) -> str:
     return key.replace("_", "-")
+
+
+def _check_spellings(file: ConfigFile, table: str, keys: Iterable[str]) -> None:
+    """TOML refuses a key that comes twice, not two spellings of one option."""
+    first: dict[str, str] = {}
+    for key in keys:
+        if (other := first.setdefault(_spelled(key), key)) != key:
+            both = f"{table}{other} and {table}{key}"
+            raise UsageError(f"{file.name}: {both} are one option: leave one of them out")
 
 
 def _check_name(file: ConfigFile, shown: str, name: str, known: Collection[str]) -> None:
@@ -145,7 +160,7 @@ def _take(found: Settings, file: ConfigFile, option: click.Option | None, key: s
     if option is None or option.name is None:
         return  # of another command
     _replace_alternatives(found, [option.name])
-    found.put(option.name, _from_toml(file, option, key, value), f"{file.name}: {key}")
+    found.put(option, _from_toml(file, option, key, value), f"{file.name}: {key}")
 
 
 def _from_text(option: click.Option, text: str) -> Any:
@@ -202,8 +217,16 @@ def apply_settings(command: click.Command, ctx: click.Context, words: Sequence[s
 def settings_in_effect(ctx: click.Context) -> list[str]:
     """The options that are set elsewhere than on the command line, and where; without their values."""
     settings = ctx.meta.get(_META, Settings())
-    names = {one.name: name_of(one) for one in _options(ctx.command)}
-    return [f"--{names[name]} ({origin})" for name, origin in settings.origins.items()]
+    return [f"{settings.words[name]} ({origin})" for name, origin in settings.origins.items()]
+
+
+def with_origins(message: str, ctx: click.Context) -> str:
+    """A message with the place of each option in it that is set elsewhere than on the command line."""
+    settings = ctx.meta.get(_META, Settings())
+    named = set(re.findall(r"--[a-z][a-z-]*", message))
+    known = [(settings.words[name], origin) for name, origin in settings.origins.items()]
+    places = [f"{word} is from {origin}" for word, origin in known if word in named]
+    return f"{message} ({', '.join(places)})" if places else message
 
 
 def _given(command: click.Command, ctx: click.Context, words: Sequence[str]) -> set[str]:

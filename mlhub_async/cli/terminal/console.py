@@ -12,7 +12,7 @@ import click
 
 from ...api.progress import Display, choose_display, watch
 from ...core import concurrency
-from ...core.errors import MlhubError, StorageError
+from ...core.errors import MlhubError, StorageError, UsageError
 from ...core.telemetry import Events, Meter
 from .output import (
     BAD,
@@ -142,6 +142,10 @@ class Console:
 
     def fail(self, failure: MlhubError) -> int:
         """Print why a run came to no result; returns its exit code."""
+        if isinstance(failure, UsageError):
+            from ..settings.precedence import with_origins
+
+            failure.message = with_origins(failure.message, click.get_current_context())
         print_error(failure.message)
         self._end_with_summary(failure.exit_code, error=error_fields(failure))
         return failure.exit_code
