@@ -183,7 +183,7 @@ class PromptPool:
         if message[0] == "jobs":
             jobs = [unpack_job(fields)[:2] for fields in message[1]]
             done = [pack_outcome(n, Outcome(one, Status.FETCHED), one.asset.href) for n, one in jobs]
-            asyncio.get_running_loop().call_soon(self.coordinator.received, worker, ("done", done, {}))
+            asyncio.get_running_loop().call_soon(self.coordinator.received, worker, ("done", done, {}, []))
 
     def give_up(self, worker):
         raise AssertionError(worker)

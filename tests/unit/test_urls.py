@@ -311,6 +311,24 @@ def test_a_url_that_names_no_local_file_has_no_path(url):
 def test_a_canonical_url_has_no_signature_and_one_spelling(url, identity):
     assert urls.canonical(url) == identity
     assert urls.canonical(identity) == identity
+    assert urls.identify(url) == identity
+
+
+@pytest.mark.parametrize(
+    "host", ["h", "h:80", "h:443", "h:8080", "h:080", "h:99999", "1.2.3", "0x1.h", "-", ""]
+)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize(
+    "path", ["a/b.tif", "a/../b", "download/" + "A" * 40, "", "a//b", "~a/b~", "a" * 65_536]
+)
+def test_an_href_is_identified_as_if_it_was_parsed_first(scheme, host, path):
+    def found(identify):
+        try:
+            return identify(f"{scheme}://{host}/{path}")
+        except TransferError as error:
+            return error.kind, str(error)
+
+    assert found(urls.identify) == found(lambda href: urls.canonical(urls.parse(href)))
 
 
 @pytest.mark.parametrize(

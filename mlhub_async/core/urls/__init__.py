@@ -14,8 +14,10 @@ from .. import lazy_exports
 if TYPE_CHECKING:
     from .identity import canonical as canonical
     from .identity import has_placeholder as has_placeholder
+    from .identity import identify as identify
     from .identity import is_expiring as is_expiring
     from .identity import is_of_planetary_computer as is_of_planetary_computer
+    from .identity import split_plain as split_plain
     from .identity import split_shared_access as split_shared_access
     from .identity import with_parameter as with_parameter
     from .identity import with_placeholders as with_placeholders
@@ -52,7 +54,8 @@ else:
     __getattr__ = lazy_exports(
         __name__,
         {
-            "identity": "canonical has_placeholder is_expiring is_of_planetary_computer split_shared_access"
+            "identity": "canonical has_placeholder identify is_expiring is_of_planetary_computer split_plain"
+            " split_shared_access"
             " with_parameter with_placeholders without_credentials without_parameter_values"
             " without_parameters without_secrets without_signature",
             "parsing": "Origin filename from_path normalised origin parse suffix to_path",

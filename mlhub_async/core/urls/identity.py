@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from urllib.parse import quote, unquote_plus
 
 from .. import pattern_on_use
-from .parsing import origin
+from ..errors import TransferError
+from .parsing import MAX_URL_CHARS, origin, parse
 from .redaction import (
     has_download_token,
     is_credential,
@@ -18,6 +20,10 @@ from .redaction import (
 )
 
 _is_plain = re.compile(r"(?:https?://[a-z0-9._-]+(?::(?!80/|443/)\d+)?|file://)/[^?#]*+", re.ASCII).fullmatch
+split_plain = re.compile(
+    r"(https?://[a-z0-9._-]+(?::[0-9]+)?)((?:/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*+)++)", re.ASCII
+).fullmatch
+"""Origin and path of a URL of the plain form, as most files have: it is sent as it is written."""
 
 # So short that they may mean something else: parts of a signature only where there is a `sig` too.
 _AZURE = pattern_on_use("sig|s[ertpvis]|srt|sip|spr|sdd|ses|skoid|sktid|sk[tesv]|saoid|suoid|scid|rsc[cdelt]")
@@ -56,6 +62,23 @@ def canonical(url: str) -> str:
     base, query = _split_query(url)
     kept = "&".join(map(_masked, _without_signature(query))) if query else ""
     return mask_tokens(f"{base}?{kept}" if kept else base)
+
+
+def identify(href: str) -> str:
+    """`canonical(parse(href))`, in a fraction of its time for a URL of the plain form. Raises as `parse`."""
+    plain = split_plain(href)
+    if plain and _is_own(plain[1]) and "/download/" not in href and len(href) <= MAX_URL_CHARS:
+        return href
+    return canonical(parse(href))
+
+
+@lru_cache(maxsize=1024)
+def _is_own(place: str) -> bool:
+    """Whether an origin is written as in canonical URLs."""
+    try:
+        return canonical(parse(f"{place}/")) == f"{place}/"
+    except TransferError:
+        return False
 
 
 def _split_query(url: str) -> tuple[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Mapping
 from functools import partial
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from ...core.errors import MlhubError
 from ...core.formats.sniffing import SNIFF_BYTES
 from ...core.model import Job, Record, Request
-from ...core.urls import canonical, parse
+from ...core.urls import identify, split_plain
 from ...core.urls import origin as origin_of
 from ...http.decoding.body import AS_STORED
 from ...http.resilience.gate import Gate
@@ -23,10 +22,6 @@ from .checks import is_as_promised, is_eligible, record_of
 if TYPE_CHECKING:
     from ...core.ports import BegunExchange, BegunRequest, LaneExchange, RequestLane
 
-_PLAIN = re.compile(
-    r"(https?://[a-z0-9._-]+(?::[0-9]+)?)((?:/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*+)++)", re.ASCII
-).fullmatch
-"""Origin and path of a URL of the plain form: it is sent as it is written, and is its own identity."""
 MAX_ORIGINS = 100
 """Files of any further origin go the general way."""
 
@@ -149,7 +144,7 @@ class OrderMaker:
     def order(self, job: Job) -> Order | None:
         """The order for a job, None if it must go the general way. Others wait for its URL from now on."""
         url = job.asset.href
-        if (plain := _PLAIN(url)) is None or "/download/" in url or not is_eligible(job):
+        if (plain := split_plain(url)) is None or "/download/" in url or not is_eligible(job):
             return None
         place, path = plain.groups()
         if place not in self._origins and len(self._origins) < MAX_ORIGINS:
@@ -175,7 +170,7 @@ class OrderMaker:
     def _origin(self, place: str, url: str) -> OriginOrders | None:
         http = self._context.http
         try:
-            if canonical(parse(url)) != url or (prepared := http.prepared(url)) is None:
+            if identify(url) != url or (prepared := http.prepared(url)) is None:
                 return None
             here = origin_of(url)
             if (lane := http.lanes(here)) is None:

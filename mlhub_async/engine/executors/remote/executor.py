@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ....core.concurrency import FirstErrorGroup, run_to_end
 from ....core.errors import Fatal, MlhubError, ReferenceWarning, TransferError
 from ....core.model import Document, Job, Outcome, Status
-from ....core.urls import canonical, has_placeholder, is_expiring, parse, redacted
+from ....core.urls import has_placeholder, identify, is_expiring, redacted
 from ....http.resilience.concurrency import MAX_LIMIT
 from ....http.resilience.shared.leases import Leases
 from ....http.resilience.shared.messages import GateState, gate_report, plain
@@ -154,7 +154,7 @@ class RemoteExecutor:
         if href[:4] != "http" or job.asset.unavailable or context.http.archives:
             return None
         try:
-            url = canonical(parse(href))
+            url = identify(href)
         except TransferError:
             return None
         own = InFlight()
@@ -231,8 +231,7 @@ class RemoteExecutor:
             self._take_outcomes(worker, message[1])
             for name, number in message[2].items():
                 setattr(self._context.meter, name, getattr(self._context.meter, name) + number)
-        elif kind == "gates":
-            for fields in message[1]:
+            for fields in message[3]:
                 self._leases.report(worker, gate_report(fields))
         elif kind == "event":
             self._context.events.relay(message[1])

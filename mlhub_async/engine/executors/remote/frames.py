@@ -11,6 +11,8 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 
 Message = tuple[Any, ...]
+PIPE_BYTES = 1 << 16
+"""The buffer of each end of a pipe: a message is read by one call, as a rule."""
 _LENGTH = struct.Struct("<Q")
 
 

@@ -18,7 +18,7 @@ from typing import TextIO
 
 from ....core.concurrency import ThreadPool, loop_factory, raise_open_file_limit
 from ....core.errors import ReferenceWarning
-from .frames import Message, MessageWriter, read_in_thread, read_message
+from .frames import PIPE_BYTES, Message, MessageWriter, read_in_thread, read_message
 from .settings import unpack_settings
 from .worker import run_worker
 
@@ -31,8 +31,8 @@ ORPHANED = 70
 
 def main() -> None:
     """Be a worker until the coordinator says that it is over."""
-    given = os.fdopen(os.dup(0), "rb")
-    sent = os.fdopen(os.dup(1), "wb")
+    given = os.fdopen(os.dup(0), "rb", PIPE_BYTES)
+    sent = os.fdopen(os.dup(1), "wb", PIPE_BYTES)
     os.dup2(2, 1)  # what a library prints is no message
     with contextlib.suppress(ValueError, AttributeError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the coordinator, who decides

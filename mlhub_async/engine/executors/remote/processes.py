@@ -21,7 +21,7 @@ from functools import partial
 from typing import BinaryIO, cast
 
 from ....core.errors import StorageError
-from .frames import Message, MessageWriter, read_in_thread, write_message
+from .frames import PIPE_BYTES, Message, MessageWriter, read_in_thread, write_message
 from .pool import Coordinator
 from .settings import WorkerSettings, pack_settings
 
@@ -85,6 +85,7 @@ class WorkerProcess:
                 [sys.executable, "-c", _PROGRAM],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
+                bufsize=PIPE_BYTES,
                 env=_environment(),
             )
         self.has_spoken = False

@@ -29,22 +29,24 @@ def pack_asset(asset: Asset) -> Plain:
 
 
 def unpack_asset(fields: Plain) -> Asset:
-    asset = Asset(*fields)
-    return asset if asset.checksum is None else asset._replace(checksum=Checksum(*fields[_CHECKSUM]))
+    if (checksum := fields[_CHECKSUM]) is None:
+        return Asset._make(fields)
+    return Asset._make((*fields[:_CHECKSUM], Checksum(*checksum), *fields[_CHECKSUM + 1 :]))
 
 
-def pack_record(record: Record | None) -> Plain | None:
+def pack_record(record: Record | None, path: str = "") -> Plain | None:
+    """`path`: one that the other side knows; it is not sent."""
     if record is None:
         return None
-    path, size, sha256, mtime_ns, proof, validator = record
-    return (path, size, sha256, mtime_ns, proof.value, validator)
+    own, size, sha256, mtime_ns, proof, validator = record
+    return ("" if own == path else own, size, sha256, mtime_ns, proof._value_, validator)
 
 
-def unpack_record(fields: Plain | None) -> Record | None:
+def unpack_record(fields: Plain | None, path: str = "") -> Record | None:
     if fields is None:
         return None
-    path, size, sha256, mtime_ns, proof, validator = fields
-    return Record(path, size, sha256, mtime_ns, _PROOFS[proof], validator)
+    own, size, sha256, mtime_ns, proof, validator = fields
+    return Record(own or path, size, sha256, mtime_ns, _PROOFS[proof], validator)
 
 
 def pack_job(number: int, job: Job, partial: str = "") -> Plain:
@@ -66,7 +68,7 @@ def pack_outcome(number: int, outcome: Outcome, url: str) -> Plain:
     return (
         number,
         _NUMBER_OF[status],
-        pack_record(record),
+        pack_record(record, job.path),
         None if error is None else pack_error(error),
         attempts,
         received,
@@ -84,7 +86,7 @@ def unpack_outcome(fields: Plain, job: Job) -> tuple[Outcome, str]:
     if job.previous is not None and not has_previous:
         job = job._replace(previous=None)
     failure = None if error is None else unpack_error(error)
-    outcome = Outcome(job, _STATUSES[status], unpack_record(record), failure, attempts, received)
+    outcome = Outcome(job, _STATUSES[status], unpack_record(record, job.path), failure, attempts, received)
     return outcome, url
 
 

@@ -21,7 +21,7 @@ from ....core.errors import MlhubError
 from ....core.model import Asset, Document, Job
 from ....core.telemetry import Events, Meter
 from ....http.resilience.configured import outage_policy
-from ....http.resilience.shared.leased import LeasedLimits, LeasedRateLimiter
+from ....http.resilience.shared.leased import REPORT_SECONDS, LeasedLimits, LeasedRateLimiter
 from ....http.resilience.shared.messages import gate_state, plain
 from ....transfer.context import TransferContext
 from ....transfer.dedupe import UrlDedupe
@@ -36,13 +36,14 @@ from .wire import pack_asset, pack_error, pack_outcome, unpack_asset, unpack_err
 if TYPE_CHECKING:
     from ....core.ports import Place, Settled, Submit
     from ....http.client import Http
+    from ....http.resilience.shared.messages import GateReport
     from ..references.found import Reference
 
 Message = tuple[Any, ...]
 """Its kind, and what belongs to that."""
-FLUSH_SECONDS = 0.02
+FLUSH_SECONDS = 1.2 * REPORT_SECONDS
 FLUSH_OUTCOMES = 100
-"""Outcomes are sent when there are so many, or after so many seconds."""
+"""Outcomes are sent when there are so many, with a report of the gates, or after so many seconds."""
 COUNTERS = ("received", "retries", "throttles", "restarts")
 """Fields of `Meter` that a worker counts."""
 
@@ -95,11 +96,7 @@ class Worker:
             by_requests=options.tpslimit is not None,
             by_bytes=options.bwlimit is not None or options.max_transfer is not None,
         )
-        return LeasedLimits(
-            lambda reports: self._send(("gates", [plain(one) for one in reports])),
-            limiter,
-            outage_policy(options),
-        )
+        return LeasedLimits(self._flush, limiter, outage_policy(options))
 
     async def run(self) -> None:
         """Raises what ends the whole run: `Fatal` errors and bugs."""
@@ -198,24 +195,26 @@ class Worker:
             await self._changed.wait()
 
     async def _settle(self, batch: Sequence[Settled], place: Place | None = None) -> None:
+        numbers = self._numbers
         for outcome, url in batch:
             if place is None or place(outcome):
-                number = self._numbers.pop(outcome.job.asset.identity)
+                number = numbers.pop(outcome.job.asset.identity)
                 self._outcomes.append(pack_outcome(number, outcome, url))
-        if len(self._outcomes) >= FLUSH_OUTCOMES:
+        if len(self._outcomes) >= FLUSH_OUTCOMES or not numbers:
             self._flush()
         elif self._flushing is None and self._outcomes:
             self._flushing = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._flush)
 
-    def _flush(self) -> None:
+    def _flush(self, reports: Sequence[GateReport] = ()) -> None:
+        """Send what has happened since the last time, in one message."""
         if self._flushing is not None:
             self._flushing.cancel()
             self._flushing = None
         counters = {name: getattr(self._meter, name) - self._told[name] for name in COUNTERS}
-        if self._outcomes or any(counters.values()):
+        if self._outcomes or reports or any(counters.values()):
             self._told = {name: getattr(self._meter, name) for name in COUNTERS}
             outcomes, self._outcomes = self._outcomes, []
-            self._send(("done", outcomes, counters))
+            self._send(("done", outcomes, counters, [plain(one) for one in reports]))
 
     async def _ask(self, question: str, value: Any) -> Any:
         number = next(self._questions)
