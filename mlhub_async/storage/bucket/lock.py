@@ -57,10 +57,8 @@ class PrefixLock:
 
     def _known_owner(self) -> str:
         try:
-            if known := self._owner_file.read_text("ascii"):
+            if self._owner_file.exists() and (known := self._owner_file.read_text("ascii")):
                 return known
-            self._owner_file.write_text(made := os.urandom(16).hex(), "ascii")
-        except FileNotFoundError:
             self._owner_file.write_text(made := os.urandom(16).hex(), "ascii")
         except OSError as error:
             raise StorageError(f"{self._owner_file}: {error.strerror}; choose another --state") from None

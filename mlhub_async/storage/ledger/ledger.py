@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from ...core.concurrency import run_to_end
-from ...core.errors import DiskFull, StorageError
+from ...core.errors import DiskFull
 from ...core.model import Record
 from ..inline import DiskWork
 from ..layout import LEDGER_FILE
@@ -98,7 +98,7 @@ class Ledger:
             self._log = WriteAheadLog(self._state)
         except OSError as error:
             self._executor.close()
-            raise StorageError(f"{self._state}: {error.strerror}") from None
+            raise state_error(error, self._state) from None
         opened: list[Statements] = []
         try:
             await self._call(lambda: opened.append(self._open(source, selection, started, prepare)))
