@@ -257,6 +257,7 @@ class DirectoryTree:
         if fd is not None:
             self._fds.move_to_end(folder)
             return fd
+        made, above = False, ""
         if not folder:
             fd = open_directory(self.root)
         else:
@@ -264,21 +265,36 @@ class DirectoryTree:
                 raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
             above, _, name = folder.rpartition("/")
             parent = self._directory(above)
+            made = above in self._created and self._made(folder, parent)
             try:
                 fd = open_directory(name, parent)
             except FileNotFoundError:
-                with contextlib.suppress(FileExistsError):
-                    os.mkdir(name, dir_fd=parent)
-                    self._created.add(folder)
+                made = self._made(folder, parent)
                 fd = open_directory(name, parent)
         self._fds[folder] = fd
-        if self._source_dir is not None and inherited(fd) != self._source_inheritance:
+        if above in self._inherits_other if made else self._inherits_otherwise(fd):
             self._inherits_other.add(folder)
         else:
             self._inherits_other.discard(folder)
         if len(self._fds) > self._max_open:
             self._close(next(iter(self._fds)))
         return fd
+
+    def _made(self, folder: str, parent: int) -> bool:
+        """Create a directory in the one above it; false if it is there already."""
+        try:
+            os.mkdir(folder.rpartition("/")[2], dir_fd=parent)
+        except FileExistsError:
+            return False
+        self._created.add(folder)
+        return True
+
+    def _inherits_otherwise(self, fd: int) -> bool:
+        """Whether a file inherits something else in a directory than in that of its source.
+
+        A directory that was created just now inherits what the one above it passes on (mkdir(2), acl(5)).
+        """
+        return self._source_dir is not None and inherited(fd) != self._source_inheritance
 
     def _close(self, folder: str) -> None:
         self._created.discard(folder)
