@@ -361,6 +361,17 @@ async def test_a_member_of_an_archive_that_is_not_named_says_how_to_name_it(site
     assert (await run(locked, tmp_path / "other", references=[dest])).exit_code == 0
 
 
+@pytest.mark.parametrize("members", [("x/1.tif", "x/2.tif"), ("1.tif", "2.tif"), ("x/1.tif", "y/1.tif")])
+async def test_an_archive_that_has_another_name_by_now_has_the_same_members(dest, tmp_path, members):
+    archive = tmp_path / "a.zip"
+    archive.write_bytes(zipped({name: tif(300 + number) for number, name in enumerate(members)}))
+    assert (await run(archive, dest)).ok
+    locked = write(dest, tmp_path / "data.lock")
+    report = await run(locked, tmp_path / "copy", from_source=str(archive.rename(tmp_path / "a (1).zip")))
+    assert report.exit_code == 0, report.summary()
+    assert Mirrored(tmp_path / "copy").files == Mirrored(dest).files
+
+
 async def test_local_files_beside_the_lockfile_are_read_though_another_place_is_named(
     site, troubled, dest, tmp_path
 ):

@@ -18,15 +18,16 @@ Identity = tuple[str, str, str]
 class Elsewhere:
     """The assets that a source lists, by digest and by identity: that of the same digest is the first choice.
 
-    An asset of the same item and key in a collection of another name is a choice where there is only one. The
-    bytes decide: a file with another digest is not taken. Memory grows with what the source lists.
+    An asset of the same item and key in a collection of another name is a choice where there is only one; so
+    is one of the same key in the item that bears the name of the collection, as that of an archive's files
+    does. The bytes decide: a file with another digest is not taken. Memory grows with what the source lists.
     """
 
     def __init__(self, source: Source) -> None:
         self.source = source
         self._by_digest: dict[bytes, Asset] = {}
         self._by_identity: dict[Identity, Asset] = {}
-        self._by_key: dict[tuple[str, str], Asset | None] = {}
+        self._by_key: dict[tuple[str | None, str], Asset | None] = {}
 
     def note(self, owners: Iterable[Item | Collection]) -> None:
         """Remember the assets of what the source has listed."""
@@ -37,8 +38,8 @@ class Elsewhere:
 
     def _add(self, asset: Asset) -> None:
         self._by_identity[asset.identity] = asset
-        short = (asset.item, asset.key)
-        self._by_key[short] = asset if self._by_key.get(short, asset) is asset else None
+        for short in _short(*asset.identity):
+            self._by_key[short] = asset if self._by_key.get(short, asset) is asset else None
         if asset.checksum is not None and asset.checksum.algorithm == "sha256":
             self._by_digest.setdefault(asset.checksum.digest, asset)
 
@@ -49,27 +50,34 @@ class Elsewhere:
         """
         if row.directory:
             return None
-        same = self._by_identity.get((row.collection, row.item, row.key)) or self._by_key.get(
-            (row.item, row.key)
-        )
-        return self._by_digest.get(bytes.fromhex(row.sha256)) or same
+        return self._by_digest.get(bytes.fromhex(row.sha256)) or self._same(row, row.key)
 
     def addresses(self, row: LockedFile) -> list[str]:
         """Addresses of a file there, the best first; none where the source has nothing like it."""
         key = row.directory or row.key
         digest = bytes.fromhex(row.sha256)
-        same = self._by_identity.get((row.collection, row.item, key)) or self._by_key.get((row.item, key))
+        same = self._same(row, key)
         if row.directory:
             from ....stac.listing.directories import member_url
 
             return [member_url(href, row.member) for href in _hrefs(same)]
         return list(dict.fromkeys([*_hrefs(self._by_digest.get(digest)), *_hrefs(same)]))
 
+    def _same(self, row: LockedFile, key: str) -> Asset | None:
+        identity = row.collection, row.item, key
+        known = (self._by_key.get(short) for short in _short(*identity))
+        return self._by_identity.get(identity) or next(filter(None, known), None)
+
     async def refresh(self, asset: Asset) -> Asset | None:
         """The present href of an asset that the source has by the same identity."""
         known = self._by_identity.get(asset.identity)
         fresh = None if known is None else await self.source.refresh(known)
         return None if fresh is None else asset._replace(href=fresh.href)
+
+
+def _short(collection: str, item: str, key: str) -> list[tuple[str | None, str]]:
+    """What remains of an identity where a collection has another name, and an item with its name."""
+    return [(item, key), (None, key)] if item == collection else [(item, key)]
 
 
 def _hrefs(asset: Asset | None) -> list[str]:
