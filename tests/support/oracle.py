@@ -190,10 +190,12 @@ def table_rows(*database: bytes | None) -> list[tuple[tuple[Any, ...], tuple[Any
 
 
 def journal_rows(path: Path) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+    """A line has the rows of one append, or, of earlier versions, one row."""
     for line in path.read_bytes().split(b"\n") if path.exists() else ():
         with contextlib.suppress(ValueError):
-            row = json.loads(line)
-            yield tuple(row[:4]), tuple(row[4:9])
+            found = json.loads(line)
+            for row in found if isinstance(found[0], list) else [found]:
+                yield tuple(row[:4]), tuple(row[4:9])
 
 
 def whole_json(path: Path) -> dict[str, Any] | None:
