@@ -1,15 +1,18 @@
 """kill -9 at any moment breaks no promise."""
 
+import random
 import sqlite3
 import sys
 from contextlib import closing
 
 import pytest
 
+from mlhub_async import RetryPolicy
+from support.changing_server import World
 from support.kill_loop import QUICK, looping
 from support.mirrored import Mirrored, publish
 from support.renaming_kills import renaming
-from support.server import tif
+from support.server import Background, tif
 from support.stac_server import stac_item, static_catalog
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
@@ -70,3 +73,13 @@ def test_no_promise_is_broken_while_the_members_of_an_archive_come(tmp_path, kin
             loop.round()
         assert loop.tally.violations == []
         assert loop.tally.killed >= 2
+
+
+def test_an_object_that_nobody_asks_for_gathers_no_more_trouble_than_one_run_bears():
+    """With `still` one run after a kill has to be enough, whatever the rounds before it were spared."""
+    with Background() as sites:
+        world = World(sites.site(), sites.site(), random.Random(5003), still=True)
+        for _ in range(200):
+            world.turn(changes=4, faults=4)
+        things = [thing for site in (world.home, world.away) for thing in site.things.values()]
+        assert 0 < max(len(thing.faults) for thing in things) < RetryPolicy().attempts

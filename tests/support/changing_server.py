@@ -170,12 +170,17 @@ class World:
         return thing
 
     def turn(self, changes: int, faults: int) -> None:
-        """Some objects change, others are in for trouble."""
+        """Some objects change, others are in for trouble.
+
+        One that still has some gets no more: that of many turns would be more than a run makes attempts.
+        """
         for one in self.chance.sample(self.objects, 0 if self.still else changes):
             self.change(one, told=self.chance.random() < 0.7)
         for one in self.chance.sample(self.objects, faults):
             site = self.away if one.away else self.home
-            site.things[one.path].faults.extend(self._trouble(one))
+            waiting, trouble = site.things[one.path].faults, self._trouble(one)
+            if not waiting:
+                waiting.extend(trouble)
 
     def _trouble(self, one: Object) -> list[Any]:
         cut = Cut(self.chance.randrange(one.size), rst=self.chance.random() < 0.3)
