@@ -227,6 +227,10 @@ class PartialFile(Protocol):
 class PartialFiles(Protocol):
     """The partial files that earlier runs and workers left, and who goes on with them."""
 
+    @property
+    def has_partials(self) -> bool:
+        """Whether there are any."""
+
     def give_partial_away(self, identity: tuple[str, str, str]) -> str:
         """The name of the partial file of an asset, which a worker goes on with; "" if there is none."""
 

@@ -6,8 +6,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ....core.model import Job
+
+if TYPE_CHECKING:
+    from ....transfer.dedupe import InFlight
 
 WINDOW_SECONDS = 0.15
 """A worker is given jobs ahead for so long, at the rate at which it has settled some."""
@@ -26,17 +30,15 @@ MAX_LOSSES = 2
 class Assignment:
     """A job that is under way, or is to be given to another worker.
 
-    `losses`: workers that ended while it was tried alone. `partial`: the partial file that it was given with.
+    `own`: how other transfers in this process know it. `losses`: workers that ended while it was tried alone.
+    `partial`: the partial file that it was given with.
     """
 
     number: int
     job: Job
+    own: InFlight | None = None
     losses: int = 0
     partial: str = ""
-
-    @property
-    def size(self) -> int:
-        return self.job.asset.size or 0
 
 
 @dataclass(slots=True)
@@ -109,7 +111,7 @@ class Assignments:
         if state is None or (found := state.jobs.pop(number, None)) is None:
             return None
         state.settled += 1
-        state.bytes -= found.size
+        state.bytes -= found.job.asset.size or 0
         state.repeats = state.repeats and bool(state.jobs)
         if found is self._tried:
             self._tried = None
@@ -161,7 +163,7 @@ class Assignments:
 
     def _add(self, worker: WorkerState, one: Assignment) -> Assignment:
         worker.jobs[one.number] = one
-        worker.bytes += one.size
+        worker.bytes += one.job.asset.size or 0
         return one
 
     def _give_again(self) -> WorkerState | None:

@@ -63,8 +63,6 @@ class RemoteExecutor:
         self._assignments = Assignments(self._send_jobs, settings.options.concurrency or MAX_LIMIT)
         self._liveness = liveness or Liveness()
         self._numbers = itertools.count()
-        self._own: dict[int, InFlight] = {}
-        """how other transfers in this process know those of the workers"""
         self._warned: set[str] = set()
         self._names: dict[int, str] = {}
         """what the partial files of a worker begin with"""
@@ -135,11 +133,9 @@ class RemoteExecutor:
         if (own := self._transfer_elsewhere(job)) is None:
             await submit(job)
             return
-        number = next(self._numbers)
-        self._own[number] = own
         self._unsettled += 1
         backlog = self._assignments.backlog
-        backlog.append(Assignment(number, job))
+        backlog.append(Assignment(next(self._numbers), job, own))
         is_full = self._assignments.is_full(self._unsettled)
         if is_full or len(backlog) % GIVE_EVERY == 0:
             self._give()
@@ -179,8 +175,9 @@ class RemoteExecutor:
         self._changed.set()
 
     def _send_jobs(self, worker: int, frame: list[Assignment]) -> None:
+        given = self._partials.give_partial_away if self._partials.has_partials else None
         for one in frame:
-            one.partial = self._partials.give_partial_away(one.job.asset.identity)
+            one.partial = given(one.job.asset.identity) if given is not None else ""
         self._pool.send(worker, ("jobs", [pack_job(one.number, one.job, one.partial) for one in frame]))
 
     def _send_state(self, worker: int, state: GateState) -> None:
@@ -212,6 +209,7 @@ class RemoteExecutor:
             message = f"{redacted(one.job.asset.href)}: the process that transfers it ends, and did so twice"
             error = TransferError(message, kind="worker-lost")
             self._take((Outcome(one.job, Status.FAILED, error=error), redacted(one.job.asset.href)), one)
+        self._has_settled.set()
         self._give_all()
 
     def failed(self, error: BaseException) -> None:
@@ -261,18 +259,18 @@ class RemoteExecutor:
         for fields in packed:
             if (one := self._assignments.settle(worker, fields[0])) is not None:
                 self._take(unpack_outcome(fields, one.job), one)
+        self._has_settled.set()
         self._give()
         self._changed.set()
 
     def _take(self, settled: Settled, one: Assignment) -> None:
-        (outcome, url), dedupe = settled, self._context.dedupe
-        own = self._own.pop(one.number)
+        (outcome, url), own, dedupe = settled, one.own, self._context.dedupe
+        assert own is not None
         error, href = outcome.error, one.job.asset.href
         if isinstance(error, TransferError) and not (error.maybe_expired and is_expiring(href)):
             dedupe.fail(own.urls[0] if own.urls else url, error)
         dedupe.end(own, (*own.urls, url), outcome.record if error is None else None)
         self._inbox.append(settled)
-        self._has_settled.set()
 
     async def _settle_all(self, settle: Settle) -> None:
         while True:

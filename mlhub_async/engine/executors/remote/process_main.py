@@ -25,6 +25,8 @@ from .worker import run_worker
 STOPPING = ("SIGTERM", "SIGHUP")
 """May be sent to all processes of a run at once: what is under way is kept."""
 CLOSE_SECONDS = 2.0
+GC_THRESHOLD = 50_000
+"""As in the coordinator: jobs and outcomes have no reference cycles."""
 ORPHANED = 70
 """The exit code of a worker whose coordinator has gone."""
 
@@ -61,6 +63,7 @@ def main() -> None:
         await run_worker(settings, writer.send, listen)
 
     gc.freeze()
+    gc.set_threshold(GC_THRESHOLD)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(work())
     writer.close(CLOSE_SECONDS)

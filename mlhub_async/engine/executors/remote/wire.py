@@ -13,8 +13,7 @@ from ....core.model import Asset, Checksum, Job, Outcome, Proof, Record, Status
 
 _CHECKSUM = Asset._fields.index("checksum")
 _PROOF = Record._fields.index("proof")
-_STATUSES = tuple(Status)
-_NUMBER_OF = {status: number for number, status in enumerate(_STATUSES)}
+_STATUSES = {status.value: status for status in Status}
 _PROOFS = {proof.value: proof for proof in Proof}
 
 Plain = tuple[Any, ...]
@@ -52,13 +51,13 @@ def unpack_record(fields: Plain | None, path: str = "") -> Record | None:
 def pack_job(number: int, job: Job, partial: str = "") -> Plain:
     """`number` stands for the job in the outcome; `partial`: the name of a partial file of the asset."""
     asset, path, suffix_pending, previous, recheck, known_url = job
-    kept = pack_record(previous)
+    kept = None if previous is None else pack_record(previous)
     return (number, pack_asset(asset), path, suffix_pending, kept, recheck, known_url, partial)
 
 
 def unpack_job(fields: Plain) -> tuple[int, Job, str]:
     number, asset, path, suffix_pending, previous, recheck, known_url, partial = fields
-    record = unpack_record(previous)
+    record = None if previous is None else unpack_record(previous)
     return number, Job(unpack_asset(asset), path, suffix_pending, record, recheck, known_url), partial
 
 
@@ -67,7 +66,7 @@ def pack_outcome(number: int, outcome: Outcome, url: str) -> Plain:
     job, status, record, error, attempts, received = outcome
     return (
         number,
-        _NUMBER_OF[status],
+        status._value_,
         pack_record(record, job.path),
         None if error is None else pack_error(error),
         attempts,
