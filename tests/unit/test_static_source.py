@@ -116,6 +116,49 @@ async def test_catalogues_nested_without_end_are_read_to_a_maximum_depth():
     assert len(reader.asked) == 65
 
 
+def paged(count, **more):
+    """A catalogue that names its items on so many pages, two on each."""
+    at = "https://cat.test/x"
+    names = [WEB, *(f"{at}/catalog.json?page={number}" for number in range(1, count))]
+    known = {
+        url: catalog(
+            *(link("item", f"i{2 * number + one}.json") for one in (0, 1)),
+            *([link("next", names[number + 1])] if number + 1 < count else []),
+        )
+        for number, url in enumerate(names)
+    }
+    return {**known, **{f"{at}/i{number}.json": item(f"i{number}") for number in range(2 * count)}, **more}
+
+
+@pytest.mark.parametrize("count", [2, 70])
+async def test_links_on_further_pages_of_a_catalogue_are_followed(count):
+    found = await listed(WEB, Documents(paged(count)))
+    assert len(ids(found)) == len(set(ids(found))) == 2 * count and flaws(found) == set()
+
+
+async def test_further_pages_that_cannot_be_read_or_lead_away_are_flaws():
+    absent = TransferError("404", kind="not-found", status=404)
+    found = await listed(WEB, Documents(paged(4, **{f"{WEB}?page=2": absent})))
+    assert ids(found) == ["i0", "i1", "i2", "i3"] and flaws(found) == {"not-found"}
+    away = catalog(link("item", "i2.json"), link("next", "https://other.test/catalog.json"))
+    found = await listed(WEB, Documents(paged(4, **{f"{WEB}?page=1": away})))
+    assert ids(found) == ["i0", "i1", "i2"] and flaws(found) == {"cross-origin"}
+    first_again = catalog(link("item", "i2.json"), link("next", WEB))
+    found = await listed(WEB, Documents(paged(4, **{f"{WEB}?page=1": first_again})))
+    assert ids(found) == ["i0", "i1", "i2"] and flaws(found) == set()
+
+
+async def test_a_next_link_to_another_catalogue_is_neither_followed_nor_lost():
+    known = tree()
+    known["https://cat.test/x/a/collection.json"]["links"].append(link("next", "../b/collection.json"))
+    assert ids(await listed(WEB, Documents(known))) == ["a1", "a2", "b1", "z"]
+    alone = await listed("https://cat.test/x/a/collection.json", Documents(known))
+    assert ids(alone) == ["a1", "a2"] and ids(alone, Collection) == ["a"]
+    known[WEB]["links"].pop(1)
+    known["https://cat.test/x/z.json"] = catalog(link("child", "b/collection.json"), name="deeper")
+    assert ids(await listed(WEB, Documents(known))) == ["a1", "a2", "b1"]
+
+
 async def test_chosen_collections_are_read_and_the_others_are_not():
     reader = Documents(tree())
     found = await listed(WEB, reader, collections=("b",))

@@ -60,6 +60,12 @@ class LinkChoice:
             elif found:
                 yield tuple(found)
 
+    def next_page(self, body: JsonObject, url: str) -> str | Flaw | None:
+        """The target of the likeliest `next` link of a document, or why it is refused; None without one."""
+        for one in self._usable(body, url, "", "next"):
+            return one if isinstance(one, Flaw) else one.url
+        return None
+
     def target(self, href: str, url: str) -> str:
         """The URL of a link of the document at `url`. Raises `TransferError` for one not to be followed."""
         try:

@@ -36,6 +36,8 @@ from .nested import NestedApis, OpenApi, unlisted_api
 
 CONCURRENT_READS = 16
 MAX_DEPTH = 64
+MAX_PAGES = 10_000
+"""Of one catalogue; more are an error of the server."""
 _NOT_JSON = frozenset({"not-json", "not-stac"})
 
 
@@ -200,6 +202,7 @@ class StaticSource:
                 if link.rel in ("item", "items") and not stac.has_links_to_items(body):
                     self._doubtful.add(collection or NO_COLLECTION)
                 await emit(self._catalogue(body, url, collection, is_collection=is_collection))
+                return await self._further_pages(document, collection, emit)
             case DocumentKind.ITEM:
                 return await self._visit_item(document, link, emit, version)
             case DocumentKind.FEATURES:
@@ -214,6 +217,31 @@ class StaticSource:
                 where = urls.redacted(url)
                 message = f"{where} is JSON, but no STAC: it is {stac.looks_like(body)}"
                 return Flaw(where, TransferError(message, kind="not-stac"))
+        return None
+
+    async def _further_pages(self, document: Document, collection: str, emit: Emit) -> Flaw | None:
+        """Those of a Catalog or Collection that names its children on several, as CMR-STAC does.
+
+        A document of another id at its `next` link is another catalogue, which is not below this one.
+        """
+        kind, id_, read = stac.kind_of(document.body), document.body.get("id"), {document.url}
+        while not self._quota.used_up:
+            url = self._links.next_page(document.body, document.url)
+            if url is None or isinstance(url, Flaw) or url in read:
+                return url if isinstance(url, Flaw) else None
+            read.add(url)
+            if len(read) > MAX_PAGES:
+                message = f"{urls.redacted(url)}: more than {MAX_PAGES} pages of one catalogue"
+                return Flaw(urls.redacted(url), CatalogDefect(message, kind="too-deep"))
+            try:
+                document = await self._reader.read(Request(url))
+            except TransferError as error:
+                return Flaw(urls.redacted(url), error)
+            if stac.kind_of(document.body) is not kind or document.body.get("id") != id_:
+                return None
+            is_collection = kind is DocumentKind.COLLECTION
+            found = self._catalogue(document.body, document.url, collection, is_collection=is_collection)
+            await emit([one for one in found if not isinstance(one, Collection)])
         return None
 
     async def _visit_item(
