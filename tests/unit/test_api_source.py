@@ -39,6 +39,16 @@ async def test_a_collection_is_searched_for_if_it_has_no_items_endpoint():
         await listed(API, api(known=known), collections=("a",))
 
 
+async def test_without_an_items_endpoint_items_are_found_by_the_links_on_all_pages_of_a_collection():
+    at = f"{API}/collections/a"
+    first = collection("a", links=[link("item", f"{at}/a1.json"), link("next", f"{at}?page=2")])
+    second = collection("a", links=[link("item", f"{at}/a2.json")])
+    known = {f"{at}/items?limit=100": TransferError("no", status=404), at: first, f"{at}?page=2": second}
+    known |= {f"{at}/{name}.json": item(name, "a") for name in ("a1", "a2")}
+    found = await listed(API, api(known=known), collections=("a",))
+    assert sorted(one.id for one in found if isinstance(one, Item)) == ["a1", "a2"]
+
+
 async def test_several_collections_come_one_after_another_each_before_its_items():
     found = await listed(API, api(), collections=("b", "a", "b"))
     assert summary(found) == ["[b]", "-", "b1", "b2", "[a]", "-", "a1", "a2"]

@@ -204,7 +204,8 @@ class ApiSource:
             await emit([one for one in entries if not (isinstance(one, Collection) and one.id == name)])
 
         name = collection.id
-        body = {**collection.body, "type": "Collection", "links": links}
+        further = stac.links_of(collection.body, "next")
+        body = {**collection.body, "type": "Collection", "links": [*links, *further]}
         chosen = replace(self._selection, collections=(name,) if self._selection.collections else ())
         quota = self._pages.quota
         crawl = StaticSource(self._reader, body, collection.href, chosen, self._allow, quota=quota)
