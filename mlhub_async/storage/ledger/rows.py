@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain, pairwise
 from operator import itemgetter
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from ...core.errors import error_json
@@ -107,8 +108,8 @@ def _with_values(statement: str, count: int, width: int) -> str:
 Key = tuple[Any, Any, int, str]
 """Of a row: collection, item, role, key."""
 
-PIECE_ROWS = 2_000
-"""An array of so many paths and digests has 300 kB."""
+PIECE_ROWS = 1_000
+"""An array of so many paths and digests has 150 kB; twice as many add 1 MB to the peak of a run."""
 FIRST: Key = ("", "", -1, "")
 """Before the key of every file."""
 LAST: Key = (b"", b"", 0, "")
@@ -125,7 +126,7 @@ class Pieces:
 
     The sqlite3 module releases and takes the GIL for every row that it fetches: rows in a JSON array cost
     half. Several passes have the same pieces until the database has changed much: a file that is inserted
-    later makes one of them larger. Their ends take 150 bytes of memory for 1000 files.
+    later makes one of them larger. Their ends take 200 bytes of memory for 1000 files.
     """
 
     def __init__(self, database: sqlite3.Connection) -> None:
@@ -158,4 +159,4 @@ class Pieces:
     def _find_ends(self) -> Iterator[Key]:
         found = FIRST
         while (found := self.database.execute(NEXT, found).fetchone()) is not None:
-            yield found
+            yield (intern(found[0]), found[1], found[2], intern(found[3]))  # many have both in common
