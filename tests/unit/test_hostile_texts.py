@@ -15,15 +15,18 @@ from mlhub_async.core import http_date
 from mlhub_async.core.errors import MlhubError, UsageError
 from mlhub_async.core.formats.archives.errors import ArchiveDefect
 from mlhub_async.core.formats.archives.tar_stream import TarStream
+from mlhub_async.core.formats.xml_text import plain_xml
 from mlhub_async.core.urls import AZURE, S3, StoreAddress
 from mlhub_async.http.resilience.retry_after import retry_after
 from mlhub_async.http.transport.fast.chunks import ChunkedBody
 from mlhub_async.http.transport.fast.head import BadResponseError
 from mlhub_async.http.validators import content_range, modified_at, strong_validator
+from mlhub_async.sources.files.hubs.link_field import link_of
 from mlhub_async.sources.files.stores.azure import AzureListing
 from mlhub_async.sources.files.stores.s3 import S3Listing
 from mlhub_async.stac.conditions.cql2 import cql2_test
 from support.archives import tarred
+from support.machine_speed import cpu_seconds_below
 
 DIGITS = "9" * 400
 DATES = ["Wed, 21 Oct 2015 07:28:00 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"]
@@ -243,3 +246,23 @@ def test_tars(body):
         for at in range(0, len(body), 997):
             stream.feed(body[at : at + 997])
         stream.finish()
+
+
+@pytest.mark.parametrize("opening", ["<![CDATA[", "<!--", "<a ", "<a:", "<"])
+def test_a_listing_of_openings_without_end_takes_linear_time(opening):
+    with cpu_seconds_below(2):
+        plain_xml(opening * 100_000)
+
+
+@pytest.mark.parametrize(
+    "text", ["<" * 65_000, "<a>" + ";" * 65_000, "<a>; a" + " " * 65_000, '<a>; a="' * 8_000]
+)
+def test_a_link_field_of_openings_takes_linear_time(text):
+    with cpu_seconds_below(2):
+        assert link_of(text, "next") is None
+
+
+@pytest.mark.parametrize("start", ["<![CDATA[", "<!--"])
+def test_a_section_without_an_end_takes_the_rest(start):
+    assert plain_xml(f"<Key>a{start}</Key><Key>b</Key>").startswith("<Key>a")
+    assert "<Key>b" not in plain_xml(f"<Key>a{start}</Key><Key>b</Key>")

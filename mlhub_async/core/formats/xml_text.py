@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 
-_section = re.compile(r"<!\[CDATA\[(.*?)\]\]>|<!--.*?-->", re.DOTALL)
+_section = re.compile(r"<!\[CDATA\[(.*?)(?:\]\]>|\Z)|<!--.*?(?:-->|\Z)", re.DOTALL)
+"""One without an end takes the rest of the text: the page is not whole."""
 _prefix = re.compile(r"<(/?)[A-Za-z_][\w.-]*:")
 _attributes = re.compile(r"<([A-Za-z_][\w.-]*)\s(?!\s*Encoded\b)[^<>]*?(/?)>")
 _reference = re.compile(r"&(?:#([0-9]{1,7})|#x([0-9A-Fa-f]{1,6})|(amp|lt|gt|quot|apos));")

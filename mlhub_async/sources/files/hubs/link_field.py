@@ -7,7 +7,7 @@ import re
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _PARAMETER = rf"\s*;\s*(?:{_TOKEN}\s*(?:=\s*(?:{_QUOTED}|[^\s;,\"]*))?)?"
-_links = re.compile(rf"<([^>]*)>((?:{_PARAMETER})*)").finditer
+_links = re.compile(rf"<([^<>]*)>((?:{_PARAMETER})*)").finditer
 _rel = re.compile(rf"(?:\A|;)\s*rel\s*=\s*(?:({_QUOTED})|([^\s;,\"]*))", re.IGNORECASE).search
 _quoted = re.compile(_QUOTED).sub
 
