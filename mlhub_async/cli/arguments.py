@@ -12,7 +12,7 @@ import click
 from ..core import pattern_on_use
 
 _DEST_OPTIONS = ("-o", "--output-dir")
-_NUMBER = pattern_on_use(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?,?", re.IGNORECASE)
+_NUMBER = pattern_on_use(r"[+-]?(\d+(?:\.\d*)?|\.\d+)(e[+-]?\d+)?,?", re.IGNORECASE)
 
 
 def join_bbox(args: list[str]) -> list[str]:

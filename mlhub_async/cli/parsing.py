@@ -31,7 +31,7 @@ _SIZE = pattern_on_use(r"(\d{1,15}(?:\.\d{1,15})?)\s*([KMGTP]?)(?:I?B)?", re.IGN
 _DURATION = pattern_on_use(r"(\d{1,15}(?:\.\d{1,15})?)\s*([SMHD]?)", re.IGNORECASE)
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _HEADER = pattern_on_use(r"((?:https?://[^\s@]+\s+)?[!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*[:=]\s*(.*)")
-_TERM = pattern_on_use(r"\s*([^<>=]+?)\s*(>=|<=|<>|!=|>|<|=)\s*(.+?)\s*")
+_OPERATOR = pattern_on_use(r">=|<=|<>|!=|>|<|=")
 _OPERATORS = {">=": "gte", "<=": "lte", "<>": "neq", "!=": "neq", ">": "gt", "<": "lt", "=": "eq"}
 _GEOMETRIES = {"Point", "LineString", "Polygon", "MultiPoint", "MultiLineString", "MultiPolygon"}
 
@@ -217,9 +217,11 @@ def query(text: str) -> dict[str, Any]:
         if not isinstance(body, dict) or not all(isinstance(tests, dict) for tests in body.values()):
             raise ValueError('expected {"property": {"operator": value}}')
         return body
-    if not (found := _TERM.fullmatch(text)):
+    found = _OPERATOR.search(text)
+    name, value = (text[: found.start()].strip(), text[found.end() :].strip()) if found else ("", "")
+    if found is None or not (name and value):
         raise ValueError(f"{text!r}: expected JSON, or a condition such as eo:cloud_cover<10")
-    return {found[1]: {_OPERATORS[found[2]]: _scalar(found[3])}}
+    return {name: {_OPERATORS[found[0]]: _scalar(value)}}
 
 
 def separate(lists: Iterable[str]) -> list[str]:

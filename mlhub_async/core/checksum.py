@@ -45,9 +45,11 @@ GIT_BLOB = "gitblob"
 """SHA-1 of "blob SIZE", a null byte and the content: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects"""
 _SHA256_MULTIHASH = pattern_on_use(r"1220([0-9a-f]{64})", re.ASCII)
 _HEX = pattern_on_use(r"(?:[0-9A-Fa-f]{2})+", re.ASCII)
-_DIGESTS = pattern_on_use(r"([a-z0-9-]+)=:([A-Za-z0-9+/]*={0,2}):", re.ASCII)
+_DIGESTS = pattern_on_use(r"(?<![a-z0-9-])([a-z0-9-]+)=:([A-Za-z0-9+/]*={0,2}):", re.ASCII)
 _GIT_BLOB = pattern_on_use(rf"{GIT_BLOB}-\d{{1,18}}:[0-9a-f]{{40}}", re.ASCII)
-_INSTANCE_DIGESTS = pattern_on_use(r"([A-Za-z0-9-]+)=([A-Za-z0-9+/]+={0,2})(?=\s*(?:,|$))", re.ASCII)
+_INSTANCE_DIGESTS = pattern_on_use(
+    r"(?<![A-Za-z0-9-])([A-Za-z0-9-]+)=([A-Za-z0-9+/]+={0,2})(?=\s*(?:,|$))", re.ASCII
+)
 _GOOG_MD5 = pattern_on_use(r"(?:^|,)\s*md5=([A-Za-z0-9+/]+={0,2})\s*(?:,|$)", re.ASCII)
 
 

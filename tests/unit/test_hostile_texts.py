@@ -9,22 +9,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlhub_async.api.pages.serving.files.ranges import requested
 from mlhub_async.cli import parsing
 from mlhub_async.cli.settings.config_files import _parsed as parse_config
 from mlhub_async.core import http_date
+from mlhub_async.core.checksum import from_headers
 from mlhub_async.core.errors import MlhubError, UsageError
 from mlhub_async.core.formats.archives.errors import ArchiveDefect
 from mlhub_async.core.formats.archives.tar_stream import TarStream
+from mlhub_async.core.formats.checks.archives import _PAX_SIZE
 from mlhub_async.core.formats.xml_text import plain_xml
-from mlhub_async.core.urls import AZURE, S3, StoreAddress
+from mlhub_async.core.json_text import JSONDecodeError, standard
+from mlhub_async.core.urls import AZURE, S3, StoreAddress, redacted
 from mlhub_async.http.resilience.retry_after import retry_after
 from mlhub_async.http.transport.fast.chunks import ChunkedBody
-from mlhub_async.http.transport.fast.head import BadResponseError
+from mlhub_async.http.transport.fast.head import BadResponseError, ResponseParser
 from mlhub_async.http.validators import content_range, modified_at, strong_validator
 from mlhub_async.sources.files.hubs.link_field import link_of
 from mlhub_async.sources.files.stores.azure import AzureListing
 from mlhub_async.sources.files.stores.s3 import S3Listing
+from mlhub_async.sources.linked.local_files import _names_a_user
 from mlhub_async.stac.conditions.cql2 import cql2_test
+from mlhub_async.storage.bucket.apis.answers import elements
 from support.archives import tarred
 from support.machine_speed import cpu_seconds_below
 
@@ -266,3 +272,56 @@ def test_a_link_field_of_openings_takes_linear_time(text):
 def test_a_section_without_an_end_takes_the_rest(start):
     assert plain_xml(f"<Key>a{start}</Key><Key>b</Key>").startswith("<Key>a")
     assert "<Key>b" not in plain_xml(f"<Key>a{start}</Key><Key>b</Key>")
+
+
+@pytest.mark.parametrize(
+    "line", [b"a" * 60_000, b"a:" * 30_000 + b"\x01", b"A: b\r\n" + b" " * 60_000 + b"\x01"]
+)
+def test_a_long_line_of_a_head_takes_linear_time(line):
+    with cpu_seconds_below(2), suppress(BadResponseError):
+        ResponseParser(memoryview(b"HTTP/1.1 200 OK\r\n" + line + b"\r\n\r\n"))
+
+
+@pytest.mark.parametrize("field", ["digest", "repr-digest", "content-digest", "x-goog-hash"])
+@pytest.mark.parametrize(
+    "text", ["a" * 60_000, "a=" + "b" * 60_000, "a=b" + " " * 60_000 + "x", "a=:" * 20_000]
+)
+def test_a_field_of_digests_takes_linear_time(field, text):
+    with cpu_seconds_below(2):
+        from_headers({field: text})
+
+
+def test_a_range_field_of_commas_takes_linear_time():
+    with cpu_seconds_below(2):
+        assert requested("bytes=0-0" + ", " * 10_000 + "x", 100) is None
+    assert requested("bytes=0-0 , ,2-3,", 100) == [range(1), range(2, 4)]
+
+
+@pytest.mark.parametrize("text", ["z:" * 32_000, ":" * 65_000, "//" + ":" * 65_000])
+def test_a_path_of_colons_takes_linear_time(text):
+    with cpu_seconds_below(2):
+        assert not _names_a_user(text)
+    assert _names_a_user("//user:pass@host/") and _names_a_user("a:b:c@d") and not _names_a_user("a/b:c@d")
+
+
+@pytest.mark.parametrize("text", [" " * 65_000, "\\" * 65_000, "a:" + "/\\" * 32_000])
+def test_a_url_of_slashes_is_redacted_in_linear_time(text):
+    with cpu_seconds_below(2):
+        redacted(text)
+
+
+def test_elements_that_are_begun_and_not_ended_are_read_in_linear_time():
+    with cpu_seconds_below(2):
+        assert len(elements("<Part>" * 100_000, "Part")) == 100_000
+    assert elements("<L><Part>a</Part><Part>b</Part><Next>c</Next></L>", "Part") == ["a", "b"]
+
+
+def test_a_pax_header_of_digits_takes_linear_time():
+    with cpu_seconds_below(2):
+        assert _PAX_SIZE.search(b"1" * 200_000) is None
+    assert _PAX_SIZE.search(b"20 path=a\n12 size=345\n")[1] == b"345"
+
+
+def test_text_without_an_end_is_read_in_linear_time():
+    with cpu_seconds_below(2), pytest.raises(JSONDecodeError):
+        standard.loads("[" * 1100 + '"\\' * 100_000)

@@ -24,7 +24,7 @@ _MOST_DIGITS = 20
 """of a number of 64 bits, with its sign"""
 _SMALLEST_PLAIN, _SMALLEST_EXPONENT = 1e-5, 1e-4
 """Floats between these two: Python writes them with an exponent, orjson without."""
-_STRING = r'"(?:[^"\\]|\\.)*+"'
+_STRING = r'"(?:[^"\\]|\\.)*+"?'
 _TOKEN = pattern_on_use(rf"{_STRING}|[][{{}}]|[-+.\w]+")
 _ESCAPE = pattern_on_use(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)"

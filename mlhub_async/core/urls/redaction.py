@@ -23,7 +23,7 @@ _CREDENTIAL_NAME = pattern_on_use(_CREDENTIAL, re.IGNORECASE | re.DOTALL)
 _SECRET_NAME = pattern_on_use(_CREDENTIAL + _OF_LOGINS, re.IGNORECASE | re.DOTALL)
 
 _USERINFO = pattern_on_use(
-    r"^(\s*(?:[A-Za-z][A-Za-z0-9+.-]*:)?[/\\]*)"
+    r"^(\s*+(?:[A-Za-z][A-Za-z0-9+.-]*:)?[/\\]*+)"
     r"(?:[^/?#]*@|[^/?#@:\[\]]*:(?!\d*(?:[/?#]|$))[^@]*@)",
     re.DOTALL,
 )

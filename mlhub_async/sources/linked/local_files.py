@@ -13,7 +13,7 @@ from ...core.json_text import loads
 from ...core.model import CATALOG_FILE, COLLECTION_FILE
 
 MAX_COLLECTION_BYTES = 16 << 20
-_names_a_user = re.compile(r"(?://)?[^/?]*:[^/?]*@").match
+_names_a_user = re.compile(r"(?://)?[^/?:]*:[^/?@]*@").match
 
 
 class LocalFiles:

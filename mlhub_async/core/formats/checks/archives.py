@@ -24,7 +24,7 @@ MAX_DIRECTORY_BYTES = 4 << 20
 
 TAR_BLOCK = 512
 MAX_PAX_BYTES = 64 << 10
-_PAX_SIZE = pattern_on_use(rb"\d+ size=(\d+)\n")
+_PAX_SIZE = pattern_on_use(rb"(?<!\d)\d+ size=(\d+)\n")
 
 
 def check_zip(file: BinaryIO) -> str | None:

@@ -6,8 +6,8 @@ two recipients could interpret it differently (RFC 9112 section 11.2). Lines tha
 
 from __future__ import annotations
 
-import re
 from enum import Enum, auto
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import httptools
@@ -25,9 +25,7 @@ END_OF_HEAD = b"\r\n\r\n"
 MAX_HEAD_BYTES = 64 << 10
 MAX_FIELDS = 128
 MAX_CACHED_FIELD_NAMES = 256
-_folds = pattern_on_use(rb"[ \t]*\r\n[ \t]+")
-_has_fold = re.compile(rb"[^\r\n:]+:[^\r\n]*\r\n[ \t]").search
-"""A field line that goes on in the next line (obs-fold, RFC 9112 section 5.2)."""
+_folds = pattern_on_use(rb"(?<![ \t])[ \t]*\r\n[ \t]+")
 
 
 class Framing(Enum):
@@ -67,7 +65,7 @@ class ResponseParser:
         try:
             self._parse(head)
         except BadResponseError:
-            if not _has_fold(head):
+            if not _has_fold(bytes(head)):
                 raise
             line, _, rest = bytes(head).partition(b"\r\n")
             self._parse(line + b"\r\n" + _folds.sub(b" ", rest))
@@ -128,6 +126,14 @@ class ResponseParser:
             raise BadResponseError("its Content-Length is no length")
         self.remaining = int(length)
         return Framing.LENGTH if self.remaining else Framing.NONE
+
+
+def _has_fold(head: bytes) -> bool:
+    """Whether a field line goes on in the next line (obs-fold, RFC 9112 section 5.2)."""
+    return any(
+        below.startswith((b" ", b"\t")) and b":" in line.lstrip(b":")
+        for line, below in pairwise(head.split(b"\r\n"))
+    )
 
 
 def check_partial_head(data: bytearray, start: int, end: int) -> None:

@@ -21,7 +21,7 @@ from ....core.formats.xml_text import unescaped
 from ....core.model import Request
 from ....core.ports import Answer, ListedObject, ObjectFacts, Sums, UnfinishedUpload, UploadPart, Whole
 from ..media_types import media_type
-from .answers import age, element, etag_of, number, ranged, require_end, text_of
+from .answers import age, element, elements, etag_of, number, ranged, require_end, text_of
 from .protocol import Call, Copied, CopyPart, ListedPage, PartsPage, Written
 
 VERSION = {"x-ms-version": "2021-06-08"}
@@ -29,7 +29,6 @@ DIGEST_FIELD = "x-ms-meta-mlhub_sha256"
 """The metadata of a blob that holds its SHA-256 in hex. Names there have no hyphens."""
 PAGE_BLOBS = 5000
 _name = re.compile(r"<Name(?:\s+Encoded=[\"'](\w+)[\"']\s*)?>([^<]*)<").search
-_blocks = re.compile(r"<Block>(.*?)</Block>", re.DOTALL).findall
 _block_name = re.compile(r"([0-9a-f]{8})(\d{6})([0-9a-f]{32})").fullmatch
 """Upload, number and MD5: all names of the blocks of a blob must be of one length, at most 64 characters."""
 
@@ -131,7 +130,7 @@ def _block_id(upload: str, number: int, md5: str) -> str:
 def _read_page(answer: Answer) -> ListedPage:
     text = text_of(answer)
     require_end(text, "</EnumerationResults>", "blobs")
-    found = [_listed(one) for one in text.split("<Blob>")[1:]]
+    found = [_listed(one) for one in elements(text, "Blob")]
     return ListedPage([one for one in found if one is not None], element(text, "NextMarker"))
 
 
@@ -177,7 +176,7 @@ def _read_parts(answer: Answer, upload: str) -> PartsPage:
     text = text_of(answer)
     require_end(text, "</BlockList>", "blocks")
     found = []
-    for one in _blocks(text):
+    for one in elements(text, "Block"):
         named = _block_name(_decoded(element(one, "Name")))
         if named is not None and named[1] == upload:
             found.append(UploadPart(int(named[2]), number(element(one, "Size")), named[3]))

@@ -16,15 +16,12 @@ from ....core.model import Request
 from ....core.ports import Answer, ListedObject, ObjectFacts, Sums, UnfinishedUpload, UploadPart, Whole
 from ....core.urls import quoted_key, redacted
 from ..media_types import media_type
-from .answers import age, element, etag_of, number, ranged, require_end, text_of
+from .answers import age, element, elements, etag_of, number, ranged, require_end, text_of
 from .protocol import Call, Copied, ListedPage, PartsPage, UploadsPage, Written
 
 DIGEST_FIELD = "x-amz-meta-mlhub-sha256"
 """The metadata of an object that holds its SHA-256 in hex."""
 SUM_FIELD = "x-amz-checksum-sha256"
-_objects = re.compile(r"<Contents>(.*?)</Contents>", re.DOTALL).findall
-_parts = re.compile(r"<Part>(.*?)</Part>", re.DOTALL).findall
-_uploads = re.compile(r"<Upload>(.*?)</Upload>", re.DOTALL).findall
 _is_md5 = re.compile(r"[0-9a-f]{32}").fullmatch
 _is_truncated = re.compile(r"<IsTruncated>\s*true\s*<", re.IGNORECASE).search
 
@@ -150,7 +147,7 @@ def _read_page(answer: Answer) -> ListedPage:
     following = element(text, "NextContinuationToken") if _is_truncated(text) else ""
     if _is_truncated(text) and not following:
         raise Transient("the object store listed objects and not how to go on", kind="protocol", tries=3)
-    return ListedPage([_listed(one, encoded=encoded) for one in _objects(text)], following)
+    return ListedPage([_listed(one, encoded=encoded) for one in elements(text, "Contents")], following)
 
 
 def _listed(text: str, *, encoded: bool) -> ListedObject:
@@ -183,7 +180,7 @@ def _has_own_key(fields: Mapping[str, str]) -> bool:
 
 def _read_parts(answer: Answer) -> PartsPage:
     text = text_of(answer)
-    return PartsPage([_part(one) for one in _parts(text)], _is_truncated(text) is not None)
+    return PartsPage([_part(one) for one in elements(text, "Part")], _is_truncated(text) is not None)
 
 
 def _part(text: str) -> UploadPart:
@@ -195,7 +192,7 @@ def _read_uploads(answer: Answer) -> UploadsPage:
     text = text_of(answer)
     require_end(text, "</ListMultipartUploadsResult>", "uploads")
     decode = unquote_plus if "<EncodingType>url<" in text else str
-    found = [(decode(element(one, "Key")), element(one, "UploadId")) for one in _uploads(text)]
+    found = [(decode(element(one, "Key")), element(one, "UploadId")) for one in elements(text, "Upload")]
     if not _is_truncated(text):
         return UploadsPage(found)
     key, id_ = decode(element(text, "NextKeyMarker")), element(text, "NextUploadIdMarker")

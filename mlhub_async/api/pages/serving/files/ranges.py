@@ -10,7 +10,7 @@ MAX_RANGES = 32
 """A request for more parts gets the whole file."""
 MAX_DIGITS = 18
 """A number with more digits is beyond every file: they are not converted one by one."""
-_RANGES = pattern_on_use(r"bytes=\s*((?:\d*-\d*)(?:\s*,\s*(?:\d*-\d*)?)*)\s*", re.IGNORECASE | re.ASCII)
+_RANGES = pattern_on_use(r"bytes=\s*(\d*-\d*(?:\s*+,\s*+(?:\d*-\d*)?)*+)\s*", re.IGNORECASE | re.ASCII)
 
 
 def requested(field: str | None, size: int) -> list[range] | None:
