@@ -71,6 +71,17 @@ def test_a_trial_that_only_made_all_wait_longer_ends_where_it_began():
     assert (host.work(1).answered - before) >= 0.95 * 16 / 0.02
 
 
+def test_a_doubled_number_that_is_slow_at_first_is_measured_once_more():
+    host, since = Host(lambda n: n / 0.05), {}
+
+    def speed(number):
+        began = since.setdefault(number, host.now)
+        return number / 0.05 / (2 if number >= 32 and host.now - began < 0.25 else 1)
+
+    host.speed = speed
+    assert host.work(2).limit.settled == MAX_LIMIT
+
+
 def test_where_few_are_as_good_as_many_few_are_used():
     assert Host(SPEEDS["loopback, where few are as good as many"]).work(30).limit.settled <= 8
 

@@ -69,6 +69,8 @@ class AdaptiveLimit(HillClimber):
         """checks before the next trial"""
         self._last_up = False
         """whether the last trial was of a larger number"""
+        self._is_doubtful = False
+        """whether the rate with a doubled number was too low when it was measured first"""
         self._work_before = 0
         self._answers = 0
         self._refusals = 0
@@ -193,12 +195,16 @@ class AdaptiveLimit(HillClimber):
         )
 
     def _double(self, rate: float) -> None:
-        if rate >= DOUBLING_GAIN * self.rate:
+        """A rate that is too low is measured once more: the first answers are to earlier requests, and those
+        of a distant origin come all at once, so that a few milliseconds make a difference."""
+        gains = rate >= DOUBLING_GAIN * self.rate
+        if gains:
             self.settle(self.allowed, rate)
             self.climb(0, self._ceiling)
             self._doubling = self.allowed > self.settled
-        else:
+        elif self._is_doubtful:
             self.fall_back()
+        self._is_doubtful = not (gains or self._is_doubtful)
         self._begin(CHECKS_BETWEEN_TRIALS)
 
     def _try_another(self, rate: float) -> None:
