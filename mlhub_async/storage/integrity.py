@@ -46,16 +46,11 @@ def matches_stat(path: str | Path, size: int, mtime_ns: int, directory: int | No
     return found.st_size == size and found.st_mtime_ns == mtime_ns and stat.S_ISREG(found.st_mode)
 
 
-def is_unchanged(path: str, size: int, mtime_ns: int) -> bool:
-    """Level 1; false where there is no such file or it cannot be looked at."""
-    try:
-        return matches_stat(path, size, mtime_ns)
-    except (OSError, ValueError):
-        return False
+def unchanged_below(directory: int | None) -> IsUnchanged:
+    """Level 1 for paths in an open directory: false where there is no such file or it cannot be looked at.
 
-
-def unchanged_below(directory: int) -> IsUnchanged:
-    """The same for paths in an open directory, which is the shorter way: a run asks it of every file."""
+    One function, without a call of another: a run asks it of every file.
+    """
 
     def is_unchanged_there(path: str, size: int, mtime_ns: int) -> bool:
         try:
@@ -65,6 +60,10 @@ def unchanged_below(directory: int) -> IsUnchanged:
         return found.st_size == size and found.st_mtime_ns == mtime_ns and stat.S_ISREG(found.st_mode)
 
     return is_unchanged_there
+
+
+is_unchanged = unchanged_below(None)
+"""The same for whole paths."""
 
 
 def content_mismatch(

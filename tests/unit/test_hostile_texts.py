@@ -18,7 +18,7 @@ from mlhub_async.core.errors import MlhubError, UsageError
 from mlhub_async.core.formats.archives.errors import ArchiveDefect
 from mlhub_async.core.formats.archives.tar_stream import TarStream
 from mlhub_async.core.formats.checks.archives import _PAX_SIZE
-from mlhub_async.core.formats.xml_text import plain_xml
+from mlhub_async.core.formats.xml_text import elements, plain_xml
 from mlhub_async.core.json_text import JSONDecodeError, standard
 from mlhub_async.core.urls import AZURE, S3, StoreAddress, redacted
 from mlhub_async.http.resilience.retry_after import retry_after
@@ -30,7 +30,6 @@ from mlhub_async.sources.files.stores.azure import AzureListing
 from mlhub_async.sources.files.stores.s3 import S3Listing
 from mlhub_async.sources.linked.local_files import _names_a_user
 from mlhub_async.stac.conditions.cql2 import cql2_test
-from mlhub_async.storage.bucket.apis.answers import elements
 from support.archives import tarred
 from support.machine_speed import cpu_seconds_below
 

@@ -23,6 +23,11 @@ def plain_xml(text: str) -> str:
     return _attributes.sub(r"<\1\2>", _prefix.sub(r"<\1", text))
 
 
+def elements(text: str, name: str) -> list[str]:
+    """The contents of all elements of this name, none of which is in another one."""
+    return [one.partition(f"</{name}>")[0] for one in text.split(f"<{name}>")[1:]]
+
+
 def escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 

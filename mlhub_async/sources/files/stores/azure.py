@@ -10,7 +10,7 @@ from datetime import UTC
 from urllib.parse import quote, unquote
 
 from ....core import http_date
-from ....core.formats.xml_text import plain_xml, unescaped
+from ....core.formats.xml_text import elements, plain_xml, unescaped
 from ....core.model import Request
 from ..listing import FileEntry
 from .store_listing import StoreListing, StorePage, md5_multihash, not_a_store
@@ -44,8 +44,8 @@ class AzureListing(StoreListing):
         text = plain_xml(body.decode("utf-8-sig", "replace"))
         if not text.rstrip().endswith(_END):
             raise not_a_store(self.where, "no list of blobs, or not the whole of it")
-        found = [self._file(one.partition("<BlobPrefix>")[0]) for one in text.split("<Blob>")[1:]]
-        named = (_name(one) for one in text.split("<BlobPrefix>")[1:])
+        found = [self._file(one) for one in elements(text, "Blob")]
+        named = (_name(one) for one in elements(text, "BlobPrefix"))
         folders = [_key_of(one) for one in named if one is not None]
         following = _following(text)
         files = [one for one in found if one is not None]

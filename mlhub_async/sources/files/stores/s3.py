@@ -9,7 +9,7 @@ import re
 from urllib.parse import quote, unquote_plus
 
 from ....core.errors import TransferError, Transient
-from ....core.formats.xml_text import plain_xml, unescaped
+from ....core.formats.xml_text import elements, plain_xml, unescaped
 from ....core.model import Request
 from ..listing import ARCHIVED, FileEntry
 from .store_listing import StoreListing, StorePage, not_a_store
@@ -45,7 +45,7 @@ class S3Listing(StoreListing):
         if any(tier in ARCHIVED for tier in _tiers(text)):
             text = await self._with_restored(query, text)
         encoded = _is_encoded(text) is not None
-        files = [self._file(dict(_fields(one)), encoded=encoded) for one in text.split("<Contents>")[1:]]
+        files = [self._file(dict(_fields(one)), encoded=encoded) for one in elements(text, "Contents")]
         named = _folders(text) if level else []
         folders = [_decoded(one, encoded=encoded) for one in named]
         return StorePage(

@@ -25,11 +25,6 @@ def element(text: str, name: str) -> str:
     return unescaped(found[1]) if found else ""
 
 
-def elements(text: str, name: str) -> list[str]:
-    """The contents of all elements of this name, none of which is in another one."""
-    return [one.partition(f"</{name}>")[0] for one in text.split(f"<{name}>")[1:]]
-
-
 def number(text: str) -> int:
     """A count in decimal digits, -1 for another text."""
     return -1 if (found := decimal_number(text)) is None else found

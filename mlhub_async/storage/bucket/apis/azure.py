@@ -17,11 +17,11 @@ from collections.abc import Callable, Sequence
 from urllib.parse import quote, unquote
 
 from ....core.errors import Transient
-from ....core.formats.xml_text import unescaped
+from ....core.formats.xml_text import elements, unescaped
 from ....core.model import Request
 from ....core.ports import Answer, ListedObject, ObjectFacts, Sums, UnfinishedUpload, UploadPart, Whole
 from ..media_types import media_type
-from .answers import age, element, elements, etag_of, number, ranged, require_end, text_of
+from .answers import age, element, etag_of, number, ranged, require_end, text_of
 from .protocol import Call, Copied, CopyPart, ListedPage, PartsPage, Written
 
 VERSION = {"x-ms-version": "2021-06-08"}

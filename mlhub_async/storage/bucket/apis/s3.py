@@ -12,11 +12,12 @@ from urllib.parse import quote, unquote, unquote_plus
 from xml.sax.saxutils import escape
 
 from ....core.errors import TransferError, Transient
+from ....core.formats.xml_text import elements
 from ....core.model import Request
 from ....core.ports import Answer, ListedObject, ObjectFacts, Sums, UnfinishedUpload, UploadPart, Whole
 from ....core.urls import quoted_key, redacted
 from ..media_types import media_type
-from .answers import age, element, elements, etag_of, number, ranged, require_end, text_of
+from .answers import age, element, etag_of, number, ranged, require_end, text_of
 from .protocol import Call, Copied, ListedPage, PartsPage, UploadsPage, Written
 
 DIGEST_FIELD = "x-amz-meta-mlhub-sha256"

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 
-from .....core import pattern_on_use
+from .....core import MAX_DIGITS, pattern_on_use
 
 MAX_RANGES = 32
 """A request for more parts gets the whole file."""
-MAX_DIGITS = 18
-"""A number with more digits is beyond every file: they are not converted one by one."""
 _RANGES = pattern_on_use(r"bytes=\s*(\d*-\d*(?:\s*+,\s*+(?:\d*-\d*)?)*+)\s*", re.IGNORECASE | re.ASCII)
 
 
@@ -42,7 +40,7 @@ def _range(text: str, size: int) -> range | None:
 
 
 def _number(digits: str) -> int | None:
-    """The number; one that is beyond every file is the largest of so many digits. None for no digits."""
+    """The number; one that is beyond every file is the largest of `MAX_DIGITS`. None for no digits."""
     significant = digits.lstrip("0")[: MAX_DIGITS + 1]
     if len(significant) > MAX_DIGITS:
         return int("9" * MAX_DIGITS)
