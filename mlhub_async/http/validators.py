@@ -13,6 +13,16 @@ if TYPE_CHECKING:
 
 # Beyond ASCII it is not certain which bytes must be sent back.
 _is_strong_etag = re.compile(r'"[\x21\x23-\x7e]*"').fullmatch
+# A digest of 128 bits or more, not sizes and times joined by dashes.
+_is_digest_etag = re.compile(r'(?:W/)?"[^"-]{32,}"').fullmatch
+_may_stand_for_no_time = re.compile(r"19[78]\d|-[78]\d |2000|20[3-9]\d").search
+END_OF_1980_01_01 = 315_705_600
+"""In any zone, in seconds since 1970: files of images and packages that are built reproducibly have 0, 1 or
+1980-01-01 (the first day of FAT and ZIP) in place of a time."""
+CONSTANT_TIMES = frozenset({499_162_500, 946_684_800})
+"""What `npm pack` (1985-10-26T08:15:00Z) and `pkg_tar` of Bazel (2000-01-01T00:00:00Z) write as the time of
+every file, in seconds since 1970."""
+A_DAY = 86_400
 _has_zone = re.compile(r" (?:[A-Z]{1,5}|[+-]\d{4})$").search
 _content_range = pattern_on_use(r"bytes (?:([0-9]{1,18})-([0-9]{1,18})|\*)/([0-9]{1,18}|\*)", re.ASCII)
 
@@ -29,20 +39,39 @@ def strong_validator(headers: Mapping[str, str]) -> str:
     """The value that If-Range may carry: a strong ETag, else a Last-Modified that counts as strong, else "".
 
     RFC 9110 section 8.8.2.2: a Last-Modified is strong only if it is at least a second before the Date.
+    "" also where `is_constant` says so.
     """
     etag = headers.get("etag", "").strip()
     if etag:
-        return etag if _is_strong_etag(etag) else ""
+        return etag if _is_strong_etag(etag) and not is_constant(headers) else ""
     return headers["last-modified"].strip() if _strong_date(headers) is not None else ""
 
 
 def _strong_date(headers: Mapping[str, str]) -> datetime | None:
     """The Last-Modified; None where it is absent or no date, or may be that of the answer."""
     modified = headers.get("last-modified", "").strip()
-    if not _has_zone(modified) or (found := http_date(modified)) is None:
+    if not _has_zone(modified) or (found := http_date(modified)) is None or is_constant(headers):
         return None  # without a zone it may be a local time, which looks older than it is
     answered = http_date(headers.get("date", ""))
     return found if answered is not None and (answered - found).total_seconds() >= 1 else None
+
+
+def is_constant(headers: Mapping[str, str]) -> bool:
+    """Whether the validators of a response are those of every file of its size.
+
+    Its Last-Modified is what tools write where they want no time in what they build (or it is more than a day
+    ahead of the Date), and its ETag, if it has one, is no digest: nginx, Apache, lighttpd and Caddy make
+    theirs of time and size. Such a file may be replaced by another one with the same validators.
+    """
+    modified = headers.get("last-modified", "")
+    if not _may_stand_for_no_time(modified) or _is_digest_etag(headers.get("etag", "").strip()):
+        return False
+    if (found := http_date(modified)) is None:
+        return False
+    seconds, answered = found.timestamp(), http_date(headers.get("date", ""))
+    if answered is not None and seconds > answered.timestamp() + A_DAY:
+        return True
+    return seconds < END_OF_1980_01_01 or seconds in CONSTANT_TIMES
 
 
 def modified_at(headers: Mapping[str, str]) -> float:
@@ -70,7 +99,12 @@ def is_webdav_etag(etag: str, size: int) -> bool:
 
 
 def has_validator(headers: Mapping[str, str], known: str) -> bool | None:
-    """Whether a response has the validator `known`, so is of that version; None if it has none to compare."""
+    """Whether a response has the validator `known`, so is of that version; None if it has none to compare.
+
+    False where `is_constant` says that validators tell nothing.
+    """
+    if is_constant(headers):
+        return False
     present = headers.get("etag" if known.startswith('"') else "last-modified", "").strip()
     return present == known if present else None
 

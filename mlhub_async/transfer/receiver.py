@@ -35,6 +35,7 @@ from ..http.validators import (
     ContentRange,
     content_length,
     content_range,
+    is_constant,
     is_later,
     is_webdav_etag,
     modified_at,
@@ -155,15 +156,15 @@ class Receiver:
         whole. 2. 206: the rest of the version that is there, or it is refused; so is a 200 whose
         Content-Range is not that of the whole (RFC 9110 section 14.4 gives it no meaning there, but servers
         answer so to a range). 3. 304: the file of an earlier run is right, unless the answer says that it was
-        modified since. 4. 416: no bytes are missing, or it is refused. 5. 412, to no condition of ours: the
-        next request is one without any.
+        modified since, or its validators say nothing. 4. 416: no bytes are missing, or it is refused. 5. 412,
+        to no condition of ours: the next request is one without any.
         """
         if head.status == NOT_MODIFIED:
             if (known := self.job.previous) is None:
                 raise TransferError(f"{self.name}: HTTP 304 without a condition", kind="protocol", status=304)
-            self._etag_lags = is_later(head.headers, known.mtime_ns / 1e9)
+            self._etag_lags = is_later(head.headers, known.mtime_ns / 1e9) or is_constant(head.headers)
             if self._etag_lags:
-                raise self._restarting("it was modified since, and has the ETag of before", head.status)
+                raise self._restarting("its date and its ETag do not tell its versions apart", head.status)
             self.unchanged = True
         elif head.status in (PRECONDITION_FAILED, RANGE_NOT_SATISFIABLE):
             self._check_complete(head)
