@@ -16,7 +16,8 @@ from ..core.model import Document, Head, Request
 from ..core.urls import redacted
 from .decoding.body import BodyDecoder, content_codings, decoder_for
 from .decoding.decoders import DecodingError
-from .status import OK, PRECONDITION_FAILED, REDIRECTS, TRANSFORMED, classified
+from .status import OK, PARTIAL_CONTENT, PRECONDITION_FAILED, REDIRECTS, TRANSFORMED, classified
+from .validators import is_whole
 
 if TYPE_CHECKING:
     from ..core.ports import Buffer
@@ -49,8 +50,12 @@ class DocumentSink:
         """why the encoded bytes could not be decoded"""
 
     def start(self, head: Head) -> None:
-        if head.status not in (OK, TRANSFORMED):
+        part = head.status == PARTIAL_CONTENT and "content-range" not in head.headers
+        if head.status not in (OK, TRANSFORMED, PARTIAL_CONTENT):
             raise TransferError(f"{redacted(self._url)}: unexpected status {head.status}", status=head.status)
+        if part or not is_whole(head.headers):
+            words = f"{redacted(self._url)}: only a part of it was sent"
+            raise Transient(words, kind="range", tries=3, status=head.status)
         if codings := content_codings(head.headers):
             self._decoder = decoder_for(codings, "", redacted(self._url))
 

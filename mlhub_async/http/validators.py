@@ -123,3 +123,16 @@ def content_range(headers: Mapping[str, str]) -> ContentRange | None:
     parsed = ContentRange(int(first or -1), int(last or -1), None if total == "*" else int(total))
     consistent = parsed.first <= parsed.last and (parsed.total is None or parsed.last < parsed.total)
     return parsed if consistent else None
+
+
+def is_whole(headers: Mapping[str, str]) -> bool:
+    """Whether an answer to a request without a range carries the whole, by its Content-Range if it has one.
+
+    A cache may send the part that it has, as 206 and as 200 (RFC 9110 section 14.4 gives the field no meaning
+    there). One that leaves the total out does not say that it is the whole.
+    """
+    if "content-range" not in headers:
+        return True
+    span, length = content_range(headers), content_length(headers)
+    size = span.last + 1 if span is not None else None
+    return span is not None and span.first == 0 and span.total == size and length in (None, size)

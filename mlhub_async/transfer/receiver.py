@@ -229,7 +229,9 @@ class Receiver:
         if span is None:
             return is_partial or (answers_range and "content-range" in head.headers)
         size = span.last + 1
-        is_whole = span.first == 0 and (span.total == size or (span.total is None and not answers_range))
+        known = self.asset.size == size or bool(self.expectations.algorithms())
+        total = size if span.total is None and known and not answers_range else span.total
+        is_whole = span.first == 0 and total == size
         return not is_whole or length not in (size, size if is_partial else None)
 
     def _fits(self, head: Head, span: ContentRange) -> bool:
