@@ -185,14 +185,8 @@ class Inventory:
                 self.flaws.append(Flaw(result.path, error, concern=Concern.MIRROR))
             return
         self._extents.setdefault(owner.collection, Extent()).add(owner.body)
-        pending = PendingItem(
-            owner,
-            result.path,
-            len(result.claims),
-            result.document,
-            len(request.assets),
-            has_links=bool(request.links),
-        )
+        facts = result.path, len(result.claims), result.document, len(request.assets), bool(request.links)
+        pending = PendingItem(owner, *facts, await self._files.unselected(result))
         if result.claims:
             self._pending[owner.collection, owner.id] = pending
         else:
@@ -266,7 +260,7 @@ class Inventory:
             return {}
         from ..stac.write.projection import projections_of
 
-        return await projections_of(pending.records, self._grid_of)
+        return await projections_of(pending.files, self._grid_of)
 
     async def _related_paths(self, item: Item) -> dict[int, str]:
         """Items in DEST that the links of an item lead to; of a new DEST the end of the run finds them."""
@@ -349,14 +343,21 @@ class PendingItem:
     """how many of its assets are selected"""
     has_links: bool = False
     """to other items"""
+    unselected: Mapping[str, Record] = field(default_factory=dict)
+    """on disk since an earlier run, of assets that are not selected"""
     records: dict[str, Record] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
     """the keys of those that are not there, and should be"""
 
     @property
+    def files(self) -> Mapping[str, Record]:
+        """The records of all files on disk, by key."""
+        return {**self.unselected, **self.records} if self.unselected else self.records
+
+    @property
     def stored(self) -> Mapping[str, Stored]:
         """What is on disk, by asset key; a directory only if it is complete."""
-        return stored_assets(self.item.body, self.records, self.failed)
+        return stored_assets(self.item.body, self.files, self.failed)
 
 
 @dataclass(slots=True)

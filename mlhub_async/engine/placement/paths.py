@@ -37,8 +37,11 @@ def claim_request(
     item, collection = (owner.id, owner.collection) if isinstance(owner, Item) else ("", owner.id)
     addresses, links = _neighbourhood(owner)
     own_names = companions(assets) if len(assets) > 1 and template == naming.DEFAULT_TEMPLATE else {}
+    unselected: list[Asset] = []
     if wants is not stac.any_asset:
-        assets = [asset for asset in assets if wants(asset, owner.body)]
+        every, assets = assets, []
+        for asset in every:
+            (assets if wants(asset, owner.body) else unselected).append(asset)
     folder, name = posixpath.dirname(document), naming.item_dir(item) if item else ""
     if item:
         document = item_document(folder, name)
@@ -48,7 +51,7 @@ def claim_request(
         place = partial(_given_paths, assets, owner.paths)
     if owner.directories:
         place = partial(_paths_with_members, place, owner.directories, [asset.key for asset in assets])
-    return ClaimRequest(collection, item, document, place(name), place, addresses, links)
+    return ClaimRequest(collection, item, document, place(name), place, addresses, links, unselected)
 
 
 def _neighbourhood(owner: Item | Collection) -> tuple[list[int], list[tuple[int, int]]]:

@@ -140,6 +140,7 @@ class Comparison:
         parent = None if item.collection in ("", NO_COLLECTION) else self._collection_paths[item.collection]
         location = DocumentLocation(result.path, parent, self._location.base, self._location.source_root)
         records = {claim.asset.key: claim.known for claim in claims if claim.known is not None}
+        records = {**await self._documents.unselected(result), **records}
         grids = await projections_of(records, self._grid_of) if self._grid_of is not None else {}
         rewritten = self._digest(item, records, location, grids) != getattr(result.document, "sha256", "")
         return found.collection, found.item, found.path, found.assets, rewritten

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .projection import Projection
 
 FILE_EXTENSION = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
-DOCUMENTS = 4
+DOCUMENTS = 5
 """Grows when items are written otherwise than before: then an item that has not changed is written again."""
 _ANY_FILE_EXTENSION = ("https://stac-extensions.github.io/file/", "file")
 

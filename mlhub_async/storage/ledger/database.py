@@ -110,8 +110,10 @@ class Statements:
         claims.keep_planned()
         if not self._new:
             from .lookups.by_url import mark_known_urls  # not in the first run
+            from .lookups.unselected import note_unselected
 
             mark_known_urls(self._db, results)
+            note_unselected(self._db, wanted, results)
         return results
 
     def confirm(self, asked: Sequence[ItemFingerprint]) -> list[UnchangedItem | None]:

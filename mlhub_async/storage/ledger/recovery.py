@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from ...core import checksum
+from ...core.errors import TransferError
 from ...core.json_text import parse_json
 from ...core.model import Asset, FileState, JsonObject, Proof, Record
 from .claims.assignment import Claim, ClaimResult
+
+
+class IsAsRecorded(Protocol):
+    """See `ports.Store.is_as_recorded`."""
+
+    async def __call__(self, record: Record, *, by_content: bool = False) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentRecords:
     """Reads DEST by functions of the store. `document` is None where the ledger was not lost."""
 
-    is_as_recorded: Callable[[Record], Awaitable[bool]]
+    is_as_recorded: IsAsRecorded
     stat: Callable[[str], Awaitable[FileState | None]]
     document: Callable[[str], Awaitable[bytes | None]] | None = None
 
@@ -34,6 +42,20 @@ class DocumentRecords:
         if self.document is None or (document := await self.document(claimed.path)) is None:
             return claimed.claims
         return await self._with_records(claimed.claims, body, _read(document))
+
+    async def unselected(self, claimed: ClaimResult) -> dict[str, Record]:
+        """The files of an item's assets that are not selected, by key: of each all, as recorded, or none."""
+        found: dict[str, Record] = {}
+        for files in claimed.unselected:
+            if all([await self._has_bytes_of(record) for record in files.values()]):
+                found.update(files)
+        return found
+
+    async def _has_bytes_of(self, record: Record) -> bool:
+        try:
+            return await self.is_as_recorded(record) or await self.is_as_recorded(record, by_content=True)
+        except TransferError:
+            return False
 
     async def _touched(self, claim: Claim) -> Claim:
         """The claim with the present mtime of its file, or without a record: it has another size."""

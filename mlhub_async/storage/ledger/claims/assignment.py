@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -48,6 +48,7 @@ class ClaimRequest:
     `path` is that of the item's own document; an item of "" stands for the collection itself. `place` gives
     the assets other paths, by the name of the directory of the item: that of `path` may be taken. `addresses`
     are hashes of the URLs that lead to the item, `links` those of its numbered links to other items.
+    `unselected` are its other assets.
     """
 
     collection: str
@@ -57,6 +58,7 @@ class ClaimRequest:
     place: Callable[[str], Sequence[Claim]] | None = None
     addresses: Sequence[int] = ()
     links: Sequence[tuple[int, int]] = ()
+    unselected: Sequence[Asset] = ()
 
     @property
     def identity(self) -> Identity:
@@ -64,11 +66,13 @@ class ClaimRequest:
 
 
 class ClaimResult(NamedTuple):
-    """The paths of one owner. `document`: the record of its document as last written."""
+    """The paths of one owner. `document`: the record of its document as last written. `unselected`: of each
+    asset that is not claimed, and that an earlier run has fetched, the records of its files by key."""
 
     path: str
     document: Record | None
     claims: list[Claim]
+    unselected: Sequence[Mapping[str, Record]] = ()
 
 
 class Claims:
