@@ -18,7 +18,8 @@ from ..core.options import Options
 from ..core.telemetry import Events, human_size
 from ..core.urls import AZURE, S3, StoreAddress, is_store_address, redacted, store_address, term_safe
 from ..sources.location import Given, location_of, store_endpoints
-from ..storage.layout import SHARDS_DIR, STATE_DIR
+from ..storage.layout import LOCK_FILE, SHARDS_DIR, STATE_DIR
+from ..storage.local.destination import RunLock
 from ..storage.local.disk_space import DiskSpace
 from ..storage.local.store import LocalStore
 from .connect import open_http, store_at
@@ -85,15 +86,22 @@ async def destination(
 
 
 def _store_at(dest: Path, options: Options, space: DiskSpace) -> LocalStore:
-    """Raises `UsageError` for a whole mirror where there are shards."""
-    if options.shard is None:
+    """Raises `Locked` for a whole mirror where a shard is under way, `UsageError` where there are shards."""
+    if options.shard is None and _has_shards(dest):
+        lock = RunLock(dest / STATE_DIR / LOCK_FILE)
+        lock.take()
+        lock.release()
         refuse_shards(dest)
     return store_at(dest, options, space)
 
 
+def _has_shards(dest: Path) -> bool:
+    return os.path.isdir(dest / STATE_DIR / SHARDS_DIR)
+
+
 def refuse_shards(dest: Path) -> None:
     """Raise `UsageError` where DEST has shards that are not joined: together they are no mirror yet."""
-    if os.path.isdir(dest / STATE_DIR / SHARDS_DIR):
+    if _has_shards(dest):
         where = term_safe(dest, 300)
         raise UsageError(f"{where} has shards that are not joined yet: mlhub-async merge {where}")
 

@@ -272,6 +272,7 @@ def test_runs_that_would_disturb_each_other_are_kept_apart(run_cli, source, dest
         store.open()
         assert run_cli("mirror", source, dest, "--shard", "1/2").code == Locked.exit_code
         assert run_cli("merge", dest).code == Locked.exit_code
+        assert run_cli("mirror", source, dest).code == Locked.exit_code
         assert run_cli("mirror", source, dest, "--shard", "2/2").code == 0
     ended = run_cli("merge", dest)
     assert ended.code == 5 and "shard 1/2 has no receipt" in ended.err
