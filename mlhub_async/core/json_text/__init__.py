@@ -3,6 +3,7 @@
 from .codec import JSONDecodeError, dumps, loads
 from .tolerant import (
     BYTE_ORDER_MARK,
+    RepeatedNameError,
     decode_next,
     encode_json,
     parse_json,
@@ -13,6 +14,7 @@ from .tolerant import (
 __all__ = [
     "BYTE_ORDER_MARK",
     "JSONDecodeError",
+    "RepeatedNameError",
     "decode_next",
     "dumps",
     "encode_json",

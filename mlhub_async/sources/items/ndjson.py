@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from ...core.errors import CatalogError, SourceError, TransferError
-from ...core.json_text import decode_next, parse_json
+from ...core.json_text import RepeatedNameError, decode_next, parse_json
 from ...core.model import Flaw
 
 MAX_RECORD_BYTES = 64 << 20
@@ -70,6 +70,8 @@ def _check_length(size: int, where: str) -> None:
 def _is_object(line: bytes) -> bool:
     try:
         return isinstance(parse_json(line.lstrip(_MARKS)), dict)
+    except RepeatedNameError:
+        return True
     except ValueError:
         return False
 
