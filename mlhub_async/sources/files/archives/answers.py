@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Awaitable, Iterable, Iterator
 from functools import partial
 
@@ -41,6 +42,14 @@ class MemberAnswer:
         if not self._begun:
             self._begun = True
             self._sink.start(self.head)
+
+    def begin_with_digest(self, sha256: str) -> None:
+        """Give the head at once, of all bytes with their digest (RFC 9530): the sink may want no more, and
+        raise. `sha256` has hexadecimal digits."""
+        if self.head.status == OK:
+            digest = f"sha-256=:{b64encode(bytes.fromhex(sha256)).decode()}:"
+            self.head = self.head._replace(headers={**self.head.headers, "repr-digest": digest})
+        self.begin()
 
     def write(self, piece: Buffer) -> Awaitable[None] | None:
         self.begin()

@@ -81,6 +81,8 @@ class TarMembers:
             if member.is_document and not self.unpacked.is_intact(member):
                 self.unpacked.forget()
             if not self.unpacked.has(member):
+                if not self.unpacked.keeps_data:
+                    answer.begin_with_digest(member.sha256)  # it may tell enough
                 member = await self._unpack_again(request.url)
             await self._push(member, answer)
         answer.begin()
@@ -126,15 +128,20 @@ class TarMembers:
             raise Corrupt(f"{where}: its bytes were changed on this disk", kind="checksum-mismatch")
 
     async def _unpack_again(self, url: str) -> TarMember:
-        """Its data was wanted by no earlier run, or has been removed from DEST since."""
+        """Its data was wanted by no earlier run, has been removed from DEST since, or is not kept at all."""
         async with self._unpacking:
-            member = self._find(url)
-            if not self.unpacked.has(member):
+            for _ in range(2):  # the first time tells which member has the bytes of a hard link
+                if self.unpacked.has(self._find(url)):
+                    break
+                self.unpacked.want(self._name_at(url))
                 try:
                     await self._unpack("")
                 except ArchiveDefect as error:
                     raise TransferError(f"{redacted(self._url)} {error}", kind="damaged-archive") from None
-        return self._find(url)
+        member = self._find(url)
+        if not self.unpacked.has(member):
+            raise TransferError(f"{redacted(url)}: its bytes cannot be had", kind="damaged-archive")
+        return member
 
     def _find(self, url: str) -> TarMember:
         member = self._member_at(url)
@@ -143,5 +150,9 @@ class TarMembers:
         return member
 
     def _member_at(self, url: str) -> TarMember | None:
+        return self.unpacked.member(self._name_at(url))
+
+    def _name_at(self, url: str) -> str:
         path = url.removeprefix(self._base).partition("?")[0]
-        return self.unpacked.member(unquote(path)) or self.unpacked.member(path)
+        name = unquote(path)
+        return name if self.unpacked.member(name) is not None else path

@@ -23,6 +23,8 @@ MAX_DOCUMENT_BYTES = 64 << 20
 PIECE_BYTES = 1 << 20
 REMEMBERED = 4_000
 """Members that are listed and asked for soon after: they are looked up once."""
+NOT_KEPT = -1
+"""The `place` of data that was read and not kept."""
 _INDEX, _DOCUMENTS, _DATA = "index", "documents", "data"
 _LAYOUT = "3"
 """Of the folder; that of an earlier version of this program is not read."""
@@ -31,8 +33,8 @@ _LAYOUT = "3"
 class UnpackedMembers:
     """Takes the members of an archive (see `TarReceiver`), and gives them back by name.
 
-    `keeps_data` false: only documents are kept. Of two members with one name the later one counts.
-    Raises OSError.
+    `keeps_data` false: only documents are kept, and data that is wanted. Of two members with one name the
+    later one counts. Raises OSError.
     """
 
     def __init__(self, folder: Path, *, keeps_data: bool) -> None:
@@ -45,7 +47,11 @@ class UnpackedMembers:
         self._reader: BinaryIO | None = None
         self._retired: list[BinaryIO | MemberIndex] = []
         """files that were replaced, and may still be read"""
-        self._data = DataFiles(folder / _DATA) if keeps_data else None
+        self._data = DataFiles(folder / _DATA)
+        self.keeps_data = keeps_data
+        self._wanted: set[str] = set()
+        self._into: DataFiles | None = None
+        """takes the bytes of the present member; None: it is a document, or its bytes are not kept"""
         self._now: tuple[str, int, int, float, bool] | None = None
         """the name of the present member, and all of `TarMember` but its digest"""
         self._sha256: Hasher = hashlib.sha256()
@@ -67,7 +73,7 @@ class UnpackedMembers:
             return ""
         self.flaws = [(name, what) for name, what in loads(about["flaws"])]
         self._index = index
-        if self._data is not None:
+        if self.keeps_data:
             self._data.adopt(about[_DATA])
         self.modified = float(about.get("modified", 0))
         return about["validator"]
@@ -86,8 +92,7 @@ class UnpackedMembers:
         self.flaws, self._index = [], MemberIndex(self._folder / _INDEX, new=True)
         (self._folder / _DOCUMENTS).unlink(missing_ok=True)
         self._documents = open(self._folder / _DOCUMENTS, "wb")  # noqa: SIM115
-        if self._data is not None:
-            self._data.clear()
+        self._data.clear()
 
     def forget(self) -> None:
         """What is on the disk cannot be used."""
@@ -100,10 +105,14 @@ class UnpackedMembers:
         """Whether the bytes of a member can be read."""
         if member.is_document:
             return self._reader is not None
-        return self._data is not None and self._data.has(member)
+        return member.place != NOT_KEPT and self._data.has(member)
+
+    def want(self, name: str) -> None:
+        """Keep the data of this member too when the archive is read again."""
+        self._wanted.add(name)
 
     def begin(self, name: str, size: int, modified: float) -> None:
-        self._now = None
+        self._now = self._into = None
         name = without_empty_parts(name)
         if is_junk(name):
             return
@@ -114,28 +123,27 @@ class UnpackedMembers:
             assert self._documents is not None
             self._now = name, self._documents.tell(), size, modified, True
             self._sha256 = hashlib.sha256()
-        elif self._data is not None:
-            self._now = name, self._data.begin(size), size, modified, False
+        elif self.keeps_data or name in self._wanted:
+            self._now, self._into = (name, self._data.begin(size), size, modified, False), self._data
         else:
-            self._now, self._sha256 = (name, 0, size, modified, False), hashlib.sha256()
+            self._now, self._sha256 = (name, NOT_KEPT, size, modified, False), hashlib.sha256()
 
     def write(self, data: bytes | memoryview) -> None:
         if self._now is None:
             return
+        if self._into is not None:
+            self._into.write(data)
+            return
         if self._now[4]:
             assert self._documents is not None
             self._documents.write(data)
-        elif self._data is not None:
-            self._data.write(data)
-            return
         self._sha256.update(data)
 
     def end(self) -> None:
         if self._now is not None:
             name, *facts = self._now
             assert self._index is not None
-            data = None if self._now[4] else self._data
-            sha256 = self._sha256.digest().hex() if data is None else data.end()
+            sha256 = self._sha256.digest().hex() if self._into is None else self._into.end()
             self._index.add(name, (*facts, sha256))
 
     def link(self, name: str, target: str, modified: float) -> None:
@@ -156,15 +164,17 @@ class UnpackedMembers:
             for piece in self._taken(member):
                 self.write(piece)
             self.end()
-        elif self._data is None or member.is_document:
+        elif member.is_document or member.place == NOT_KEPT:
             self._index.add(name, member)
+            if name in self._wanted:
+                self.want(without_empty_parts(target))
         else:
             self._index.add(name, member._replace(place=self._data.again(member), modified=modified))
 
     def _taken(self, member: TarMember) -> Iterator[bytes]:
         """The bytes of a member while others still come."""
         if not member.is_document:
-            yield from [] if self._data is None else self._data.pieces(member)
+            yield from [] if member.place == NOT_KEPT else self._data.pieces(member)
             return
         assert self._documents is not None
         self._documents.flush()
@@ -182,8 +192,7 @@ class UnpackedMembers:
             self._documents.close()
             self._documents = None
             self._open_documents((self._folder / _DOCUMENTS).stat().st_size)
-        if self._data is not None:
-            self._data.finish()
+        self._data.finish()
         if self._index is not None:
             self._index.flush()
 
@@ -198,7 +207,7 @@ class UnpackedMembers:
                 "modified": str(modified),
                 "flaws": dumps(self.flaws).decode(),
                 _DOCUMENTS: str((self._folder / _DOCUMENTS).stat().st_size),
-                _DATA: "" if self._data is None else self._data.name,
+                _DATA: self._data.name if self.keeps_data else "",
             }
         )
 
@@ -224,14 +233,12 @@ class UnpackedMembers:
 
     def file(self, member: TarMember) -> UnpackedFile | None:
         """The file of a member; None if there is none with these bytes, or it is a document."""
-        if self._data is None or member.is_document:
-            return None
-        return self._data.file(member)
+        return None if member.is_document or member.place == NOT_KEPT else self._data.file(member)
 
     @property
     def has_data(self) -> bool:
         """Whether there are files of members that are data."""
-        return self._data is not None and bool(self._data.name)
+        return self.keeps_data and bool(self._data.name)
 
     def is_intact(self, member: TarMember) -> bool:
         """Whether the bytes of a member are still those that were unpacked. True if they cannot be read."""
@@ -245,7 +252,6 @@ class UnpackedMembers:
     def pieces(self, member: TarMember) -> Iterator[bytes]:
         """The bytes of a member; the last of them are missing if the file is shorter."""
         if not member.is_document:
-            assert self._data is not None
             yield from self._data.pieces(member)
             return
         file, position, left = self._reader, member.place, member.size
@@ -260,14 +266,13 @@ class UnpackedMembers:
 
     def release(self, member: TarMember) -> None:
         """Remove the file of a member, if it has one."""
-        if self._data is not None and not member.is_document:
+        if not member.is_document and member.place != NOT_KEPT:
             self._data.remove(member)
 
     def drop_data(self) -> None:
         """Remove the data, which another run would unpack again."""
         self.close()
-        if self._data is not None:
-            self._data.drop()
+        self._data.drop()
 
     def close(self) -> None:
         for file in (self._documents, self._reader, *self._retired):
@@ -275,8 +280,7 @@ class UnpackedMembers:
                 file.close()
         self._documents = self._reader = None
         self._retired = []
-        if self._data is not None:
-            self._data.close()
+        self._data.close()
         if self._index is not None:
             self._index.close()
 
