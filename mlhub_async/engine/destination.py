@@ -8,6 +8,7 @@ import re
 import warnings
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, closing, nullcontext
+from dataclasses import replace
 from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -114,6 +115,7 @@ async def open_objects(
     from ..storage.bucket.objects import BucketObjects
 
     endpoint = store_endpoints(options, environ).of(address.service)
+    options = replace(options, from_source=None)  # that is of SOURCE
     async with open_http(location_of(str(address), environ, options), options, environ) as http:
         yield BucketObjects(_Requests(http), _api_of(address, endpoint))
 

@@ -13,6 +13,7 @@ import pytest
 from mlhub_async import Options, Selection, UsageError, mirror
 from mlhub_async.core.errors import Locked, StorageError
 from mlhub_async.engine.destination import bucket_of, open_objects
+from mlhub_async.engine.planning.lockfile import lock
 from mlhub_async.storage.bucket.lock import PrefixLock
 from support.azure_server import AzureServer
 from support.engine import AT_ONCE, make_options
@@ -517,3 +518,13 @@ async def test_a_prefix_beside_the_source_is_no_part_of_it(store, mirrored):
     store.objects["a/x.tif"] = Stored(body, '"1"')
     report = await mirrored(f"{store.dest}/a", f"{store.dest}/ab")
     assert report.ok and list(store.files("ab/").values()) == [body]
+
+
+@only("s3")
+async def test_the_files_of_a_lockfile_come_from_another_place(troubled, store, mirrored, dest, tmp_path):
+    site = await troubled.site()
+    catalogue = static_catalog(site, publish(site, ["one", "two"]))
+    assert (await mirror(catalogue, dest, make_options(retry=AT_ONCE, allow_private=True))).ok
+    locked = lock(dest, tmp_path / "data.lock")
+    report = await mirrored(str(locked), from_source=catalogue)
+    assert report.ok and sorted(store.files(PREFIX)) == ["c1/one/data.tif", "c1/two/data.tif"]
