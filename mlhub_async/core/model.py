@@ -279,7 +279,8 @@ class Page:
     repeatable: bool = False
     """`Source.list` reads this listing again if `only` names it"""
     is_last: bool = field(default=False, compare=False)
-    """the listing ends with it: it has no link to a next page"""
+    is_cut: bool = field(default=False, compare=False)
+    """it has no link to a next page; and should have one: it is full, and more was announced"""
 
 
 class Concern(enum.Enum):

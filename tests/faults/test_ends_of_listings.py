@@ -168,3 +168,22 @@ def test_one_page_that_is_shorter_than_announced_is_read_twice(run_cli, site, de
     assert run_cli("mirror", url, dest).code == 0
     (told,) = listing_of(dest)["fewer_than_announced"]
     assert (told["announced"], told["found"]) == (7, 6) and site.count("/list") == 2
+
+
+LIMITS = {
+    "asked for": ("?limit=6", {}, 5),
+    "of the server": ("", {"limit": 6}, 5),
+    "in the context": ("", {"context": {"matched": 7, "limit": 6, "returned": 6}}, 5),
+    "larger than the page": ("?limit=10", {"limit": 10}, 0),
+}
+
+
+@pytest.mark.parametrize("case", LIMITS)
+def test_a_full_page_without_a_next_link_is_no_end_where_more_is_announced(run_cli, site, dest, case):
+    query, about, code = LIMITS[case]
+    site.json("/list", {**EMPTY, "features": publish(site, NAMES), "numberMatched": 7, **about})
+    ran = run_cli("mirror", site.url("/list") + query, dest)
+    assert ran.code == code and len(mirrored_ids(dest)) == 6, ran.err
+    assert listing_of(dest)["complete"] == (code == 0)
+    assert "announced 7 items and gave 6" in ran.err
+    assert ("the same ones each time" in ran.err) == (code == 0)

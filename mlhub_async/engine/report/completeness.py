@@ -51,7 +51,8 @@ class Pass:
     repeatable: bool = False
     """the source can read it again"""
     is_ended: bool = False
-    """its last page had no link to a next one"""
+    is_cut: bool = False
+    """its last page had no link to a next one; should have had one: see `Page.is_cut`"""
     of_slices: bool = False
     """it stands for the slices that were read before the whole"""
 
@@ -59,6 +60,7 @@ class Pass:
         self.returned += page.returned
         self.repeatable |= page.repeatable
         self.is_ended |= page.is_last
+        self.is_cut |= page.is_cut
         self.items += len(items)
         self.checksum += sum(hash((item.collection, item.id)) for item in items)
         if page.matched is not None:
@@ -270,8 +272,8 @@ class Completeness:
 
     def _is_accepted(self, name: str, latest: Pass) -> bool:
         earlier = self.earlier.get(name)
-        is_read_twice = earlier is not None and not earlier.of_slices and not latest.slice_of
-        return latest.is_short and is_read_twice and name not in self.varied and not self._differs(name)
+        is_read_twice = earlier and not (earlier.of_slices or latest.slice_of or latest.is_cut)
+        return latest.is_short and bool(is_read_twice) and name not in self.varied and not self._differs(name)
 
     def _latest(self, name: str) -> Pass:
         """The latest pass, without `repeated` where that may count items that came by links."""
@@ -373,10 +375,8 @@ def _broken_off(error: MlhubError) -> str:
 
 
 async def read_source(source: Source, emit: Emit, listing: Completeness) -> None:
-    """List a source, then again those of its listings that changed meanwhile, until they are the same twice.
-
-    Why a listing broke off is put into `listing.error`.
-    """
+    """List a source, then those of its listings that changed meanwhile, until they are the same twice.
+    Why a listing broke off is put into `listing.error`."""
     try:
         await source.list(emit)
         while listing.sweeps < MAX_SWEEPS and (names := listing.listings_to_repeat()):

@@ -93,9 +93,8 @@ class ItemPages:
         async for page in self._pages(make, may_be_absent=not collection and self.are_described):
             if not accept(page.records):
                 return
-            entries: Entries = [
-                Page(page.matched, name, len(page.records), only, slice_of, True, is_last=page.is_last)
-            ]
+            about = (page.matched, name, len(page.records), only, slice_of, True)
+            entries: Entries = [Page(*about, is_last=page.is_last, is_cut=page.is_cut)]
             for one in stac.items_of(page.records, page.url, only or NO_COLLECTION):
                 if isinstance(one, Flaw) or await self._is_wanted(one, chosen, slice_of or name):
                     entries.append(one)

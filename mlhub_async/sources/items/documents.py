@@ -150,7 +150,8 @@ def of_document(
             records_of(first.body, name)
         try:
             async for page in stac.pages(reader, Request(url), allow_origins=allow_origins, first=first):
-                about = Page(page.matched, repeatable=is_search or page.is_short, is_last=page.is_last)
+                repeatable, last = is_search or page.is_short, page.is_last
+                about = Page(page.matched, repeatable=repeatable, is_last=last, is_cut=page.is_cut)
                 yield page.records, page.url, about
         except CatalogDefect as error:
             yield [Flaw(name, error, listing="")], url, Page()

@@ -276,6 +276,7 @@ class StaticSource:
                 name,
                 repeatable=page.is_short,
                 is_last=page.is_last,
+                is_cut=page.is_cut,
             )
             self._listings[listing] = link
             await self._emit_chosen([begun, *found], emit)

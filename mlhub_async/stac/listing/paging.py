@@ -14,7 +14,7 @@ from ...core.model import Document, JsonObject, Request
 from ...core.ports import Reader
 from ..links import UNSTATED, json_links, links_of, media_rank, resolve_trusted
 from .loop_guard import NO_PROGRESS, LoopGuard
-from .page_size import JSON, PageSize, body_of, post_request
+from .page_size import JSON, PageSize, body_of, limit_of, post_request
 
 ENDLESS = sys.maxsize
 REFUSED = "request-refused"
@@ -43,6 +43,8 @@ class ListingPage:
     """it has no link to a next page"""
     is_short: bool = False
     """it is the last, and fewer records came than were announced"""
+    is_cut: bool = False
+    """it is short, and as long as it may be: the link to the next page is missing"""
 
 
 async def pages(
@@ -84,9 +86,8 @@ async def pages(
             if size.renumbered:
                 page = replace(page, records=[one for one in page.records if not guard.knows(one)])
             guard.add_page(page.records, number, page.matched)
-            page = replace(
-                page, is_short=page.is_last and guard.total is not None and not guard.total_reached
-            )
+            is_short = page.is_last and guard.total is not None and not guard.total_reached
+            page = replace(page, is_short=is_short, is_cut=is_short and _is_full(page, size.asked))
         except CatalogError as error:
             if error.kind in NO_PROGRESS and guard.total_reached:
                 return
@@ -161,6 +162,12 @@ def _page(document: Document, request: Request, number: int, member: str) -> Lis
         raise CatalogDefect(f"{where} has no list of {member}", kind="not-a-page")
     is_last = _next_link(body, request) is None
     return ListingPage(number, body, records, matched_of(body), document.url, is_last)
+
+
+def _is_full(page: ListingPage, request: Request) -> bool:
+    """Whether a page has as many records as were asked for, or as the server says that it gives at most."""
+    limits = (limit_of(request), _count(page.body, "limit"))
+    return any(len(page.records) >= limit for limit in limits if limit)
 
 
 def has_no_records(body: JsonObject) -> bool:
