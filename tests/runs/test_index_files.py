@@ -83,6 +83,18 @@ async def test_the_metadata_is_that_of_geoparquet_and_stac_geoparquet(site, dest
     assert set(stac["collections"]) == {"c1", "c2"}
 
 
+@pytest.mark.parametrize("bbox", [[179, -18, -179, -17], [179, -18, 0, -179, -17, 9]])
+async def test_a_bbox_over_the_antimeridian_covers_no_geometry(site, dest, bbox):
+    east, west = ([[[x, -18], [x + 1, -18], [x + 1, -17], [x, -18]]] for x in (179, -180))
+    fiji, other = publish(site, ["fiji", "other"])
+    fiji |= {"geometry": {"type": "MultiPolygon", "coordinates": [east, west]}, "bbox": bbox}
+    table = await indexed([other, fiji], dest)
+    (column,) = json.loads(table.schema.metadata[b"geo"])["columns"].values()
+    assert "covering" not in column
+    rows = {row["id"]: row["bbox"] for row in table.to_pylist()}
+    assert (rows["fiji"]["xmin"], rows["fiji"]["xmax"]) == (179, -179)
+
+
 async def test_hrefs_lead_from_the_root_to_the_files(site, dest):
     table = await indexed(catalogue(site), dest)
     listed = json.loads((dest / "items.geojson").read_bytes())["features"]

@@ -4,6 +4,9 @@ The first pass finds the type of each column, the second writes row groups. Colu
 item, with those of `properties` beside them. Times are timestamps in UTC, the bbox is a struct that also
 covers the geometry, which is ISO WKB; an item without geometry has a null. What has no one type in all items
 (a number here, a text there; an object without members) is JSON as text.
+
+A covering is compared as numbers (GeoParquet 1.1, bounding box columns). A bbox over the antimeridian, whose
+west is greater than its east (RFC 7946 5.2), is an empty range then: with such an item there is no covering.
 """
 
 from __future__ import annotations
@@ -107,6 +110,7 @@ class _Columns:
         self._shapely = libraries()[2]
         self.types: dict[str, Any] = {}
         self.geometry_types: set[str] = set()
+        self.is_covering = True
         self._has_heights = False
         self._json: set[str] = set()
 
@@ -115,6 +119,8 @@ class _Columns:
         for name in dict.fromkeys(itertools.chain(MEMBERS, *rows)):
             if name not in ("geometry", "bbox"):
                 self._learn_column(name, [row.get(name) for row in rows])
+        boxes = [box for row in rows if (box := _bbox(row.get("bbox"), BBOX)) is not None]
+        self.is_covering &= all(box["xmin"] <= box["xmax"] for box in boxes)
         self._has_heights |= any(len(row.get("bbox") or ()) == 6 for row in rows)
         for row in rows:
             if isinstance(geometry := row.get("geometry"), dict):
@@ -188,12 +194,9 @@ class _Columns:
 
 
 def _metadata(columns: _Columns, collections: Mapping[str, JsonObject]) -> dict[str, bytes]:
-    covering = {name: ["bbox", name] for name in BBOX}
-    geometry = {
-        "encoding": "WKB",
-        "geometry_types": sorted(columns.geometry_types),
-        "covering": {"bbox": covering},
-    }
+    geometry: JsonObject = {"encoding": "WKB", "geometry_types": sorted(columns.geometry_types)}
+    if columns.is_covering:
+        geometry["covering"] = {"bbox": {name: ["bbox", name] for name in BBOX}}
     geo = {"version": VERSION, "primary_column": "geometry", "columns": {"geometry": geometry}}
     stac = {"version": VERSION, "collections": dict(collections)}
     return {"geo": encode_json(geo), "stac-geoparquet": encode_json(stac)}
