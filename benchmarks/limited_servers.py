@@ -1,4 +1,4 @@
-"""Servers whose speed depends on concurrency: one far away, one that refuses, one that slows down.
+"""Servers whose speed depends on concurrency: some far away, some that refuse, one that slows down.
 
     python benchmarks/limited_servers.py far      prints its URL, serves until stdin ends
 
@@ -18,6 +18,7 @@ DELAY_SECONDS = 0.05
 SERVICE_SECONDS = 0.02
 KNEE_REQUESTS = 16
 MAX_REQUESTS = 4
+MANY_REQUESTS = 100
 HEAD = 'HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: {}\r\nETag: "1"\r\n\r\n'
 RESPONSE = HEAD.format(len(BODY)).encode() + BODY
 REFUSAL = b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n"
@@ -38,7 +39,12 @@ def knee(under_way: int) -> float:
     return SERVICE_SECONDS * float(max(1.0, (under_way + 1) / KNEE_REQUESTS) ** 2)
 
 
-KINDS: dict[str, Callable[[int], float | None]] = {"far": far, "four": four, "knee": knee}
+def hundred(under_way: int) -> float | None:
+    """As far away, for a hundred requests at a time; others are refused at once with 429."""
+    return DELAY_SECONDS if under_way < MANY_REQUESTS else None
+
+
+KINDS: dict[str, Callable[[int], float | None]] = {"far": far, "four": four, "knee": knee, "hundred": hundred}
 
 
 @dataclass(slots=True)

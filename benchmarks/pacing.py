@@ -1,6 +1,6 @@
-"""Compares `-j auto` with fixed numbers of concurrent transfers on four servers, in files per second.
+"""Compares `-j auto` with fixed numbers of concurrent transfers on five servers, in files per second.
 
-    python benchmarks/pacing.py                      all four; about four minutes
+    python benchmarks/pacing.py                      all five; about six minutes
     python benchmarks/pacing.py --only four,knee     some of them
     python benchmarks/pacing.py --seconds 1 --rounds 1   a quick look
 
@@ -8,6 +8,7 @@
     far    50 ms to the first byte, for any number of requests
     four   serves four requests at a time in 20 ms each, and answers others with 429 without Retry-After
     knee   20 ms up to sixteen at a time, beyond that growing with the square of their number
+    hundred   as far away as `far` for a hundred requests at a time, and answers others with 429
 
 Each fixed number is first measured with enough files for --seconds. The two best of them and auto then copy
 the same files in interleaved rounds. Files per second are those of the run, from its receipt, without the
@@ -41,7 +42,7 @@ from clients import HERE
 from corpus import File
 from table import aligned
 
-FIXED = (1, 2, 4, 8, 16, 32, 64)
+FIXED = (1, 2, 4, 8, 16, 32, 64, 128)
 KINDS = ("near", *limited_servers.KINDS)
 FILES = 12_000
 MIN_FILES = 60

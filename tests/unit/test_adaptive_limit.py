@@ -98,6 +98,26 @@ def test_a_refusal_here_and_there_is_weather_and_changes_nothing():
     assert host.limit.settled >= MAX_LIMIT // 2
 
 
+def test_the_refusals_of_one_wave_lower_the_number_once():
+    pace = AdaptiveLimit(64, MAX_LIMIT, lambda: 0.0)
+    pace.active = 64
+    for _ in range(40):
+        pace.throttled()
+    assert pace.allowed == 32
+    for _ in range(28):  # the rest of those that were under way
+        pace.answered(0.05)
+    for _ in range(4):  # these were sent since
+        pace.throttled()
+    assert pace.allowed == 16
+
+
+def test_a_host_that_allows_a_hundred_is_asked_by_nearly_as_many():
+    host = Host(lambda n: min(n, 100) / 0.05, refuses=lambda n: max(0.0, (n - 100) / n)).work(20)
+    before = host.answered
+    host.work(40)
+    assert (host.answered - before) / 40 >= 0.85 * 100 / 0.05
+
+
 def test_a_host_that_changes_is_found_out_again():
     slow = [False]
     host = Host(lambda n: 10.0 * min(n, 4) if slow[0] else n / 0.05).work(15)

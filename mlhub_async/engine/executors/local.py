@@ -39,8 +39,8 @@ class LocalExecutor:
     def __init__(self, context: TransferContext, concurrency: int | None) -> None:
         self._context = context
         self._workers = affordable_transfers(concurrency or MAX_LIMIT)
-        self._is_unrestricted = self._workers == (concurrency or MAX_LIMIT)
-        """there are descriptors for as many transfers as were asked for"""
+        self._is_unrestricted = self._workers >= (concurrency or MAX_LIMIT // 2)
+        """there are descriptors for as many transfers as were asked for, or for what most origins need"""
         if not self._is_unrestricted:
             load_tenacity()
 

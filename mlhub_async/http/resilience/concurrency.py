@@ -12,8 +12,8 @@ from collections.abc import Callable
 from .hill_climbing import HillClimber
 
 FIRST_LIMIT = 8
-MAX_LIMIT = 64
-"""More did not help in any measurement, and operators of servers may object."""
+MAX_LIMIT = 128
+"""Only a distant origin is asked by so many: each doubling must pay. Operators of servers may object to more."""
 REQUEST_WEIGHT_BYTES = 16 << 10
 """Bytes that a request counts as, in addition to its body: for tiny files their number matters."""
 CHECK_SECONDS = 0.1
@@ -74,6 +74,8 @@ class AdaptiveLimit(HillClimber):
         self._work_before = 0
         self._answers = 0
         self._refusals = 0
+        self._under_way = 0
+        """requests that were sent before a refusal lowered the limit, and are not answered since `_begin`"""
         self._waits = self._best_wait = self._earlier_waits = 0.0
         self._since = clock()
 
@@ -148,15 +150,23 @@ class AdaptiveLimit(HillClimber):
         return enough and self._clock() - self._since >= CHECK_SECONDS
 
     def throttled(self) -> None:
-        """The origin refused a request (429, 503). If it refuses many, the limit is lowered."""
+        """The origin refused a request (429, 503). If it refuses many, the limit is lowered.
+
+        It is lowered once for all requests that are under way then, as the congestion window of TCP is once per
+        round-trip time (RFC 5681): their refusals say nothing about the lower number.
+        """
+        if self._answers < self._under_way:
+            self._under_way -= 1
+            return
         self._refusals += 1
-        seen = self._refusals + self._answers
+        seen = self._refusals + self._answers - self._under_way
         if self.fixed or self._refusals < MIN_TRANSFERS or self._refusals * REFUSED_ONE_IN < seen:
             return
         self._ceiling = max(1, self.allowed - 1)
         self.start_cooldown(self._clock())
         self.lower(max(1, self.allowed // 2))
         self._begin(CHECKS_BETWEEN_TRIALS)
+        self._under_way = self.active
 
     def adjust(self) -> None:
         """Compare the rate since the last check with the rate before, and keep or change the limit.
@@ -232,6 +242,7 @@ class AdaptiveLimit(HillClimber):
 
     def _begin(self, checks_left: int) -> None:
         self._checks_left = checks_left
+        self._under_way = max(0, self._under_way - self._answers)
         self._earlier_waits += self._waits
         self._since, self._work_before, self._answers, self._waits = self._clock(), self.work, 0, 0.0
         self._refusals = 0
