@@ -146,15 +146,33 @@ def test_much_that_is_still_to_come_lets_nobody_in_beyond_a_few():
     assert pace.crowded()
 
 
-def test_a_fixed_number_stays():
+def test_a_fixed_number_stays_while_few_requests_are_refused():
     clock = [0.0]
     pace = AdaptiveLimit(5, 5, lambda: clock[0])
     for _ in range(1000):
         clock[0] += 0.1
-        pace.answered(0.1)
+        for _ in range(4):
+            pace.answered(0.1)
         pace.throttled()
         pace.adjust()
     assert pace.allowed == 5
+
+
+def test_a_fixed_number_is_the_largest_where_the_host_refuses_so_many():
+    host = Host(lambda n: 20.0 * min(n, 4), refuses=lambda n: max(0.0, (n - 4) / n))
+    host.limit = AdaptiveLimit(16, 16, lambda: host.now)
+    host.work(10)
+    seen = [host.work(0.5).limit.allowed for _ in range(200)]
+    assert sum(3 <= n <= 4 for n in seen) >= 0.9 * len(seen) and max(seen) <= 16
+
+
+def test_a_number_that_another_sets_stays():
+    pace = AdaptiveLimit(0, 0, lambda: 0.0)
+    pace.allowed = pace.active = 8
+    for _ in range(100):
+        pace.throttled()
+    assert pace.allowed == 8
+    assert pace.hand_over()[-1] == 100
 
 
 def test_nothing_is_learned_while_there_is_not_enough_to_do():

@@ -13,7 +13,7 @@ from .hill_climbing import HillClimber
 
 FIRST_LIMIT = 8
 MAX_LIMIT = 128
-"""Only a distant origin is asked by so many: each doubling must pay. Operators of servers may object to more."""
+"""Only a distant origin is asked by so many: each doubling must pay. Operators may object to more."""
 REQUEST_WEIGHT_BYTES = 16 << 10
 """Bytes that a request counts as, in addition to its body: for tiny files their number matters."""
 CHECK_SECONDS = 0.1
@@ -46,7 +46,8 @@ MIN_TRANSFERS = 4
 class AdaptiveLimit(HillClimber):
     """The number of slots at one origin. The gate calls `adjust` and asks whether it is `crowded`.
 
-    `first` is the initial number, `most` the maximum. If they are equal the limit is fixed (as with -j).
+    `first` is the initial number, `most` the maximum. If they are equal the limit is `fixed` (as with -j)
+    until the origin refuses so many requests. Where `most` is 0 the owner sets the number.
     `clock` returns seconds.
     """
 
@@ -152,16 +153,18 @@ class AdaptiveLimit(HillClimber):
     def throttled(self) -> None:
         """The origin refused a request (429, 503). If it refuses many, the limit is lowered.
 
-        It is lowered once for all requests that are under way then, as the congestion window of TCP is once per
-        round-trip time (RFC 5681): their refusals say nothing about the lower number.
+        It is lowered once for all requests that are under way then, as the congestion window of TCP is once
+        per round-trip time (RFC 5681): their refusals say nothing about the lower number.
         """
         if self._answers < self._under_way:
             self._under_way -= 1
             return
         self._refusals += 1
         seen = self._refusals + self._answers - self._under_way
-        if self.fixed or self._refusals < MIN_TRANSFERS or self._refusals * REFUSED_ONE_IN < seen:
+        few = self._refusals < MIN_TRANSFERS or self._refusals * REFUSED_ONE_IN < seen
+        if few or not self._most:
             return
+        self.fixed = self._doubling = False
         self._ceiling = max(1, self.allowed - 1)
         self.start_cooldown(self._clock())
         self.lower(max(1, self.allowed // 2))
