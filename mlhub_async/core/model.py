@@ -17,6 +17,7 @@ from .urls import redacted
 
 JsonObject = dict[str, Any]
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+Version = tuple[str, int]  # of a file: a validator, and its size in bytes
 
 NO_COLLECTION = "_no-collection"
 """The collection id given to items that name no collection."""
@@ -237,8 +238,8 @@ class Item:
     """those of its assets that are directories, by key"""
     paths: Mapping[str, str] = field(default_factory=lambda: NOTHING, repr=False, compare=False)
     """the paths in DEST that its assets must have, by key, whatever the path template"""
-    versions: Mapping[str, str] = field(default_factory=lambda: NOTHING, repr=False, compare=False)
-    """validators of the files of its assets, by key, where they are known before any is asked for"""
+    versions: Mapping[str, Version] = field(default_factory=lambda: NOTHING, repr=False, compare=False)
+    """of the files of its assets, by key, where they are known before any is asked for"""
     locations: Mapping[str, JsonObject] = field(default_factory=lambda: NOTHING, repr=False, compare=False)
     """`href` and `alternate` of assets, by key: where they are fetched from, in place of what `body` says"""
 
@@ -258,7 +259,7 @@ class Collection:
     )
     """those of its assets that are directories, by key"""
     paths: Mapping[str, str] = field(default_factory=lambda: NOTHING, repr=False, compare=False)
-    versions: Mapping[str, str] = field(default_factory=lambda: NOTHING, repr=False, compare=False)
+    versions: Mapping[str, Version] = field(default_factory=lambda: NOTHING, repr=False, compare=False)
     locations: Mapping[str, JsonObject] = field(default_factory=lambda: NOTHING, repr=False, compare=False)
     """these three: see `Item`"""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core import checksum, urls
 from ..core.errors import MlhubError, TransferError
-from ..core.model import NO_COLLECTION, Asset, Collection, Flaw, Item, JsonObject
+from ..core.model import NO_COLLECTION, Asset, Collection, Flaw, Item, JsonObject, Version
 from .documents import DocumentKind, is_item, kind_of, looks_like
 from .fields.legacy import present_structure
 from .links import is_table_or_lines, links_of, resolve
@@ -168,7 +168,7 @@ class _Owner(NamedTuple):
     endpoints: urls.StoreEndpoints | None
     schemes: JsonObject | None
     """the authentication schemes of the collection of an item"""
-    versions: Mapping[str, str]
+    versions: Mapping[str, Version]
     """see `Item.versions`"""
     described: dict[str, str]
     """the authentication schemes that its assets have referred to"""
@@ -186,16 +186,17 @@ class AssetOutline(NamedTuple):
 def outlines_of(owner: Item | Collection) -> list[AssetOutline]:
     """The owner's assets, as far as they are needed for counting: cheaper than `assets_of`."""
     raw = owner.body.get("assets")
-    return [_outline(key, one) for key, one in raw.items()] if isinstance(raw, dict) else []
+    known = owner.versions
+    return [_outline(key, one, known.get(key)) for key, one in raw.items()] if isinstance(raw, dict) else []
 
 
-def _outline(key: str, raw: Any) -> AssetOutline:
+def _outline(key: str, raw: Any, version: Version | None) -> AssetOutline:
     about = raw if isinstance(raw, dict) else {}
     media_type, href = about.get("type"), about.get("href")
     return AssetOutline(
         key,
         media_type if isinstance(media_type, str) else None,
-        _size(about.get("file:size")),
+        _size(about["file:size"]) if "file:size" in about else version and version[1],
         href if isinstance(href, str) else "",
     )
 
@@ -297,14 +298,15 @@ def _asset(key: str, raw: Any, owner: _Owner) -> Asset:
     published = about.get("file:checksum") or about.get("checksum:multihash")
     if published is None and "git:blob" in about:
         published = checksum.git_blob(about["git:blob"], size)
-    media_type, etag = about.get("type"), about.get("etag") or owner.versions.get(key)
+    version = owner.versions.get(key)
+    media_type, etag = about.get("type"), about.get("etag") or (version and version[0])
     return Asset(
         href,
         key,
         owner.item,
         owner.collection,
         media_type if isinstance(media_type, str) else None,
-        size,
+        version[1] if size is None and version else size,
         checksum.parse(published) if published is not None else None,
         _stamp("" if etag else href, size, published, owner.updated if not etag else str(etag)),
         owner.date,

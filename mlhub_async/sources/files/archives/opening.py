@@ -9,6 +9,7 @@ from ....core import urls
 from ....core.errors import CatalogDefect, CatalogError, Corrupt, SourceError, TransferError, Transient
 from ....core.formats.archives.errors import ArchiveCut, ArchiveDefect
 from ....core.formats.archives.names import is_junk
+from ....core.model import Version
 from ...access import unreadable
 from ...items.streams import RawReader
 from ..listing import rfc3339
@@ -36,11 +37,11 @@ class OpenedArchive(NamedTuple):
     """`names` of the members that are files of the data, sorted; `members` with their facts. `flaws`: those
     that are refused, and why. `broken`: why it is not whole, if it is not; `rest_may_come`: the connection
     broke off, so another run may bring what is missing. `remark`: what people should know of how it is
-    read. `version_of` gives a validator of the member at a URL, "" where there is none."""
+    read. `version_of` gives that of the member at a URL, None where there is none."""
 
     names: Callable[[], Iterable[str]]
     members: Callable[[], Iterable[tuple[str, MemberFacts]]]
-    version_of: Callable[[str], str]
+    version_of: Callable[[str], Version | None]
     flaws: list[tuple[str, str]]
     broken: CatalogError | None = None
     rest_may_come: bool = False

@@ -9,7 +9,7 @@ from functools import partial
 from .... import stac
 from ....core import urls
 from ....core.errors import CatalogError, TransferError
-from ....core.model import Asset, Collection, Document, Entry, Flaw, Item, ListingRemarks
+from ....core.model import Asset, Collection, Document, Entry, Flaw, Item, ListingRemarks, Version
 from ....core.options import Selection
 from ....core.ports import Emit, Source
 from ...access import broken_listing
@@ -44,7 +44,7 @@ class ArchiveSource:
         self._workspace = workspace
         self._inner: Source | None = None
         self._broken: CatalogError | None = None
-        self._version_of: Callable[[str], str] = lambda url: ""
+        self._version_of: Callable[[str], Version | None] = lambda url: None
 
     async def list(self, emit: Emit, only: Sequence[str] = ()) -> None:
         """What is whole of an archive that is not is listed before that is raised."""
@@ -66,7 +66,7 @@ class ArchiveSource:
 
     def _versioned(self, owner: Item | Collection) -> Item | Collection:
         assets = owner.body.get("assets")
-        versions: dict[str, str] = {}
+        versions: dict[str, Version] = {}
         for key, asset in assets.items() if isinstance(assets, dict) else ():
             if not isinstance(asset, dict) or asset.get("etag"):
                 continue  # as in each item that is made of the listing

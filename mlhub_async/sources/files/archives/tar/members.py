@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from .....core.errors import Corrupt, TransferError
 from .....core.formats.archives.errors import ArchiveDefect
-from .....core.model import Head, Request
+from .....core.model import Head, Request, Version
 from .....core.ports import Send, Sink
 from .....core.ports.members import MemberOrder, TakeMember, UnpackedFile
 from .....core.urls import canonical, redacted
@@ -93,10 +93,10 @@ class TarMembers:
         member = self._member_at(url) if self.unpacked.has_data else None
         return None if member is None or member.is_document else member
 
-    def version_of(self, url: str) -> str:
-        """A validator of the content of the member at a URL, "" where there is none."""
+    def version_of(self, url: str) -> Version | None:
+        """Of the content of the member at a URL, None where there is none."""
         member = self._member_at(url) if url.startswith(self._base) else None
-        return "" if member is None else member.etag
+        return None if member is None else (member.etag, member.size)
 
     async def read(self, orders: Sequence[MemberOrder], send: Send, take: TakeMember) -> None:
         """See `ports.Members`."""

@@ -19,7 +19,7 @@ from .....core.formats.archives.zip_directory import (
     end_record,
 )
 from .....core.formats.archives.zip_member import MemberDecoder, content
-from .....core.model import Head, Request
+from .....core.model import Head, Request, Version
 from .....core.ports import Buffer, Send, Sink
 from .....core.ports.members import MemberOrder, TakeMember
 from .....core.urls import redacted
@@ -109,10 +109,10 @@ class ZipMembers:
         is_small = member is not None and member.limit - member.offset <= SMALL_BYTES
         return member if member is not None and is_small and not member.flaw else None
 
-    def version_of(self, url: str) -> str:
-        """A validator of the content of the member at a URL, "" where there is none."""
+    def version_of(self, url: str) -> Version | None:
+        """Of the content of the member at a URL, None where there is none."""
         member = self._member_at(url) if url.startswith(self._base) else None
-        return "" if member is None else member.etag
+        return None if member is None else (member.etag, member.size)
 
     async def read(self, orders: Sequence[MemberOrder], send: Send, take: TakeMember) -> None:
         """See `ports.Members`. Members that were read with others already are not asked for again."""

@@ -1,4 +1,4 @@
-"""A tar archive whose data is not kept: what is listed or checked may ask for bytes of it all the same."""
+"""Archives that are read for a plan or a check: data of a tar is not kept then, and may be asked for."""
 
 import gzip
 import io
@@ -7,12 +7,12 @@ import tarfile
 
 import pytest
 
-from mlhub_async import Selection
+from mlhub_async import Selection, mirror
 from mlhub_async.engine.planning.differences import diff
 from mlhub_async.engine.planning.lock_check import check_lockfile
 from mlhub_async.engine.planning.lockfile import lock
 from mlhub_async.engine.planning.plan import plan_only
-from support.archives import tarred
+from support.archives import tarred, zipped
 from support.engine import make_options, run
 from support.server import tif
 from support.stac_server import stac_collection, stac_item
@@ -80,3 +80,15 @@ async def test_digests_of_members_check_a_lockfile(site, dest, tmp_path, place):
     found = await check_lockfile(locked, options, {}, others.append)
     assert (found.exit_code, found.decided, found.received) == (4, {"head": 4}, 0)
     assert [(one.row.path, str(one.found)) for one in others] == [("c1/i1/data.tif", "digest")]
+
+
+@pytest.mark.parametrize("name", ["a.tar.gz", "a.zip"])
+async def test_sizes_that_the_catalogue_does_not_declare_are_those_of_the_members(site, dest, name):
+    files = catalogue()
+    sizes = [len(data) for path, data in files.items() if not path.endswith(".json")]
+    archive = gzip.compress(tarred(files)) if name == "a.tar.gz" else zipped(files)
+    url = site.put(f"/{name}", archive, etag='"1"')
+    plan = await plan_only(url, make_options(allow_private=True))
+    assert (plan.assets, plan.known_bytes, plan.unknown_sizes) == (5, sum(sizes), 0)
+    small = make_options(Selection(max_size=3_000), allow_private=True)
+    assert (await plan_only(url, small)).assets == (await mirror(url, dest, small)).selected == 3
