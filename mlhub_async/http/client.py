@@ -349,7 +349,7 @@ class Http:
         """One attempt. Raises `Transient` for damage that is new, `TransferError` if it came before."""
         sink = DocumentSink(request.url, refuses_data=refuses_data)
         try:
-            raw, head = await self._read_into(sink, request)
+            raw, head = await self._read_into(sink, history.next_request(request))
         except Transient as error:
             if error is not sink.damage:
                 raise

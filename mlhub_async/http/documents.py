@@ -14,7 +14,7 @@ from ..core.errors import TransferError, Transient
 from ..core.json_text import BYTE_ORDER_MARK
 from ..core.model import Document, Head, Request
 from ..core.urls import redacted
-from .decoding.body import BodyDecoder, content_codings, decoder_for
+from .decoding.body import PAST_CACHES, BodyDecoder, content_codings, decoder_for
 from .decoding.decoders import DecodingError
 from .status import OK, PARTIAL_CONTENT, PRECONDITION_FAILED, REDIRECTS, TRANSFORMED, classified
 from .validators import is_whole
@@ -162,6 +162,10 @@ class DamageHistory:
 
     def __init__(self) -> None:
         self._seen: set[int] = set()
+
+    def next_request(self, request: Request) -> Request:
+        """The request; past caches, once a damaged body came."""
+        return request._replace(headers={**PAST_CACHES, **request.headers}) if self._seen else request
 
     def judge(self, damage: Transient, body_hash: int) -> TransferError:
         """The error to raise: `damage`, or a final one if this very body came before."""

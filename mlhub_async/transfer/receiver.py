@@ -17,6 +17,7 @@ from ..core.urls import parse
 from ..http.decoding.body import (
     AS_STORED,
     AS_STORED_ENCODED,
+    PAST_CACHES,
     BodyDecoder,
     content_codings,
     decode_piece,
@@ -85,6 +86,8 @@ class Receiver:
         self._framed_length: int | None = None
         self._keeps_encoding = self._wants_encoded = False
         self._decoded_there = False
+        self._asks_origin = False
+        """what came was not right, and may have come from a cache"""
         self._resume: RangeResume | None = None
         self._first_new = 0
         """the offset when the present request was made"""
@@ -128,6 +131,8 @@ class Receiver:
         self.unchanged = self._was_complete = self._compares_only = False
         fields = dict(AS_STORED_ENCODED if self._wants_encoded else AS_STORED)
         self._resume, self._first_new = None, offset
+        if self._asks_origin:
+            fields.update(PAST_CACHES)
         if offset and not self._encoded:
             tail, quirks = self.partial.body.tail, self._quirks
             resume = RangeResume(self._version(), offset, tail, quirks, just_compared=just_compared)
@@ -140,7 +145,7 @@ class Receiver:
             and known.validator.startswith('"')
             and not self._etag_lags
         ):
-            fields["if-none-match"] = known.validator
+            fields.update({"if-none-match": known.validator, **PAST_CACHES})
         return fields
 
     def _version(self) -> PartialVersion:
@@ -249,6 +254,7 @@ class Receiver:
     def _restarting(self, words: str, status: int) -> Transient:
         """The error to raise after bytes that cannot be continued have been forgotten."""
         self.restart()
+        self._asks_origin = True
         return Transient(f"{self.name}: {words}", kind="range", tries=3, status=status)
 
     def restart(self) -> None:
@@ -265,6 +271,7 @@ class Receiver:
         wrong = error.kind in ("checksum-mismatch", "size-mismatch")
         self._wants_encoded = self._decoded_there and wrong
         self._keeps_encoding = self._wants_encoded or (self._decoder is not None and wrong)
+        self._asks_origin = True
         self.restart()
 
     async def restart_in_new_file(self) -> None:

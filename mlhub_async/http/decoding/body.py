@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 AS_STORED = {"accept": "*/*", "accept-encoding": "identity"}
 """Request fields that ask for a file's own bytes, which its digests and ranges refer to."""
+PAST_CACHES = {"cache-control": "no-cache"}
+"""A request field that asks caches on the way to ask the origin (RFC 9111, section 5.2.1.4): what came from
+one may be damaged, a part, or of the version before."""
 AS_STORED_ENCODED = {"accept": "*/*", "accept-encoding": "gzip"}
 """The same of a server that decodes what it stores (`is_decoded_there`)."""
 MAX_DECODED_PIECE_BYTES = 64 << 20
