@@ -10,6 +10,7 @@ from mlhub_async.core.formats.directories import (
     directory_error,
     kind_of_directory,
     listed_instead,
+    may_be_directories,
 )
 
 HOST = "https://h.test"
@@ -49,6 +50,10 @@ S3_LISTING = (
 )
 def test_a_directory_is_recognised_by_its_href_and_media_type(path, media_type, kind):
     assert kind_of_directory(HOST + path, media_type) == kind
+    files = [f"{HOST}/a.tif", f"{HOST}/b"]
+    assert not may_be_directories(files, {"image/tiff", None})
+    if kind:  # among files it must not be overlooked
+        assert may_be_directories([*files, HOST + path, *files], {"image/tiff", media_type})
 
 
 @pytest.mark.parametrize(

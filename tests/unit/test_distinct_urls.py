@@ -16,7 +16,7 @@ def test_it_counts_as_a_dictionary_does(monkeypatch, held):
     for _ in range(3_000):
         url, size = f"https://a.test/{chance.randrange(1_000)}.tif", chance.randrange(1 << 40)
         expected.setdefault(url, size)
-        urls.add([(url, size)])
+        urls.add([url], [size])
     assert urls.totals() == (len(expected), sum(expected.values()))
 
 
@@ -29,5 +29,6 @@ def test_without_a_temporary_folder_it_counts_in_memory(monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
     urls = DistinctUrls()
     for start in (0, 3, 6):
-        urls.add([(f"https://a.test/{number % 5}", number) for number in range(start, start + 3)])
+        numbers = range(start, start + 3)
+        urls.add([f"https://a.test/{number % 5}" for number in numbers], numbers)
     assert urls.totals() == (5, 10)

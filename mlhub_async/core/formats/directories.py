@@ -6,6 +6,7 @@ object store, or nothing at all: none of these is the asset.
 
 from __future__ import annotations
 
+from collections.abc import Sequence, Set
 from typing import NamedTuple
 
 from ..errors import TransferError, Transient
@@ -20,6 +21,7 @@ DIRECTORY = "a directory"
 _ENDS = {".zarr": ZARR, ".zarr/": ZARR, ".SAFE": SAFE, ".SAFE/": SAFE, "/": DIRECTORY}
 """Ends of paths. In small letters it is a file of a SAFE product, manifest.safe."""
 _ALL_ENDS = tuple(_ENDS)
+_LINE_ENDS = ("/\n", ".zarr\n", ".SAFE\n")
 _ZARR_TYPES = frozenset(
     {"application/vnd+zarr", "application/vnd.zarr", "application/x-zarr", "application/zarr"}
 )
@@ -41,6 +43,16 @@ def kind_of_directory(href: str, media_type: str | None) -> str:
     if declares_zarr or not path.endswith(_ALL_ENDS) or kinds.of_media_type(media_type) is not None:
         return ""
     return next(kind for end, kind in _ENDS.items() if path.endswith(end))
+
+
+def may_be_directories(hrefs: Sequence[str], media_types: Set[object]) -> bool:
+    """Whether `kind_of_directory` has to be asked of these hrefs: not of those of nearly every item.
+
+    Raises `TypeError` where one is no text.
+    """
+    lines = "\n".join(hrefs) + "\n"
+    has_marks = "?" in lines or "#" in lines
+    return has_marks or any([end in lines for end in _LINE_ENDS]) or "zarr" in str(media_types).lower()
 
 
 def directory_suffix(href: str, media_type: str | None) -> str:

@@ -11,6 +11,7 @@ from ...core.model import Asset
 _NAMING_OTHERS = (".vrt", "_mtl.txt", "_mtl.json", "_mtl.xml", "manifest.safe", "mtd_tl.xml")
 """Ends of the names of files that name the files beside them."""
 _DOUBLE = (".aux.xml",)
+_LINE_ENDS = tuple([f"{end}\n" for end in (*_NAMING_OTHERS, *_DOUBLE)])
 _SIDECARS = (
     *(".msk", ".ovr", ".aux.xml", ".aux", ".rrd", ".ige", ".hdr", ".rpb", ".imd", ".til"),
     *(".tfw", ".tifw", ".tiffw", ".jgw", ".jpgw", ".jpegw", ".pgw", ".pngw", ".j2w", ".jp2w", ".wld"),
@@ -28,7 +29,10 @@ def companions(assets: Sequence[Asset]) -> dict[str, str]:
     scene.tfw). A picture and a table of one stem (scene.png, scene.csv) do not need each other. Where a file
     names others in its directory (a VRT), it and all of these are among them.
     """
-    places = [asset.href.partition("#")[0].partition("?")[0] for asset in assets]
+    places = [asset.href for asset in assets]
+    lines = "\n".join(places)
+    if "?" in lines or "#" in lines:
+        places = [place.partition("#")[0].partition("?")[0] for place in places]
     if not _may_have_companions(places):
         return {}
     names = [urls.filename(asset.href) for asset in assets]
@@ -58,11 +62,10 @@ def _led_by(folder: str, name: str, led: set[tuple[str, str]]) -> list[tuple[str
 def _may_have_companions(places: list[str]) -> bool:
     """Cheap, as nearly no item has any."""
     stems = {place.rpartition(".")[0] for place in places}
-    return (
-        len(stems) < len(places)
-        or not stems.isdisjoint(places)
-        or any([place.lower().endswith((*_NAMING_OTHERS, *_DOUBLE)) for place in places])
-    )
+    if len(stems) < len(places) or not stems.isdisjoint(places):
+        return True
+    lines = "\n".join(places).lower() + "\n"
+    return any([end in lines for end in _LINE_ENDS])
 
 
 def _stems(name: str) -> set[str]:

@@ -224,10 +224,11 @@ class _Counter:
             plan.listed_ids.add(listed_id(collection, item, asset.key) for asset in selected)
         plan.assets += len(selected)
         plan.by_collection[collection] += len(selected)
-        self._count_urls(owner, selected)
-        sizes = [asset.size for asset in selected if asset.size is not None]
-        plan.known_bytes += sum(sizes)
-        plan.unknown_sizes += len(selected) - len(sizes)
+        sizes = [asset.size for asset in selected]
+        known = [size for size in sizes if size is not None]
+        plan.known_bytes += sum(known)
+        plan.unknown_sizes += len(sizes) - len(known)
+        self._count_urls(owner, selected, [size or 0 for size in sizes])
         self._save_owner(owner)
 
     def _note_directories(self, owner: Item | Collection) -> None:
@@ -239,9 +240,12 @@ class _Counter:
                 name = "/".join(filter(None, (*where, key)))
                 self._plan.flaws.append(Flaw(name, one.error, owner=(*where, key), concern=Concern.MIRROR))
 
-    def _count_urls(self, owner: Item | Collection, selected: Sequence[stac.AssetOutline]) -> None:
-        urls = [file_url(one.href, owner.href) for one in selected]
-        self._urls.add([(url, one.size or 0) for url, one in zip(urls, selected, strict=True)])
+    def _count_urls(
+        self, owner: Item | Collection, selected: Sequence[stac.AssetOutline], sizes: Sequence[int]
+    ) -> None:
+        base = owner.href
+        urls = [file_url(one.href, base) for one in selected]
+        self._urls.add(urls, sizes)
         if self.frame is not None:
             collection = owner.collection if isinstance(owner, Item) else owner.id
             for url, one in zip(urls, selected, strict=True):

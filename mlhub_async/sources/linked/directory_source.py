@@ -13,7 +13,7 @@ from ... import stac
 from ...core import urls
 from ...core.concurrency import map_in_order
 from ...core.errors import TransferError
-from ...core.formats.directories import kind_of_directory, unlisted_error
+from ...core.formats.directories import kind_of_directory, may_be_directories, unlisted_error
 from ...core.model import Asset, Collection, Directory, Entry, Item, Member
 from ...core.options import Selection
 
@@ -117,13 +117,13 @@ class DirectorySource:
 def _may_have_directories(assets: Any) -> bool:
     """Whether an asset may be a directory: cheaper than to make the assets, of which nearly none is one."""
     raw = assets.values() if isinstance(assets, dict) else ()
-    places = [(one.get("href"), one.get("type")) for one in raw if isinstance(one, dict)]
-    return any(
-        [
-            isinstance(href, str) and kind_of_directory(href, kind if isinstance(kind, str) else None)
-            for href, kind in places
-        ]
-    )
+    try:
+        hrefs, kinds = [one["href"] for one in raw], {one.get("type") for one in raw}
+        if not may_be_directories(hrefs, kinds):
+            return False
+        return any([kind_of_directory(one["href"], one.get("type")) for one in raw])
+    except (AttributeError, KeyError, TypeError):  # one has no such href or type: they are made
+        return True
 
 
 def _joined(entry: Entry, directories: dict[str, Directory] | None) -> Entry:
