@@ -257,11 +257,10 @@ class Collection:
     directories: Mapping[str, Directory] = field(
         default_factory=lambda: NO_DIRECTORIES, repr=False, compare=False
     )
-    """those of its assets that are directories, by key"""
     paths: Mapping[str, str] = field(default_factory=lambda: NOTHING, repr=False, compare=False)
     versions: Mapping[str, Version] = field(default_factory=lambda: NOTHING, repr=False, compare=False)
     locations: Mapping[str, JsonObject] = field(default_factory=lambda: NOTHING, repr=False, compare=False)
-    """these three: see `Item`"""
+    """these four: see `Item`"""
 
 
 @dataclass(frozen=True, slots=True)
