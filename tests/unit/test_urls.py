@@ -423,6 +423,9 @@ def test_a_parameter_that_was_set_can_be_read_and_removed_again(value, url):
         ("https://b/x?X-Amz-Signature=2", True),
         ("https://b/x?x-goog-signature=2", True),
         ("https://b/x?Expires=1&Signature=2", True),
+        ("https://b/x?md5=abc&expires=1700000000", True),
+        ("https://b/x?expires=1700000000&md5=abc", True),
+        ("https://b/x?md5=abc", False),
         ("https://b/x?design=2&signature_date=3", False),
         ("https://b/sig=1/x", False),
         ("https://b/x", False),
@@ -632,3 +635,14 @@ def test_a_path_with_dots_has_the_url_of_the_file_that_it_names(tmp_path):
     (tmp_path / "there/deep").mkdir(parents=True)
     (tmp_path / "link").symlink_to(tmp_path / "there/deep")
     assert urls.from_path(tmp_path / "link/../c.json") == (tmp_path.resolve() / "there/c.json").as_uri()
+
+
+def test_a_secure_link_identifies_nothing_and_is_not_shown_or_stored():
+    signed = "https://h/a.tif?x=1&md5=CANARY&expires=1700000000"
+    assert (
+        urls.canonical(signed) == urls.canonical(signed.replace("CANARY", "other")) == "https://h/a.tif?x=1"
+    )
+    for text in (urls.redacted(signed), urls.without_secrets(signed), urls.with_placeholders(signed)):
+        assert "CANARY" not in text
+    assert urls.redacted("https://h/a.tif?md5=abc") == "https://h/a.tif?md5=abc"
+    assert urls.canonical("https://h/a.tif?md5=abc") == "https://h/a.tif?md5=abc"

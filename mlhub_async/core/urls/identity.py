@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from urllib.parse import quote, unquote_plus
 
@@ -12,6 +12,7 @@ from ..errors import TransferError
 from .parsing import MAX_URL_CHARS, origin, parse
 from .redaction import (
     has_download_token,
+    has_secure_link,
     is_credential,
     is_secret,
     mask_tokens,
@@ -40,8 +41,12 @@ _SIGNING_SCHEMES = (
     ({"sig", "se"}, _AZURE),
     ({"sig", "sv"}, _AZURE),
     ({"sig", "skv"}, _AZURE),
+    ({"md5", "expires"}, pattern_on_use("md5|expires")),
 )
-"""Of each scheme the parameters that every signature has, and all that may belong to it, in lower case."""
+"""Of each scheme the parameters that every signature has, and all that may belong to it, in lower case.
+
+That of `md5` is the secure link of nginx; alone it is a digest like others.
+"""
 _AKAMAI_TOKEN = pattern_on_use("(?:hdnts|hdnea|__token__)=.*hmac(?:=|%3d)", re.DOTALL | re.IGNORECASE)
 _TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 """That of Microsoft, in whose name the Planetary Computer signs."""
@@ -118,16 +123,20 @@ def without_signature(url: str) -> str:
     return f"{start}?{kept}" if kept else start
 
 
-def _masked(pair: str) -> str:
+def _masked(pair: str, more: Sequence[str] = ()) -> str:
+    """`more`: names of further parameters that are secret in this query."""
     name, _, value = pair.partition("=")
-    return f"{name}={placeholder(value)}" if value and is_secret(unquote_plus(name)) else pair
+    hide = is_secret(unquote_plus(name)) or _name(pair).lower() in more
+    return f"{name}={placeholder(value)}" if value and hide else pair
 
 
 def with_placeholders(url: str) -> str:
     """Any text that may be a URL, with placeholders for signatures, tokens and keys in its query."""
     start, question, rest = url.partition("?")
     query, end, fragment = rest.partition("#")
-    return mask_tokens(start + question + "&".join(map(_masked, query.split("&")))) + end + fragment
+    names = ("md5",) if has_secure_link(query) else ()
+    masked = [_masked(pair, names) for pair in query.split("&")]
+    return mask_tokens(start + question + "&".join(masked)) + end + fragment
 
 
 def has_placeholder(url: str) -> bool:
@@ -164,11 +173,14 @@ def without_credentials(url: str) -> str:
 def _identifying(query: str) -> str:
     """The query without the parameters that only authenticate."""
     pairs = [(_name(pair), pair) for pair in query.split("&")]
-    azure = any(name.lower() == "sig" for name, _ in pairs)
+    azure, secure_link = any(name.lower() == "sig" for name, _ in pairs), has_secure_link(query)
     return "&".join(
         pair
         for name, pair in pairs
-        if not (is_credential(name) or (azure and _AZURE.fullmatch(name.lower())))
+        if (
+            not (is_credential(name) or (azure and _AZURE.fullmatch(name.lower())))
+            and not (secure_link and name.lower() == "md5")
+        )
         or _OBJECT_KEY.fullmatch(pair)
     )
 
@@ -206,4 +218,4 @@ def is_expiring(url: str) -> bool:
         return has_download_token(url)
     query = url.partition("?")[2].partition("#")[0]
     names = [_name(pair).lower() for pair in query.split("&")]
-    return any(map(_SIGNATURE.fullmatch, names)) or has_download_token(url)
+    return any(map(_SIGNATURE.fullmatch, names)) or has_secure_link(query) or has_download_token(url)

@@ -36,6 +36,7 @@ _DOWNLOAD_TOKEN = pattern_on_use(
 _TOKEN = pattern_on_use(
     r"([?&](?:t|%[57]4)(?:o|%[46]f)(?:k|%[46]b)(?:e|%[46]5)(?:n|%[46]e)=)([^&]+)", re.IGNORECASE
 )
+_SECURE_LINK = pattern_on_use(r"(?=.*(?:^|[&;])md5=)(?:^|.*[&;])expires=", re.IGNORECASE | re.DOTALL)
 _PLACEHOLDER = pattern_on_use("~[0-9a-f]{16}")
 
 _UNSAFE = pattern_on_use(
@@ -84,16 +85,19 @@ def redacted(url: str) -> str:
     """Any text that may be a URL, as people and logs may see it: without secrets, at most 300 characters."""
     bare = without_user(url).partition("#")[0]
     start, question, query = _DOWNLOAD_TOKEN.sub(r"\1***", bare).partition("?")
-    return term_safe(start + question + "".join(map(_shown, re.split("([&;])", query))), MAX_SHOWN_CHARS)
+    secure_link = has_secure_link(query)
+    shown = [_shown(pair, secure_link) for pair in re.split("([&;])", query)]
+    return term_safe(start + question + "".join(shown), MAX_SHOWN_CHARS)
 
 
-def _shown(pair: str) -> str:
+def _shown(pair: str, secure_link: bool) -> str:
     """A value that is a URL with a query or a user name is hidden entirely."""
     name, equals, value = pair.partition("=")
     if not equals:
         return "***" if len(pair) >= 32 else pair
     nested = unquote_plus(value)
-    hide = is_secret(unquote_plus(name)) or ("://" in nested and ("?" in nested or "@" in nested))
+    hide = is_secret(unquote_plus(name)) or (secure_link and name.lower() == "md5")
+    hide = hide or ("://" in nested and ("?" in nested or "@" in nested))
     return f"{name}=***" if hide else pair
 
 
@@ -123,6 +127,11 @@ def is_secret(name: str) -> bool:
 def is_credential(name: str) -> bool:
     """Whether a query parameter with this decoded name only authenticates, and identifies nothing."""
     return bool(_CREDENTIAL_NAME.fullmatch(name.strip()))
+
+
+def has_secure_link(query: str) -> bool:
+    """Whether a query has the signature of a secure link of nginx: `md5` and the time at which it ends."""
+    return "md5=" in query.lower() and bool(_SECURE_LINK.search(query))
 
 
 def has_download_token(url: str) -> bool:

@@ -104,9 +104,10 @@ class ItemsSource:
         return replace(one, addresses=self._addresses) if self._addresses and isinstance(one, Item) else one
 
     def _remember_self_links(self, chosen: Iterable[Owned], url: str) -> None:
-        """Of the latest items only, whose assets may still be in progress."""
+        """Of the latest items only, whose assets may still be in progress; also of an item that is SOURCE."""
         for one in chosen:
-            if isinstance(one, Item) and one.href != url and one.href.startswith("http"):
+            is_known = self._addresses or (isinstance(one, Item) and one.href != url)
+            if isinstance(one, Item) and is_known and one.href.startswith("http"):
                 self._self_links[one.collection, one.id] = one.href
         while len(self._self_links) > MAX_SELF_LINKS:
             self._self_links.popitem(last=False)
