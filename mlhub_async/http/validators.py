@@ -23,6 +23,7 @@ CONSTANT_TIMES = frozenset({499_162_500, 946_684_800})
 """What `npm pack` (1985-10-26T08:15:00Z) and `pkg_tar` of Bazel (2000-01-01T00:00:00Z) write as the time of
 every file, in seconds since 1970."""
 A_DAY = 86_400
+FRESH_SECONDS = 60
 _has_zone = re.compile(r" (?:[A-Z]{1,5}|[+-]\d{4})$").search
 _content_range = pattern_on_use(r"bytes (?:([0-9]{1,18})-([0-9]{1,18})|\*)/([0-9]{1,18}|\*)", re.ASCII)
 
@@ -72,6 +73,17 @@ def is_constant(headers: Mapping[str, str]) -> bool:
     if answered is not None and seconds > answered.timestamp() + A_DAY:
         return True
     return seconds < END_OF_1980_01_01 or seconds in CONSTANT_TIMES
+
+
+def is_fresh(headers: Mapping[str, str]) -> bool:
+    """Whether the Last-Modified of a response is at most a minute before its Date: a file that is just being
+    written is sent with the length that it has so far."""
+    modified, answered = headers.get("last-modified", ""), headers.get("date", "")
+    # Dates of the usual form are compared as text first: the same day, or the first minute of one.
+    if modified[:16] != answered[:16] and answered[17:22] != "00:00":
+        return False
+    last, now = http_date(modified), http_date(answered)
+    return last is not None and now is not None and abs((now - last).total_seconds()) <= FRESH_SECONDS
 
 
 def modified_at(headers: Mapping[str, str]) -> float:

@@ -18,7 +18,7 @@ async def commit_body(receiver: Receiver, head: Head, context: TransferContext) 
     """
     digests, proof = await receiver.complete()
     deep, sha256, body = context.existing.checks.structure, digests["sha256"], receiver.partial.body
-    if deep or proof is Proof.NONE or receiver.expectations.undecided:
+    if deep or proof is Proof.NONE or receiver.expectations.needs_its_format:
         await receiver.expectations.check_structure(body, sha256, receiver.total, always=deep)
     job = receiver.job
     path = await final_path(job, suffix(head.url), context) if job.suffix_pending else job.path

@@ -14,6 +14,7 @@ from ..core.formats.sniffing import SNIFF_BYTES, is_undecided, unexpected_text, 
 from ..core.model import Asset, Checksum, Head, Job, Proof
 from ..core.urls import redacted, suffix
 from ..http.status import TRANSFORMED
+from ..http.validators import is_fresh
 
 if TYPE_CHECKING:
     from ..core.ports import BodyWriter, Buffer
@@ -61,6 +62,8 @@ class Expectations:
         """the digest that the server publishes"""
         self._framed = True
         """the framing says where the body ends, not the end of the connection alone"""
+        self._is_fresh = False
+        """the file may be written at present, and the length be that of its beginning"""
         self._changed_on_the_way = False
         """a proxy may have changed the body: no length proves it"""
         self._job = job
@@ -75,6 +78,7 @@ class Expectations:
         """Note the answer that brings the body from its first byte on."""
         self._url, self._content_type = head.url, head.headers.get("content-type", "")
         self._changed_on_the_way = head.status == TRANSFORMED
+        self._is_fresh = self.asset.size is None and is_fresh(head.headers)
         self._framed = "content-length" in head.headers or "transfer-encoding" in head.headers
 
     @property
@@ -90,6 +94,11 @@ class Expectations:
         """The digests that will be compared in the end."""
         published = [self.asset.checksum, self.published] if self._digests else []
         return [one for one in published if one is not None and one.usable]
+
+    @property
+    def needs_its_format(self) -> bool:
+        """Whether a length does not prove the body: a text came first, or the file may still be written."""
+        return self.undecided or self._is_fresh
 
     def algorithms(self) -> list[str]:
         """The algorithms of the digests that `compare` needs."""
@@ -180,11 +189,13 @@ class Expectations:
         """Check the structure of the format: `always`, where a text came first, or where neither size nor
         digest is published.
 
-        In the last case a missing end is looked for. A file that is odd in another way is taken for what
-        the server has, if the framing proves it whole or if it came twice alike (`sha256`). Raises
-        `Corrupt`.
+        In the last case a missing end is looked for, also of a file that was modified just now, whose size is
+        that of the moment: then it raises `Transient`, as the rest may come. A file that is odd in another
+        way is taken for what the server has, if the framing proves it whole or if it came twice alike
+        (`sha256`). Raises `Corrupt`.
         """
-        if not (always or self.undecided) and (self._sized(total) or self._comparable()):
+        sized = self._sized(total) and not self._is_fresh
+        if not (always or self.undecided) and (sized or self._comparable()):
             return
         path, media_type = self._path, self.asset.media_type
         if found := await body.inspect(lambda file: formats.flaw(file, path, media_type)):
@@ -192,6 +203,9 @@ class Expectations:
             if whole and not (always or self.undecided) and isinstance(found, formats.IntrinsicFlaw):
                 return
             self._odd_digest = sha256
+            if self._is_fresh:
+                words = f"{self.name}: {found}; it was modified just now, and may still be written"
+                raise Transient(words, kind="structure", tries=3)
             raise Corrupt(f"{self.name}: {found}", kind="structure")
 
     def _sized(self, total: int | None) -> bool:

@@ -10,7 +10,7 @@ from ...core.checksum import DIGEST_FIELDS
 from ...core.formats.directories import kind_of_directory
 from ...core.formats.sniffing import SNIFF_BYTES, is_expected
 from ...core.model import Asset, Job, Proof, Record
-from ...http.validators import strong_validator
+from ...http.validators import is_fresh, strong_validator
 
 if TYPE_CHECKING:
     from ...core.ports import Buffer
@@ -32,8 +32,10 @@ def is_eligible(job: Job) -> bool:
 
 
 def is_ordinary(fields: Mapping[str, str], length: int, asset: Asset, limit: float) -> bool:
-    """Whether a 200 brings a whole body of a small length, as it is stored, with no digest beside it."""
-    return 0 < length <= limit and asset.size in (None, length) and _ODD_FIELDS.isdisjoint(fields)
+    """Whether a 200 brings a whole body of a small length, as it is stored, with no digest beside it, and
+    that it is not just being written."""
+    known = asset.size == length or asset.checksum is not None or not is_fresh(fields)
+    return 0 < length <= limit and asset.size in (None, length) and known and _ODD_FIELDS.isdisjoint(fields)
 
 
 def checked(job: Job, fields: Mapping[str, str], body: Buffer) -> str:
