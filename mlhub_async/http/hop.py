@@ -32,6 +32,8 @@ TIMEOUT_COST_TOKENS = 10
 TIMEOUT_KINDS = frozenset({"timeout", "too-slow"})
 NO_ANSWER_KINDS = frozenset({"connection", "dns", "protocol", "proxy", "timeout", "tls", "unreachable"})
 """Kinds of errors without any response that count as failures of the origin."""
+DROPPED_KINDS = frozenset({"connection", "timeout"})
+"""Those of them by which a server may say that there are too many connections."""
 CLOSED_SERVICES = {
     "api.radiant.earth": "Radiant MLHub closed in 2023; set MLHUB_ROOT_URL to a server with its API, or give "
     "the address of a catalogue that has the data set now"
@@ -167,6 +169,8 @@ def report_failure(error: BaseException, hop: Hop) -> None:
         if hop.head is None and error.kind in NO_ANSWER_KINDS:
             error.unanswered = True
             error.free = breaker.failed(hop.generation, hop.url, _reason(error))
+            if error.kind in DROPPED_KINDS and hop.gate.dropped():
+                error.free = True
     elif isinstance(error, TransferError) and error.untrusted:
         breaker.give_up(error)
     breaker.release(hop.generation)

@@ -118,6 +118,40 @@ def test_a_host_that_allows_a_hundred_is_asked_by_nearly_as_many():
     assert (host.answered - before) / 40 >= 0.85 * 100 / 0.05
 
 
+def test_connections_that_are_closed_end_a_trial():
+    now = [0.0]
+    pace = AdaptiveLimit(32, MAX_LIMIT, lambda: now[0])
+    for _ in range(64):
+        pace.take()
+        pace.answered(0.05)
+    pace.active, now[0] = 32, 0.1
+    pace.adjust()
+    assert (pace.allowed, pace.settled) == (64, 32)
+    pace.active = 64
+    for _ in range(14):  # of fifty that the host serves
+        pace.dropped()
+    assert pace.allowed == 32
+
+
+def test_connections_that_are_closed_lower_a_given_number():
+    pace = AdaptiveLimit(64, 64, lambda: 0.0)
+    pace.answered(0.05)
+    pace.active = 64
+    for _ in range(14):
+        pace.dropped()
+    assert pace.allowed == 48
+
+
+@pytest.mark.parametrize(("answers", "drops"), [(0, 64), (40, 4), (9, 3)])
+def test_few_closed_connections_or_all_of_them_do_not(answers, drops):
+    pace = AdaptiveLimit(64, 64, lambda: 0.0)
+    for _ in range(answers):
+        pace.answered(0.05)
+    for _ in range(drops):
+        pace.dropped()
+    assert pace.allowed == 64
+
+
 def test_a_host_that_changes_is_found_out_again():
     slow = [False]
     host = Host(lambda n: 10.0 * min(n, 4) if slow[0] else n / 0.05).work(15)
@@ -171,8 +205,9 @@ def test_a_number_that_another_sets_stays():
     pace.allowed = pace.active = 8
     for _ in range(100):
         pace.throttled()
+        pace.dropped()
     assert pace.allowed == 8
-    assert pace.hand_over()[-1] == 100
+    assert pace.hand_over()[-2:] == (100, 100)
 
 
 def test_nothing_is_learned_while_there_is_not_enough_to_do():

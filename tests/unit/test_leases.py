@@ -11,7 +11,7 @@ from mlhub_async.http.resilience.shared.leases import Leases, shares
 from mlhub_async.http.resilience.shared.messages import GateReport, gate_report, gate_state, plain
 
 HERE = Origin("https", "h.test", 443)
-NOTHING = (0, 0.0, 0, 0)
+NOTHING = (0, 0.0, 0, 0, 0)
 
 
 class Clock:

@@ -31,6 +31,8 @@ CHECKS_AFTER_GAIN = 2
 """The next trial follows soon after a successful one."""
 REFUSED_ONE_IN = 4
 """One refusal in so many responses means that the limit is too large; fewer are ignored."""
+DROPPED_ONE_IN = 8
+"""The same for new connections that are closed or get no answer: fewer may be those of a bad network."""
 REFUSED_COOLDOWN_SECONDS = 30.0
 """A refused number is not tried again for so long; twice as long after each refusal."""
 QUEUEING_FACTOR = 3.0
@@ -74,7 +76,7 @@ class AdaptiveLimit(HillClimber):
         """whether the rate with a doubled number was too low when it was measured first"""
         self._work_before = 0
         self._answers = 0
-        self._refusals = 0
+        self._refusals = self._drops = 0
         self._under_way = 0
         """requests that were sent before a refusal lowered the limit, and are not answered since `_begin`"""
         self._waits = self._best_wait = self._earlier_waits = 0.0
@@ -128,18 +130,20 @@ class AdaptiveLimit(HillClimber):
         enough = not self.fixed and self._answers >= ANSWERS_PER_SLOT * self.allowed
         return enough and self.due
 
-    def absorb(self, answers: int, waits: float, work: int, refusals: int) -> None:
+    def absorb(self, answers: int, waits: float, work: int, refusals: int, drops: int) -> None:
         """Count what was measured of requests in slots that others have: the same as `answered` and so on."""
         self.work += work
         self._answers += answers
         self._waits += waits
         for _ in range(refusals):
             self.throttled()
+        for _ in range(drops):
+            self.dropped()
 
-    def hand_over(self) -> tuple[int, float, int, int]:
+    def hand_over(self) -> tuple[int, float, int, int, int]:
         """What was counted since the last call, for `absorb`."""
-        found = self._answers, self._waits, self.work, self._refusals
-        self._answers = self.work = self._refusals = 0
+        found = self._answers, self._waits, self.work, self._refusals, self._drops
+        self._answers = self.work = self._refusals = self._drops = 0
         self._earlier_waits += self._waits
         self._waits = 0.0
         return found
@@ -156,18 +160,42 @@ class AdaptiveLimit(HillClimber):
         It is lowered once for all requests that are under way then, as the congestion window of TCP is once
         per round-trip time (RFC 5681): their refusals say nothing about the lower number.
         """
-        if self._answers < self._under_way:
-            self._under_way -= 1
+        if self._was_under_way():
             return
         self._refusals += 1
         seen = self._refusals + self._answers - self._under_way
-        few = self._refusals < MIN_TRANSFERS or self._refusals * REFUSED_ONE_IN < seen
-        if few or not self._most:
+        if self._refusals >= MIN_TRANSFERS and self._refusals * REFUSED_ONE_IN >= seen:
+            self._lower(max(1, self.allowed // 2))
+
+    def dropped(self) -> bool:
+        """A request got no answer: the origin closed a new connection, or left it alone.
+
+        If it does so to many while it answers others, it may have a limit of connections: the number is
+        lowered, by less, as a server that restarts looks the same at first. True: it was lowered already, so
+        that this says nothing of what was requested.
+        """
+        if self._was_under_way():
+            return True
+        self._drops += 1
+        answers = self._answers - self._under_way
+        others = answers > 0 or self.rate > 0
+        if others and self._drops >= MIN_TRANSFERS and self._drops * DROPPED_ONE_IN >= answers:
+            self._lower(max(MIN_TRANSFERS, self.allowed * 3 // 4))
+        return False
+
+    def _was_under_way(self) -> bool:
+        """Whether a request without success was sent before the limit was lowered. It is counted then."""
+        was = self._answers < self._under_way
+        self._under_way -= was
+        return was
+
+    def _lower(self, number: int) -> None:
+        if not self._most:
             return
         self.fixed = self._doubling = False
         self._ceiling = max(1, self.allowed - 1)
         self.start_cooldown(self._clock())
-        self.lower(max(1, self.allowed // 2))
+        self.lower(min(number, self.allowed))
         self._begin(CHECKS_BETWEEN_TRIALS)
         self._under_way = self.active
 
@@ -248,5 +276,5 @@ class AdaptiveLimit(HillClimber):
         self._under_way = max(0, self._under_way - self._answers)
         self._earlier_waits += self._waits
         self._since, self._work_before, self._answers, self._waits = self._clock(), self.work, 0, 0.0
-        self._refusals = 0
+        self._refusals = self._drops = 0
         self.full = False

@@ -142,6 +142,12 @@ class Gate:
         self.limit.throttled()
         self._review()
 
+    def dropped(self) -> bool:
+        """The origin has closed a new connection, or left it alone. See `AdaptiveLimit.dropped`."""
+        excused = self.limit.dropped()
+        self._review()
+        return excused
+
     def postpone(self, error: Transient) -> None:
         """Apply the Retry-After of a refusal, if it has one.
 

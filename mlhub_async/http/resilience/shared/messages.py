@@ -35,7 +35,7 @@ class GateReport(NamedTuple):
     lease: int
     slots: int
     wanted: int
-    measured: tuple[int, float, int, int]
+    measured: tuple[int, float, int, int, int]
     events: list[tuple[Any, ...]]
 
 
