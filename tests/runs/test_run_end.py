@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 
 from conftest import open_files
-from mlhub_async import mirror
+from mlhub_async import mirror, verify
 from mlhub_async.api.downloads import OpenStores
 from mlhub_async.core.errors import Locked, StorageError, UsageError
 from mlhub_async.core.json_text import dumps
 from mlhub_async.core.urls import Origin
 from mlhub_async.engine import mirror as engine_mirror
+from mlhub_async.engine.finish.run_end import Documents
 from mlhub_async.http.resilience.gate import OriginLimits
 from mlhub_async.storage.layout import WRITE_AHEAD_LOG_FILES
 from mlhub_async.storage.ledger.ledger import Ledger
@@ -326,3 +327,30 @@ async def test_waiting_and_admitted_requests_can_be_cancelled_at_the_same_time()
     ended = await asyncio.gather(*hops, return_exceptions=True)
     assert [type(one) for one in ended] == [asyncio.CancelledError] * 4
     assert gate.enter_at_once()
+
+
+@pytest.mark.parametrize("step", ["write_catalogue", "write_errors", "write_receipt"])
+async def test_a_run_that_is_interrupted_while_it_ends_leaves_a_receipt(site, dest, monkeypatch, step):
+    loop, cancelled = asyncio.get_running_loop(), threading.Event()
+    work, write = [], getattr(Documents, step)
+
+    def stop():
+        work[0].cancel(143)
+        cancelled.set()
+
+    def interrupted(documents, book):
+        write(documents, book)
+        if not cancelled.is_set():
+            loop.call_soon_threadsafe(stop)
+            assert cancelled.wait(10)
+
+    monkeypatch.setattr(Documents, step, interrupted)
+    options = make_options(allow_private=True, durability="full")  # the ledger has its thread
+    work.append(asyncio.ensure_future(mirror(publish(site, ["one", "two"]), dest, options)))
+    with pytest.raises(asyncio.CancelledError):
+        await work[0]
+    code = 0 if step == "write_receipt" else 143
+    Mirrored(dest).check(code)
+    assert (await verify(dest)).exit_code == code and Mirrored(dest).partial == []
+    assert (await run(publish(site, ["one", "two"]), dest)).exit_code == 0
+    assert len(asset_requests(site)) == 2

@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 
 
 async def finish_run(run: Run, finished: str) -> None:
-    """Write the documents of a mirror, then close the ledger. After Ctrl-C only the receipt, at once.
+    """Write the documents of a mirror, then close the ledger. After Ctrl-C only errors.jsonl and the receipt,
+    at once, also where it comes while the documents are written.
 
     A run that came to no listing leaves receipt and ledger as an earlier one left them: it says nothing
     about the files. Raises `StorageError` if the disk refuses, but not after Ctrl-C.
@@ -90,8 +91,13 @@ async def _write_all(run: Run, documents: Documents) -> None:
         report.stopped = report.stopped or error
         documents.write_last_receipt()
         raise
-    except asyncio.CancelledError:
+    except asyncio.CancelledError as error:
         store.stop_waiting()
+        if not isinstance(report.stopped, asyncio.CancelledError):
+            report.stopped = error
+            with contextlib.suppress(StorageError):
+                await ledger.flush()
+                await ledger.query(documents.write_what_is_left)
         raise
     finally:
         await ledger.close()
@@ -213,6 +219,12 @@ class Documents:
         advice = "the lockfile was changed, or other files have their paths in DEST"
         error = TransferError(f"{words}; {advice}", kind="lockfile")
         self._note_flaw(book, Flaw(self.report.source, error, concern=Concern.MIRROR))
+
+    def write_what_is_left(self, book: Statements) -> None:
+        """Errors and receipt of a run that was interrupted at its end, unless it has written them."""
+        if not book.has_ended:
+            self.write_errors(book)
+            self.write_receipt(book)
 
     def write_errors(self, book: Statements) -> None:
         """One line for every asset that is missing and every record that could not be used."""

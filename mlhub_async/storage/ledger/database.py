@@ -86,6 +86,12 @@ class Statements:
     def end_run(self, finished: str, exit_code: int) -> None:
         self._db.execute("UPDATE run SET finished=?, exit_code=? WHERE id=?", (finished, exit_code, self.run))
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the end of this run was recorded."""
+        asked = "SELECT 1 FROM run WHERE id=? AND finished IS NOT NULL"
+        return self._db.execute(asked, (self.run,)).fetchone() is not None
+
     def forget_run(self) -> None:
         """Delete this run, which has listed nothing: so the run before it is the last one again."""
         with self.transaction():
