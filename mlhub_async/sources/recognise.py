@@ -137,7 +137,8 @@ async def source_at(
                 found = _archive_source(reader, ArchiveFile.at(url), selection, allowed, room)
             else:
                 found = _source_of(root, reader, selection, allowed, urls.redacted(url))
-                if (use_conditions := getattr(found, "use_conditions", None)) is not None:
+                use_conditions = getattr(found, "use_conditions", None)
+                if use_conditions is not None and not location.catalogue_folder:
                     location.version.use_conditions = partial(use_conditions, reader)
         case _:
             found = _rows_source(location.kind, reader, url, selection)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import random
 
 import pytest
@@ -107,6 +108,24 @@ async def test_another_selection_and_then_the_first_again_read_all_documents(cat
     assert listing[WORD] == 12 and listing["carried"] == 11 and report.selected == 11
     report, listing = await mirrored(catalogue, dest)
     assert listing["kind"] == "full" and report.selected == 12
+
+
+async def test_all_documents_of_a_catalogue_on_this_machine_are_read(catalogue, dest, tmp_path):
+    """Their times can be set: one that was replaced under its old time is seen."""
+    for path, document in static_documents(catalogue.items).items():
+        place = tmp_path / "catalogue" / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(json.dumps(document))
+    options = make_options(allow_private=True, retry=AT_ONCE, full_every=9)
+    assert (await mirror(tmp_path / "catalogue", dest, options)).ok
+    [changed] = (tmp_path / "catalogue").rglob("i5.json")
+    state = changed.stat()
+    changed.write_text(changed.read_text().replace("2020-", "2021-"))
+    os.utime(changed, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert (await mirror(tmp_path / "catalogue", dest, options)).ok
+    listing = Mirrored(dest).receipt["listing"]
+    assert listing["kind"] == "full" and WORD not in listing
+    assert Mirrored(dest).item("i5")["properties"]["datetime"].startswith("2021-")
 
 
 async def test_an_item_that_comes_back_is_read(catalogue, dest):
