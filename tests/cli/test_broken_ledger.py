@@ -92,3 +92,22 @@ def test_a_reference_that_may_not_be_read_costs_a_warning(run_cli, url, unreadab
     ended = run_cli("mirror", url, tmp_path / "copy", "--reference", unreadable, under=as_a_user)
     assert ended.code == 0 and "ledger.sqlite: Permission denied" in ended.err, ended.err
     Mirrored(tmp_path / "copy").check(0)
+
+
+def without_any_table(path):
+    """As a run leaves it that was killed before it had made the tables."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("PRAGMA user_version=0")
+
+
+@pytest.mark.parametrize("make", [empty, without_any_table])
+@pytest.mark.parametrize("command", ["lock", "report", "status", "serve", "verify"])
+def test_where_a_first_run_was_killed_while_it_made_the_ledger_is_no_mirror_yet(
+    run_cli, url, dest, command, make
+):
+    (dest / ".mlhub").mkdir(parents=True)
+    make(dest / ".mlhub/ledger.sqlite")
+    ended = run_cli(command, dest)
+    assert ended.code == 2 and "no mirror yet" in ended.err, ended.err
+    assert run_cli("mirror", url, dest).code == run_cli("verify", dest).code == 0

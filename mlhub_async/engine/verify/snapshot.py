@@ -104,13 +104,31 @@ def _has_ledger(dest: Path) -> bool:
 @contextmanager
 def open_mirror(dest: Path) -> Iterator[LedgerSnapshot]:
     """The same; raises `UsageError` also where no run has got as far as a listing."""
+    if _has_ledger(dest) and _is_unborn(dest):
+        raise _no_mirror_yet(dest)
     with open_snapshot(dest) as snapshot:
         if not snapshot.run_id:
-            raise UsageError(
-                f"no mirror yet at {term_safe(dest, 300)}: no run has come to a listing; "
-                "run 'mlhub-async mirror' again"
-            )
+            raise _no_mirror_yet(dest)
         yield snapshot
+
+
+def _no_mirror_yet(dest: Path) -> UsageError:
+    where = term_safe(dest, 300)
+    return UsageError(
+        f"no mirror yet at {where}: no run has come to a listing; run 'mlhub-async mirror' again"
+    )
+
+
+def _is_unborn(dest: Path) -> bool:
+    """Whether a first run was killed while it made the ledger: that has no table, and DEST nothing else."""
+    if (dest / RECEIPT).exists() or any(one.name != STATE_DIR for one in dest.iterdir()):
+        return False
+    path = dest / LEDGER
+    with suppress(sqlite3.DatabaseError, OSError):
+        parameters = "mode=ro" if _sqlite_wal(path).exists() else "immutable=1"
+        with closing(_connect(path, parameters)) as database:
+            return database.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
+    return False
 
 
 @contextmanager
