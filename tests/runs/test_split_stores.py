@@ -158,3 +158,36 @@ def test_what_is_not_there_is_told_as_without_it(site, run_cli, dest):
     for source, told in (("s3://bucket/nothing", "no file there"), ("s3://missing/x", "no such bucket")):
         ran = mirror(run_cli, bucket, source, dest, "--split", "4")
         assert (ran.code, told in ran.err) == (3, True), ran.err
+
+
+@pytest.mark.parametrize("store", ["s3", "gs"])
+@pytest.mark.parametrize("left_out", [0, 1, 2])
+@pytest.mark.parametrize("scenes", [40, 5])
+def test_folders_that_a_level_does_not_name_are_listed(site, run_cli, dest, store, left_out, scenes):
+    """Ceph and versitygw left out some of the common prefixes of a listing with a delimiter."""
+    kind, name, root = STORES[store]
+    bucket = kind(site, name, objects(scenes, 60), page_size=50)
+    page = bucket.page
+
+    def lacks(prefix, token, delimiter="", after=""):
+        keys, folders, following = page(prefix, token, delimiter, after)
+        return keys, [one for at, one in enumerate(folders) if at % 3 != left_out], following
+
+    bucket.page = lacks
+    ran = mirror(run_cli, bucket, f"{root}data", dest, "--split", "4")
+    mirrored = Mirrored(dest)
+    assert ran.code == 0 and len(mirrored.files) == len(bucket.objects) - 2, ran.err
+    assert mirrored.receipt["listing"]["split"]["parts"]
+
+
+def test_folders_in_no_order_are_refused(site, run_cli, dest):
+    bucket = S3Bucket(site, "bucket", objects(130), page_size=50)
+    page = bucket.page
+
+    def turned(prefix, token, delimiter="", after=""):
+        keys, folders, following = page(prefix, token, delimiter, after)
+        return keys, ["data/a/" if token and delimiter else one for one in folders], following
+
+    bucket.page = turned
+    ran = mirror(run_cli, bucket, "s3://bucket/data", dest, "--split", "4")
+    assert ran.code == 4 and "in no order" in ran.err, ran.err
