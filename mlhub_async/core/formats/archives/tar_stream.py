@@ -16,7 +16,7 @@ BLOCK_BYTES = 512
 MAX_NAME_BYTES = 1 << 20
 """The most that a pax or GNU head before a member may have."""
 _FILES, _FOLDER, _EMPTY = (b"\0", b"0", b"7"), b"5", (b"1", b"2", b"3", b"4", b"5", b"6")
-_HARD_LINK = b"1"
+_HARD_LINK, _SPARSE, _LABEL = b"1", b"S", b"V"
 _LONG_NAME, _LONG_LINK, _PAX, _PAX_GLOBAL = b"L", b"K", (b"x", b"X"), b"g"
 _KINDS = {
     b"2": "a symbolic link",
@@ -25,6 +25,8 @@ _KINDS = {
     b"6": "a pipe",
     b"S": "a sparse file",
 }
+_MAP_GOES_ON, _NEXT_MAP_GOES_ON = 482, 504
+"""Where the head of a sparse file of GNU, and each block behind it, say that its map has one block more."""
 _record = re.compile(rb"(\d{1,9}) ").match
 _octal = re.compile(rb"[ \0]*([0-7]*)[ \0]*").fullmatch
 
@@ -59,6 +61,8 @@ class TarStream:
         self._collected = bytearray()
         self._globals: dict[str, str] = {}
         self._extended: dict[str, str] = {}
+        self._mapped: int | None = None
+        """how many bytes follow the map of a sparse file whose blocks come"""
         self._zeros = 0
         self._members = 0
 
@@ -89,10 +93,16 @@ class TarStream:
 
     def finish(self) -> None:
         """The stream has ended. Raises `ArchiveCut` if the archive has not."""
-        if self._left or self._padding or self._block or self._special or self._zeros < 2:
+        inside = self._left or self._padding or self._block or self._special or self._mapped is not None
+        if inside or self._zeros < 2:
             raise ArchiveCut("is cut: the end of the tar is missing")
 
     def _head(self, block: bytes) -> None:
+        if self._mapped is not None:
+            if not block[_NEXT_MAP_GOES_ON]:
+                size, self._mapped = self._mapped, None
+                self._expect(size)
+            return
         if not block.strip(b"\0"):
             self._zeros += 1
             return
@@ -128,10 +138,13 @@ class TarStream:
         elif kind == _HARD_LINK:
             target = fields.get("linkpath") or _text(block[157:257].partition(b"\0")[0])
             self._receiver.link(name, target, _time(fields.get("mtime"), block))
-        elif kind != _FOLDER and not name.endswith("/"):
+        elif kind not in (_FOLDER, _LABEL) and not name.endswith("/"):
             what = _KINDS.get(kind, "a sparse file" if is_file else "no regular file")
             self._receiver.refuse(name, f"it is {what}: it is left out")
         links_only = kind in _EMPTY and "size" not in fields
+        if kind == _SPARSE and block[_MAP_GOES_ON]:
+            self._mapped = size
+            return
         self._expect(0 if links_only else size)
 
     def _expect(self, size: int) -> None:

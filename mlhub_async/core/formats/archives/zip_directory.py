@@ -42,6 +42,8 @@ _METHODS = {
 }
 _UNICODE_PATH = 0x7075
 _ENCRYPTED, _UTF8 = 0x1 | 0x40 | 0x2000, 0x800
+_BACKSLASH_HOSTS = frozenset({0, 6, 10, 14})
+"""Systems whose paths have backslashes, as an entry names the one it was made on (FAT, HPFS, NTFS, VFAT)."""
 _LINK, _DIRECTORY, _REGULAR = 0o12, 0o4, 0o10
 """The kind of a file in the upper bits of its Unix mode."""
 
@@ -350,6 +352,15 @@ def _unicode_path(directory: bytes, place: int, name: bytes) -> bytes:
 
 
 def _name(raw: bytes, flags: int, directory: bytes, place: int) -> str:
+    """The name of an entry. Programs on Windows wrote backslashes (.NET before 4.6.1, PowerShell 5);
+    where there is no slash they are read so, as Info-ZIP does."""
+    name = _text(raw, flags, directory, place)
+    if "\\" in name and "/" not in name and directory[place + 5] in _BACKSLASH_HOSTS:
+        return name.replace("\\", "/")
+    return name
+
+
+def _text(raw: bytes, flags: int, directory: bytes, place: int) -> str:
     """By flag 11 UTF-8, else that of an extra field, else code page 437 (appendix D); but many write UTF-8
     and do not say so."""
     if raw.isascii():

@@ -93,6 +93,9 @@ class Unpacker:
                         yield batch
                         batch, size = [], 0
         except DecodingError as error:
+            if "too much memory" in str(error):
+                window = "a window of more than 128 MiB (zstd --long)"
+                raise ArchiveDefect(f"needs {window} to be unpacked: do that, and give the folder") from None
             raise ArchiveDefect(f"has damaged compressed data ({error})") from None
         yield batch
 
