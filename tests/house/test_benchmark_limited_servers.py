@@ -81,3 +81,8 @@ def test_far_delays_every_response_whatever_the_concurrency():
         found = ask_concurrently(16, url)
         assert {status for status, _, _ in found} == {200}
         assert min(seconds for _, _, seconds in found) >= 0.05
+
+
+def test_hundred_serves_a_hundred_requests_at_a_time():
+    with serving("hundred") as url, asking_at_once(102, url) as stream:
+        assert sorted(answers(102, stream)) == [200] * 100 + [429] * 2
