@@ -37,7 +37,16 @@ from ..storage.ledger.lookups.item_links import note_addresses, note_written, re
 from ..storage.ledger.recovery import DocumentRecords
 from ..storage.ledger.schema import ITEM
 from ..transfer.existing import ExistingFilePolicy
-from .placement.paths import address_hashes, claim_request, collection_request, job_of, refusal
+from .placement.paths import (
+    address_hashes,
+    claim_request,
+    collection_request,
+    contradiction,
+    count_assets,
+    differs,
+    job_of,
+    refusal,
+)
 
 if TYPE_CHECKING:
     from ..core.ports import Store
@@ -79,6 +88,8 @@ class Inventory:
             options, options.selection.of_sources(), base, source_root
         )
         self._skips_unchanged = skips_unchanged and existing.keeps_unchanged_items
+        self._claimed: dict[tuple[str, str], Item] = {}
+        """items whose assets are claimed, and that are not among `_pending` yet"""
         self._pending: dict[tuple[str, str], PendingItem] = {}
         self._extents: dict[str, Extent] = {}
         self._schemes: dict[str, JsonObject] = {}
@@ -101,6 +112,8 @@ class Inventory:
         await self._claim_collections(remaining)
         requests = [self._request(owner) for owner in remaining]
         results = await self._ledger.claim([request for request, _ in requests]) if requests else []
+        given = [owner for owner, result in zip(remaining, results, strict=True) if result is not None]
+        self._claimed |= {(one.collection, one.id): one for one in given if isinstance(one, Item)}
         for owner, (request, filtered), result in zip(remaining, requests, results, strict=True):
             batch.items += isinstance(owner, Item)
             if result is None:
@@ -112,7 +125,7 @@ class Inventory:
         batch.repeated = len(repeated)
         if pass_name is None:
             batch.duplicates += sum(len(request.assets) for request in repeated)
-            self.flaws += map(_contradiction, await self._changed(repeated) if is_final else ())
+            self.flaws += map(contradiction, await self._changed(repeated) if is_final else ())
         else:
             batch.repeated_in_pass = batch.items - await self._count_first(owners, pass_name)
             batch.changed = len(await self._changed(repeated))
@@ -132,7 +145,7 @@ class Inventory:
         for owner in owners:
             if isinstance(owner, Item) and (unchanged := next(answers)) is not None:
                 self._extents.setdefault(owner.collection, Extent()).add(owner.body)
-                batch.add_unchanged(unchanged, _count_assets(owner))
+                batch.add_unchanged(unchanged, count_assets(owner))
                 self._note_addresses(owner)
             else:
                 remaining.append(owner)
@@ -191,6 +204,7 @@ class Inventory:
             self._pending[owner.collection, owner.id] = pending
         else:
             batch.finished.append(await self.write(pending))
+        del self._claimed[owner.collection, owner.id]
 
     def _keep_collection(self, collection: Collection) -> None:
         body = to_json(collection.body)
@@ -200,13 +214,18 @@ class Inventory:
         """Those items that the catalogue describes otherwise than when they were claimed in this run."""
         if not repeated or not self._existing.heeds_changes:
             return []  # then the ledger keeps the description of an earlier run
-        pairs = [(one, self._pending.get((one.collection, one.item))) for one in repeated]
-        settled = [one for one, pending in pairs if pending is None]
+        pairs = [(one, self._under_way((one.collection, one.item))) for one in repeated]
+        settled = [one for one, item in pairs if item is None]
         if found := await self._ledger.query(lambda book: changed_items(book, settled)):
             await self._ledger.flush()  # rows that are not in the database yet may be as these are
             found = await self._ledger.query(lambda book: changed_items(book, found))
-        under_way = [(one, pending.item) for one, pending in pairs if pending is not None]
-        return found + [one for one, item in under_way if _differs(one, self._request(item)[0])]
+        under_way = [(one, item) for one, item in pairs if item is not None]
+        return found + [one for one, item in under_way if differs(one, self._request(item)[0])]
+
+    def _under_way(self, identity: tuple[str, str]) -> Item | None:
+        """The item of this run whose assets are claimed and not all settled yet."""
+        pending = self._pending.get(identity)
+        return self._claimed.get(identity) if pending is None else pending.item
 
     async def _count_first(self, owners: Sequence[Item | Collection], pass_name: str) -> int:
         """How many of the items are listed for the first time in this pass."""
@@ -306,26 +325,6 @@ def _fingerprinter(options: Options, chosen: Selection, base: str, source_root: 
         chosen.max_size,
         options.enrich,
     )
-
-
-def _count_assets(item: Item) -> int:
-    """Each file of a directory counts."""
-    assets = item.body.get("assets")
-    more = sum([len(one.members) - 1 for one in item.directories.values() if one.members])
-    return len(assets) + more if isinstance(assets, dict) else 0
-
-
-def _contradiction(request: ClaimRequest) -> Flaw:
-    where = f"{request.collection}/{request.item}"
-    reason = "is listed twice, with different assets: the mirror has those of the first time"
-    error = TransferError(f"{where} {reason}", kind="contradiction")
-    return Flaw(where, error, owner=(request.collection, request.item))
-
-
-def _differs(request: ClaimRequest, first: ClaimRequest) -> bool:
-    """Whether an asset is new or has changed: the rule of `changed_items`, for an item that has not ended."""
-    stamps = {wanted.asset.key: wanted.asset.stamp for wanted in first.assets}
-    return any(stamps.get(wanted.asset.key) != wanted.asset.stamp for wanted in request.assets)
 
 
 @dataclass(slots=True)

@@ -1,15 +1,17 @@
 """Source links of label items, over a server and on disk: data, pages, archives beside each other."""
 
+import asyncio
 import json
 import os
 
 import pytest
 
 from mlhub_async import RetryPolicy
+from mlhub_async.storage.ledger.recovery import DocumentRecords
 from support.engine import run
 from support.mirrored import Mirrored, publish
 from support.server import Endless, Status, tif
-from support.stac_server import Api, stac_collection, stac_item
+from support.stac_server import Api, stac_collection, stac_item, static_catalog
 
 
 def labels(count, *hrefs, **assets):
@@ -188,3 +190,27 @@ async def test_a_source_item_in_whose_place_a_page_comes_is_not_pruned(site, des
     report = await run(site.url("/c.json"), dest, prune=True, max_delete=10)
     kept = "c1/s/data.tif" in Mirrored(dest).files
     assert (report.exit_code, kept) == ((0, False) if answer == "gone" else (4, True))
+
+
+async def test_an_item_that_is_listed_while_a_link_leads_to_it_is_no_contradiction(site, dest, monkeypatch):
+    """Its assets are claimed, and it has no other state yet; the ledger has the description of before."""
+    [item] = publish(site, ["s1"])
+    [label] = labels(1, site.url("/s1.json"))
+
+    def catalogue():
+        site.json("/s1.json", item)
+        return static_catalog(site, [{**label, "collection": "labels"}, item])
+
+    assert (await run(catalogue(), dest)).ok
+    item["assets"]["data"] = {"href": site.put("/moved.tif", tif(20_000, 5))}
+    given = DocumentRecords.claims_with_records
+
+    async def late(files, result, body):
+        for _ in range(5_000 if "s1" in result.path else 0):
+            await asyncio.sleep(0)
+        return await given(files, result, body)
+
+    monkeypatch.setattr(DocumentRecords, "claims_with_records", late)
+    report = await run(catalogue(), dest)
+    assert report.ok, Mirrored(dest).errors
+    assert Mirrored(dest).bytes_of("s1") == tif(20_000, 5)

@@ -12,7 +12,7 @@ from ...core import urls
 from ...core.errors import MlhubError, TransferError
 from ...core.formats.directories import directory_suffix
 from ...core.formats.kinds import media_suffix
-from ...core.model import Asset, Collection, Directory, Item, Job
+from ...core.model import Asset, Collection, Directory, Flaw, Item, Job
 from ...core.urls import suffix
 from ...storage import naming
 from ...storage.layout import collection_document, item_document
@@ -185,3 +185,24 @@ def refusal(claim: Claim, owner: Item | Collection) -> MlhubError | None:
         return TransferError(f"{claim.asset.directory}: {words}; {advice}", kind="path")
     directory = owner.directories.get(claim.asset.key)
     return None if directory is None else directory.error
+
+
+def contradiction(request: ClaimRequest) -> Flaw:
+    """What is told of an item that is listed again with other assets."""
+    where = f"{request.collection}/{request.item}"
+    reason = "is listed twice, with different assets: the mirror has those of the first time"
+    error = TransferError(f"{where} {reason}", kind="contradiction")
+    return Flaw(where, error, owner=(request.collection, request.item))
+
+
+def differs(request: ClaimRequest, first: ClaimRequest) -> bool:
+    """Whether an asset is new or has changed: the rule of `changed_items`, for an item that has not ended."""
+    stamps = {wanted.asset.key: wanted.asset.stamp for wanted in first.assets}
+    return any(stamps.get(wanted.asset.key) != wanted.asset.stamp for wanted in request.assets)
+
+
+def count_assets(item: Item) -> int:
+    """The assets of an item, selected or not. Each file of a directory counts."""
+    assets = item.body.get("assets")
+    more = sum([len(one.members) - 1 for one in item.directories.values() if one.members])
+    return len(assets) + more if isinstance(assets, dict) else 0
