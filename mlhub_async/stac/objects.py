@@ -11,7 +11,7 @@ from ..core import checksum, urls
 from ..core.errors import MlhubError, TransferError
 from ..core.model import NO_COLLECTION, Asset, Collection, Flaw, Item, JsonObject, Version
 from .documents import DocumentKind, is_item, kind_of, looks_like
-from .fields.legacy import present_structure
+from .fields.legacy import hidden_members, present_structure
 from .links import is_table_or_lines, links_of, resolve
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ def _item(record: Any, url: str, collection: str, origin: str) -> Item | Flaw:
     collection = named if isinstance(named, str) and named else collection
     if not _is_text(name) or not _is_text(collection):
         return _flaw(url, _NOT_UNICODE)
+    if hidden := hidden_members(record):
+        return _flaw(url, hidden)
     base = (origin and _self_link(record, url, origin)) or url
     return Item(name, collection, _usable(record), base)
 
@@ -87,6 +89,8 @@ def collection_of(record: Any, url: str) -> Collection | Flaw:
     name = _id(record) or _old_name(record)
     if not _is_text(name):
         return _flaw(url, _NOT_UNICODE)
+    if hidden := hidden_members(record):
+        return _flaw(url, hidden)
     return Collection(name, _usable(record), url) if name else _flaw(url, "has no id")
 
 

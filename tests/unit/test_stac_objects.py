@@ -71,9 +71,15 @@ def test_the_base_of_an_item_document_is_where_it_was_read():
     assert of(item("i", links=[link("self", "https://api.test/other/i.json")])).href == HERE
 
 
-@pytest.mark.parametrize("assets", [None, [], "x", 3, {}])
+@pytest.mark.parametrize("assets", [None, [], "", {}])
 def test_an_item_without_assets_has_none(assets):
     assert stac.assets_of(of(item("i", assets=assets))) == []
+
+
+@pytest.mark.parametrize("assets", ["x", 3, True])
+def test_an_item_whose_assets_cannot_be_seen_is_none(assets):
+    found = stac.item_of(item("i", assets=assets), HERE)
+    assert isinstance(found, Flaw) and "has assets that are no object" in found.error.message
 
 
 @pytest.mark.parametrize("raw", [None, "x", [], {}, {"href": None}, {"href": 5}, {"href": ["a"]}])
@@ -118,7 +124,7 @@ def test_a_declared_size_is_a_number_of_bytes_or_nothing(size, expected):
 
 
 @pytest.mark.parametrize(
-    "assets", [None, 5, {}, {"a": None, "b": {"href": 5, "type": 5}, "c": {"type": "x", "file:size": 7}}]
+    "assets", [None, {}, {"a": None, "b": {"href": 5, "type": 5}, "c": {"type": "x", "file:size": 7}}]
 )
 def test_an_outline_has_the_same_values_as_the_asset(assets):
     found = stac.item_of(item("i", assets=assets), "https://s.test/i")

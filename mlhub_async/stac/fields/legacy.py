@@ -21,6 +21,17 @@ def present_structure(record: JsonObject) -> JsonObject:
     return {**record, **changed} if changed else record
 
 
+def hidden_members(record: JsonObject) -> str:
+    """Why the assets or links of a record cannot be known: they are text or a number, such as JSON that was
+    encoded twice; "" where they are a list or an object, or there are none."""
+    for name in ("assets", "links"):
+        value = record.get(name)
+        if value and not isinstance(value, list | dict):
+            found = "text" if isinstance(value, str) else "true" if value is True else "a number"
+            return f"has {name} that are no object or list, but {found}"
+    return ""
+
+
 def _by_key(listed: list[Any]) -> JsonObject:
     """Assets of a list under their own keys, or their numbers; a key that is taken gets the number too."""
     found: JsonObject = {}

@@ -12,9 +12,21 @@ from ....core.model import JsonObject
 from .values import ValueWriter
 
 MEMBERS = frozenset(
-    {"type", "stac_version", "stac_extensions", "id", "geometry", "bbox", "links", "assets", "collection"}
+    {
+        "properties",
+        "type",
+        "stac_version",
+        "stac_extensions",
+        "id",
+        "geometry",
+        "bbox",
+        "links",
+        "assets",
+        "collection",
+    }
 )
-"""Columns that are members of the item; all others are properties of it."""
+"""Columns that are members of the item; all others are properties of it, and so are the fields of a column
+`properties`, as DuckDB makes of a FeatureCollection."""
 _BBOX = ("xmin", "ymin", "zmin", "xmax", "ymax", "zmax")
 
 
@@ -46,6 +58,10 @@ def _item(row: JsonObject) -> JsonObject:
     item["properties"] = {
         name: value for name, value in row.items() if name not in MEMBERS and value is not None
     }
+    nested = _parsed(row.get("properties"))
+    if nested is not None:
+        nested = nested if isinstance(nested, dict) else {"properties": nested}
+        item["properties"] = {**nested, **item["properties"]}
     item["properties"].setdefault("datetime", None)
     item["links"] = _parsed(row.get("links")) or []
     item["assets"] = _parsed(row.get("assets")) or {}
@@ -71,12 +87,14 @@ def _geometry(value: Any) -> JsonObject | None:
 
 
 def _parsed(value: Any) -> Any:
-    """A column whose values have no one type is JSON as text."""
-    if isinstance(value, str):
-        try:
-            return _without_nulls(loads(value))
-        except ValueError:
-            return None
+    """A column whose values have no one type is JSON as text, by some programs encoded twice. Text that is
+    no JSON stays what it is: nobody knows what it hides."""
+    for _ in range(2):
+        if isinstance(value, str):
+            try:
+                value = _without_nulls(loads(value))
+            except ValueError:
+                break
     return value
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
+from urllib.parse import unquote
 
 from ....core import urls
 from ....core.errors import CatalogDefect, SourceError, TransferError
@@ -22,6 +24,7 @@ from .item_reader import ItemReader
 from .remote_file import LEAST_BYTES, RemoteFile
 from .rows import libraries
 
+_partition_of = re.compile(r"/collection=([^/]+)/").search
 MAGIC = b"PAR1"
 """The first bytes of a Parquet file."""
 
@@ -37,7 +40,10 @@ def of_parquet(reader: RawReader, url: str, selection: Selection) -> ItemsSource
         for one in _files_at(url):
             with closing(_RowReader(one, selection)) as rows:
                 await rows.open(reader)
+                partition = _partition(one)
                 while (found := await rows.next_items()) is not None:
+                    for item in found if partition else ():
+                        item.setdefault("collection", partition)
                     yield found, one, Page()
 
     return ItemsSource(urls.redacted(url), batches, selection, reader=reader)
@@ -48,6 +54,12 @@ def _files_at(url: str) -> list[str]:
         return [url]
     path = urls.to_path(url)
     return [urls.from_path(one) for one in stac_files(path)] if path.is_dir() else [url]
+
+
+def _partition(url: str) -> str:
+    """The collection of a folder of partitions, whose files may have no such column (Hive, DuckDB)."""
+    found = _partition_of(unquote(url.partition("?")[0]))
+    return unquote(found[1]) if found else ""
 
 
 class _RowReader:

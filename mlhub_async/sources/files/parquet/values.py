@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import importlib
 import math
+import re
 from collections.abc import Callable
 from datetime import date, timedelta
 from itertools import pairwise
@@ -15,6 +16,8 @@ _DAY_SECONDS, _DAY_MILLISECONDS = 86_400, 86_400_000
 _YEAR_2000, _DAYS_TO_2000 = date(2000, 1, 1), 10_957
 _CYCLE_DAYS = 146_097
 """Those of 400 years, after which the calendar repeats."""
+_controls = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]").search
+"""What is in binary values and in no text; well-known binary begins with one."""
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
@@ -96,7 +99,7 @@ class ValueWriter:
         if types.is_decimal(kind):
             return _decimal
         if _is_binary(types, kind):
-            return _binary
+            return _fixed_binary if types.is_fixed_size_binary(kind) else _binary
         is_json = types.is_integer(kind) or types.is_boolean(kind) or types.is_null(kind)
         return None if is_json or types.is_string(kind) or types.is_large_string(kind) else _other
 
@@ -150,6 +153,15 @@ def _is_binary(types: Any, kind: Any) -> bool:
 
 
 def _binary(value: bytes) -> Any:
+    """Text of writers that do not mark it as such (Impala, Athena, Spark), else as of a fixed length."""
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        return _fixed_binary(value)
+    return _fixed_binary(value) if _controls(text) else text
+
+
+def _fixed_binary(value: bytes) -> Any:
     """GeoJSON of well-known binary: so are `geometry`, `proj:geometry` and others like it. Else base64."""
     shapely = importlib.import_module("shapely")
     shape = shapely.from_wkb(value, on_invalid="ignore")
