@@ -45,7 +45,11 @@ class LinkChoice:
     def of(
         self, body: JsonObject, url: str, collection: str, rels: Sequence[str]
     ) -> Iterator[LinkGroup | Flaw]:
-        """The links with these relations that were not met before; a flaw for each that is refused."""
+        """The links with these relations that were not met before; a flaw for each that is refused, and for
+        those that lead nowhere."""
+        if lost := _without_target(body, rels):
+            where = urls.redacted(url)
+            yield Flaw(where, TransferError(f"{where}: {lost}", kind="bad-href"))
         for rel in rels:
             found: list[FollowedLink] = []
             for one in self._usable(body, url, collection, rel):
@@ -114,6 +118,17 @@ class LinkChoice:
         new = url not in self._visited
         self._visited.add(url)
         return new
+
+
+def _without_target(body: JsonObject, rels: Sequence[str]) -> str:
+    """What is told of links that have no href (pystac writes null for one that was not saved), or are no
+    objects, so that nobody knows where they lead; "" for none."""
+    listed = body.get("links")
+    links = [one for one in listed if one is not None] if isinstance(listed, list) else []
+    bare = [one for one in links if not isinstance(one, dict)]
+    named = [one for one in links if isinstance(one, dict) and one.get("rel") in rels]
+    bare += [one for one in named if not (isinstance(href := one.get("href"), str) and href.strip())]
+    return f"{len(bare)} of its links lead nowhere: they have no href, or are no objects" if bare else ""
 
 
 def _has_item_links(body: JsonObject) -> bool:
