@@ -179,6 +179,16 @@ async def test_a_page_without_a_list_of_items_is_not_taken_for_an_empty_one(site
     Mirrored(dest).check(4)
 
 
+@pytest.mark.parametrize("links", ['[{"rel": "next", "href": "?token=2"}]', 7, True], ids=str)
+async def test_a_page_whose_links_are_no_list_is_not_taken_for_the_last(site, dest, links):
+    api, options = await paged(site, dest)
+    api.matched, api.overrides = False, {1: {"links": links}}
+    report = await mirror(api.url, dest, options)
+    assert report.exit_code == 4 and [flaw.error.kind for flaw in report.flaws] == ["not-a-page"]
+    assert "the next page may be among them" in " ".join(listing_of(dest)["reasons"])
+    Mirrored(dest).check(4)
+
+
 @pytest.mark.parametrize(
     ("fault", "code"),
     [(Gone("rst"), 5), (Cut(300), 5), (Status(500), 5), (Status(429), 5), (html(), 4)],

@@ -12,6 +12,7 @@ from ...core import pattern_on_use, urls
 from ...core.errors import CatalogDefect, CatalogError, MlhubError, SourceError, TransferError, Transient
 from ...core.model import Document, JsonObject, Request
 from ...core.ports import Reader
+from ..fields.legacy import hidden_members
 from ..links import UNSTATED, json_links, links_of, media_rank, resolve_trusted
 from .loop_guard import NO_PROGRESS, LoopGuard
 from .page_size import JSON, PageSize, body_of, limit_of, post_request
@@ -160,6 +161,8 @@ def _page(document: Document, request: Request, number: int, member: str) -> Lis
         records = []
     if not isinstance(records, list):
         raise CatalogDefect(f"{where} has no list of {member}", kind="not-a-page")
+    if hidden := hidden_members({"links": body.get("links")}):
+        raise CatalogDefect(f"{where} {hidden}: the next page may be among them", kind="not-a-page")
     is_last = _next_link(body, request) is None
     return ListingPage(number, body, records, matched_of(body), document.url, is_last)
 
