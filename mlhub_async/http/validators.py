@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..core import decimal_number, http_date, pattern_on_use
@@ -80,8 +81,13 @@ def is_fresh(headers: Mapping[str, str]) -> bool:
     written is sent with the length that it has so far."""
     modified, answered = headers.get("last-modified", ""), headers.get("date", "")
     # Dates of the usual form are compared as text first: the same day, or the first minute of one.
-    if modified[:16] != answered[:16] and answered[17:22] != "00:00":
+    if not modified or (modified[:16] != answered[:16] and answered[17:22] != "00:00"):
         return False
+    return _is_within_a_minute(modified, answered)
+
+
+@lru_cache(256)
+def _is_within_a_minute(modified: str, answered: str) -> bool:
     last, now = http_date(modified), http_date(answered)
     return last is not None and now is not None and abs((now - last).total_seconds()) <= FRESH_SECONDS
 

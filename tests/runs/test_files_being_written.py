@@ -27,6 +27,21 @@ def test_the_beginning_of_a_file_is_not_taken_for_it(site, run_cli, dest, size):
     assert ran.code == 0 and Mirrored(dest).bytes_of("one") == body, ran.err
 
 
+def test_each_of_many_small_files_is_looked_at(site, run_cli, dest):
+    """Also where only the first ones of a host take the general path."""
+    now, body = 1_700_000_000.0, tif(5_000)
+    headers = [("Date", date(now))]
+    files = {f"i{n}": body if n % 40 else body[:2_500] for n in range(200)}
+    items = [
+        stac_item(name, data=site.put(f"/{name}.tif", data, headers=headers, last_modified=now - 1))
+        for name, data in files.items()
+    ]
+    source = site.json("/items.json", {"type": "FeatureCollection", "features": items})
+    ran = run_cli("mirror", source, dest, "-R", 1, "-j", 4)
+    assert ran.code == 5 and "may still be written" in ran.err, ran.err
+    assert len(Mirrored(dest).files) == 195 and set(Mirrored(dest).files.values()) == {body}
+
+
 @pytest.mark.parametrize("declared", [False, True])
 def test_a_size_that_is_declared_or_an_older_time_decides(site, run_cli, dest, declared):
     part = tif(5_000)[:2_500]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha256
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 from ...core.checksum import DIGEST_FIELDS
@@ -32,16 +33,15 @@ def is_eligible(job: Job) -> bool:
 
 
 def is_ordinary(fields: Mapping[str, str], length: int, asset: Asset, limit: float) -> bool:
-    """Whether a 200 brings a whole body of a small length, as it is stored, with no digest beside it, and
-    that it is not just being written."""
-    known = asset.size == length or asset.checksum is not None or not is_fresh(fields)
-    return 0 < length <= limit and asset.size in (None, length) and known and _ODD_FIELDS.isdisjoint(fields)
+    """Whether a 200 brings a whole body of a small length, as it is stored, with no digest beside it."""
+    return 0 < length <= limit and asset.size in (None, length) and _ODD_FIELDS.isdisjoint(fields)
 
 
 def checked(job: Job, fields: Mapping[str, str], body: Buffer) -> str:
     """The SHA-256 of a whole ordinary body, in hexadecimal digits; "" if anything is odd about it."""
     digest = sha256(body)
     sound = is_as_promised(job, fields, bytes(body[:SNIFF_BYTES]), digest.digest())
+    sound = sound and not lacks_its_end(job, fields, body)
     return digest.hexdigest() if sound else ""
 
 
@@ -51,6 +51,19 @@ def is_as_promised(job: Job, fields: Mapping[str, str], first: bytes, digest: by
     if asset.checksum is not None and asset.checksum.digest != digest:
         return False
     return is_expected(first, job.path, asset.media_type, fields.get("content-type", ""))
+
+
+def lacks_its_end(job: Job, fields: Mapping[str, str], body: Buffer) -> bool:
+    """Whether a body that may be the beginning of a file which is being written is one, by its format.
+
+    A size or a digest that is published tells that, and so does a file that was not modified just now.
+    """
+    asset = job.asset
+    if asset.size is not None or asset.checksum is not None or not is_fresh(fields):
+        return False
+    from ...core.formats.structure import find_flaw
+
+    return find_flaw(BytesIO(body), job.path, asset.media_type) is not None
 
 
 def record_of(job: Job, fields: Mapping[str, str], size: int, sha256: str, mtime_ns: int) -> Record:

@@ -17,7 +17,7 @@ from ...http.decoding.body import AS_STORED
 from ...http.resilience.gate import Gate
 from ..context import TransferContext
 from ..dedupe import InFlight
-from .checks import is_as_promised, is_eligible, record_of
+from .checks import is_as_promised, is_eligible, lacks_its_end, record_of
 
 if TYPE_CHECKING:
     from ...core.ports import BegunExchange, BegunRequest, LaneExchange, RequestLane
@@ -104,6 +104,8 @@ class Order(InFlight):
             return False
         digest = sha256(body)
         if not is_as_promised(job, fields, bytes(body[:SNIFF_BYTES]), digest.digest()):
+            return False
+        if lacks_its_end(job, fields, body):
             return False
         try:
             self.staged, mtime_ns = store.stage(body)
