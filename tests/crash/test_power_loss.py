@@ -131,3 +131,24 @@ async def test_a_line_of_the_journal_is_believed_only_where_its_file_is(tmp_path
         assert [record.path for _, record in await ledger.query(lambda book: list(book.finished()))] == taken
     finally:
         await ledger.close()
+
+
+def test_a_descriptor_that_another_thread_gets_while_it_is_closed_is_that_of_its_new_file(tmp_path):
+    def path(name):
+        return '"' + "".join(f"\\x{byte:02x}" for byte in bytes(tmp_path / "base" / name)) + '"'
+
+    (tmp_path / "base").mkdir()
+    disk = Disk(tmp_path / "base")
+    for name in ("a", "b"):
+        (tmp_path / "base" / name).touch()
+    lines = [
+        f"1 openat(AT_FDCWD, {path('a')}, O_WRONLY|O_CREAT, 0666) = 7",
+        "1 close(7 <unfinished ...>",
+        f"2 openat(AT_FDCWD, {path('b')}, O_WRONLY|O_CREAT, 0666) = 7",
+        "1 <... close resumed>) = 0",
+        r'2 write(7, "\x61", 1) = 1',
+    ]
+    trace = tmp_path / "trace"
+    trace.write_text("\n".join(lines) + "\n")
+    disk.replay(trace)
+    assert [op.data for op in disk.ops if op.data] == [b"a"]

@@ -73,7 +73,8 @@ class Disk:
         return inode
 
     def replay(self, trace: Path) -> None:
-        """Read what one process did. Calls of several threads count from when they were over."""
+        """Read what one process did. Calls of several threads count from when they were over, `close` from
+        when it began."""
         self._handles.clear()
         begun: dict[str, tuple[str, int]] = {}
         for line in trace.read_text().splitlines():
@@ -83,7 +84,11 @@ class Disk:
             thread, text = found.groups()
             mark = len(self.ops)
             if text.endswith("<unfinished ...>"):
-                begun[thread] = (text.removesuffix("<unfinished ...>"), mark)
+                head = text.removesuffix("<unfinished ...>")
+                if head.startswith("close("):  # from now on another thread may be given the same number
+                    self._close([head.removeprefix("close(").strip()], 0)
+                    head = ""
+                begun[thread] = (head, mark)
                 continue
             if text.startswith("<..."):
                 head, mark = begun.pop(thread)
