@@ -9,22 +9,10 @@ from typing import Any
 from ....core.errors import UsageError
 from ....core.json_text import loads
 from ....core.model import JsonObject
+from ....stac.index.geoparquet import MEMBERS
 from .values import ValueWriter
 
-MEMBERS = frozenset(
-    {
-        "properties",
-        "type",
-        "stac_version",
-        "stac_extensions",
-        "id",
-        "geometry",
-        "bbox",
-        "links",
-        "assets",
-        "collection",
-    }
-)
+_MEMBERS = frozenset({*MEMBERS, "properties"})
 """Columns that are members of the item; all others are properties of it, and so are the fields of a column
 `properties`, as DuckDB makes of a FeatureCollection."""
 _BBOX = ("xmin", "ymin", "zmin", "xmax", "ymax", "zmax")
@@ -56,7 +44,7 @@ def _item(row: JsonObject) -> JsonObject:
     if (bbox := _bbox(row.get("bbox"))) is not None:
         item["bbox"] = bbox
     item["properties"] = {
-        name: value for name, value in row.items() if name not in MEMBERS and value is not None
+        name: value for name, value in row.items() if name not in _MEMBERS and value is not None
     }
     nested = _parsed(row.get("properties"))
     if nested is not None:
