@@ -33,7 +33,8 @@ def companions(assets: Sequence[Asset]) -> dict[str, str]:
     lines = "\n".join(places)
     if "?" in lines or "#" in lines:
         places = [place.partition("#")[0].partition("?")[0] for place in places]
-    if not _may_have_companions(places):
+        lines = "\n".join(places)
+    if not _may_have_companions(places, lines):
         return {}
     names = [urls.filename(asset.href) for asset in assets]
     folders = [place.rpartition("/")[0] for place in places]
@@ -59,13 +60,13 @@ def _led_by(folder: str, name: str, led: set[tuple[str, str]]) -> list[tuple[str
     return [(folder, stem) for stem in _stems(name) if (folder, stem) in led]
 
 
-def _may_have_companions(places: list[str]) -> bool:
-    """Cheap, as nearly no item has any."""
+def _may_have_companions(places: list[str], lines: str) -> bool:
+    """Cheap, as nearly no item has any. `lines`: the places, one per line."""
     stems = {place.rpartition(".")[0] for place in places}
     if len(stems) < len(places) or not stems.isdisjoint(places):
         return True
-    lines = "\n".join(places).lower() + "\n"
-    return any([end in lines for end in _LINE_ENDS])
+    lowered = lines.lower() + "\n"
+    return any([end in lowered for end in _LINE_ENDS])
 
 
 def _stems(name: str) -> set[str]:
