@@ -45,7 +45,9 @@ def strong_validator(headers: Mapping[str, str]) -> str:
     """
     etag = headers.get("etag", "").strip()
     if etag:
-        return etag if _is_strong_etag(etag) and not is_constant(headers) else ""
+        # `is_constant` is asked only where it can be true: this is on the way of every file.
+        may_be = _may_stand_for_no_time(headers.get("last-modified", ""))
+        return etag if _is_strong_etag(etag) and not (may_be and is_constant(headers)) else ""
     return headers["last-modified"].strip() if _strong_date(headers) is not None else ""
 
 
