@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .links import json_links as json_links
     from .links import links_of as links_of
     from .links import media_rank as media_rank
+    from .links import relations as relations
     from .links import resolve as resolve
     from .links import resolve_trusted as resolve_trusted
     from .listing.page_size import limit_of as limit_of
@@ -76,7 +77,7 @@ else:
             "documents": "DocumentKind has_links_to_items has_records is_item kind_of looks_like"
             " records_member",
             "links": "IS_JSON IS_OTHER MAY_BE_JSON UNSTATED is_table_or_lines json_links links_of"
-            " media_rank resolve resolve_trusted",
+            " media_rank relations resolve resolve_trusted",
             "listing.page_size": "limit_of post_request",
             "listing.paging": "ListingPage REFUSED access_error has_no_records matched_of pages",
             "objects": "AssetOutline assets_of collection_assets collection_of is_item_list is_label item_of"

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..core import urls
 from ..core.model import JsonObject
-from .links import UNSTATED, links_of, listed_links, media_rank
+from .links import UNSTATED, links_of, listed_links, media_rank, relations
 
 MAX_SHOWN = 5
 """Members of an unknown document that are named."""
@@ -46,7 +46,8 @@ _GEOMETRIES = frozenset(
 )
 _CATALOGUE_FIELDS = ("links", "description", "extent", "license", "title", "stac_version", "summaries")
 _ITEM_FIELDS = ("assets", "stac_version", "links", "collection", "stac_extensions")
-_STRUCTURAL_RELS = frozenset({"self", "root", "parent", "child", "item", "items"})
+_DOWN = ("child", "item", "items")
+_STRUCTURAL_RELS = frozenset({"self", "root", "parent", *_DOWN})
 _ERRORS = ("error", "errors", "exception", "exceptions", "fault")
 _CODES = ("code", "status", "statusCode", "status_code", "httpStatus")
 _MESSAGES = ("message", "detail", "details", "description", "title", "msg")
@@ -121,7 +122,7 @@ def has_records(body: Any) -> bool:
 
 def has_links_to_items(body: JsonObject) -> bool:
     """Whether a Catalog or Collection links to anything that a crawl would follow."""
-    return any(link.get("rel") in ("child", "item", "items") for link in listed_links(body))
+    return any(rel in _DOWN for link in listed_links(body) for rel in relations(link))
 
 
 def _kind_of_list(listed: list[Any]) -> DocumentKind:
@@ -166,7 +167,7 @@ def _is_landing_page(body: JsonObject) -> bool:
     /collections, or conformance has to be declared.
     """
     conforms = isinstance(body.get("conformsTo"), list)
-    below = any(next(links_of(body, rel), None) for rel in ("child", "item", "items"))
+    below = any(next(links_of(body, rel), None) for rel in _DOWN)
     if any(media_rank(link) <= UNSTATED for link in links_of(body, "search")):
         return True
     data = [link["href"] for link in links_of(body, "data") if media_rank(link) <= UNSTATED]
@@ -190,7 +191,7 @@ def _is_untyped_catalogue(body: JsonObject) -> bool:
         return False
     if not isinstance(body["links"], list | dict):
         return False
-    rels = {rel for link in listed_links(body) if isinstance(rel := link.get("rel"), str)}
+    rels = {rel for link in listed_links(body) for rel in relations(link)}
     return "stac_version" in body or isinstance(body.get("description"), str) or bool(rels & _STRUCTURAL_RELS)
 
 

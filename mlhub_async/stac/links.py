@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
@@ -47,6 +48,46 @@ _OTHER_FORMATS = frozenset(
     }
 )
 
+_PLAIN = frozenset(
+    {
+        *("self", "root", "parent", "collection", "child", "item", "items", "data", "search", "next", "prev"),
+        *(
+            "canonical",
+            "via",
+            "license",
+            "source",
+            "derived_from",
+            "about",
+            "preview",
+            "thumbnail",
+            "alternate",
+        ),
+        *("service-desc", "service-doc", "conformance", "describedby", "related", "cite-as", "xyz", "tiles"),
+    }
+)
+"""Relations that say what they are as they are written: nearly all that there are."""
+
+
+def relations(link: JsonObject) -> Collection[str]:
+    """The relations of a link, in lower case.
+
+    Their case has no meaning (RFC 8288, section 2.1), and where white space is written there are several
+    (section 3.3). STAC has one text; some programs write a list of them.
+    """
+    stated = link.get("rel")
+    if isinstance(stated, str):
+        return _of_text(stated)
+    return (
+        [one for text in stated if isinstance(text, str) for one in _of_text(text)]
+        if isinstance(stated, list)
+        else ()
+    )
+
+
+@lru_cache(256)
+def _of_text(stated: str) -> Collection[str]:
+    return tuple(stated.lower().split())
+
 
 def listed_links(body: JsonObject) -> list[JsonObject]:
     """The links of a document that are objects, also where they are an object by relation (before STAC 0.6).
@@ -62,15 +103,19 @@ def listed_links(body: JsonObject) -> list[JsonObject]:
             if isinstance(link, str):
                 found.append({"rel": rel, "href": link})
             elif isinstance(link, dict):
-                found.append(link if isinstance(link.get("rel"), str) else {**link, "rel": rel})
+                found.append(link if relations(link) else {**link, "rel": rel})
     return found
 
 
 def links_of(body: JsonObject, rel: str) -> Iterator[JsonObject]:
-    """The links with this relation that have an href. Anything else among the links is skipped."""
+    """The links with this relation (`relations`) that have an href. Anything else is skipped."""
     listed: Any = body.get("links")
     for link in listed if isinstance(listed, list) else listed_links(body):
-        if isinstance(link, dict) and link.get("rel") == rel:
+        if not isinstance(link, dict):
+            continue
+        stated = link.get("rel")
+        is_plain = stated.__class__ is str and stated in _PLAIN  # most are, of many in each item
+        if stated == rel or (not is_plain and rel in relations(link)):
             href = link.get("href")
             if isinstance(href, str) and href.strip():
                 yield link

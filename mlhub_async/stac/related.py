@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ..core import urls
 from ..core.errors import MlhubError
 from ..core.model import Item, JsonObject
-from .links import links_of
+from .links import links_of, relations
 
 RELATED_RELS = frozenset(
     {
@@ -25,11 +25,11 @@ def related_links(links: object) -> Iterator[tuple[int, JsonObject]]:
     """
     number = 0
     for link in links if isinstance(links, list) else ():
-        if isinstance(link, dict) and isinstance(link.get("href"), str):
-            rel = link.get("rel")
-            if isinstance(rel, str) and rel in RELATED_RELS:
-                yield number, link
-                number += 1
+        if not isinstance(link, dict) or RELATED_RELS.isdisjoint(relations(link)):
+            continue
+        if isinstance(link.get("href"), str):
+            yield number, link
+            number += 1
 
 
 def addresses_of(item: Item) -> set[str]:

@@ -101,7 +101,7 @@ def _hides(owner: Item | Collection, hide: HideSecrets) -> HideSecrets:
     """
     links = owner.body.get("links")
     known = [one for one in links if isinstance(one, dict)] if isinstance(links, list) else []
-    selves = [one for one in known if one.get("rel") == "self"]
+    selves = [one for one in known if "self" in stac.relations(one)]
     is_readable = isinstance(owner, Item) and any(
         str(one.get("href")).startswith(("http://", "https://")) for one in selves
     )
@@ -129,7 +129,7 @@ def with_absolute_hrefs(owner: Item | Collection) -> JsonObject:
     links = body.get("links")
     kept = [_with_absolute_href(one, owner.href) for one in _links_of(owner)]
     address = owner.addresses[:1] if isinstance(owner, Item) else (owner.href,)
-    if address and not any(isinstance(one, dict) and one.get("rel") == "self" for one in kept):
+    if address and not any(isinstance(one, dict) and "self" in stac.relations(one) for one in kept):
         kept.append({"rel": "self", "href": address[0]})
     if kept or isinstance(links, list):
         body["links"] = kept
@@ -142,7 +142,11 @@ def _links_of(owner: Item | Collection) -> list[Any]:
         return []
     if isinstance(owner, Item):
         return links
-    return [one for one in links if not (isinstance(one, dict) and one.get("rel") in _LISTING_RELS)]
+    return [one for one in links if not (isinstance(one, dict) and _leads_on(one))]
+
+
+def _leads_on(link: JsonObject) -> bool:
+    return not _LISTING_RELS.isdisjoint(stac.relations(link))
 
 
 def _with_absolute_href(owner: Any, base: str) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ...core.model import JsonObject
+from ..links import relations
 from ..write.hrefs import is_absolute
 
 
@@ -46,7 +47,7 @@ def source_paths(item: WrittenItem) -> Iterator[str]:
     """Paths of the item documents in the mirror that its `source` links lead to (label extension)."""
     links = item.body.get("links")
     for link in links if isinstance(links, list) else ():
-        if isinstance(link, dict) and link.get("rel") == "source" and isinstance(link.get("href"), str):
+        if isinstance(link, dict) and "source" in relations(link) and isinstance(link.get("href"), str):
             path = root_href(link["href"], posixpath.dirname(item.path))
             if not is_absolute(path) and not path.startswith("../"):
                 yield path

@@ -16,6 +16,7 @@ from urllib.parse import quote, unquote, urlsplit
 from ...core import pattern_on_use, urls
 from ...core.errors import MlhubError
 from ...core.model import JsonObject
+from ..links import relations
 
 _STRUCTURAL_RELS = frozenset(
     {"self", "root", "parent", "collection", "child", "item", "items", "next", "prev", "previous"}
@@ -104,7 +105,11 @@ def kept_links(listed: object, base: str, location: DocumentLocation) -> Iterato
     """
     for link in listed if isinstance(listed, list) else ():
         rel, href = (link.get("rel"), link.get("href")) if isinstance(link, dict) else (None, None)
-        if isinstance(rel, str) and isinstance(href, str) and rel not in _STRUCTURAL_RELS:
+        if (
+            isinstance(rel, str | list)
+            and isinstance(href, str)
+            and _STRUCTURAL_RELS.isdisjoint(relations(link))
+        ):
             target = outward_href(href, base, location)
             keeps = target.startswith(UNUSABLE) and _stays_inside(href, location)
             yield {**link, "href": href if keeps else target}
@@ -118,11 +123,10 @@ def origin_link(listed: object, base: str, location: DocumentLocation, media_typ
     """
     stated, rel = [], "canonical"
     for link in listed if isinstance(listed, list) else ():
-        if not isinstance(link, dict):
-            continue
-        if link.get("rel") == "self" and isinstance(link.get("href"), str):
+        known = relations(link) if isinstance(link, dict) else ()
+        if "self" in known and isinstance(link.get("href"), str):
             stated.append(link["href"])
-        elif link.get("rel") == "canonical":
+        elif "canonical" in known:
             rel = "via"
     for href in (*stated, base):
         target = outward_href(href, base, location)
