@@ -51,7 +51,16 @@ def run_plan(
     sample of sizes."""
     if save == STDOUT and console.as_json:
         raise UsageError("--save - and --json both write to stdout: leave one of them out")
+    if save is not None and save != STDOUT and _is_same_file(source, save):
+        raise UsageError(f"--save {term_safe(save, 300)} is SOURCE itself: give another name")
     return console.run(lambda: _plan(source, dest, options, console, save, forecast=forecast))
+
+
+def _is_same_file(source: str, save: str) -> bool:
+    try:
+        return os.path.samefile(source, save)
+    except (OSError, ValueError):
+        return False
 
 
 async def _plan(

@@ -74,7 +74,7 @@ EXIT_CODES: Sequence[tuple[str, str]] = (
     ("3", "SOURCE not found, no STAC, or access refused"),
     ("4", "finished; some assets failed for good"),
     ("5", "what is missing may come: run the same command again"),
-    ("6", "verify found damage"),
+    ("6", "verify, merge or lock found damage"),
     ("7", "local storage: disk full, read-only, no directory"),
     ("8", "--max-transfer or --max-duration was reached"),
     ("9", "nothing matched the selection"),

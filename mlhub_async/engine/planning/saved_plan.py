@@ -33,7 +33,8 @@ def open_plan_file(path: str | None) -> Iterator[Save]:
     to its end. "-" is standard output, as lines.
 
     Only the owner can read it (mode 600): its URLs contain the tokens that fetching needs. With None
-    nothing is written. Raises `StorageError` if the file cannot be written.
+    nothing is written. Raises `StorageError` if the file cannot be written, `UsageError` if it would replace
+    a file of a mirror.
     """
     if path is None:
         yield lambda owner, hide: None
@@ -42,6 +43,9 @@ def open_plan_file(path: str | None) -> Iterator[Save]:
         yield _LineWriter(sys.stdout.buffer).write
         sys.stdout.buffer.flush()
         return
+    from ..verify.outputs import refuse_mirror_file
+
+    refuse_mirror_file(path, "--save")
     try:
         with output_file(path, PRIVATE) as file:
             is_lines = path.lower().endswith(NDJSON)
