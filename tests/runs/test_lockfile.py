@@ -1,5 +1,6 @@
 """Lockfiles: the same bytes elsewhere, from wherever they still are, or a clear no."""
 
+import asyncio
 import json
 import re
 import zipfile
@@ -159,6 +160,24 @@ async def test_another_place_whose_listing_breaks_off_is_only_one_place_less(
     api = Api(other, items_at(other), page_size=2, overrides={1: broken})
     report = await run(locked, tmp_path / "copy", from_source=api.url)
     assert report.exit_code == 0 and report.dangling == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "told"),
+    [
+        ("none.zip", zipped({}), "--from {url}: there are no assets in it"),
+        (
+            "none.json",
+            b'{"type": "FeatureCollection", "features": []}',
+            "--from {url}: there are no assets in it",
+        ),
+        ("empty.zip", b"", "{url} is no ZIP archive: it is empty: reported, not counted as missing"),
+    ],
+)
+async def test_another_place_that_has_nothing_is_told(site, locked, tmp_path, run_cli, name, body, told):
+    url = site.put(f"/{name}", body)
+    ran = await asyncio.to_thread(run_cli, "mirror", locked, tmp_path / "copy", "--from", url)
+    assert ran.code == 0 and told.format(url=url) in ran.err and "source links" not in ran.err, ran.err
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from mlhub_async.engine.planning.plan import plan_only
 from mlhub_async.sources.files.parquet import item_reader
 from support.engine import make_options, run
 from support.mirrored import Mirrored
-from support.server import IgnoreRange, tif
+from support.server import IgnoreRange, Status, tif
 
 pyarrow = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
@@ -361,6 +361,20 @@ async def test_a_server_without_ranges_is_said(site, dest, tmp_path):
         await mirror(
             site.put("/i.parquet", body, always=[IgnoreRange()]), dest, make_options(allow_private=True)
         )
+
+
+async def test_a_small_file_needs_no_ranges(site, dest, tmp_path):
+    path = written(tmp_path / "i.parquet", rows(site, 3))
+    assert path.stat().st_size <= 64 << 10
+    report = await run(site.put("/i.parquet", path.read_bytes(), always=[IgnoreRange()]), dest)
+    assert report.exit_code == 0 and report.fetched == 4
+
+
+@pytest.mark.parametrize("fault", [IgnoreRange(), Status(416)])
+async def test_an_empty_file_is_said(site, dest, fault):
+    report = await run(site.put("/i.parquet", b"", always=[fault]), dest)
+    assert report.exit_code == 4
+    assert "is no Parquet file: it is empty" in report.listing.error.message
 
 
 async def test_without_pyarrow_the_message_names_what_to_install(site, dest, tmp_path, monkeypatch):

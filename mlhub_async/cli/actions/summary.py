@@ -142,8 +142,17 @@ def _listing(report: Report) -> Iterator[str]:
     yield from announced_lines(listing)
     if listing.vanished:
         yield f"{listing.vanished} items left the catalogue while it was listed: their files are kept"
-    if report.dangling:
-        yield f"{report.dangling} source links lead nowhere: reported, not counted as missing"
+    yield from _benign(report)
+
+
+def _benign(report: Report) -> Iterator[str]:
+    """What leads nowhere and leaves the copy complete: links by their number, anything else by its reason."""
+    benign = [flaw.error for flaw in report.flaws if flaw.benign]
+    others = [error for error in benign if not error.kind.startswith("dangling-")]
+    if links := report.dangling - len(others):
+        yield f"{links} source links lead nowhere: reported, not counted as missing"
+    for error in others[:MAX_EXAMPLES]:
+        yield term_safe(f"{error.message}: reported, not counted as missing", MAX_LINE_CHARS)
 
 
 def listing_lines(listing: Completeness) -> Iterator[str]:

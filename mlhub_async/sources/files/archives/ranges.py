@@ -26,11 +26,13 @@ class RangesRefused(TransferError):
 class ArchiveBytes:
     """One version of the archive at `url`. `total` and validator are those of the first answer.
 
-    All answers must repeat them: bytes of two versions are never mixed.
+    All answers must repeat them: bytes of two versions are never mixed. `what` is what an empty one is said
+    not to be.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, what: str = "ZIP archive") -> None:
         self.url = url
+        self.what = what
         self.where = redacted(url)
         self.total = -1
         self.validator = ""
@@ -70,7 +72,7 @@ class ArchiveBytes:
     def check(self, head: Head, first: int, end: int) -> None:
         """Whether an answer brings what was asked for, of this version; notes the version of the first."""
         if head.status == RANGE_NOT_SATISFIABLE and self.total < 0:
-            raise TransferError(f"{self.where} is no ZIP archive: it is empty", kind=DAMAGED_ARCHIVE)
+            raise TransferError(f"{self.where} is no {self.what}: it is empty", kind=DAMAGED_ARCHIVE)
         if head.status in (PRECONDITION_FAILED, RANGE_NOT_SATISFIABLE):
             raise self._changed()
         total = self._total_of(head, first, end)

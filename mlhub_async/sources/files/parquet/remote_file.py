@@ -31,7 +31,7 @@ class RemoteFile(io.RawIOBase):
     @classmethod
     async def opened(cls, url: str, reader: RawReader) -> RemoteFile:
         """Raises what the reader raises, and `RangesRefused`."""
-        file = cls(ArchiveBytes(url), reader)
+        file = cls(ArchiveBytes(url, "Parquet file"), reader)
         file.first = await file._range(0, LEAST_BYTES)
         file._known = (0, file.first)
         return file

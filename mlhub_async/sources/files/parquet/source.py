@@ -19,6 +19,7 @@ from ....core.options import Selection
 from ...access import broken_listing, unreadable
 from ...items.documents import Batches, ItemsSource
 from ...items.streams import RawReader
+from ..archives.ranges import DAMAGED_ARCHIVE
 from .detection import NEEDED, stac_files
 from .item_reader import ItemReader
 from .remote_file import LEAST_BYTES, RemoteFile
@@ -81,6 +82,8 @@ class _RowReader:
             try:
                 source = self._remote = await RemoteFile.opened(self._url, reader)
             except TransferError as error:
+                if error.kind == DAMAGED_ARCHIVE:
+                    raise CatalogDefect(error.message, kind="damaged") from error
                 raise unreadable(error, self._url) from error
         file = await self._in_thread(self._open_file, source)
         self._batches = file.items()

@@ -88,7 +88,7 @@ class LockfileSource:
             self._header = header
             await emit([_remarks(header)])
             if self._elsewhere is not None:
-                await self._list_from(self._elsewhere, file, places, emit)
+                await self._list_from(self._elsewhere, file, header, places, emit)
                 return
             items = map(self._entry, locked_items(file, self.name))
             while batch := [*islice(items, BATCH)]:
@@ -118,17 +118,20 @@ class LockfileSource:
         return read_header(file, self.name), places
 
     async def _list_from(
-        self, elsewhere: Elsewhere, file: BinaryIO, places: dict[Owner, int], emit: Emit
+        self, elsewhere: Elsewhere, file: BinaryIO, header: Header, places: dict[Owner, int], emit: Emit
     ) -> None:
         """Emit each item when the other source has listed it: archives have its files only then."""
         matches = _Matches(places)
+        has_assets = False
 
         def entry(offset: int) -> Item | Collection:
             file.seek(offset)
             return self._entry(next(locked_items(file, self.name)))
 
         async def pass_on(entries: Sequence[Entry]) -> None:
+            nonlocal has_assets
             owners = [one for one in entries if isinstance(one, Item | Collection)]
+            has_assets = has_assets or any(one.body.get("assets") for one in owners)
             elsewhere.note(owners)
             offsets = [offset for one in owners if (offset := matches.take(one)) is not None]
             await emit(_page([entry(offset) for offset in offsets]))
@@ -137,6 +140,9 @@ class LockfileSource:
             await elsewhere.source.list(pass_on)
         except CatalogError as error:
             await emit([Flaw(elsewhere.source.name, error, benign=True, concern=Concern.ANSWER)])
+        else:
+            if not has_assets:
+                await emit([_remarks(header, f"--from {elsewhere.source.name}: there are no assets in it")])
         for offset in matches.left():
             await emit(_page([entry(offset)]))
 
@@ -276,9 +282,9 @@ def _page(found: Sequence[Item | Collection]) -> Sequence[Entry]:
     return [Page(returned=sum(isinstance(one, Item) for one in found)), *found]
 
 
-def _remarks(header: Header) -> ListingRemarks:
+def _remarks(header: Header, *lines: str) -> ListingRemarks:
     about = {"manifest_sha256": header.manifest_sha256, "source": header.source}
-    return ListingRemarks({"lockfile": about})
+    return ListingRemarks({"lockfile": about}, lines)
 
 
 def _origin(document: JsonObject) -> str:
