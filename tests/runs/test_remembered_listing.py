@@ -16,7 +16,7 @@ from mlhub_async.stac.datetimes import parse_instant
 from mlhub_async.storage.ledger.lookups.overview import last_runs
 from support.engine import is_as_listed_in_full, run
 from support.mirrored import Mirrored, wait_for
-from support.server import Stall, noise
+from support.server import Stall, noise, tif
 from support.stac_server import CONFORMS, CORE, Api, answer, stac_item
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -393,3 +393,13 @@ async def test_a_change_without_a_new_time_is_seen_by_the_next_full_listing(api,
     report, listing = await mirrored(api, dest, full_every=2)
     assert listing["kind"] == "full" and report.fetched == 1
     assert await is_as_a_full_one(api, report, dest)
+
+
+def test_a_source_that_nothing_tells_changes_of_says_so(run_cli, site):
+    item = stac_item("one", image=site.put("/one.tif", tif(300, 1)))
+    source = site.json("/items.json", {"type": "FeatureCollection", "features": [item]})
+    for reason in ("there is no complete listing of before", "SOURCE does not say how many items it has"):
+        ran = run_cli("mirror", source, "dest", "--full-every", 9)
+        assert ran.code == 0 and f"listed: everything, as {reason}" in ran.err, ran.err
+    again = run_cli("mirror", source, "dest", "--full-every", 9, "--role", "data", "--allow-empty")
+    assert "of another source, selection" in again.err

@@ -67,10 +67,10 @@ class ChangesReader:
 
     async def read(self, memory: ListingMemory) -> Changes:
         """Raises `Doubt` where a full listing might bring more, or cannot be ruled out to."""
+        if not memory.newest:
+            raise Doubt('SOURCE does not say how many items it has, or of each when it was "updated"')
         if reason := reason_against_changes(self.options):
             raise Doubt(reason)
-        if not memory.newest:
-            raise Doubt('the items of the last complete listing have no time in "updated"')
         before = await check_ledger(self.ledger, self.store, memory)
         since = memory.newest_time - OVERLAP
         narrow = changes_since(since, self.options)

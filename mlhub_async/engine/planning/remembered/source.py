@@ -127,8 +127,13 @@ class RememberedListing:
 
     def _usable_memory(self) -> ListingMemory:
         memory = self._memory
-        if memory is None or memory.key != self._key:
-            raise Doubt("there is no complete listing of before, or it was of another source or selection")
+        if memory is None:
+            raise Doubt(
+                "there is no complete listing of before, or it has items that others link to, directories or "
+                "times to come"
+            )
+        if memory.key != self._key:
+            raise Doubt("the last complete listing was of another source, selection, DEST or set of options")
         if memory.runs >= self._run.options.full_every:
             raise Doubt(f"every {self._run.options.full_every} runs it is a full one")
         return memory
@@ -185,8 +190,9 @@ class RememberedListing:
             return kept._replace(newest=max(memory.newest, newest), version=memory.version)
         is_timed = not times.lacking and times.items == listing.unique
         is_steady = listing.matched == listing.unique == listing.returned
-        kept = kept._replace(newest=newest if is_timed and is_steady else 0, version=self._version.now)
-        return kept if kept.newest > 0 or kept.version else None
+        return kept._replace(
+            newest=max(0, newest) if is_timed and is_steady else 0, version=self._version.now
+        )
 
 
 def _documents_of(run: Run, given: GivenSource) -> RememberedDocuments | None:
