@@ -204,6 +204,20 @@ class TestRefused:
         wrong = self.run("mirror", "x.json", "./dest")
         assert f"config.toml: {table}max_items and {table}max-items are one option" in wrong
 
+    @pytest.mark.parametrize("where", ["variable", "file"])
+    def test_the_shard_of_a_mirror_is_not_one_of_other_commands(self, run_cli, where):
+        source, path = run_cli.home / "i.json", run_cli.home / ".config/mlhub-async/config.toml"
+        source.write_text('{"type": "FeatureCollection", "features": []}')
+        env = {"MLHUB_SHARD": "1/2"} if where == "variable" else {}
+        if where == "file":
+            path.parent.mkdir(parents=True)
+            path.write_text("shard = '1/2'")
+        assert run_cli("mirror", source, "dest", env=env).code == 0
+        for words in (("plan", source), ("diff", source, "other")):
+            assert run_cli(*words, env=env).code == 0
+            assert run_cli(*words, "--shard", "1/2", env=env).code == 2
+        assert (run_cli.home / "dest/.mlhub/shards/1-of-2").is_dir()
+
     def test_an_option_that_excludes_another_is_named_with_its_place(self, run_cli):
         words = ("mirror", "x.json", "./dest", "--shard", "1/2")
         wrong = run_cli(*words, env={"MLHUB_PRUNE": "true"})

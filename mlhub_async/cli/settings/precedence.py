@@ -26,6 +26,8 @@ _ALTERNATIVES = (
     frozenset({"dest", "output_dir"}),
 )
 """Parameters of which one replaces the others: where one is given, a lower level gives none of them."""
+_OF_A_MIRROR = frozenset({"shard"})
+"""Parameters that other commands refuse where they are on their line: settings are for the mirror then."""
 _KEY_VARIABLES = ("MLHUB_API_KEY", "MLHUB_PROFILE", "MLHUB_ACCESS_TOKEN")
 """Resolved by `http.auth.profiles`, in the order of the official client; they win over a file's keys."""
 
@@ -90,7 +92,9 @@ def _has_variable(option: click.Option) -> bool:
 
 
 def _options(command: click.Command) -> Iterator[click.Option]:
-    return (one for one in command.params if isinstance(one, click.Option) and one.name is not None)
+    others = _OF_A_MIRROR if command.name != "mirror" else ()
+    known = (one for one in command.params if isinstance(one, click.Option))
+    return (one for one in known if one.name is not None and one.name not in others)
 
 
 def _replace_alternatives(found: Settings, names: Iterable[str]) -> None:
