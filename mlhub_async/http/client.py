@@ -265,7 +265,7 @@ class Http:
         if (answer := answered(moved_to_region(head), write=hop.write_request)) is not None:
             return answer
         refused = refusal(head, hop.error_body, hop.url)
-        refused.signed = self._signers.signs(here)
+        self._signers.note_refusal(refused, here)
         if isinstance(refused, Transient):
             refused.unanswered = refused.outage and refused.retry_after is None
         report_refusal(refused, hop)

@@ -8,7 +8,7 @@ its package imported, only where `--auth HOST=SCHEME` names it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -104,12 +104,19 @@ BUILT_IN = {
 
 
 class _ForOrigins(Protocol):
+    @property
+    def given(self) -> Collection[Origin]:
+        """The origins that `--auth` names."""
+        ...
+
     def signers_for(self, origin: Origin) -> list[Signer]: ...
 
     def after_redirect(self) -> _ForOrigins: ...
 
 
 class _NoSchemes:
+    given: Collection[Origin] = ()
+
     def signers_for(self, origin: Origin) -> list[Signer]:
         return []
 
@@ -122,6 +129,7 @@ class _AfterRedirect:
 
     def __init__(self, schemes: RunSchemes) -> None:
         self._schemes = schemes
+        self.given: Collection[Origin] = ()
 
     def signers_for(self, origin: Origin) -> list[Signer]:
         return self._schemes.signers_for(origin, redirected=True)
@@ -141,6 +149,7 @@ class RunSchemes:
         """
         self._context = context
         self._given = dict(assignments(given))
+        self.given: Collection[Origin] = self._given.keys()
         self._made: dict[str, Signer | None] = {}
         for host, name in self._given.items() if strict else ():
             if name != NONE and self.signer(name) is None:

@@ -58,6 +58,17 @@ class SignerSet:
         """Whether there may be credentials for this origin."""
         return bool(self._signers_of(origin))
 
+    def note_refusal(self, error: TransferError, origin: Origin) -> None:
+        """Set whether there may be credentials for the origin that refused a request.
+
+        Where access was refused and there are none, the message says for which other hosts `--auth` is.
+        """
+        error.signed = self.signs(origin)
+        others = self._schemes.given if error.denied and not error.signed else ()
+        if others and origin not in others:
+            error.message += f"; --auth is for {', '.join(map(str, others))}, not for {origin}"
+            error.args = (error.message,)
+
     def sign(self, request: Request, origin: Origin) -> Request | None:
         """The request as it may be sent to its `origin`, or None if there is no valid credential at present.
 
