@@ -1,4 +1,4 @@
-"""Archives as other programs write them: sparse files and labels of GNU tar, backslashes, windows of zstd."""
+"""Archives as other programs write them: sparse files, labels, backslashes, pipes, windows of zstd."""
 
 import io
 import shutil
@@ -109,3 +109,29 @@ async def test_a_window_that_is_too_large_is_no_damage(site, dest):
     archive = frame.compress(tarred(FILES)) + frame.flush()
     report = await run(site.put("/a.tar.zst", archive), dest)
     assert report.exit_code == 4 and "needs a window" in report.listing.error.message
+
+
+@pytest.mark.parametrize("body", [RASTERS[0], b""])
+async def test_what_zip_has_read_from_a_pipe_is_data(site, dest, body):
+    """Info-ZIP keeps the kind of its standard input, a pipe, in the mode of the member."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for name, mode in (("-", 0o010600), ("from/fifo.tif", 0o010644), ("device", 0o060600)):
+            member = zipfile.ZipInfo(name)
+            member.create_system, member.external_attr = 3, mode << 16
+            archive.writestr(member, body)
+    report = await run(site.put("/a.zip", target.getvalue()), dest)
+    assert [*Mirrored(dest).files.values()] == [body, body]
+    (flaw,) = report.flaws
+    assert report.exit_code == 4 and "device: it is no regular file" in flaw.error.message
+
+
+def of_standard_input(data):
+    return subprocess.run(["zip", "-q", "-", "-"], input=data, capture_output=True, check=True).stdout
+
+
+@pytest.mark.skipif(shutil.which("zip") is None, reason="needs Info-ZIP")
+async def test_the_standard_input_of_zip_is_data(site, dest):
+    packed = of_standard_input(RASTERS[0])
+    report = await run(site.put("/a.zip", packed), dest)
+    assert report.exit_code == 0 and [*Mirrored(dest).files.values()] == [RASTERS[0]]

@@ -44,7 +44,7 @@ _UNICODE_PATH = 0x7075
 _ENCRYPTED, _UTF8 = 0x1 | 0x40 | 0x2000, 0x800
 _BACKSLASH_HOSTS = frozenset({0, 6, 10, 14})
 """Systems whose paths have backslashes, as an entry names the one it was made on (FAT, HPFS, NTFS, VFAT)."""
-_LINK, _DIRECTORY, _REGULAR = 0o12, 0o4, 0o10
+_LINK, _DIRECTORY, _REGULAR, _PIPE = 0o12, 0o4, 0o10, 0o1
 """The kind of a file in the upper bits of its Unix mode."""
 
 
@@ -257,7 +257,7 @@ class ZipDirectory:
         if is_hostile(name):
             self.flaws.append((name, HOSTILE))
             return False
-        if is_unix and kind not in (0, _REGULAR):
+        if is_unix and kind not in (0, _REGULAR, _PIPE):  # zip marks so what it has read from a pipe
             what = "a symbolic link" if kind == _LINK else "no regular file"
             self.flaws.append((name, f"it is {what}: it is left out"))
             return False
