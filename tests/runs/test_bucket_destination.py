@@ -142,6 +142,29 @@ async def test_a_part_may_take_longer_to_be_sent_than_an_answer_to_come(troubled
     assert report.ok and store.count("part") == (2 if store.dest[0] == "g" else 3)
 
 
+@pytest.mark.parametrize("operation", ["part", "complete"])
+async def test_an_upload_that_somebody_else_ends_is_begun_anew(troubled, store, mirrored, operation):
+    """By a lifecycle rule for unfinished uploads, or by an administrator."""
+
+    def end_uploads():
+        if store.count(operation, "data.tif") == 1:
+            store.uploads.clear()
+
+    site = await troubled.site()
+    store.before[operation, "data.tif"] = end_uploads
+    report = await mirrored([stac_item("one", data=site.put("/x.tif", tif(LARGE)))])
+    assert report.ok and store.files(PREFIX) == {"c1/one/data.tif": tif(LARGE)}
+    assert store.uploads == {}
+
+
+async def test_an_upload_that_is_ended_again_and_again_is_told(troubled, store, mirrored):
+    site = await troubled.site()
+    store.before["complete", "data.tif"] = store.uploads.clear
+    with pytest.raises(StorageError, match=r"data\.tif") as raised:
+        await mirrored([stac_item("one", data=site.put("/x.tif", tif(LARGE)))])
+    assert "there is no such bucket" not in raised.value.message
+
+
 @only("google")
 @pytest.mark.parametrize(("times", "ends"), [(2, False), (99, True)])
 async def test_a_store_that_takes_nothing_of_a_part_is_not_asked_for_ever(

@@ -53,6 +53,18 @@ class Body(NamedTuple):
         return Whole(self.size, self.sha256, digest.digest())
 
 
+class UploadEnded(TransferError):
+    """The store does not know an unfinished upload any more, or parts of it: a lifecycle rule of the bucket,
+    an administrator or its age has ended it. Another one may be completed."""
+
+    def __init__(self, refusal: TransferError) -> None:
+        super().__init__(
+            f"{refusal.message}; the store knows the unfinished upload no more: a lifecycle rule of the "
+            "bucket, or somebody else, has ended it",
+            kind="upload-ended",
+        )
+
+
 class Uploads:
     """The uploads of one run below a prefix. `journal`: the file of the unfinished ones."""
 
@@ -84,18 +96,20 @@ class Uploads:
             return await self._put(key, body, replaces)
         whole = await body.whole(md5=self._objects.needs_md5)
         upload, known = await self._begun(key, body)
-        if upload is None:
-            return await self._begin(key, body, whole, replaces)
+        if upload is not None:
+            try:
+                return await self._go_on(upload, known, body, whole, replaces)
+            except UploadEnded:
+                pass
+            except TransferError as error:
+                # In an order its condition is about what was there when it was begun.
+                if not (self._objects.is_sequential and error.unmet):
+                    raise
+                await self._abandon(upload)
         try:
-            return await self._go_on(upload, known, body, whole, replaces)
-        except TransferError as error:
-            if not (self._objects.is_sequential and (error.unmet or error.rejected or error.absent)):
-                raise
-        # Its condition is about what was there when it was begun, and of its bytes only the number is known.
-        self._mine.discard(upload)
-        with contextlib.suppress(MlhubError):  # it ends by itself
-            await self._objects.abort_upload(upload)
-        return await self._begin(key, body, whole, replaces)
+            return await self._begin(key, body, whole, replaces)
+        except UploadEnded:
+            return await self._begin(key, body, whole, replaces)
 
     async def _begin(self, key: str, body: Body, whole: Whole, replaces: str) -> str:
         self._note(UnfinishedUpload(key, "", body.sha256))
@@ -122,13 +136,25 @@ class Uploads:
                 parts = await self._send(upload, body, whole, known)
                 etag = await self._objects.complete_upload(upload, parts, whole, replaces=replaces)
         except TransferError as error:
-            etag = await self._done_already(error, upload.key, body)
+            etag = await self._done_already(await self._explained(error, upload), upload.key, body)
         found = await self._objects.facts(upload.key)
         if found is None or found.size != body.size:
             size = "nothing" if found is None else f"{found.size} bytes"
             raise StorageError(f"{upload.key}: the store has {size} where {body.size} bytes were put")
         self._mine.discard(upload)
         return found.etag or etag
+
+    async def _explained(self, error: TransferError, upload: UnfinishedUpload) -> TransferError:
+        """The error of a request of an upload; `UploadEnded`, and it is abandoned, where that is why."""
+        if not (error.absent or error.rejected):
+            return error
+        await self._abandon(upload)
+        return UploadEnded(error)
+
+    async def _abandon(self, upload: UnfinishedUpload) -> None:
+        self._mine.discard(upload)
+        with contextlib.suppress(MlhubError):  # it ends by itself
+            await self._objects.abort_upload(upload)
 
     async def _put(self, key: str, body: Body, replaces: str) -> str:
         async with self._room:
@@ -212,7 +238,7 @@ class Uploads:
 
     async def _done_already(self, error: TransferError, key: str, body: Body) -> str:
         """The ETag where the request was carried out and only its answer was lost; else raises `error`."""
-        if not (error.unmet or error.absent or error.rejected):
+        if not (error.unmet or error.absent or error.rejected or isinstance(error, UploadEnded)):
             raise error
         found = await self._objects.facts(key)
         if found is None or (found.size, found.sha256) != (body.size, body.sha256):
