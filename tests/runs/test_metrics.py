@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from mlhub_async.core.errors import LimitReached
 from mlhub_async.core.telemetry import Meter
 from mlhub_async.engine.report.exposition import Series, parse, render
 from mlhub_async.engine.report.metrics import FAMILIES, MetricsFile
@@ -179,6 +180,20 @@ def test_a_file_that_cannot_be_written_at_the_end_is_a_warning(tmp_path):
     folder.rmdir()
     with pytest.warns(UserWarning, match="cannot be written"):
         file._write_or_warn(file._ended(Meter(), 0))
+
+
+@pytest.mark.parametrize("later", [-31_536_000.0, 31_536_000.0])
+async def test_a_clock_that_is_set_during_a_run_changes_no_duration(tmp_path, later):
+    times, seconds, meter = iter([1.8e9] + 9 * [1.8e9 + later]), iter([5.0, 25.0]), Meter()
+    file = MetricsFile(
+        str(tmp_path / "m.prom"), (), clock=lambda: next(times), stopwatch=lambda: next(seconds)
+    )
+    with pytest.raises(LimitReached):
+        async with file.written_at_end(meter):
+            raise LimitReached("--max-duration")
+    found = {series.name: value for series, value in parse((tmp_path / "m.prom").read_bytes()).items()}
+    assert found["mlhub_async_last_run_duration_seconds"] == 20
+    assert found["mlhub_async_last_run_end_timestamp_seconds"] == 1.8e9 + later
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a path of POSIX")

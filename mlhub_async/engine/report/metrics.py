@@ -87,10 +87,13 @@ class MetricsFile:
     path: str
     labels: Labels
     clock: Callable[[], float] = time.time
+    stopwatch: Callable[[], float] = time.monotonic
+    """seconds since some moment; nobody sets it"""
     report: Report | None = None
     """of the run, when it has ended without an exception"""
     _before: Samples = field(default_factory=dict)
     _started: float = 0.0
+    _began: float = 0.0
     _timer: asyncio.TimerHandle | None = None
 
     @contextlib.asynccontextmanager
@@ -100,7 +103,7 @@ class MetricsFile:
         Not if another run owns DEST: the file is that run's. Raises `UsageError` at once where it cannot be
         written or is not of this mirror. What fails later is a warning: it does not change the copy.
         """
-        self._started, self._before = self.clock(), self._read()
+        self._started, self._began, self._before = self.clock(), self.stopwatch(), self._read()
         with self._as_usage():
             self._refuse_unwritable()
         try:
@@ -158,7 +161,7 @@ class MetricsFile:
         return {
             self._of(_INFO, version=__version__): 1,
             self._of(_START): self._started,
-            self._of(_DURATION): round(self.clock() - self._started, 3),
+            self._of(_DURATION): round(self.stopwatch() - self._began, 3),
             **{self._of(_RUN_FILES, state=state): count for state, count in states.items()},
             self._of(_RUN_BYTES): meter.bytes,
         }
