@@ -32,6 +32,8 @@ TIMEOUT_COST_TOKENS = 10
 TIMEOUT_KINDS = frozenset({"timeout", "too-slow"})
 NO_ANSWER_KINDS = frozenset({"connection", "dns", "protocol", "proxy", "timeout", "tls", "unreachable"})
 """Kinds of errors without any response that count as failures of the origin."""
+UNCONNECTED_KINDS = frozenset({"dns", "tls", "unreachable"})
+"""Those of them where no connection was made, so that no request was sent."""
 DROPPED_KINDS = frozenset({"connection", "timeout"})
 """Those of them by which a server may say that there are too many connections."""
 CLOSED_SERVICES = {
@@ -168,7 +170,8 @@ def report_failure(error: BaseException, hop: Hop) -> None:
         breaker.spend(0 if error.free else cost)
         if hop.head is None and error.kind in NO_ANSWER_KINDS:
             error.unanswered = True
-            error.free = breaker.failed(hop.generation, hop.url, _reason(error))
+            connected = error.kind not in UNCONNECTED_KINDS
+            error.free = breaker.failed(hop.generation, hop.url, _reason(error), connected=connected)
             if error.kind in DROPPED_KINDS and hop.gate.dropped():
                 error.free = True
     elif isinstance(error, TransferError) and error.untrusted:

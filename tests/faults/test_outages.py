@@ -61,6 +61,29 @@ async def test_a_host_that_goes_away_and_comes_back_loses_no_asset(site, dest):
     assert sum(away < seen.time < back for seen in site.log) < 60
 
 
+async def test_few_assets_of_a_host_that_takes_no_connections_for_a_while_are_not_lost(site, dest):
+    """A server that is started again, or a network that is gone, while one file comes after the other."""
+    stopped, retries = asyncio.Event(), []
+
+    def told(event):
+        if event["event"] == "finish":
+            stopped.set()
+        retries.extend([event] if event["event"] == "retry" else [])
+
+    async def stop_and_start():
+        await stopped.wait()
+        await site.stop()
+        await until(lambda: len(retries) > 5)  # more than a file has without waiting for its host
+        await site.start_again()
+
+    changing = asyncio.ensure_future(stop_and_start())
+    options = make_options(allow_private=True, retry=policy(5, 0.05), concurrency=1)
+    report = await mirror(publish(site, names("i", 3)), dest, options, on_event=told)
+    changing.cancel()
+    assert report.exit_code == 0, report.failed
+    Mirrored(dest).check(0)
+
+
 async def test_an_outage_longer_than_allowed_ends_in_5_and_the_next_run_completes(site, dest):
     items = publish(site, names("i", 60), always=[Delay(0.002)])
     going = asyncio.ensure_future(run(items, dest, concurrency=4, retry=policy(50), max_outage=0.3))

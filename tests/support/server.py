@@ -117,6 +117,11 @@ class Site:
             return
         await self._connections.close(self._server)
 
+    async def start_again(self) -> None:
+        """Listens at the same port, after `stop`."""
+        self._socket = socket.create_server(("127.0.0.1", self.port), backlog=512)
+        await self.begin()
+
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         async with self._connections.serving(writer):

@@ -101,6 +101,26 @@ def test_a_few_urls_that_keep_failing_open_the_breaker_after_thirty_failures():
     assert host.breaker.open
 
 
+def test_two_waves_without_a_connection_open_the_breaker_of_a_host_that_has_answered():
+    host = Host()
+    host.good(20)
+    for n in range(2):
+        assert not host.breaker.open
+        generations = [host.begin() for _ in range(3)]
+        for generation in generations:
+            host.breaker.failed(generation, "/one", "no connection", connected=False)
+        assert host.breaker.open is bool(n)
+
+
+def test_without_a_connection_one_wave_or_a_host_that_never_answered_is_no_outage():
+    for answers, waves in ((1, 1), (0, 4)):
+        host = Host()
+        host.good(answers)
+        for _ in range(waves):
+            host.breaker.failed(host.begin(), "/one", "no connection", connected=False)
+        assert not host.breaker.open
+
+
 def test_a_good_answer_resets_the_count_of_failures():
     host = Host()
     for _ in range(20):

@@ -128,7 +128,7 @@ def test_failures_of_all_workers_open_one_breaker_which_one_of_them_probes():
         workers.report(worker, 4)
         workers.hear(worker)
     for number in range(6):
-        workers.report(number % 3, 4, [("failed", f"https://h.test/{number}", "reset", True, False)])
+        workers.report(number % 3, 4, [("failed", f"https://h.test/{number}", "reset", True, True, False)])
     assert [states[-1].open for states in workers.sent.values()] == [True] * 3
     assert not any(states[-1].probe for states in workers.sent.values())
     workers.clock.now += 3600
@@ -140,6 +140,15 @@ def test_failures_of_all_workers_open_one_breaker_which_one_of_them_probes():
         workers.hear(probing[0])
     workers.report(probing[0], 4, [("answered", True, True)])
     assert [states[-1].open for states in workers.sent.values()] == [False] * 3
+
+
+def test_two_workers_that_find_no_connection_open_the_breaker_of_all():
+    workers = Workers(8, 2)
+    for worker in range(2):
+        workers.report(worker, 4, [("answered", True, False)])
+    for worker in range(2):
+        workers.report(worker, 4, [("failed", "https://h.test/one", "no connection", True, False, False)])
+    assert [states[-1].open for states in workers.sent.values()] == [True] * 2
 
 
 def test_the_slots_and_the_probe_of_a_worker_that_is_lost_are_free():

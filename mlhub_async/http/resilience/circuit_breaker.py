@@ -20,6 +20,9 @@ A single URL that fails repeatedly is a problem of that resource."""
 MIN_FAILURES_OF_ANY_URL = 30
 """So many failures in a row open it even if the URLs are few: each worker repeats its own URL."""
 RECENT_ANSWERS = 20
+MIN_WAVES_WITHOUT_CONNECTION = 2
+"""So many waves of failures in which no connection was made open it, of an origin that has answered: no
+resource can be the reason, however few are asked for. That is fewer than the attempts of any such failure."""
 MIN_WAVES = 2
 """Failures of requests that were under way at the same time count as one wave, as when a server that restarts
 closes all connections."""
@@ -170,6 +173,7 @@ class CircuitBreaker:
         self._recent_failures: deque[bool] = deque(maxlen=RECENT_ANSWERS)
         self._failing_urls: set[str] = set()
         self._streak = self._waves = self._probes = 0
+        self._waves_without_connection = 0
         self._tokens = RETRY_BUDGET_TOKENS
         self._outage_since = self._first_pause = 0.0
 
@@ -218,7 +222,7 @@ class CircuitBreaker:
             self.access.grant_asset()
         self._recent_failures.append(False)
         self._failing_urls.clear()
-        self._streak = self._waves = 0
+        self._streak = self._waves = self._waves_without_connection = 0
         self._tokens = min(self._tokens + 1, RETRY_BUDGET_TOKENS)
         trouble = self.open or self.access.denials > 0 or True in self._recent_failures
         if self._is_probe(generation):
@@ -227,8 +231,11 @@ class CircuitBreaker:
         sound = self.access.asset_granted and self._tokens == RETRY_BUDGET_TOKENS
         self.set_healthy(sound and not trouble)
 
-    def failed(self, generation: int, url: str, reason: str) -> bool:
-        """A request failed as if the origin were down. True: it was the probe, and counts as no attempt."""
+    def failed(self, generation: int, url: str, reason: str, *, connected: bool = True) -> bool:
+        """A request failed as if the origin were down. True: it was the probe, and counts as no attempt.
+
+        `connected`: there may have been a connection, so that the request itself may be the reason.
+        """
         probe = self._is_probe(generation)
         if self.open and not probe:
             return False
@@ -241,6 +248,7 @@ class CircuitBreaker:
             self._failing_urls.add(url)
         if generation == self.generation:
             self._waves += 1
+            self._waves_without_connection += not connected
             self.generation += 1
         if probe:
             self._probes += 1
@@ -250,6 +258,8 @@ class CircuitBreaker:
         return probe and self._first_answer_at is not None
 
     def _is_out(self) -> bool:
+        if self._waves_without_connection >= MIN_WAVES_WITHOUT_CONNECTION and self.has_answered:
+            return self._policy.max_probes > 0
         enough = len(self._failing_urls) >= MIN_FAILING_URLS or self._streak >= MIN_FAILURES_OF_ANY_URL
         failures = self._recent_failures
         return enough and self._waves >= MIN_WAVES and 2 * sum(failures) >= len(failures)

@@ -16,8 +16,8 @@ Note = Callable[..., None]
 class ReportingBreaker(CircuitBreaker):
     """Decides alone only whether its origin is `healthy`: that is no more than a reason to report answers.
 
-    Events: `answered` (granted, probe), `failed` (url, reason, whether it is a new wave, probe), `spent`
-    (tokens), `denied`, `given_up` (message, kind), `released`: a probe ended undecided.
+    Events: `answered` (granted, probe), `failed` (url, reason, whether it is a new wave, connected, probe),
+    `spent` (tokens), `denied`, `given_up` (message, kind), `released`: a probe ended undecided.
     """
 
     def __init__(self, note: Note, *args: Any, **fields: Any) -> None:
@@ -29,7 +29,7 @@ class ReportingBreaker(CircuitBreaker):
         super().answered(generation, granted=granted)
         self._note("answered", granted, probe)
 
-    def failed(self, generation: int, url: str, reason: str) -> bool:
+    def failed(self, generation: int, url: str, reason: str, *, connected: bool = True) -> bool:
         probe = self._is_probe(generation)
         if self.open and not probe:
             return False
@@ -39,7 +39,7 @@ class ReportingBreaker(CircuitBreaker):
             self.generation += 1
         if probe:
             self._wait_for_word()
-        self._note("failed", url, reason, new_wave, probe)
+        self._note("failed", url, reason, new_wave, connected, probe)
         return probe and self.has_answered
 
     def spend(self, tokens: int) -> None:

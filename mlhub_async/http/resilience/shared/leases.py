@@ -95,8 +95,9 @@ class OriginLeases:
             case "answered":
                 gate.answered(generation, granted=given[0])
             case "failed":
-                url, reason, new_wave, _ = given
-                breaker.failed(generation if new_wave or probe else -1, url, reason)
+                url, reason, new_wave, connected, _ = given
+                counted = generation if new_wave or probe else -1
+                breaker.failed(counted, url, reason, connected=connected)
             case "spent":
                 breaker.spend(given[0])
             case "denied":
