@@ -169,6 +169,8 @@ async def test_links_and_pipes_are_no_files_even_if_the_bytes_are_right(mirror):
         "c/c/c.json": "missing",
         "c/c/data.tif": "missing",
     }
+    found = {one.path: one.detail for one in (await verify(mirror.dest)).damage}
+    assert found["c/c/data.tif"].startswith("c/c is a symbolic link") and not found["c/a/data.tif"]
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="this user may read everything")

@@ -14,11 +14,12 @@ from ...storage.ledger.schema import ASSET, INDEX
 from ...storage.os_errors import is_unreachable, state_error
 from .results import Damage
 from .snapshot import RECEIPT, LedgerSnapshot, receipt_of
-from .walk import ComparedPath
+from .walk import ComparedPath, link_above
 
 MAX_PARSED_DOCUMENT_BYTES = 64 << 20
 """Larger JSON documents are not parsed: only their digest is checked."""
 ANNEXED = "a link of git-annex: 'git annex unlock' puts the file in its place, after 'git annex get'"
+LINKED = "{} is a symbolic link, which is not followed: put the directory in its place"
 ASSET_COUNTS = ("selected", "verified_checksum", "verified_size", "unverifiable", "failed")
 
 
@@ -30,7 +31,8 @@ def file_damage(dest: Path, compared: ComparedPath, stop: Event, *, deep: bool =
     """
     record = compared.record
     if record is None or compared.is_file is None:
-        return Damage(compared.path, "missing")
+        link = link_above(dest, compared.path)
+        return Damage(compared.path, "missing", LINKED.format(link) if link else "")
     if not compared.is_file:
         annexed = is_annexed(dest / compared.path)
         return Damage(compared.path, "not a regular file", ANNEXED if annexed else "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from ...core.model import Record
@@ -66,6 +66,12 @@ def stored_kind(dest: Path, path: str) -> bool | None:
         if is_unreachable(error):
             raise state_error(error, path) from None
         return None
+
+
+def link_above(dest: Path, path: str) -> str:
+    """The first directory on the way to a path that is a symbolic link; "" for none."""
+    above = [folder.as_posix() for folder in reversed(PurePosixPath(path).parents)][1:]
+    return next((folder for folder in above if (dest / folder).is_symlink()), "")
 
 
 def files_under(dest: Path) -> Iterator[tuple[str, bool]]:
