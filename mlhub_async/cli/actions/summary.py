@@ -31,7 +31,8 @@ _WAITS = {
     "cpu": "the processor was busy, with this program or others",
     "disk": "it waited for the disk of DEST",
     "own-limit": "it waited for its own limit (--bwlimit, --tpslimit)",
-    "server-limit": "hosts had asked it to wait, or refused requests for their number",
+    "server-limit": "hosts had asked it to wait, or refused requests for their number: "
+    "--tpslimit just below their rate may help",
     "latency": "it waited for answers to begin: more transfers at a time (-j) may help",
     "bandwidth": "it waited for the bytes of answers: network or server",
     "listing": "it waited for the catalogue to be listed",
