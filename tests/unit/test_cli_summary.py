@@ -95,13 +95,15 @@ def test_a_listing_shorter_than_announced_is_reported():
     assert "the listing is not complete: c1 announced 5 items and gave 0" in closing_text(made)
 
 
-def test_unusable_records_are_named_once_and_benign_flaws_only_counted():
+def test_unusable_records_are_named_once_and_dangling_links_only_counted():
     made = report(fetched(1))
     made.add_flaw(Flaw("page 2", TransferError("page 2: not an item")))
-    made.add_flaw(Flaw("source of x", TransferError("gone"), benign=True))
+    made.add_flaw(Flaw("source of x", TransferError("gone", kind="dangling-source"), benign=True))
+    made.add_flaw(Flaw("a.zip", TransferError("a.zip: empty", kind="damaged-archive"), benign=True))
     words = closing_text(made)
     assert "could not be used: 1\n  page 2: not an item\n" in words
     assert "1 source links lead nowhere" in words and "source of x" not in words
+    assert "a.zip: empty: reported, not counted as missing" in words
 
 
 def test_text_of_the_catalogue_is_safe_for_a_terminal():
