@@ -117,6 +117,9 @@ def _mirror_options(given: dict[str, Any]) -> Options:
 
 def _options_now(ctx: click.Context) -> tuple[float | None, Options]:
     """--every and the options of a mirror, with the configuration files as they are now."""
+    from .settings.config_files import refuse_what_is_read_once
+
+    refuse_what_is_read_once(os.environ)
     again = ctx.command.make_context(ctx.info_name, list(ctx.meta[WORDS]), parent=ctx.parent)
     given = dict(again.params)
     every = given.pop("every")

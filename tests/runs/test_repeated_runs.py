@@ -114,6 +114,23 @@ def test_sighup_reads_the_configuration_again(start, run_cli, site):
     assert "'many' is not a whole number" in ended.err and "the former configuration stays" in ended.err
 
 
+def test_sighup_does_not_read_a_pipe_a_second_time(start, run_cli, site):
+    """It has what `MLHUB_CONFIG=<(...)` gave once: then it is empty, or blocks."""
+    dest, pipe = run_cli.home / "dest", run_cli.home / "pipe"
+    os.mkfifo(pipe)
+    running = start(
+        static_catalog(site, publish(site, ["one", "two"])), "dest", env={"MLHUB_CONFIG": str(pipe)}
+    )
+    pipe.write_text("max-items = 1\n")
+    wait_for((dest / "c1/one/data.tif").exists)
+    running.process.send_signal(signal.SIGHUP)
+    seen = site.count(CATALOG)
+    wait_for(lambda: site.count(CATALOG) > seen + 1)
+    ended = ended_by(running, "SIGTERM")
+    assert ended.code == 143 and "it cannot be read again; the former configuration stays" in ended.err
+    assert not (dest / "c1/two").exists()
+
+
 def test_a_terminal_that_is_closed_ends_it(run_cli, site, dest):
     url = static_catalog(site, publish(site, ["one"]))
     words = [sys.executable, "-m", "mlhub_async", "mirror", url, str(dest), "--every", "1h"]

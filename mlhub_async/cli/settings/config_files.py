@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,15 @@ class ConfigFile:
 
     def refuses(self, option: str) -> bool:
         return self.local and option in _TRUSTED_ONLY
+
+
+def refuse_what_is_read_once(environ: Mapping[str, str]) -> None:
+    """Raise `UsageError` for a pipe (`MLHUB_CONFIG=<(...)`) or a device: read again it is empty, or has no
+    end."""
+    chosen = environ.get(CHOSEN)
+    for path in (user_file(environ), LOCAL_NAME) if chosen is None else (chosen,):
+        if path and os.path.exists(path) and not os.path.isfile(path):
+            raise UsageError(f"{path} is no regular file: it cannot be read again")
 
 
 def read_config_files(environ: Mapping[str, str]) -> list[ConfigFile]:
