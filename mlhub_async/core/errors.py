@@ -105,6 +105,8 @@ class TransferError(MlhubError):
     """there is no such resource (404, 410)"""
     maybe_unsigned = False
     """the refusal may mean that the request lacks credentials, or that those it has are not valid any more"""
+    server_time: float | None = None
+    """the Unix time by the clock of the server that refused access, where it told that"""
     maybe_expired = False
     """the refusal may mean that a signed URL has expired"""
     unmet = False

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, TypeVar
 
-from ..core import pattern_on_use
+from ..core import http_date, pattern_on_use
 from ..core.errors import TransferError, Transient
 from ..core.json_text import parse_json
 from ..core.model import Head
@@ -186,6 +186,8 @@ def refusal(head: Head, body: bytes, url: str) -> TransferError:
     error.maybe_unsigned |= error.missing_keys
     error.unmet |= code in UNMET_CODES
     error.retained = code in RETAINED_CODES
+    if error.maybe_unsigned:
+        error.server_time = _server_time(head.headers)
     if isinstance(error, Transient):
         error.retry_after = _retry_after(head.headers)
         error.waits_alone = head.status in NOT_READY
@@ -206,6 +208,14 @@ def _passing(head: Head, body: bytes, message: str) -> Transient | None:
     error = Transient(message, kind="throttled", status=status, retry_after=wait)
     error.throttled = True
     return error
+
+
+def _server_time(fields: Mapping[str, str]) -> float | None:
+    """The time of an answer, which a cache may have had for a while, by the clock of its server."""
+    found, age = http_date(fields.get("date", "")), fields.get("age", "")
+    if found is None:
+        return None
+    return found.timestamp() + (int(age) if age.isascii() and age.isdecimal() and len(age) < 9 else 0)
 
 
 def _retry_after(fields: Mapping[str, str], *, only_if_exhausted: bool = False) -> float | None:

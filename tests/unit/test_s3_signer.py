@@ -1,5 +1,6 @@
 """When requests to S3 are signed, and what a refusal says of the signature."""
 
+from email.utils import formatdate
 from types import SimpleNamespace
 
 import pytest
@@ -11,11 +12,13 @@ from mlhub_async.core.ports import Refused, SigningContext
 from mlhub_async.core.urls import StoreEndpoints, in_other_region, origin
 from mlhub_async.http.auth.schemes import RunSchemes
 from mlhub_async.http.auth.signer_set import SignerSet
+from mlhub_async.http.auth.signers.sigv4 import signed_at
 from mlhub_async.http.client import Http
 from mlhub_async.http.resilience.gate import OriginLimits
 from mlhub_async.http.resilience.retry import Retry
 from mlhub_async.http.resilience.suspend import SuspendDetector
 from mlhub_async.http.ssrf import AddressPolicy
+from mlhub_async.http.status import refusal
 from mlhub_async.http.watchdog import Watchdog
 
 URL = "https://private.s3.amazonaws.com/k.tif"
@@ -72,6 +75,28 @@ async def test_a_fresh_signature_that_is_refused_is_believed_and_an_old_one_is_m
     clock.now += 901
     assert await one.renew(request, refused)
     assert field(one.sign(request)) != field(refused.sent)
+
+
+@pytest.mark.parametrize("asked", [None, "private.s3.amazonaws.com=s3"])
+@pytest.mark.parametrize(("ahead", "differs"), [(-31_536_000, True), (3600, True), (-600, False)])
+async def test_a_clock_that_is_wrong_is_told_by_a_refusal(clock, asked, ahead, differs):
+    one = signer(clock, *filter(None, [asked]))
+    request = Request(URL)
+    date = formatdate(clock.now + ahead, usegmt=True)
+    head = Head(403, {"date": date}, URL)
+    body = b"<Error><Code>RequestTimeTooSkewed</Code></Error>" if asked else b""
+    renewed = await one.renew(request, Refused(one.sign(request), refusal(head, body, URL)))
+    assert renewed is (differs or not asked)
+    assert signed_at(one.sign(request)) == clock.now + (ahead if differs else 0)
+    elsewhere = Request("https://other.s3.amazonaws.com/k")
+    await one.renew(elsewhere, Refused(elsewhere, REFUSAL))
+    assert signed_at(one.sign(elsewhere)) == clock.now
+
+
+async def test_the_time_of_a_refusal_is_that_at_which_a_cache_gives_it(clock):
+    one, request = signer(clock, "private.s3.amazonaws.com=s3"), Request(URL)
+    fields = {"date": formatdate(clock.now - 5000, usegmt=True), "age": "5000"}
+    assert not await one.renew(request, Refused(one.sign(request), refusal(Head(403, fields, URL), b"", URL)))
 
 
 async def test_keys_that_a_bucket_refuses_do_not_keep_it_from_what_is_public(clock):
