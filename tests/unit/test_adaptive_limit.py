@@ -4,8 +4,10 @@ import math
 
 import pytest
 
+from mlhub_async.core.options import Options
 from mlhub_async.core.urls import Origin
 from mlhub_async.http.resilience.concurrency import FIRST_LIMIT, MAX_LIMIT, AdaptiveLimit
+from mlhub_async.http.resilience.configured import origin_limits
 from mlhub_async.http.resilience.gate import MAX_ORIGINS, OriginLimits
 
 SIZE = 16 << 10
@@ -198,6 +200,55 @@ def test_a_fixed_number_is_the_largest_where_the_host_refuses_so_many():
     host.work(10)
     seen = [host.work(0.5).limit.allowed for _ in range(200)]
     assert sum(3 <= n <= 4 for n in seen) >= 0.9 * len(seen) and max(seen) <= 16
+
+
+def several(speed, refuses=lambda n: 0.0):
+    """A host that is shared by several processes."""
+    host = Host(speed, refuses)
+    host.limit = AdaptiveLimit(32, MAX_LIMIT, lambda: host.now, least=32)
+    return host
+
+
+def test_several_processes_keep_their_number_where_fewer_are_as_good():
+    host = several(lambda n: 4000 * min(n, 3) / 3 * (0.97 if int(host.answered) % 700 < 350 else 1.0))
+    seen = [host.work(0.5).limit.allowed for _ in range(200)]
+    assert sum(n >= 32 for n in seen) >= 0.9 * len(seen) and host.limit.settled >= 32
+
+
+def test_requests_of_several_processes_that_queue_are_not_made_fewer_than_their_number():
+    clock = [0.0]
+    pace = AdaptiveLimit(32, MAX_LIMIT, lambda: clock[0], least=32)
+    for wait in (0.001, *[0.1] * 50):
+        for _ in range(400):
+            pace.active = pace.allowed
+            assert pace.crowded()
+            pace.work += SIZE
+            pace.answered(wait)
+        clock[0] += 0.2
+        pace.adjust()
+        assert pace.settled >= 32
+
+
+def test_several_processes_make_fewer_requests_where_those_bring_more_or_the_host_refuses():
+    slow = several(SPEEDS["slower for all beyond 16"]).work(60)
+    assert slow.limit.settled <= 20
+    refusing = several(lambda n: 500.0, refuses=lambda n: 0.5 if n > 6 else 0.0).work(30)
+    assert refusing.limit.settled <= 6
+
+
+@pytest.mark.parametrize(
+    ("words", "first", "least"),
+    [
+        ({}, 8, 1),
+        ({"processes": 2}, 32, 32),
+        ({"processes": 16}, 32, 32),
+        ({"processes": 2, "max_per_host": 20}, 10, 10),
+        ({"processes": 2, "concurrency": 4}, 8, 4),
+    ],
+)
+def test_the_first_number_depends_on_the_processes(words, first, least):
+    limit = origin_limits(Options(**words)).gate(Origin("https", "h.test", 443)).limit
+    assert (limit.allowed, limit._least) == (first, least)
 
 
 def test_a_number_that_another_sets_stays():

@@ -39,6 +39,9 @@ QUEUEING_FACTOR = 3.0
 """If heads take so many times their best time, and the rate does not grow, requests queue at the origin."""
 BEST_WAIT_DRIFT = 1.01
 """Growth of the best time to the head per check, so that an old best time is forgotten."""
+LEAST_SHARED = 32
+"""Several processes make so many together, unless the origin refuses some or fewer bring more: else their
+event loops find one answer at a time, and each turn of a loop has a price."""
 MAX_BYTES_IN_FLIGHT = 1 << 30
 """Outstanding bytes of all transfers beyond which no further one begins: it would gain nothing."""
 MIN_TRANSFERS = 4
@@ -50,11 +53,13 @@ class AdaptiveLimit(HillClimber):
 
     `first` is the initial number, `most` the maximum. If they are equal the limit is `fixed` (as with -j)
     until the origin refuses so many requests. Where `most` is 0 the owner sets the number.
+    Below `least` it falls only where the origin refuses requests, or where fewer bring much more.
     `clock` returns seconds.
     """
 
-    def __init__(self, first: int, most: int, clock: Callable[[], float]) -> None:
+    def __init__(self, first: int, most: int, clock: Callable[[], float], least: int = 1) -> None:
         super().__init__(first, most, REFUSED_COOLDOWN_SECONDS)
+        self._least = least
         self.work = 0
         """useful bytes so far, requests counted as bytes"""
         self.in_flight = 0
@@ -214,7 +219,7 @@ class AdaptiveLimit(HillClimber):
         if not self.full:
             self._begin(CHECKS_BETWEEN_TRIALS)  # too few requests for a measurement
         elif self._is_queueing(rate):
-            self.lower(max(MIN_TRANSFERS, self.allowed * 3 // 4))
+            self.lower(max(MIN_TRANSFERS, self._least, self.allowed * 3 // 4))
             self._begin(CHECKS_BETWEEN_TRIALS)
         elif self._doubling:
             self._double(rate)
@@ -230,7 +235,7 @@ class AdaptiveLimit(HillClimber):
         wait = self._waits / self._answers
         self._best_wait = min(self._best_wait or wait, wait) * BEST_WAIT_DRIFT
         return (
-            self.allowed > MIN_TRANSFERS
+            self.allowed > max(MIN_TRANSFERS, self._least)
             and wait > QUEUEING_FACTOR * self._best_wait
             and rate < INCREASE_GAIN * self.rate
         )
@@ -263,6 +268,8 @@ class AdaptiveLimit(HillClimber):
 
     def _judge(self, rate: float) -> None:
         gain = INCREASE_GAIN if self.allowed > self.settled else DECREASE_GAIN
+        if self.allowed < self._least:
+            gain = DOUBLING_GAIN
         if rate >= gain * self.rate:
             self.settle(self.allowed, rate)
             self._last_up = not self._last_up  # the next trial goes the same way

@@ -295,7 +295,7 @@ class OriginLimits:
     """The gates of all origins of a run, and their shared limits.
 
     `per_origin`: maximal concurrent requests to one origin. `first`: the initial limit, from which the best
-    one is found by trial; None: the limit is fixed.
+    one is found by trial; None: the limit is fixed. `least`: see `AdaptiveLimit`.
     """
 
     def __init__(
@@ -303,6 +303,7 @@ class OriginLimits:
         per_origin: int,
         *,
         first: int | None = None,
+        least: int = 1,
         rate_limiter: RateLimiter | None = None,
         outage_policy: OutagePolicy = DEFAULT_OUTAGE_POLICY,
     ) -> None:
@@ -315,6 +316,7 @@ class OriginLimits:
         """called when requests to an origin are held back, or no longer"""
         self._most = per_origin
         self._first = min(first or per_origin, per_origin)
+        self._least = least
         self._learned: dict[str, int] = {}
         self._gates: dict[Origin, Gate] = {}
         self._max_gates = MAX_ORIGINS
@@ -330,7 +332,7 @@ class OriginLimits:
         return gate
 
     def _new_gate(self, origin: Origin) -> Gate:
-        return Gate(AdaptiveLimit(self._first, self._most, self.clock), origin, self)
+        return Gate(AdaptiveLimit(self._first, self._most, self.clock, self._least), origin, self)
 
     def _forget(self) -> None:
         """Drop the gates that are not in use. The best number of requests at a time is remembered."""
