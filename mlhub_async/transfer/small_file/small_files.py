@@ -33,8 +33,9 @@ FEW_ORDERS = 64
 MAX_LANDED = 100
 """Files that wait for their names; no further one is asked for above that."""
 SETTLED_AT_ONCE = 32
-SETTLE_SECONDS = 0.005
-"""Files get their names when there are so many, or so long after the first of them has landed."""
+SETTLE_SECONDS = 0.02
+"""Files get their names when there are so many, or so long after the first of them has landed, or as soon as
+no other is under way."""
 
 
 class Work(Protocol):
@@ -191,6 +192,8 @@ class SmallFiles:
         if origin.gate.limit.served(waited, record.size):
             origin.gate.adjust()
         self._advance(origin, exchange)
+        if not self._in_flight:
+            self._has_landed.set()
 
     def gave_up(self, order: Order, exchange: BegunExchange | None) -> None:
         """The general path goes on with an order, in the slots that it has at its origin and in the pool."""
