@@ -7,8 +7,8 @@
 # Seen: parse_grib_array() and open_dataset(engine="gribberish") give 0 for each point of a field of 273.0, with simple,
 #   JPEG 2000 and CCSDS packing. No error, no warning. The bitmap of a constant field is left out too: points without a
 #   value are 0, as the others. Fields that vary are right, with a bitmap and without.
-# Expected: 273.0, and NaN where the bitmap has no point (GRIB2, section 5, note on templates 5.0 and 5.40 to 5.42: the
-#   reference value is that of all points where the number of bits is 0).
+# Expected: 273.0, and NaN where the bitmap has no point (GRIB2, data representation section: where the number of bits is 0,
+#   the reference value is that of all points).
 # Exits 0 while this is so, 1 when it changes.
 set -euo pipefail
 work=$(mktemp -d)

@@ -8,7 +8,7 @@
 #   2 is left out. `area > 5 AND crop = 'wheat' OR crop = 'maize'` gives it. No error. All backends (SQL, Django, native
 #   and others) get the tree so. cql2 reads both in the same way.
 # Expected: AND binds more tightly: CQL2 has a boolean expression of terms with OR, and the terms of factors with AND
-#   (OGC 21-065r2, Annex B), as the CQL of Catalogue Services 2.0.2 had before it, and SQL.
+#   (the BNF of OGC 21-065r2), as the CQL of Catalogue Services 2.0.2 had before it, and SQL.
 # Exits 0 while this is so, 1 when it changes.
 set -euo pipefail
 work=$(mktemp -d)
