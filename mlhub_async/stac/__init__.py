@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .links import IS_OTHER as IS_OTHER
     from .links import MAY_BE_JSON as MAY_BE_JSON
     from .links import UNSTATED as UNSTATED
+    from .links import has_relation as has_relation
     from .links import is_table_or_lines as is_table_or_lines
     from .links import json_links as json_links
     from .links import links_of as links_of
@@ -76,8 +77,8 @@ else:
             " time_span",
             "documents": "DocumentKind has_links_to_items has_records is_item kind_of looks_like"
             " records_member",
-            "links": "IS_JSON IS_OTHER MAY_BE_JSON UNSTATED is_table_or_lines json_links links_of"
-            " media_rank relations resolve resolve_trusted",
+            "links": "IS_JSON IS_OTHER MAY_BE_JSON UNSTATED has_relation is_table_or_lines json_links"
+            " links_of media_rank relations resolve resolve_trusted",
             "listing.page_size": "limit_of post_request",
             "listing.paging": "ListingPage REFUSED access_error has_no_records matched_of pages",
             "objects": "AssetOutline assets_of collection_assets collection_of is_item_list is_label item_of"

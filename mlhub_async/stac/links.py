@@ -51,18 +51,9 @@ _OTHER_FORMATS = frozenset(
 _PLAIN = frozenset(
     {
         *("self", "root", "parent", "collection", "child", "item", "items", "data", "search", "next", "prev"),
-        *(
-            "canonical",
-            "via",
-            "license",
-            "source",
-            "derived_from",
-            "about",
-            "preview",
-            "thumbnail",
-            "alternate",
-        ),
-        *("service-desc", "service-doc", "conformance", "describedby", "related", "cite-as", "xyz", "tiles"),
+        *("canonical", "via", "source", "derived_from", "related", "license", "about", "cite-as"),
+        *("predecessor-version", "successor-version", "latest-version", "preview", "thumbnail"),
+        *("alternate", "describedby", "service-desc", "service-doc", "conformance", "xyz", "tiles"),
     }
 )
 """Relations that say what they are as they are written: nearly all that there are."""
@@ -75,13 +66,18 @@ def relations(link: JsonObject) -> Collection[str]:
     (section 3.3). STAC has one text; some programs write a list of them.
     """
     stated = link.get("rel")
-    if isinstance(stated, str):
+    if stated.__class__ is str:
         return _of_text(stated)
-    return (
-        [one for text in stated if isinstance(text, str) for one in _of_text(text)]
-        if isinstance(stated, list)
-        else ()
-    )
+    listed = stated if isinstance(stated, list) else ()
+    return [one for text in listed if isinstance(text, str) for one in _of_text(text)]
+
+
+def has_relation(link: JsonObject, rels: frozenset[str]) -> bool:
+    """Whether one of the relations of a link is among these. It is asked of every link of every item."""
+    stated = link.get("rel")
+    if stated.__class__ is str and stated in _PLAIN:
+        return stated in rels
+    return not rels.isdisjoint(relations(link))
 
 
 @lru_cache(256)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ..core import urls
 from ..core.errors import MlhubError
 from ..core.model import Item, JsonObject
-from .links import links_of, relations
+from .links import has_relation, links_of
 
 RELATED_RELS = frozenset(
     {
@@ -25,9 +25,7 @@ def related_links(links: object) -> Iterator[tuple[int, JsonObject]]:
     """
     number = 0
     for link in links if isinstance(links, list) else ():
-        if not isinstance(link, dict) or RELATED_RELS.isdisjoint(relations(link)):
-            continue
-        if isinstance(link.get("href"), str):
+        if isinstance(link, dict) and has_relation(link, RELATED_RELS) and isinstance(link.get("href"), str):
             yield number, link
             number += 1
 

@@ -146,11 +146,7 @@ def _links_of(owner: Item | Collection) -> list[Any]:
         return []
     if isinstance(owner, Item):
         return links
-    return [one for one in links if not (isinstance(one, dict) and _leads_on(one))]
-
-
-def _leads_on(link: JsonObject) -> bool:
-    return not _LISTING_RELS.isdisjoint(stac.relations(link))
+    return [one for one in links if not (isinstance(one, dict) and stac.has_relation(one, _LISTING_RELS))]
 
 
 def _with_absolute_href(owner: Any, base: str) -> Any:

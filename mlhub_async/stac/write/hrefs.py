@@ -16,11 +16,12 @@ from urllib.parse import quote, unquote, urlsplit
 from ...core import pattern_on_use, urls
 from ...core.errors import MlhubError
 from ...core.model import JsonObject
-from ..links import relations
+from ..links import has_relation, relations
 
 _STRUCTURAL_RELS = frozenset(
     {"self", "root", "parent", "collection", "child", "item", "items", "next", "prev", "previous"}
 )
+_OF_ITSELF = frozenset({"self", "canonical"})
 is_remote = re.compile(r"(https?|s3|gs|az|abfss?)://", re.I).match
 _ABSOLUTE = pattern_on_use(r"[a-z][a-z0-9+.-]*:|/", re.I)
 _OPENS_NO_FILE = pattern_on_use(r"(?!file:|https?:|[a-z]:)[a-z][a-z0-9+.-]*:", re.I)
@@ -105,11 +106,7 @@ def kept_links(listed: object, base: str, location: DocumentLocation) -> Iterato
     """
     for link in listed if isinstance(listed, list) else ():
         rel, href = (link.get("rel"), link.get("href")) if isinstance(link, dict) else (None, None)
-        if (
-            isinstance(rel, str | list)
-            and isinstance(href, str)
-            and _STRUCTURAL_RELS.isdisjoint(relations(link))
-        ):
+        if isinstance(rel, str | list) and isinstance(href, str) and not has_relation(link, _STRUCTURAL_RELS):
             target = outward_href(href, base, location)
             keeps = target.startswith(UNUSABLE) and _stays_inside(href, location)
             yield {**link, "href": href if keeps else target}
@@ -123,11 +120,12 @@ def origin_link(listed: object, base: str, location: DocumentLocation, media_typ
     """
     stated, rel = [], "canonical"
     for link in listed if isinstance(listed, list) else ():
-        known = relations(link) if isinstance(link, dict) else ()
-        if "self" in known and isinstance(link.get("href"), str):
-            stated.append(link["href"])
-        elif "canonical" in known:
+        if not isinstance(link, dict) or not has_relation(link, _OF_ITSELF):
+            continue
+        if "canonical" in relations(link):
             rel = "via"
+        elif isinstance(link.get("href"), str):
+            stated.append(link["href"])
     for href in (*stated, base):
         target = outward_href(href, base, location)
         if is_remote(target):
