@@ -6,6 +6,9 @@ The API is on loopback in a process of its own, generates its items (one small f
 "updated". Run 1 fills DEST; N items are new in each of the next ones: run 2 lists changes, run 3 lists in
 full. Pages, the bytes of these and CPU seconds of the program are printed; exit code 1 if a copy is not
 complete. With --documents the same items are those of a static catalogue, whose documents have ETags.
+
+Runs 2 and 3 also look at every file of the copy. So the two listings of the API are measured by themselves,
+too: `plan`, which has no DEST to look at, with the filter of a listing of changes and without it.
 """
 
 from __future__ import annotations
@@ -161,6 +164,19 @@ def mirrored(url: str, folder: Path, args: argparse.Namespace, every: int) -> tu
     return pages, sent, cost.cpu
 
 
+def listed(url: str, folder: Path, args: argparse.Namespace, *words: str) -> tuple[int, float]:
+    """A listing without a copy: how many assets it has, and the CPU seconds, the start included."""
+    source = [url, "-c", "c", "--limit", str(args.page), *words]
+    cost = measure.run(
+        [sys.executable, "-m", "mlhub_async", "plan", *source, "--json"], folder / "log", {}, 7200
+    )
+    if cost.code:
+        sys.exit(f"exit code {cost.code}: {(folder / 'log').read_text()[-2000:]}")
+    selected = json.loads((folder / "log").read_text())["assets"]
+    print(f"listing by itself: {cost.cpu:.2f} s CPU, {selected} selected", flush=True)
+    return selected, cost.cpu
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -189,6 +205,11 @@ def main() -> None:
             results.append(mirrored(url, Path(folder), args, every))
         pages, sent, cpu = (few / many for few, many in zip(*results, strict=True))
         print(f"beside a full one: {pages:.2%} of the pages, {sent:.1%} of the bytes, {cpu:.1%} of the CPU")
+        if not args.documents:
+            last = f"{END - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
+            changed = listed(url, Path(folder), args, "--filter", f"updated >= TIMESTAMP('{last}')")
+            share = changed[1] / listed(url, Path(folder), args)[1]
+            print(f"the listings by themselves: {share:.2%} of the CPU")
 
 
 if __name__ == "__main__":
