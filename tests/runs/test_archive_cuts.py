@@ -59,28 +59,6 @@ async def exit_code(path):
         return error.exit_code
 
 
-@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz"])
-@pytest.mark.parametrize("files", [STAC, PLAIN, EMPTY_LAST])
-def test_a_tar_with_one_block_of_zeros_at_its_end_is_whole(tmp_path, run_cli, name, files):
-    """As GNU tar reads it, with a warning. Members and the second block are all the same to a reader."""
-    path, tar = tmp_path / name, tarred(files)
-    end = heads_of(tar)[-1]
-    counts = []
-    for size in (512, 1024):
-        path.write_bytes(gzip.compress(tar[: end + size]) if name.endswith("gz") else tar[: end + size])
-        ran = run_cli("plan", path)
-        told = [line for line in ran.out.splitlines() if "one block of zeros" in line]
-        assert ran.code == 0 and len(told) == (size == 512), ran.out
-        counts.append([line for line in ran.out.splitlines() if "total:" in line])
-    assert counts[0] == counts[1]
-
-
-@pytest.mark.parametrize("size", [512, 511, 1023])
-async def test_zeros_alone_are_no_end_without_two_blocks(tmp_path, size):
-    (tmp_path / "a.tar").write_bytes(bytes(size))
-    assert await exit_code(tmp_path / "a.tar") in (3, 4, 5)
-
-
 @pytest.mark.parametrize(("name", "archive", "boundaries", "whole"), CASES)
 async def test_no_cut_ends_in_0(tmp_path, name, archive, boundaries, whole):
     path = tmp_path / name

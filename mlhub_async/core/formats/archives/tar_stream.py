@@ -1,8 +1,7 @@
 """A tar archive as a stream: ustar, GNU and pax heads (POSIX.1-2018 pax, "ustar interchange format").
 
-It takes bytes as they come and holds no more than one head. The archive is whole only with blocks of zeros at
-its end: two, or one where nothing follows it, as some programs write it and GNU tar reads it, for all members
-are before it. If more follows two of them, it is another archive behind the first.
+It takes bytes as they come and holds no more than one head. The archive is whole only with the two blocks of
+zeros at its end; if more follows these, it is another archive behind the first.
 """
 
 from __future__ import annotations
@@ -92,15 +91,10 @@ class TarStream:
                     block, self._block = self._block, b""
                     self._head(block)
 
-    @property
-    def has_lone_end(self) -> bool:
-        """Whether one block of zeros is all that came after the last member."""
-        return self._zeros == 1
-
     def finish(self) -> None:
         """The stream has ended. Raises `ArchiveCut` if the archive has not."""
         inside = self._left or self._padding or self._block or self._special or self._mapped is not None
-        if inside or self._zeros < (1 if self._members else 2):
+        if inside or self._zeros < 2:
             raise ArchiveCut("is cut: the end of the tar is missing")
 
     def _head(self, block: bytes) -> None:

@@ -113,12 +113,9 @@ async def open_tar(reader: RawReader, archive: ArchiveFile, workspace: Workspace
             yield name, MemberFacts(member.size, rfc3339(member.modified), member.etag)
 
     reader.mount(base, members)
-    remarks = []
+    remark = ""
     if not members.validator and broken is None:
-        remarks.append("the server sends no strong validator, so every run reads it again")
-    if members.has_lone_end:
-        remarks.append("its end is one block of zeros, where two are due: all members are before it")
-    remark = f"{urls.redacted(url)}: {'; '.join(remarks)}" if remarks else ""
+        remark = f"{urls.redacted(url)}: the server sends no strong validator, so every run reads it again"
     return OpenedArchive(
         unpacked.names, listed, members.version_of, unpacked.flaws, broken, rest_may_come, remark
     )

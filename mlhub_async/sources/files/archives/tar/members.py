@@ -41,8 +41,6 @@ class TarMembers:
         self._unpacking = asyncio.Lock()
         self.validator = ""
         """of the version that is known; "" if there is none by which a later run could ask for another one"""
-        self.has_lone_end = False
-        """it was read, and ends with one block of zeros"""
 
     async def open(self) -> None:
         """Know the members: by the index of an earlier run if the archive is unchanged since, else by reading
@@ -65,7 +63,6 @@ class TarMembers:
                 await stream.read(self._reader, self._published.taking(threads.take))
                 self._published.check()
                 await threads.finish()
-                self.has_lone_end = unpacker.has_lone_end
             except Unchanged:
                 return
             finally:

@@ -73,11 +73,6 @@ class Unpacker:
         if not self.begun:
             yield from self._batches(self._begin())
 
-    @property
-    def has_lone_end(self) -> bool:
-        """See `TarStream`."""
-        return self._tar.has_lone_end
-
     def finish(self) -> None:
         """All was stored. Raises `ArchiveCut` if the stream ended before the archive."""
         if self._decoder is not None and not self._decoder.ended:
