@@ -7,11 +7,13 @@ from urllib.parse import parse_qs
 import pytest
 
 from mlhub_async.core.errors import TransferError
-from mlhub_async.core.model import Document, Request
+from mlhub_async.core.model import Document, Head, Request
+from mlhub_async.core.ports import Refused
 from mlhub_async.core.secret import Secret
 from mlhub_async.core.urls import Origin, origin
 from mlhub_async.http.auth.schemes import RunSchemes
 from mlhub_async.http.auth.signers.earthdata import expiry
+from mlhub_async.http.status import refusal
 from support.signing import signing_context
 
 FILE = Request("https://zipper.dataspace.copernicus.eu/x")
@@ -221,6 +223,18 @@ async def test_buckets_get_keys_of_a_data_centre_only_where_auth_names_them():
     other = "https://landsat-pds.s3.amazonaws.com/x"
     run = data_centre_signer(DataCentre(), Clock(), "landsat-pds.s3.amazonaws.com")
     assert await signed_for(run, other) == (None, ""), "nobody is known who has keys for it"
+
+
+async def test_a_bucket_of_a_data_centre_is_asked_with_its_own_time_where_a_clock_is_wrong():
+    centre, url = DataCentre(), f"https://{LP}/x.tif"
+    run = data_centre_signer(centre, Clock(), LP)
+    await signed_for(run, url)
+    (signer,) = run.signers_for(origin(url))
+    sent = signer.sign(Request(url))
+    refused = Refused(sent, refusal(Head(403, {"date": "Mon, 30 Nov 2026 12:00:00 GMT"}, url), b"", url))
+    assert await signer.renew(Request(url), refused)
+    assert signer.sign(Request(url)).headers["x-amz-date"] == "20261130T120000Z"
+    assert len(centre.asked) == 1, "the keys are the same ones"
 
 
 async def test_the_user_may_name_the_endpoint_for_keys():

@@ -23,7 +23,7 @@ from ..credentials import basic
 from ..tokens import Token, TokenCache
 from .bearer import BearerSigner
 from .buckets import bucket_of
-from .sigv4 import S3Keys, with_sigv4
+from .sigv4 import S3Keys, SigningClock, with_sigv4
 
 TOKEN_VARIABLES = ("EARTHDATA_TOKEN", "EARTHDATA_PAT")
 USERNAME, PASSWORD, LOGIN_URL = "EARTHDATA_USERNAME", "EARTHDATA_PASSWORD", "EARTHDATA_LOGIN_URL"
@@ -148,6 +148,7 @@ class EarthdataS3Signer:
         self.origins = context.given
         self._context = context
         self._login = login
+        self._time = SigningClock(context.clock)
         self._given_url = context.given_url(S3_CREDENTIALS_URL)
         self._keys: dict[str, S3Keys] = {}
         self._cache: TokenCache[str] = TokenCache(self._fetch, context.clock)
@@ -161,7 +162,9 @@ class EarthdataS3Signer:
         url = self._credentials_url(request)
         if url and self._cache.get(url) is None:
             return None
-        return with_sigv4(request, self._keys[url], REGION, self._context.clock()) if url else request
+        if not url:
+            return request
+        return with_sigv4(request, self._keys[url], REGION, self._time.now(request.url))
 
     async def renew(self, request: Request, refused: Refused | None) -> bool:
         """Raises `TransferError` where the data centre gives no keys."""
@@ -170,6 +173,8 @@ class EarthdataS3Signer:
             return refused is None
         if refused is None:
             return await self._cache.renew(url)
+        if self._time.is_set_by(refused):
+            return True
         known = self._keys.get(url)
         return refused.error.denied and await self._cache.renew(url, known and Secret(known.access_key_id))
 

@@ -14,12 +14,10 @@ from ....core.secret import Secret, one_line
 from ....core.urls import Origin, origin, without_signature
 from ..tokens import Token, TokenCache
 from .buckets import PrivateBuckets, bucket_of
-from .sigv4 import S3Keys, signed_at, with_sigv4
+from .sigv4 import S3Keys, SigningClock, signed_at, with_sigv4
 
 FRESH_SECONDS = 300.0
 """A refused signature of this age may have been too old when it came; S3 accepts a quarter of an hour."""
-MAX_SKEW_SECONDS = 900.0
-"""S3 refuses a signature whose time differs more from its own."""
 PROFILE_SECONDS = 600.0
 """So long keys of a profile are used before it is asked again: it renews temporary ones by itself."""
 _amazon = re.compile(
@@ -62,8 +60,7 @@ class S3Signer:
         self._keys = keys
         self._profile = _Profile(environ)
         self._asked: TokenCache[str] = TokenCache(self._ask_profile, context.clock)
-        self._ahead: dict[Origin, float] = {}
-        """seconds by which the clocks of hosts are ahead of ours"""
+        self._time = SigningClock(context.clock)
         self._regions: dict[str, str] = {}
         """of buckets of Amazon that have answered by the host of their region"""
 
@@ -86,18 +83,7 @@ class S3Signer:
         region = self._region_of(here, request.url)
         if has_own:
             request = request._replace(url=without_signature(request.url))
-        return with_sigv4(request, self._keys, region, self._now(here), pays=self._pays)
-
-    def _now(self, here: Origin) -> float:
-        return self._clock() + self._ahead.get(here, 0.0)
-
-    def _takes_time_of(self, here: Origin, refusal: TransferError) -> bool:
-        """Whether a refusal shows that signatures for this host have to be of another time."""
-        told = refusal.server_time
-        if told is None or abs(told - self._now(here)) <= MAX_SKEW_SECONDS:
-            return False
-        self._ahead[here] = told - self._clock()
-        return True
+        return with_sigv4(request, self._keys, region, self._time.now(request.url), pays=self._pays)
 
     def _region_of(self, here: Origin, url: str) -> str:
         found = _amazon(here.host)
@@ -112,14 +98,13 @@ class S3Signer:
     async def renew(self, request: Request, refused: Refused | None) -> bool:
         if refused is None:
             return await self._asked.renew("")
-        when, here = signed_at(refused.sent), origin(refused.sent.url)
-        other_time = self._takes_time_of(here, refused.error)
+        when, other_time = signed_at(refused.sent), self._time.is_set_by(refused)
         if when is None:
             buckets = self._refused_own if _is_presigned(request.url) else self._buckets
             if not buckets.refused(request.url, signed=False):
                 return False
             return not self._profile.is_used or await self._asked.renew("")
-        if other_time or self._now(here) - when > FRESH_SECONDS:
+        if other_time or self._time.now(refused.sent.url) - when > FRESH_SECONDS:
             return True
         before = self._keys
         if self._profile.is_used and before is not None:

@@ -9,18 +9,22 @@ import hashlib
 import hmac
 import re
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
 from ....core.model import Request
+from ....core.ports import Refused
 from ....core.secret import Secret
-from ....core.urls import origin
+from ....core.urls import Origin, origin
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 BODY_FIELD = "x-amz-content-sha256"
 DATE_FIELD = "x-amz-date"
 SIGNED_PREFIX = "x-amz-"
 """Of the names of fields that must be signed."""
+MAX_SKEW_SECONDS = 900.0
+"""S3 refuses a signature whose time differs more from its own."""
 _is_plain_path = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9_.~-]*)*", re.ASCII).fullmatch
 _DOT_SEGMENT = re.compile(r"(?<![^/])\.{1,2}(?![^/])")
 _TIME = "%Y%m%dT%H%M%SZ"
@@ -32,6 +36,26 @@ class S3Keys(NamedTuple):
     access_key_id: str
     secret_access_key: Secret
     session_token: Secret = Secret("")
+
+
+class SigningClock:
+    """The time to sign requests with, in seconds since 1970: that of this machine, or that of a host where it
+    is another one by more than S3 allows, as a refusal has told."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._ahead: dict[Origin, float] = {}
+
+    def now(self, url: str) -> float:
+        return self._clock() + self._ahead.get(origin(url), 0.0)
+
+    def is_set_by(self, refused: Refused) -> bool:
+        """Take the time of the host from a refusal. False where that is the time which is used already."""
+        told, url = refused.error.server_time, refused.sent.url
+        if told is None or abs(told - self.now(url)) <= MAX_SKEW_SECONDS:
+            return False
+        self._ahead[origin(url)] = told - self._clock()
+        return True
 
 
 def with_sigv4(request: Request, keys: S3Keys, region: str, now: float, *, pays: bool = False) -> Request:
