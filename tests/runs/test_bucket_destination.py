@@ -388,6 +388,43 @@ class TestLock:
                 assert isinstance(lock.lost, Locked)
         assert b"another" in store.objects[f"{PREFIX}.mlhub/lock"].body
 
+    @pytest.mark.parametrize("meanwhile", ["nothing", "another", "gone"])
+    async def test_a_run_that_was_suspended_asks_whether_the_lock_is_still_its_own(
+        self, store, tmp_path, meanwhile
+    ):
+        now, key = [0.0], f"{PREFIX}.mlhub/lock"
+        dest, options = f"{store.dest}/a/b", make_options(endpoint_url=store.url, retry=AT_ONCE)
+        async with open_objects(bucket_of(dest, {}), options, {}) as objects:
+            lock = PrefixLock(objects, key, dest, tmp_path / "owner", clock=lambda: now[0])
+            async with lock.held():
+                await lock.confirm()
+                now[0] = 500.0
+                if meanwhile == "another":
+                    self.lock(store)
+                elif meanwhile == "gone":
+                    del store.objects[key]
+                if meanwhile == "nothing":
+                    await asyncio.gather(*(lock.confirm() for _ in range(5)))
+                else:
+                    with pytest.raises(Locked, match="another run has taken the lock"):
+                        await lock.confirm()
+            assert store.count("put", "lock") == (2 if meanwhile == "nothing" else 1)
+        assert (key in store.objects) is (meanwhile == "another")
+
+    async def test_under_the_lock_of_another_run_nothing_is_removed(
+        self, troubled, store, mirrored, monkeypatch
+    ):
+        site = await troubled.site()
+        items = publish(site, ["one", "two"])
+        assert (await mirrored(static_catalog(site, items))).ok
+        before = store.files(PREFIX)
+        monkeypatch.setattr("mlhub_async.storage.bucket.lock.DOUBTFUL_SECONDS", -1.0)  # always in doubt
+        store.before["list", ""] = lambda: self.lock(store)
+        with pytest.raises(Locked):
+            await mirrored(static_catalog(site, items[:1]), prune=True)
+        assert store.files(PREFIX) == before and len(before) == 2
+        assert b"another" in store.objects[f"{PREFIX}.mlhub/lock"].body
+
 
 @pytest.mark.parametrize("words", [("diff",), ("mirror", "-n")])
 @pytest.mark.parametrize("dest", ["s3://bucket/a", "az://table/bucket/a", "gs://bucket/a"])

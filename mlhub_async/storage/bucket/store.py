@@ -229,8 +229,7 @@ class BucketStore:
 
     async def _write(self, path: str, body: Body) -> str:
         await self._wait_for_receipt()
-        if self._lock.lost is not None:
-            raise self._lock.lost
+        await self._confirm_lock()
         known = self._known(path)
         with self._told("does not take what is put"):
             if known is not None and known.size == body.size:
@@ -271,6 +270,7 @@ class BucketStore:
     async def link(self, existing: str, path: str) -> int:
         """A copy within the store."""
         await self._wait_for_receipt()
+        await self._confirm_lock()
         with self._told("does not copy"):
             facts = await self._objects.facts(self._key(existing))
             if facts is None:
@@ -323,7 +323,13 @@ class BucketStore:
             await asyncio.shield(gone)
             self._receipt_gone = None
 
+    async def _confirm_lock(self) -> None:
+        """Raise `Locked` where another run owns the prefix by now: what is known of it is old then."""
+        with self._told("cannot be locked"):
+            await self._lock.confirm()
+
     async def _delete(self, path: str) -> None:
+        await self._confirm_lock()
         with self._told("does not let objects be removed"):
             await self._objects.remove(self._key(path))
         self._index.remove(path)
