@@ -217,6 +217,14 @@ async def test_a_bucket_that_is_not_there_is_told(troubled, store, mirrored):
         await mirrored(publish(site, ["one"]), dest=f"{store.dest[:-6]}nothing/x")
 
 
+@pytest.mark.parametrize("place", ["file", "file/below"])
+async def test_a_state_that_cannot_be_used_is_told_with_the_option_for_it(store, mirrored, tmp_path, place):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError) as raised:
+        await mirrored([stac_item("one")], state=str(tmp_path / place))
+    assert place in raised.value.message and "--state names a directory" in raised.value.message
+
+
 async def test_one_url_for_many_items_is_copied_in_the_store(troubled, store, mirrored):
     site = await troubled.site()
     url = site.put("/x.tif", tif(20_000))

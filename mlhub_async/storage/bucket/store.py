@@ -90,11 +90,13 @@ class BucketStore:
 
     def refuse_unless_directory(self) -> None:
         """The same for the state directory; the bucket is looked at when it is `begun`."""
-        self._local.refuse_unless_directory()
+        with self._state_told():
+            self._local.refuse_unless_directory()
 
     def open(self) -> None:
         """Lock the state directory. Raises as `LocalStore.open` does."""
-        self._local.open()
+        with self._state_told():
+            self._local.open()
         self._index = ObjectIndex(self.state / OBJECT_INDEX_FILE)
         self._uploads.open()
 
@@ -126,6 +128,17 @@ class BucketStore:
         if (index := getattr(self, "_index", None)) is not None:
             index.close()
         self._local.close()
+
+    @contextlib.contextmanager
+    def _state_told(self) -> Iterator[None]:
+        """An error of the state directory with what it is: the user may never have named it."""
+        try:
+            yield
+        except StorageError as error:
+            error.message += (
+                "; this is the state of the bucket on this machine: --state names a directory for it"
+            )
+            raise
 
     @contextlib.contextmanager
     def _told(self, what: str) -> Iterator[None]:
