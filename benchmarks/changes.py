@@ -168,7 +168,7 @@ def listed(url: str, folder: Path, args: argparse.Namespace, *words: str) -> tup
     """A listing without a copy: how many assets it has, and the CPU seconds, the start included."""
     source = [url, "-c", "c", "--limit", str(args.page), *words]
     cost = measure.run(
-        [sys.executable, "-m", "mlhub_async", "plan", *source, "--json"], folder / "log", {}, 7200
+        [sys.executable, "-m", "mlhub_async", "plan", *source, "-q", "--json"], folder / "log", {}, 7200
     )
     if cost.code:
         sys.exit(f"exit code {cost.code}: {(folder / 'log').read_text()[-2000:]}")
