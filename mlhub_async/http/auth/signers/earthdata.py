@@ -164,7 +164,7 @@ class EarthdataS3Signer:
             return None
         if not url:
             return request
-        return with_sigv4(request, self._keys[url], REGION, self._time.now(request.url))
+        return with_sigv4(request, self._keys[url], REGION, self._time.seconds(request.url))
 
     async def renew(self, request: Request, refused: Refused | None) -> bool:
         """Raises `TransferError` where the data centre gives no keys."""

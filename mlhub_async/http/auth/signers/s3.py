@@ -83,7 +83,7 @@ class S3Signer:
         region = self._region_of(here, request.url)
         if has_own:
             request = request._replace(url=without_signature(request.url))
-        return with_sigv4(request, self._keys, region, self._time.now(request.url), pays=self._pays)
+        return with_sigv4(request, self._keys, region, self._time.seconds(request.url), pays=self._pays)
 
     def _region_of(self, here: Origin, url: str) -> str:
         found = _amazon(here.host)
@@ -104,7 +104,7 @@ class S3Signer:
             if not buckets.refused(request.url, signed=False):
                 return False
             return not self._profile.is_used or await self._asked.renew("")
-        if other_time or self._time.now(refused.sent.url) - when > FRESH_SECONDS:
+        if other_time or self._time.seconds(refused.sent.url) - when > FRESH_SECONDS:
             return True
         before = self._keys
         if self._profile.is_used and before is not None:

@@ -46,13 +46,13 @@ class SigningClock:
         self._clock = clock
         self._ahead: dict[Origin, float] = {}
 
-    def now(self, url: str) -> float:
+    def seconds(self, url: str) -> float:
         return self._clock() + self._ahead.get(origin(url), 0.0)
 
     def is_set_by(self, refused: Refused) -> bool:
         """Take the time of the host from a refusal. False where that is the time which is used already."""
         told, url = refused.error.server_time, refused.sent.url
-        if told is None or abs(told - self.now(url)) <= MAX_SKEW_SECONDS:
+        if told is None or abs(told - self.seconds(url)) <= MAX_SKEW_SECONDS:
             return False
         self._ahead[origin(url)] = told - self._clock()
         return True
