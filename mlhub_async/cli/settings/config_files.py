@@ -41,9 +41,14 @@ def refuse_what_is_read_once(environ: Mapping[str, str]) -> None:
     """Raise `UsageError` for a pipe (`MLHUB_CONFIG=<(...)`) or a device: read again it is empty, or has no
     end."""
     chosen = environ.get(CHOSEN)
-    for path in (user_file(environ), LOCAL_NAME) if chosen is None else (chosen,):
+    for path in _usual(environ) if chosen is None else (chosen,):
         if path and os.path.exists(path) and not os.path.isfile(path):
             raise UsageError(f"{path} is no regular file: it cannot be read again")
+
+
+def _usual(environ: Mapping[str, str]) -> tuple[str, str]:
+    """The files of the user and of the directory, where none is chosen. The one that wins is last."""
+    return user_file(environ), LOCAL_NAME
 
 
 def read_config_files(environ: Mapping[str, str]) -> list[ConfigFile]:
@@ -51,7 +56,7 @@ def read_config_files(environ: Mapping[str, str]) -> list[ConfigFile]:
     chosen = environ.get(CHOSEN)
     if chosen is not None:
         return [_read(chosen, local=False, missing_ok=False)] if chosen else []
-    found = [_read(user_file(environ), local=False), _read(LOCAL_NAME, local=True)]
+    found = [_read(path, local=path == LOCAL_NAME) for path in _usual(environ)]
     return [one for one in found if one.content]
 
 
