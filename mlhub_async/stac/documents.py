@@ -7,7 +7,7 @@ from typing import Any
 
 from ..core import urls
 from ..core.model import JsonObject
-from .links import UNSTATED, links_of, listed_links, media_rank, relations
+from .links import UNSTATED, has_relation, links_of, listed_links, media_rank, relations
 
 MAX_SHOWN = 5
 """Members of an unknown document that are named."""
@@ -46,8 +46,8 @@ _GEOMETRIES = frozenset(
 )
 _CATALOGUE_FIELDS = ("links", "description", "extent", "license", "title", "stac_version", "summaries")
 _ITEM_FIELDS = ("assets", "stac_version", "links", "collection", "stac_extensions")
-_DOWN = ("child", "item", "items")
-_STRUCTURAL_RELS = frozenset({"self", "root", "parent", *_DOWN})
+_DOWN = frozenset({"child", "item", "items"})
+_STRUCTURAL_RELS = _DOWN | {"self", "root", "parent"}
 _ERRORS = ("error", "errors", "exception", "exceptions", "fault")
 _CODES = ("code", "status", "statusCode", "status_code", "httpStatus")
 _MESSAGES = ("message", "detail", "details", "description", "title", "msg")
@@ -122,7 +122,7 @@ def has_records(body: Any) -> bool:
 
 def has_links_to_items(body: JsonObject) -> bool:
     """Whether a Catalog or Collection links to anything that a crawl would follow."""
-    return any(rel in _DOWN for link in listed_links(body) for rel in relations(link))
+    return any(has_relation(link, _DOWN) for link in listed_links(body))
 
 
 def _kind_of_list(listed: list[Any]) -> DocumentKind:

@@ -126,9 +126,8 @@ def _without_target(body: JsonObject, rels: Sequence[str]) -> str:
     listed = body.get("links")
     links = [one for one in listed if one is not None] if isinstance(listed, list) else []
     bare = [one for one in links if not isinstance(one, dict)]
-    named = [
-        one for one in links if isinstance(one, dict) and any(rel in rels for rel in stac.relations(one))
-    ]
+    followed = frozenset(rels)
+    named = [one for one in links if isinstance(one, dict) and stac.has_relation(one, followed)]
     bare += [one for one in named if not (isinstance(href := one.get("href"), str) and href.strip())]
     return f"{len(bare)} of its links lead nowhere: they have no href, or are no objects" if bare else ""
 
