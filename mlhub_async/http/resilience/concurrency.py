@@ -60,6 +60,8 @@ class AdaptiveLimit(HillClimber):
     def __init__(self, first: int, most: int, clock: Callable[[], float], least: int = 1) -> None:
         super().__init__(first, most, REFUSED_COOLDOWN_SECONDS)
         self._least = least
+        self._least_queued = max(MIN_TRANSFERS, least)
+        """the smallest number that requests which queue at the origin are reduced to"""
         self.work = 0
         """useful bytes so far, requests counted as bytes"""
         self.in_flight = 0
@@ -219,7 +221,7 @@ class AdaptiveLimit(HillClimber):
         if not self.full:
             self._begin(CHECKS_BETWEEN_TRIALS)  # too few requests for a measurement
         elif self._is_queueing(rate):
-            self.lower(max(MIN_TRANSFERS, self._least, self.allowed * 3 // 4))
+            self.lower(max(self._least_queued, self.allowed * 3 // 4))
             self._begin(CHECKS_BETWEEN_TRIALS)
         elif self._doubling:
             self._double(rate)
@@ -235,7 +237,7 @@ class AdaptiveLimit(HillClimber):
         wait = self._waits / self._answers
         self._best_wait = min(self._best_wait or wait, wait) * BEST_WAIT_DRIFT
         return (
-            self.allowed > max(MIN_TRANSFERS, self._least)
+            self.allowed > self._least_queued
             and wait > QUEUEING_FACTOR * self._best_wait
             and rate < INCREASE_GAIN * self.rate
         )
