@@ -148,33 +148,33 @@ def ask(url: str) -> Any:
         return json.loads(answer.read())
 
 
+def cpu_of(folder: Path, *words: str) -> float:
+    """The CPU seconds of the program with these words; its output is in `log`. Ends with it if it fails."""
+    cost = measure.run([sys.executable, "-m", "mlhub_async", *words], folder / "log", {}, 7200)
+    if cost.code:
+        sys.exit(f"exit code {cost.code}: {(folder / 'log').read_text()[-2000:]}")
+    return cost.cpu
+
+
 def mirrored(url: str, folder: Path, args: argparse.Namespace, every: int) -> tuple[int, int, float]:
     """One run: the pages or documents that were asked for, their bytes, and the CPU seconds."""
     before = ask(f"{url}/asked")
     source = ["/static/catalog.json"] if args.documents else ["", "-c", "c", "--limit", str(args.page)]
     words = ["mirror", url + source[0], str(folder / "dest"), *source[1:], "-q"]
-    argv = [sys.executable, "-m", "mlhub_async", *words, "--full-every", str(every), "-R", "20"]
-    cost = measure.run(argv, folder / "log", {}, 7200)
-    if cost.code:
-        sys.exit(f"exit code {cost.code}: {(folder / 'log').read_text()[-2000:]}")
+    cpu = cpu_of(folder, *words, "--full-every", str(every), "-R", "20")
     receipt = json.loads((folder / "dest/.mlhub/receipt.json").read_bytes())
     pages, sent = (now - then for now, then in zip(ask(f"{url}/asked"), before, strict=True))
     kind, selected = receipt["listing"].get("kind", "full"), receipt["assets"]["selected"]
-    print(f"{kind}: {pages} pages, {sent} bytes, {cost.cpu:.2f} s CPU, {selected} selected", flush=True)
-    return pages, sent, cost.cpu
+    print(f"{kind}: {pages} pages, {sent} bytes, {cpu:.2f} s CPU, {selected} selected", flush=True)
+    return pages, sent, cpu
 
 
 def listed(url: str, folder: Path, args: argparse.Namespace, *words: str) -> tuple[int, float]:
     """A listing without a copy: how many assets it has, and the CPU seconds, the start included."""
-    source = [url, "-c", "c", "--limit", str(args.page), *words]
-    cost = measure.run(
-        [sys.executable, "-m", "mlhub_async", "plan", *source, "-q", "--json"], folder / "log", {}, 7200
-    )
-    if cost.code:
-        sys.exit(f"exit code {cost.code}: {(folder / 'log').read_text()[-2000:]}")
+    cpu = cpu_of(folder, "plan", url, "-c", "c", "--limit", str(args.page), *words, "-q", "--json")
     selected = json.loads((folder / "log").read_text())["assets"]
-    print(f"listing by itself: {cost.cpu:.2f} s CPU, {selected} selected", flush=True)
-    return selected, cost.cpu
+    print(f"listing by itself: {cpu:.2f} s CPU, {selected} selected", flush=True)
+    return selected, cpu
 
 
 def main() -> None:
