@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -50,8 +49,7 @@ class Proof(enum.StrEnum):
     """nothing: neither a size nor a digest of a known algorithm was published"""
 
 
-@dataclass(frozen=True, slots=True)
-class Checksum:
+class Checksum(NamedTuple):
     """A published digest. One of an unknown algorithm is not `usable`: it proves and refutes nothing."""
 
     algorithm: str
@@ -127,8 +125,7 @@ class Record(NamedTuple):
     validator: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PartialHeader:
+class PartialHeader(NamedTuple):
     """The version of an asset that a partial file belongs to: only bytes of the same version may be added.
 
     `total` is the size of the whole in bytes; `published` the digest that came with the first answer, as a
@@ -216,55 +213,54 @@ Stored = Record | Folder
 NO_DIRECTORIES: Mapping[str, Directory] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """A STAC Item, unchanged. `href` is the URL that it was read from: the base of its relative hrefs."""
 
     id: str
     collection: str
-    body: JsonObject = field(repr=False)
-    href: str = field(repr=False)
+    body: JsonObject
+    href: str
     followed: bool = False
     """it was read because a label item names it as its source"""
-    label: str = field(default="", repr=False)
+    label: str = ""
     """the id of the first label item that names it as its source, where a path template asks for that"""
-    addresses: tuple[str, ...] = field(default=(), repr=False)
+    addresses: tuple[str, ...] = ()
     """URLs of a document that is this item alone, before and after redirects"""
-    endpoints: urls.StoreEndpoints | None = field(default=None, repr=False)
+    endpoints: urls.StoreEndpoints | None = None
     """where the object stores are that its hrefs name; None: the services' own"""
-    directories: Mapping[str, Directory] = field(
-        default_factory=lambda: NO_DIRECTORIES, repr=False, compare=False
-    )
+    directories: Mapping[str, Directory] = NO_DIRECTORIES
     """those of its assets that are directories, by key"""
-    paths: Mapping[str, str] = field(default_factory=lambda: NOTHING, repr=False, compare=False)
+    paths: Mapping[str, str] = NOTHING
     """the paths in DEST that its assets must have, by key, whatever the path template"""
-    versions: Mapping[str, Version] = field(default_factory=lambda: NOTHING, repr=False, compare=False)
+    versions: Mapping[str, Version] = NOTHING
     """of the files of its assets, by key, where they are known before any is asked for"""
-    locations: Mapping[str, JsonObject] = field(default_factory=lambda: NOTHING, repr=False, compare=False)
+    locations: Mapping[str, JsonObject] = NOTHING
     """`href` and `alternate` of assets, by key: where they are fetched from, in place of what `body` says"""
 
+    def __repr__(self) -> str:
+        return f"<Item {self.collection}/{self.id}>"
 
-@dataclass(frozen=True, slots=True)
-class Collection:
+
+class Collection(NamedTuple):
     """A STAC Collection, unchanged. `href` is the URL that it was read from."""
 
     id: str
-    body: JsonObject = field(repr=False)
-    href: str = field(repr=False)
+    body: JsonObject
+    href: str
     followed: bool = False
     """it was read because a label item names it as its source"""
-    endpoints: urls.StoreEndpoints | None = field(default=None, repr=False)
-    directories: Mapping[str, Directory] = field(
-        default_factory=lambda: NO_DIRECTORIES, repr=False, compare=False
-    )
-    paths: Mapping[str, str] = field(default_factory=lambda: NOTHING, repr=False, compare=False)
-    versions: Mapping[str, Version] = field(default_factory=lambda: NOTHING, repr=False, compare=False)
-    locations: Mapping[str, JsonObject] = field(default_factory=lambda: NOTHING, repr=False, compare=False)
+    endpoints: urls.StoreEndpoints | None = None
+    directories: Mapping[str, Directory] = NO_DIRECTORIES
+    paths: Mapping[str, str] = NOTHING
+    versions: Mapping[str, Version] = NOTHING
+    locations: Mapping[str, JsonObject] = NOTHING
     """these four: see `Item`"""
 
+    def __repr__(self) -> str:
+        return f"<Collection {self.id}>"
 
-@dataclass(frozen=True, slots=True)
-class Page:
+
+class Page(NamedTuple):
     """One page of a listing was read. `matched` is its numberMatched, None if it has none."""
 
     matched: int | None = None
@@ -278,8 +274,8 @@ class Page:
     """the listing that `listing` is only a slice of: slices of one listing may have items in common"""
     repeatable: bool = False
     """`Source.list` reads this listing again if `only` names it"""
-    is_last: bool = field(default=False, compare=False)
-    is_cut: bool = field(default=False, compare=False)
+    is_last: bool = False
+    is_cut: bool = False
     """it has no link to a next page; and should have one: it is full, and more was announced"""
 
 
@@ -296,8 +292,7 @@ class Concern(enum.Enum):
     """of the copy: what was listed could not be written to DEST, or removed from it"""
 
 
-@dataclass(frozen=True, slots=True)
-class Flaw:
+class Flaw(NamedTuple):
     """An object of the catalogue that cannot be used: invalid or unreadable. The listing goes on without it.
 
     `where` names it for people. A `benign` flaw (a broken link to source imagery) is reported but does not
@@ -314,37 +309,33 @@ class Flaw:
     """the listing that ended there, before its last page"""
 
 
-@dataclass(frozen=True, slots=True)
-class CollectionListed:
+class CollectionListed(NamedTuple):
     """All selected items of a collection have been listed."""
 
     collection: str
 
 
-@dataclass(frozen=True, slots=True)
-class ListingTotal:
+class ListingTotal(NamedTuple):
     """The total of a listing that is read in time slices. The totals of its slices may add up to more."""
 
     listing: str
     matched: int
 
 
-@dataclass(frozen=True, slots=True)
-class ListingRestarted:
+class ListingRestarted(NamedTuple):
     """The slices of a listing may have missed items: the listing is read again, undivided."""
 
     listing: str
 
 
-@dataclass(frozen=True, slots=True)
-class ListingRemarks:
+class ListingRemarks(NamedTuple):
     """How a source was listed, for the receipt and for people. It replaces earlier remarks."""
 
-    receipt: JsonObject = field(default_factory=dict)
+    receipt: Mapping[str, Any] = NOTHING
     """members of "listing" in receipt.json"""
     lines: tuple[str, ...] = ()
     """sentences for people; control characters are not yet escaped"""
-    decided: JsonObject = field(default_factory=dict)
+    decided: Mapping[str, Any] = NOTHING
     """who decided the conditions of the selection, as far as it was not this program alone"""
 
 
@@ -390,11 +381,13 @@ class Head(NamedTuple):
         return f"<Head {self.status} {redacted(self.url)} {sorted(self.headers)}>"
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """A JSON document. `url` is where it came from after redirects: the base of its relative hrefs."""
 
-    body: Any = field(repr=False)
-    url: str = field(repr=False)
-    link_field: str = field(default="", repr=False)
+    body: Any
+    url: str
+    link_field: str = ""
     """the Link header field of the response (RFC 8288), by which some APIs name the next page"""
+
+    def __repr__(self) -> str:
+        return f"<Document {redacted(self.url)}>"

@@ -105,7 +105,7 @@ def _line(event: str, fields: dict[str, Any]) -> str:
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Meter:
     """Counters of a run. They only grow; a display reads them by a timer."""
 

@@ -327,7 +327,7 @@ def _fingerprinter(options: Options, chosen: Selection, base: str, source_root: 
     )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class PendingItem:
     """An item of which `missing` assets have no outcome yet, and the records of those on disk, by key.
 
@@ -359,7 +359,7 @@ class PendingItem:
         return stored_assets(self.item.body, self.files, self.failed)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class BatchResult:
     """What a batch of entries led to: jobs, items that are finished at once, and counts."""
 

@@ -191,7 +191,7 @@ def _refuse_unusable(dest: str | os.PathLike[str], options: Options) -> None:
         refuse_without_libraries()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _Parts:
     """What a run is put together from."""
 

@@ -48,7 +48,7 @@ async def pump(run: Run) -> None:
     await run.executor.run(produce, run.settle)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Run:
     """One mirror: its parts, and what is done with every entry of the listing and every outcome of a job."""
 

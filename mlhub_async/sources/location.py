@@ -66,7 +66,7 @@ class SourceKind(enum.Enum):
     """files that no STAC describes: see `files`"""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class ListedVersion:
     """The version of the files that a run lists, as a number that stands for a place and its content.
 
@@ -90,7 +90,7 @@ class Services(NamedTuple):
     hub_has_token: Callable[[], bool] = bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class SourceLocation:
     """Where a SOURCE is, as far as that is known before anything of it is read."""
 

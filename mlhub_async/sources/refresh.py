@@ -6,7 +6,6 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from collections.abc import Collection as Some
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .. import stac
@@ -69,7 +68,7 @@ def _assets(body: object, url: str, owner: Owner) -> Assets:
     collection, item = owner
     if item:
         found = stac.item_of(body, url, collection)
-        return stac.assets_of(replace(found, collection=collection)) if isinstance(found, Item) else []
+        return stac.assets_of(found._replace(collection=collection)) if isinstance(found, Item) else []
     whole = stac.collection_of(body, url)
     return stac.collection_assets(whole) if isinstance(whole, Collection) else []
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -52,7 +51,7 @@ def items_of(
 def item_of(record: Any, url: str, collection: str = NO_COLLECTION) -> Item | Flaw:
     """One document as an item, or why it is none. Its hrefs are relative to where it was read from."""
     found = _item(record, url, collection, "")
-    return replace(found, addresses=(url,)) if isinstance(found, Item) else found
+    return found._replace(addresses=(url,)) if isinstance(found, Item) else found
 
 
 def _item(record: Any, url: str, collection: str, origin: str) -> Item | Flaw:

@@ -25,7 +25,7 @@ Move = Callable[[tuple[str, str, str], str], Awaitable[str]]
 """Gives the asset of this identity another path, or one beside it that is free; returns it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class TransferContext:
     """The collaborators of a transfer; one for the whole run. The caller closes what it holds."""
 

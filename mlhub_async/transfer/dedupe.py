@@ -35,7 +35,7 @@ class AlreadyFetched(Exception):
         self.record = record
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class InFlight:
     """A transfer under way. `urls`: those for which others wait for it, redirects among them.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..core import checksum, formats
 from ..core.errors import TransferError
@@ -30,8 +30,7 @@ class Decision(enum.Enum):
     """it stays as it is, and the asset fails"""
 
 
-@dataclass(frozen=True, slots=True)
-class ExistingFilePolicy:
+class ExistingFilePolicy(NamedTuple):
     """One column of this table: the decisions of a run by the state of the file.
 
         the file is                            resume      skip    overwrite  refresh     error
@@ -108,7 +107,7 @@ class ExistingFilePolicy:
         return self.if_exists != "skip"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class ExistingFiles:
     """The files that are there, examined as the policy of the run demands."""
 

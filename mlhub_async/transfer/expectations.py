@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..core import checksum, formats
 from ..core.errors import Corrupt, TransferError, Transient
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
     from ..core.ports import BodyWriter, Buffer
 
 
-@dataclass(frozen=True, slots=True)
-class Checks:
+class Checks(NamedTuple):
     """What a file has to pass before it gets its final name, beside its size (`--verify`).
 
     --verify    published digest    structure                          recorded files

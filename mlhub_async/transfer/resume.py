@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..core import checksum
 from ..core.model import Checksum, Head, PartialHeader
@@ -34,7 +34,7 @@ MAX_VALIDATOR_CHANGES = 2
 do not agree."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class OriginQuirks:
     """What a run has learned of how origins tell versions apart. One for all transfers of the run."""
 
@@ -56,8 +56,7 @@ class OriginQuirks:
         return not self.ignoring_if_range or origin(url) not in self.ignoring_if_range
 
 
-@dataclass(frozen=True, slots=True)
-class PartialVersion:
+class PartialVersion(NamedTuple):
     """The version that the bytes in a partial file are of.
 
     `urls` are those by which it was asked for and answered, the answering one last. `has_digest`: a

@@ -25,7 +25,7 @@ from support.documents import (
 async def test_one_collection_is_read_from_its_items_endpoint():
     found = await listed(API, api("GET", "POST"), collections=("a",))
     assert summary(found) == ["[a]", "-", "a1", "a2"]
-    assert found[2] == Page(2, "a", 2, "a", repeatable=True)
+    assert found[2] == Page(2, "a", 2, "a", repeatable=True, is_last=True)
 
 
 async def test_a_collection_is_searched_for_if_it_has_no_items_endpoint():

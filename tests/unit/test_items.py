@@ -42,7 +42,7 @@ async def test_a_feature_collection_is_a_source_and_its_odd_members_are_flaws():
     reader = Documents({"https://r.test/items.json": page(item("a"), 5, item("b"), numberMatched=3)})
     found = await listed("https://r.test/items.json", reader, collections=("c",))
     assert ids(found) == ["a", "b"] and len(flaws(found)) == 1
-    assert found[0] == Page(3, "", 3)
+    assert found[0] == Page(3, "", 3, is_last=True)
 
 
 async def test_the_next_link_of_a_saved_search_is_followed():

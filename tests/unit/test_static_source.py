@@ -261,7 +261,7 @@ async def test_a_collection_of_an_api_is_listed_by_its_items_link():
     found = await listed(at, Documents(known))
     assert ids(found) == ["a1", "a2", "a3"]
     pages = [one for one in found if isinstance(one, Page)]
-    assert pages == [Page(), Page(3, "a", 2, "a"), Page(None, "a", 1, "a")]
+    assert pages == [Page(), Page(3, "a", 2, "a"), Page(None, "a", 1, "a", is_last=True)]
 
 
 @pytest.mark.parametrize(

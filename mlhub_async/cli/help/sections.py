@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -66,8 +65,7 @@ Declaration = Callable[..., Option]
 """Makes the option; takes the section of the help text as `section`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(NamedTuple):
     """A section of the help text with its options, in the order in which they are shown."""
 
     title: str

@@ -112,7 +112,7 @@ class Places(Protocol):
     def location(self, path: str, collection: str) -> DocumentLocation: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Documents:
     """Writes the documents that describe a mirror. Those that need the ledger run in its thread."""
 

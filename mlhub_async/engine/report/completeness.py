@@ -28,7 +28,7 @@ MAX_SWEEPS = 3
 MAX_REASONS = 20
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Pass:
     """One listing as it was read once, from its first page to its last."""
 
@@ -92,7 +92,7 @@ class Pass:
         return not self.repeated and self.least == self.most and not self.is_short
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Completeness:
     """What was read of a source. It is `complete` only if it ended and gave what it announced."""
 

@@ -34,7 +34,7 @@ def matches_nothing(selection: Mapping[str, Any], *, items: int, selected: int, 
     return not items and any(name in selection for name in ITEM_CONDITIONS)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Offered:
     """What the catalogue has, noted while nothing of it is selected."""
 

@@ -48,7 +48,7 @@ class Kept(enum.StrEnum):
     """of another source that has the same DEST"""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Pruned:
     """What --prune removed, or why it removed nothing (`refused`).
 
@@ -79,7 +79,7 @@ class Pruned:
         return {"assets": self.assets, "items": self.items, "bytes": self.bytes, "kept": self.kept, **kept}
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class ReferenceCount:
     """What one reference gave to a run: `files`, and their `bytes`. `failed`: files that came from their
     origin as it could not give them, by the kind of its error."""
@@ -93,7 +93,7 @@ class ReferenceCount:
         return {"files": self.files, "bytes": self.bytes, **failed}
 
 
-@dataclass(slots=True, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Report:
     """The result of a mirror.
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ...core import pattern_on_use
 from ...core.errors import TransferError, UsageError
@@ -23,8 +22,7 @@ _OWN_FIELDS = frozenset(
 """Fields that only the program may set: framing, connection and ranges."""
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
+class Credential(NamedTuple):
     """One header field or query parameter, and the origins that may see it."""
 
     kind: Literal["header", "query"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ...core.errors import AccessLost, TransferError, Transient
 
@@ -43,8 +43,7 @@ MAX_FINAL_REFUSALS_ONCE_GRANTED = 5
 """The same where assets were granted before: the last few files may be private, or the key has expired."""
 
 
-@dataclass(frozen=True, slots=True)
-class OutagePolicy:
+class OutagePolicy(NamedTuple):
     """How long to wait for an origin that is down: at most `max_probes` probes in a row, and `max_seconds`.
 
     The first pause is a quarter of the time for which the origin has served this run, within

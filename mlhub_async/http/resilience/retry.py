@@ -34,7 +34,7 @@ def never_suspended() -> bool:
     return False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _AttemptCounter:
     """Counts the fruitless attempts of one operation. Progress sets all counters back.
 

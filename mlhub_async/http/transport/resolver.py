@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 from aiohappyeyeballs import AddrInfoType
@@ -26,8 +25,7 @@ MAX_CACHED_HOSTS = 1000
 SocketAddress = tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Lookup:
+class _Lookup(NamedTuple):
     """The addresses of a name, in the order in which they are to be tried. Times are those of the loop."""
 
     addresses: Sequence[AddrInfoType]
@@ -94,7 +92,7 @@ class Resolver:
             return
         first = known.addresses[0][4]
         failed = (*(one for one in known.failed if one != first), first)
-        self._cache[host, port] = replace(known, valid_until=float("-inf"), failed=failed)
+        self._cache[host, port] = known._replace(valid_until=float("-inf"), failed=failed)
 
     async def moved(self, host: str, port: int, resolved_at: float) -> bool:
         """The same for a connection that could not be opened. Whether the name now has other addresses."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ... import stac
@@ -39,10 +38,10 @@ class AskedUrls:
         self.retry: Retry = reader.retry
 
     async def read(self, request: Request) -> Document:
-        return replace(await self._reader.read(request), url=request.url)
+        return (await self._reader.read(request))._replace(url=request.url)
 
     async def read_unless_data(self, request: Request) -> Document:
-        return replace(await self._reader.read_unless_data(request), url=request.url)
+        return (await self._reader.read_unless_data(request))._replace(url=request.url)
 
     async def read_bytes(self, request: Request) -> tuple[bytes, str]:
         return (await self._reader.read_bytes(request))[0], request.url

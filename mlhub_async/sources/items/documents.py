@@ -6,7 +6,6 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from collections.abc import Collection as Some
 from contextlib import aclosing
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +88,7 @@ class ItemsSource:
                 found_ids |= ids if len(found_ids) < ENOUGH_IDS else set()
             self._remember_self_links(chosen, url)
             returned = sum(not isinstance(one, Collection) for one in found)
-            yield quota.admit([replace(begun, returned=returned), *chosen])
+            yield quota.admit([begun._replace(returned=returned), *chosen])
             if quota.used_up:
                 return
         if flaws := [*self._missing_collections(missing, found_ids), *quota.missing(self.name)]:
@@ -101,7 +100,7 @@ class ItemsSource:
         return isinstance(one, Flaw) or self._admits(one)
 
     def _placed(self, one: Owned) -> Owned:
-        return replace(one, addresses=self._addresses) if self._addresses and isinstance(one, Item) else one
+        return one._replace(addresses=self._addresses) if self._addresses and isinstance(one, Item) else one
 
     def _remember_self_links(self, chosen: Iterable[Owned], url: str) -> None:
         """Of the latest items only, whose assets may still be in progress; also of an item that is SOURCE."""

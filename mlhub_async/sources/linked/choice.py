@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ... import stac
 from ...core.errors import UsageError
 from ...core.model import Entry, Item, ListingRemarks
@@ -46,7 +44,7 @@ class SourceChoice:
             return None
         if hash((item.collection, item.id)) in self._listed:
             return None
-        return replace(item, followed=True)
+        return item._replace(followed=True)
 
     def remarks(self) -> ListingRemarks | None:
         """The remarks of the listing with what became of its source items; None where nobody chose among

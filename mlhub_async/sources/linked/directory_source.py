@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,4 +128,4 @@ def _may_have_directories(assets: Any) -> bool:
 def _joined(entry: Entry, directories: dict[str, Directory] | None) -> Entry:
     if directories is None or not isinstance(entry, Item | Collection):
         return entry
-    return replace(entry, directories={**entry.directories, **directories})
+    return entry._replace(directories={**entry.directories, **directories})

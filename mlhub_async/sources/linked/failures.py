@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ...core import urls
 from ...core.errors import MlhubError, TransferError
@@ -22,8 +23,7 @@ MAX_WAITING = 1_000
 """Items that wait for one URL. Beyond, the listing waits with them."""
 
 
-@dataclass(frozen=True, slots=True)
-class LinkFailure:
+class LinkFailure(NamedTuple):
     """Why a link leads to nothing. One that is `benign` leaves the copy complete. `what`: its relation.
 
     `doubtful`: what it led to before may exist all the same.
@@ -46,7 +46,7 @@ class LinkFailure:
         return Flaw(where, error, benign=True, owner=owner, concern=concern)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _Pending:
     """A URL that is being read, and the items that wait for what comes of it."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ... import stac
 from ...core.model import Entry, Item
@@ -38,4 +37,4 @@ class SourceLabels:
     def _labelled(self, item: Item) -> Item:
         found = (self._labels.get(hash(url)) for url in stac.addresses_of(item))
         label = next((one for one in found if one is not None), "")
-        return replace(item, label=label) if label else item
+        return item._replace(label=label) if label else item

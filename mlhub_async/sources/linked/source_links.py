@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from collections.abc import Collection as Some
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ... import stac
 from ...core import urls
@@ -30,8 +29,7 @@ DATA = "data"
 """The kind of the error for a file that is no text, so no message of a server either."""
 
 
-@dataclass(frozen=True, slots=True)
-class _SourceLink:
+class _SourceLink(NamedTuple):
     """The URL of a source link, and what identifies it."""
 
     url: str
@@ -172,7 +170,7 @@ class FollowSources:
         found = stac.item_of(document.body, document.url)
         if isinstance(found, Flaw):
             return LinkFailure(found.error)
-        await self._emit(replace(found, addresses=(*found.addresses, link.url)), emit)
+        await self._emit(found._replace(addresses=(*found.addresses, link.url)), emit)
         return None
 
     async def _emit(self, item: Item, emit: Emit) -> None:
@@ -201,7 +199,7 @@ class FollowSources:
 
 
 def _as_followed(entry: Entry) -> Entry:
-    return replace(entry, followed=True) if isinstance(entry, Collection) else entry
+    return entry._replace(followed=True) if isinstance(entry, Collection) else entry
 
 
 def _no_item(body: Any, kind: DocumentKind, url: str) -> LinkFailure:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...core.model import Asset, Collection, Entry, Item
@@ -28,7 +27,7 @@ class WithEndpoints:
         await self._source.list(located, only)
 
     def _located(self, entry: Entry) -> Entry:
-        return replace(entry, endpoints=self._endpoints) if isinstance(entry, Item | Collection) else entry
+        return entry._replace(endpoints=self._endpoints) if isinstance(entry, Item | Collection) else entry
 
     async def refresh(self, asset: Asset) -> Asset | None:
         return await self._source.refresh(asset)

@@ -79,9 +79,9 @@ class NestedApis:
             name = f"{api.name} {entry.listing}".strip()
             if entry.repeatable:
                 self._by_listing[name] = api, entry.listing
-            return replace(entry, listing=name)
+            return entry._replace(listing=name)
         if isinstance(entry, Flaw) and entry.listing is not None:
-            return replace(entry, listing=f"{api.name} {entry.listing}".strip())
+            return entry._replace(listing=f"{api.name} {entry.listing}".strip())
         if isinstance(entry, Collection | Item):
             name = entry.id if isinstance(entry, Collection) else entry.collection
             self._by_collection.setdefault(name, api)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from collections.abc import Collection as Some
-from dataclasses import replace
 
 from ... import stac
 from ...core import urls
@@ -256,7 +255,7 @@ class StaticSource:
         if version is not None and self._conditional is not None:
             selected = item.id if self._admits(item) else ""
             self._conditional.items.note(link.url, version, item.collection, selected)
-        await self._emit_chosen([replace(item, addresses=(document.url, link.url))], emit)
+        await self._emit_chosen([item._replace(addresses=(document.url, link.url))], emit)
         return None
 
     async def _features(self, document: Document | None, link: FollowedLink, emit: Emit) -> Flaw | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
 from ...core import pattern_on_use, urls
@@ -29,8 +29,7 @@ UNUSABLE = "unusable:"
 """Scheme of hrefs that no reader shall open."""
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentLocation:
+class DocumentLocation(NamedTuple):
     """Where a document is in the mirror; paths are relative to DEST, with forward slashes.
 
     `collection` is the path of its collection.json, None for an item without collection. `base` is the

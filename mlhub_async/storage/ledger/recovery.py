@@ -19,7 +19,7 @@ class IsAsRecorded(Protocol):
     async def __call__(self, record: Record, *, by_content: bool = False) -> bool: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class DocumentRecords:
     """Reads DEST by functions of the store. `document` is None where the ledger was not lost."""
 

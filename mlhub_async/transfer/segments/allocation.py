@@ -15,7 +15,7 @@ MAX_LEAD_SEGMENTS = 3
 """Segments per stream by which the others may be ahead of one before they take bytes from it."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Segment:
     """The bytes that one stream brings: from `position`, the next one, to before `stop`.
 

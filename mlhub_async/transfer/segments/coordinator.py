@@ -50,7 +50,7 @@ MAX_FAILURES = 3
 Write = Callable[["Buffer"], Awaitable[None] | None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class SegmentPolicy:
     """When and how a run divides large bodies: by `max_streams` streams, a number `given` or to be tried.
 
@@ -156,7 +156,7 @@ class SegmentedDownload:
                 await streams.stop()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _Progress:
     """What one transfer has learned about its segments so far."""
 

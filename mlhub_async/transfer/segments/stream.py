@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...core.concurrency import LazyAwaitable
 from ...core.model import Head, Request
@@ -38,8 +37,7 @@ class RangeRefused(Exception):
         self.whole_body = whole_body
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentTarget:
+class SegmentTarget(NamedTuple):
     """The body that segments are of, as the transfer's own request began or continued it.
 
     `url` is what was asked for, `head` its answer, `validator` that of the version, `total` its length in

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 
 from .... import stac
@@ -73,7 +72,7 @@ class ArchiveSource:
             href = asset.get("href")
             if isinstance(href, str) and (version := self._version_of(stac.resolve(href, owner.href))):
                 versions[key] = version
-        return replace(owner, versions=versions) if versions else owner
+        return owner._replace(versions=versions) if versions else owner
 
     async def refresh(self, asset: Asset) -> Asset | None:
         return None if self._inner is None else await self._inner.refresh(asset)

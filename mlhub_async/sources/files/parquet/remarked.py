@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ....core.model import Asset, Entry, ListingRemarks
 from ....core.ports import Emit, Source
@@ -26,7 +25,7 @@ class RemarkedSource:
         await self._inner.list(emit_with_line, only)
 
     def _with_line(self, remarks: ListingRemarks) -> ListingRemarks:
-        return replace(remarks, lines=(self._line, *remarks.lines))
+        return remarks._replace(lines=(self._line, *remarks.lines))
 
     async def refresh(self, asset: Asset) -> Asset | None:
         return await self._inner.refresh(asset)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from ....core.model import Asset, Proof, Record
@@ -41,8 +40,7 @@ class Claim(NamedTuple):
     displaced: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimRequest:
+class ClaimRequest(NamedTuple):
     """One item with its selected assets.
 
     `path` is that of the item's own document; an item of "" stands for the collection itself. `place` gives
