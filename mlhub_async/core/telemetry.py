@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
 from .errors import error_json
 from .json_text import loads
-from .model import Job, Outcome, Page, Status
+from .model import Job, Outcome, Page, Record, Status
 from .urls import redacted
 
 Listener = Callable[[dict[str, object]], None]
@@ -155,8 +156,12 @@ class Meter:
         self.skipped += assets
         self.bytes += size
 
-    def settle(self, outcomes: Iterable[Outcome]) -> None:
+    def settle(self, outcomes: Sequence[Outcome]) -> None:
         """Count the outcomes of assets."""
+        if records := records_if_all_fetched(outcomes):
+            self.fetched += len(records)
+            self.bytes += sum([record.size for record in records])
+            return
         for outcome in outcomes:
             status, record = outcome.status, outcome.record
             if status is Status.FETCHED:
@@ -169,6 +174,19 @@ class Meter:
                 self.skipped += 1
             if record is not None:
                 self.bytes += record.size
+
+
+_STATUS, _RECORD = map(itemgetter, map(Outcome._fields.index, ("status", "record")))
+
+
+def records_if_all_fetched(outcomes: Sequence[Outcome]) -> list[Record]:
+    """The records of outcomes that are all fetched files; else an empty list.
+
+    Nearly all batches of a first run are such ones, and take less time by columns than by rows.
+    """
+    statuses, records = list(map(_STATUS, outcomes)), list(map(_RECORD, outcomes))
+    usual = statuses.count(Status.FETCHED) == len(statuses) and not records.count(None)
+    return records if usual else []
 
 
 def human_size(count: float) -> str:

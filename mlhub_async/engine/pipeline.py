@@ -125,22 +125,21 @@ class Run:
         finished = self.inventory.settle(outcomes)
         self.report.add(outcomes)
         self.meter.settle(outcomes)
-        observed = self.events.observed
-        for outcome in outcomes:
-            if observed or outcome.error is not None:
-                self.events.outcome(outcome)
+        failed = [outcome for outcome in outcomes if outcome.error is not None]
+        for outcome in outcomes if self.events.observed else failed:
+            self.events.outcome(outcome)
         for item in finished:
             await self.inventory.write(item)
         self._report_flaws()
-        self._stop_after_failures(outcomes)
+        self._stop_after_failures(failed)
         for item in finished:
             await self.each(item)
         if (backlog := self.ledger.backpressure()) is not None:
             await backlog
 
     def _stop_after_failures(self, outcomes: Sequence[Outcome]) -> None:
-        allowed = 0 if self.options.fail_fast else self.options.max_errors
         failed = [one.error for one in outcomes if one.status is Status.FAILED]
+        allowed = 0 if self.options.fail_fast else self.options.max_errors
         if failed and allowed is not None and self.report.failures > allowed:
             raise TooManyErrors(f"stopped after {self.report.failures} failed assets; the last: {failed[-1]}")
 

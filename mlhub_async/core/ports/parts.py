@@ -20,15 +20,16 @@ Submit = Callable[[Job], Awaitable[None]]
 Settled = tuple[Outcome, str]
 """The outcome of a job, and its URL without secrets, by which a later job can find the same file."""
 
-Place = Callable[[Outcome], bool]
-"""Gives the checked file of an outcome its final path. False: it has none, so the outcome does not hold."""
+Place = Callable[[Sequence[Outcome]], Iterable[Sequence[bool]]]
+"""Gives the checked files of outcomes their final paths, in order, while it is iterated over: in a step some
+of them, up to one that took long. False: the file has none, so its outcome does not hold."""
 
 
 class Settle(Protocol):
     """Takes outcomes of jobs: of any number, as each call costs more than one outcome more does.
 
-    With `place` the files have no final paths yet: it is called for each, after the write-ahead log has them
-    and before the ledger does. An outcome for which it returns False is not taken.
+    With `place` the files have no final paths yet: it is called after the write-ahead log has them and before
+    the ledger does. An outcome for which it yields False is not taken.
     """
 
     async def __call__(self, batch: Sequence[Settled], place: Place | None = None) -> None: ...
@@ -284,6 +285,10 @@ class Store(Protocol):
 
         Raises as `put` does; the staged file is gone then.
         """
+
+    def place_ready(self, names: Sequence[tuple[str, str]]) -> int:
+        """Give staged files their final paths, in order, as long as nothing is odd: pairs of arguments of
+        `place`. Returns how many have theirs now; `place` is for the next one."""
 
     def unstage(self, name: str) -> None:
         """Delete a staged file."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from ... import __version__
 from ...core.errors import CatalogError, MlhubError, NothingMatched
 from ...core.model import AFTER_REFERENCE, REFERENCE_VIA, Concern, Flaw, Outcome, Proof, Status
 from ...core.options import ASSET_CONDITIONS, ITEM_CONDITIONS
-from ...core.telemetry import human_size
+from ...core.telemetry import human_size, records_if_all_fetched
 from ...core.urls import StoreAddress, term_safe
 from ...storage.layout import ERRORS_FILE, RECEIPT_FILE, in_state, shard_state
 from .completeness import Completeness
@@ -25,6 +26,7 @@ MAX_FAILURES = 1000
 MAX_SHOWN_FAILURES = 10
 """In the table of a notebook."""
 MAX_EXAMPLES = 5
+_VIA, _PROOF = attrgetter("job.asset.via"), attrgetter("proof")
 INTERRUPTED_EXIT_CODE = 130
 """Of a run that was cancelled; a number given to `Task.cancel` as its message is the exit code instead."""
 
@@ -152,8 +154,15 @@ class Report:
     slowest_host: tuple[str, float] | None = None
     """host:port with most of the time of all transfers, and its share; None: there was one host"""
 
-    def add(self, outcomes: Iterable[Outcome]) -> None:
+    def add(self, outcomes: Sequence[Outcome]) -> None:
         """Count the outcomes of jobs."""
+        records = records_if_all_fetched(outcomes)
+        if records and not any(map(_VIA, outcomes)):
+            self.fetched += len(records)
+            self.received += sum([outcome.received for outcome in outcomes])
+            self.bytes += sum([record.size for record in records])
+            self.proofs.update(map(_PROOF, records))
+            return
         for outcome in outcomes:
             status, record = outcome.status, outcome.record
             self.received += outcome.received

@@ -133,9 +133,9 @@ class AdaptiveLimit(HillClimber):
         self.work += REQUEST_WEIGHT_BYTES + size
         self._answers += 1
         self._waits += wait
-        self.full = self.full or self.active >= self.allowed
-        enough = not self.fixed and self._answers >= ANSWERS_PER_SLOT * self.allowed
-        return enough and self.due
+        if self.active >= self.allowed:
+            self.full = True
+        return self.due
 
     def absorb(self, answers: int, waits: float, work: int, refusals: int, drops: int) -> None:
         """Count what was measured of requests in slots that others have: the same as `answered` and so on."""
@@ -158,8 +158,9 @@ class AdaptiveLimit(HillClimber):
     @property
     def due(self) -> bool:
         """Whether there were enough responses and enough time for a check."""
-        enough = not self.fixed and self._answers >= ANSWERS_PER_SLOT * self.allowed
-        return enough and self._clock() - self._since >= CHECK_SECONDS
+        if self.fixed or self._answers < ANSWERS_PER_SLOT * self.allowed:
+            return False
+        return self._clock() - self._since >= CHECK_SECONDS
 
     def throttled(self) -> None:
         """The origin refused a request (429, 503). If it refuses many, the limit is lowered.

@@ -72,6 +72,7 @@ def put_assets(
         return
     drop_access(body, records)
     folder = "" if location.base else location.path[: location.path.rfind("/") + 1]
+    start = len(folder)
     written: JsonObject = {}
     has_files = False
     for key, asset in body["assets"].items():
@@ -79,7 +80,7 @@ def put_assets(
         if type(record) is Record and type(asset) is dict:
             has_files = True
             if folder and record.path.startswith(folder) and "alternate" not in asset:
-                written[key] = _file(asset, record, "./" + record.path[len(folder) :])
+                written[key] = _file(asset, record, "./" + record.path[start:])
                 continue
         written[key] = _asset(asset, record, base, location)
     body["assets"] = written
@@ -195,15 +196,17 @@ def stored_assets(
 
     `missing`: the keys of selected assets that are not there.
     """
-    folders = dict(_folders(body, records, missing))
+    assets = body.get("assets")
+    if not isinstance(assets, dict) or assets.keys() <= records.keys():
+        return records
+    folders = dict(_folders(assets, records, missing))
     return {**records, **folders} if folders else records
 
 
 def _folders(
-    body: JsonObject, records: Mapping[str, Record], missing: Some[str]
+    assets: JsonObject, records: Mapping[str, Record], missing: Some[str]
 ) -> Iterator[tuple[str, Folder]]:
-    assets = body.get("assets")
-    for key, asset in assets.items() if isinstance(assets, dict) else ():
+    for key, asset in assets.items():
         href, media_type = (asset.get("href"), asset.get("type")) if isinstance(asset, dict) else (None, None)
         if key in records or not isinstance(href, str):
             continue

@@ -148,15 +148,14 @@ class Statements:
 
         `updates` are made in the same transaction.
         """
-        planned = [self._planned.find(row) for row in rows] if self._planned else [None] * len(rows)
-        pairs = list(zip(rows, planned, strict=True))
+        planned, claimed, others = self._planned.divide(rows) if self._planned else ([], [], rows)
         with self.transaction():
-            insert_settled(self._db, self.run, [(row, found[4], found[5]) for row, found in pairs if found])
-            settle(self._db, self.run, [row for row, found in pairs if not found])
+            insert_settled(self._db, self.run, claimed, planned)
+            settle(self._db, self.run, others)
             for update in updates:
                 update(self)
         if self._planned:
-            self._planned.drop([found for found in planned if found])
+            self._planned.drop(planned)
 
     def recover(self, rows: Sequence[Row]) -> None:
         """Write what a killed run has left in the write-ahead log: as files of that run, the last one."""

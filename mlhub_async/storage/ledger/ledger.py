@@ -211,8 +211,8 @@ class Ledger:
         placed = [True] * len(batch) if place is None else []
         try:
             if place is not None:
-                for outcome, _ in batch:
-                    placed.append(place(outcome))
+                for step in place([outcome for outcome, _ in batch]):
+                    placed += step
                     if not self._store.disk.fast:
                         await asyncio.sleep(0)  # each name may take long: others have a turn in between
         finally:

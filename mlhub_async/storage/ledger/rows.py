@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import chain, pairwise
-from operator import itemgetter
+from itertools import chain, pairwise, repeat
+from operator import attrgetter, itemgetter
 from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from ...core.errors import error_json
-from ...core.model import Proof, Record, Status
+from ...core.model import Asset, Job, Outcome, Proof, Record, Status
+from ...core.telemetry import records_if_all_fetched
 from ..naming import fold
 from .schema import ABSENT, DONE, FAILED
 
@@ -23,13 +24,38 @@ Row = tuple[str, str, int, str, str, int, int, int, str, str, str, str, str, str
 """One settled file in write-ahead log and table: collection, item, role, key, path, state, size, mtime_ns,
 sha256, proof, validator, stamp, url, error (JSON, "" for a file that is there)."""
 ROW_FIELDS = 14
+PlannedRow = tuple[str, str, int, str, str, str, str]
+"""Identity (collection, item, role, key), path, folded path and stamp of a row that was claimed."""
 
+_PLAIN_TEXT: Callable[[Proof], str] = attrgetter("_value_")
+"""SQLite binds a plain str at less cost than an enum."""
 ROWS_OF_STATEMENTS = (100, 25, 5, 1)
 """So many rows one statement has; other numbers of rows take several. SQLite keeps each statement compiled,
 with room for all of its values: one for every number would take 5 MB."""
 
 
-def rows_of(batch: Iterable[Settled]) -> list[Row]:
+_JOB, _ASSET = itemgetter(Outcome._fields.index("job")), itemgetter(Job._fields.index("asset"))
+_OWNER_AND_KEY = itemgetter(*map(Asset._fields.index, ("collection", "item", "key", "stamp")))
+
+
+def rows_of(batch: Sequence[Settled]) -> list[Row]:
+    outcomes, urls = zip(*batch, strict=True) if batch else ((), ())
+    if records := records_if_all_fetched(outcomes):
+        return _rows_of_files(outcomes, records, urls)
+    return _rows_of_any(batch)
+
+
+def _rows_of_files(outcomes: Sequence[Outcome], records: list[Record], urls: Sequence[str]) -> list[Row]:
+    """The same by columns, which takes a third of the time."""
+    assets = map(_ASSET, map(_JOB, outcomes))
+    collections, items, keys, stamps = zip(*map(_OWNER_AND_KEY, assets), strict=True)
+    paths, sizes, digests, times, proofs, validators = zip(*records, strict=True)
+    identities = collections, items, repeat(0), keys
+    facts = repeat(DONE), sizes, times, digests, map(_PLAIN_TEXT, proofs)
+    return list(zip(*identities, paths, *facts, validators, stamps, urls, repeat("")))
+
+
+def _rows_of_any(batch: Iterable[Settled]) -> list[Row]:
     rows: list[Row] = []
     for outcome, url in batch:
         asset, record, error = outcome.job.asset, outcome.record, outcome.error
@@ -40,7 +66,7 @@ def rows_of(batch: Iterable[Settled]) -> list[Row]:
         path, size, sha256, mtime_ns, proof, validator = record
         said = error_json(error) if error is not None else ""
         identity = (asset.collection, asset.item, 0, asset.key)
-        facts = (size, mtime_ns, sha256, proof._value_)  # SQLite binds a plain str at less cost
+        facts = (size, mtime_ns, sha256, _PLAIN_TEXT(proof))
         rows.append((*identity, path, state, *facts, validator, asset.stamp, url, said))
     return rows
 
@@ -52,13 +78,26 @@ def settle(database: sqlite3.Connection, run: int, rows: Sequence[Row]) -> None:
             _settle(database, run, row)
 
 
-def insert_settled(database: sqlite3.Connection, run: int, rows: Sequence[tuple[Row, str, str]]) -> None:
-    """The same for rows that are not in the table, each with the path and the folded path to insert."""
-    inserted = [(*row[:4], path, folded, run, *row[5:13]) for row, path, folded in rows if not row[13]]
-    is_whole = rows_changed(database, INSERT_SETTLED, inserted) == len(inserted)
-    for row, *_ in rows:
-        if row[13] or not is_whole:
-            _settle(database, run, row)
+def insert_settled(
+    database: sqlite3.Connection, run: int, rows: Sequence[Row], planned: Sequence[PlannedRow]
+) -> None:
+    """The same for rows that are not in the table, with what was planned for each."""
+    failed = [row for row in rows if row[13]]
+    if failed:
+        pairs = [pair for pair in zip(rows, planned, strict=True) if not pair[0][13]]
+        insert_settled(database, run, [row for row, _ in pairs], [found for _, found in pairs])
+    elif rows_changed(database, INSERT_SETTLED, _inserted(run, rows, planned)) != len(rows):
+        failed = list(rows)
+    for row in failed:
+        _settle(database, run, row)
+
+
+def _inserted(run: int, rows: Sequence[Row], planned: Sequence[PlannedRow]) -> list[tuple[Any, ...]]:
+    """The same by columns, which takes a third of the time."""
+    if not rows:
+        return []
+    columns, places = list(zip(*rows, strict=True)), list(zip(*planned, strict=True))
+    return list(zip(*columns[:4], *places[4:6], repeat(run), *columns[5:13]))
 
 
 def _settle(database: sqlite3.Connection, run: int, row: Row) -> None:

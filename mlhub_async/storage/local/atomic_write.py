@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
 from ...core.errors import DiskFull, LocalShortage, MlhubError
@@ -77,6 +77,10 @@ class DocumentWriter:
         finally:
             if (took := self._disk.clock() - started) > SLOW_SECONDS:
                 self._disk.note_slow(took)
+
+    def place_ready(self, names: Sequence[tuple[str, str]]) -> int:
+        """See `ports.Store`."""
+        return self._tree.place_ready(names, self._partials.directory, self._disk)
 
     def _explained(self, error: MlhubError) -> MlhubError:
         return with_cause(error, self._partials.folder) if isinstance(error, DiskFull) else error

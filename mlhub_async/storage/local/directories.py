@@ -9,12 +9,13 @@ import os
 import stat
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
 from ...core.concurrency import spare_descriptors
 from ...core.errors import StorageError, TransferError
+from ..inline import SLOW_SECONDS, DiskWork
 from ..integrity import IsUnchanged, is_unchanged, unchanged_below
 from ..layout import COPY_PREFIX
 from ..os_errors import GONE_ERRNOS, SHORTAGE_ERRNOS, storage_error
@@ -204,6 +205,23 @@ class DirectoryTree:
                     return self._place(source, source_dir, path)
         except OSError as error:
             raise storage_error(error, path) from None
+
+    def place_ready(self, names: Sequence[tuple[str, str]], source_dir: int | None, disk: DiskWork) -> int:
+        """Do as `place` does with pairs of a source and a path, as long as each is renamed into a directory
+        that is open. Returns how many were; the last of them, if it took long."""
+        if source_dir != self._source_dir:
+            return 0
+        count, ready, before = 0, self._ready, disk.clock()
+        with self._lock, contextlib.suppress(KeyError, OSError):  # `place` meets them, and knows what to do
+            for source, path in names:
+                folder, _, name = path.rpartition("/")
+                os.rename(source, name, src_dir_fd=source_dir, dst_dir_fd=ready[folder])
+                count += 1
+                if (now := disk.clock()) - before > SLOW_SECONDS:
+                    disk.note_slow(now - before)
+                    break
+                before = now
+        return count
 
     def place_or_copy(self, source: str, source_dir: int | None, path: str) -> int | None:
         """The same for a small file: one that cannot be renamed to there is copied at once."""

@@ -92,6 +92,7 @@ class LocalStore:
         self.put_pieces = self._documents.write_pieces
         self.stage = self._documents.stage
         self.place = self._documents.place
+        self.place_ready = self._documents.place_ready
         self.unstage = self._documents.unstage
         self.has_partial = self._partials.has_left
         self.partial_names = self._partials.run

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -178,8 +178,12 @@ class MemberFiles:
             self._odd = []
             await self._settle(odd)
 
-    def _place(self, outcome: Outcome) -> bool:
-        """Give a file its name; see `ports.Place`."""
+    def _place(self, outcomes: Sequence[Outcome]) -> Iterator[Sequence[bool]]:
+        """Give files their names; see `ports.Place`."""
+        for outcome in outcomes:
+            yield [self._place_one(outcome)]
+
+    def _place_one(self, outcome: Outcome) -> bool:
         record = outcome.record
         assert record is not None
         file, placed = self._staged.pop(record.path), None

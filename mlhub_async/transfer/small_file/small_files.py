@@ -13,7 +13,7 @@ was asked for as a job.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from ...core.concurrency import FirstErrorGroup
@@ -233,8 +233,23 @@ class SmallFiles:
             self._progress.set()
             self._advance_all()
 
-    def _place(self, outcome: Outcome) -> bool:
-        """Give a file its name; see `ports.Place`."""
+    def _place(self, outcomes: Sequence[Outcome]) -> Iterator[Sequence[bool]]:
+        """Give files their names; see `ports.Place`."""
+        paths = [outcome.job.path for outcome in outcomes]
+        names = [(self._staged[path].staged, path) for path in paths]
+        start = 0
+        while start < len(outcomes):
+            ready = self.context.store.place_ready(names[start:])
+            for outcome in outcomes[start : start + ready]:
+                order = self._staged.pop(outcome.job.path)
+                self.context.dedupe.end(order, order.urls, outcome.record)
+            yield [True] * ready
+            start += ready
+            if start < len(outcomes):
+                yield [self._place_one(outcomes[start])]
+                start += 1
+
+    def _place_one(self, outcome: Outcome) -> bool:
         record = outcome.record
         assert record is not None
         order = self._staged.pop(record.path)

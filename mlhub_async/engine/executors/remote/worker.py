@@ -13,6 +13,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -196,8 +197,10 @@ class Worker:
 
     async def _settle(self, batch: Sequence[Settled], place: Place | None = None) -> None:
         numbers = self._numbers
-        for outcome, url in batch:
-            if place is None or place(outcome):
+        outcomes = [outcome for outcome, _ in batch]
+        placed = repeat(True, len(batch)) if place is None else chain.from_iterable(place(outcomes))
+        for (outcome, url), holds in zip(batch, placed, strict=True):
+            if holds:
                 number = numbers.pop(outcome.job.asset.identity)
                 self._outcomes.append(pack_outcome(number, outcome, url))
         if len(self._outcomes) >= FLUSH_OUTCOMES or not numbers:

@@ -9,9 +9,9 @@ from typing import NamedTuple
 from ....core.model import Asset, Proof, Record
 from ...integrity import IsUnchanged
 from ...naming import distinct, distinct_document, fold
-from ..rows import execute_in_chunks, rows_changed
+from ..rows import PlannedRow, execute_in_chunks, rows_changed
 from ..schema import ABSENT, ASSET, COLLECTION, DONE, ITEM, PLANNED
-from .planned import Identity, PlannedRow, PlannedRows, insert_planned
+from .planned import Identity, PlannedRows, insert_planned
 
 Known = tuple[str, int, int, int, int, str, str, str, str]
 """path, run, state, size, mtime_ns, sha256, proof, validator, stamp of an existing row."""

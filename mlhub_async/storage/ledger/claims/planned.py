@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from itertools import chain
+from itertools import chain, compress
+from operator import not_
 
 from ...naming import fold
-from ..rows import Row, execute_in_chunks, rows_changed
+from ..rows import PlannedRow, Row, execute_in_chunks, rows_changed
 from ..schema import PLANNED
 
 Identity = tuple[str, str, int, str]
 """collection, item, role, asset key: the primary key of a row."""
-PlannedRow = tuple[str, str, int, str, str, str, str]
-"""The identity, path, folded path and stamp of a row that was claimed."""
 
 MAX_ROWS = 50_000
 """With more rows in memory all are written to the table. A usual run has a tenth of them at a time."""
@@ -34,10 +33,15 @@ class PlannedRows:
     def __len__(self) -> int:
         return len(self._by_fold)
 
-    def find(self, row: Row) -> PlannedRow | None:
-        """What was planned for a row that has ended."""
-        found = self._by_fold.get(fold(row[4]))
-        return found if found is not None and found[:4] == row[:4] else None
+    def divide(self, rows: Sequence[Row]) -> tuple[list[PlannedRow], list[Row], list[Row]]:
+        """What was planned for rows that have ended, the rows of these, and those that were not planned."""
+        folds = [path.lower() if (path := row[4]).isascii() else fold(path) for row in rows]
+        found = list(map(self._by_fold.get, folds))
+        known = [one is not None and one[:4] == row[:4] for one, row in zip(found, rows, strict=True)]
+        planned = [one for one in compress(found, known) if one is not None]
+        if len(planned) == len(rows):
+            return planned, list(rows), []
+        return planned, list(compress(rows, known)), list(compress(rows, map(not_, known)))
 
     def can_take(self, database: sqlite3.Connection, rows: Sequence[PlannedRow]) -> bool:
         """Whether neither the owners nor the paths of these rows are in memory, in the table, or among them
