@@ -84,7 +84,7 @@ class ArchiveSource:
 
     async def _source_of(self, opened: OpenedArchive) -> Source:
         try:
-            root = await read_root(self._reader, opened.names(), base_of(self._archive.url))
+            root = await read_root(self._reader, opened.names_ending, base_of(self._archive.url))
         except TransferError as error:
             raise broken_listing(error, f"the catalogue in {self.name} cannot be read") from error
         if root is not None:
@@ -99,4 +99,4 @@ class ArchiveSource:
 
 
 def _has_documents(opened: OpenedArchive) -> bool:
-    return any(name.endswith(".json") for name in opened.names())
+    return next(iter(opened.names_ending(".json")), None) is not None

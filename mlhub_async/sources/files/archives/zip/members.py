@@ -11,13 +11,8 @@ from .....core.concurrency import gather_pair
 from .....core.errors import Corrupt, TransferError, Transient
 from .....core.formats.archives.errors import ArchiveCut, ArchiveDefect
 from .....core.formats.archives.other_content import may_be_zip, with_reason
-from .....core.formats.archives.zip_directory import (
-    TAIL_BYTES,
-    EndRecord,
-    ZipDirectory,
-    ZipMember,
-    end_record,
-)
+from .....core.formats.archives.zip_directory import ZipDirectory, ZipMember
+from .....core.formats.archives.zip_end import TAIL_BYTES, EndRecord, end_record
 from .....core.formats.archives.zip_member import MemberDecoder, content
 from .....core.model import Head, Request, Version
 from .....core.ports import Buffer, Send, Sink
