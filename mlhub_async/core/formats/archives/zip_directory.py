@@ -112,21 +112,21 @@ class ZipDirectory:
 
     def members(self) -> Iterator[ZipMember]:
         """All members that are files, sorted by name."""
-        for place in self._files:
-            yield self._remembered(self._read(place))
+        for begin in range(0, len(self._files), REMEMBERED):
+            self._recent, self._earlier = {}, self._recent
+            for place in self._files[begin : begin + REMEMBERED]:
+                member = self._read(place)
+                self._recent[member.name] = member
+                yield member
 
     def member(self, name: str) -> ZipMember | None:
         """The member of a name."""
         found = self._recent.get(name) or self._earlier.get(name)
         if found is None and (found := self._find(name)) is not None:
-            self._remembered(found)
+            if len(self._recent) >= REMEMBERED:
+                self._recent, self._earlier = {}, self._recent
+            self._recent[name] = found
         return found
-
-    def _remembered(self, member: ZipMember) -> ZipMember:
-        if len(self._recent) >= REMEMBERED:
-            self._recent, self._earlier = {}, self._recent
-        self._recent[member.name] = member
-        return member
 
     def _find(self, name: str) -> ZipMember | None:
         key = _hash_bits(name)
@@ -244,11 +244,11 @@ class ZipDirectory:
         if _32 in (packed, size, offset):
             size, packed, offset = _zip64_fields(raw[name_end : name_end + extra_bytes], size, packed, offset)
         offset += self._end.shift
-        flaw = "" if method in (STORED, DEFLATED) and not flags & _ENCRYPTED else _flaw_of(flags, method)
-        if place in self._overlapping:
-            flaw = "it overlaps other members or lies outside of the archive"
-        elif method == STORED and packed != size and not flaw:
-            flaw = "its sizes contradict each other"
+        sound = packed == size if method == STORED else method == DEFLATED
+        if sound and not flags & _ENCRYPTED and place not in self._overlapping:
+            flaw = ""
+        else:
+            flaw = _flaw_of(flags, method, overlaps=place in self._overlapping)
         raw_name = raw[place + _ENTRY_BYTES : name_end]
         name = raw_name.decode("ascii") if is_plain(raw_name) else _usual_name(raw_name, raw, place)
         limit, when, etag = self._limit(offset), _date(date, time), f'"{crc:08x}-{size:x}"'
@@ -278,13 +278,16 @@ def _zip64_fields(extra: bytes, size: int, packed: int, offset: int) -> tuple[in
     raise ArchiveDefect("has a directory without the sizes that ZIP64 demands")
 
 
-def _flaw_of(flags: int, method: int) -> str:
+def _flaw_of(flags: int, method: int, *, overlaps: bool) -> str:
+    """Why a member cannot be read, of which something is wrong."""
+    if overlaps:
+        return "it overlaps other members or lies outside of the archive"
     if flags & _ENCRYPTED or method == 99:
         return "it is encrypted: unpack it with its password, and give the folder"
     if method not in (STORED, DEFLATED):
         named = _METHODS.get(method, f"method {method}")
         return f"it is compressed by {named}, which is not read: unpack it, and give the folder"
-    return ""
+    return "its sizes contradict each other"
 
 
 def _unicode_path(directory: bytes, place: int, name: bytes) -> bytes:

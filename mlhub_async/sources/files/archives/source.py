@@ -56,7 +56,8 @@ class ArchiveSource:
                 await emit([ListingRemarks(lines=(opened.remark,))])
             self._broken, self._version_of = opened.broken, opened.version_of
             self._inner = await self._source_of(opened)
-        await self._inner.list(partial(self._emit_versioned, emit), only)
+        has_versions = isinstance(self._inner, FilesSource)
+        await self._inner.list(emit if has_versions else partial(self._emit_versioned, emit), only)
         if self._broken is not None:
             raise self._broken
 
@@ -69,7 +70,7 @@ class ArchiveSource:
         versions: dict[str, Version] = {}
         for key, asset in assets.items() if isinstance(assets, dict) else ():
             if not isinstance(asset, dict) or asset.get("etag"):
-                continue  # as in each item that is made of the listing
+                continue
             href = asset.get("href")
             if isinstance(href, str) and (version := self._version_of(stac.resolve(href, owner.href))):
                 versions[key] = version
