@@ -21,7 +21,6 @@ from .redaction import redacted, term_safe
 from .stores import is_store_address, store_address
 
 MAX_URL_CHARS = 65_536
-_MAX_SCHEME_CHARS = len("https://")
 PORTS = {"http": 80, "https": 443, "file": 0}
 
 _PORT = r"[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]"
@@ -45,7 +44,9 @@ _AUTHORITY = pattern_on_use(r"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//[^/?#]*", re.ASCII)
 _BEFORE_HOST = ("\\\\", "/\\", "\\/")
 _ILLEGAL = pattern_on_use(rf"%(?![0-9A-Fa-f]{{2}})|[^{_LEGAL}%]+")
 _CONTROL = pattern_on_use("[\x00-\x1f\x7f\ud800-\udfff]")
-_is_unusual = re.compile(r"[?#%]").search
+_plain_suffix = re.compile(
+    r"[a-z]++://[^/?#%]*+/(?:[^/?#%]*+/)*+[^./?#%][^/?#%]*(\.[A-Za-z0-9]{1,8})", re.ASCII
+).fullmatch
 _URL_PATH = pattern_on_use(r"(https?://[^/?]*)(/[^?]*)")
 _END_OF_HOST = pattern_on_use("[/?#]")
 
@@ -277,10 +278,8 @@ def filename(url: str) -> str:
 
 def suffix(url: str) -> str:
     """The file name's extension, such as ".tif"; "" if it has none of at most 8 ASCII letters and digits."""
-    last, start = url.rfind("."), url.rfind("/") + 1
-    if last > start > _MAX_SCHEME_CHARS and url[start] != "." and not _is_unusual(url):
-        end = url[last + 1 :]
-        return url[last:] if len(end) <= 8 and end.isalnum() and end.isascii() else ""
+    if (found := _plain_suffix(url)) is not None:
+        return found[1]
     stem, dot, tail = filename(url).rpartition(".")
     fit = len(tail) <= 8 and tail.isascii() and tail.isalnum() and stem.strip(".")
     return dot + tail if fit else ""

@@ -6,6 +6,7 @@ from asyncio import Queue
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from ... import stac
@@ -23,6 +24,7 @@ from .pseudo_items.grouping import FileGroup, Grouping
 if TYPE_CHECKING:
     from ..api.split import SplitReport
 
+_key_of, _size_of = attrgetter("key"), attrgetter("size")
 _OF_PLACE_AND_TIME = ("bbox", "intersects", "datetime", "query", "filter", "classes")
 
 
@@ -128,7 +130,7 @@ class FilesSource:
         grouping, found = None, 0
         async with aclosing(self._pages()) as pages:
             async for page in pages:
-                files = [file for file in page if self._is_wanted(file)]
+                files = page if self._wants_all(page) else list(filter(self._is_wanted, page))
                 if grouping is None:
                     await self._emit_pinned()
                     grouping = Grouping(self._group_by, self._listing.prefix)
@@ -173,6 +175,14 @@ class FilesSource:
             yield sorted(files, key=lambda file: file.key)
         if broken is not None:
             raise broken
+
+    def _wants_all(self, page: Sequence[FileEntry]) -> bool:
+        """Whether all files of a page are wanted, by what all of them have. Keys that begin alike come one
+        after another: what the first and the last begin with, those between them do."""
+        if self._glob is not None or not page or not (all(map(_key_of, page)) and all(map(_size_of, page))):
+            return False
+        prefix = self._listing.prefix
+        return page[0].key.startswith(prefix) and page[-1].key.startswith(prefix)
 
     def _is_wanted(self, file: FileEntry) -> bool:
         if not file.key:

@@ -16,6 +16,8 @@ from ...http.validators import is_fresh, strong_validator
 if TYPE_CHECKING:
     from ...core.ports import Buffer
 
+NO_FIELDS: Mapping[str, str] = {}
+"""Those of a body that is of no response."""
 _ODD_FIELDS = DIGEST_FIELDS | {"content-encoding", "content-range"}
 
 
@@ -68,5 +70,10 @@ def lacks_its_end(job: Job, fields: Mapping[str, str], body: Buffer) -> bool:
 
 def record_of(job: Job, fields: Mapping[str, str], size: int, sha256: str, mtime_ns: int) -> Record:
     """The record of the file with such a body."""
+    return record_with(job, strong_validator(fields), size, sha256, mtime_ns)
+
+
+def record_with(job: Job, validator: str, size: int, sha256: str, mtime_ns: int) -> Record:
+    """The same for a body whose strong validator is known."""
     proof = Proof.SIZE if job.asset.checksum is None else Proof.CHECKSUM
-    return Record(job.path, size, sha256, mtime_ns, proof, strong_validator(fields))
+    return Record(job.path, size, sha256, mtime_ns, proof, validator)

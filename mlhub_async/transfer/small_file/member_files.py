@@ -12,31 +12,34 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Iterator, Sequence
-from functools import partial
-from typing import TYPE_CHECKING
+from hashlib import sha256
+from operator import attrgetter
+from typing import TYPE_CHECKING, cast
 
 from ...core.concurrency import LazyAwaitable
 from ...core.errors import MlhubError, StorageError, TransferError
+from ...core.formats.sniffing import SNIFF_BYTES
 from ...core.model import Job, Outcome, Record, Status
 from ...core.ports.members import Content, MemberFacts, MemberOrder, Members, UnpackedFile
-from ...core.urls import canonical, parse
+from ...core.urls import canonical, parse, split_plain
 from ..context import TransferContext
 from ..dedupe import InFlight
-from .checks import checked, is_as_promised, is_eligible, is_ordinary, record_of
+from .checks import NO_FIELDS, is_as_promised, is_eligible, record_with
 
 if TYPE_CHECKING:
-    from ...core.ports import Settle, Settled, Submit
+    from ...core.ports import Buffer, Settle, Settled, Submit
 
 MAX_WAITING_BYTES = 16 << 20
 MAX_WAITING = 1_000
 """The members that wait have so many bytes, and are so many; the listing waits above that."""
 SETTLED_AT_ONCE = 100
+_members_of = attrgetter("members")
 
 
 class MemberFile(InFlight):
     """A member that was asked for."""
 
-    __slots__ = ("is_unpacked", "job", "member", "members", "staged", "url")
+    __slots__ = ("job", "member", "members", "staged", "url")
 
     def __init__(self, job: Job, url: str, members: Members, member: MemberFacts) -> None:
         self.urls: tuple[str, ...] = ()
@@ -47,8 +50,7 @@ class MemberFile(InFlight):
         self.members = members
         self.member = member
         self.staged = ""
-        self.is_unpacked = False
-        """the file was there already, and stays if the run ends before it has its name"""
+        """the file without a name, once the member was given"""
 
 
 class MemberFiles:
@@ -58,6 +60,10 @@ class MemberFiles:
         self._context = context
         self._put = put
         self._settle = settle
+        self._looks_at_files = context.existing.looks_at_files
+        self._has_partials = context.store.has_partials
+        self._usual_places: set[str] = set()
+        """beginnings of URLs that are canonical, if a plain path follows"""
         self._waiting: list[MemberFile] = []
         self._waiting_bytes = self._reading = 0
         self._landed: list[Settled] = []
@@ -79,10 +85,10 @@ class MemberFiles:
         if (file := self._file(job)) is None:
             await self._put(job)
             return
-        self._context.dedupe.begin(file.url, file)
+        if not self._waiting:
+            self._has_waiting.set()
         self._waiting.append(file)
         self._waiting_bytes += file.member.size
-        self._has_waiting.set()
         while self._waiting_bytes >= MAX_WAITING_BYTES or len(self._waiting) >= MAX_WAITING:
             await self._room()
 
@@ -91,23 +97,40 @@ class MemberFiles:
         await self._has_room.wait()
 
     def _file(self, job: Job) -> MemberFile | None:
-        """The member that a job asks for, if it is small and nothing is known of the file yet."""
+        """The member that a job asks for, if it is small and nothing is known of the file yet; others wait
+        for its URL from now on."""
         asset, context = job.asset, self._context
-        members = context.http.members_at(asset.href)
-        if members is None or asset.unavailable or not is_eligible(job):
+        href = asset.href
+        members = context.http.members_at(href)
+        if members is None or asset.unavailable or not is_eligible(job) or not self._is_new(job):
             return None
-        references = context.references
-        if references is not None and asset.checksum is not None and references.may_have(job):
-            return None
-        url = canonical(parse(asset.href))
-        known = context.dedupe.knows(url, known_url=job.known_url) or context.existing.may_keep(job)
-        if known or context.store.has_partial(asset.identity):
-            return None
-        member = members.find(asset.href)
+        member = members.find(href)
         limit = math.inf if members.are_files else context.store.small_bytes  # 0 while the disk is slow
-        if member is None or not is_ordinary({}, member.size, asset, limit):
+        if member is None or not 0 < (size := member.size) <= limit or asset.size not in (None, size):
             return None
-        return MemberFile(job, url, members, member)
+        url = self._canonical(href)
+        file = MemberFile(job, url, members, member)
+        return file if context.dedupe.begin_first(url, file, known_url=job.known_url) else None
+
+    def _is_new(self, job: Job) -> bool:
+        """Whether nothing of the file is on disk or in another mirror."""
+        asset, context = job.asset, self._context
+        if asset.checksum is not None and context.references is not None and context.references.may_have(job):
+            return False
+        if (self._looks_at_files or asset.checksum is not None) and context.existing.may_keep(job):
+            return False
+        return not (self._has_partials and context.store.has_partial(asset.identity))
+
+    def _canonical(self, href: str) -> str:
+        """The canonical URL of an href, which nearly always is the href itself."""
+        plain = split_plain(href)
+        if plain is None or "/download/" in href:
+            return canonical(parse(href))
+        if (place := plain[1]) not in self._usual_places:
+            if (url := canonical(parse(href))) != href:
+                return url
+            self._usual_places.add(place)
+        return href
 
     async def read_all(self) -> None:
         """Read what is submitted, until it is cancelled."""
@@ -115,7 +138,7 @@ class MemberFiles:
             await self._read_on()
         finally:
             for file in self._staged.values():
-                if not file.is_unpacked:
+                if not file.members.are_files:  # those were there already, and stay
                     self._context.store.unstage(file.staged)
 
     async def _read_on(self) -> None:
@@ -125,7 +148,7 @@ class MemberFiles:
             files, self._waiting, self._waiting_bytes = self._waiting, [], 0
             self._reading = len(files)
             self._has_room.set()
-            for members in {id(file.members): file.members for file in files}.values():
+            for members in dict.fromkeys(map(_members_of, files)):
                 await self._read(members, [file for file in files if file.members is members])
             self._reading = 0
             self._has_room.set()
@@ -134,42 +157,51 @@ class MemberFiles:
         if self._context.events.observed:
             for file in files:
                 self._context.events.job("start", file.job)
-        given: set[int] = set()
-        await members.read(files, self._context.http.send, partial(self._take, given))
+        await members.read(files, self._context.http.send, self._take)
         await self._settle_landed()
-        for file in files:
-            if id(file) not in given:
-                self._context.dedupe.end(file, (), None)
-                await self._put(file.job)
+        for file in [file for file in files if not file.staged]:
+            self._context.dedupe.end(file, (), None)
+            await self._put(file.job)
         while self._returned:
             await self._put(self._returned.pop())
 
-    def _take(self, given: set[int], order: MemberOrder, content: Content) -> Awaitable[None] | None:
+    def _take(self, order: MemberOrder, content: Content) -> Awaitable[None] | None:
         """Check a member, and note it as a file without a name; see `ports.TakeMember`."""
-        assert isinstance(order, MemberFile)
-        if (record := self._record(order, content)) is None:
-            return None
-        given.add(id(order))
-        self._staged[record.path] = order
-        self._landed.append((Outcome(order.job, Status.FETCHED, record, None, 1, record.size), order.url))
-        self._context.meter.received += record.size
-        return LazyAwaitable(self._settle_landed) if len(self._landed) >= SETTLED_AT_ONCE else None
-
-    def _record(self, file: MemberFile, content: Content) -> Record | None:
-        """The record of a member under its final name; None if anything is odd about it."""
-        job, fields, store = file.job, {"etag": file.member.etag}, self._context.store
+        file = cast(MemberFile, order)
         if isinstance(content, UnpackedFile):
-            if not is_as_promised(job, fields, content.begin, bytes.fromhex(content.sha256)):
-                return None
-            file.staged, file.is_unpacked = content.path, True
-            return record_of(job, fields, content.size, content.sha256, content.mtime_ns)
-        if len(content) > store.small_bytes or not (sha256 := checked(job, fields, content)):
+            record = self._unpacked(file, content)
+        else:
+            record = self._written(file, content)
+        if record is None:
+            return None
+        self._staged[record.path] = file
+        size, landed = record.size, self._landed
+        landed.append((Outcome(file.job, Status.FETCHED, record, None, 1, size), file.url))
+        self._context.meter.received += size
+        return LazyAwaitable(self._settle_landed) if len(landed) >= SETTLED_AT_ONCE else None
+
+    def _unpacked(self, file: MemberFile, content: UnpackedFile) -> Record | None:
+        """The record of a member that is on the disk, under its final name; None if anything is odd about
+        it."""
+        job, sha256 = file.job, content.sha256
+        if not is_as_promised(job, NO_FIELDS, content.begin, bytes.fromhex(sha256)):
+            return None
+        file.staged = content.path
+        return record_with(job, file.member.etag, content.size, sha256, content.mtime_ns)
+
+    def _written(self, file: MemberFile, content: Buffer) -> Record | None:
+        """The same for one whose bytes have to be written."""
+        job, store, size = file.job, self._context.store, len(content)
+        if size > store.small_bytes:
+            return None
+        digest = sha256(content)
+        if not is_as_promised(job, NO_FIELDS, bytes(content[:SNIFF_BYTES]), digest.digest()):
             return None
         try:
             file.staged, mtime_ns = store.stage(content)
         except MlhubError:  # the general path meets it, too, and knows what to do
             return None
-        return record_of(job, fields, len(content), sha256, mtime_ns)
+        return record_with(job, file.member.etag, size, digest.hexdigest(), mtime_ns)
 
     async def _settle_landed(self) -> None:
         landed, self._landed = self._landed, []
@@ -186,16 +218,24 @@ class MemberFiles:
     def _place_one(self, outcome: Outcome) -> bool:
         record = outcome.record
         assert record is not None
-        file, placed = self._staged.pop(record.path), None
+        path, context = record.path, self._context
+        file = self._staged.pop(path)
         try:
-            moved = self._context.store.place(file.staged, record.path)
-            placed = record if moved is None else record._replace(mtime_ns=moved)
-        except StorageError:  # the general path meets it, too, and knows what to do
-            self._returned.append(file.job)
-        except TransferError as error:
+            moved = context.store.place(file.staged, path)
+        except (StorageError, TransferError) as error:
+            self._end_unplaced(file, outcome, error)
+            return False
+        if moved is not None:
+            record = record._replace(mtime_ns=moved)
+            self._odd.append((outcome._replace(record=record), file.url))
+        context.dedupe.end(file, (file.url,), record)
+        return moved is None
+
+    def _end_unplaced(self, file: MemberFile, outcome: Outcome, error: MlhubError) -> None:
+        """The general path meets an error of the disk, too, and knows what to do."""
+        if isinstance(error, TransferError):
             failed = outcome._replace(status=Status.FAILED, record=None, error=error)
             self._odd.append((failed, file.url))
-        self._context.dedupe.end(file, (file.url,) if placed else (), placed)
-        if placed is not None and placed is not record:
-            self._odd.append((outcome._replace(record=placed), file.url))
-        return placed is record
+        else:
+            self._returned.append(file.job)
+        self._context.dedupe.end(file, (), None)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 _is_hostile = re.compile(
     r"/|[A-Za-z]:|.*\\|(?:.*/)?\.\.?(?:/|\Z)|.*//|.*[\x00-\x1f\x7f\ud800-\udfff]", re.DOTALL
 ).match
+_CHARACTER = r"[^\0-\x1f/\\:\x7f-\xff]"
+_PART = rf"(?!\.){_CHARACTER}{_CHARACTER}*+"
+is_plain = re.compile(rf"(?:{_PART}/)*+{_PART}".encode("ascii")).fullmatch
+"""Whether the bytes of a name are a relative path in ASCII, as nearly all are: not hostile, without empty
+parts, and the same in every encoding."""
 HOSTILE = "its name leads out of the archive, or is no path: it is left out"
 """What is told of a member with such a name."""
 _inside = re.compile(r"[^/]\.(?:zip|tar|tar\.gz|tgz|tar\.zst|tzst)/", re.IGNORECASE).search
 _JUNK_FOLDER = "__MACOSX/"
-_JUNK_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
+_JUNK_FILES = (".DS_Store", "Thumbs.db", "desktop.ini")
 
 
 def is_hostile(name: str) -> bool:
@@ -34,19 +38,19 @@ def without_empty_parts(name: str) -> str:
 
 def is_junk(name: str) -> bool:
     """Whether a member was put there by an operating system, and not by those who made the data."""
+    if not (name.endswith(_JUNK_FILES) or "._" in name or name.startswith(_JUNK_FOLDER)):
+        return False  # as nearly all
     last = name[name.rfind("/") + 1 :]
     return last.startswith("._") or last in _JUNK_FILES or name.startswith(_JUNK_FOLDER)
 
 
-def common_folder(names: Iterable[str]) -> str:
-    """The one folder at the top that all members are in, with its slash; "" where there is none."""
-    found: str | None = None
-    for name in names:
-        top = name[: name.find("/") + 1]
-        if not top or (found is not None and top != found):
-            return ""
-        found = top
-    return found or ""
+def common_folder(first: str, last: str) -> str:
+    """The one folder at the top that all members are in, with its slash; "" where there is none.
+
+    `first` and `last` of their names, when these are sorted: what both begin with, those between them do.
+    """
+    top = first[: first.find("/") + 1]
+    return top if last.startswith(top) else ""
 
 
 def containing_archive(url: str) -> str:

@@ -1,4 +1,4 @@
-"""The central directory of a ZIP archive, from its last bytes (APPNOTE.TXT 6.3.10, sections 4.3 and 4.4).
+"""The central directory of a ZIP archive (APPNOTE.TXT 6.3.10, sections 4.3 and 4.4).
 
 The directory rules: names, sizes and CRC are its own, a local header only has to agree on the name.
 """
@@ -8,23 +8,27 @@ from __future__ import annotations
 import struct
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from functools import lru_cache
+from itertools import islice
+from operator import gt
 from typing import NamedTuple
 from zlib import crc32
 
-from .errors import ArchiveCut, ArchiveDefect
-from .names import HOSTILE, is_hostile, without_empty_parts
+from .errors import ArchiveDefect
+from .names import HOSTILE, is_hostile, is_plain, without_empty_parts
+from .zip_end import EndRecord
 
-_END, _END64, _LOCATOR, _ENTRY = b"PK\5\6", b"PK\6\6", b"PK\6\7", b"PK\1\2"
-_END_BYTES, _END64_BYTES, _LOCATOR_BYTES, _ENTRY_BYTES = 22, 56, 20, 46
+_ENTRY, _ENTRY_BYTES = b"PK\1\2", 46
 LOCAL_BYTES = 30
-TAIL_BYTES = 65_535 + _END_BYTES + _LOCATOR_BYTES + _END64_BYTES
-"""So many last bytes have the end records, whatever comment follows them."""
-MAX_EXTRA_BYTES = 65_535
 REMEMBERED = 2_000
 """So many members at least that were listed last, and are asked for soon, are not read again."""
-_entry = struct.Struct("<4s6H3I5H2I").unpack_from
+_extent_of = struct.Struct("<5xB14xII3H7xBI").unpack_from
+"""Of an entry: the system it was made on, the packed size and the size, the lengths of name, extra field and
+comment, the upper byte of the attributes, and the offset of the local header."""
+_facts_of = struct.Struct("<8x4H3I2H10xI").unpack_from
+"""Of an entry: flags, method, time, date, CRC-32, the packed size and the size, the lengths of name and extra
+field, and the offset of the local header."""
 _16, _32 = 0xFFFF, 0xFFFFFFFF
 _FAR = 1 << 62
 """Beyond the end of every archive."""
@@ -44,17 +48,12 @@ _UNICODE_PATH = 0x7075
 _ENCRYPTED, _UTF8 = 0x1 | 0x40 | 0x2000, 0x800
 _BACKSLASH_HOSTS = frozenset({0, 6, 10, 14})
 """Systems whose paths have backslashes, as an entry names the one it was made on (FAT, HPFS, NTFS, VFAT)."""
+_UNIX_HOSTS = (3, 19)
+"""Those whose entries have a Unix mode: Unix and macOS."""
 _LINK, _DIRECTORY, _REGULAR, _PIPE = 0o12, 0o4, 0o10, 0o1
 """The kind of a file in the upper bits of its Unix mode."""
-
-
-class EndRecord(NamedTuple):
-    """Where the central directory is, and how many members it has. `shift`: bytes before the archive."""
-
-    offset: int
-    size: int
-    members: int
-    shift: int
+_FILES = (0, _REGULAR, _PIPE)
+"""Kinds that are files: zip marks as a pipe what it has read from one."""
 
 
 class ZipMember(NamedTuple):
@@ -68,66 +67,12 @@ class ZipMember(NamedTuple):
     size: int
     crc: int
     method: int
-    dos_time: tuple[int, int]
+    modified: str
+    """its time as RFC 3339, "" for none; it has no time zone: it is taken for UTC"""
     raw_name: bytes
     flaw: str
     etag: str
     """a validator of its content"""
-
-    @property
-    def modified(self) -> str:
-        """Its time as RFC 3339, "" for none. It has no time zone: it is taken for UTC."""
-        return _date(*self.dos_time)
-
-
-def end_record(tail: bytes, total: int) -> EndRecord:
-    """The end record in the last bytes of an archive of `total` bytes. Raises `ArchiveDefect`."""
-    begin = total - len(tail)
-    at = _end_record_at(tail, begin)
-    (disk,) = struct.unpack_from("<H", tail, at + 4)
-    count, size, offset = struct.unpack_from("<HII", tail, at + 10)
-    locator = at - _LOCATOR_BYTES
-    if locator >= 0 and tail.startswith(_LOCATOR, locator):
-        at, count, size, offset = _end_record64(tail, locator, begin)
-    elif disk not in (0, _16):
-        raise ArchiveDefect("is one part of a ZIP in several parts: join them first")
-    place = begin + at - size
-    if place < 0 or place < offset:
-        raise ArchiveCut("is cut: its directory does not fit before its end")
-    return EndRecord(place, size, count, place - offset)
-
-
-def _end_record_at(tail: bytes, begin: int) -> int:
-    """Where in the last bytes the end record is. Raises `ArchiveCut`.
-
-    It is the one whose comment ends with the archive, else no text in a comment is taken for one. Where bytes
-    follow the archive (padding, a line break) it is the one whose directory is where it says, from the first
-    byte of the file on: so is not that of an archive in a member, where the rest is missing.
-    """
-    padded = -1
-    at = tail.rfind(_END)
-    while at >= 0:
-        if at + _END_BYTES <= len(tail):
-            size, offset, comment = struct.unpack_from("<IIH", tail, at + 12)
-            follow = len(tail) - at - _END_BYTES - comment
-            if not follow:
-                return at
-            if follow > 0 and padded < 0 and size and offset + size == begin + at:
-                padded = at
-        at = tail.rfind(_END, 0, at)
-    if padded < 0:
-        raise ArchiveCut("is cut: the directory at the end of a ZIP is missing")
-    return padded
-
-
-def _end_record64(tail: bytes, locator: int, begin: int) -> tuple[int, int, int, int]:
-    at = locator - _END64_BYTES
-    if not tail.startswith(_END64, max(at, 0)):
-        at = struct.unpack_from("<Q", tail, locator + 8)[0] - begin
-    if at < 0 or not tail.startswith(_END64, at):
-        raise ArchiveDefect("has a ZIP64 locator that leads to no end record")
-    count, size, offset = struct.unpack_from("<QQQ", tail, at + 32)
-    return at, count, size, offset
 
 
 class ZipDirectory:
@@ -155,27 +100,33 @@ class ZipDirectory:
     def __len__(self) -> int:
         return len(self._files)
 
-    def names(self) -> Iterator[str]:
+    def names(self, *, backwards: bool = False) -> Iterator[str]:
         """The names of all members that are files, sorted."""
-        return map(self._name_at, self._files)
+        return map(self._name_at, reversed(self._files) if backwards else self._files)
+
+    def names_ending(self, end: str) -> Iterator[str]:
+        """Those of them that end so, in ASCII. None is read where the directory has these letters nowhere."""
+        if end.encode("ascii") not in self._raw:
+            return iter(())
+        return (name for name in self.names() if name.endswith(end))
 
     def members(self) -> Iterator[ZipMember]:
         """All members that are files, sorted by name."""
-        for place in self._files:
-            yield self._remembered(self._read(place))
+        for begin in range(0, len(self._files), REMEMBERED):
+            self._recent, self._earlier = {}, self._recent
+            for place in self._files[begin : begin + REMEMBERED]:
+                member = self._read(place)
+                self._recent[member.name] = member
+                yield member
 
     def member(self, name: str) -> ZipMember | None:
         """The member of a name."""
         found = self._recent.get(name) or self._earlier.get(name)
         if found is None and (found := self._find(name)) is not None:
-            self._remembered(found)
+            if len(self._recent) >= REMEMBERED:
+                self._recent, self._earlier = {}, self._recent
+            self._recent[name] = found
         return found
-
-    def _remembered(self, member: ZipMember) -> ZipMember:
-        if len(self._recent) >= REMEMBERED:
-            self._recent, self._earlier = {}, self._recent
-        self._recent[member.name] = member
-        return member
 
     def _find(self, name: str) -> ZipMember | None:
         key = _hash_bits(name)
@@ -189,9 +140,9 @@ class ZipDirectory:
 
     def _name_at(self, place: int) -> str:
         """The name in the entry that begins there, which is known to be whole."""
-        flags, size = _flags_and_name_size(self._raw, place)
-        end = place + _ENTRY_BYTES + size
-        return without_empty_parts(_name(self._raw[end - size : end], flags, self._raw, place))
+        raw, begin = self._raw, place + _ENTRY_BYTES
+        name = raw[begin : begin + (raw[place + 28] | raw[place + 29] << 8)]
+        return name.decode("ascii") if is_plain(name) else _usual_name(name, raw, place)
 
     def neighbours(self, offset: int, begin: int, end: int, small: int) -> tuple[int, int]:
         """The bytes that members of at most `small` bytes take up around the one at `offset`, as far as their
@@ -209,19 +160,27 @@ class ZipDirectory:
     def _index(self) -> None:
         raw, shift = self._raw, self._end.shift
         places, offsets, ends = array("Q"), array("Q"), array("Q")
+        names: list[str] = []
+        odd: set[int] = set()
         place = 0
         while place < len(raw):
             if len(raw) - place < _ENTRY_BYTES or not raw.startswith(_ENTRY, place):
                 raise ArchiveDefect("has a directory that is damaged")
-            fields = _entry(raw, place)
-            packed, size, name_bytes, extra_bytes, comment_bytes = fields[8:13]
-            offset, name_end = fields[16], place + _ENTRY_BYTES + name_bytes
+            host, packed, size, name_bytes, extra_bytes, comment_bytes, mode, offset = _extent_of(raw, place)
+            name_begin = place + _ENTRY_BYTES
+            name_end = name_begin + name_bytes
             following = name_end + extra_bytes + comment_bytes
             if following > len(raw):
                 raise ArchiveDefect("has a directory that is damaged")
             if _32 in (packed, size, offset):
                 extra = raw[name_end : name_end + extra_bytes]
                 _, packed, offset = _zip64_fields(extra, size, packed, offset)
+            name = raw[name_begin:name_end]
+            if is_plain(name) and (mode >> 4 in _FILES or host not in _UNIX_HOSTS):
+                names.append(name.decode("ascii"))
+            else:
+                odd.add(place)
+                names.append(_usual_name(name, raw, place))
             places.append(place)
             offsets.append(min(offset + shift, _FAR))
             ends.append(min(offset + shift + LOCAL_BYTES + name_bytes + packed, _FAR))
@@ -231,33 +190,34 @@ class ZipDirectory:
             raise ArchiveDefect(f"names {self._end.members} members in its directory, but {count} are there")
         self._note_overlaps(places, offsets, ends)
         self._offsets.extend(sorted(offsets))
-        self._sort_files(places)
+        self._sort_files(places, names, odd)
 
-    def _sort_files(self, places: Sequence[int]) -> None:
-        names, hashes = list(map(self._name_at, places)), array("Q")
+    def _sort_files(self, places: Sequence[int], names: Sequence[str], odd: Container[int]) -> None:
+        """`odd`: the places of entries that may be something else than files with usable names."""
+        files, hashes = self._files, array("Q")
         last: str | None = None
         for number in sorted(range(len(places)), key=names.__getitem__):
             name, place = names[number], places[number]
-            if not self._is_file(name, place):
+            if place in odd and not self._is_file(name, place):
                 continue
             if name == last:
                 self.flaws.append((name, "two members have this name: the first one is left out"))
-                self._files.pop()
+                files.pop()
                 hashes.pop()
-            hashes.append(_hash_bits(name) | len(self._files))
-            self._files.append(place)
+            hashes.append(_hash_bits(name) | len(files))
+            files.append(place)
             last = name
         self._hashes.extend(sorted(hashes))
 
     def _is_file(self, name: str, place: int) -> bool:
         """Whether an entry is a file with a usable name; notes what is wrong with it else."""
-        kind, is_unix = _file_kind(self._raw, place), self._raw[place + 5] in (3, 19)
+        kind, is_unix = self._raw[place + 41] >> 4, self._raw[place + 5] in _UNIX_HOSTS
         if name.endswith("/") or (is_unix and kind == _DIRECTORY):
             return False
         if is_hostile(name):
             self.flaws.append((name, HOSTILE))
             return False
-        if is_unix and kind not in (0, _REGULAR, _PIPE):  # zip marks so what it has read from a pipe
+        if is_unix and kind not in _FILES:
             what = "a symbolic link" if kind == _LINK else "no regular file"
             self.flaws.append((name, f"it is {what}: it is left out"))
             return False
@@ -266,6 +226,8 @@ class ZipDirectory:
     def _note_overlaps(self, places: Sequence[int], offsets: Sequence[int], ends: Sequence[int]) -> None:
         """Members that share bytes make a small archive unpack to any size: none of them is read."""
         reached, last, limit = 0, -1, self._end.offset
+        if max(ends, default=0) <= limit and not any(map(gt, ends, islice(offsets, 1, None))):
+            return  # each one ends before the next one begins, as in nearly all archives
         for number in sorted(range(len(places)), key=offsets.__getitem__):
             if offsets[number] < reached:
                 self._overlapping.update((last, places[number]))
@@ -277,21 +239,19 @@ class ZipDirectory:
     def _read(self, place: int) -> ZipMember:
         """The member whose entry begins there, which is known to be whole."""
         raw = self._raw
-        fields = _entry(raw, place)
-        flags, method, time, date, crc, packed, size, name_bytes, extra_bytes = fields[3:12]
-        offset = fields[16]
+        flags, method, time, date, crc, packed, size, name_bytes, extra_bytes, offset = _facts_of(raw, place)
         name_end = place + _ENTRY_BYTES + name_bytes
         if _32 in (packed, size, offset):
             size, packed, offset = _zip64_fields(raw[name_end : name_end + extra_bytes], size, packed, offset)
         offset += self._end.shift
-        flaw = "" if method in (STORED, DEFLATED) and not flags & _ENCRYPTED else _flaw_of(flags, method)
-        if place in self._overlapping:
-            flaw = "it overlaps other members or lies outside of the archive"
-        elif method == STORED and packed != size and not flaw:
-            flaw = "its sizes contradict each other"
+        sound = packed == size if method == STORED else method == DEFLATED
+        if sound and not flags & _ENCRYPTED and place not in self._overlapping:
+            flaw = ""
+        else:
+            flaw = _flaw_of(flags, method, overlaps=place in self._overlapping)
         raw_name = raw[place + _ENTRY_BYTES : name_end]
-        name, etag = without_empty_parts(_name(raw_name, flags, raw, place)), f'"{crc:08x}-{size:x}"'
-        limit, when = self._limit(offset), (date, time)
+        name = raw_name.decode("ascii") if is_plain(raw_name) else _usual_name(raw_name, raw, place)
+        limit, when, etag = self._limit(offset), _date(date, time), f'"{crc:08x}-{size:x}"'
         return ZipMember(name, offset, limit, packed, size, crc, method, when, raw_name, flaw, etag)
 
     def _limit(self, offset: int) -> int:
@@ -301,15 +261,6 @@ class ZipDirectory:
 
 def _hash_bits(name: str) -> int:
     return (hash(name) & _32) << 32
-
-
-def _flags_and_name_size(raw: bytes, place: int) -> tuple[int, int]:
-    return raw[place + 8] | raw[place + 9] << 8, raw[place + 28] | raw[place + 29] << 8
-
-
-def _file_kind(raw: bytes, place: int) -> int:
-    """The upper bits of the Unix mode of an entry."""
-    return raw[place + 41] >> 4
 
 
 def _zip64_fields(extra: bytes, size: int, packed: int, offset: int) -> tuple[int, int, int]:
@@ -327,13 +278,16 @@ def _zip64_fields(extra: bytes, size: int, packed: int, offset: int) -> tuple[in
     raise ArchiveDefect("has a directory without the sizes that ZIP64 demands")
 
 
-def _flaw_of(flags: int, method: int) -> str:
+def _flaw_of(flags: int, method: int, *, overlaps: bool) -> str:
+    """Why a member cannot be read, of which something is wrong."""
+    if overlaps:
+        return "it overlaps other members or lies outside of the archive"
     if flags & _ENCRYPTED or method == 99:
         return "it is encrypted: unpack it with its password, and give the folder"
     if method not in (STORED, DEFLATED):
         named = _METHODS.get(method, f"method {method}")
         return f"it is compressed by {named}, which is not read: unpack it, and give the folder"
-    return ""
+    return "its sizes contradict each other"
 
 
 def _unicode_path(directory: bytes, place: int, name: bytes) -> bytes:
@@ -351,13 +305,16 @@ def _unicode_path(directory: bytes, place: int, name: bytes) -> bytes:
     return name
 
 
-def _name(raw: bytes, flags: int, directory: bytes, place: int) -> str:
-    """The name of an entry. Programs on Windows wrote backslashes (.NET before 4.6.1, PowerShell 5);
-    where there is no slash they are read so, as Info-ZIP does."""
+def _usual_name(raw: bytes, directory: bytes, place: int) -> str:
+    """The name of an entry, in the form that all names have here.
+
+    Programs on Windows wrote backslashes (.NET before 4.6.1, PowerShell 5); where there is no slash they are
+    read so, as Info-ZIP does."""
+    flags = directory[place + 8] | directory[place + 9] << 8
     name = _text(raw, flags, directory, place)
     if "\\" in name and "/" not in name and directory[place + 5] in _BACKSLASH_HOSTS:
-        return name.replace("\\", "/")
-    return name
+        name = name.replace("\\", "/")
+    return without_empty_parts(name)
 
 
 def _text(raw: bytes, flags: int, directory: bytes, place: int) -> str:

@@ -13,6 +13,8 @@ from .zip_directory import DEFLATED, LOCAL_BYTES, ZipMember
 PIECE_BYTES = 1 << 20
 """The most that one piece of the content has, whatever it was packed to."""
 _LOCAL = b"PK\3\4"
+_local_header = struct.Struct("<4s22x2H").unpack_from
+"""Signature, and the lengths of name and extra field."""
 
 
 def content(member: ZipMember, data: memoryview) -> memoryview | bytes:
@@ -21,20 +23,24 @@ def content(member: ZipMember, data: memoryview) -> memoryview | bytes:
     Raises `ArchiveDefect`, for what is no such member.
     """
     begin = _begin_of_data(member, data)
-    packed = data[begin : begin + member.packed] if begin else data[:0]
-    if len(packed) != member.packed or not begin:
+    _, _, _, packed_size, size, crc, method, *_ = member
+    packed = data[begin : begin + packed_size]
+    if len(packed) != packed_size or not begin:
         raise ArchiveDefect("reaches into what follows it")
-    whole: memoryview | bytes = packed
-    if member.method == DEFLATED:
-        inflater = library().decompressobj(-zlib.MAX_WBITS)
-        try:
-            whole = inflater.decompress(packed, member.size + 1)
-        except library().error as error:
-            raise ArchiveDefect(f"cannot be inflated ({error})") from None
-        if not inflater.eof:
-            raise ArchiveDefect(f"has not the {member.size} bytes that the directory says")
-    if len(whole) != member.size or library().crc32(whole) != member.crc:
+    whole = packed if method != DEFLATED else _inflated(packed, size)
+    if len(whole) != size or library().crc32(whole) != crc:
         raise ArchiveDefect("has another size or CRC-32 than the directory of the archive says")
+    return whole
+
+
+def _inflated(packed: memoryview, size: int) -> bytes:
+    inflater = library().decompressobj(-zlib.MAX_WBITS)
+    try:
+        whole: bytes = inflater.decompress(packed, size + 1)
+    except library().error as error:
+        raise ArchiveDefect(f"cannot be inflated ({error})") from None
+    if not inflater.eof:
+        raise ArchiveDefect(f"has not the {size} bytes that the directory says")
     return whole
 
 
@@ -42,13 +48,14 @@ def _begin_of_data(member: ZipMember, head: bytes | memoryview) -> int:
     """Where the data begins behind the local header (section 4.3.7); 0 if more bytes are needed."""
     if len(head) < LOCAL_BYTES:
         return 0
-    if head[:4] != _LOCAL:
+    signature, name_bytes, extra_bytes = _local_header(head)
+    if signature != _LOCAL:
         raise ArchiveDefect("is not where the directory of the archive says")
-    name_bytes, extra_bytes = struct.unpack_from("<HH", head, 26)
-    begin: int = LOCAL_BYTES + name_bytes + extra_bytes
+    name_end = LOCAL_BYTES + name_bytes
+    begin: int = name_end + extra_bytes
     if len(head) < begin:
         return 0
-    if head[LOCAL_BYTES : LOCAL_BYTES + name_bytes] != member.raw_name:
+    if head[LOCAL_BYTES:name_end] != member.raw_name:
         raise ArchiveDefect("has another name in front of its bytes than in the directory of the archive")
     return begin
 

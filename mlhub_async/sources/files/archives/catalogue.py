@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from .... import stac
 from ....core.errors import TransferError
@@ -11,27 +11,28 @@ from ....stac import DocumentKind
 from ...items.streams import RawReader
 from .addresses import member_url
 
+NamesEnding = Callable[[str], Iterable[str]]
+"""Gives the names of members that end so."""
 _ROOTS = (DocumentKind.CATALOG, DocumentKind.COLLECTION)
 
 
-def root_names(names: Iterable[str]) -> list[str]:
+def root_names(names_ending: NamesEnding) -> list[str]:
     """The names of the catalogues that are nearest to the top, or of such collections if there are none."""
-    found: dict[str, list[str]] = {CATALOG_FILE: [], COLLECTION_FILE: []}
-    for name in names:
-        last = name[name.rfind("/") + 1 :]
-        if last in found:
-            found[last].append(name)
-    roots = found[CATALOG_FILE] or found[COLLECTION_FILE]
+    roots = _named(CATALOG_FILE, names_ending) or _named(COLLECTION_FILE, names_ending)
     depth = min((name.count("/") for name in roots), default=0)
     return sorted(name for name in roots if name.count("/") == depth)
 
 
-async def read_root(reader: RawReader, names: Iterable[str], base: str) -> Document | None:
+def _named(last: str, names_ending: NamesEnding) -> list[str]:
+    return [name for name in names_ending(last) if name[name.rfind("/") + 1 :] == last]
+
+
+async def read_root(reader: RawReader, names_ending: NamesEnding, base: str) -> Document | None:
     """The document that the STAC in an archive begins with, None where there is no STAC in it.
 
     Several that lie beside each other are linked by a catalogue that is made for them.
     """
-    roots = root_names(names)
+    roots = root_names(names_ending)
     if not roots:
         return None
     try:

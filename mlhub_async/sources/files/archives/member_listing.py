@@ -6,11 +6,10 @@ from collections.abc import AsyncGenerator, Sequence
 from itertools import islice
 
 from ....core import urls
-from ....core.formats.archives.names import common_folder
 from ....core.model import JsonObject
 from ..listing import FileEntry
 from .addresses import ArchiveFile, base_of, member_url
-from .opening import MemberFacts, OpenedArchive
+from .opening import OpenedArchive
 
 PAGE_FILES = 1_000
 
@@ -23,7 +22,7 @@ class MemberListing:
     def __init__(self, archive: ArchiveFile, opened: OpenedArchive) -> None:
         self.collection = archive.collection
         self.where = urls.redacted(archive.url)
-        self.prefix = common_folder(opened.names())
+        self.prefix = opened.top()
         self.about: JsonObject = {}
         self.pinned: JsonObject = {}
         self.version = ""
@@ -34,14 +33,10 @@ class MemberListing:
         """Everything is known."""
 
     async def pages(self) -> AsyncGenerator[Sequence[FileEntry], None]:
-        members, page = iter(self._opened.members()), None
+        files, page = self._opened.files(), None
         while page is None or page:
-            page = [self._entry(name, facts) for name, facts in islice(members, PAGE_FILES)]
+            page = list(islice(files, PAGE_FILES))
             yield page
 
     def url_of(self, key: str) -> str:
         return member_url(self._base, key)
-
-    def _entry(self, name: str, facts: MemberFacts) -> FileEntry:
-        url = member_url(self._base, name)
-        return FileEntry(name, facts.size, url, facts.etag, facts.modified, refused=facts.refused)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from itertools import filterfalse
 from typing import NamedTuple, cast
 
 from ....core import urls
 from ....core.errors import CatalogDefect, CatalogError, Corrupt, SourceError, TransferError, Transient
 from ....core.formats.archives.errors import ArchiveCut, ArchiveDefect
-from ....core.formats.archives.names import is_junk
+from ....core.formats.archives.names import common_folder, is_junk
 from ....core.model import Version
 from ...access import unreadable
 from ...items.streams import RawReader
-from ..listing import rfc3339
-from .addresses import ArchiveFile, base_of
+from ..listing import FileEntry, rfc3339
+from .addresses import ArchiveFile, base_of, member_url
 from .ranges import DAMAGED_ARCHIVE, ArchiveBytes, RangesRefused
 from .stream import PublishedBytes, check_size
 from .tar.members import TarMembers
@@ -23,24 +25,16 @@ from .zip.read_ahead import ZipBytes
 from .zip.spooled import spooled
 
 
-class MemberFacts(NamedTuple):
-    """What an archive says of a member: its size, its time (RFC 3339, or ""), its version, and why it cannot
-    be had, if it cannot."""
-
-    size: int
-    modified: str
-    etag: str
-    refused: str = ""
-
-
 class OpenedArchive(NamedTuple):
-    """`names` of the members that are files of the data, sorted; `members` with their facts. `flaws`: those
-    that are refused, and why. `broken`: why it is not whole, if it is not; `rest_may_come`: the connection
-    broke off, so another run may bring what is missing. `remark`: what people should know of how it is
-    read. `version_of` gives that of the member at a URL, None where there is none."""
+    """`files`: the members that are files of the data, by name, as those of a listing; `names_ending` gives
+    the names that end so, in order, and `top` the one folder that all are in, "" where there is none.
+    `flaws`: members that are refused, and why. `broken`: why it is not whole, if it is not; `rest_may_come`:
+    the connection broke off, so another run may bring what is missing. `remark`: what people should know of
+    how it is read. `version_of` gives that of the member at a URL, None where there is none."""
 
-    names: Callable[[], Iterable[str]]
-    members: Callable[[], Iterable[tuple[str, MemberFacts]]]
+    files: Callable[[], Iterator[FileEntry]]
+    names_ending: Callable[[str], Iterable[str]]
+    top: Callable[[], str]
     version_of: Callable[[str], Version | None]
     flaws: list[tuple[str, str]]
     broken: CatalogError | None = None
@@ -65,18 +59,22 @@ async def open_zip(reader: RawReader, archive: ArchiveFile, workspace: Workspace
     except (ArchiveDefect, TransferError) as error:
         raise _unusable(_size_first(archive, data, error), url) from error
 
-    def names() -> Iterator[str]:
-        return (name for name in directory.names() if not is_junk(name))
+    def files() -> Iterator[FileEntry]:
+        for name, _, _, _, size, _, _, modified, _, flaw, etag in directory.members():
+            if not is_junk(name):
+                yield FileEntry(name, size, member_url(base, name), etag, modified, "", "", "", flaw)
 
-    def listed() -> Iterator[tuple[str, MemberFacts]]:
-        for member in directory.members():
-            if not is_junk(member.name):
-                yield member.name, MemberFacts(member.size, member.modified, member.etag, member.flaw)
+    def names_ending(end: str) -> Iterator[str]:
+        return filterfalse(is_junk, directory.names_ending(end))
+
+    def top() -> str:
+        ends = (directory.names(), directory.names(backwards=True))
+        return common_folder(*[next(filterfalse(is_junk, names), "") for names in ends])
 
     members = ZipMembers(data, directory, base)
     reader.mount(base, members)
     flaws = [one for one in directory.flaws if not is_junk(one[0])]
-    return OpenedArchive(names, listed, members.version_of, flaws, remark=remark)
+    return OpenedArchive(files, names_ending, top, members.version_of, flaws, remark=remark)
 
 
 def _size_first(
@@ -108,17 +106,23 @@ async def open_tar(reader: RawReader, archive: ArchiveFile, workspace: Workspace
     except (ArchiveDefect, TransferError) as error:
         raise _unusable(error, url) from error
 
-    def listed() -> Iterator[tuple[str, MemberFacts]]:
+    def files() -> Iterator[FileEntry]:
         for name, member in unpacked.members():
-            yield name, MemberFacts(member.size, rfc3339(member.modified), member.etag)
+            yield FileEntry(name, member.size, member_url(base, name), member.etag, rfc3339(member.modified))
+
+    def names_ending(end: str) -> Iterator[str]:
+        return (name for name in unpacked.names() if name.endswith(end))
+
+    def top() -> str:
+        first, last = next(unpacked.names(), ""), deque(unpacked.names(), 1)
+        return common_folder(first, last[0] if last else "")
 
     reader.mount(base, members)
     remark = ""
     if not members.validator and broken is None:
         remark = f"{urls.redacted(url)}: the server sends no strong validator, so every run reads it again"
-    return OpenedArchive(
-        unpacked.names, listed, members.version_of, unpacked.flaws, broken, rest_may_come, remark
-    )
+    flaws, version_of = unpacked.flaws, members.version_of
+    return OpenedArchive(files, names_ending, top, version_of, flaws, broken, rest_may_come, remark)
 
 
 def _unusable(error: ArchiveDefect | TransferError, url: str) -> CatalogError | SourceError:

@@ -55,7 +55,8 @@ class ArchiveSource:
                 await emit([ListingRemarks(lines=(opened.remark,))])
             self._broken, self._version_of = opened.broken, opened.version_of
             self._inner = await self._source_of(opened)
-        await self._inner.list(partial(self._emit_versioned, emit), only)
+        has_versions = isinstance(self._inner, FilesSource)
+        await self._inner.list(emit if has_versions else partial(self._emit_versioned, emit), only)
         if self._broken is not None:
             raise self._broken
 
@@ -68,7 +69,7 @@ class ArchiveSource:
         versions: dict[str, Version] = {}
         for key, asset in assets.items() if isinstance(assets, dict) else ():
             if not isinstance(asset, dict) or asset.get("etag"):
-                continue  # as in each item that is made of the listing
+                continue
             href = asset.get("href")
             if isinstance(href, str) and (version := self._version_of(stac.resolve(href, owner.href))):
                 versions[key] = version
@@ -83,7 +84,7 @@ class ArchiveSource:
 
     async def _source_of(self, opened: OpenedArchive) -> Source:
         try:
-            root = await read_root(self._reader, opened.names(), base_of(self._archive.url))
+            root = await read_root(self._reader, opened.names_ending, base_of(self._archive.url))
         except TransferError as error:
             raise broken_listing(error, f"the catalogue in {self.name} cannot be read") from error
         if root is not None:
@@ -98,4 +99,4 @@ class ArchiveSource:
 
 
 def _has_documents(opened: OpenedArchive) -> bool:
-    return any(name.endswith(".json") for name in opened.names())
+    return next(iter(opened.names_ending(".json")), None) is not None

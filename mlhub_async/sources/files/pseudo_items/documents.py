@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
+from operator import attrgetter
 
 from ....core.formats.kinds import media_type_of
 from ....core.model import JsonObject
@@ -16,6 +17,7 @@ FILE_EXTENSION = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
 SEPARATOR = "__"
 """In the id of an item between the folders of its path: readers and file systems refuse slashes in ids."""
 _is_ambiguous = re.compile(r"(?:\A|.*/)(?:_[^/]*|[^/]*_|[^/]*__[^/]*|)(?:/.*)?", re.DOTALL).fullmatch
+_modified_of = attrgetter("modified")
 _UNKNOWN_DATE = "1970-01-01T00:00:00Z"
 
 
@@ -38,7 +40,7 @@ def item_of(group: FileGroup, listing: FileListing) -> JsonObject:
 
     `datetime` is the time of the newest file, as an item needs one: it is no time of acquisition.
     """
-    newest = max((file.modified for file in group.files), default="") or listing.about.get("updated", "")
+    newest = max(map(_modified_of, group.files), default="") or listing.about.get("updated", "")
     return {
         "type": "Feature",
         "stac_version": STAC_VERSION,
@@ -48,7 +50,7 @@ def item_of(group: FileGroup, listing: FileListing) -> JsonObject:
         "geometry": None,
         "properties": {"title": group.path or listing.collection, "datetime": newest or _UNKNOWN_DATE},
         "links": [],
-        "assets": dict(_named(group.files)),
+        "assets": _assets_of(group.files),
     }
 
 
@@ -62,17 +64,23 @@ def item_id(path: str, collection: str) -> str:
     return f"{flat}~{hashlib.sha256(path.encode('utf-8', 'surrogatepass')).hexdigest()[:10]}"
 
 
-def _named(files: Iterable[FileEntry]) -> Iterable[tuple[str, JsonObject]]:
+def _assets_of(files: Iterable[FileEntry]) -> JsonObject:
     """The assets by key: the last component of the file's own key."""
+    assets = {}
     for file in files:
-        yield file.key[file.key.rstrip("/").rfind("/") + 1 :] or file.key, asset_of(file)
+        key = file.key
+        name = key[key.rstrip("/").rfind("/") + 1 :] or key
+        assets[name] = _asset_of(file, name)
+    return assets
 
 
-def asset_of(file: FileEntry) -> JsonObject:
-    """The asset of a file, with the fields that the listing gives."""
-    key, size, url, etag, modified, checksum, git_blob, tier, refused = file
+def _asset_of(file: FileEntry, name: str) -> JsonObject:
+    """The asset of a file, with the fields that the listing gives. The URL of a file in a repository has no
+    extension: that of its name tells the media type."""
+    _, size, url, etag, modified, checksum, git_blob, tier, refused = file
     asset: JsonObject = {"href": url}
-    if media_type := media_type_of(_suffix(key)):
+    stem, dot, end = name.rpartition(".")
+    if stem and (media_type := media_type_of(dot + end)):
         asset["type"] = media_type
     if size is not None:
         asset["file:size"] = size
@@ -89,9 +97,3 @@ def asset_of(file: FileEntry) -> JsonObject:
     if (tier or refused) and (unavailable := file.unavailable):
         asset["unavailable"] = unavailable
     return asset
-
-
-def _suffix(key: str) -> str:
-    """The extension of the name of a file: the URL of one in a repository has none."""
-    stem, dot, end = key[key.rfind("/") + 1 :].rpartition(".")
-    return dot + end if stem else ""

@@ -55,23 +55,30 @@ class Grouping:
         self._start = len(prefix)
         self._open: dict[str, list[FileEntry] | None] = {}
         """by the prefix of the group; None for one that has too many files"""
+        self._present: str | None = None
+        """the prefix of the last file's group"""
+        self._group: list[FileEntry] | None = None
+        """that group"""
 
     def add(self, files: Iterable[FileEntry]) -> Iterator[FileGroup]:
         """The groups that are complete once these files have come."""
+        prefix_of, start = self._prefix_of, self._start
         for file in files:
-            path = file.key[self._start :]
-            if self._prefix_of is None:
+            path = file.key[start:]
+            if prefix_of is None:
                 yield FileGroup(path, [file])
                 continue
-            yield from self._close(path)
-            group = self._open.setdefault(self._prefix_of(path), [])
-            if group is None:
+            if (prefix := prefix_of(path)) != self._present:
+                yield from self._close(path)
+                self._present = prefix
+                self._group = self._open.setdefault(prefix, [])
+            if (group := self._group) is None:
                 yield FileGroup(path, [file])
                 continue
             group.append(file)
             if len(group) > MAX_GROUP_FILES:
-                self._open[self._prefix_of(path)] = None
-                yield from (FileGroup(one.key[self._start :], [one]) for one in group)
+                self._open[prefix] = self._group = None
+                yield from (FileGroup(one.key[start:], [one]) for one in group)
 
     def end(self) -> Iterator[FileGroup]:
         """The groups that the end of the listing completes."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Sequence
+from functools import partial
+from operator import attrgetter
 from typing import cast
 from urllib.parse import unquote
 
@@ -11,13 +13,8 @@ from .....core.concurrency import gather_pair
 from .....core.errors import Corrupt, TransferError, Transient
 from .....core.formats.archives.errors import ArchiveCut, ArchiveDefect
 from .....core.formats.archives.other_content import may_be_zip, with_reason
-from .....core.formats.archives.zip_directory import (
-    TAIL_BYTES,
-    EndRecord,
-    ZipDirectory,
-    ZipMember,
-    end_record,
-)
+from .....core.formats.archives.zip_directory import ZipDirectory, ZipMember
+from .....core.formats.archives.zip_end import TAIL_BYTES, EndRecord, end_record
 from .....core.formats.archives.zip_member import MemberDecoder, content
 from .....core.model import Head, Request, Version
 from .....core.ports import Buffer, Send, Sink
@@ -29,6 +26,7 @@ from ..answers import MemberAnswer
 from .read_ahead import SMALL_BYTES, ReadAhead, ZipBytes
 from .runs import MemberSplitter, runs_of
 
+_offset = attrgetter("member.offset")
 MAX_DIRECTORY_BYTES = 512 << 20
 MAX_INTERRUPTED = 64
 """Members that broke off and whose state is kept: the next request is for their missing bytes only."""
@@ -106,8 +104,9 @@ class ZipMembers:
     def find(self, url: str) -> ZipMember | None:
         """A small member that can be read; see `ports.Members`."""
         member = self._member_at(url)
-        is_small = member is not None and member.limit - member.offset <= SMALL_BYTES
-        return member if member is not None and is_small and not member.flaw else None
+        if member is None or member.flaw or member.limit - member.offset > SMALL_BYTES:
+            return None
+        return member
 
     def version_of(self, url: str) -> Version | None:
         """Of the content of the member at a URL, None where there is none."""
@@ -116,24 +115,20 @@ class ZipMembers:
 
     async def read(self, orders: Sequence[MemberOrder], send: Send, take: TakeMember) -> None:
         """See `ports.Members`. Members that were read with others already are not asked for again."""
-        sought = sorted(((cast(ZipMember, order.member), order) for order in orders), key=_offset)
-        missing: list[tuple[ZipMember, MemberOrder]] = []
-        for member, order in sought:
-            if (data := self._read_ahead.have(member)) is None:
-                missing.append((member, order))
-            elif (busy := _give(member, data, order, take)) is not None:
+        missing: list[MemberOrder] = []
+        have = self._read_ahead.have
+        for order in sorted(orders, key=_offset):
+            if (data := have(cast(ZipMember, order.member))) is None:
+                missing.append(order)
+            elif (busy := _give(take, order, data)) is not None:
                 await busy
-        members = [member for member, _ in missing]
-
-        def whole(number: int, data: memoryview) -> Awaitable[None] | None:
-            return _give(members[number], data, missing[number][1], take)
-
-        runs = runs_of(members)
+        members = [cast(ZipMember, order.member) for order in missing]
+        runs, whole = runs_of(members), partial(_give, take)
 
         async def read_runs() -> None:
             for numbers in runs:
                 first, limit = members[numbers[0]].offset, members[numbers[-1]].limit
-                splitter = MemberSplitter(members, numbers, whole)
+                splitter = MemberSplitter(missing[numbers.start : numbers.stop], whole)
                 await self._archive.stream(send, first, limit, splitter.take)
 
         try:
@@ -184,16 +179,10 @@ class ZipMembers:
                 self._interrupted.popitem(last=False)
 
 
-def _offset(sought: tuple[ZipMember, MemberOrder]) -> int:
-    return sought[0].offset
-
-
-def _give(
-    member: ZipMember, data: memoryview, order: MemberOrder, take: TakeMember
-) -> Awaitable[None] | None:
+def _give(take: TakeMember, order: MemberOrder, data: memoryview) -> Awaitable[None] | None:
     """Give a member if it is right; else nobody: `get` says what is wrong."""
     try:
-        whole = content(member, data)
+        whole = content(cast(ZipMember, order.member), data)
     except ArchiveDefect:
         return None
     return take(order, whole)
