@@ -11,20 +11,20 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Awaitable, Sequence
 from hashlib import sha256
 from operator import attrgetter
 from typing import TYPE_CHECKING, cast
 
 from ...core.concurrency import LazyAwaitable
-from ...core.errors import MlhubError, StorageError, TransferError
+from ...core.errors import MlhubError
 from ...core.formats.sniffing import SNIFF_BYTES
 from ...core.model import Job, Outcome, Record, Status
 from ...core.ports.members import Content, MemberFacts, MemberOrder, Members, UnpackedFile
 from ...core.urls import canonical, parse, split_plain
 from ..context import TransferContext
-from ..dedupe import InFlight
 from .checks import NO_FIELDS, is_as_promised, is_eligible, record_with
+from .final_names import FinalNames, StagedFile
 
 if TYPE_CHECKING:
     from ...core.ports import Buffer, Settle, Settled, Submit
@@ -36,10 +36,10 @@ SETTLED_AT_ONCE = 100
 _members_of = attrgetter("members")
 
 
-class MemberFile(InFlight):
+class MemberFile(StagedFile):
     """A member that was asked for."""
 
-    __slots__ = ("job", "member", "members", "staged", "url")
+    __slots__ = ("job", "member", "members")
 
     def __init__(self, job: Job, url: str, members: Members, member: MemberFacts) -> None:
         self.urls: tuple[str, ...] = ()
@@ -67,10 +67,8 @@ class MemberFiles:
         self._waiting: list[MemberFile] = []
         self._waiting_bytes = self._reading = 0
         self._landed: list[Settled] = []
-        self._staged: dict[str, MemberFile] = {}
-        """those that have landed and have no names yet, by path"""
-        self._odd: list[Settled] = []
-        """outcomes of files whose names gave them another time, or that could not be given theirs"""
+        self._names = FinalNames[MemberFile](context, self._give_back)
+        """for those that have landed"""
         self._returned: list[Job] = []
         """those that the general path has to go on with"""
         self._has_waiting, self._has_room = asyncio.Event(), asyncio.Event()
@@ -137,7 +135,7 @@ class MemberFiles:
         try:
             await self._read_on()
         finally:
-            for file in self._staged.values():
+            for file in self._names.staged.values():
                 if not file.members.are_files:  # those were there already, and stay
                     self._context.store.unstage(file.staged)
 
@@ -174,7 +172,7 @@ class MemberFiles:
             record = self._written(file, content)
         if record is None:
             return None
-        self._staged[record.path] = file
+        self._names.staged[record.path] = file
         size, landed = record.size, self._landed
         landed.append((Outcome(file.job, Status.FETCHED, record, None, 1, size), file.url))
         self._context.meter.received += size
@@ -205,37 +203,8 @@ class MemberFiles:
 
     async def _settle_landed(self) -> None:
         landed, self._landed = self._landed, []
-        await self._settle(landed, self._place)
-        if odd := self._odd:
-            self._odd = []
-            await self._settle(odd)
+        await self._names.settle(landed, self._settle)
 
-    def _place(self, outcomes: Sequence[Outcome]) -> Iterator[Sequence[bool]]:
-        """Give files their names; see `ports.Place`."""
-        for outcome in outcomes:
-            yield [self._place_one(outcome)]
-
-    def _place_one(self, outcome: Outcome) -> bool:
-        record = outcome.record
-        assert record is not None
-        path, context = record.path, self._context
-        file = self._staged.pop(path)
-        try:
-            moved = context.store.place(file.staged, path)
-        except (StorageError, TransferError) as error:
-            self._end_unplaced(file, outcome, error)
-            return False
-        if moved is not None:
-            record = record._replace(mtime_ns=moved)
-            self._odd.append((outcome._replace(record=record), file.url))
-        context.dedupe.end(file, (file.url,), record)
-        return moved is None
-
-    def _end_unplaced(self, file: MemberFile, outcome: Outcome, error: MlhubError) -> None:
-        """The general path meets an error of the disk, too, and knows what to do."""
-        if isinstance(error, TransferError):
-            failed = outcome._replace(status=Status.FAILED, record=None, error=error)
-            self._odd.append((failed, file.url))
-        else:
-            self._returned.append(file.job)
+    def _give_back(self, file: MemberFile) -> None:
+        self._returned.append(file.job)
         self._context.dedupe.end(file, (), None)

@@ -16,8 +16,8 @@ from ...core.urls import origin as origin_of
 from ...http.decoding.body import AS_STORED
 from ...http.resilience.gate import Gate
 from ..context import TransferContext
-from ..dedupe import InFlight
 from .checks import is_as_promised, is_eligible, lacks_its_end, record_of
+from .final_names import StagedFile
 
 if TYPE_CHECKING:
     from ...core.ports import BegunExchange, BegunRequest, LaneExchange, RequestLane
@@ -56,21 +56,19 @@ class OriginOrders:
         self.waiting: deque[Order] = deque()
 
 
-class Order(InFlight):
+class Order(StagedFile):
     """One file. It takes the response of its request: see `ports.LaneSink`.
 
-    `sent_at` and `generation` (of the circuit breaker) are those of the request, `staged` is the name of the
-    file that was written.
+    `sent_at` and `generation` (of the circuit breaker) are those of the request.
     """
 
     __slots__ = (
         *("_files", "_sent", "generation", "job", "message"),
-        *("origin", "sent_at", "staged", "url"),
+        *("origin", "sent_at"),
     )
 
     sent_at: float
     generation: int
-    staged: str
 
     def __init__(self, files: SmallFileRun, job: Job, origin: OriginOrders, message: bytes) -> None:
         self.urls: tuple[str, ...] = ()

@@ -13,14 +13,14 @@ was asked for as a job.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
 from ...core.concurrency import FirstErrorGroup
-from ...core.errors import StorageError, TransferError
 from ...core.model import Job, Outcome, Record, Status
 from ..context import TransferContext
 from ..dedupe import InFlight
+from .final_names import FinalNames
 from .orders import Order, OrderMaker, OriginOrders
 
 if TYPE_CHECKING:
@@ -62,12 +62,10 @@ class SmallFiles:
         self._waiting = self._in_flight = self._settling = 0
         """orders by where they are"""
         self._landed: list[Settled] = []
-        self._staged: dict[str, Order] = {}
-        """those that have landed and have no names yet, by path"""
+        self._names = FinalNames[Order](context, self._start_general)
+        """for those that have landed"""
         self._timer: asyncio.TimerHandle | None = None
         """for those in `_landed`"""
-        self._odd: list[Settled] = []
-        """outcomes of files whose names gave them another time, or that could not be given theirs"""
         self._unwell: set[OriginOrders] = set()
         """origins whose orders the general path takes"""
         self._has_landed, self._is_unwell, self._progress = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -97,8 +95,7 @@ class SmallFiles:
             origin.gate.on_clear = None
             origin.lane.shut()
             origin.waiting.clear()
-        for order in self._staged.values():
-            self.context.store.unstage(order.staged)
+        self._names.unstage()
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:
@@ -181,7 +178,7 @@ class SmallFiles:
         origin = order.origin
         self._in_flight -= 1
         self.context.meter.received += record.size
-        self._staged[record.path] = order
+        self._names.staged[record.path] = order
         self._landed.append((Outcome(order.job, Status.FETCHED, record, None, 1, record.size), order.url))
         if len(self._landed) == 1:
             self._timer = self._loop.call_later(SETTLE_SECONDS, self._has_landed.set)
@@ -225,48 +222,10 @@ class SmallFiles:
             self._cancel_timer()
             landed, self._landed = self._landed, []
             self._settling = len(landed)
-            await self._settle(landed, self._place)
-            if odd := self._odd:
-                self._odd = []
-                await self._settle(odd)
+            await self._names.settle(landed, self._settle)
             self._settling = 0
             self._progress.set()
             self._advance_all()
-
-    def _place(self, outcomes: Sequence[Outcome]) -> Iterator[Sequence[bool]]:
-        """Give files their names; see `ports.Place`."""
-        paths = [outcome.job.path for outcome in outcomes]
-        names = [(self._staged[path].staged, path) for path in paths]
-        start = 0
-        while start < len(outcomes):
-            ready = self.context.store.place_ready(names[start:])
-            for outcome in outcomes[start : start + ready]:
-                order = self._staged.pop(outcome.job.path)
-                self.context.dedupe.end(order, order.urls, outcome.record)
-            yield [True] * ready
-            start += ready
-            if start < len(outcomes):
-                yield [self._place_one(outcomes[start])]
-                start += 1
-
-    def _place_one(self, outcome: Outcome) -> bool:
-        record = outcome.record
-        assert record is not None
-        order = self._staged.pop(record.path)
-        try:
-            moved = self.context.store.place(order.staged, record.path)
-        except StorageError:  # the general path meets it, too, and knows what to do
-            self._start_general(order)
-            return False
-        except TransferError as error:
-            self._odd.append((outcome._replace(status=Status.FAILED, record=None, error=error), order.url))
-            self.context.dedupe.end(order, (), None)
-            return False
-        if moved is not None:
-            record = record._replace(mtime_ns=moved)
-            self._odd.append((outcome._replace(record=record), order.url))
-        self.context.dedupe.end(order, (order.url,), record)
-        return moved is None
 
     async def _return_orders(self) -> None:
         """Give orders to the general path while their origin is not well: its answers tell when it is.
