@@ -100,10 +100,7 @@ class Http:
 
     def members_at(self, url: str) -> Members | None:
         """The members of the archive that has this URL, None where it is of no archive."""
-        for prefix, members in self.archives.items():
-            if url.startswith(prefix):
-                return members
-        return None
+        return self.archives.get(next(filter(url.startswith, self.archives), ""))
 
     async def _get(self, request: Request, sink: Sink, on_redirect: OnRedirect | None = None) -> Head:
         """Make one attempt: follow redirects, push the final body into `sink`, return the final head.
