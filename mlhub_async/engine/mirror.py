@@ -30,7 +30,7 @@ from ..storage.ledger.ledger import Ledger
 from ..storage.ledger.recovery import DocumentRecords
 from ..storage.local.destination import names_representable
 from ..storage.local.store import LocalStore
-from ..storage.renaming.steps import rename_files
+from ..storage.renaming import journal
 from ..transfer.context import TransferContext
 from ..transfer.dedupe import UrlDedupe
 from ..transfer.existing import ExistingFilePolicy, ExistingFiles
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from ..core.ports import Executor, Source
     from ..sources.location import SourceLocation
     from ..storage.bucket.store import BucketStore
+    from ..storage.ledger.database import Statements
     from .executors.references.found import Reference
     from .executors.remote.pool import WorkerPool
     from .placement.shards import Share
@@ -339,16 +340,20 @@ async def _begin(parts: _Parts, source_root: str, each: EachItem | None) -> Run:
     report = Report(parts.source.name, parts.store.root, selection.asked(), _now())
     report.listing, report.allow_empty = Completeness.of(selection), parts.options.allow_empty
     asked = dumps(report.selection).decode()
-    if isinstance(parts.store, LocalStore):
-        rename = partial(rename_files, store=parts.store)
-        await parts.ledger.open(report.source, asked, report.started, rename)
-    else:
-        await parts.ledger.open(report.source, asked, report.started)
+    await parts.ledger.open(report.source, asked, report.started, partial(_rename_files, parts.store))
     try:
         return parts.run(report, source_root, each)
     except BaseException:
         await abandon(parts.ledger)
         raise
+
+
+def _rename_files(store: LocalStore | BucketStore, book: Statements) -> None:
+    """Rename the files of a mirror of an earlier version, as far as that is left to do."""
+    if isinstance(store, LocalStore) and journal.begin(book):
+        from ..storage.renaming.steps import rename_files
+
+        rename_files(book, store)
 
 
 async def _run_to_end(run: Run, deadline: Deadline, bottleneck: Bottleneck) -> Report:

@@ -40,11 +40,9 @@ class RenamingStore(Protocol):
 
 
 def rename_files(book: Statements, store: RenamingStore) -> None:
-    """Do what is left to do. In the ledger's thread, before a run begins. Raises `StorageError`."""
-    if not journal.begin(book):
-        return
+    """Do what the journal says. Raises `StorageError`."""
     try:
-        _rename_all(book, store)
+        _rename_pending(book, store)
     except LocalShortage as error:
         raise error.as_fatal() from None
     _write_documents(book, store)
@@ -53,7 +51,7 @@ def rename_files(book: Statements, store: RenamingStore) -> None:
     journal.end(book)
 
 
-def _rename_all(book: Statements, store: RenamingStore) -> None:
+def _rename_pending(book: Statements, store: RenamingStore) -> None:
     while rows := journal.pending(book.database, BATCH):
         done: list[Step] = []
         kept: list[Step] = []
