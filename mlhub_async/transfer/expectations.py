@@ -10,7 +10,13 @@ from ..core import checksum, formats
 from ..core.errors import Corrupt, TransferError, Transient
 from ..core.formats.directories import Answer, directory_error, listed_instead
 from ..core.formats.kinds import may_be_empty
-from ..core.formats.sniffing import SNIFF_BYTES, is_undecided, unexpected_text, wrong_content_error
+from ..core.formats.sniffing import (
+    SNIFF_BYTES,
+    is_undecided,
+    placeholder,
+    unexpected_text,
+    wrong_content_error,
+)
 from ..core.model import Asset, Checksum, Head, Job, Proof
 from ..core.urls import redacted, suffix
 from ..http.status import TRANSFORMED
@@ -138,9 +144,10 @@ class Expectations:
     def _wrong_content(self) -> TransferError | None:
         if (error := self._listed_instead()) is not None:
             return error
-        found = unexpected_text(
-            self._first[:SNIFF_BYTES], self._path, self.asset.media_type, self._content_type
-        )
+        about = (self._first[:SNIFF_BYTES], self._path, self.asset.media_type, self._content_type)
+        found = unexpected_text(*about)
+        if not found and self.asset.size is None and self.asset.checksum is None:
+            found = placeholder(*about)
         place = redacted(self._url)
         return wrong_content_error(self.name, found, "" if place == self.name else place) if found else None
 
