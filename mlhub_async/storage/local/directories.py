@@ -154,6 +154,8 @@ class DirectoryTree:
         self._created: set[str] = set()
         self._ready: dict[str, int] = {}
         """those of the directories in `_created` that take a file of `_source_dir` by nothing but a rename"""
+        self.displaced: set[str] = set()
+        """directories that another program removed or moved away while they were open, as far as noticed"""
         self._max_open = spare_descriptors(MAX_OPEN_DIRECTORIES)
         self._max_folder_bytes = _max_folder_bytes(root)
 
@@ -199,7 +201,9 @@ class DirectoryTree:
                 try:
                     return self._place(source, source_dir, path)
                 except OSError as error:
-                    if error.errno not in SHORTAGE_ERRNOS or not self.release_descriptors():
+                    if isinstance(error, FileNotFoundError):  # it is created again, once
+                        self._close_folder(folder)
+                    elif error.errno not in SHORTAGE_ERRNOS or not self.release_descriptors():
                         raise
                     return self._place(source, source_dir, path)
         except OSError as error:
@@ -216,6 +220,7 @@ class DirectoryTree:
         """Close the directories, which are only kept open to save time; false if none was open."""
         with self._lock:
             found = bool(self._fds)
+            self._note_displaced(self._fds)
             self._created.clear()
             self.close()
         return found
@@ -236,11 +241,6 @@ class DirectoryTree:
         if folder in self._inherits_other and source_dir == self._source_dir:
             raise CopyNeeded(source, source_dir, path, os.dup(fd), sync=self.sync)
         try:
-            os.rename(source, name, src_dir_fd=source_dir, dst_dir_fd=fd)
-        except FileNotFoundError:
-            # Another program removed the directory: create it again, once.
-            self._close_folder(folder)
-            fd = self._directory(folder)
             os.rename(source, name, src_dir_fd=source_dir, dst_dir_fd=fd)
         except OSError as error:
             if error.errno != errno.EXDEV:
@@ -304,9 +304,20 @@ class DirectoryTree:
             os.close(fd)
 
     def _close_folder(self, folder: str) -> None:
-        while folder:
-            self._close(folder)
-            folder = folder.rpartition("/")[0]
+        """Close a directory and those above it, as another program seems to have removed one of them."""
+        parts = folder.split("/")
+        folders = ["/".join(parts[:count]) for count in range(len(parts), 0, -1)]
+        self._note_displaced(folders)
+        for one in folders:
+            self._close(one)
+
+    def _note_displaced(self, folders: Iterable[str]) -> None:
+        for folder in folders:
+            if (fd := self._fds.get(folder)) is not None:
+                with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                    if os.path.samestat(os.fstat(fd), os.stat(self.root / folder)):
+                        continue
+                self.displaced.add(folder)
 
     def close(self) -> None:
         self._ready.clear()

@@ -82,6 +82,7 @@ class LocalStore:
         self.is_synced = self._sync
         self._tree = DirectoryTree(root, sync=self._sync)
         self.is_unchanged: IsUnchanged = self._tree.is_unchanged
+        self.displaced = self._tree.displaced
         self.disk = self._threads.disk
         self.disk.on_change = self._review_small_bytes
         self._review_small_bytes()
