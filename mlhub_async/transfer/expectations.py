@@ -77,6 +77,8 @@ class Expectations:
         self._first = b""
         self._url = self._content_type = ""
         self._odd_digest = b""
+        self.lengths_are_doubtful = False
+        """an earlier body was broken by its format: a cache may give its length for that of the whole now"""
         self.undecided = False
         """a text came first, which only the rest of the body may show to be the format's"""
 
@@ -103,8 +105,9 @@ class Expectations:
 
     @property
     def needs_its_format(self) -> bool:
-        """Whether a length does not prove the body: a text came first, or the file may still be written."""
-        return self.undecided or self._is_fresh
+        """Whether a length does not prove the body: a text came first, the file may still be written, or an
+        earlier body of the asset was broken."""
+        return self.undecided or self._is_fresh or self.lengths_are_doubtful
 
     def algorithms(self) -> list[str]:
         """The algorithms of the digests that `compare` needs."""
@@ -201,7 +204,7 @@ class Expectations:
         way is taken for what the server has, if the framing proves it whole or if it came twice alike
         (`sha256`). Raises `Corrupt`.
         """
-        sized = self._sized(total) and not self._is_fresh
+        sized = self._sized(total) and not (self._is_fresh or self.lengths_are_doubtful)
         if not (always or self.undecided) and (sized or self._comparable()):
             return
         path, media_type = self._path, self.asset.media_type
