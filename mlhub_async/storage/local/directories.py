@@ -82,6 +82,13 @@ def inherited(fd: int) -> tuple[int, bytes]:
         return group, b""
 
 
+def _is_at(path: Path, known: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), known)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
 class CopyNeeded(Exception):
     """A file cannot be renamed into its directory: that one is on another file system than DEST, or behaves
     so; or the file would not have the group or the access control list that it inherits there.
@@ -155,7 +162,8 @@ class DirectoryTree:
         self._ready: dict[str, int] = {}
         """those of the directories in `_created` that take a file of `_source_dir` by nothing but a rename"""
         self.displaced: set[str] = set()
-        """directories that another program removed or moved away while they were open, as far as noticed"""
+        """directories that another program moved away while they were open, or removed before a file was to
+        be placed there; not those that were removed when their files were done: somebody has used these"""
         self._max_open = spare_descriptors(MAX_OPEN_DIRECTORIES)
         self._max_folder_bytes = _max_folder_bytes(root)
 
@@ -220,7 +228,7 @@ class DirectoryTree:
         """Close the directories, which are only kept open to save time; false if none was open."""
         with self._lock:
             found = bool(self._fds)
-            self._note_displaced(self._fds)
+            self._note_displaced(self._fds, moved=True)
             self._created.clear()
             self.close()
         return found
@@ -311,13 +319,14 @@ class DirectoryTree:
         for one in folders:
             self._close(one)
 
-    def _note_displaced(self, folders: Iterable[str]) -> None:
+    def _note_displaced(self, folders: Iterable[str], *, moved: bool = False) -> None:
+        """`moved`: not those that are nowhere any more."""
         for folder in folders:
             if (fd := self._fds.get(folder)) is not None:
-                with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                    if os.path.samestat(os.fstat(fd), os.stat(self.root / folder)):
-                        continue
-                self.displaced.add(folder)
+                with contextlib.suppress(OSError):
+                    was = os.fstat(fd)
+                    if (was.st_nlink or not moved) and not _is_at(self.root / folder, was):
+                        self.displaced.add(folder)
 
     def close(self) -> None:
         self._ready.clear()
