@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
 from .errors import error_json
@@ -102,6 +103,7 @@ def _line(event: str, fields: dict[str, Any]) -> str:
     return f"{event}{attempt}: {names or fields.get('href') or 'DEST'}: {reason}"
 
 
+_status_of = attrgetter("status")
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
@@ -155,20 +157,17 @@ class Meter:
         self.skipped += assets
         self.bytes += size
 
-    def settle(self, outcomes: Iterable[Outcome]) -> None:
+    def settle(self, outcomes: Sequence[Outcome]) -> None:
         """Count the outcomes of assets."""
-        for outcome in outcomes:
-            status, record = outcome.status, outcome.record
-            if status is Status.FETCHED:
-                self.fetched += 1
-            elif status is Status.FAILED:
-                self.failed += 1
-                if outcome.error is not None:
-                    self.failures[outcome.error.kind] += 1
-            else:
-                self.skipped += 1
-            if record is not None:
-                self.bytes += record.size
+        statuses = list(map(_status_of, outcomes))
+        fetched, failed = statuses.count(Status.FETCHED), statuses.count(Status.FAILED)
+        self.fetched += fetched
+        self.failed += failed
+        self.skipped += len(statuses) - fetched - failed
+        self.bytes += sum([one.record.size for one in outcomes if one.record is not None])
+        for outcome in outcomes if failed else ():
+            if outcome.status is Status.FAILED and outcome.error is not None:
+                self.failures[outcome.error.kind] += 1
 
 
 def human_size(count: float) -> str:
