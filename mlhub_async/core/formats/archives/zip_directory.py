@@ -264,8 +264,9 @@ class ZipDirectory:
         return ZipMember(name, offset, limit, packed, size, crc, method, when, raw_name, flaw, etag)
 
     def _limit(self, offset: int) -> int:
-        after = bisect_right(self._offsets, offset)
-        return self._offsets[after] if after < len(self._offsets) else self._end.offset
+        offsets = self._offsets
+        after = bisect_right(offsets, offset)
+        return offsets[after] if after < len(offsets) else self._end.offset
 
 
 def _hash_bits(name: str) -> int:

@@ -103,9 +103,7 @@ class ZipMembers:
 
     def find(self, url: str) -> ZipMember | None:
         """A small member that can be read; see `ports.Members`."""
-        path = url.removeprefix(self._base)
-        usual = "%" not in path and "?" not in path
-        member = self.directory.member(path) if usual else self._member_at(url)
+        member = self._member_at(url)
         if member is None or member.flaw or member.limit - member.offset > SMALL_BYTES:
             return None
         return member
@@ -149,10 +147,9 @@ class ZipMembers:
 
     def _member_at(self, url: str) -> ZipMember | None:
         path = url.removeprefix(self._base)
-        if "?" in path:
-            path = path.partition("?")[0]
-        if "%" not in path:
+        if "%" not in path and "?" not in path:
             return self.directory.member(path)
+        path = path.partition("?")[0]
         return self.directory.member(unquote(path)) or self.directory.member(path)
 
     def _find(self, url: str) -> ZipMember:
