@@ -41,6 +41,13 @@ _ALGORITHMS = {
 _CODES = {name: code for code, name in _ALGORITHMS.items()}
 _ALGORITHM_OF_SIZE = {16: "md5", 20: "sha1", 32: "sha256", 64: "sha512"}
 _LABELLED_ALGORITHMS = {"md5", "sha1", "sha224", "sha256", "sha384", "sha512"}
+_LABELLED = pattern_on_use(
+    r"(md5|sha)-?(?:2-)?(|1|224|256|384|512)\s*[:=-]\s*([A-Za-z0-9+/_-]+={0,2})", re.ASCII | re.IGNORECASE
+)
+"""As "sha256:HEX", and as "sha256-BASE64" of Subresource Integrity and of container images."""
+_BASES = {"b": 32, "B": 32, "m": 64, "M": 64, "u": 64, "U": 64, "f": 16, "F": 16, "z": 58}
+"""By their prefixes: https://github.com/multiformats/multibase"""
+_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 GIT_BLOB = "gitblob"
 """SHA-1 of "blob SIZE", a null byte and the content: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects"""
 _SHA256_MULTIHASH = pattern_on_use(r"1220([0-9a-f]{64})", re.ASCII)
@@ -66,8 +73,9 @@ class Hasher(Protocol):
 def parse(text: object) -> Checksum | None:
     """The checksum that a catalogue publishes, None if it publishes none (`text` is None).
 
-    Accepted are a multihash in hexadecimal, "algorithm:hex", and a bare digest whose length tells the
-    algorithm. Anything else gives `UNUSABLE`: with that a file is neither refused nor counted as checked.
+    Accepted are a multihash, in hexadecimal or with a prefix that tells its base, a digest behind its
+    algorithm, and a bare digest whose length tells the algorithm. Anything else gives `UNUSABLE`: with that a
+    file is neither refused nor counted as checked.
     """
     if text is None:
         return None
@@ -75,15 +83,17 @@ def parse(text: object) -> Checksum | None:
         return UNUSABLE
     if found := _SHA256_MULTIHASH.fullmatch(text):
         return Checksum("sha256", bytes.fromhex(found[1]))
-    label, colon, digits = text.strip().strip('"').rpartition(":")
-    if label.startswith(GIT_BLOB):
+    text = text.strip().strip('"')
+    if text.startswith(GIT_BLOB):
+        label, _, digits = text.rpartition(":")
         return Checksum(label, bytes.fromhex(digits)) if _GIT_BLOB.fullmatch(text) else UNUSABLE
-    if not _HEX.fullmatch(digits):
-        return UNUSABLE
-    digest = bytes.fromhex(digits)
-    if colon:
-        return _parse_labelled(label, digest)
-    return _parse_multihash(digest) or _parse_bare(digest)
+    if found := _LABELLED.fullmatch(text):
+        return _parse_labelled(f"{found[1]}{found[2]}".lower(), found[3])
+    digits = text.removeprefix("0x")
+    if _HEX.fullmatch(digits):
+        digest = bytes.fromhex(digits)
+        return _parse_multihash(digest) or _parse_bare(digest)
+    return _parse_multihash(_of_base(text), may_be_bare=False) or UNUSABLE
 
 
 def git_blob(digits: object, size: int | None) -> str:
@@ -91,10 +101,30 @@ def git_blob(digits: object, size: int | None) -> str:
     return f"{GIT_BLOB}-{size}:{digits}"
 
 
-def _parse_labelled(label: str, digest: bytes) -> Checksum:
-    algorithm = label.strip().lower().replace("sha2-", "sha").replace("-", "")
-    known = algorithm in _LABELLED_ALGORITHMS and len(digest) == _size(algorithm)
-    return Checksum(algorithm, digest) if known else UNUSABLE
+def _parse_labelled(algorithm: str, digits: str) -> Checksum:
+    if algorithm not in _LABELLED_ALGORITHMS:
+        return UNUSABLE
+    digest = bytes.fromhex(digits) if _HEX.fullmatch(digits) else b""
+    digest = digest if len(digest) == _size(algorithm) else _base64(digits)
+    return Checksum(algorithm, digest) if len(digest) == _size(algorithm) else UNUSABLE
+
+
+def _of_base(text: str) -> bytes:
+    """The bytes of a text that begins with the prefix of its base; none if it has none."""
+    base, digits = _BASES.get(text[:1]), text[1:].rstrip("=")
+    if base == 58 and digits.isascii() and all(one in _BASE58 for one in digits):
+        number = 0
+        for one in digits:
+            number = number * 58 + _BASE58.index(one)
+        return number.to_bytes((number.bit_length() + 7) // 8)  # no multihash begins with a zero
+    if base == 64:
+        return _base64(digits)
+    if base == 16 and _HEX.fullmatch(digits):
+        return bytes.fromhex(digits)
+    try:
+        return base64.b32decode(digits.upper() + "=" * (-len(digits) % 8)) if base == 32 else b""
+    except (binascii.Error, ValueError):
+        return b""
 
 
 def _parse_bare(digest: bytes) -> Checksum:
@@ -102,7 +132,7 @@ def _parse_bare(digest: bytes) -> Checksum:
     return Checksum(algorithm, digest) if algorithm else UNUSABLE
 
 
-def _parse_multihash(data: bytes) -> Checksum | None:
+def _parse_multihash(data: bytes, *, may_be_bare: bool = True) -> Checksum | None:
     """The multihash: code and length as varints, then the digest. None if it is no multihash of a known code.
 
     One bare SHA-1 in ten thousand has the form of a multihash truncated to 18 bytes; bare MD5, SHA-256 and
@@ -113,7 +143,7 @@ def _parse_multihash(data: bytes) -> Checksum | None:
     algorithm, digest = _ALGORITHMS.get(code, ""), data[start:]
     if not algorithm or len(digest) != length or not MIN_DIGEST_BYTES <= length <= _size(algorithm):
         return None
-    ambiguous = len(data) in _ALGORITHM_OF_SIZE and start == 2
+    ambiguous = may_be_bare and len(data) in _ALGORITHM_OF_SIZE and start == 2
     return UNUSABLE if ambiguous else Checksum(algorithm, digest)
 
 
@@ -225,8 +255,10 @@ def _usable_digests(headers: Mapping[str, str]) -> Iterator[Checksum]:
 
 
 def _base64(text: str) -> bytes:
+    """Of either alphabet, with or without the signs that fill it up."""
+    digits = text.strip().rstrip("=").replace("-", "+").replace("_", "/")
     try:
-        return base64.b64decode(text.strip(), validate=True)
+        return base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)
     except (binascii.Error, ValueError):
         return b""
 

@@ -276,7 +276,7 @@ class Page(NamedTuple):
     """`Source.list` reads this listing again if `only` names it"""
     is_last: bool = False
     is_cut: bool = False
-    """it has no link to a next page; and should have one: it is full, and more was announced"""
+    """what it should have had, records or a link to the next page, is missing"""
 
 
 class Concern(enum.Enum):

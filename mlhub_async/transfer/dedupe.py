@@ -149,6 +149,15 @@ class UrlDedupe:
         if own.finished is not None:
             own.finished.set_result(record)
 
+    def end_first(self, url: str, own: InFlight, record: Record) -> None:
+        """`end` for what `begin_first` has begun, with a file that is known by this URL alone."""
+        del self._in_flight[url]
+        self._recent[url] = record
+        if len(self._recent) >= REMEMBERED_URLS:
+            self._older, self._recent = self._recent, {}
+        if own.finished is not None:
+            own.finished.set_result(record)
+
 
 def _finished(transfer: InFlight) -> asyncio.Future[Record | None]:
     if transfer.finished is None:

@@ -9,7 +9,13 @@ from ..core import checksum, formats
 from ..core.errors import Corrupt, TransferError, Transient
 from ..core.formats.directories import Answer, directory_error, listed_instead
 from ..core.formats.kinds import may_be_empty
-from ..core.formats.sniffing import SNIFF_BYTES, is_undecided, unexpected_text, wrong_content_error
+from ..core.formats.sniffing import (
+    SNIFF_BYTES,
+    is_undecided,
+    placeholder,
+    unexpected_text,
+    wrong_content_error,
+)
 from ..core.model import Asset, Checksum, Head, Job, Proof
 from ..core.urls import redacted, suffix
 from ..http.status import TRANSFORMED
@@ -69,6 +75,8 @@ class Expectations:
         self._first = b""
         self._url = self._content_type = ""
         self._odd_digest = b""
+        self.lengths_are_doubtful = False
+        """an earlier body was broken by its format: a cache may give its length for that of the whole now"""
         self.undecided = False
         """a text came first, which only the rest of the body may show to be the format's"""
 
@@ -95,8 +103,9 @@ class Expectations:
 
     @property
     def needs_its_format(self) -> bool:
-        """Whether a length does not prove the body: a text came first, or the file may still be written."""
-        return self.undecided or self._is_fresh
+        """Whether a length does not prove the body: a text came first, the file may still be written, or an
+        earlier body of the asset was broken."""
+        return self.undecided or self._is_fresh or self.lengths_are_doubtful
 
     def algorithms(self) -> list[str]:
         """The algorithms of the digests that `compare` needs."""
@@ -136,9 +145,10 @@ class Expectations:
     def _wrong_content(self) -> TransferError | None:
         if (error := self._listed_instead()) is not None:
             return error
-        found = unexpected_text(
-            self._first[:SNIFF_BYTES], self._path, self.asset.media_type, self._content_type
-        )
+        about = (self._first[:SNIFF_BYTES], self._path, self.asset.media_type, self._content_type)
+        found = unexpected_text(*about)
+        if not found and self.asset.size is None and self.asset.checksum is None:
+            found = placeholder(*about)
         place = redacted(self._url)
         return wrong_content_error(self.name, found, "" if place == self.name else place) if found else None
 
@@ -192,7 +202,7 @@ class Expectations:
         way is taken for what the server has, if the framing proves it whole or if it came twice alike
         (`sha256`). Raises `Corrupt`.
         """
-        sized = self._sized(total) and not self._is_fresh
+        sized = self._sized(total) and not (self._is_fresh or self.lengths_are_doubtful)
         if not (always or self.undecided) and (sized or self._comparable()):
             return
         path, media_type = self._path, self.asset.media_type

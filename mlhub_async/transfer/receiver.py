@@ -272,6 +272,7 @@ class Receiver:
         self._wants_encoded = self._decoded_there and wrong
         self._keeps_encoding = self._wants_encoded or (self._decoder is not None and wrong)
         self._asks_origin = True
+        self.expectations.lengths_are_doubtful |= error.kind == "structure"
         self.restart()
 
     async def restart_in_new_file(self) -> None:

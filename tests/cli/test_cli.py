@@ -320,6 +320,11 @@ class TestValues:
     def test_a_header_can_be_written_with_a_colon_or_an_equals_sign(self, text):
         assert read("-H", text).headers == (("X-A", Secret("b")),)
 
+    @pytest.mark.parametrize("text", ["https://host.test", "http=//host.test", "HTTPS://host.test/path"])
+    def test_a_host_without_a_header_is_none(self, text):
+        result = CliRunner().invoke(main_group, ["mirror", "https://host.test/c.json", "d", "-H", text])
+        assert result.exit_code == 2 and "names a host, but no header" in error_line(result)
+
     def test_auto_and_infinite_are_accepted_as_numbers(self):
         assert read("-j", "auto").concurrency is None
         assert read("-R", "infinite").retry.attempts > 10**6

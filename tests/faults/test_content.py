@@ -146,6 +146,53 @@ async def test_data_of_another_format_than_the_catalogue_says_is_kept(site, dest
     assert Mirrored(dest).bytes_of("one") == png
 
 
+PNG = b"\x89PNG\r\n\x1a\n" + noise(5000)
+PICTURES = {
+    "image/png": PNG,
+    "image/jpeg; q=80": b"\xff\xd8\xff\xe0\0\x10JFIF\0" + noise(5000),
+    "image/gif": b"GIF89a\1\0\1\0" + noise(5000),
+    "image/webp": b"RIFF\x98\x13\0\0WEBPVP8 " + noise(5000),
+    "image/avif": b"\0\0\0\x20ftypavif" + noise(5000),
+}
+
+
+@pytest.mark.parametrize("small_files", [True, False])
+@pytest.mark.parametrize("content_type", PICTURES)
+async def test_a_picture_in_place_of_data_is_a_placeholder(site, dest, content_type, small_files):
+    """As servers send it with status 200 for what they lack, and image optimisers for what they have."""
+    always = [instead(PICTURES[content_type], content_type), *([] if small_files else [Chunked()])]
+    items = one(site, always=always, type="image/tiff; application=geotiff")
+    for path, media_type in (("/two.nc", None), ("/three", "application/x-hdf5"), ("/four.zip", None)):
+        href = site.put(path, always=always)
+        items.append(stac_item(path[1:].partition(".")[0], data={"href": href, "type": media_type}))
+    report = await run(items, dest)
+    assert report.exit_code == 4
+    assert Mirrored(dest).failed == dict.fromkeys(["one", "two", "three", "four"], "wrong-content")
+    assert Mirrored(dest).files == {} and f"a picture ({content_type.partition(';')[0]})" in str(
+        Mirrored(dest).errors
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "about", "content_type"),
+    [
+        ("/a.tif", {"type": "image/png"}, "image/png"),
+        ("/a.png", {"type": "image/tiff"}, "image/png"),
+        ("/a.jpg", {"type": "image/jpeg"}, "image/png"),
+        ("/a.tif", {"type": "image/tiff"}, "image/tiff"),
+        ("/a.tif", {"type": "image/tiff"}, "application/octet-stream"),
+        ("/a", {}, "image/png"),
+        ("/a.bin", {}, "image/png"),
+        ("/a.tif", {"file:size": len(PNG)}, "image/png"),
+        ("/a.tif", sizes_and_digests(PNG), "image/png"),
+    ],
+)
+async def test_a_picture_is_kept_where_one_may_be_meant(site, dest, path, about, content_type):
+    items = one(site, path=path, always=[instead(PNG, content_type)], **about)
+    assert await run_and_check(items, dest) == (0, "")
+    assert Mirrored(dest).bytes_of("one") == PNG
+
+
 @pytest.mark.parametrize(
     ("path", "media_type", "body"),
     [

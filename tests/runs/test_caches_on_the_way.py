@@ -49,3 +49,34 @@ def test_a_document_that_is_no_json_is_asked_for_past_caches(site, run_cli, dest
     cached(site, "/item.json", body[:-20], body)
     assert run_cli("mirror", whole, dest).code == 0
     assert Mirrored(dest).bytes_of("one") == NEW
+
+
+def test_a_cache_that_gives_a_broken_body_its_own_length_is_not_believed(site, run_cli, dest):
+    """Its origin ends bodies by the connection: it sends this one in chunks, then by the length it has."""
+    whole = tif(30_000, 1)
+    came = whole[:10_000]
+    sent = []
+
+    def answer(seen):
+        sent.append(seen)
+        about = [("Content-Type", "image/tiff")]
+        return Reply(200, about, came, framing="chunked" if len(sent) == 1 else "length")
+
+    source = site.json("/item.json", stac_item("one", data=site.route("/a.tif", answer)))
+    ran = run_cli("mirror", source, dest)
+    assert ran.code == 4 and Mirrored(dest).failed == {"one": "structure"}, ran.err
+    assert len(sent) == 2 and Mirrored(dest).files == {}
+    sent.clear()
+    came = whole
+    assert run_cli("mirror", source, dest).code == 0 and Mirrored(dest).bytes_of("one") == whole
+
+
+def test_a_body_that_was_broken_once_is_taken_when_it_comes_whole(site, run_cli, dest):
+    bodies = [(NEW[:2_000], "chunked"), (NEW, "length")]
+
+    def answer(_seen):
+        body, framing = bodies.pop(0)
+        return Reply(200, [("Content-Type", "image/tiff")], body, framing=framing)
+
+    source = site.json("/item.json", stac_item("one", data=site.route("/a.tif", answer)))
+    assert run_cli("mirror", source, dest).code == 0 and Mirrored(dest).bytes_of("one") == NEW

@@ -78,6 +78,40 @@ def test_the_label_of_a_digest_tells_its_algorithm(label, algorithm):
     assert checksum.parse(f"{label}:{full.hex()}") == Checksum(algorithm, full)
 
 
+@pytest.mark.parametrize("algorithm", ["md5", "sha1", "sha224", "sha256", "sha384", "sha512"])
+@pytest.mark.parametrize("sign", [":", "-", "=", ": "])
+def test_a_digest_behind_its_algorithm_may_be_in_base64(algorithm, sign):
+    full = hashlib.new(algorithm, BODY).digest()
+    usual, safe = base64.b64encode(full).decode(), base64.urlsafe_b64encode(full).decode()
+    for digits in (usual, safe, usual.rstrip("="), full.hex()):
+        assert checksum.parse(f"{algorithm}{sign}{digits}") == Checksum(algorithm, full)
+
+
+def base58(data):
+    number, digits = int.from_bytes(data), ""
+    while number:
+        number, one = divmod(number, 58)
+        digits = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"[one] + digits
+    return digits
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_multihash_with_the_prefix_of_its_base_is_read(algorithm):
+    full = digest(algorithm)
+    written = bytes.fromhex(checksum.multihash(algorithm, full))
+    forms = (
+        f"f{written.hex()}",
+        f"F{written.hex().upper()}",
+        f"0x{written.hex()}",
+        "b" + base64.b32encode(written).decode().lower().rstrip("="),
+        "m" + base64.b64encode(written).decode().rstrip("="),
+        "U" + base64.urlsafe_b64encode(written).decode(),
+        "z" + base58(written),
+    )
+    for form in forms:
+        assert checksum.parse(form) == Checksum(algorithm, full), form
+
+
 def test_a_missing_checksum_is_distinguished_from_an_unusable_one():
     assert checksum.parse(None) is None
     assert checksum.parse("") == Checksum("", b"")
@@ -100,7 +134,14 @@ def test_a_missing_checksum_is_distinguished_from_an_unusable_one():
         "\u0660\u0661" * 16,
         "md5:" + "00" * 20,
         "crc32:deadbeef",
-        "sha256-n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=",
+        "sha256-n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDw",  # two bytes are missing
+        "sha:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "z1220",
+        "f122",
+        "m",
+        "b!",
+        "z" + "0" * 46,
+        "Qm" + "1" * 44,
         "ff" * 30,
         42,
         ["1220"],

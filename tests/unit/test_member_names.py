@@ -66,3 +66,22 @@ def test_names_are_the_same_from_both_ends():
     directory = _directory(["b/2", "a/1", "é/3", "folder/"])
     assert list(directory.names()) == ["a/1", "b/2", "é/3"]
     assert list(directory.names(backwards=True)) == ["é/3", "b/2", "a/1"]
+
+
+def test_members_are_found_in_any_order_whether_they_were_listed_or_not():
+    names = [f"{n % 7}/é{n}" if n % 3 else f"{n % 7}/{n}.tif" for n in range(50)]
+    directory = _directory(names)
+    assert [directory.member(name).name for name in names] == names
+    assert directory.member("0/none") is None
+    listed = _directory(names)
+    assert [member.name for member in listed.members()] == sorted(names)
+    assert [listed.member(name) for name in names] == [directory.member(name) for name in names]
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_the_last_of_two_members_of_one_name_is_the_file():
+    directory = _directory(["b", "a", "b", "c", "b"])
+    assert list(directory.names()) == ["a", "b", "c"]
+    assert [name for name, _ in directory.flaws] == ["b", "b"]
+    first, last, other = (directory.member(name).offset for name in "abc")
+    assert first < other < last

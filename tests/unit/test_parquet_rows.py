@@ -198,6 +198,12 @@ def test_a_box_with_nan_is_none_and_the_geometry_tells(folder):
     assert [item["id"] for item in listed(folder / "n.parquet", bbox=(0, -1, 1, 1))] == ["i0"]
 
 
+def test_the_number_0_is_an_id(folder):
+    parquet.write_table(pa.table({**base(2), "id": pa.array([0, 1])}), folder / "i.parquet")
+    assert [item["id"] for item in listed(folder / "i.parquet")] == [0, 1]
+    assert [item["id"] for item in listed(folder / "i.parquet", ids=("0",))] == [0]
+
+
 def test_columns_and_fields_of_one_name_are_told(folder):
     columns = base(1)
     twice = pa.Table.from_arrays([*columns.values(), columns["id"]], names=["id", "assets", "id"])

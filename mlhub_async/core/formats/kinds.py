@@ -139,6 +139,9 @@ _PRINTABLE = (BMP, RIFF, GRIB, LAS, ORC, PMTILES, BZIP2, PARQUET, GIF, ARROW)
 """A text may begin as these do."""
 _CHECKED = (TIFF, ZIP, HDF5, NETCDF, JPEG, PNG, JP2, PDF, GZIP, HDF4, NITF, NPY, SQLITE)
 _CHECKED_TOO = (FLATGEOBUF, SHAPEFILE, XZ, ZSTD, SEVEN_ZIP, ISO_MEDIA, *_PRINTABLE)
+PICTURES = frozenset({JPEG, PNG, GIF, RIFF, ISO_MEDIA, BMP})
+"""What browsers show, and servers send in place of a picture that is missing."""
+NO_PICTURES = frozenset({*_CHECKED, *_CHECKED_TOO, DBF, TAR, _DATA}) - PICTURES - {PDF}
 _SUFFIXES = {
     TIFF: "tif tiff gtiff btf",
     ZIP: "zip kmz npz shz docx xlsx pptx odt ods",

@@ -2,7 +2,7 @@
 
 Refused is a text (HTML, XML, JSON or plain) where neither suffix nor media type declare a format that may be
 such a text. Binary data of any other format than the declared one is accepted: catalogues often declare
-wrong types.
+wrong types. A picture for browsers in place of data, which the server calls a picture too, is a placeholder.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def is_expected(first: bytes, path: str, media_type: str | None, content_type: s
         return True
     binary = first.translate(None, _CONTROLS) != first and first[:2] not in _BYTE_ORDER_MARKS
     if binary and kind is not UNKNOWN:
-        return True
+        return not placeholder(first, path, media_type, content_type)
     return not (kind.late or _unexpected(kind, first, content_type))
 
 
@@ -98,6 +98,23 @@ def is_undecided(first: bytes, path: str, media_type: str | None) -> bool:
     if not kind.late or kind.markup or first.startswith(kind.magics):
         return False
     return len(first) >= SNIFF_BYTES and _text(first) is not None
+
+
+def placeholder(first: bytes, path: str, media_type: str | None, content_type: str) -> str:
+    """The picture that came in place of data, as in "the server sent a picture (image/png) instead"; or "".
+
+    Both suffix and media type, where known, must declare formats that no browser shows, and the Content-Type
+    be that of the picture: a server that takes it from the name of a file would send another one.
+    """
+    if content_type.lstrip()[:6].lower() != "image/":
+        return ""
+    found = kinds.recognised(first)
+    if found not in kinds.PICTURES or kinds.of_media_type(content_type) is not found:
+        return ""
+    declared = kinds.declared(path, media_type)
+    if not declared or not all(one in kinds.NO_PICTURES for one in declared):
+        return ""
+    return f"a picture ({content_type.partition(';')[0].strip().lower()})"
 
 
 def directory_listing(first: bytes, content_type: str = "") -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import BinaryIO, Protocol, TypeVar
 
@@ -349,6 +350,14 @@ class DocumentStore(Protocol):
 
     def release_descriptors(self) -> bool:
         """Close descriptors that are kept open only for speed. False if there were none."""
+
+    def is_unchanged(self, path: str, size: int, mtime_ns: int) -> bool:
+        """Whether the file at `path` has this size and mtime."""
+
+    @property
+    def displaced(self) -> AbstractSet[str]:
+        """Directories that another program removed or moved away during the run, "" for DEST itself: as far
+        as the run noticed, which it does at the latest in `release_descriptors`."""
 
     def release_reserve(self) -> None:
         """Give back the space that was reserved for the receipt of a run that fills the disk."""

@@ -73,6 +73,10 @@ async def _write_all(run: Run, documents: Documents) -> None:
     store.release_descriptors()  # its descriptors may be the only ones left for what follows
     try:
         await ledger.flush()
+        if report.stopped is None:
+            if not ledger.path.exists():
+                raise _displaced(str(ledger.path))
+            await ledger.query(documents.check_displaced)
         if isinstance(report.stopped, SourceError | UsageError) and not store.receipt_removed:
             return await ledger.query(Statements.forget_run)
         if not isinstance(report.stopped, asyncio.CancelledError):
@@ -103,6 +107,10 @@ async def _write_all(run: Run, documents: Documents) -> None:
         await ledger.close()
 
 
+def _displaced(path: str) -> StorageError:
+    return StorageError(f"{path}: another program removed or moved it during the run; run again")
+
+
 class Places(Protocol):
     """Where documents are, and what the items of this run cover: see `Inventory`."""
 
@@ -120,6 +128,21 @@ class Documents:
     inventory: Places
     report: Report
     options: Options
+
+    def check_displaced(self, book: Statements) -> None:
+        """Raises `StorageError` if finished files are not in directories that another program has removed.
+
+        One that had no finished file is no loss: it was created again.
+        """
+        folders = self.store.displaced
+        if "" in folders:
+            raise _displaced(self.store.name)
+        for _, record in book.finished() if folders else ():
+            above = (folder.as_posix() for folder in PurePosixPath(record.path).parents)
+            if not folders.isdisjoint(above) and not self.store.is_unchanged(
+                record.path, record.size, record.mtime_ns
+            ):
+                raise _displaced(record.path)
 
     def update_item_links(self, book: Statements) -> None:
         """Items whose links to other items lead elsewhere by now. One that cannot be written is a flaw."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ...core.errors import CatalogError, MlhubError, SourceError
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MAX_SWEEPS = 3
 """How often a listing that changes while it is read is read at most."""
 MAX_REASONS = 20
+CUT = "says of its pages that more items belong to them, or links no next page (try --limit 1000), and"
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -52,7 +53,7 @@ class Pass:
     """the source can read it again"""
     is_ended: bool = False
     is_cut: bool = False
-    """its last page had no link to a next one; should have had one: see `Page.is_cut`"""
+    """one of its pages lacked records, or the link to the next one: see `Page.is_cut`"""
     of_slices: bool = False
     """it stands for the slices that were read before the whole"""
 
@@ -79,7 +80,7 @@ class Pass:
 
     @property
     def is_short(self) -> bool:
-        return self.most is not None and self.found < self.most
+        return self.is_cut or (self.most is not None and self.found < self.most)
 
     def has_the_set_of(self, other: Pass) -> bool:
         """Both came to their last page and to the same items, none twice: it could hide another one."""
@@ -278,9 +279,8 @@ class Completeness:
     def _latest(self, name: str) -> Pass:
         """The latest pass, without `repeated` where that may count items that came by links."""
         latest = self.passes[name]
-        if self.followed and name not in self.earlier and not latest.slice_of:
-            return Pass(latest.returned, latest.items, 0, 0, latest.least, latest.most, latest.checksum)
-        return latest
+        may_count_others = self.followed and name not in self.earlier and not latest.slice_of
+        return replace(latest, repeated=0) if may_count_others else latest
 
     @property
     def matched(self) -> int | None:
@@ -338,7 +338,8 @@ class Completeness:
         for name, _ in self._ended_passes():
             latest, shown = self._latest(name), name or "the source"
             if latest.is_short and not self._is_accepted(name, self.passes[name]):
-                yield f"{shown} announced {latest.most} items and gave {latest.found}"
+                told = CUT if latest.found >= (latest.most or 0) else f"announced {latest.most} items and"
+                yield f"{shown} {told} gave {latest.found}"
             elif not self._is_settled(name) and (name in self.earlier or latest.least != latest.most):
                 yield f"{shown} changed while it was read, {self.sweeps} times"
         if self.changed:

@@ -15,18 +15,20 @@ from ... import __version__
 from ...core.errors import CatalogError, MlhubError, NothingMatched
 from ...core.model import AFTER_REFERENCE, REFERENCE_VIA, Concern, Flaw, Outcome, Proof, Status
 from ...core.options import ASSET_CONDITIONS, ITEM_CONDITIONS
-from ...core.telemetry import human_size, records_if_all_fetched
+from ...core.telemetry import human_size
 from ...core.urls import StoreAddress, term_safe
 from ...storage.layout import ERRORS_FILE, RECEIPT_FILE, in_state, shard_state
 from .completeness import Completeness
 from .empty_selection import Offered, matches_nothing
 
+_status_of, _received_of = attrgetter("status"), attrgetter("received")
+_size_of, _proof_of = attrgetter("record.size"), attrgetter("record.proof")
+_via_of = attrgetter("job.asset.via")
 MAX_FAILURES = 1000
 """Failures that are kept in memory; all of them are in errors.jsonl."""
 MAX_SHOWN_FAILURES = 10
 """In the table of a notebook."""
 MAX_EXAMPLES = 5
-_VIA, _PROOF = attrgetter("job.asset.via"), attrgetter("proof")
 INTERRUPTED_EXIT_CODE = 130
 """Of a run that was cancelled; a number given to `Task.cancel` as its message is the exit code instead."""
 
@@ -156,27 +158,21 @@ class Report:
 
     def add(self, outcomes: Sequence[Outcome]) -> None:
         """Count the outcomes of jobs."""
-        records = records_if_all_fetched(outcomes)
-        if records and not any(map(_VIA, outcomes)):
-            self.fetched += len(records)
-            self.received += sum([outcome.received for outcome in outcomes])
-            self.bytes += sum([record.size for record in records])
-            self.proofs.update(map(_PROOF, records))
-            return
-        for outcome in outcomes:
-            status, record = outcome.status, outcome.record
-            self.received += outcome.received
-            if record is None or status is Status.FAILED:
+        self.received += sum(map(_received_of, outcomes))
+        there = [one for one in outcomes if one.record is not None and one.status is not Status.FAILED]
+        statuses = list(map(_status_of, there))
+        self.fetched += statuses.count(Status.FETCHED)
+        self.skipped += statuses.count(Status.SKIPPED)
+        self.bytes += sum(map(_size_of, there))
+        proofs = list(map(_proof_of, there))
+        for proof in set(proofs):
+            self.proofs[proof] += proofs.count(proof)
+        for outcome in there if any(map(_via_of, there)) else ():
+            if (via := outcome.job.asset.via) and outcome.status is Status.FETCHED:
+                self._count_via(via, _size_of(outcome))
+        for outcome in outcomes if len(there) < len(outcomes) else ():
+            if outcome.record is None or outcome.status is Status.FAILED:
                 self._add_missing(outcome)
-                continue
-            if status is Status.FETCHED:
-                self.fetched += 1
-                if via := outcome.job.asset.via:
-                    self._count_via(via, record.size)
-            elif status is Status.SKIPPED:
-                self.skipped += 1
-            self.bytes += record.size
-            self.proofs[record.proof] += 1
 
     def _count_via(self, via: str, size: int) -> None:
         """Count a file that was fetched otherwise than from a plain href, or after a reference failed."""

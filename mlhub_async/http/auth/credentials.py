@@ -117,5 +117,7 @@ def check_header_name(name: str) -> None:
     """Raises `UsageError` for an invalid field name (RFC 9110 section 5.1) or one of `_OWN_FIELDS`."""
     if not _FIELD_NAME.fullmatch(name):
         raise UsageError(f"{name!r} is no header name: write it as 'Name: value'")
+    if name.lower() in ("http", "https"):
+        raise UsageError(f"{name}://… names a host, but no header: write it as 'https://host Name: value'")
     if name.lower() in _OWN_FIELDS:
         raise UsageError(f"header {name} is set by the program itself: leave it out")

@@ -94,7 +94,8 @@ class ItemPages:
             if not accept(page.records):
                 return
             about = (page.matched, name, len(page.records), only, slice_of, True)
-            entries: Entries = [Page(*about, is_last=page.is_last, is_cut=page.is_cut)]
+            is_cut = page.is_cut or page.is_lacking
+            entries: Entries = [Page(*about, is_last=page.is_last, is_cut=is_cut)]
             for one in stac.items_of(page.records, page.url, only or NO_COLLECTION):
                 if isinstance(one, Flaw) or await self._is_wanted(one, chosen, slice_of or name):
                     entries.append(one)

@@ -37,7 +37,7 @@ def body_of(request: Request) -> JsonObject:
 
 def limit_of(request: Request) -> int | None:
     """The page size that this request asks for, if it does."""
-    return _number(_parameters(request).get("limit"))
+    return as_number(_parameters(request).get("limit"))
 
 
 class PageSize:
@@ -134,7 +134,7 @@ def page_number_of(request: Request) -> int | None:
     parameters = _parameters(request)
     if _POSITIONS & {name.lower() for name in parameters}:
         return None
-    return _number(parameters.get("page"))
+    return as_number(parameters.get("page"))
 
 
 def with_limit(request: Request, limit: int | None) -> Request:
@@ -164,9 +164,15 @@ def _parameters(request: Request) -> dict[str, Any]:
     return dict(reversed(parse_qsl(urlsplit(request.url).query)))
 
 
-def _number(value: Any) -> int | None:
+def names_ids(request: Request) -> bool:
+    """Whether a request names the records that it is for."""
+    return bool(_parameters(request).get("ids"))
+
+
+def as_number(value: Any) -> int | None:
+    """A whole number, also one that is written as a text; None for anything else."""
     if isinstance(value, str) and value.isascii() and value.isdigit():
-        return int(value[:9])
+        return int(value[:18])
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 

@@ -15,7 +15,7 @@ from ...core.ports import Reader
 from ..fields.legacy import hidden_members
 from ..links import UNSTATED, json_links, links_of, media_rank, resolve_trusted
 from .loop_guard import NO_PROGRESS, LoopGuard
-from .page_size import JSON, PageSize, body_of, limit_of, post_request
+from .page_size import JSON, PageSize, as_number, body_of, limit_of, names_ids, post_request, with_limit
 
 ENDLESS = sys.maxsize
 REFUSED = "request-refused"
@@ -28,6 +28,7 @@ _HEADER_ALLOWED = pattern_on_use(
     r"|x-(?!forwarded|http-method|original|rewrite|real|api|auth|access|amz|ms-|goog|key|csrf)[a-z0-9-]{1,64}",
     re.IGNORECASE,
 )
+_RETURNED = ("numberReturned", "returned")
 _HEADER_VALUE = pattern_on_use(r"[\x21-\x7e]([\x20-\x7e]{0,4094}[\x21-\x7e])?")
 
 
@@ -45,7 +46,9 @@ class ListingPage:
     is_short: bool = False
     """it is the last, and fewer records came than were announced"""
     is_cut: bool = False
-    """it is short, and as long as it may be: the link to the next page is missing"""
+    """it is as long as it may be, and more must follow: the link to the next page is missing"""
+    is_lacking: bool = False
+    """it has fewer records than it says itself"""
 
 
 async def pages(
@@ -64,6 +67,11 @@ async def pages(
     means an empty listing if its body says so. `must_reach_total`: raise `CatalogError` at the end of a
     listing of fewer records than it announced; else that is left to the caller.
 
+    An only page of as many records as were asked for, with neither a total nor a `next` link, may be all
+    there is, or come from a server that links no pages: so the first record alone is asked for, which has
+    to have a `next` link if others follow. A document that is no page is read once more: it may be an error
+    that passes.
+
     A total does not end the listing as long as `next` links bring new records. After a page without new
     ones it does, if all that were announced came: servers may give `next` links for ever.
 
@@ -75,6 +83,7 @@ async def pages(
     guard, size = LoopGuard(), PageSize(request)
     following: Request | None = request
     number = received = 0
+    is_lacking = False
     while following is not None and not guard.has_ended:
         number += 1
         try:
@@ -83,23 +92,29 @@ async def pages(
             following = size.begin(following, number, received)
             document = document or await _read(reader, following, size, may_be_absent=may_be_absent)
             document = document or Document({member: []}, following.url)
-            page = _page(document, size.asked, number, member)
+            page = await _read_page(reader, document, size.asked, number, member)
             if size.renumbered:
                 page = replace(page, records=[one for one in page.records if not guard.knows(one)])
             guard.add_page(page.records, number, page.matched)
             is_short = page.is_last and guard.total is not None and not guard.total_reached
-            page = replace(page, is_short=is_short, is_cut=is_short and _is_full(page, size.asked))
+            is_cut = is_short and _is_full(page, size.asked)
+            if number == 1 and page.is_last and guard.total is None and _fills(page, size.asked):
+                is_cut = await _links_no_pages(reader, size.asked, member)
+            page = replace(page, is_short=is_short, is_cut=is_cut)
         except CatalogError as error:
             if error.kind in NO_PROGRESS and guard.total_reached:
                 return
             raise
         size.add_page()
+        is_lacking |= page.is_lacking or page.is_cut
         received += len(page.records)
         yield page
         following = next_request(page.body, page.url, size.asked, request, allow_origins)
+    where = urls.redacted(request.url)
     if must_reach_total and guard.total is not None and not guard.total_reached:
-        where = urls.redacted(request.url)
         raise CatalogError(f"{where} announced {guard.total} {member} and gave {guard.found}", kind="short")
+    if must_reach_total and is_lacking:
+        raise CatalogError(f"{where} gave fewer {member} than it has, by its own pages", kind="short")
 
 
 async def _read(reader: Reader, request: Request, size: PageSize, *, may_be_absent: bool) -> Document | None:
@@ -116,6 +131,41 @@ async def _read(reader: Reader, request: Request, size: PageSize, *, may_be_abse
             if smaller is None:
                 raise _broken(error, request, number) from error
             request = smaller
+
+
+async def _read_page(
+    reader: Reader, document: Document, request: Request, number: int, member: str
+) -> ListingPage:
+    """The page that a document is. One that is none is read again: the same twice is wrong for good."""
+    try:
+        return _page(document, request, number, member)
+    except CatalogDefect:
+        try:
+            again = await reader.read(request)
+        except TransferError as error:
+            raise _broken(error, request, number) from error
+    try:
+        return _page(again, request, number, member)
+    except CatalogDefect as defect:
+        if again.body == document.body:
+            raise
+        raise CatalogError(defect.message, kind=defect.kind) from defect
+
+
+def _fills(page: ListingPage, request: Request) -> bool:
+    """Whether a page has exactly as many records as were asked for, and not because so many were named."""
+    return len(page.records) == limit_of(request) and not names_ids(request)
+
+
+async def _links_no_pages(reader: Reader, request: Request, member: str) -> bool:
+    """Whether the server takes a limit, but gives no link to what follows; by a page of one record."""
+    first = with_limit(request, 1)
+    try:
+        document = await reader.read(first)
+        page = _page(document, first, 1, member)
+    except MlhubError:
+        return False
+    return page.is_last and len(page.records) == 1 and page.matched in (None, 1)
 
 
 def _broken(error: TransferError, request: Request, number: int) -> MlhubError:
@@ -164,7 +214,8 @@ def _page(document: Document, request: Request, number: int, member: str) -> Lis
     if hidden := hidden_members({"links": body.get("links")}):
         raise CatalogDefect(f"{where} {hidden}: the next page may be among them", kind="not-a-page")
     is_last = _next_link(body, request) is None
-    return ListingPage(number, body, records, matched_of(body), document.url, is_last)
+    is_lacking = len(records) < (_count(body, *_RETURNED) or 0)
+    return ListingPage(number, body, records, matched_of(body), document.url, is_last, is_lacking=is_lacking)
 
 
 def _is_full(page: ListingPage, request: Request) -> bool:
@@ -175,7 +226,7 @@ def _is_full(page: ListingPage, request: Request) -> bool:
 
 def has_no_records(body: JsonObject) -> bool:
     """Whether the counts of a page say that it has none, as servers do beside `"features": null`."""
-    returned = _count(body, "numberReturned", "returned")
+    returned = _count(body, *_RETURNED)
     return returned == 0 if returned is not None else matched_of(body) == 0
 
 
@@ -187,8 +238,8 @@ def matched_of(body: JsonObject) -> int | None:
 def _count(body: JsonObject, *names: str) -> int | None:
     for holder in (body, body.get("context"), body.get("search:metadata")):
         for name in names:
-            found = holder.get(name) if isinstance(holder, dict) else None
-            if isinstance(found, int) and not isinstance(found, bool) and found >= 0:
+            found = as_number(holder.get(name)) if isinstance(holder, dict) else None
+            if found is not None and found >= 0:
                 return found
     return None
 

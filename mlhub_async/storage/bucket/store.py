@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -55,6 +56,7 @@ class BucketStore:
 
     small_bytes = 0
     is_synced = False
+    displaced: AbstractSet[str] = frozenset()
 
     def __init__(self, objects: Objects, address: StoreAddress, state: Path, space: DiskSpace) -> None:
         """`state`: the directory for what is local."""

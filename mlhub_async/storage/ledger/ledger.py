@@ -83,6 +83,11 @@ class Ledger:
         self._touched_rows = 0
         """rows written since the last checkpoint, about"""
 
+    @property
+    def path(self) -> Path:
+        """The file of the database."""
+        return self._state / LEDGER_FILE
+
     async def open(
         self,
         source: str,

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from ...core.errors import error_json
 from ...core.model import Asset, Job, Outcome, Proof, Record, Status
-from ...core.telemetry import records_if_all_fetched
 from ..naming import fold
 from .schema import ABSENT, DONE, FAILED
 
@@ -34,13 +33,15 @@ ROWS_OF_STATEMENTS = (100, 25, 5, 1)
 with room for all of its values: one for every number would take 5 MB."""
 
 
-_JOB, _ASSET = itemgetter(Outcome._fields.index("job")), itemgetter(Job._fields.index("asset"))
+_JOB, _STATUS, _RECORD = map(itemgetter, map(Outcome._fields.index, ("job", "status", "record")))
+_ASSET = itemgetter(Job._fields.index("asset"))
 _OWNER_AND_KEY = itemgetter(*map(Asset._fields.index, ("collection", "item", "key", "stamp")))
 
 
 def rows_of(batch: Sequence[Settled]) -> list[Row]:
     outcomes, urls = zip(*batch, strict=True) if batch else ((), ())
-    if records := records_if_all_fetched(outcomes):
+    statuses, records = list(map(_STATUS, outcomes)), list(map(_RECORD, outcomes))
+    if statuses and statuses.count(Status.FETCHED) == len(statuses) and not records.count(None):
         return _rows_of_files(outcomes, records, urls)
     return _rows_of_any(batch)
 

@@ -83,6 +83,13 @@ def inherited(fd: int) -> tuple[int, bytes]:
         return group, b""
 
 
+def _is_at(path: Path, known: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), known)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
 class CopyNeeded(Exception):
     """A file cannot be renamed into its directory: that one is on another file system than DEST, or behaves
     so; or the file would not have the group or the access control list that it inherits there.
@@ -155,6 +162,9 @@ class DirectoryTree:
         self._created: set[str] = set()
         self._ready: dict[str, int] = {}
         """those of the directories in `_created` that take a file of `_source_dir` by nothing but a rename"""
+        self.displaced: set[str] = set()
+        """directories that another program moved away while they were open, or removed before a file was to
+        be placed there; not those that were removed when their files were done: somebody has used these"""
         self._max_open = spare_descriptors(MAX_OPEN_DIRECTORIES)
         self._max_folder_bytes = _max_folder_bytes(root)
 
@@ -200,7 +210,9 @@ class DirectoryTree:
                 try:
                     return self._place(source, source_dir, path)
                 except OSError as error:
-                    if error.errno not in SHORTAGE_ERRNOS or not self.release_descriptors():
+                    if isinstance(error, FileNotFoundError):  # it is created again, once
+                        self._close_folder(folder)
+                    elif error.errno not in SHORTAGE_ERRNOS or not self.release_descriptors():
                         raise
                     return self._place(source, source_dir, path)
         except OSError as error:
@@ -234,6 +246,7 @@ class DirectoryTree:
         """Close the directories, which are only kept open to save time; false if none was open."""
         with self._lock:
             found = bool(self._fds)
+            self._note_displaced(self._fds, moved=True)
             self._created.clear()
             self.close()
         return found
@@ -254,11 +267,6 @@ class DirectoryTree:
         if folder in self._inherits_other and source_dir == self._source_dir:
             raise CopyNeeded(source, source_dir, path, os.dup(fd), sync=self.sync)
         try:
-            os.rename(source, name, src_dir_fd=source_dir, dst_dir_fd=fd)
-        except FileNotFoundError:
-            # Another program removed the directory: create it again, once.
-            self._close_folder(folder)
-            fd = self._directory(folder)
             os.rename(source, name, src_dir_fd=source_dir, dst_dir_fd=fd)
         except OSError as error:
             if error.errno != errno.EXDEV:
@@ -322,9 +330,21 @@ class DirectoryTree:
             os.close(fd)
 
     def _close_folder(self, folder: str) -> None:
-        while folder:
-            self._close(folder)
-            folder = folder.rpartition("/")[0]
+        """Close a directory and those above it, as another program seems to have removed one of them."""
+        parts = folder.split("/")
+        folders = ["/".join(parts[:count]) for count in range(len(parts), 0, -1)]
+        self._note_displaced(folders)
+        for one in folders:
+            self._close(one)
+
+    def _note_displaced(self, folders: Iterable[str], *, moved: bool = False) -> None:
+        """`moved`: not those that are nowhere any more."""
+        for folder in folders:
+            if (fd := self._fds.get(folder)) is not None:
+                with contextlib.suppress(OSError):
+                    was = os.fstat(fd)
+                    if (was.st_nlink or not moved) and not _is_at(self.root / folder, was):
+                        self.displaced.add(folder)
 
     def close(self) -> None:
         self._ready.clear()

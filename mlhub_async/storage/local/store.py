@@ -82,6 +82,7 @@ class LocalStore:
         self.is_synced = self._sync
         self._tree = DirectoryTree(root, sync=self._sync)
         self.is_unchanged: IsUnchanged = self._tree.is_unchanged
+        self.displaced = self._tree.displaced
         self.disk = self._threads.disk
         self.disk.on_change = self._review_small_bytes
         self._review_small_bytes()
@@ -90,10 +91,8 @@ class LocalStore:
         self.put_document = None
         self.put = self._documents.write
         self.put_pieces = self._documents.write_pieces
-        self.stage = self._documents.stage
-        self.place = self._documents.place
-        self.place_ready = self._documents.place_ready
-        self.unstage = self._documents.unstage
+        self.stage, self.unstage = self._documents.stage, self._documents.unstage
+        self.place, self.place_ready = self._documents.place, self._documents.place_ready
         self.has_partial = self._partials.has_left
         self.partial_names = self._partials.run
         self.adopt_partial = self._partials.adopt

@@ -81,7 +81,10 @@ class FinalNames(Generic[F]):
     def _end(self, file: F, outcome: Outcome, *, odd: bool = False) -> None:
         if odd:
             self._odd.append((outcome, file.url))
-        self._context.dedupe.end(file, file.urls, outcome.record)
+        if outcome.record is None:
+            self._context.dedupe.end(file, (), None)
+        else:
+            self._context.dedupe.end_first(file.url, file, outcome.record)
 
     def unstage(self) -> None:
         """Delete the files that have no names."""

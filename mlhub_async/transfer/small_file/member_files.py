@@ -14,7 +14,7 @@ import math
 from collections.abc import Awaitable, Sequence
 from hashlib import sha256
 from operator import attrgetter
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from ...core.concurrency import LazyAwaitable
 from ...core.errors import MlhubError
@@ -60,8 +60,8 @@ class MemberFiles:
         self._context = context
         self._put = put
         self._settle = settle
-        self._looks_at_files = context.existing.looks_at_files
-        self._has_partials = context.store.has_partials
+        self._may_know_any = context.existing.looks_at_files or context.store.has_partials
+        """of each file something may be on disk"""
         self._usual_places: set[str] = set()
         """beginnings of URLs that are canonical, if a plain path follows"""
         self._waiting: list[MemberFile] = []
@@ -100,7 +100,9 @@ class MemberFiles:
         asset, context = job.asset, self._context
         href = asset.href
         members = context.http.members_at(href)
-        if members is None or asset.unavailable or not is_eligible(job) or not self._is_new(job):
+        if members is None or asset.unavailable or not is_eligible(job):
+            return None
+        if (self._may_know_any or asset.checksum is not None) and self._may_know(job):
             return None
         member = members.find(href)
         limit = math.inf if members.are_files else context.store.small_bytes  # 0 while the disk is slow
@@ -110,14 +112,12 @@ class MemberFiles:
         file = MemberFile(job, url, members, member)
         return file if context.dedupe.begin_first(url, file, known_url=job.known_url) else None
 
-    def _is_new(self, job: Job) -> bool:
-        """Whether nothing of the file is on disk or in another mirror."""
+    def _may_know(self, job: Job) -> bool:
+        """Whether something of the file may be on disk, or in another mirror."""
         asset, context = job.asset, self._context
         if asset.checksum is not None and context.references is not None and context.references.may_have(job):
-            return False
-        if (self._looks_at_files or asset.checksum is not None) and context.existing.may_keep(job):
-            return False
-        return not (self._has_partials and context.store.has_partial(asset.identity))
+            return True
+        return context.existing.may_keep(job) or context.store.has_partial(asset.identity)
 
     def _canonical(self, href: str) -> str:
         """The canonical URL of an href, which nearly always is the href itself."""
@@ -165,16 +165,16 @@ class MemberFiles:
 
     def _take(self, order: MemberOrder, content: Content) -> Awaitable[None] | None:
         """Check a member, and note it as a file without a name; see `ports.TakeMember`."""
-        file = cast(MemberFile, order)
+        assert isinstance(order, MemberFile)
         if isinstance(content, UnpackedFile):
-            record = self._unpacked(file, content)
+            record = self._unpacked(order, content)
         else:
-            record = self._written(file, content)
+            record = self._written(order, content)
         if record is None:
             return None
-        self._names.staged[record.path] = file
+        self._names.staged[record.path] = order
         size, landed = record.size, self._landed
-        landed.append((Outcome(file.job, Status.FETCHED, record, None, 1, size), file.url))
+        landed.append((Outcome(order.job, Status.FETCHED, record, None, 1, size), order.url))
         self._context.meter.received += size
         return LazyAwaitable(self._settle_landed) if len(landed) >= SETTLED_AT_ONCE else None
 

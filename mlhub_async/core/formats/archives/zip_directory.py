@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 from operator import gt
@@ -23,9 +23,9 @@ _ENTRY, _ENTRY_BYTES = b"PK\1\2", 46
 LOCAL_BYTES = 30
 REMEMBERED = 2_000
 """So many members at least that were listed last, and are asked for soon, are not read again."""
-_extent_of = struct.Struct("<5xB14xII3H7xBI").unpack_from
-"""Of an entry: the system it was made on, the packed size and the size, the lengths of name, extra field and
-comment, the upper byte of the attributes, and the offset of the local header."""
+_entry = struct.Struct("<4sxB14xII3H7xBI").unpack_from
+"""Of an entry: signature, the system it was made on, the packed size and the size, the lengths of name, extra
+field and comment, the upper byte of the attributes, and the offset of the local header."""
 _facts_of = struct.Struct("<8x4H3I2H10xI").unpack_from
 """Of an entry: flags, method, time, date, CRC-32, the packed size and the size, the lengths of name and extra
 field, and the offset of the local header."""
@@ -88,7 +88,8 @@ class ZipDirectory:
         self._files = array("Q")
         """where the entries of the files begin, in the order of their names"""
         self._hashes = array("Q")
-        """32 bits of the hash of each name, and the number of its entry in `_files`; sorted"""
+        """32 bits of the hash of each name, and the number of its entry in `_files`; sorted. Made when a
+        member is looked for that was not listed just before."""
         self._overlapping: set[int] = set()
         self.flaws: list[tuple[str, str]] = []
         self._offsets = array("Q")
@@ -129,6 +130,8 @@ class ZipDirectory:
         return found
 
     def _find(self, name: str) -> ZipMember | None:
+        if len(self._hashes) < len(self._files):
+            self._hashes.extend(sorted([_hash_bits(one) | at for at, one in enumerate(self.names())]))
         key = _hash_bits(name)
         at = bisect_left(self._hashes, key)
         while at < len(self._hashes) and self._hashes[at] & ~_32 == key:
@@ -163,51 +166,57 @@ class ZipDirectory:
         names: list[str] = []
         odd: set[int] = set()
         place = 0
-        while place < len(raw):
-            if len(raw) - place < _ENTRY_BYTES or not raw.startswith(_ENTRY, place):
-                raise ArchiveDefect("has a directory that is damaged")
-            host, packed, size, name_bytes, extra_bytes, comment_bytes, mode, offset = _extent_of(raw, place)
+        while place <= len(raw) - _ENTRY_BYTES:
+            sig, host, packed, size, name_bytes, extra_bytes, comment_bytes, mode, offset = _entry(raw, place)
             name_begin = place + _ENTRY_BYTES
             name_end = name_begin + name_bytes
             following = name_end + extra_bytes + comment_bytes
-            if following > len(raw):
+            if sig != _ENTRY or following > len(raw):
                 raise ArchiveDefect("has a directory that is damaged")
             if _32 in (packed, size, offset):
                 extra = raw[name_end : name_end + extra_bytes]
                 _, packed, offset = _zip64_fields(extra, size, packed, offset)
+                packed, offset = min(packed, _FAR), min(offset, _FAR)
             name = raw[name_begin:name_end]
             if is_plain(name) and (mode >> 4 in _FILES or host not in _UNIX_HOSTS):
                 names.append(name.decode("ascii"))
             else:
                 odd.add(place)
                 names.append(_usual_name(name, raw, place))
+            offset += shift
             places.append(place)
-            offsets.append(min(offset + shift, _FAR))
-            ends.append(min(offset + shift + LOCAL_BYTES + name_bytes + packed, _FAR))
+            offsets.append(offset)
+            ends.append(offset + LOCAL_BYTES + name_bytes + packed)
             place = following
+        if place != len(raw):
+            raise ArchiveDefect("has a directory that is damaged")
         count = len(places)
         if self._end.members not in (count, count & _16):
             raise ArchiveDefect(f"names {self._end.members} members in its directory, but {count} are there")
         self._note_overlaps(places, offsets, ends)
         self._offsets.extend(sorted(offsets))
-        self._sort_files(places, names, odd)
+        numbers: Iterable[int] = sorted(range(count), key=names.__getitem__)
+        if odd or len(set(names)) < count:
+            numbers = self._usable(numbers, places, names, odd)
+        self._files.extend(map(places.__getitem__, numbers))
 
-    def _sort_files(self, places: Sequence[int], names: Sequence[str], odd: Container[int]) -> None:
-        """`odd`: the places of entries that may be something else than files with usable names."""
-        files, hashes = self._files, array("Q")
-        last: str | None = None
-        for number in sorted(range(len(places)), key=names.__getitem__):
+    def _usable(
+        self, numbers: Iterable[int], places: Sequence[int], names: Sequence[str], odd: Container[int]
+    ) -> list[int]:
+        """Those of the entries, sorted by name, that are files with usable names, the last one of each name.
+
+        `odd`: the places of entries that may be something else.
+        """
+        usable: list[int] = []
+        for number in numbers:
             name, place = names[number], places[number]
             if place in odd and not self._is_file(name, place):
                 continue
-            if name == last:
+            if usable and names[usable[-1]] == name:
                 self.flaws.append((name, "two members have this name: the first one is left out"))
-                files.pop()
-                hashes.pop()
-            hashes.append(_hash_bits(name) | len(files))
-            files.append(place)
-            last = name
-        self._hashes.extend(sorted(hashes))
+                usable.pop()
+            usable.append(number)
+        return usable
 
     def _is_file(self, name: str, place: int) -> bool:
         """Whether an entry is a file with a usable name; notes what is wrong with it else."""
@@ -255,8 +264,9 @@ class ZipDirectory:
         return ZipMember(name, offset, limit, packed, size, crc, method, when, raw_name, flaw, etag)
 
     def _limit(self, offset: int) -> int:
-        after = bisect_right(self._offsets, offset)
-        return self._offsets[after] if after < len(self._offsets) else self._end.offset
+        offsets = self._offsets
+        after = bisect_right(offsets, offset)
+        return offsets[after] if after < len(offsets) else self._end.offset
 
 
 def _hash_bits(name: str) -> int:

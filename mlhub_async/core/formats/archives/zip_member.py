@@ -22,8 +22,8 @@ def content(member: ZipMember, data: memoryview) -> memoryview | bytes:
 
     Raises `ArchiveDefect`, for what is no such member.
     """
-    begin = _begin_of_data(member, data)
-    _, _, _, packed_size, size, crc, method, *_ = member
+    _, _, _, packed_size, size, crc, method, _, raw_name, _, _ = member
+    begin = _begin_of_data(raw_name, data)
     packed = data[begin : begin + packed_size]
     if len(packed) != packed_size or not begin:
         raise ArchiveDefect("reaches into what follows it")
@@ -44,7 +44,7 @@ def _inflated(packed: memoryview, size: int) -> bytes:
     return whole
 
 
-def _begin_of_data(member: ZipMember, head: bytes | memoryview) -> int:
+def _begin_of_data(raw_name: bytes, head: bytes | memoryview) -> int:
     """Where the data begins behind the local header (section 4.3.7); 0 if more bytes are needed."""
     if len(head) < LOCAL_BYTES:
         return 0
@@ -55,7 +55,7 @@ def _begin_of_data(member: ZipMember, head: bytes | memoryview) -> int:
     begin: int = name_end + extra_bytes
     if len(head) < begin:
         return 0
-    if head[LOCAL_BYTES:name_end] != member.raw_name:
+    if head[LOCAL_BYTES:name_end] != raw_name:
         raise ArchiveDefect("has another name in front of its bytes than in the directory of the archive")
     return begin
 
@@ -120,7 +120,7 @@ class MemberDecoder:
         """The bytes behind the local header, which is collected first."""
         before = len(self._head)
         self._head += bytes(view)
-        begin = _begin_of_data(self._member, self._head)
+        begin = _begin_of_data(self._member.raw_name, self._head)
         if not begin:
             return view[:0]
         self._data_begins, self._head = begin, b""

@@ -39,7 +39,8 @@ def items_of_batch(batch: Any) -> list[JsonObject]:
 
 def _item(row: JsonObject) -> JsonObject:
     item: JsonObject = {"type": "Feature", "stac_version": "1.0.0"}
-    item |= {name: row[name] for name in ("type", "stac_version", "stac_extensions", "id") if row.get(name)}
+    item |= {name: row[name] for name in ("type", "stac_version", "stac_extensions") if row.get(name)}
+    item["id"] = row.get("id")
     item["geometry"] = _geometry(row.get("geometry"))
     if (bbox := _bbox(row.get("bbox"))) is not None:
         item["bbox"] = bbox

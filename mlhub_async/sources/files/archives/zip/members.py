@@ -24,7 +24,7 @@ from .....http.status import NOT_FOUND, refused
 from ....items.streams import RawReader
 from ..answers import MemberAnswer
 from .read_ahead import SMALL_BYTES, ReadAhead, ZipBytes
-from .runs import MemberSplitter, runs_of
+from .runs import MemberSplitter, ZipOrder, runs_of
 
 _offset = attrgetter("member.offset")
 MAX_DIRECTORY_BYTES = 512 << 20
@@ -115,14 +115,8 @@ class ZipMembers:
 
     async def read(self, orders: Sequence[MemberOrder], send: Send, take: TakeMember) -> None:
         """See `ports.Members`. Members that were read with others already are not asked for again."""
-        missing: list[MemberOrder] = []
-        have = self._read_ahead.have
-        for order in sorted(orders, key=_offset):
-            if (data := have(cast(ZipMember, order.member))) is None:
-                missing.append(order)
-            elif (busy := _give(take, order, data)) is not None:
-                await busy
-        members = [cast(ZipMember, order.member) for order in missing]
+        missing = await self._give_known(sorted(cast(Sequence[ZipOrder], orders), key=_offset), take)
+        members = [order.member for order in missing]
         runs, whole = runs_of(members), partial(_give, take)
 
         async def read_runs() -> None:
@@ -136,15 +130,26 @@ class ZipMembers:
         except TransferError:
             return  # whoever asks for one of them by itself is told of it
 
+    async def _give_known(self, orders: list[ZipOrder], take: TakeMember) -> list[ZipOrder]:
+        """Give the members whose bytes were read ahead. Returns the orders for the others."""
+        if not self._read_ahead.has_any:
+            return orders
+        missing = []
+        for order in orders:
+            if (data := self._read_ahead.have(order.member)) is None:
+                missing.append(order)
+            elif (busy := _give(take, order, data)) is not None:
+                await busy
+        return missing
+
     def release(self, url: str) -> None:
         """What was read ahead makes room by itself."""
 
     def _member_at(self, url: str) -> ZipMember | None:
         path = url.removeprefix(self._base)
-        if "?" in path:
-            path = path.partition("?")[0]
-        if "%" not in path:
+        if "%" not in path and "?" not in path:
             return self.directory.member(path)
+        path = path.partition("?")[0]
         return self.directory.member(unquote(path)) or self.directory.member(path)
 
     def _find(self, url: str) -> ZipMember:
@@ -179,10 +184,10 @@ class ZipMembers:
                 self._interrupted.popitem(last=False)
 
 
-def _give(take: TakeMember, order: MemberOrder, data: memoryview) -> Awaitable[None] | None:
+def _give(take: TakeMember, order: ZipOrder, data: memoryview) -> Awaitable[None] | None:
     """Give a member if it is right; else nobody: `get` says what is wrong."""
     try:
-        whole = content(cast(ZipMember, order.member), data)
+        whole = content(order.member, data)
     except ArchiveDefect:
         return None
     return take(order, whole)

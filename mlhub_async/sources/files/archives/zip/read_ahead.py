@@ -67,6 +67,11 @@ class ReadAhead:
             if self._cells[first].data is not None:
                 del self._cells[first]
 
+    @property
+    def has_any(self) -> bool:
+        """Whether the bytes of any member may be there."""
+        return bool(self._cells)
+
     def have(self, member: ZipMember) -> memoryview | None:
         """The same bytes where they were read for another member, else None."""
         cell = self._cell_of(member)

@@ -6,18 +6,26 @@ from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from itertools import pairwise
 from operator import attrgetter
-from typing import cast
+from typing import Protocol
 
 from .....core.formats.archives.zip_directory import ZipMember
 from .....core.ports import Buffer
-from .....core.ports.members import MemberOrder
 
 RANGE_BYTES = 8 << 20
 """So much one request asks for at most, and what the last member in it has beyond that."""
 GAP_BYTES = 64 << 10
 """Bytes that nobody wants are read with others if they are fewer than these, as a request costs more."""
 _limit_of = attrgetter("member.limit")
-Whole = Callable[[MemberOrder, memoryview], Awaitable[None] | None]
+
+
+class ZipOrder(Protocol):
+    """See `ports.MemberOrder`."""
+
+    @property
+    def member(self) -> ZipMember: ...
+
+
+Whole = Callable[[ZipOrder, memoryview], Awaitable[None] | None]
 """Takes an order, and the bytes of the archive from the member's local header to its limit."""
 
 
@@ -36,14 +44,14 @@ def runs_of(members: Sequence[ZipMember]) -> Iterator[range]:
 class MemberSplitter:
     """Takes the bytes of a range in order, and gives each member as soon as all of its bytes are there."""
 
-    def __init__(self, orders: Sequence[MemberOrder], whole: Whole) -> None:
+    def __init__(self, orders: Sequence[ZipOrder], whole: Whole) -> None:
         """`orders` are for members, sorted by offset, and at least one."""
         self._orders = orders
         self._limits = list(map(_limit_of, orders))
         self._whole = whole
         self._number = 0
         """that of the present member"""
-        self._position = cast(ZipMember, orders[0].member).offset
+        self._position = orders[0].member.offset
         """the offset in the archive of the next byte"""
         self._begun = bytearray()
         """the first bytes of the present member, if they came before the others"""
@@ -54,7 +62,7 @@ class MemberSplitter:
         number = bisect_right(self._limits, end, self._number)
         busy: Awaitable[None] | None = None
         for order in self._orders[self._number : number]:
-            member = cast(ZipMember, order.member)
+            member = order.member
             if self._begun:
                 piece = self._completed(view[: member.limit - position])
             else:
@@ -62,7 +70,7 @@ class MemberSplitter:
             busy = self._whole(order, piece) or busy
         self._number = number
         if number < len(self._orders):
-            present = cast(ZipMember, self._orders[number].member)
+            present = self._orders[number].member
             self._begun += view[max(present.offset - position, 0) :]
         return busy
 
