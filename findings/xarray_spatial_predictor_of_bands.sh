@@ -5,8 +5,8 @@
 # Versions: xarray-spatial 0.10.20 (Python 3.12 or later); rasterio 1.4.4 writes and reads as a comparison, with tifffile
 #   2026.11.8 and imagecodecs 2026.10.10.
 # Seen: open_geotiff() gives wrong numbers for all bands of such a file, without an error, and to_geotiff(predictor=3) writes a
-#   file of which rasterio and tifffile read wrong numbers; it reads its own files right. With DEFLATE, LZW and ZSTD, in strips and
-#   tiles, float32 and float64. One band, bands that lie apart, and predictor 2 are right.
+#   file of which rasterio and tifffile read wrong numbers; it reads its own files right. With DEFLATE, LZW and ZSTD, in strips
+#   and tiles, float32 and float64. One band, bands that lie apart, and predictor 2 are right.
 # Expected: the numbers: the difference is to the byte as many places before as a pixel has samples (Adobe Photoshop TIFF
 #   Technical Note 3, on the floating-point predictor: the offset of the differences is the number of samples).
 # Exits 0 while this is so, 1 when it changes.
