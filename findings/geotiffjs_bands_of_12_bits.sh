@@ -6,7 +6,7 @@
 #   imagecodecs 2026.3.6.
 # Seen: readRasters() gives the first band right, and other numbers for all bands after it: up to 65,535 for 12 bits. No error.
 #   So with and without compression, in tiles and in strips. One band, bands apart (INTERLEAVE=BAND), and 16 bits are right.
-# Expected: the samples of the file. BitsPerSample may be 12 (TIFF 6.0, section 8), and geotiff.js reads it for one band.
+# Expected: the samples of the file. BitsPerSample may be 12 (TIFF 6.0), and geotiff.js reads it for one band.
 # Exits 0 while this is so, 1 when it changes.
 set -euo pipefail
 work=$(mktemp -d)

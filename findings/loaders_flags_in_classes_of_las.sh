@@ -7,7 +7,7 @@
 # Seen: `classification` of a marked point is a class that no point has: ground (2) that is withheld is 130, vegetation (5) that
 #   is a key point 69, and synthetic ground 34. No error. In LAS and LAZ. Points without a mark are right.
 # Expected: 2, 5 and 2. Of the byte of the class the five low bits are the class, and the three high ones are the marks (LAS 1.4
-#   R15, Classification Bit Field Encoding of point formats 0 to 5).
+#   R15, classification of point formats 0 to 5).
 # Exits 0 while this is so, 1 when it changes.
 set -euo pipefail
 work=$(mktemp -d)

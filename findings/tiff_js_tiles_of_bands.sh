@@ -9,7 +9,7 @@
 #   the first. Of one band with predictor 2 it adds the differences across all tiles of a row, and only the first tile is right.
 #   Strips of the same pixels are right, as are tiles of one band without a predictor.
 # Expected: the samples of the file: a tile holds all samples of its pixels, and prediction starts anew in each tile
-#   (TIFF 6.0, sections 14 and 15); or an error, as for strips of bands that lie apart.
+#   (TIFF 6.0, on tiled images and on the differencing predictor); or an error, as for strips of bands that lie apart.
 # Exits 0 while this is so, 1 when it changes.
 set -euo pipefail
 work=$(mktemp -d)
