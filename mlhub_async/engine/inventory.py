@@ -214,18 +214,27 @@ class Inventory:
         """Those items that the catalogue describes otherwise than when they were claimed in this run."""
         if not repeated or not self._existing.heeds_changes:
             return []  # then the ledger keeps the description of an earlier run
-        pairs = [(one, self._under_way((one.collection, one.item))) for one in repeated]
-        settled = [one for one, item in pairs if item is None]
-        if found := await self._ledger.query(lambda book: changed_items(book, settled)):
+        ended, changed = self._compare_under_way(repeated)
+        if found := await self._ledger.query(lambda book: changed_items(book, ended)):
+            # Another call may not have gone on by now from a claim that the ledger had before this one.
+            ended, late = self._compare_under_way(found)
             await self._ledger.flush()  # rows that are not in the database yet may be as these are
-            found = await self._ledger.query(lambda book: changed_items(book, found))
-        under_way = [(one, item) for one, item in pairs if item is not None]
-        return found + [one for one, item in under_way if differs(one, self._request(item)[0])]
+            changed += late + await self._ledger.query(lambda book: changed_items(book, ended))
+        return changed
 
-    def _under_way(self, identity: tuple[str, str]) -> Item | None:
-        """The item of this run whose assets are claimed and not all settled yet."""
-        pending = self._pending.get(identity)
-        return self._claimed.get(identity) if pending is None else pending.item
+    def _compare_under_way(
+        self, repeated: Sequence[ClaimRequest]
+    ) -> tuple[list[ClaimRequest], list[ClaimRequest]]:
+        """Those items whose assets are all settled, and of the others those that have changed."""
+        ended, changed = [], []
+        for one in repeated:
+            pending = self._pending.get((one.collection, one.item))
+            item = pending.item if pending else self._claimed.get((one.collection, one.item))
+            if item is None:
+                ended.append(one)
+            elif differs(one, self._request(item)[0]):
+                changed.append(one)
+        return ended, changed
 
     async def _count_first(self, owners: Sequence[Item | Collection], pass_name: str) -> int:
         """How many of the items are listed for the first time in this pass."""
