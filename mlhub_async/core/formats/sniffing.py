@@ -106,7 +106,7 @@ def placeholder(first: bytes, path: str, media_type: str | None, content_type: s
     Both suffix and media type, where known, must declare formats that no browser shows, and the Content-Type
     be that of the picture: a server that takes it from the name of a file would send another one.
     """
-    if content_type.lstrip()[:6].lower() != "image/":
+    if "image/" not in content_type.lower():
         return ""
     found = kinds.recognised(first)
     if found not in kinds.PICTURES or kinds.of_media_type(content_type) is not found:

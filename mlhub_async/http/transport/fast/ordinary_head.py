@@ -26,8 +26,8 @@ _LINE_ENDS = frozenset(b"\r\n" * count for count in range(MAX_FIELDS + 3))
 _is_token = re.compile("[!#$%&'*+.^_`|~0-9A-Za-z-]++").fullmatch
 _FIELD_NAMES: dict[str, str] = {}
 """Cache of the names of ordinary fields: as received, and in lower case."""
-_VALUE = "([!-~](?:[ -~]*[!-~])?|)"
-"""The value of a field, without spaces around it."""
+_VALUE = "((?:[!-~][ -~]*+(?<! ))?+)"
+"""The value of a field, without spaces around it. Nothing in it is tried twice."""
 
 
 class _Form(NamedTuple):
