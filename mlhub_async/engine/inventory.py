@@ -24,7 +24,7 @@ from ..core.model import (
     Status,
     Stored,
 )
-from ..core.options import Options, Selection
+from ..core.options import ASSET_CONDITIONS, Options, Selection
 from ..stac.write.encode import to_json
 from ..stac.write.extent import Extent
 from ..stac.write.hrefs import DocumentLocation
@@ -322,18 +322,8 @@ def grid_reader(store: Store, options: Options) -> GridReader | None:
 
 
 def _fingerprinter(options: Options, chosen: Selection, base: str, source_root: str) -> Fingerprinter:
-    return Fingerprinter(
-        options.template,
-        base,
-        source_root,
-        chosen.include,
-        chosen.exclude,
-        chosen.roles,
-        chosen.media_types,
-        chosen.min_size,
-        chosen.max_size,
-        options.enrich,
-    )
+    conditions = (getattr(chosen, name) for name in ASSET_CONDITIONS)
+    return Fingerprinter(options.template, base, source_root, *conditions, options.enrich)
 
 
 @dataclass(slots=True, eq=False, repr=False)
