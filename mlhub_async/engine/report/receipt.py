@@ -164,9 +164,7 @@ class Report:
         self.fetched += statuses.count(Status.FETCHED)
         self.skipped += statuses.count(Status.SKIPPED)
         self.bytes += sum(map(_size_of, there))
-        proofs = list(map(_proof_of, there))
-        for proof in set(proofs):
-            self.proofs[proof] += proofs.count(proof)
+        self.proofs.update(map(_proof_of, there))
         for outcome in there if any(map(_via_of, there)) else ():
             if (via := outcome.job.asset.via) and outcome.status is Status.FETCHED:
                 self._count_via(via, _size_of(outcome))

@@ -120,7 +120,7 @@ class Ledger:
     def _open(
         self, source: str, selection: str, started: str, prepare: Callable[[Statements], None]
     ) -> Statements:
-        database = connect(self._state / LEDGER_FILE, full_sync=self._store.is_synced)
+        database = connect(self.path, full_sync=self._store.is_synced)
         try:
             book = Statements(database, self._store.is_unchanged, PlannedRows())
             if left := self._log.uncommitted():
@@ -151,7 +151,7 @@ class Ledger:
             await self._store.wait_for_space(failure)
 
     def _translate_error(self, error: BaseException) -> BaseException:
-        path = self._state / LEDGER_FILE
+        path = self.path
         if isinstance(error, OSError):
             return state_error(error, error.filename or path)
         return ledger_error(path, error) if isinstance(error, sqlite3.Error) else error

@@ -6,7 +6,7 @@ import sqlite3
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import chain, pairwise, repeat
+from itertools import chain, compress, pairwise, repeat
 from operator import attrgetter, itemgetter
 from sys import intern
 from typing import TYPE_CHECKING, Any
@@ -83,14 +83,12 @@ def insert_settled(
     database: sqlite3.Connection, run: int, rows: Sequence[Row], planned: Sequence[PlannedRow]
 ) -> None:
     """The same for rows that are not in the table, with what was planned for each."""
-    failed = [row for row in rows if row[13]]
-    if failed:
-        pairs = [pair for pair in zip(rows, planned, strict=True) if not pair[0][13]]
-        insert_settled(database, run, [row for row, _ in pairs], [found for _, found in pairs])
-    elif rows_changed(database, INSERT_SETTLED, _inserted(run, rows, planned)) != len(rows):
-        failed = list(rows)
-    for row in failed:
-        _settle(database, run, row)
+    done = [not row[13] for row in rows]
+    inserted = _inserted(run, list(compress(rows, done)), list(compress(planned, done)))
+    is_whole = rows_changed(database, INSERT_SETTLED, inserted) == len(inserted)
+    for row, is_done in zip(rows, done, strict=True):
+        if not (is_done and is_whole):
+            _settle(database, run, row)
 
 
 def _inserted(run: int, rows: Sequence[Row], planned: Sequence[PlannedRow]) -> list[tuple[Any, ...]]:
