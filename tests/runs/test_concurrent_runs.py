@@ -1,9 +1,11 @@
 """Several runs on one DEST where locks do nothing: each may waste its time, none may spoil a file."""
 
 import contextlib
+import os
 import random
 import sqlite3
 import sys
+import threading
 
 import pytest
 
@@ -104,6 +106,53 @@ async def test_what_somebody_else_removed_is_told_as_such_and_leaves_no_name(tmp
     await file.drop()
     store.close()
     assert not (tmp_path / "c1/one/data.tif").exists()
+
+
+def test_a_document_is_written_whatever_a_run_that_begins_meanwhile_removes(tmp_path):
+    store = LocalStore(tmp_path)
+    store.open()
+
+    def pieces():
+        yield OLD
+        begin_another(tmp_path)
+        yield NEW
+
+    store.put_pieces("catalog.json", pieces())
+    assert (tmp_path / "catalog.json").read_bytes() == OLD + NEW
+    staged, _ = store.stage(b"{}")
+    begin_another(tmp_path)
+    with pytest.raises(PartialLost):
+        store.place(staged, "c1/one/data.tif")
+    store.close()
+    assert os.listdir(tmp_path / ".mlhub/partial") == []
+
+
+def test_documents_are_written_while_runs_begin_all_the_time(tmp_path):
+    store = LocalStore(tmp_path)
+    store.open()
+    ended = threading.Event()
+
+    def begin_others():
+        while not ended.is_set():
+            begin_another(tmp_path)
+
+    others = threading.Thread(target=begin_others)
+    others.start()
+    try:
+        for number in range(1000):
+            store.put(f"{number % 7}.json", b"%d" % number)
+            store.put_pieces("catalog.json", [b"[", b"%d" % number, b"]"])
+    finally:
+        ended.set()
+        others.join()
+        store.close()
+    assert (tmp_path / "5.json").read_bytes() == b"999"
+    assert (tmp_path / "catalog.json").read_bytes() == b"[999]"
+
+
+def begin_another(folder):
+    with partials(folder / ".mlhub/partial"):
+        pass
 
 
 @pytest.mark.parametrize("count", [2, 4])

@@ -284,7 +284,8 @@ class Store(Protocol):
     def place(self, name: str, path: str) -> int | None:
         """Give a staged file its final path. Returns its `mtime_ns` where that may have changed, else None.
 
-        Raises as `put` does; the staged file is gone then.
+        Raises as `put` does, and `PartialLost` if somebody else has removed the staged file. That is gone
+        then.
         """
 
     def place_ready(self, names: Sequence[tuple[str, str]]) -> int:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
-from ...core.errors import DiskFull, LocalShortage, MlhubError
+from ...core.errors import DiskFull, LocalShortage, MlhubError, PartialLost, TransferError
 from ..inline import SLOW_SECONDS, DiskWork
-from ..layout import DOCUMENT_PREFIX, partial_file
+from ..layout import DOCUMENT_PREFIX
 from ..os_errors import storage_error, with_cause, write_whole
-from .directories import CopyNeeded, DirectoryTree
+from .directories import HAS_DIR_FD, CopyNeeded, DirectoryTree
 from .partials import Partials
 
 if TYPE_CHECKING:
     from ...core.ports import Buffer
 
+PIECE_BYTES = 1 << 20
 CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
@@ -33,8 +35,12 @@ class DocumentWriter:
 
     def write(self, path: str, data: bytes) -> int:
         """See `ports.Store.put`. In any thread; if files are synced, in that of the ledger."""
-        name, mtime = self.stage(data, path)
-        return self.place(name, path) or mtime
+        while True:
+            name, mtime = self.stage(data, path)
+            try:
+                return self.place(name, path) or mtime
+            except PartialLost:
+                continue  # to a run that began just now, on a file system without locks
 
     def stage(self, data: Buffer, path: str = "") -> tuple[str, int]:
         """See `ports.Store`. `path` is for messages."""
@@ -72,8 +78,10 @@ class DocumentWriter:
             except CopyNeeded as other:
                 return other.copy()
         except MlhubError as error:
+            if isinstance(error, TransferError):
+                error = self._partials.explained(error, name, path)
             self.unstage(name)
-            raise (error.as_fatal() if isinstance(error, LocalShortage) else self._explained(error)) from None
+            raise self._explained(error) from None
         finally:
             if (took := self._disk.clock() - started) > SLOW_SECONDS:
                 self._disk.note_slow(took)
@@ -83,22 +91,30 @@ class DocumentWriter:
         return self._tree.place_ready(names, self._partials.directory, self._disk)
 
     def _explained(self, error: MlhubError) -> MlhubError:
+        if isinstance(error, LocalShortage):
+            return error.as_fatal()
         return with_cause(error, self._partials.folder) if isinstance(error, DiskFull) else error
 
     def write_pieces(self, path: str, pieces: Iterable[bytes]) -> int:
         """The same for a document that is made piece by piece, in the ledger's thread."""
-        name = partial_file(self._partials.unique_name(DOCUMENT_PREFIX))
+        name = next(self._names)
         try:
-            with open(self._partials.folder / name, "wb") as file:
+            with open(self._partials.folder / name, "x+b") as file:
                 mtime = self._fill(file, pieces)
-            moved = self._ledger_tree.place_or_copy(self._partials.path(name), self._partials.directory, path)
+                if not HAS_DIR_FD:  # Windows renames no file that is open
+                    file.close()
+                try:
+                    return self._ledger_tree.place_or_copy(name, self._partials.directory, path) or mtime
+                except TransferError as error:
+                    why = self._partials.explained(error, name, path)
+                    if file.closed or not isinstance(why, PartialLost):
+                        raise
+                    file.seek(0)  # its bytes are here, until it is closed
+                    return self.write_pieces(path, iter(partial(file.read, PIECE_BYTES), b""))
         except (OSError, MlhubError) as error:
-            self.unstage(self._partials.path(name))
+            self.unstage(name)
             ours = storage_error(error, path) if isinstance(error, OSError) else error
-            if isinstance(ours, DiskFull):
-                raise with_cause(ours, self._partials.folder) from None
-            raise (ours.as_fatal() if isinstance(ours, LocalShortage) else ours) from None
-        return moved or mtime
+            raise self._explained(ours) from None
 
     def opened(self) -> None:
         """The directory of partial files is there. Raises OSError."""

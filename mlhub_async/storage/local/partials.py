@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...core.errors import PartialLost, TransferError
 from ...core.model import PartialHeader
 from ..layout import checkpoints_file, partial_file
 from ..os_errors import state_error, storage_error
@@ -225,13 +226,13 @@ class Partials:
         with contextlib.suppress(OSError):
             os.unlink(body.path, dir_fd=self.directory)
 
-    def has(self, body: BodyWriter) -> bool:
-        """Whether the file of a body still exists."""
+    def explained(self, error: TransferError, source: str, path: str) -> TransferError:
+        """Why the file `source` in here could not be given its final `path`: `PartialLost` if it is gone."""
         try:
-            os.stat(body.path, dir_fd=self.directory, follow_symlinks=False)
+            os.stat(source, dir_fd=self.directory, follow_symlinks=False)
         except OSError:
-            return False
-        return True
+            return PartialLost(f"{path}: its unfinished file was removed by somebody else")
+        return error
 
 
 def _key(identity: tuple[str, str, str]) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from ...core import checksum
-from ...core.errors import DiskFailing, DiskFull, LocalShortage, PartialLost, StorageError, TransferError
+from ...core.errors import DiskFailing, DiskFull, LocalShortage, StorageError, TransferError
 from ...core.json_text import dumps, loads
 from ...core.model import FileState, Record
 from ..file_systems import on_network
@@ -208,10 +208,9 @@ class LocalStore:
             except LocalShortage:
                 if mtime_ns is not None or not self._tree.release_descriptors():
                     raise
-            except TransferError:
-                if mtime_ns is None or self._partials.has(body):
-                    raise
-                raise PartialLost(f"{path}: its unfinished file was removed by somebody else") from None
+            except TransferError as error:
+                staged = mtime_ns is not None
+                raise (self._partials.explained(error, body.path, path) if staged else error) from None
 
     async def _finish(self, body: BodyWriter) -> int:
         if self._sync:
@@ -247,7 +246,7 @@ class LocalStore:
 
     def link_once(self, existing: str, path: str) -> int:
         """A hard link where the file system has such, else a copy. Does not wait for space."""
-        name = partial_file(self._partials.unique_name(LINK_PREFIX))
+        name = self._partials.path(partial_file(self._partials.unique_name(LINK_PREFIX)))
         source, target = self.root / existing, self._partials.folder / name
         try:
             try:
@@ -255,9 +254,11 @@ class LocalStore:
             except OSError:
                 self._copy(source, target)
             mtime_ns = os.stat(target, follow_symlinks=False).st_mtime_ns
-            moved = self._tree.place_or_copy(self._partials.path(name), self._partials.directory, path)
+            moved = self._tree.place_or_copy(name, self._partials.directory, path)
         except OSError as error:
             raise storage_error(error, path) from None
+        except TransferError as error:
+            raise self._partials.explained(error, name, path) from None
         finally:
             # rename() does nothing if both names are links to the same file: `target` still exists then.
             with contextlib.suppress(OSError):
@@ -331,7 +332,7 @@ class LocalStore:
             return file.read()
 
     def temporary_path(self, name: str) -> Path:
-        return self.state / PARTIAL_DIR / f"{DOCUMENT_PREFIX}{name}"
+        return self.state / PARTIAL_DIR / f"{self._partials.unique_name(DOCUMENT_PREFIX)}.{name}"
 
     def remove(self, record: Record, *, dry_run: bool = False) -> bool | None:
         from . import removal

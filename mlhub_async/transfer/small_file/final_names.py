@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from ...core.errors import StorageError, TransferError
+from ...core.errors import PartialLost, StorageError, TransferError
 from ...core.model import Outcome, Status
 from ..dedupe import InFlight
 
@@ -67,7 +67,7 @@ class FinalNames(Generic[F]):
         file = self.staged.pop(outcome.job.path)
         try:
             moved = self._context.store.place(file.staged, outcome.job.path)
-        except StorageError:
+        except (StorageError, PartialLost):
             self._give_back(file)
             return False
         except TransferError as error:
