@@ -277,6 +277,8 @@ class Page(NamedTuple):
     is_last: bool = False
     is_cut: bool = False
     """what it should have had, records or a link to the next page, is missing"""
+    is_capped: bool = False
+    """as many items came with it as were asked for: what would follow is not read"""
 
 
 class Concern(enum.Enum):

@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
 from .. import stac
-from ..core.errors import MlhubError, TransferError
+from ..core.errors import TransferError
 from ..core.model import (
     NO_COLLECTION,
     Collection,
     Concern,
     Flaw,
     Item,
-    Job,
     JsonObject,
     Outcome,
-    Record,
     Status,
-    Stored,
 )
 from ..core.options import ASSET_CONDITIONS, Options, Selection
 from ..stac.write.encode import to_json
 from ..stac.write.extent import Extent
 from ..stac.write.hrefs import DocumentLocation
-from ..stac.write.item import Fingerprinter, item_json, stored_assets
+from ..stac.write.item import Fingerprinter, item_json
 from ..stac.write.versions import readable_body
 from ..storage.ledger.claims.assignment import ClaimRequest, ClaimResult
 from ..storage.ledger.database import changed_items
@@ -37,6 +32,7 @@ from ..storage.ledger.lookups.item_links import note_addresses, note_written, re
 from ..storage.ledger.recovery import DocumentRecords
 from ..storage.ledger.schema import ITEM
 from ..transfer.existing import ExistingFilePolicy
+from .placement.items import BatchResult, PendingItem
 from .placement.paths import (
     address_hashes,
     claim_request,
@@ -51,7 +47,6 @@ from .placement.paths import (
 if TYPE_CHECKING:
     from ..core.ports import Store
     from ..stac.write.projection import GridReader, Projection
-    from ..storage.ledger.lookups.unchanged import UnchangedItem
 
 
 class Inventory:
@@ -96,6 +91,8 @@ class Inventory:
         """authentication schemes by collection, for items that refer to one without describing it"""
         self._collection_paths: dict[str, str] = {}
         """paths of the documents of the collections of this run"""
+        self._collection_stamps: dict[str, dict[str, str]] = {}
+        """of the assets of the collections of this run, by key: what the catalogue says of them"""
         self.flaws: list[Flaw] = []
         """items whose own document could not be written; the reader of this list empties it"""
 
@@ -107,7 +104,7 @@ class Inventory:
         `pass_name` names the pass over its listing that the batch is from, if it is not the first.
         `is_final`: there will be no further pass, so an item that is listed twice must be the same twice.
         """
-        batch, repeated = BatchResult(), []
+        batch, repeated, contrary = BatchResult(), [], []
         remaining = await self._skip_unchanged(owners, batch) if self._skips_unchanged else owners
         await self._claim_collections(remaining)
         requests = [self._request(owner) for owner in remaining]
@@ -122,14 +119,29 @@ class Inventory:
                 await self._start(owner, result, batch, request)
                 batch.duplicates += len(request.assets) - len(result.claims)
                 batch.filtered += filtered
+                if isinstance(owner, Collection) and self._is_contrary(request):
+                    contrary.append(request)
+        self.flaws += map(contradiction, contrary if is_final else ())
         batch.repeated = len(repeated)
         if pass_name is None:
             batch.duplicates += sum(len(request.assets) for request in repeated)
-            self.flaws += map(contradiction, await self._changed(repeated) if is_final else ())
+            changed = await self._changed(repeated)
+            self.flaws += map(contradiction, changed if is_final else ())
+            batch.changed_at_first = 0 if is_final else len(changed)
         else:
             batch.repeated_in_pass = batch.items - await self._count_first(owners, pass_name)
             batch.changed = len(await self._changed(repeated))
+        batch.changed += 0 if is_final else len(contrary)
         return batch
+
+    def _is_contrary(self, request: ClaimRequest) -> bool:
+        """Whether an asset of a collection was described otherwise before, in this run."""
+        if not request.assets:
+            return False
+        stamps = self._collection_stamps.setdefault(request.collection, {})
+        return any(
+            [stamps.setdefault(one.asset.key, one.asset.stamp) != one.asset.stamp for one in request.assets]
+        )
 
     async def _skip_unchanged(
         self, owners: Sequence[Item | Collection], batch: BatchResult
@@ -211,15 +223,20 @@ class Inventory:
         self._ledger.enqueue(lambda book: book.put_collection(collection.id, body, collection.href, None))
 
     async def _changed(self, repeated: Sequence[ClaimRequest]) -> list[ClaimRequest]:
-        """Those items that the catalogue describes otherwise than when they were claimed in this run."""
-        if not repeated or not self._existing.heeds_changes:
-            return []  # then the ledger keeps the description of an earlier run
+        """Those items that the catalogue describes otherwise than when they were claimed in this run.
+
+        Where changes of an asset do not matter, and the ledger keeps the description of an earlier run, these
+        are the items that have further assets.
+        """
+        if not repeated:
+            return []
+        heeded = self._existing.heeds_changes
         ended, changed = self._compare_under_way(repeated)
-        if found := await self._ledger.query(lambda book: changed_items(book, ended)):
+        if found := await self._ledger.query(lambda book: changed_items(book, ended, heeded)):
             # Another call may not have gone on by now from a claim that the ledger had before this one.
             ended, late = self._compare_under_way(found)
             await self._ledger.flush()  # rows that are not in the database yet may be as these are
-            changed += late + await self._ledger.query(lambda book: changed_items(book, ended))
+            changed += late + await self._ledger.query(lambda book: changed_items(book, ended, heeded))
         return changed
 
     def _compare_under_way(
@@ -232,7 +249,7 @@ class Inventory:
             item = pending.item if pending else self._claimed.get((one.collection, one.item))
             if item is None:
                 ended.append(one)
-            elif differs(one, self._request(item)[0]):
+            elif differs(one, self._request(item)[0], self._existing.heeds_changes):
                 changed.append(one)
         return ended, changed
 
@@ -324,75 +341,3 @@ def grid_reader(store: Store, options: Options) -> GridReader | None:
 def _fingerprinter(options: Options, chosen: Selection, base: str, source_root: str) -> Fingerprinter:
     conditions = (getattr(chosen, name) for name in ASSET_CONDITIONS)
     return Fingerprinter(options.template, base, source_root, *conditions, options.enrich)
-
-
-@dataclass(slots=True, eq=False, repr=False)
-class PendingItem:
-    """An item of which `missing` assets have no outcome yet, and the records of those on disk, by key.
-
-    `document`: the record of its document as an earlier run wrote it.
-    """
-
-    item: Item
-    path: str
-    missing: int
-    document: Record | None = None
-    selected: int = 0
-    """how many of its assets are selected"""
-    has_links: bool = False
-    """to other items"""
-    unselected: Mapping[str, Record] = field(default_factory=dict)
-    """on disk since an earlier run, of assets that are not selected"""
-    records: dict[str, Record] = field(default_factory=dict)
-    failed: set[str] = field(default_factory=set)
-    """the keys of those that are not there, and should be"""
-
-    @property
-    def files(self) -> Mapping[str, Record]:
-        """The records of all files on disk, by key."""
-        return {**self.unselected, **self.records} if self.unselected else self.records
-
-    @property
-    def stored(self) -> Mapping[str, Stored]:
-        """What is on disk, by asset key; a directory only if it is complete."""
-        return stored_assets(self.item.body, self.files, self.failed)
-
-
-@dataclass(slots=True, eq=False, repr=False)
-class BatchResult:
-    """What a batch of entries led to: jobs, items that are finished at once, and counts."""
-
-    jobs: list[tuple[Job, bool]] = field(default_factory=list)
-    """with each whether it is done already"""
-    refused: list[tuple[Job, MlhubError]] = field(default_factory=list)
-    """assets that are not fetched, and why"""
-    unlisted: int = 0
-    """directories whose files are not known"""
-    finished: list[PendingItem] = field(default_factory=list)
-    items: int = 0
-    repeated: int = 0
-    """items that were listed before in this run"""
-    filtered: int = 0
-    duplicates: int = 0
-    unchanged: int = 0
-    """assets of items that are as an earlier run left them: they need no job"""
-    bytes: int = 0
-    """of these"""
-    proofs: Counter[str] = field(default_factory=Counter)
-    """of these"""
-    absent: int = 0
-    """files of these items that need not exist, and do not exist"""
-    repeated_in_pass: int | None = None
-    """items that were listed before in this pass over their listing; None in the first pass"""
-    changed: int = 0
-    """items that are described otherwise than before in this run"""
-
-    def add_unchanged(self, item: UnchangedItem, declared: int) -> None:
-        """Count an item that needs no job. `declared`: the assets that it has, selected or not."""
-        self.items += 1
-        self.unchanged += len(item.sizes)
-        self.bytes += sum(item.sizes)
-        for proof in item.proofs:  # for a few `update` takes ten times as long
-            self.proofs[proof] += 1
-        self.absent += item.absent
-        self.filtered += declared - len(item.sizes) - item.absent

@@ -40,10 +40,10 @@ from .connect import Deadline, open_source
 from .destination import absolute, destination, directory_of, disk_space_for, opened, refuse_overlap
 from .executors.local import LocalExecutor, opened_references, with_references
 from .finish import abandon, finish_run
-from .inventory import Inventory, PendingItem, grid_reader
+from .inventory import Inventory, grid_reader
 from .pipeline import Run, pump
+from .placement.items import PendingItem
 from .report.bottleneck import Bottleneck
-from .report.completeness import Completeness
 from .report.receipt import Report
 
 if TYPE_CHECKING:
@@ -336,9 +336,9 @@ class _Parts:
 
 async def _begin(parts: _Parts, source_root: str, each: EachItem | None) -> Run:
     """Open the ledger and build the run; if that fails, the ledger is closed as the run before left it."""
-    selection = parts.options.selection
-    report = Report(parts.source.name, parts.store.root, selection.asked(), _now())
-    report.listing, report.allow_empty = Completeness.of(selection), parts.options.allow_empty
+    asked_for = parts.options.selection.asked()
+    report = Report(parts.source.name, parts.store.root, asked_for, _now())
+    report.allow_empty = parts.options.allow_empty
     asked = dumps(report.selection).decode()
     await parts.ledger.open(report.source, asked, report.started, partial(_rename_files, parts.store))
     try:

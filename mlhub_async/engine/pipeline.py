@@ -15,7 +15,8 @@ from ..core.telemetry import Events, Meter
 from ..core.urls import redacted
 from ..storage.ledger.database import Statements
 from ..storage.ledger.ledger import Ledger
-from .inventory import BatchResult, Inventory, PendingItem
+from .inventory import Inventory
+from .placement.items import BatchResult, PendingItem
 from .report.completeness import read_source
 from .report.receipt import Report
 
@@ -79,7 +80,7 @@ class Run:
             repeated, in_pass = await self.share.repeated(entries, pass_name)
         batch = await self.inventory.claim(own, pass_name, is_final=is_final)
         in_pass_of_all = None if batch.repeated_in_pass is None else batch.repeated_in_pass + in_pass
-        listing.add_batch(entries, batch.repeated + repeated, in_pass_of_all)
+        listing.add_batch(entries, batch.repeated + repeated, in_pass_of_all, batch.changed_at_first)
         self._report_flaws()
         self._count(batch)
         self.meter.announced = listing.announced

@@ -188,17 +188,21 @@ def refusal(claim: Claim, owner: Item | Collection) -> MlhubError | None:
 
 
 def contradiction(request: ClaimRequest) -> Flaw:
-    """What is told of an item that is listed again with other assets."""
-    where = f"{request.collection}/{request.item}"
+    """What is told of an item or a collection that is listed again with other assets."""
+    where = f"{request.collection}/{request.item}" if request.item else f"collection {request.collection}"
     reason = "is listed twice, with different assets: the mirror has those of the first time"
     error = TransferError(f"{where} {reason}", kind="contradiction")
     return Flaw(where, error, owner=(request.collection, request.item))
 
 
-def differs(request: ClaimRequest, first: ClaimRequest) -> bool:
-    """Whether an asset is new or has changed: the rule of `changed_items`, for an item that has not ended."""
-    stamps = {wanted.asset.key: wanted.asset.stamp for wanted in first.assets}
-    return any(stamps.get(wanted.asset.key) != wanted.asset.stamp for wanted in request.assets)
+def differs(request: ClaimRequest, first: ClaimRequest, heeded: bool) -> bool:
+    """Whether an asset is new or, with `heeded`, has changed: the rule of `changed_items`, for an item that
+    has not ended."""
+    known = {wanted.asset.key: wanted.asset.stamp for wanted in first.assets}
+    return any(
+        wanted.asset.key not in known or (heeded and known[wanted.asset.key] != wanted.asset.stamp)
+        for wanted in request.assets
+    )
 
 
 def count_assets(item: Item) -> int:

@@ -133,7 +133,7 @@ async def plan_only(
         raise UsageError("--shard is for mirror: a plan is of all shards; leave it out")
     environ = os.environ if environ is None else environ
     async with open_source(source, options, environ, deadline) as (found, http, *_), deadline.enforced():
-        plan = Plan(found.name, options.selection.asked(), Completeness.of(options.selection))
+        plan = Plan(found.name, options.selection.asked(), Completeness())
         plan.allow_empty = options.allow_empty
 
         def save_owner(owner: Item | Collection) -> None:

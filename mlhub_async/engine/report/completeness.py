@@ -18,7 +18,6 @@ from ...core.model import (
     ListingTotal,
     Page,
 )
-from ...core.options import Selection
 
 if TYPE_CHECKING:
     from ...core.ports import Emit, Source
@@ -54,6 +53,10 @@ class Pass:
     is_ended: bool = False
     is_cut: bool = False
     """one of its pages lacked records, or the link to the next one: see `Page.is_cut`"""
+    is_capped: bool = False
+    """as many items came as were asked for: it was not read further, and is not read again"""
+    changed: int = 0
+    """items that were described otherwise than before on one of its pages"""
     of_slices: bool = False
     """it stands for the slices that were read before the whole"""
 
@@ -62,6 +65,7 @@ class Pass:
         self.repeatable |= page.repeatable
         self.is_ended |= page.is_last
         self.is_cut |= page.is_cut
+        self.is_capped |= page.is_capped
         self.items += len(items)
         self.checksum += sum(hash((item.collection, item.id)) for item in items)
         if page.matched is not None:
@@ -108,8 +112,6 @@ class Completeness:
     sweeps: int = 1
     """passes over the source, of which all but the first read only what had changed"""
     ended: bool = False
-    capped: bool = False
-    """it is read up to a maximum of items only"""
     error: MlhubError | None = None
     """why it broke off"""
     repeatable: bool = False
@@ -142,13 +144,10 @@ class Completeness:
     remarks: ListingRemarks = field(default_factory=ListingRemarks)
     """what the source reports about the way in which it was listed"""
 
-    @classmethod
-    def of(cls, selection: Selection) -> Completeness:
-        """Of the listing of a selection, before anything of it is read."""
-        return cls(capped=selection.max_items is not None)
-
-    def add_batch(self, entries: Sequence[Entry], repeated: int, repeated_in_pass: int | None = None) -> None:
-        """Count a batch, of which `repeated` items had been listed before in this run.
+    def add_batch(
+        self, entries: Sequence[Entry], repeated: int, repeated_in_pass: int | None = None, changed: int = 0
+    ) -> None:
+        """Count a batch. `repeated` items had been listed before in this run, `changed` with other assets.
 
         `repeated_in_pass`: how many had been listed before in this very pass, if that is known.
         """
@@ -169,6 +168,7 @@ class Completeness:
         current.add(page, items)
         current.repeated += repeated if repeated_in_pass is None else repeated_in_pass
         current.known += len(items) - repeated
+        current.changed += changed
         if page.slice_of and repeated_in_pass is not None and page.listing not in self.earlier:
             current.shared += repeated - repeated_in_pass
             current.known += repeated - repeated_in_pass
@@ -237,8 +237,8 @@ class Completeness:
 
     def _ended_passes(self) -> Iterator[tuple[str, Pass]]:
         """The latest pass of each listing that was to be read to its end, and did not end at a flaw."""
-        if not self.capped:
-            yield from ((name, one) for name, one in self.passes.items() if name not in self.broken)
+        passes = self.passes.items()
+        yield from ((name, one) for name, one in passes if not one.is_capped and name not in self.broken)
 
     def begin_sweep(self, names: Sequence[str]) -> None:
         """Begin a new pass over each of these listings."""
@@ -342,8 +342,8 @@ class Completeness:
                 yield f"{shown} {told} gave {latest.found}"
             elif not self._is_settled(name) and (name in self.earlier or latest.least != latest.most):
                 yield f"{shown} changed while it was read, {self.sweeps} times"
-        if self.changed:
-            yield f"{self.changed} items were changed while it was read: run again for the new ones"
+        if changed := self.changed + sum([one.changed for one in self.passes.values() if one.is_capped]):
+            yield f"{changed} items were changed while it was read: run again for the new ones"
 
     def receipt(self) -> dict[str, Any]:
         """The member "listing" of the receipt. Every record of the pages is accounted for: where no links

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from ...core.errors import TransferError
-from ...core.model import Concern, Entry, Flaw, Item
+from ...core.model import Concern, Entry, Flaw, Item, Page
 from ...core.options import Selection
 from ...core.urls import term_safe
+
+if TYPE_CHECKING:
+    from ...storage.indexes.number_set import NumberSet
 
 Entries = list[Entry]
 """A batch of entries. An alias, because sources have a method called `list`."""
 
 
 class ItemQuota:
-    """Counts the items of one listing. Each listing begins with a new one."""
+    """Counts the different items of one listing, of which parts may be read again. Each listing begins with a
+    new one."""
 
     def __init__(self, selection: Selection) -> None:
         self._left = selection.max_items
+        self._counted: NumberSet | None = None
+        """hashes of the items, where there is a maximum"""
         self._missing = {} if _has_conditions(selection) else dict.fromkeys(selection.ids)
 
     @property
@@ -31,8 +38,11 @@ class ItemQuota:
         return self._left is not None and self._left <= 0
 
     def admit(self, entries: Iterable[Entry]) -> Entries:
-        """The entries, without the items that exceed the quota."""
-        return [one for one in entries if not isinstance(one, Item) or self._count(one)]
+        """The entries, without the items that exceed the quota. Pages say so where it is used up."""
+        admitted = [one for one in entries if not isinstance(one, Item) or self._count(one)]
+        if self.used_up:
+            return [one._replace(is_capped=True) if isinstance(one, Page) else one for one in admitted]
+        return admitted
 
     def missing(self, source: str) -> Entries:
         """At the end of a listing: a flaw for each id that was asked for and that `source` did not have."""
@@ -50,8 +60,15 @@ class ItemQuota:
         self._missing.pop(item.id, None)
         if self._left is None:
             return True
-        self._left -= 1
-        return self._left >= 0
+        if self._counted is None:
+            from ...storage.indexes.number_set import NumberSet
+
+            self._counted = NumberSet()
+        number = hash((item.collection, item.id))
+        if self.used_up:
+            return number in self._counted
+        self._left -= len(self._counted.add([number]))
+        return True
 
 
 def _has_conditions(selection: Selection) -> bool:

@@ -28,7 +28,8 @@ SYNCHRONOUS_NORMAL = 1
 """The value of SQLite's pragma."""
 LINE = "path || ' ' || size || ' ' || sha256 || char(10)"
 IN_MANIFEST = f"state={DONE} AND role={ASSET} AND {run_of('file')}=:run"
-STAMP = "SELECT stamp FROM file WHERE collection=? AND item=? AND role=? AND key=?"
+STAMP = f"""SELECT stamp FROM file WHERE collection=? AND item=? AND role=? AND key=?
+  AND {run_of("file")}=?"""
 
 
 class Statements:
@@ -388,12 +389,12 @@ def hash64(text: str) -> int:
     return int.from_bytes(digest, "big", signed=True)
 
 
-def changed_items(book: Statements, wanted: Sequence[ClaimRequest]) -> list[ClaimRequest]:
-    """Those items with an asset that is new or whose description has changed."""
-    return [one for one in wanted if any(_differs(book, wish.asset) for wish in one.assets)]
+def changed_items(book: Statements, wanted: Sequence[ClaimRequest], heeded: bool) -> list[ClaimRequest]:
+    """Those items with an asset that this run has not claimed before, or, with `heeded`, has otherwise."""
+    return [one for one in wanted if any(_differs(book, wish.asset, heeded) for wish in one.assets)]
 
 
-def _differs(book: Statements, asset: Asset) -> bool:
+def _differs(book: Statements, asset: Asset, heeded: bool) -> bool:
     identity = (asset.collection, asset.item, ASSET, asset.key)
-    found = book.database.execute(STAMP, identity).fetchone()
-    return found is None or found[0] != asset.stamp
+    found = book.database.execute(STAMP, (*identity, book.run)).fetchone()
+    return found is None or (heeded and found[0] != asset.stamp)

@@ -102,7 +102,7 @@ class ChangesReader:
 
     async def _list(self, options: Options) -> tuple[Completeness, list[Entry]]:
         """The items that a narrower selection has, with their collections."""
-        listing = Completeness.of(options.selection)
+        listing = Completeness()
         kept: list[Entry] = []
         seen: set[Identity] = set()
 
@@ -131,7 +131,7 @@ class ChangesReader:
     async def _count(self, collection: str) -> int:
         """How many items the API says that a collection has of the selection."""
         first = replace(self.options.selection, collections=(collection,), max_items=1, limit=1)
-        listing = Completeness.of(first)
+        listing = Completeness()
 
         async def emit(entries: Sequence[Entry]) -> None:
             listing.add_batch(entries, 0)
