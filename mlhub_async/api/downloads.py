@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from ..core.concurrency import run_single
-from ..core.errors import MlhubError, TransferError
+from ..core.errors import MlhubError, TransferError, UsageError
 from ..core.model import Asset
 from ..core.options import Options
 from ..core.ports import Place, Settled, Submit
@@ -94,10 +94,16 @@ async def download_assets(
 async def _each_of(assets: Iterable[Asset] | AsyncIterable[Asset]) -> AsyncIterable[Asset]:
     if isinstance(assets, AsyncIterable):
         async for asset in assets:
-            yield asset
+            yield _checked(asset)
         return
-    for asset in assets:
-        yield asset
+    for asset in [assets] if isinstance(assets, Asset) else assets:
+        yield _checked(asset)
+
+
+def _checked(given: object) -> Asset:
+    if not isinstance(given, Asset):
+        raise UsageError(f"an asset is what mlhub_async.assets(item) gives, not {type(given).__name__}")
+    return given
 
 
 async def download_asset(
@@ -106,9 +112,9 @@ async def download_asset(
     """Bring one asset to the path below the store's root that a mirror would give it; returns that path.
 
     `refresh` is asked for the asset's present href when the one it has is expired.
-    Raises `TransferError` or `StorageError`.
+    Raises `TransferError`, `StorageError` or `UsageError`.
     """
-    job, context = unclaimed_job(asset, options.template), _context(store, http, options, refresh)
+    job, context = unclaimed_job(_checked(asset), options.template), _context(store, http, options, refresh)
     outcome, _ = await run_single(partial(fetch, job, context), MAX_STREAMS, context.idle_slots)
     if outcome.record is None:
         raise outcome.error or TransferError(f"{asset.key}: it could not be downloaded")

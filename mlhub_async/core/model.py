@@ -240,6 +240,10 @@ class Item(NamedTuple):
     def __repr__(self) -> str:
         return f"<Item {self.collection}/{self.id}>"
 
+    def __reduce__(self) -> tuple[type[Item], tuple[Any, ...]]:
+        """Mappings that cannot be changed cannot be pickled or copied."""
+        return Item, tuple([dict(one) if isinstance(one, MappingProxyType) else one for one in self])
+
 
 class Collection(NamedTuple):
     """A STAC Collection, unchanged. `href` is the URL that it was read from."""

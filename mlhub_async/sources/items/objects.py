@@ -13,7 +13,7 @@ from ... import stac
 from ...core import urls
 from ...core.concurrency import ThreadPool
 from ...core.errors import UsageError
-from ...core.model import Asset, Item, JsonObject, Page
+from ...core.model import Asset, Item, JsonObject, Page, Record
 from ...core.options import Selection, as_tuple
 from .documents import Batches, ItemsSource, records_of
 
@@ -35,6 +35,9 @@ def of_objects(given: Any, selection: Selection, reader: Reader | None = None) -
     async def batches() -> Batches:
         here = urls.from_path(Path.cwd()) + "/"
         async for one in _each(objects):
+            if isinstance(one, Item):
+                yield [one.body], one.href or here, Page()
+                continue
             body = one.to_dict() if hasattr(one, "to_dict") else one
             yield records_of(body, "objects"), _self_href(one) or here, Page()
 
@@ -45,9 +48,11 @@ def _objects(given: Any) -> Iterable[Any] | AsyncIterable[Any]:
     """What was given, as an iterable: a single item is a list of one."""
     if hasattr(given, "get_items"):
         return given.get_items(recursive=True)  # type: ignore[no-any-return]  # a pystac catalogue
-    if isinstance(given, dict) or (hasattr(given, "to_dict") and not isinstance(given, Iterable)):
+    if isinstance(given, dict | Item) or (hasattr(given, "to_dict") and not isinstance(given, Iterable)):
         return [given]
-    if isinstance(given, Iterable | AsyncIterable):
+    if isinstance(given, Iterable | AsyncIterable) and not isinstance(
+        given, Asset | Record | bytes | bytearray
+    ):
         return given
     raise UsageError(
         f"a source is a SOURCE of the command line as text, or STAC items, not {type(given).__name__}"
@@ -106,7 +111,7 @@ def _take(given: Iterator[Any]) -> tuple[list[Any], Exception | None]:
 
 
 def assets(item: Any, keys: Iterable[str] | None = None) -> list[Asset]:
-    """The assets of an item (a dict, or anything with `to_dict`, pystac's for example), in its order.
+    """The assets of an item (a dict, an `Item`, or anything with `to_dict`, as of pystac), in its order.
 
     `keys` picks some, in the order given. Raises `UsageError` for one that the item does not have, and for
     what is no item.
@@ -126,7 +131,11 @@ def assets(item: Any, keys: Iterable[str] | None = None) -> list[Asset]:
 
 def given_item(given: Any) -> Item:
     """The item in a dict, or in anything with `to_dict`. Raises `UsageError` if there is none."""
-    body = given if isinstance(given, dict) else given.to_dict()
+    if isinstance(given, Item):
+        return given
+    body = given.to_dict() if hasattr(given, "to_dict") else given
+    if not isinstance(body, dict):
+        raise UsageError(f"this is no STAC item, but {type(given).__name__}")
     found = stac.item_of(body, _self_link(body))
     if not isinstance(found, Item):
         raise UsageError(f"this is no STAC item: {found.error.message}")
