@@ -85,6 +85,21 @@ def test_an_item_that_an_api_gives_twice_with_more_assets_is_told(site, run_cli,
     assert ran.code == 5 and "1 items were changed while it was read" in ran.err, ran.err
 
 
+@pytest.mark.parametrize(("richer", "code"), [("linked", 5), ("listed", 0), ("", 0)])
+def test_a_link_to_an_item_that_an_api_has_with_other_assets_is_told(site, run_cli, dest, richer, code):
+    """The item is listed first: the link to it brings one more asset, one less, or the same ones."""
+    _, listed, both, _ = twice(site)
+    linked = both if richer == "linked" else listed
+    site.json("/b.json", linked)
+    [label] = publish(site, ["l"])
+    label |= {"collection": "labels", "links": [{"rel": "source", "href": site.url("/b.json")}]}
+    label["properties"] |= {"label:type": "raster"}
+    source = Api(site, [both if richer == "listed" else listed, label], 2).url
+    ran = run_cli("mirror", source, dest, "-c", "c1", "-c", "labels")
+    assert ran.code == code, ran.err
+    assert ("1 items were changed while it was read" in ran.err) == (code == 5), ran.err
+
+
 @pytest.mark.parametrize("matched", [True, False])
 def test_a_listing_that_ends_before_its_maximum_has_to_be_complete(site, run_cli, dest, matched):
     """A page lacks an item of those that it, or the whole, is said to have."""

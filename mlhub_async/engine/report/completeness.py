@@ -147,10 +147,8 @@ class Completeness:
     def add_batch(
         self, entries: Sequence[Entry], repeated: int, repeated_in_pass: int | None = None, changed: int = 0
     ) -> None:
-        """Count a batch. `repeated` items had been listed before in this run, `changed` with other assets.
-
-        `repeated_in_pass`: how many had been listed before in this very pass, if that is known.
-        """
+        """Count a batch. `repeated` items had been listed before in this run, `repeated_in_pass` in this very
+        pass, if that is known, and `changed` with other assets, where this is the first pass."""
         items = [one for one in entries if isinstance(one, Item)]
         page = _page_of(entries)
         for one in entries:
@@ -160,6 +158,7 @@ class Completeness:
         if page is None:
             self.followed |= bool(items)
             self.linked += len(items) - repeated
+            self.changed += changed
             return
         self.pages += 1
         self.repeatable |= page.repeatable
@@ -342,7 +341,7 @@ class Completeness:
                 yield f"{shown} {told} gave {latest.found}"
             elif not self._is_settled(name) and (name in self.earlier or latest.least != latest.most):
                 yield f"{shown} changed while it was read, {self.sweeps} times"
-        if changed := self.changed + sum([one.changed for one in self.passes.values() if one.is_capped]):
+        if changed := self.changed + sum([one.changed for one in self.passes.values()]):
             yield f"{changed} items were changed while it was read: run again for the new ones"
 
     def receipt(self) -> dict[str, Any]:
