@@ -154,7 +154,7 @@ class ExistingFiles:
                 return known if await self._reread(known, job.asset) else None
             return known._replace(proof=Proof.CHECKSUM) if self._is_proven(published) else None
         if self.policy.unrecorded is not Decision.FETCH:
-            return await self._unrecorded(job.path)
+            return await self._unrecorded(job.path, job.asset)
         if published is None or not published.usable:
             return None
         found = await self.store.stat(job.path)
@@ -173,13 +173,18 @@ class ExistingFiles:
         same = await self.store.is_as_recorded(known, by_content=True)
         return same and await self._structure_passes(known.path, asset)
 
-    async def _unrecorded(self, path: str) -> Record | None:
+    async def _unrecorded(self, path: str, asset: Asset) -> Record | None:
         found = await self.store.stat(path)
         if found is None:
             return None
         if self.policy.unrecorded is Decision.REFUSE:
             raise _refusal(path)
-        return await self._record(path, found, Proof.NONE)
+        record = await self._record(path, found, Proof.NONE)
+        if not await self.fits(asset, record):
+            return record
+        if self.checks.digests and asset.checksum is not None:
+            return record._replace(proof=Proof.CHECKSUM) if asset.checksum.usable else record
+        return record if asset.size is None else record._replace(proof=Proof.SIZE)
 
     async def _record(self, path: str, found: FileState, proof: Proof) -> Record:
         sha256 = await self.store.digest(path, "sha256")

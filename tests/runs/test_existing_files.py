@@ -86,6 +86,30 @@ async def test_a_file_without_record_that_has_the_published_digest_stays(site, d
     assert Mirrored(dest).receipt["assets"]["verified_checksum"] == 1
 
 
+@pytest.mark.parametrize(
+    ("fields", "verify", "proof"),
+    [
+        ({}, "auto", "unverifiable"),
+        (sizes_and_digests(BODY), "auto", "verified_checksum"),
+        (sizes_and_digests(BODY), "size", "verified_size"),
+        ({"file:size": len(BODY)}, "auto", "verified_size"),
+        ({"file:size": 1}, "auto", "unverifiable"),
+        ({"file:size": len(BODY), "file:checksum": "unknown"}, "auto", "unverifiable"),
+        (sizes_and_digests(WRONG), "auto", "unverifiable"),
+    ],
+)
+async def test_a_file_of_another_program_that_stays_is_proven_by_what_is_published(
+    site, dest, fields, verify, proof
+):
+    item = stac_item("one", data={"href": site.put("/one.tif", BODY), **fields})
+    (dest / "c1/one").mkdir(parents=True)
+    (dest / "c1/one/data.tif").write_bytes(BODY)
+    report = await run([item], dest, if_exists="skip", verify=verify)
+    assert report.ok and not asset_requests(site)
+    counted = Mirrored(dest).receipt["assets"]
+    assert {name: count for name, count in counted.items() if count} == {"selected": 1, proof: 1}
+
+
 @pytest.mark.parametrize("published", [{"file:size": 4_999}, {"file:checksum": "1220" + "ab" * 32}], ids=str)
 async def test_a_recorded_file_that_is_not_what_the_catalogue_publishes_now_is_asked_for_whole(
     site, dest, published
