@@ -179,6 +179,23 @@ async def test_a_damaged_shard_is_told_and_nothing_is_joined(source, tmp_path, w
         assert (await merge(dest)).exit_code == 0
 
 
+async def test_names_of_two_shards_that_differ_by_case_alone_are_told(site, tmp_path):
+    """Each shard gives the plain name to its own; one run gives another name to the second."""
+    first, second = (Shard(number, 2) for number in (1, 2))
+    name = next(
+        one
+        for one in map("i{}".format, range(99))
+        if first.has("c1", one) and second.has("c1", "I" + one[1:])
+    )
+    items = [stac_item(one, data=site.put(f"/{one}.tif", tif(1_000))) for one in (name, name.upper())]
+    for number in (1, 2):
+        await mirror(items, tmp_path / "shards", Options(shard=f"{number}/2", allow_private=True))
+    with pytest.raises(DamagedShard, match=f"{name.upper()}.* differ by case alone: run without --shard"):
+        await merge(tmp_path / "shards")
+    assert (await mirror(items, tmp_path / "whole", Options(allow_private=True))).ok
+    assert len(Mirrored(tmp_path / "whole").files) == 2
+
+
 async def test_shards_of_different_mirrors_are_not_joined(source, tmp_path):
     dest = tmp_path / "dest"
     other = written(tmp_path / "other", name="labels")

@@ -64,12 +64,15 @@ def _foreign(book: Statements, one: FoundShard) -> Iterator[str]:
 def _taken(book: Statements) -> Iterator[str]:
     """Paths that an earlier shard has too, which is right for the documents of collections alone."""
     rows = book.database.execute(
-        "SELECT own.path FROM shard.file AS own JOIN main.file AS other ON other.fold=own.fold"
+        "SELECT own.path, other.path FROM shard.file AS own JOIN main.file AS other ON other.fold=own.fold"
         " WHERE NOT (own.role=? AND other.role=? AND own.collection=other.collection)",
         (COLLECTION, COLLECTION),
     )
-    for (path,) in rows:
-        yield f"{path} is in another shard too"
+    for path, other in rows:
+        if path == other:
+            yield f"{path} is in another shard too"
+        else:
+            yield f"{path} and {other} of another shard differ by case alone: run without --shard"
 
 
 def _changed(book: Statements, is_unchanged: IsUnchanged) -> Iterator[str]:
