@@ -39,10 +39,19 @@ class ItemQuota:
 
     def admit(self, entries: Iterable[Entry]) -> Entries:
         """The entries, without the items that exceed the quota. Pages say so where it is used up."""
-        admitted = [one for one in entries if not isinstance(one, Item) or self._count(one)]
+        given = list(entries)
+        items = [one for one in given if isinstance(one, Item)]
+        for item in items:
+            self._missing.pop(item.id, None)
+        if self._left is None:
+            return given
+        if len(items) <= self._left:
+            self._left -= self._count(items)
+        else:
+            given = [one for one in given if not isinstance(one, Item) or self._has_room(one)]
         if self.used_up:
-            return [one._replace(is_capped=True) if isinstance(one, Page) else one for one in admitted]
-        return admitted
+            return [one._replace(is_capped=True) if isinstance(one, Page) else one for one in given]
+        return given
 
     def missing(self, source: str) -> Entries:
         """At the end of a listing: a flaw for each id that was asked for and that `source` did not have."""
@@ -56,19 +65,23 @@ class ItemQuota:
             for name in names
         ]
 
-    def _count(self, item: Item) -> bool:
-        self._missing.pop(item.id, None)
-        if self._left is None:
-            return True
+    def _count(self, items: Iterable[Item]) -> int:
+        """How many of the items were not counted before."""
         if self._counted is None:
             from ...storage.indexes.number_set import NumberSet
 
             self._counted = NumberSet()
-        number = hash((item.collection, item.id))
-        if self.used_up:
-            return number in self._counted
-        self._left -= len(self._counted.add([number]))
-        return True
+        return len(self._counted.add([_number(one) for one in items]))
+
+    def _has_room(self, item: Item) -> bool:
+        if self._left:
+            self._left -= self._count([item])
+            return True
+        return self._counted is not None and _number(item) in self._counted
+
+
+def _number(item: Item) -> int:
+    return hash((item.collection, item.id))
 
 
 def _has_conditions(selection: Selection) -> bool:
