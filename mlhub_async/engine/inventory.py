@@ -270,6 +270,7 @@ class Inventory:
             pending.missing -= 1
             if outcome.record is not None:
                 pending.records[asset.key] = outcome.record
+                pending.is_described = pending.is_described and outcome.error is None
             elif outcome.status is Status.ABSENT:
                 pending.selected -= 1
             else:
@@ -288,7 +289,9 @@ class Inventory:
             data = item_json(item, pending.stored, location, projections, related)
             digest = hashlib.sha256(data).hexdigest()
             identity = (item.collection, item.id, ITEM, "")
-            fingerprint = self._fingerprint(item) if len(pending.records) == pending.selected else ""
+            is_whole = len(pending.records) == pending.selected
+            is_described = pending.is_described and self._existing.heeds_changes
+            fingerprint = self._fingerprint(item) if is_whole and is_described else ""
             if before is None or before.sha256 != digest or not await self._files.is_as_recorded(before):
                 await self._ledger.record_document(identity, pending.path, data, digest, fingerprint)
             elif fingerprint:

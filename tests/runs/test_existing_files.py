@@ -120,3 +120,24 @@ async def test_a_recorded_file_that_is_not_what_the_catalogue_publishes_now_is_a
     report = await run([stac_item("one", data={"href": href, **published})], dest)
     assert report.exit_code == 4
     assert {seen.headers.get("if-none-match") for seen in asset_requests(site)} == {None}
+
+
+@pytest.mark.parametrize("if_exists", ["skip", "error"])
+@pytest.mark.parametrize("published", [True, False])
+async def test_a_file_that_stayed_although_it_is_described_otherwise_is_replaced_later(
+    site, dest, if_exists, published
+):
+    """The run that left it does not make its item one that is unchanged."""
+
+    def item(version):
+        body = tif(3_000, version)
+        data = {"href": site.put("/one.tif", body, etag=f'"{version}"')}
+        fields = sizes_and_digests(body) if published else {}
+        return stac_item("one", properties={"updated": f"202{version}-01-01T00:00:00Z"}, data=data | fields)
+
+    assert (await run([item(1)], dest)).ok
+    changed = item(2)
+    assert (await run([changed], dest, if_exists=if_exists)).exit_code == (4 if if_exists == "error" else 0)
+    assert Mirrored(dest).bytes_of("one") == tif(3_000, 1)
+    assert (await run([changed, changed], dest)).ok
+    assert Mirrored(dest).bytes_of("one") == tif(3_000, 2)

@@ -33,6 +33,8 @@ class PendingItem:
     unselected: Mapping[str, Record] = field(default_factory=dict)
     """on disk since an earlier run, of assets that are not selected"""
     records: dict[str, Record] = field(default_factory=dict)
+    is_described: bool = True
+    """no file stayed that was to be another one: each is as the catalogue describes it"""
     failed: set[str] = field(default_factory=set)
     """the keys of those that are not there, and should be"""
 
