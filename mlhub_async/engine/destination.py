@@ -13,6 +13,7 @@ from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..core import pattern_on_use
 from ..core.errors import DiskFull, DiskFullWarning, TransferError, UsageError, error_json
 from ..core.json_text import loads
 from ..core.options import Options
@@ -34,14 +35,18 @@ if TYPE_CHECKING:
 
 BUCKETS_DIR = "buckets"
 """In the directory of the profiles: what is local of mirrors in buckets."""
+BUCKETS = "a bucket (s3://, gs://, az://)"
+_URL = pattern_on_use(r"[A-Za-z][A-Za-z0-9+.-]+://")
 Space = Callable[[Path], DiskSpace]
 """Makes what is done when the disk of a directory is full."""
 
 
 def bucket_of(dest: str | os.PathLike[str], environ: Mapping[str, str]) -> StoreAddress | None:
-    """The bucket that DEST names, None for a directory. Raises `UsageError`."""
+    """The bucket that DEST names, None for a directory. Raises `UsageError`, also for any other URL."""
     text = os.fspath(dest)
     if not is_store_address(text):
+        if _URL.match(text):
+            raise UsageError(f"DEST {redacted(text)} is a URL: give the path of a directory, or {BUCKETS}")
         return None
     try:
         address = store_address(

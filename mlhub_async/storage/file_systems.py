@@ -61,8 +61,9 @@ def disk_free(path: Path) -> int:
 
 @contextmanager
 def scratch_folder(size: int, *others: Path) -> Iterator[Path]:
-    """A folder for a copy of so many bytes, removed afterwards: in the system's temporary folder, or, where
-    that cannot take it, in the first of the `others` that can. Raises `StorageError` if none can."""
+    """A folder for a copy of so many bytes, by its absolute path; it is removed afterwards. It is in the
+    system's temporary folder, or, where that cannot take it, in the first of the `others` that can. Raises
+    `StorageError` if none can."""
     import tempfile
 
     for parent in (*_temporary_folder(), *others):
@@ -73,7 +74,7 @@ def scratch_folder(size: int, *others: Path) -> Iterator[Path]:
         except OSError:
             continue
         with made as folder:
-            yield Path(folder)
+            yield Path(folder).absolute()
         return
     raise StorageError(f"no folder has room for a temporary file of {size} bytes: set TMPDIR to one that has")
 

@@ -22,7 +22,8 @@
       partial/document.<name>         a document that is being written          local/atomic_write
       partial/link.<name>.part        a link or copy before it is renamed       local/store
       partial/probe                   written to find out if the disk is full   local/disk_space
-      probe                           renamed to find out if that sets its time local/destination
+      probe                           renamed to find out if that sets its time local/destination,
+                                      written to find out what the disk refuses ledger/schema
       reserve                         space for the receipt on a full disk      local/destination
       receipt.json                    proof of the last run                     engine/finish
       errors.jsonl                    assets that are missing, with reasons     engine/finish

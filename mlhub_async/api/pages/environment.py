@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from ...core.telemetry import human_size
@@ -44,7 +45,7 @@ def environment() -> Environment:
 
 def _visible(value: Any) -> Any:
     """Text without characters that act unseen: changes of direction, controls, halves of characters."""
-    return escape_controls(value) if type(value) is str else value
+    return escape_controls(str(value)) if type(value) is str or isinstance(value, PurePath) else value
 
 
 def _number(value: float) -> str:

@@ -93,8 +93,9 @@ class IndexFiles:
         """The bytes of items.parquet, which is made in a temporary file: its writer needs one."""
         made = self._store.temporary_path(PARQUET_INDEX_FILE)
         try:
-            write_geoparquet(made, self._items, self._collections())
-            with made.open("rb") as file:
+            with made.open("x+b") as file:  # open until it is read: a run that begins may remove its name
+                write_geoparquet(file, self._items, self._collections())
+                file.seek(0)
                 while piece := file.read(READ_BYTES):
                     yield piece
         finally:

@@ -94,7 +94,10 @@ def _refuse_without_ledger(dest: Path) -> NoReturn:
 def _has_ledger(dest: Path) -> bool:
     """Raises `StorageError` where the disk does not tell."""
     try:
-        return stat.S_ISREG(os.stat(dest / LEDGER).st_mode)
+        found = stat.S_ISREG(os.stat(dest / LEDGER).st_mode)
+        if found and not os.access(dest / LEDGER, os.R_OK):  # else SQLite says so, as if it were damaged
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return found
     except OSError as error:
         if is_unreachable(error) or error.errno in (errno.EACCES, errno.EIO):
             raise state_error(error, dest / LEDGER) from None

@@ -71,7 +71,7 @@ def stored_kind(dest: Path, path: str) -> bool | None:
 def link_above(dest: Path, path: str) -> str:
     """The first directory on the way to a path that is a symbolic link; "" for none."""
     above = [folder.as_posix() for folder in reversed(PurePosixPath(path).parents)][1:]
-    return next((folder for folder in above if (dest / folder).is_symlink()), "")
+    return next((folder for folder in above if os.path.islink(dest / folder)), "")
 
 
 def files_under(dest: Path) -> Iterator[tuple[str, bool]]:

@@ -15,8 +15,7 @@ import importlib
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ...core.errors import UsageError
 from ...core.json_text import encode_json, with_whole_characters
@@ -58,10 +57,11 @@ def libraries() -> tuple[Any, Any, Any]:
     return pyarrow, parquet, shapely
 
 
-def write_geoparquet(path: Path, items: Items, collections: Mapping[str, JsonObject]) -> None:
-    """Write a new file at `path`. `collections` are stored in its metadata, by id.
+def write_geoparquet(file: BinaryIO, items: Items, collections: Mapping[str, JsonObject]) -> None:
+    """Write into a file that is empty. `collections` are stored in its metadata, by id.
 
-    Raises OSError, and `UsageError` where pyarrow or shapely is not installed.
+    pyarrow is given no path: it takes `a:b/c` for a URL, and a name that is no UTF-8 for an error. Raises
+    OSError, and `UsageError` where pyarrow or shapely is not installed.
     """
     pyarrow, parquet, _ = libraries()
     columns = _Columns(pyarrow)
@@ -69,7 +69,7 @@ def write_geoparquet(path: Path, items: Items, collections: Mapping[str, JsonObj
         columns.learn(rows)
     columns.learn([])  # for a mirror without items: readers ask for the members of an item
     schema = pyarrow.schema(columns.fields(), metadata=_metadata(columns, collections))
-    with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
+    with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
         for rows in _groups(items()):
             arrays = [pyarrow.array(columns.values(name, rows), kind) for name, kind in columns.types.items()]
             writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))

@@ -32,7 +32,7 @@ class ObjectIndex:
         self._lock = threading.Lock()
         try:
             path.unlink(missing_ok=True)
-            self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._database = sqlite3.connect(path.absolute(), isolation_level=None, check_same_thread=False)
             self._database.executescript(_TABLE)
         except (sqlite3.Error, OSError) as error:
             raise self._failed(error) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 import time
@@ -10,8 +11,8 @@ from pathlib import Path
 
 from ...core.errors import DiskFull, StorageError, UsageError
 from ..file_systems import on_network, sqlite_lacks_room
-from ..layout import CORRUPT_INFIX
-from ..os_errors import TOO_LARGE, largest_file, state_error, with_cause
+from ..layout import CORRUPT_INFIX, PROBE_FILE
+from ..os_errors import GONE_ERRNOS, TOO_LARGE, largest_file, state_error, with_cause
 
 APPLICATION_ID = 0x4D4C4842  # "MLHB"
 VERSION = 2
@@ -19,6 +20,8 @@ VERSION = 2
 PAGE_BYTES = 4096
 CORRUPT_CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 BUSY_CODES = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+REFUSAL_CODES = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
+PROBE_BYTES = 1 << 20
 DISK_FULL_CODES = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
 
 ASSET, ITEM, COLLECTION, INDEX = 0, 1, 2, 3
@@ -93,7 +96,9 @@ def _open(path: Path, full_sync: bool) -> sqlite3.Connection | None:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         except OSError as error:
             raise state_error(error, path) from None
-    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64)
+    database = sqlite3.connect(  # an absolute path: SQLite may take one that begins with `file:` for a URI
+        path.absolute(), isolation_level=None, check_same_thread=False, cached_statements=64
+    )
     try:
         database.execute("PRAGMA busy_timeout=5000")
         database.execute("PRAGMA cache_size=-3072")  # KiB
@@ -119,14 +124,37 @@ def _open(path: Path, full_sync: bool) -> sqlite3.Connection | None:
 
 
 def ledger_error(path: Path, error: sqlite3.Error) -> StorageError:
-    """Our error for one of SQLite, with advice."""
+    """Our error for one of SQLite, with advice.
+
+    SQLite has one error for whatever a disk refuses but a lack of space: a quota that is used up, a disk that
+    became read-only, a file that this user may not write. The disk is asked again, to say which it is.
+    """
     code = getattr(error, "sqlite_errorcode", 0) or 0
     if code in DISK_FULL_CODES:
         return _full_error(path, error)
+    if code & 0xFF in REFUSAL_CODES and (refusal := _refusal(path)) is not None:
+        return refusal
     do = "check the disk, its free space and the limit on open files"
     if code & 0xFF in BUSY_CODES:
         do = "end the program that uses it"
     return StorageError(f"{path}: {error}; {do}, then run again")
+
+
+def _refusal(path: Path) -> StorageError | None:
+    """What the disk says to the ledger and to more bytes beside it; None if nothing."""
+    probe = path.with_name(PROBE_FILE)
+    try:
+        probe.write_bytes(os.urandom(PROBE_BYTES))
+        if path.exists() and not os.access(path, os.R_OK | os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        ours = state_error(error, path)
+        told = with_cause(ours, path.parent) if isinstance(ours, DiskFull) else ours
+        return None if error.errno in GONE_ERRNOS else told
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink()
+    return None
 
 
 def choose_temporary_store(database: sqlite3.Connection, size: int) -> None:

@@ -79,7 +79,7 @@ def is_stac(path: Path) -> bool | None:
         return False
     arrow, parquet, _ = libraries()
     try:
-        with parquet.ParquetFile(path) as file:
+        with open(path, "rb") as opened, parquet.ParquetFile(opened) as file:  # see `write_geoparquet`
             names, metadata = set(file.schema_arrow.names), file.metadata.metadata or {}
     except (arrow.ArrowException, OSError, ValueError):
         return None

@@ -22,7 +22,7 @@ PIECE_BYTES = 512 << 10
 
 
 class ItemReader:
-    """An open file: a path, or what pyarrow reads as a file. To be used in a thread, one call at a time.
+    """An open file, or what pyarrow reads as one. To be used in a thread, one call at a time.
 
     Raises what pyarrow raises for what is no Parquet file, or no whole one.
     """

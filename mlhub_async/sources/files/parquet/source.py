@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import unquote
 
 from ....core import urls
@@ -72,6 +72,7 @@ class _RowReader:
         self._where = urls.redacted(url)
         self._selection = selection
         self._remote: RemoteFile | None = None
+        self._local: BinaryIO | None = None
         self._thread = ThreadPoolExecutor(1)
         self._batches: Iterator[list[JsonObject]] = iter(())
 
@@ -90,7 +91,9 @@ class _RowReader:
 
     def close(self) -> None:
         """Not to be used any more; a call that is under way comes to its end."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        if self._local is not None:
+            self._thread.submit(self._local.close)
+        self._thread.shutdown(wait=False)
 
     async def next_items(self) -> list[JsonObject] | None:
         """Some items; None after the last ones."""
@@ -119,7 +122,9 @@ class _RowReader:
         return MAGIC
 
     def _open_file(self, source: Any) -> ItemReader:
-        rows = ItemReader(urls.to_path(self._url) if source is None else source, self._selection)
+        if source is None:  # see `write_geoparquet` for why pyarrow is given no path
+            source = self._local = urls.to_path(self._url).open("rb")
+        rows = ItemReader(source, self._selection)
         if not set(rows.names) >= NEEDED:
             columns = ", ".join(map(urls.term_safe, rows.names[:6])) or "none at all"
             raise SourceError(
