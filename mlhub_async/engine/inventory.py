@@ -343,4 +343,5 @@ def grid_reader(store: Store, options: Options) -> GridReader | None:
 
 def _fingerprinter(options: Options, chosen: Selection, base: str, source_root: str) -> Fingerprinter:
     conditions = (getattr(chosen, name) for name in ASSET_CONDITIONS)
-    return Fingerprinter(options.template, base, source_root, *conditions, options.enrich)
+    compared = options.verify != "size"  # what was not compared is no reason to keep a file later
+    return Fingerprinter(options.template, base, source_root, *conditions, options.enrich, compared)

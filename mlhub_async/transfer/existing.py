@@ -56,6 +56,8 @@ class ExistingFilePolicy(NamedTuple):
     changed: Decision
     recovered: Decision
     unrecorded: Decision
+    compares: bool = True
+    """digests that are published are compared"""
 
     @classmethod
     def of(cls, if_exists: str, checks: Checks) -> ExistingFilePolicy:
@@ -68,7 +70,13 @@ class ExistingFilePolicy(NamedTuple):
             "refresh": (*(Decision.REVALIDATE,) * 3, Decision.FETCH),
             "error": (Decision.REFUSE,) * 4,
         }
-        return cls(if_exists, *columns[if_exists])
+        return cls(if_exists, *columns[if_exists], checks.digests)
+
+    def is_compared(self, asset: Asset, record: Record) -> bool:
+        """Whether a recorded file has the digest that is published, where this run compares digests."""
+        published = asset.checksum
+        needed = self.compares and published is not None and published.usable
+        return not needed or record.proof is Proof.CHECKSUM
 
     def of_recorded(self, *, unchanged: bool, recovered: bool) -> Decision:
         """The decision for a recorded file; `recovered`: its bytes are not known to be the recorded ones."""

@@ -141,3 +141,10 @@ async def test_a_file_that_stayed_although_it_is_described_otherwise_is_replaced
     assert Mirrored(dest).bytes_of("one") == tif(3_000, 1)
     assert (await run([changed, changed], dest)).ok
     assert Mirrored(dest).bytes_of("one") == tif(3_000, 2)
+
+
+async def test_a_digest_that_was_not_compared_is_compared_later(site, dest):
+    data = {"href": site.put("/one.tif", BODY), **sizes_and_digests(WRONG)}
+    for verify, code in (("size", 0), ("size", 0), ("auto", 4), ("size", 0), ("auto", 4)):
+        report = await run([stac_item("one", data=data)], dest, verify=verify)
+        assert (verify, report.exit_code) == (verify, code)

@@ -169,7 +169,8 @@ def job_of(claim: Claim, existing: ExistingFilePolicy) -> tuple[Job, bool]:
         return Job(claim.asset, claim.path), True
     if claim.known is not None and (existing.rereads_touched or not claim.touched):
         known = claim.known
-        decision = existing.of_recorded(unchanged=claim.current, recovered=claim.unsure)
+        unchanged = claim.current and existing.is_compared(claim.asset, known)
+        decision = existing.of_recorded(unchanged=unchanged, recovered=claim.unsure)
         if decision is not Decision.FETCH:
             recheck = decision is Decision.REREAD
             return Job(claim.asset, known.path, previous=known, recheck=recheck), decision is Decision.KEEP
