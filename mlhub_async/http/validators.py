@@ -41,13 +41,14 @@ def strong_validator(headers: Mapping[str, str]) -> str:
     """The value that If-Range may carry: a strong ETag, else a Last-Modified that counts as strong, else "".
 
     RFC 9110 section 8.8.2.2: a Last-Modified is strong only if it is at least a second before the Date.
-    "" also where `is_constant` says so.
+    "" also where `is_constant` or `is_of_this_second` says so.
     """
     etag = headers.get("etag", "").strip()
     if etag:
         # `is_constant` is asked only where it can be true: this is on the way of every file.
         may_be = _may_stand_for_no_time(headers.get("last-modified", ""))
-        return etag if _is_strong_etag(etag) and not (may_be and is_constant(headers)) else ""
+        doubtful = (may_be and is_constant(headers)) or is_of_this_second(headers)
+        return etag if _is_strong_etag(etag) and not doubtful else ""
     return headers["last-modified"].strip() if _strong_date(headers) is not None else ""
 
 
@@ -76,6 +77,21 @@ def is_constant(headers: Mapping[str, str]) -> bool:
     if answered is not None and seconds > answered.timestamp() + A_DAY:
         return True
     return seconds < END_OF_1980_01_01 or seconds in CONSTANT_TIMES
+
+
+def is_of_this_second(headers: Mapping[str, str]) -> bool:
+    """Whether a resource may be replaced without a sign of it in its validators: its Last-Modified is in the
+    second of the Date, or later that day, and its ETag, if it has one, is no digest.
+
+    Within that second it may be replaced once more, and an ETag that is made of the size and the second
+    (nginx, Caddy, WsgiDAV) stays the same. Apache calls its ETag weak then.
+    """
+    modified, answered = headers.get("last-modified", ""), headers.get("date", "")
+    # Dates of the usual form are compared as text first.
+    if not modified or modified[:16] != answered[:16] or _is_digest_etag(headers.get("etag", "").strip()):
+        return False
+    last, now = http_date(modified), http_date(answered)
+    return last is not None and now is not None and last >= now
 
 
 def is_fresh(headers: Mapping[str, str]) -> bool:

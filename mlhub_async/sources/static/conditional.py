@@ -13,7 +13,7 @@ from ...core.urls import canonical
 from ...http.client import DOCUMENT_FIELDS
 from ...http.documents import DocumentSink
 from ...http.status import NOT_MODIFIED
-from ...http.validators import is_constant, modified_at, strong_validator
+from ...http.validators import is_constant, is_of_this_second, modified_at, strong_validator
 from ..items.streams import RawReader
 
 AUTH_REFS = b'"auth:refs"'
@@ -83,7 +83,8 @@ def _condition(known: DocumentVersion) -> dict[str, str]:
 
 
 def _version_of(head: Head) -> DocumentVersion:
-    weak = "" if is_constant(head.headers) else head.headers.get("etag", "").strip()
+    doubtful = is_constant(head.headers) or is_of_this_second(head.headers)
+    weak = "" if doubtful else head.headers.get("etag", "").strip()
     validator = weak or strong_validator(head.headers)
     return DocumentVersion(canonical(head.url), validator, modified_at(head.headers))
 
