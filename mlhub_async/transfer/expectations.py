@@ -17,12 +17,21 @@ from ..core.formats.sniffing import (
     wrong_content_error,
 )
 from ..core.model import Asset, Checksum, Head, Job, Proof
-from ..core.urls import redacted, suffix
+from ..core.urls import filename, redacted, suffix
 from ..http.status import TRANSFORMED
 from ..http.validators import is_fresh
 
 if TYPE_CHECKING:
     from ..core.ports import BodyWriter, Buffer
+
+
+def content_path(path: str, href: str) -> str:
+    """The path that tells what the content of a file may be. The URL of a compressed one names what is
+    within, while the file at `path` may have the last suffix alone."""
+    if not path.endswith("gz"):
+        return path
+    name = filename(href)
+    return name if name.endswith("gz") else path
 
 
 class Checks(NamedTuple):
@@ -145,10 +154,14 @@ class Expectations:
     def _wrong_content(self) -> TransferError | None:
         if (error := self._listed_instead()) is not None:
             return error
-        about = (self._first[:SNIFF_BYTES], self._path, self.asset.media_type, self._content_type)
+        path = content_path(self._path, self.asset.href)
+        about = (self._first[:SNIFF_BYTES], path, self.asset.media_type, self._content_type)
         found = unexpected_text(*about)
-        if not found and self.asset.size is None and self.asset.checksum is None:
+        is_published = self.asset.size is not None or self.asset.checksum is not None
+        if not found and not is_published:
             found = placeholder(*about)
+        elif found and is_published and not unexpected_text(*about[:3]):
+            found = ""  # by the Content-Type alone
         place = redacted(self._url)
         return wrong_content_error(self.name, found, "" if place == self.name else place) if found else None
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parent.parent
-ROWS = {"A": 25, "B": 47, "C": 16, "D": 25, "E": 20, "F": 15, "G": 22, "H": 20, "I": 6, "J": 11, "K": 7}
+ROWS = {"A": 25, "B": 48, "C": 16, "D": 25, "E": 20, "F": 15, "G": 22, "H": 20, "I": 6, "J": 11, "K": 7}
 ROWS |= {"L": 10, "M": 4, "N": 10, "O": 40}
 
 

@@ -109,6 +109,35 @@ async def test_any_text_that_comes_as_a_page_is_no_image(site, dest, body):
     assert await run_and_check(items, dest) == (5, "wrong-content")
 
 
+@pytest.mark.parametrize("small_files", [True, False])
+@pytest.mark.parametrize(
+    ("path", "media_type", "body", "content_type"),
+    [
+        ("/chips.tar.gz", "application/gzip", JSON_ERROR, "application/json"),
+        ("/chips.tar.gz", None, b"Rate limit exceeded\n", "text/plain"),
+        ("/scene.tif.gz?v=1", None, S3_ERROR, "application/xml"),
+        ("/readme.txt", "text/plain", LOGIN, "text/html"),
+        ("/scene.tfw", None, LOGIN, "text/html"),
+        ("/scene.aux.xml", "application/xml", LOGIN, "text/html"),
+        ("/table.csv", "text/csv", b"<div id=root></div>", "text/html"),
+    ],
+)
+async def test_a_text_that_the_file_cannot_be_is_refused(
+    site, dest, path, media_type, body, content_type, small_files
+):
+    about = {"type": media_type} if media_type else {}
+    always = [instead(body, content_type), *([] if small_files else [Chunked()])]
+    code, kind = await run_and_check(one(site, path=path, always=always, **about), dest)
+    assert code in (4, 5) and kind == "wrong-content"
+
+
+@pytest.mark.parametrize("about", [{"file:size": len(LOGIN)}, sizes_and_digests(LOGIN)])
+async def test_a_page_of_the_published_size_is_kept_in_a_text(site, dest, about):
+    items = one(site, path="/form.txt", always=[instead(LOGIN, "text/html")], type="text/plain", **about)
+    assert await run_and_check(items, dest) == (0, "")
+    assert Mirrored(dest).bytes_of("one") == LOGIN
+
+
 async def test_a_login_page_that_goes_away_does_no_harm(site, dest):
     assert await run_and_check(one(site, faults=[html(), html()]), dest) == (0, "")
     assert Mirrored(dest).bytes_of("one") == GOOD

@@ -38,7 +38,7 @@ def kind_of_directory(href: str, media_type: str | None) -> str:
         return ""  # nearly all assets
     path = _path(href)
     declares_zarr = media_type is not None and _bare(media_type) in _ZARR_TYPES
-    if declares_zarr and kinds.of_suffix(path.removesuffix("/")) in (None, kinds.TEXT):
+    if declares_zarr and kinds.of_suffix(path.removesuffix("/")) in (None, kinds.TEXT, kinds.PAGE):
         return ZARR
     if declares_zarr or not path.endswith(_ALL_ENDS) or kinds.of_media_type(media_type) is not None:
         return ""

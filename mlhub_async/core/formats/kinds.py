@@ -132,6 +132,7 @@ _RAW = Kind("anything binary", (), Markup.NOT_HTML)
 _TABLE = Kind("table", (), Markup.NOT_HTML)
 _XML = Kind("XML", (), Markup.JSON | Markup.XML | Markup.HTML)
 TEXT = Kind("text", (), Markup.ANYTHING)
+PAGE = Kind("page, or what makes one", (), Markup.ANYTHING)
 ANY_DATA = "anything but a page"
 """In the place of a media type: what a file of a directory may be that has no suffix, a chunk of an array."""
 
@@ -180,8 +181,9 @@ _SUFFIXES = {
     _TABLE: "csv tsv",
     JSON: "json geojson topojson ipynb",
     _XML: "xml xsd xsl rss svg kml gpx vrt dim",
-    TEXT: "html htm xhtml php asp aspx jsp atom gml qml safe"
-    " txt text md rst log asc prj wkt wld tfw yaml yml toml ini ndjson jsonl geojsonl py r js css tex"
+    PAGE: "html htm xhtml php asp aspx jsp",
+    TEXT: "atom gml qml safe txt text md rst log asc prj wkt wld tfw"
+    " yaml yml toml ini ndjson jsonl geojsonl py r js css tex"
     " hdr pgw jgw gfw bpw tifw tiffw eph att imd rpb rpc pvl lbl cpg qpj clr mtl meta cfg conf info list lst"
     " sha256 sha1 sha512 md5 bib ttl rdf sql jsonld czml gltf xyz pts dxf grd",
 }
@@ -224,7 +226,7 @@ def declared(path: str, media_type: str | None) -> list[Kind]:
 def may_be_empty(path: str, media_type: str | None) -> bool:
     """Whether a file of no bytes is valid as declared: text is, a TIFF is not."""
     found = declared(path, media_type)
-    return not found or any(kind in (_RAW, _TABLE, _XML, TEXT) for kind in found)
+    return not found or any(kind in (_RAW, _TABLE, _XML, TEXT, PAGE) for kind in found)
 
 
 def recognised(first: bytes) -> Kind | None:

@@ -1,8 +1,9 @@
 """Recognises a page, a message or a pointer that a server sent in place of a file, by its first bytes.
 
 Refused is a text (HTML, XML, JSON or plain) where neither suffix nor media type declare a format that may be
-such a text. Binary data of any other format than the declared one is accepted: catalogues often declare
-wrong types. A picture for browsers in place of data, which the server calls a picture too, is a placeholder.
+such a text, and HTML that the server calls a page where they declare anything but one. Binary data of any
+other format than the declared one is accepted: catalogues often declare wrong types. A picture for
+browsers in place of data, which the server calls a picture too, is a placeholder.
 """
 
 from __future__ import annotations
@@ -22,12 +23,17 @@ _HTML = pattern_on_use(
     rb"(?:<\?xml[^>]*+>|(?><!--.*?-->)|\s)*+<(?:!doctype\s+html|(?:html|head|body|script|title|meta|center)[\s>])",
     re.IGNORECASE | re.DOTALL,
 )
+_FRAGMENT = pattern_on_use(
+    rb"<(?:div|p|span|h[1-6]|form|style|link|base|main|section|noscript|iframe|pre|br)[\s>/]", re.IGNORECASE
+)
+"""What else a page may begin with, where the server calls it one."""
 _XML = pattern_on_use(rb"<(?:\?xml\s|[A-Za-z_][\w.:-]*(?:[\s>]|/>))")
 _LISTING = pattern_on_use(rb"(?:<\?xml[^>]*+>\s*+)?<(?:ListBucketResult|EnumerationResults)[\s>]")
 """How S3 and Azure list a container."""
 _JSON = pattern_on_use(rb'\{\s*(?:"|\}|\Z)|\[\s*(?:[{\["\]\d-]|\Z)')
 _BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 _JSON_VALUE = pattern_on_use(rb'["\[{]|-?\d|(?:true|false|null|NaN|-?Infinity)\b')
+_GZIP_SUFFIXES = frozenset({"gz", "GZ", "tgz"})
 _POINTERS = {
     "a Git LFS pointer": pattern_on_use(
         rb"version https?://[\w./-]+/spec/v1\r?\n(?:[\w-]+ \S+\r?\n)*oid sha256:"
@@ -49,15 +55,14 @@ def unexpected_text(first: bytes, path: str, media_type: str | None = None, cont
 
     `first`: its first `SNIFF_BYTES` bytes, or all that there are. `media_type`: that of the catalogue.
     `content_type`: the Content-Type of the response. Servers guess it, so it counts only for text where no
-    text can be: any text that comes as text/html is a page then.
+    text can be, and for HTML where another text is declared: what comes as text/html is a page then.
     """
     return _unexpected(_declared_at(path, media_type), first, content_type)
 
 
 def is_expected(first: bytes, path: str, media_type: str | None, content_type: str) -> bool:
     """Whether neither `unexpected_text` nor `is_undecided` finds anything: the usual case, at less cost."""
-    _, dot, suffix = path[-12:].rpartition(".")
-    kind = _declared(dot and suffix, (media_type or "")[:80])
+    kind = _declared_at(path, media_type)
     if first.startswith(kind.magics):
         return True
     binary = first.translate(None, _CONTROLS) != first and first[:2] not in _BYTE_ORDER_MARKS
@@ -67,18 +72,25 @@ def is_expected(first: bytes, path: str, media_type: str | None, content_type: s
 
 
 def _unexpected(kind: Kind, first: bytes, content_type: str) -> str:
-    if first.startswith(kind.magics) or kind is kinds.TEXT or not first:
+    if first.startswith(kind.magics) or kind is kinds.PAGE or not first:
         return ""
     if kind is UNKNOWN:
         return _pointer(first)
+    is_page = content_type.strip().lower().startswith(_PAGE_TYPES)
+    if kind is kinds.TEXT and not is_page:
+        return ""
     if (text := _text(first)) is None:
+        return ""
+    if is_page and (_HTML.match(text) or _FRAGMENT.match(text)):
+        return "HTML"
+    if kind is kinds.TEXT:
         return ""
     name, needed = _markup_of(text)
     if name:
         return "" if needed & kind.markup else name
     if (pointer := _pointer(text)) or kind.markup & Markup.PLAIN:
         return pointer
-    if not kind.markup and content_type.strip().lower().startswith(_PAGE_TYPES):
+    if is_page and not kind.markup:
         return "HTML"
     return "" if _may_begin(kind, text, len(first)) else PLAIN_TEXT
 
@@ -150,18 +162,27 @@ def wrong_content_error(name: str, found: str, redirected_to: str = "") -> Trans
 
 
 def _declared_at(path: str, media_type: str | None) -> Kind:
-    _, dot, suffix = path[-12:].rpartition(".")
-    return _declared(dot and suffix, (media_type or "")[:80])
+    stem, dot, suffix = path[-24:].rpartition(".")
+    within = stem.rpartition(".")[2] if suffix in _GZIP_SUFFIXES else ""
+    return _declared(dot and suffix, (media_type or "")[:80], within)
 
 
 @lru_cache(1024)
-def _declared(suffix: str, media_type: str | None) -> Kind:
-    """The first declared format, with the text that any of the declared formats may be."""
+def _declared(suffix: str, media_type: str | None, within: str) -> Kind:
+    """The first declared format, with the text that any of the declared formats may be.
+
+    `within`: the suffix before that of gzip, which tells what text comes if it was decompressed in transit.
+    """
     found = kinds.declared(f"x.{suffix}", media_type)
+    if within or suffix == "tgz":
+        inner = kinds.of_suffix(f"x.{within if suffix != 'tgz' else 'tar'}")
+        if inner is not None and not inner.late:
+            markup = inner.markup & kinds.GZIP.markup
+            found = [kind._replace(markup=markup) if kind is kinds.GZIP else kind for kind in found]
     if not found:
         return UNKNOWN
-    if kinds.TEXT in found:
-        return kinds.TEXT
+    if (text := next((kind for kind in (kinds.PAGE, kinds.TEXT) if kind in found), None)) is not None:
+        return text
     markup = Markup.NOTHING
     for kind in found:
         markup |= kind.markup

@@ -12,6 +12,7 @@ from ...core.formats.directories import kind_of_directory
 from ...core.formats.sniffing import SNIFF_BYTES, is_expected
 from ...core.model import Asset, Job, Proof, Record
 from ...http.validators import is_fresh, strong_validator
+from ..expectations import content_path
 
 if TYPE_CHECKING:
     from ...core.ports import Buffer
@@ -52,7 +53,8 @@ def is_as_promised(job: Job, fields: Mapping[str, str], first: bytes, digest: by
     asset = job.asset
     if asset.checksum is not None and asset.checksum.digest != digest:
         return False
-    return is_expected(first, job.path, asset.media_type, fields.get("content-type", ""))
+    path = content_path(job.path, asset.href)
+    return is_expected(first, path, asset.media_type, fields.get("content-type", ""))
 
 
 def lacks_its_end(job: Job, fields: Mapping[str, str], body: Buffer) -> bool:
