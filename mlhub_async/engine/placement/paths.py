@@ -19,7 +19,6 @@ from ...storage.layout import collection_document, item_document
 from ...storage.ledger.claims.assignment import Claim, ClaimRequest
 from ...storage.ledger.database import hash64
 from ...transfer.existing import Decision, ExistingFilePolicy
-from .companions import companions
 
 
 def collection_request(collection: str) -> ClaimRequest:
@@ -36,7 +35,11 @@ def claim_request(
     """
     item, collection = (owner.id, owner.collection) if isinstance(owner, Item) else ("", owner.id)
     addresses, links = _neighbourhood(owner)
-    own_names = companions(assets) if len(assets) > 1 and template == naming.DEFAULT_TEMPLATE else {}
+    own_names: dict[str, str] = {}
+    if len(assets) > 1 and template == naming.DEFAULT_TEMPLATE:
+        from .companions import companions
+
+        own_names = companions(assets)
     unselected: list[Asset] = []
     if wants is not stac.any_asset:
         every, assets = assets, []
