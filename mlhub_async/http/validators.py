@@ -17,6 +17,8 @@ _is_strong_etag = re.compile(r'"[\x21\x23-\x7e]*"').fullmatch
 # A digest of 128 bits or more, not sizes and times joined by dashes.
 _is_digest_etag = re.compile(r'(?:W/)?"[^"-]{32,}"').fullmatch
 _may_stand_for_no_time = re.compile(r"19[78]\d|-[78]\d |2000|20[3-9]\d").search
+_USUAL_DECADES = frozenset({"201", "202"})
+"""How the year of nearly every Last-Modified begins: `_may_stand_for_no_time` matches none of these."""
 END_OF_1980_01_01 = 315_705_600
 """In any zone, in seconds since 1970: files of images and packages that are built reproducibly have 0, 1 or
 1980-01-01 (the first day of FAT and ZIP) in place of a time."""
@@ -46,7 +48,7 @@ def strong_validator(headers: Mapping[str, str]) -> str:
     etag = headers.get("etag", "").strip()
     if etag:
         # `is_constant` is asked only where it can be true: this is on the way of every file.
-        may_be = _may_stand_for_no_time(headers.get("last-modified", ""))
+        may_be = headers.get("last-modified", "")[12:15] not in _USUAL_DECADES
         doubtful = (may_be and is_constant(headers)) or is_of_this_second(headers)
         return etag if _is_strong_etag(etag) and not doubtful else ""
     return headers["last-modified"].strip() if _strong_date(headers) is not None else ""
