@@ -47,7 +47,8 @@ UNKNOWN = Kind("unknown", (), Markup.ANYTHING)
 _PAGE_TYPES = ("text/html", "application/xhtml")
 _UTF8 = codecs.getincrementaldecoder("utf-8")
 _NOT_ASCII = bytes(range(128, 256))
-_CONTROLS = bytes(set(range(32)) - set(b"\t\n\f\r")) + b"\x7f"
+_control = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]").search
+"""A character that no text has. In binary data there nearly always is one among the first."""
 
 
 def unexpected_text(first: bytes, path: str, media_type: str | None = None, content_type: str = "") -> str:
@@ -65,8 +66,7 @@ def is_expected(first: bytes, path: str, media_type: str | None, content_type: s
     kind = _declared_at(path, media_type)
     if first.startswith(kind.magics):
         return True
-    binary = first.translate(None, _CONTROLS) != first and first[:2] not in _BYTE_ORDER_MARKS
-    if binary and kind is not UNKNOWN:
+    if kind is not UNKNOWN and _control(first) and first[:2] not in _BYTE_ORDER_MARKS:
         return not placeholder(first, path, media_type, content_type)
     return not (kind.late or _unexpected(kind, first, content_type))
 
@@ -203,7 +203,7 @@ def _text(first: bytes) -> bytes | None:
 
 def _is_text(first: bytes) -> bool:
     """Whether this is UTF-8, perhaps with its last character cut off, or a text in an 8-bit encoding."""
-    if first.translate(None, _CONTROLS) != first:
+    if _control(first):
         return False
     try:
         _UTF8().decode(first)
