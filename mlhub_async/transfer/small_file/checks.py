@@ -53,7 +53,7 @@ def is_as_promised(job: Job, fields: Mapping[str, str], first: bytes, digest: by
     asset = job.asset
     if asset.checksum is not None and asset.checksum.digest != digest:
         return False
-    path = content_path(job.path, asset.href)
+    path = content_path(job.path, asset.href) if job.path.endswith("gz") else job.path
     return is_expected(first, path, asset.media_type, fields.get("content-type", ""))
 
 
