@@ -18,6 +18,7 @@ from ...core.errors import CatalogDefect, CatalogError, TransferError, Transient
 from ...core.model import Asset, Collection, Entry, Item, JsonObject, ListingRemarks, Request
 from ...core.options import Selection
 from ...core.ports import Emit, Source
+from ..items.item_limit import ItemQuota
 from ..items.streams import RawReader
 
 _WORDS = {
@@ -52,7 +53,7 @@ class SubsetSource:
         self._inner = inner
         self._reader = reader
         self._subset = selection.subset or ""
-        self._max_items = selection.max_items
+        self._selection = selection
         self._documents: dict[str, Mapping[str, Asset]] = {}
         """the documents that a collection has itself, by its id"""
         self._listed: dict[tuple[str, str], Some[str]] = {}
@@ -62,15 +63,18 @@ class SubsetSource:
         self._remarks = ListingRemarks()
 
     async def list(self, emit: Emit, only: Sequence[str] = ()) -> None:
+        quota = ItemQuota(self._selection)
+
         async def emit_chosen(entries: Sequence[Entry]) -> None:
             chosen: list[Entry] = []
             for one in entries:
-                if not isinstance(one, Item) or await self._is_chosen(one):
+                if not isinstance(one, Item):
                     chosen.append(self._noted(one))
-                if self._is_full:
-                    await emit(chosen)
-                    raise _Enough
-            await emit(chosen)
+                elif not quota.used_up and await self._is_chosen(one):
+                    chosen += quota.admit([one])
+            await emit(quota.admit(chosen))
+            if quota.used_up:
+                raise _Enough
 
         try:
             await self._inner.list(emit_chosen, only)
@@ -81,10 +85,6 @@ class SubsetSource:
 
     async def refresh(self, asset: Asset) -> Asset | None:
         return await self._inner.refresh(asset)
-
-    @property
-    def _is_full(self) -> bool:
-        return self._max_items is not None and self._counts["selected"] >= self._max_items
 
     def _noted(self, entry: Entry) -> Entry:
         if isinstance(entry, Collection):
