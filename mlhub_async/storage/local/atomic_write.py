@@ -105,6 +105,9 @@ class DocumentWriter:
                     file.close()
                 try:
                     return self._ledger_tree.place_or_copy(name, self._partials.directory, path) or mtime
+                except LocalShortage:
+                    file.close()  # one descriptor more
+                    return self._ledger_tree.place_or_copy(name, self._partials.directory, path) or mtime
                 except TransferError as error:
                     why = self._partials.explained(error, name, path)
                     if file.closed or not isinstance(why, PartialLost):
